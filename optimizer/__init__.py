@@ -1,0 +1,1 @@
+"""The performance model: problem, plan, query, kernels, frontier, and their faces (plots, report)."""

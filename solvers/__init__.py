@@ -1,0 +1,1 @@
+"""Solvers: a registry, and one file for each."""

@@ -1,0 +1,116 @@
+"""Quantities with units, as people write them, to and from plain SI numbers.
+
+The grammar is small and strict on purpose: a number, then a unit of the expected kind. A small ``b``
+is a bit and a capital ``B`` a byte; ``k M G`` are powers of 1000 and ``Ki Mi Gi`` of 1024. Inside the
+program everything is seconds, bytes, bytes per second, watts, joules, dollars per second, dollars per
+byte and frames per second.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+__all__ = ["EXAMPLES", "UNITS", "format_bandwidth", "format_bytes", "format_seconds", "parse"]
+
+_BIT_RATES = {
+    prefix + unit: factor / 8
+    for prefix, factor in (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
+    for unit in ("b/s", "bps", "bit/s")
+}
+_BYTE_RATES = {"B/s": 1.0, "kB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9}
+_BYTES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+
+UNITS = MappingProxyType(
+    {
+        "bandwidth": {**_BIT_RATES, **_BYTE_RATES},
+        "time": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0},
+        "size": _BYTES,
+        "power": {"W": 1.0},
+        "energy": {"J": 1.0},
+        "price per time": {"$/h": 1 / 3600},
+        "price per size": {"$/GB": 1e-9},
+        "rate": {"fps": 1.0},
+    }
+)
+"""Factor of every unit to the inner one, by kind of quantity."""
+
+EXAMPLES = MappingProxyType(
+    {
+        "bandwidth": "10 Mb/s",
+        "time": "40 ms",
+        "size": "150 KB",
+        "power": "250 W",
+        "energy": "3 J",
+        "price per time": "0.53 $/h",
+        "price per size": "0.09 $/GB",
+        "rate": "30 fps",
+    }
+)
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
+
+
+def parse(text: object, kind: str, *, positive: bool = False) -> float:
+    """Return the value of `text` in the inner unit of its `kind`.
+
+    Parameters
+    ----------
+    text
+        A number with a unit, such as ``"10 Mb/s"``.
+    kind
+        One of the keys of `UNITS`.
+    positive
+        Whether zero is refused as well as what is negative.
+
+    Raises
+    ------
+    ValueError
+        Where `text` is not such a quantity; the message says what was expected.
+    """
+    wanted = f"expected a {kind} with its unit, such as '{EXAMPLES[kind]}'"
+    if not isinstance(text, str):
+        raise ValueError(f"{wanted}, got the bare value {text!r}; write the number and its unit as text")
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{wanted}, got '{text}'")
+    number, unit = match.groups()
+    units = UNITS[kind]
+    if not unit:
+        raise ValueError(f"{wanted}, got '{text}', which has no unit (one of {' '.join(units)})")
+    if unit not in units:
+        raise ValueError(f"{wanted}, got '{text}' whose unit '{unit}' is none of {' '.join(units)}")
+    return _in_range(float(number) * units[unit], text, kind, positive)
+
+
+def _in_range(value: float, text: str, kind: str, positive: bool) -> float:
+    if value == float("inf"):
+        raise ValueError(f"the {kind} '{text}' is too large to be a number")
+    if value < 0 or (positive and value == 0):
+        raise ValueError(f"a {kind} must be {'greater than 0' if positive else '0 or more'}, got '{text}'")
+    return value
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time as people read it: four digits and the unit that fits."""
+    for unit, factor in (("s", 1.0), ("ms", 1e-3)):
+        if abs(seconds) >= factor:
+            return f"{seconds / factor:.4g} {unit}"
+    return "0 s" if seconds == 0 else f"{seconds / 1e-6:.4g} us"
+
+
+def format_bytes(size: float) -> str:
+    """Return a size in bytes as people read it, in powers of 1000."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(size) >= factor:
+            return f"{size / factor:.4g} {unit}"
+    return f"{size:.4g} B"
+
+
+def format_bandwidth(rate: float) -> str:
+    """Return a bandwidth in bytes per second as bits per second, the way links are sold."""
+    bits = rate * 8
+    for unit, factor in (("Gb/s", 1e9), ("Mb/s", 1e6), ("kb/s", 1e3)):
+        if bits >= factor:
+            return f"{bits / factor:.4g} {unit}"
+    return f"{bits:.4g} b/s"

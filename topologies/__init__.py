@@ -1,0 +1,1 @@
+"""Topology files: schema, loader, routes, drawings, and the ready-made ones."""

@@ -27,13 +27,20 @@ _MAX_FAULTS = 12
 _LOCATABLE = 4 << 20  # beyond this many characters a fault is named by its key alone
 
 Key = tuple[str | int, ...]
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="Document")
 
 
 class Document(BaseModel):
     """Base of everything that stands in a file: unknown keys and loose types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    def faults(self) -> Iterable[tuple[Key, str]]:
+        """Yield what is wrong between keys that are each right by themselves: the key and a message.
+
+        Asked by `validate` once every field has its type; a document that has such rules overrides it.
+        """
+        return ()
 
 
 def quantity(kind: str, *, positive: bool = False) -> Any:
@@ -213,10 +220,13 @@ def validate(data: Any, model: type[M], *, format_: str, source: str, text: str 
         message = f"expected format '{format_}', got {got}; this version of tiercut reads no other"
         raise InputError(source, [_locate([(("format",), message)], text)[0]])
     try:
-        return model.model_validate(data)
+        document = model.model_validate(data)
     except ValidationError as error:
         found_faults = [(_key_of(each["loc"]), _message(dict(each), model)) for each in error.errors(include_url=False)]
         raise InputError(source, _locate(found_faults, text)) from None
+    if wrong := list(document.faults()):
+        raise InputError(source, _locate(wrong, text))
+    return document
 
 
 def _kind_of(value: object) -> str:

@@ -1,0 +1,142 @@
+"""The profile file ``tiercut.profile/1``: what was measured of one model, on one or more devices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tiercut import documents
+from tiercut.documents import Document, Key
+from tiercut.profiling.checks import profile_faults
+
+__all__ = ["FORMAT", "Block", "Codec", "Device", "Exits", "Profile"]
+
+FORMAT = "tiercut.profile/1"
+
+Seconds = Annotated[float, Field(ge=0)]
+Bytes = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Times = list[Seconds]
+TimesOrNone = list[Seconds | None]
+
+
+class Block(Document):
+    """The smallest piece that may not be cut: the layers between two consecutive partition points."""
+
+    name: str
+    output_bytes: Bytes | None = Field(description="bytes that leave a cut after this block; null for the last one")
+    first_layer: int | None = None
+    last_layer: int | None = None
+    parameter_bytes: Bytes | None = None
+    activation_bytes: Bytes | None = Field(default=None, description="largest tensor that lives inside the block")
+    flops: Annotated[float, Field(ge=0)] | None = None
+
+
+class Exits(Document):
+    """What the branches do with the samples of the profile split, at T thresholds and N branches."""
+
+    thresholds: list[Share] = Field(min_length=1, description="normalised entropies, rising; T of them")
+    exit_rate: list[list[Share]] | None = Field(default=None, description="T x N, every branch present; rows sum to 1")
+    exit_rate_alone: list[list[Share]] | None = Field(default=None, description="T x N, each branch asked by itself")
+    hit_rate_alone: list[list[Share]] | None = Field(default=None, description="T x N, those that leave and are right")
+    accuracy: list[Share | None] = Field(description="N, over all samples; null where a block has no branch")
+
+
+class Device(Document):
+    """The times of one device, in seconds; N blocks."""
+
+    description: str = ""
+    framework: str = ""
+    statistic: str = Field(default="", description="what the times are: mean, p50, p99, ...")
+    runs: int | None = Field(default=None, ge=1)
+    block_s: Times | None = None
+    branch_s: TimesOrNone | None = None
+    block_mean_s: Times | None = None
+    block_p50_s: Times | None = None
+    block_p99_s: Times | None = None
+    block_iqr_s: Times | None = None
+    branch_mean_s: TimesOrNone | None = None
+    branch_p50_s: TimesOrNone | None = None
+    branch_p99_s: TimesOrNone | None = None
+    branch_iqr_s: TimesOrNone | None = None
+    span_s: list[Times] | None = Field(default=None, description="span_s[i][j-i]: blocks i..j with branch j, 0-based")
+    encode_s: TimesOrNone | None = Field(default=None, description="tensor to bytes; index 0 is the input")
+    decode_s: TimesOrNone | None = Field(default=None, description="bytes to tensor; index 0 is the input")
+    whole_model_s: Seconds | None = None
+
+
+class Codec(Document):
+    """Another form of what crosses a cut; lists of N+1, null where the codec cannot be used."""
+
+    bytes: list[Bytes | None]
+    encode_s: dict[str, TimesOrNone] = Field(default_factory=dict)
+    decode_s: dict[str, TimesOrNone] = Field(default_factory=dict)
+    accuracy_drop: list[float | None] | None = None
+
+
+class Profile(Document):
+    """One model, measured: sizes and exits once, times once for each device.
+
+    Seconds and bytes throughout. ``accuracy`` is the backbone's own, where there are no exits.
+    """
+
+    format: Literal["tiercut.profile/1"] = "tiercut.profile/1"
+    model: str
+    dataset: str | None = None
+    classes: int | None = Field(default=None, ge=2)
+    samples: int | None = Field(default=None, ge=1)
+    origin: str = Field(default="", description="who measured this, with what; shown to people")
+    input_bytes: Bytes
+    result_bytes: Bytes = 0.0
+    blocks: list[Block] = Field(min_length=1)
+    accuracy: Share | None = None
+    exits: Exits | None = None
+    samples_file: str | None = None
+    reference: str | None = Field(default=None, description="the device that a node's slowdown multiplies")
+    devices: dict[str, Device] = Field(min_length=1)
+    codecs: dict[str, Codec] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The model with its dataset, such as ``ResNet20/CIFAR10``."""
+        return f"{self.model}/{self.dataset}" if self.dataset else self.model
+
+    @property
+    def block_count(self) -> int:
+        """Number of blocks, N."""
+        return len(self.blocks)
+
+    @property
+    def reference_device(self) -> str:
+        """Name of the device whose times a node without a device multiplies by its slowdown."""
+        return self.reference or next(iter(self.devices))
+
+    @property
+    def payload_bytes(self) -> list[float]:
+        """Bytes of the input and of every block's output, N+1; a last output that is null counts 0."""
+        return [self.input_bytes, *(block.output_bytes or 0.0 for block in self.blocks)]
+
+    def faults(self) -> Iterable[tuple[Key, str]]:
+        """Yield what is wrong between keys: lengths, sums, orders, names of devices."""
+        return profile_faults(self)
+
+    @classmethod
+    def from_data(cls, data: Any, *, source: str = "profile") -> Profile:
+        """Check plain data, as it stands in a profile file, and return the profile.
+
+        Parameters
+        ----------
+        data
+            What ``json.load`` gives.
+        source
+            What to call it in an error.
+
+        Raises
+        ------
+        InputError
+            If anything in it is wrong.
+        """
+        return documents.validate(data, cls, format_=FORMAT, source=os.fspath(source))

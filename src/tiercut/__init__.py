@@ -1,3 +1,81 @@
-"""tiercut: where to cut a deep neural network, where samples may leave early, and which machine runs each piece."""
+"""tiercut: where to cut a deep neural network, where samples may leave early, and which machine runs each piece.
+
+>>> import tiercut
+>>> answer = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.9)
+>>> print(answer.best)
+
+Names are imported when they are first used, so that ``import tiercut`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tiercut.api import ask, explain, frontier, plan, problem, rank, solve
+    from tiercut.errors import InfeasibleError, InputError, QuestionError, TiercutError, TiercutWarning
+    from tiercut.optimizer.answer import Answer
+    from tiercut.optimizer.explain import Explanation
+    from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer.query import Query
+    from tiercut.profiling.files import load_profile, recorded, save_profile
+    from tiercut.profiling.profile import Profile
+    from tiercut.solvers.options import Options
+    from tiercut.topologies.loader import load_topology, ready_made
+    from tiercut.topologies.schema import Topology
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Explanation",
+    "InfeasibleError",
+    "InputError",
+    "Options",
+    "Plan",
+    "Problem",
+    "Profile",
+    "Query",
+    "QuestionError",
+    "TiercutError",
+    "TiercutWarning",
+    "Topology",
+    "ask",
+    "explain",
+    "frontier",
+    "load_profile",
+    "load_topology",
+    "plan",
+    "problem",
+    "rank",
+    "ready_made",
+    "recorded",
+    "save_profile",
+    "solve",
+]
+
+_HOMES = {
+    "api": ("ask", "explain", "frontier", "plan", "problem", "rank", "solve"),
+    "errors": ("InfeasibleError", "InputError", "QuestionError", "TiercutError", "TiercutWarning"),
+    "optimizer.answer": ("Answer",),
+    "optimizer.explain": ("Explanation",),
+    "optimizer.plan": ("Plan",),
+    "optimizer.problem": ("Problem",),
+    "optimizer.query": ("Query",),
+    "profiling.files": ("load_profile", "recorded", "save_profile"),
+    "profiling.profile": ("Profile",),
+    "solvers.options": ("Options",),
+    "topologies.loader": ("load_topology", "ready_made"),
+    "topologies.schema": ("Topology",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tiercut' has no attribute '{name}'")
+    return getattr(import_module(f"tiercut.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,61 @@
+"""Reading plans back from an answer, so that every command that takes a plan reads the same file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tiercut import documents
+from tiercut.documents import Document
+from tiercut.errors import QuestionError
+from tiercut.optimizer.answer import FORMAT
+from tiercut.optimizer.pricing import decide
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer.problem import Problem
+
+__all__ = ["load_decision"]
+
+SIZE_LIMIT = 256 << 20
+
+
+class _Plan(Document):
+    rank: int
+    partition: list[int]
+    placement: list[str]
+    exits: list[int]
+    threshold: float | None
+    codecs: list[str | None] = Field(default_factory=list)
+    latency_s: float
+    accuracy: float | None
+    bytes_sent: float
+    input_s: float
+    stages: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class _Answer(Document):
+    format: Literal["tiercut.answer/1"]
+    problem: dict[str, Any]
+    solver: dict[str, Any]
+    plans: list[_Plan]
+
+
+def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1) -> Decision:
+    """Return the decision of the plan of a rank in an answer file.
+
+    Raises
+    ------
+    InputError
+        If the file is no answer.
+    QuestionError
+        If it has no plan of that rank, or the plan does not fit the problem.
+    """
+    answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
+    found = next((plan for plan in answer.plans if plan.rank == rank), None)
+    if found is None:
+        ranks = f"ranks 1 to {len(answer.plans)}" if answer.plans else "no plans"
+        raise QuestionError(f"'{os.fspath(path)}' has {ranks}, but rank {rank} was asked for")
+    return decide(problem, found.partition, found.placement, found.threshold, found.exits)

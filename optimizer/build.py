@@ -1,0 +1,173 @@
+"""From a topology and a profile to the dense tables of a problem."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.errors import QuestionError, TiercutWarning, unknown_name
+from tiercut.optimizer.problem import ANYWHERE, Problem
+from tiercut.topologies.routes import transfer_prices, transfer_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tiercut.optimizer.problem import Floats
+    from tiercut.profiling.profile import Device, Exits, Profile
+    from tiercut.topologies.schema import Node, Topology
+
+__all__ = ["build_problem"]
+
+
+def build_problem(topology: Topology, profile: Profile) -> Problem:
+    """Return the tables that a topology and a profile make together.
+
+    Parameters
+    ----------
+    topology
+        Nodes and links.
+    profile
+        What was measured of the network.
+
+    Returns
+    -------
+    Problem
+        M nodes in the order of the topology, N blocks, T thresholds.
+
+    Raises
+    ------
+    QuestionError
+        If a node names a device that the profile has no times for.
+
+    Warns
+    -----
+    TiercutWarning
+        Where a span with its branch has to stand for one without.
+    """
+    devices = [_device(node, profile) for node in topology.nodes]
+    slow = np.array([node.slowdown for node in topology.nodes])
+    accuracy = _accuracies(profile)
+    branch = ~np.isnan(accuracy) if profile.exits is not None else _only_last(profile.block_count)
+    pieces = [_pieces(device, branch, profile.exits is not None) for device in devices]
+    payload = np.array(profile.payload_bytes)
+    destination = topology.destination_index
+    return Problem(
+        topology=topology.name,
+        profile=profile.name,
+        nodes=topology.node_names,
+        tiers=tuple(topology.tier_of(name) for name in topology.node_names),
+        source=topology.source_index,
+        destination=ANYWHERE if destination is None else destination,
+        one_per_tier=topology.one_partition_per == "tier",
+        blocks=tuple(block.name for block in profile.blocks),
+        thresholds=np.array(profile.exits.thresholds if profile.exits else [np.nan], float),
+        stay=_stay(profile.exits, profile.block_count),
+        accuracy=accuracy,
+        branch=branch,
+        span_s=np.stack([span for span, _ in pieces]) * slow[:, None, None],
+        bare_s=np.stack([bare for _, bare in pieces]) * slow[:, None, None],
+        transfer_s=_transfers(topology, payload, devices, slow),
+        result_s=_results(transfer_seconds(topology, np.array([profile.result_bytes])), destination, len(branch)),
+        payload_bytes=payload,
+        result_bytes=profile.result_bytes,
+        power=_known([node.power for node in topology.nodes]),
+        price=_known([node.price for node in topology.nodes]),
+        transfer_cost=payload[:, None, None] * transfer_prices(topology, payload),
+        result_cost=profile.result_bytes
+        * _results(transfer_prices(topology, np.array([profile.result_bytes])), destination, len(branch)),
+    )
+
+
+def _device(node: Node, profile: Profile) -> Device:
+    name = node.device or profile.reference_device
+    if name not in profile.devices:
+        message = unknown_name("device", name, profile.devices)
+        raise QuestionError(
+            f"node '{node.name}' names a device that profile '{profile.name}' has no times for: {message}; "
+            "profile the model there, or give the node a slowdown instead"
+        )
+    return profile.devices[name]
+
+
+def _known(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def _accuracies(profile: Profile) -> Floats:
+    if profile.exits is not None:
+        return _known(profile.exits.accuracy)
+    made = np.full(profile.block_count, np.nan)
+    made[-1] = np.nan if profile.accuracy is None else profile.accuracy
+    return made
+
+
+def _only_last(count: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    made = np.zeros(count, bool)
+    made[-1] = True
+    return made
+
+
+def _stay(exits: Exits | None, count: int) -> Floats:
+    """Return T x (N+1) shares of samples that are still under way after block i."""
+    if exits is None:
+        return np.ones((1, count + 1))
+    if exits.exit_rate is not None:
+        gone = np.cumsum(np.array(exits.exit_rate), axis=1)
+    else:
+        gone = np.maximum.accumulate(np.array(exits.exit_rate_alone), axis=1)
+    return np.hstack([np.ones((len(gone), 1)), np.clip(1.0 - gone, 0.0, 1.0)])
+
+
+def _pieces(device: Device, branch: np.ndarray[tuple[int], np.dtype[np.bool_]], exits: bool) -> tuple[Floats, Floats]:
+    """Return the N x N seconds of blocks i..j with branch j and without, before the slowdown."""
+    count = len(branch)
+    branch_s = np.nan_to_num(_known(device.branch_s)) if device.branch_s is not None else np.zeros(count)
+    if device.span_s is None:
+        block_s = np.array(device.block_s, float)
+        bare = np.zeros((count, count))
+        for first in range(count):
+            bare[first, first:] = np.cumsum(block_s[first:])
+        return bare + branch_s, bare
+    span = np.zeros((count, count))
+    for first, row in enumerate(device.span_s):
+        span[first, first:] = row
+    # Without exits no block but the last has a branch, so that a span is what it is.
+    bare = np.maximum(span - branch_s, 0.0) if exits else span.copy()
+    return span, bare
+
+
+def _transfers(topology: Topology, payload: Floats, devices: Sequence[Device], slow: Floats) -> Floats:
+    """Return (N+1) x M x M seconds: encode, travel, decode; nothing where sender and receiver are one."""
+    encode = np.stack([_codings(device.encode_s, len(payload)) for device in devices], axis=1) * slow
+    decode = np.stack([_codings(device.decode_s, len(payload)) for device in devices], axis=1) * slow
+    made: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(topology, payload)
+    made[:, range(len(slow)), range(len(slow))] = 0.0
+    return made
+
+
+def _codings(values: Sequence[float | None] | None, count: int) -> Floats:
+    made = np.zeros(count)
+    made[: len(values or ())] = np.nan_to_num(_known(values or ()))
+    return made
+
+
+def _results(table: Floats, destination: int | None, count: int) -> Floats:
+    """Return N x M of what the result's way to the destination takes, from the 1 x M x M of all pairs."""
+    nodes = table.shape[1]
+    return np.zeros((count, nodes)) if destination is None else np.tile(table[0, :, destination], (count, 1))
+
+
+def warn_of_bare_spans(profile: Profile) -> None:
+    """Warn where pieces without a branch are wanted, but only spans with one were timed."""
+    for name, device in profile.devices.items():
+        if profile.exits is not None and device.span_s is not None and device.branch_s is None:
+            warnings.warn(
+                TiercutWarning(
+                    f"{profile.name}: device '{name}' has times for spans with their branch alone, so pieces that end "
+                    "without a branch are priced as if they had one",
+                    "record 'branch_s' too",
+                ),
+                stacklevel=3,
+            )

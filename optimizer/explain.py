@@ -1,0 +1,103 @@
+"""A plan's latency as a sum that a person can follow: one step for each thing that takes time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tiercut import units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tiercut.optimizer.plan import Plan, Stage
+
+__all__ = ["Explanation", "Step", "explain_plan"]
+
+Sort = Literal["send", "compute", "result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One addend of the expected latency.
+
+    Parameters
+    ----------
+    sort
+        ``send`` (input or a block's output), ``compute`` or ``result``.
+    what
+        In words.
+    share
+        Share of all samples that take the step.
+    seconds
+        What it takes one of them.
+    begins_s
+        Sum of what earlier steps add.
+    """
+
+    sort: Sort
+    what: str
+    share: float
+    seconds: float
+    begins_s: float
+
+    @property
+    def adds_s(self) -> float:
+        """What the step adds to the expected latency."""
+        return self.share * self.seconds
+
+    @property
+    def total_s(self) -> float:
+        """Sum up to and with this step."""
+        return self.begins_s + self.adds_s
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The steps of a plan, in the order in which a sample meets them."""
+
+    plan: Plan
+    steps: tuple[Step, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row for each step: sort, what, share, seconds, adds_s, total_s."""
+        import pandas as pd
+
+        columns = ["sort", "what", "share", "seconds", "adds_s", "total_s"]
+        return pd.DataFrame([{name: getattr(step, name) for name in columns} for step in self.steps], columns=columns)
+
+
+def explain_plan(plan: Plan, source: str) -> Explanation:
+    """Return the addends of a plan's latency; steps that no sample takes or that take no time are left out.
+
+    Parameters
+    ----------
+    plan
+        A priced plan.
+    source
+        Name of the node where the input is born.
+    """
+    total, steps = 0.0, []
+    for sort, what, share, seconds in _addends(plan, source):
+        if share * seconds > 0:
+            steps.append(Step(sort, what, share, seconds, total))
+            total += share * seconds
+    return Explanation(plan, tuple(steps))
+
+
+def _addends(plan: Plan, source: str) -> Iterator[tuple[Sort, str, float, float]]:
+    yield "send", f"input: {source} → {plan.placement[0]}", 1.0, plan.input_s
+    for stage in plan.stages:
+        yield "compute", _computing(stage, plan), stage.reach, stage.compute_s
+        yield "result", f"result of {stage.node} to the destination", stage.exit_rate, stage.result_s
+        if stage.send_to is not None:
+            size = units.format_bytes(stage.send_bytes)
+            yield "send", f"{size}: {stage.node} → {stage.send_to}", stage.reach - stage.exit_rate, stage.send_s
+
+
+def _computing(stage: Stage, plan: Plan) -> str:
+    first, last = stage.blocks
+    blocks = f"block {first}" if first == last else f"blocks {first}-{last}"
+    branch = f" and branch {last}" if last in plan.exits and len(plan.exits) > 1 else ""
+    return f"{blocks}{branch} on {stage.node}"

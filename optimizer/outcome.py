@@ -1,0 +1,43 @@
+"""What every solver returns: one immutable outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tiercut.optimizer.plan import Decision
+
+__all__ = ["Outcome", "Status"]
+
+Status = Literal["optimal", "feasible", "infeasible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer of a solver.
+
+    Parameters
+    ----------
+    solver
+        Its name.
+    exact
+        Whether the solver proves what it says.
+    status
+        ``optimal``: proved. ``feasible``: the best found until it stopped. ``infeasible``: nothing meets the question.
+    decisions
+        The decisions, in order.
+    seconds
+        From the dense tables to the decisions, kernels already loaded.
+    scored
+        How many decisions were scored, where the solver counts them.
+    reason
+        Why it stopped, where that is not the end of its work.
+    """
+
+    solver: str
+    exact: bool
+    status: Status
+    decisions: tuple[Decision, ...]
+    seconds: float
+    scored: int | None = None
+    reason: str = ""

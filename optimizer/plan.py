@@ -1,0 +1,140 @@
+"""A decision, and the plan that it becomes once it is priced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Decision", "Plan", "Stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a solver decides (the Joint model's triplet of threshold, partition and placement).
+
+    Parameters
+    ----------
+    partition
+        1-based last block of each partition, rising.
+    placement
+        0-based node of each partition.
+    exits
+        1-based blocks whose branch may end the way of a sample; the last one always does.
+    threshold
+        0-based index into the problem's thresholds; None where it has no effect.
+    """
+
+    partition: tuple[int, ...]
+    placement: tuple[int, ...]
+    exits: tuple[int, ...]
+    threshold: int | None = None
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """The key that decides among plans of equal measures: fewer partitions first, then lexicographic."""
+        threshold = -1 if self.threshold is None else self.threshold
+        return len(self.partition), self.partition, self.placement, self.exits, threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One partition on its node; the seconds are those of a sample that gets there.
+
+    Parameters
+    ----------
+    node, blocks
+        Where it runs, and its first and last block (1-based).
+    reach, exit_rate
+        Shares of all samples that get there and that leave there.
+    compute_s, result_s
+        Seconds to compute the blocks and the branch, and to send the prediction to the destination.
+    send_to, send_bytes, send_s
+        The next node, what is sent there and how long it takes; None, 0 and 0 for the last stage.
+    """
+
+    node: str
+    blocks: tuple[int, int]
+    reach: float
+    exit_rate: float
+    compute_s: float
+    result_s: float
+    send_to: str | None = None
+    send_bytes: float = 0.0
+    send_s: float = 0.0
+
+    @property
+    def latency_s(self) -> float:
+        """What the stage adds to the expected latency."""
+        stay = self.reach - self.exit_rate
+        return self.reach * self.compute_s + self.exit_rate * self.result_s + stay * self.send_s
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the stage as it stands in an answer."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"blocks": list(self.blocks)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A priced decision: ``latency_s = input_s + Σ stage.latency_s``.
+
+    Parameters
+    ----------
+    latency_s, accuracy
+        Expected seconds of one sample, and expected share of right answers (None where the profile knows none).
+    threshold
+        Normalised entropy below which a sample leaves; None exactly where it has no effect.
+    partition, exits
+        1-based last block of each partition, and blocks whose branch is used.
+    placement
+        Name of the node of each partition.
+    codecs
+        Codec at each cut; None: sent as it is.
+    bytes_sent
+        Expected payload, input and result included, each transfer once however many links it crosses.
+    input_s
+        Seconds to bring the input to the first node.
+    stages
+        One for each partition.
+    decision
+        The decision in indices, for code that goes on with it.
+    """
+
+    latency_s: float
+    accuracy: float | None
+    threshold: float | None
+    partition: tuple[int, ...]
+    placement: tuple[str, ...]
+    exits: tuple[int, ...]
+    codecs: tuple[str | None, ...]
+    bytes_sent: float
+    input_s: float
+    stages: tuple[Stage, ...]
+    decision: Decision
+
+    def to_data(self, rank: int) -> dict[str, Any]:
+        """Return the plan as it stands in an answer, ``tiercut.answer/1``."""
+        return {
+            "rank": rank,
+            "latency_s": self.latency_s,
+            "accuracy": self.accuracy,
+            "threshold": self.threshold,
+            "partition": list(self.partition),
+            "placement": list(self.placement),
+            "exits": list(self.exits),
+            "codecs": list(self.codecs),
+            "bytes_sent": self.bytes_sent,
+            "input_s": self.input_s,
+            "stages": [stage.to_data() for stage in self.stages],
+        }
+
+    def __str__(self) -> str:
+        first = (1, *(last + 1 for last in self.partition[:-1]))
+        parts = (
+            f"{node} {_span(begin, end)}"
+            for node, begin, end in zip(self.placement, first, self.partition, strict=True)
+        )
+        return " → ".join(parts)
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"

@@ -1,0 +1,135 @@
+"""The dense tables that every solver sees; nothing here knows of YAML, Keras or networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["ANYWHERE", "Problem"]
+
+ANYWHERE = -1
+"""The destination index that stands for a result that stays where it is made."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Problem:
+    """One network on one topology: M nodes, N blocks, T thresholds (the Joint model, sections 2.1 to 2.3).
+
+    Parameters
+    ----------
+    topology, profile
+        Names, to show to people.
+    nodes, tiers
+        Name and tier of each node, M.
+    source
+        Index of the node where the input is born.
+    destination
+        Index of the node that consumes the result, or `ANYWHERE`.
+    one_per_tier
+        Whether at most one node of each tier may be used (Scission).
+    blocks
+        Name of each block, N.
+    thresholds
+        Normalised entropies, T, rising; ``[nan]`` where there are no exits.
+    stay
+        T x (N+1): share of samples still under way after block i, every branch before it asked; ``stay[:, 0]`` is 1.
+    accuracy
+        N: accuracy of each branch over all samples; nan where there is no branch or it is not known.
+    branch
+        N: whether a branch hangs after the block. The last one always has the backbone's own.
+    span_s, bare_s
+        M x N x N: seconds for blocks i..j (0-based, inclusive) with branch j, and without one; undefined for j < i.
+    transfer_s
+        (N+1) x M x M: seconds to send the input (0) or block i's output from one node to another; inf: no path.
+    result_s
+        N x M: seconds to send the prediction of branch i from a node to the destination.
+    payload_bytes
+        N+1: bytes of the input and of each block's output.
+    result_bytes
+        Bytes of a prediction.
+    power, price
+        M: watts while computing, and dollars per second of computing; nan where the topology does not say.
+    transfer_cost, result_cost
+        (N+1) x M x M and N x M: dollars for the same transfers.
+    """
+
+    topology: str
+    profile: str
+    nodes: tuple[str, ...]
+    tiers: tuple[str, ...]
+    source: int
+    destination: int
+    one_per_tier: bool
+    blocks: tuple[str, ...]
+    thresholds: Floats
+    stay: Floats
+    accuracy: Floats
+    branch: NDArray[np.bool_]
+    span_s: Floats
+    bare_s: Floats
+    transfer_s: Floats
+    result_s: Floats
+    payload_bytes: Floats
+    result_bytes: float
+    power: Floats
+    price: Floats
+    transfer_cost: Floats
+    result_cost: Floats
+
+    def __post_init__(self) -> None:
+        self._check_shapes()
+        for name in ("transfer_s", "result_s", "payload_bytes"):
+            if np.any(np.isnan(array := getattr(self, name))) or np.any(array < 0):
+                raise InputError(name, "holds a value that is negative or no number")
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), np.ndarray):
+                value.setflags(write=False)
+
+    def _check_shapes(self) -> None:
+        m, n, t = len(self.nodes), len(self.blocks), len(self.thresholds)
+        shapes = {
+            "stay": (t, n + 1),
+            "accuracy": (n,),
+            "branch": (n,),
+            "span_s": (m, n, n),
+            "bare_s": (m, n, n),
+            "transfer_s": (n + 1, m, m),
+            "result_s": (n, m),
+            "payload_bytes": (n + 1,),
+            "power": (m,),
+            "price": (m,),
+            "transfer_cost": (n + 1, m, m),
+            "result_cost": (n, m),
+        }
+        for name, wanted in shapes.items():
+            if (got := getattr(self, name).shape) != wanted:
+                raise InputError(name, f"expected shape {wanted}, got {got}")
+
+    @property
+    def node_count(self) -> int:
+        """Number of nodes, M."""
+        return len(self.nodes)
+
+    @property
+    def block_count(self) -> int:
+        """Number of blocks, N."""
+        return len(self.blocks)
+
+    @property
+    def has_exits(self) -> bool:
+        """Whether the profile has branches before the end, so that thresholds mean something."""
+        return not np.isnan(self.thresholds[0])
+
+    @property
+    def knows_accuracy(self) -> bool:
+        """Whether the accuracy of every branch is known."""
+        return not bool(np.any(np.isnan(self.accuracy[self.branch])))

@@ -1,0 +1,89 @@
+"""What is asked of a problem: an objective, bounds, and which decisions count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Literal
+
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.measures import MEASURES
+from tiercut.optimizer.space import Exits, Order
+
+__all__ = ["OBJECTIVES", "SLACK", "Kind", "Query"]
+
+SLACK = 1e-9
+"""By how much a bound may be missed and still holds."""
+
+OBJECTIVES = (*MEASURES, "accuracy")
+"""What may be made least (or greatest, for accuracy)."""
+
+Kind = Literal["solve", "rank", "frontier"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question.
+
+    Parameters
+    ----------
+    kind
+        ``solve`` asks for the best plan, ``rank`` for the `top` best, ``frontier`` for all that nothing else beats.
+    objective
+        One of `OBJECTIVES`. A frontier trades it (latency, where accuracy is named) against accuracy.
+    min_accuracy
+        Least accuracy, a share, or None.
+    max_latency_s
+        Greatest expected latency in seconds, or None.
+    exits, order
+        As in `tiercut.optimizer.space.make_space`.
+    top
+        How many plans a ranking has.
+
+    Raises
+    ------
+    QuestionError
+        If a bound is out of range or a name unknown.
+    """
+
+    kind: Kind = "solve"
+    objective: str = "latency"
+    min_accuracy: float | None = None
+    max_latency_s: float | None = None
+    exits: Exits | None = None
+    order: Order = "any"
+    top: int = 5
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise QuestionError(unknown_name("objective", self.objective, OBJECTIVES))
+        if self.exits not in (None, "cuts", "final"):
+            raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final")))
+        if self.order not in ("any", "forward"):
+            raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
+        if self.min_accuracy is not None and not 0 <= self.min_accuracy <= 1:
+            raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {self.min_accuracy:g}")
+        if self.max_latency_s is not None and not (isfinite(self.max_latency_s) and self.max_latency_s >= 0):
+            raise QuestionError(f"max_latency must be 0 or more and finite, not {self.max_latency_s:g} s")
+        if self.top < 1:
+            raise QuestionError(f"top must be at least 1, not {self.top}")
+
+    @property
+    def needs_accuracy(self) -> bool:
+        """Whether the question cannot be answered without accuracies."""
+        return self.objective == "accuracy" or self.min_accuracy is not None or self.kind == "frontier"
+
+    @property
+    def additive(self) -> str:
+        """The additive measure that is made least, or traded against accuracy."""
+        return "latency" if self.objective == "accuracy" else self.objective
+
+    @property
+    def accuracy_floor(self) -> float:
+        """Least accuracy, slack included."""
+        return -inf if self.min_accuracy is None else self.min_accuracy - SLACK
+
+    @property
+    def latency_cap(self) -> float:
+        """Greatest latency in seconds, slack included."""
+        return inf if self.max_latency_s is None else self.max_latency_s + SLACK

@@ -62,7 +62,7 @@ def offer_front(
     """Offer a candidate to a frontier, sorted by rising cost and rising accuracy; return its new length.
 
     ``table[b]`` holds the least cost seen above bucket b of the accuracies: whatever lies in the bucket and costs as
-    much is dominated; it stays infinite where no frontier is kept. A frontier that is full turns candidates away: the caller grows it first.
+    much is dominated. There must be room for one more.
     """
     low = _first_not_below(costs, count, cost)
     if low > 0 and accuracies[low - 1] >= accuracy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tiercut import units
 
@@ -60,12 +60,17 @@ class Explanation:
     plan: Plan
     steps: tuple[Step, ...]
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the plan and its steps as plain data."""
+        names = ("sort", "what", "share", "seconds", "adds_s", "total_s")
+        steps = [{name: getattr(step, name) for name in names} for step in self.steps]
+        return {"format": "tiercut.explanation/1", "plan": self.plan.to_data(1), "steps": steps}
+
     def frame(self) -> pd.DataFrame:
         """Return one row for each step: sort, what, share, seconds, adds_s, total_s."""
         import pandas as pd
 
-        columns = ["sort", "what", "share", "seconds", "adds_s", "total_s"]
-        return pd.DataFrame([{name: getattr(step, name) for name in columns} for step in self.steps], columns=columns)
+        return pd.DataFrame(self.to_data()["steps"])
 
 
 def explain_plan(plan: Plan, source: str) -> Explanation:

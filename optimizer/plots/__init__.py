@@ -1,0 +1,16 @@
+"""Plots in two steps: a pure function that gives the data to draw, and a thin one that draws on an axes."""
+
+from tiercut.optimizer.plots.profile import draw_profile, save_profile_plot
+from tiercut.optimizer.plots.trade_off import TradeOff, draw_trade_off, save_answer_plot, trade_off
+from tiercut.optimizer.plots.waterfall import draw_waterfall, save_waterfall
+
+__all__ = [
+    "TradeOff",
+    "draw_profile",
+    "draw_trade_off",
+    "draw_waterfall",
+    "save_answer_plot",
+    "save_profile_plot",
+    "save_waterfall",
+    "trade_off",
+]

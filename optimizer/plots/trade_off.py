@@ -1,0 +1,217 @@
+"""The picture of an answer: latency against accuracy, as the Joint model's figure 4 shows it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut import units
+from tiercut.optimizer.plots.style import COLOURS, MARKERS, new_figure, save_figure
+from tiercut.optimizer.pricing import evaluate
+from tiercut.optimizer.sampling import sample_cloud
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.answer import Answer
+    from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.sampling import Cloud
+
+__all__ = ["TradeOff", "draw_trade_off", "latency_parts", "save_answer_plot", "trade_off"]
+
+CLOUD_SIZE = 4000
+_SCALES = {"latency": (1e3, "latency (ms)"), "bytes": (1e-3, "sent (kB)"), "energy": (1.0, "energy (J)")}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TradeOff:
+    """What the picture of a trade-off shows (the Joint model, figure 4), in the units of its axes.
+
+    Parameters
+    ----------
+    label
+        Of the horizontal axis.
+    cloud_x, cloud_y, cloud_parts
+        Sampled decisions: cost, accuracy in percent, number of partitions.
+    x, y, parts
+        The plans along the frontier, and last the chosen one.
+    bound_x, bound_y
+        Bounds of the question, or None.
+    chosen
+        Index of the plan to name, and what to call it.
+    """
+
+    label: str
+    cloud_x: NDArray[np.float64]
+    cloud_y: NDArray[np.float64]
+    cloud_parts: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    parts: NDArray[np.int64]
+    bound_x: float | None
+    bound_y: float | None
+    chosen: tuple[int, str] | None
+
+
+def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff:
+    """Return what to draw.
+
+    Parameters
+    ----------
+    answer
+        What was asked for; its first plan is named, unless it is a frontier without bounds.
+    frontier
+        The frontier to draw the line from; None where the answer is one.
+    cloud
+        Sampled decisions of the same space.
+    """
+    problem, query = answer.space.problem, answer.query
+    scale, label = _SCALES.get(query.additive, (1.0, f"{query.additive} ($)"))
+    plans = list((frontier or answer).plans)
+    chosen = None
+    if query.kind != "frontier":
+        plans = [*(frontier.plans if frontier else ()), *answer.plans]
+        index = len(plans) - len(answer)
+        chosen = (index, str(answer.best))
+    costs = [evaluate(problem, plan.decision, query.additive) for plan in plans]
+    return TradeOff(
+        label=label,
+        cloud_x=cloud.costs * scale,
+        cloud_y=cloud.accuracies * 100,
+        cloud_parts=cloud.partitions,
+        x=np.array(costs) * scale,
+        y=np.array([100 * (plan.accuracy or 0.0) for plan in plans]),
+        parts=np.array([len(plan.partition) for plan in plans]),
+        bound_x=query.max_latency_s * scale
+        if query.max_latency_s is not None and query.additive == "latency"
+        else None,
+        bound_y=None if query.min_accuracy is None else query.min_accuracy * 100,
+        chosen=chosen,
+    )
+
+
+def draw_trade_off(data: TradeOff, ax: Axes) -> None:
+    """Draw the cloud, the frontier as a line, the plans by number of partitions, the bound and the chosen plan."""
+    for parts in sorted(set(data.cloud_parts.tolist())):
+        mask = data.cloud_parts == parts
+        ax.scatter(
+            data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), alpha=0.25, linewidths=0, zorder=1
+        )
+    front = slice(None, data.chosen[0]) if data.chosen else slice(None)
+    ax.step(data.x[front], data.y[front], where="post", color="black", linewidth=1, zorder=2)
+    for parts in sorted(set(data.parts.tolist())):
+        mask = data.parts == parts
+        label = f"{parts} partition{'s' if parts > 1 else ''}"
+        style = {"marker": _marker(parts), "color": _colour(parts), "edgecolors": "black", "linewidths": 0.5}
+        ax.scatter(data.x[mask], data.y[mask], s=22, label=label, zorder=3, **style)  # type: ignore[arg-type]
+    if data.bound_x is not None:
+        ax.axvline(data.bound_x, color="black", linestyle="--", linewidth=0.9)
+    if data.bound_y is not None:
+        ax.axhline(data.bound_y, color="black", linestyle="--", linewidth=0.9)
+    ax.set_xscale("log" if _spread(data) > 30 else "linear")
+    _name_chosen(data, ax)
+    ax.set_xlabel(data.label)
+    ax.set_ylabel("expected accuracy (%)")
+    ax.grid(alpha=0.25, linewidth=0.5)
+    ax.legend(loc="lower right", fontsize=8, framealpha=0.9)
+
+
+def _spread(data: TradeOff) -> float:
+    values = np.concatenate([data.cloud_x, data.x])
+    values = values[values > 0]
+    return float(values.max() / values.min()) if len(values) else 1.0
+
+
+def _name_chosen(data: TradeOff, ax: Axes) -> None:
+    if data.chosen is None:
+        return
+    index, name = data.chosen
+    point = (float(data.x[index]), float(data.y[index]))
+    ax.scatter(*point, s=110, facecolors="none", edgecolors="black", linewidths=1.5, zorder=4)
+    ax.annotate(
+        f"{name}\n{point[0]:.4g} · {point[1]:.2f} %",
+        point,
+        xytext=(0.5, 1.02),
+        textcoords="axes fraction",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        arrowprops={"arrowstyle": "-", "linewidth": 0.7, "shrinkB": 6},
+    )
+
+
+def _colour(parts: int) -> str:
+    return COLOURS[(parts - 1) % len(COLOURS)]
+
+
+def _marker(parts: int) -> str:
+    return MARKERS[(parts - 1) % len(MARKERS)]
+
+
+def save_answer_plot(
+    answer: Answer, path: str | os.PathLike[str], *, frontier: Answer | None = None, seed: int = 0
+) -> None:
+    """Draw an answer into a file; a question without accuracies is drawn as bars of its plans.
+
+    Parameters
+    ----------
+    answer
+        With at least one plan.
+    path
+        Ends in png, svg, pdf or html.
+    frontier
+        The frontier of the same space, for an answer that is none.
+    seed
+        Of the sampled cloud.
+    """
+    title = f"{answer.space.problem.profile} on {answer.space.problem.topology}"
+    figure = new_figure()
+    ax = figure.add_subplot()
+    if answer.space.knows_accuracy:
+        cloud = sample_cloud(answer.space, CLOUD_SIZE, name=answer.query.additive, seed=seed)
+        draw_trade_off(trade_off(answer, frontier, cloud), ax)
+        if answer.query.kind == "frontier":
+            ax.set_title(title, fontsize=10)
+    else:
+        _draw_bars(answer, ax)
+        ax.set_title(title, fontsize=10)
+    save_figure(figure, path, title=title, rows=_rows(answer))
+
+
+def _draw_bars(answer: Answer, ax: Axes) -> None:
+    names = [f"{rank}. {plan}" for rank, plan in enumerate(answer.plans, 1)]
+    left = np.zeros(len(names))
+    for index, part in enumerate(latency_parts(answer.plans[0])):
+        width = np.array([latency_parts(plan)[part] for plan in answer.plans]) * 1e3
+        if width.any():
+            ax.barh(names, width, left=left, label=part, color=COLOURS[index])
+        left += width
+    ax.invert_yaxis()
+    ax.set_xlabel("latency (ms)")
+    ax.tick_params(axis="y", labelsize=7)
+    ax.legend(fontsize=8)
+
+
+def latency_parts(plan: Plan) -> dict[str, float]:
+    """Return the seconds of the expected latency that go into each sort of step; they sum to the latency."""
+    stay = [stage.reach - stage.exit_rate for stage in plan.stages]
+    return {
+        "compute": sum(stage.reach * stage.compute_s for stage in plan.stages),
+        "input": plan.input_s,
+        "send": sum(share * stage.send_s for share, stage in zip(stay, plan.stages, strict=True)),
+        "result": sum(stage.exit_rate * stage.result_s for stage in plan.stages),
+    }
+
+
+def _rows(answer: Answer) -> list[list[str]]:
+    rows = [["rank", "latency", "accuracy", "threshold", "sent", "plan"]]
+    for rank, plan in enumerate(answer.plans, 1):
+        right = "-" if plan.accuracy is None else f"{plan.accuracy:.2%}"
+        lane = "-" if plan.threshold is None else f"{plan.threshold:g}"
+        sent = units.format_bytes(plan.bytes_sent)
+        rows.append([str(rank), units.format_seconds(plan.latency_s), right, lane, sent, str(plan)])
+    return rows

@@ -1,0 +1,222 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tiercut import units
+from tiercut.optimizer.pricing import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tiercut.optimizer.answer import Answer
+    from tiercut.optimizer.explain import Explanation
+    from tiercut.optimizer.plan import Plan
+    from tiercut.profiling.profile import Device, Exits, Profile
+
+__all__ = ["headline", "plans_table", "profile_tables", "stages_table", "waterfall_table"]
+
+_BAR = 24
+
+
+def headline(answer: Answer) -> Text:
+    """Return one line that says what was asked, how large it is, and who answers."""
+    problem, outcome = answer.space.problem, answer.outcome
+    size = f"{problem.block_count} blocks on {problem.node_count} nodes"
+    lanes = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
+    work = f"{answer.space.decisions:,} decisions"
+    return Text.assemble(
+        (f"{problem.profile} on {problem.topology}", "bold"),
+        f": {size}{lanes}, {work}; {outcome.solver} {outcome.status} in {units.format_seconds(outcome.seconds)}",
+    )
+
+
+def plans_table(answer: Answer) -> Table:
+    """Return a row for each plan: its measures, then where each piece runs."""
+    table = _table(_title(answer))
+    name = answer.query.additive
+    table.add_column("#", justify="right")
+    table.add_column("latency", justify="right")
+    if name != "latency":
+        table.add_column(name, justify="right")
+    table.add_column("accuracy", justify="right")
+    table.add_column("threshold", justify="right")
+    table.add_column("sent", justify="right")
+    table.add_column("plan", overflow="fold")
+    for rank, plan in enumerate(answer.plans, 1):
+        other = [_amount(evaluate(answer.space.problem, plan.decision, name), name)] if name != "latency" else []
+        table.add_row(
+            str(rank),
+            units.format_seconds(plan.latency_s),
+            *other,
+            _share(plan.accuracy),
+            "-" if plan.threshold is None else f"{plan.threshold:g}",
+            units.format_bytes(plan.bytes_sent),
+            str(plan),
+        )
+    return table
+
+
+def _title(answer: Answer) -> str:
+    query = answer.query
+    kind = {"solve": "best plan", "rank": f"best {len(answer)} plans", "frontier": f"frontier of {len(answer)} plans"}
+    bounds = []
+    if query.min_accuracy is not None:
+        bounds.append(f"accuracy ≥ {query.min_accuracy:g}")
+    if query.max_latency_s is not None:
+        bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
+    by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
+    by = f"{query.additive} against accuracy" if query.kind == "frontier" else by
+    return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
+
+
+def _amount(value: float, name: str) -> str:
+    if name == "bytes":
+        return units.format_bytes(value)
+    return f"{value:.4g} {'J' if name == 'energy' else '$'}"
+
+
+def stages_table(plan: Plan) -> Table:
+    """Return a row for each partition of a plan."""
+    table = _table("its stages; seconds are those of a sample that gets there")
+    for name, side in (("node", "left"), ("blocks", "right"), ("reach", "right"), ("leave", "right")):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    for name in ("compute", "result", "send", "payload"):
+        table.add_column(name, justify="right")
+    table.add_column("to")
+    for stage in plan.stages:
+        first, last = stage.blocks
+        sent = stage.send_to is not None
+        table.add_row(
+            stage.node,
+            str(first) if first == last else f"{first}-{last}",
+            f"{stage.reach:.1%}",
+            f"{stage.exit_rate:.1%}",
+            units.format_seconds(stage.compute_s),
+            units.format_seconds(stage.result_s),
+            units.format_seconds(stage.send_s) if sent else "-",
+            units.format_bytes(stage.send_bytes) if sent else "-",
+            stage.send_to or "-",
+        )
+    return table
+
+
+def waterfall_table(explanation: Explanation) -> Table:
+    """Return a row for each addend of a plan's latency, with a bar from where it begins to where it ends."""
+    plan = explanation.plan
+    lane = "" if plan.threshold is None else f", threshold {plan.threshold:g}"
+    right = "" if plan.accuracy is None else f", accuracy {_share(plan.accuracy)}"
+    table = _table(f"{plan}: {units.format_seconds(plan.latency_s)}{right}{lane}")
+    table.add_column("step", overflow="fold")
+    for name in ("samples", "each", "adds", "total"):
+        table.add_column(name, justify="right")
+    table.add_column("", min_width=_BAR, no_wrap=True)
+    for step in explanation.steps:
+        table.add_row(
+            step.what,
+            f"{step.share:.1%}",
+            units.format_seconds(step.seconds),
+            units.format_seconds(step.adds_s),
+            units.format_seconds(step.total_s),
+            _bar(step.begins_s, step.total_s, plan.latency_s),
+        )
+    return table
+
+
+def _bar(begins: float, ends: float, whole: float) -> str:
+    left, right = (round(_BAR * each / whole) for each in (begins, ends))
+    return " " * left + ("█" * (right - left) or "▏")
+
+
+def profile_tables(profile: Profile) -> Iterator[Table]:
+    """Yield what a profile holds: the network, its blocks on each device, its exits."""
+    yield _network(profile)
+    yield _blocks(profile)
+    if profile.exits is not None:
+        yield _exits(profile.exits)
+
+
+def _network(profile: Profile) -> Table:
+    table = _table(profile.name)
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    table.show_header = False
+    rows = {
+        "blocks": str(profile.block_count),
+        "input": units.format_bytes(profile.input_bytes),
+        "result": units.format_bytes(profile.result_bytes),
+        "samples": "" if profile.samples is None else f"{profile.samples:,}",
+        "accuracy": "" if profile.accuracy is None else _share(profile.accuracy),
+        "origin": profile.origin,
+    }
+    for name, device in profile.devices.items():
+        rows[f"device {name}"] = ", ".join(part for part in _device_parts(device) if part)
+    for key, text in rows.items():
+        if text:
+            table.add_row(key, text)
+    return table
+
+
+def _device_parts(device: Device) -> Iterator[str]:
+    yield device.description
+    yield device.framework
+    yield f"{device.statistic} of {device.runs} runs" if device.runs else device.statistic
+    if device.span_s is not None:
+        yield "with spans"
+    if device.whole_model_s is not None:
+        yield f"whole model {units.format_seconds(device.whole_model_s)}"
+
+
+def _blocks(profile: Profile) -> Table:
+    table = _table("blocks")
+    table.add_column("#", justify="right")
+    table.add_column("block")
+    table.add_column("output", justify="right")
+    if profile.exits is not None:
+        table.add_column("accuracy", justify="right")
+    for name, device in profile.devices.items():
+        table.add_column(f"{name}" if device.block_s else f"{name} (one span)", justify="right")
+        if device.branch_s is not None:
+            table.add_column("branch", justify="right")
+    for index, block in enumerate(profile.blocks):
+        size = "-" if block.output_bytes is None else units.format_bytes(block.output_bytes)
+        row = [str(index + 1), block.name, size]
+        if profile.exits is not None:
+            row.append(_share(profile.exits.accuracy[index]))
+        for device in profile.devices.values():
+            times = device.block_s or [spans[0] for spans in device.span_s or ()]
+            row.append(units.format_seconds(times[index]))
+            if device.branch_s is not None:
+                row.append(_seconds(device.branch_s[index]))
+        table.add_row(*row)
+    return table
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else units.format_seconds(seconds)
+
+
+def _exits(exits: Exits) -> Table:
+    rates, title = exits.exit_rate, "samples that leave at each branch, every branch present"
+    if rates is None:
+        rates, title = exits.exit_rate_alone or [], "samples that leave at each branch, asked by itself"
+    table = _table(title)
+    table.add_column("threshold", justify="right")
+    for index in range(len(exits.accuracy)):
+        table.add_column(str(index + 1), justify="right")
+    for threshold, row in zip(exits.thresholds, rates, strict=True):
+        table.add_row(f"{threshold:g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
+    return table
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="italic", box=box.SIMPLE_HEAD, padding=(0, 1))

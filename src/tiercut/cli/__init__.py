@@ -1,0 +1,38 @@
+"""The command ``tiercut``. Rooms are imported when a command needs them, so that ``--help`` is quick."""
+
+import sys
+import warnings
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 answered, 2 wrong input or call, 3 no plan to be had, 130 interrupted."""
+    from tiercut.cli.app import app
+    from tiercut.errors import InfeasibleError, TiercutError
+
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except InfeasibleError as error:
+        _fail(str(error), 3, "infeasible")
+    except TiercutError as error:
+        _fail(str(error), 2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+
+
+def _fail(message: str, status: int, label: str = "error") -> None:
+    for line in message.splitlines():
+        print(f"{label}: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    from tiercut.errors import TiercutWarning
+
+    if issubclass(category, TiercutWarning):
+        print(f"warning: {message}", file=sys.stderr)

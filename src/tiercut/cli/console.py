@@ -1,0 +1,54 @@
+"""Where people read: tables and notes, wide enough not to be cut off in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tiercut.solvers.options import Progress
+
+__all__ = ["console", "note", "progress"]
+
+_PATIENCE_S = 2.0
+
+
+def console(*, error: bool = False) -> Console:
+    """Return a console on standard output or error; in a pipe it is 120 columns wide and without colour."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 120, highlight=False, soft_wrap=False)
+
+
+def note(text: str) -> None:
+    """Say something beside the answer, on standard error."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress | None]:
+    """Give a callback that shows a bar once the work takes more than 2 s; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    bar = Progress(*columns, console=console(error=True), transient=True)
+    task, began = bar.add_task(what, total=None), time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        if time.monotonic() - began > _PATIENCE_S:
+            bar.start()
+            bar.update(task, completed=float(done), total=float(total))
+
+    try:
+        yield report
+    finally:
+        bar.stop()

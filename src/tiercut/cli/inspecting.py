@@ -1,0 +1,74 @@
+"""``tiercut show`` and ``tiercut schema``: what a file holds, and what it may hold."""
+
+import json as writer
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.console import console, note
+
+__all__ = ["schema", "show"]
+
+
+class Format(StrEnum):
+    """What has a schema."""
+
+    topology = "topology"
+    profile = "profile"
+
+
+def show(
+    file: Annotated[
+        str, typer.Argument(metavar="TOPOLOGY|PROFILE", help="A file, or the name of one that is built in.")
+    ],
+    payload: Annotated[str, typer.Option(metavar="SIZE", help="What is sent, for a topology's times.")] = "150 KB",
+    plot: given.Plot = None,
+) -> None:
+    """Print and plot a topology or a profile."""
+    if _is_profile(file):
+        _show_profile(file, plot)
+    else:
+        _show_topology(file, payload, plot)
+
+
+def _is_profile(file: str) -> bool:
+    from tiercut.profiling.files import recorded
+
+    return file.endswith(".json") if Path(file).exists() else file.endswith(".json") or file in recorded()
+
+
+def _show_topology(file: str, payload: str, plot: Path | None) -> None:
+    from tiercut.topologies.drawing import save_drawing, text
+    from tiercut.topologies.loader import load_topology
+
+    topology = load_topology(file)
+    size = given.quantity("--payload", payload, "size") or 0.0
+    console().print(text(topology, size))
+    if plot is not None:
+        save_drawing(topology, plot)
+        note(f"drew {plot}")
+
+
+def _show_profile(file: str, plot: Path | None) -> None:
+    from tiercut.optimizer.plots import save_profile_plot
+    from tiercut.optimizer.report import profile_tables
+    from tiercut.profiling.files import load_profile
+
+    profile = load_profile(file)
+    for table in profile_tables(profile):
+        console().print(table)
+    if plot is not None:
+        save_profile_plot(profile, plot)
+        note(f"drew {plot}")
+
+
+def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
+    """Print the JSON Schema of a file format, for editors."""
+    from tiercut.profiling.profile import Profile
+    from tiercut.topologies.schema import Topology
+
+    model = Topology if name is Format.topology else Profile
+    typer.echo(writer.dumps(model.model_json_schema(), indent=2))

@@ -1,0 +1,142 @@
+"""``tiercut solve``, ``rank`` and ``frontier``: one question, three kinds of answer."""
+
+# Annotations are read when the commands are made, and some name the local `kind`: they must not be text.
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.console import console, note, progress
+from tiercut.errors import InfeasibleError
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.answer import Answer
+    from tiercut.optimizer.query import Kind
+
+__all__ = ["command"]
+
+_QUESTION = "Question"
+_SOLVER = "Solver"
+
+
+def command(kind: "Kind") -> Callable[..., None]:
+    """Return the command for one kind of answer; all three take the same question."""
+
+    def ask(
+        topology: given.TopologyFile,
+        profile: given.ProfileFile,
+        objective: Annotated[
+            str,
+            typer.Option(metavar="latency|accuracy|bytes|energy|cost", help="What counts.", rich_help_panel=_QUESTION),
+        ] = "latency",
+        min_accuracy: Annotated[
+            float | None, typer.Option(metavar="SHARE", help="Such as 0.92.", rich_help_panel=_QUESTION)
+        ] = None,
+        max_latency: Annotated[
+            str | None, typer.Option(metavar="TIME", help="Such as '80 ms'.", rich_help_panel=_QUESTION)
+        ] = None,
+        exits: Annotated[
+            str | None,
+            typer.Option(
+                metavar="cuts|final",
+                help="Where samples may leave: at every cut, or only at the end.",
+                rich_help_panel=_QUESTION,
+            ),
+        ] = None,
+        order: Annotated[
+            str,
+            typer.Option(
+                metavar="any|forward", help="Whether a later part may stand nearer.", rich_help_panel=_QUESTION
+            ),
+        ] = "any",
+        top: Annotated[int, typer.Option(help="How many plans.", hidden=kind != "rank", rich_help_panel=_QUESTION)] = 5,
+        source: given.Source = None,
+        destination: given.Destination = None,
+        bandwidth: given.Bandwidths = None,
+        latency: given.Latencies = None,
+        slowdown: given.Slowdowns = None,
+        without: given.Excluded = None,
+        forwarding: given.Forwarding = None,
+        one_per: given.OnePer = None,
+        input_bytes: given.InputBytes = None,
+        result_bytes: given.ResultBytes = None,
+        solver: Annotated[
+            str, typer.Option(metavar="auto|NAME", help="Who answers.", rich_help_panel=_SOLVER)
+        ] = "auto",
+        seed: Annotated[int, typer.Option(help="For what draws random numbers.", rich_help_panel=_SOLVER)] = 0,
+        workers: Annotated[
+            int | None, typer.Option(min=1, help="Threads.", show_default="all", rich_help_panel=_SOLVER)
+        ] = None,
+        time_limit: Annotated[
+            str | None, typer.Option(metavar="TIME", help="Stop then with the best so far.", rich_help_panel=_SOLVER)
+        ] = None,
+        plot: given.Plot = None,
+        json: given.Json = False,
+    ) -> None:
+        from tiercut.api import ask as answer_to
+        from tiercut.optimizer.query import Query
+        from tiercut.solvers.options import Options
+
+        loaded = given.inputs(
+            topology,
+            profile,
+            source=source,
+            destination=destination,
+            bandwidth=bandwidth,
+            latency=latency,
+            slowdown=slowdown,
+            without=without,
+            forwarding=forwarding,
+            one_per=one_per,
+            input_bytes=input_bytes,
+            result_bytes=result_bytes,
+        )
+        query = Query(
+            kind=kind,
+            objective=objective,
+            min_accuracy=min_accuracy,
+            max_latency_s=given.quantity("--max-latency", max_latency, "time"),
+            exits=exits,  # type: ignore[arg-type]  # Query refuses what it does not know
+            order=order,  # type: ignore[arg-type]
+            top=top,
+        )
+        limit = given.quantity("--time-limit", time_limit, "time")
+        with progress("scoring") as report:
+            options = Options(seed=seed, workers=workers, time_limit_s=limit, progress=report)
+            answer = answer_to(*loaded, query, solver=solver, options=options)
+        _present(answer, json=json)
+        if plot is not None:
+            from tiercut.optimizer.plots import save_answer_plot
+
+            whole = None
+            if kind != "frontier" and answer.space.knows_accuracy:
+                unbounded = replace(query, kind="frontier", min_accuracy=None, max_latency_s=None)
+                whole = answer_to(*loaded, unbounded, solver=solver, options=options)
+            save_answer_plot(answer, plot, frontier=whole, seed=seed)
+            note(f"drew {plot}")
+
+    return ask
+
+
+def _present(answer: "Answer", *, json: bool) -> None:
+    if json:
+        typer.echo(answer.to_json())
+    if not answer.plans:
+        raise InfeasibleError(answer.message)
+    if not json:
+        _print(answer)
+
+
+def _print(answer: "Answer") -> None:
+    from tiercut.optimizer.report import headline, plans_table, stages_table
+
+    out: Any = console()
+    out.print(headline(answer))
+    out.print(plans_table(answer))
+    if answer.query.kind == "solve":
+        out.print(stages_table(answer.best))
+    if answer.outcome.status == "feasible":
+        note(f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all")

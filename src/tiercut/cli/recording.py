@@ -1,0 +1,5 @@
+"""``tiercut profile``."""
+
+
+def profile() -> None:
+    """Build, train, time and record a network."""

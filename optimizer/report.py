@@ -49,7 +49,11 @@ def plans_table(answer: Answer) -> Table:
     table.add_column("sent", justify="right")
     table.add_column("plan", overflow="fold")
     for rank, plan in enumerate(answer.plans, 1):
-        other = [_amount(evaluate(answer.space.problem, plan.decision, name), name)] if name != "latency" else []
+        other = (
+            [units.format_amount(evaluate(answer.space.problem, plan.decision, name), name)]
+            if name != "latency"
+            else []
+        )
         table.add_row(
             str(rank),
             units.format_seconds(plan.latency_s),
@@ -73,12 +77,6 @@ def _title(answer: Answer) -> str:
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = f"{query.additive} against accuracy" if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
-
-
-def _amount(value: float, name: str) -> str:
-    if name == "bytes":
-        return units.format_bytes(value)
-    return f"{value:.4g} {'J' if name == 'energy' else '$'}"
 
 
 def stages_table(plan: Plan) -> Table:

@@ -10,6 +10,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cache
 from math import inf
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,14 @@ from tiercut.optimizer import kernels
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.optimizer.plan import Decision
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.tiny import tiny_space
+from tiercut.solvers.options import Options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
-    from tiercut.solvers.options import Options
 
 __all__ = ["solve"]
 
@@ -77,6 +79,7 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     For blocks N, nodes M and thresholds T there are T·Σ_L C(N,L)·M!/(M-L)! decisions (the Joint model, section 3.3,
     tries them all).
     """
+    _load_kernels()
     began = time.perf_counter()
     work = _Work(space, query)
     keepers, finished = _run(work, options)
@@ -86,6 +89,14 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     scored = int(sum(keeper.progress[0] for keeper in keepers))
     seconds = time.perf_counter() - began
     return Outcome("exhaustive", True, status, decisions, seconds, scored, "" if finished else "stopped before the end")
+
+
+@cache
+def _load_kernels() -> None:
+    """Compile the kernels, or read them from the disk, by asking something tiny; what is measured begins after it."""
+    for query in (Query(kind="frontier"), Query(kind="rank")):
+        work = _Work(tiny_space(), query)
+        _merge(work, _run(work, Options())[0])
 
 
 class _Work:

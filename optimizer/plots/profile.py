@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tiercut.profiling.profile import Device, Exits, Profile
 
 __all__ = ["draw_profile", "save_profile_plot"]
+
+_BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02), "fontsize": 7, "frameon": False}
 
 
 def draw_profile(profile: Profile, figure: Figure) -> None:
@@ -39,10 +41,14 @@ def _draw_times(profile: Profile, ax: Axes) -> None:
             branches = np.array([np.nan if each is None else each * 1e3 for each in device.branch_s])
             ax.plot(blocks, branches, linewidth=1, linestyle=":", label=f"{name}, branch", **style)  # type: ignore[arg-type]
     ax.set_ylabel("time (ms)")
-    ax.set_yscale("log" if len(profile.devices) > 1 else "linear")
-    if ax.get_yscale() == "linear":
+    if len(profile.devices) > 1:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("{x:g}")
+        ax.tick_params(axis="y", which="both", labelsize=7)
+    else:
         ax.set_ylim(bottom=0)
-    ax.legend(fontsize=7)
+    ax.legend(**_BESIDE)
     ax.grid(alpha=0.25, linewidth=0.5)
 
 
@@ -64,13 +70,13 @@ def _draw_exits(exits: Exits, ax: Axes) -> None:
     ax.plot(blocks, accuracy, color="black", marker="o", markersize=4, linewidth=1.2, label="accuracy")
     gone = _gone(exits) * 100
     for index, lane in enumerate(np.unique(np.linspace(0, len(exits.thresholds) - 1, 4).astype(int))):
-        label = f"left so far, threshold {exits.thresholds[lane]:g}"
+        label = f"left so far,\nthreshold {exits.thresholds[lane]:g}"
         ax.plot(
             blocks, gone[lane], color=COLOURS[index], marker=MARKERS[index + 1], markersize=3, linewidth=1, label=label
         )
     ax.set_ylabel("samples (%)")
     ax.set_ylim(-2, 102)
-    ax.legend(fontsize=7)
+    ax.legend(**_BESIDE)
     ax.grid(alpha=0.25, linewidth=0.5)
 
 
@@ -85,6 +91,6 @@ def _gone(exits: Exits) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
 
 def save_profile_plot(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Draw a profile into a file; the ending names the format."""
-    figure = new_figure((5.0, 4.2 if profile.exits is None else 6.0))
+    figure = new_figure((6.2, 4.2 if profile.exits is None else 6.0))
     draw_profile(profile, figure)
     save_figure(figure, path, title=profile.name)

@@ -76,7 +76,7 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
     if query.kind != "frontier":
         plans = [*(frontier.plans if frontier else ()), *answer.plans]
         index = len(plans) - len(answer)
-        chosen = (index, str(answer.best))
+        chosen = (index, _caption(answer.best, evaluate(problem, answer.best.decision, query.additive), query.additive))
     costs = [evaluate(problem, plan.decision, query.additive) for plan in plans]
     return TradeOff(
         label=label,
@@ -92,6 +92,11 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
         bound_y=None if query.min_accuracy is None else query.min_accuracy * 100,
         chosen=chosen,
     )
+
+
+def _caption(plan: Plan, cost: float, measure: str) -> str:
+    right = "" if plan.accuracy is None else f", {plan.accuracy:.2%}"
+    return f"{plan}\n{units.format_amount(cost, measure)}{right}"
 
 
 def draw_trade_off(data: TradeOff, ax: Axes) -> None:
@@ -113,6 +118,7 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
     if data.bound_y is not None:
         ax.axhline(data.bound_y, color="black", linestyle="--", linewidth=0.9)
     ax.set_xscale("log" if _spread(data) > 30 else "linear")
+    ax.xaxis.set_major_formatter("{x:g}")
     _name_chosen(data, ax)
     ax.set_xlabel(data.label)
     ax.set_ylabel("expected accuracy (%)")
@@ -133,7 +139,7 @@ def _name_chosen(data: TradeOff, ax: Axes) -> None:
     point = (float(data.x[index]), float(data.y[index]))
     ax.scatter(*point, s=110, facecolors="none", edgecolors="black", linewidths=1.5, zorder=4)
     ax.annotate(
-        f"{name}\n{point[0]:.4g} · {point[1]:.2f} %",
+        name,
         point,
         xytext=(0.5, 1.02),
         textcoords="axes fraction",

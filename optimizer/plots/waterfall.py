@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiercut import units
 from tiercut.optimizer.plots.style import COLOURS, new_figure, save_figure
@@ -27,17 +27,7 @@ def draw_waterfall(explanation: Explanation, ax: Axes) -> None:
         ax.barh(row, step.adds_s * scale, left=step.begins_s * scale, color=colour, edgecolor="black", linewidth=0.4)
         share = "" if step.share > 1 - 1e-9 else f"  ({step.share:.1%} of samples)"
         text = f"{units.format_seconds(step.adds_s)}{share}"
-        early = step.total_s < 0.6 * plan.latency_s
-        place = (step.total_s if early else step.begins_s) * scale
-        ax.annotate(
-            text,
-            (place, row),
-            xytext=(4 if early else -4, 0),
-            textcoords="offset points",
-            ha="left" if early else "right",
-            va="center",
-            fontsize=7,
-        )
+        _label(ax, text, row, step.begins_s * scale, step.total_s * scale, plan.latency_s * scale)
         if row:
             ax.plot([step.begins_s * scale] * 2, [row - 1, row], color="black", linewidth=0.5, linestyle=":")
     ax.set_yticks(range(len(explanation.steps)), [step.what for step in explanation.steps], fontsize=7)
@@ -47,6 +37,18 @@ def draw_waterfall(explanation: Explanation, ax: Axes) -> None:
     right = "" if plan.accuracy is None else f", accuracy {plan.accuracy:.2%}"
     ax.set_title(f"{units.format_seconds(plan.latency_s)}{right}", fontsize=9)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _label(ax: Axes, text: str, row: int, begins: float, ends: float, whole: float) -> None:
+    """Write beside the bar where there is room for it, else on the bar."""
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    if ends < 0.6 * whole:
+        ax.annotate(text, (ends, row), xytext=(4, 0), ha="left", **style)
+    elif begins > 0.4 * whole:
+        ax.annotate(text, (begins, row), xytext=(-4, 0), ha="right", **style)
+    else:
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+        ax.annotate(text, ((begins + ends) / 2, row), xytext=(0, 0), ha="center", bbox=box, **style)
 
 
 def save_waterfall(explanation: Explanation, path: str | os.PathLike[str]) -> None:

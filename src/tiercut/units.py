@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-__all__ = ["EXAMPLES", "UNITS", "format_bandwidth", "format_bytes", "format_seconds", "parse"]
+__all__ = ["EXAMPLES", "UNITS", "format_amount", "format_bandwidth", "format_bytes", "format_seconds", "parse"]
 
 _BIT_RATES = {
     prefix + unit: factor / 8
@@ -105,6 +105,12 @@ def format_bytes(size: float) -> str:
         if abs(size) >= factor:
             return f"{size / factor:.4g} {unit}"
     return f"{size:.4g} B"
+
+
+def format_amount(value: float, measure: str) -> str:
+    """Return what a plan costs in an additive measure, as people read it."""
+    known = {"latency": format_seconds, "bytes": format_bytes, "energy": lambda joules: f"{joules:.4g} J"}
+    return known[measure](value) if measure in known else f"${value:.4g}"
 
 
 def format_bandwidth(rate: float) -> str:

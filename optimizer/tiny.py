@@ -1,0 +1,40 @@
+"""The smallest problem there is, to load kernels with before a clock starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tiercut.optimizer.problem import Problem
+from tiercut.optimizer.space import Space, make_space
+
+__all__ = ["tiny_space"]
+
+
+def tiny_space() -> Space:
+    """Return the space of two blocks on two nodes with one threshold; everything takes a second."""
+    return make_space(
+        Problem(
+            topology="tiny",
+            profile="tiny",
+            nodes=("a", "b"),
+            tiers=("a", "b"),
+            source=0,
+            destination=0,
+            one_per_tier=False,
+            blocks=("1", "2"),
+            thresholds=np.array([0.5]),
+            stay=np.array([[1.0, 0.5, 0.0]]),
+            accuracy=np.array([0.5, 1.0]),
+            branch=np.ones(2, bool),
+            span_s=np.ones((2, 2, 2)),
+            bare_s=np.ones((2, 2, 2)),
+            transfer_s=np.ones((3, 2, 2)),
+            result_s=np.ones((2, 2)),
+            payload_bytes=np.ones(3),
+            result_bytes=1.0,
+            power=np.ones(2),
+            price=np.ones(2),
+            transfer_cost=np.ones((3, 2, 2)),
+            result_cost=np.ones((2, 2)),
+        )
+    )

@@ -1,0 +1,64 @@
+# tiercut: `make demo` shows what it does, `make test` checks it. Both set up what they need, in folders of their own.
+# Written for GNU make 3.81 and later, which is what macOS has.
+
+# The Python for new environments; empty: the first suitable one on the PATH.
+PYTHON ?=
+VENV ?= .venv
+TEST_VENV ?= .venv-test
+export PYTHON
+
+IN_VENV = $(VENV)/bin
+IN_TEST_VENV = $(TEST_VENV)/bin
+PROFILE = resnet20-digits32
+
+.PHONY: help demo test lint types pytest slow profile clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo      solve a recorded network on a four-tier topology, and plot its frontier in out/'
+	@echo 'make test      lint, types and tests'
+	@echo 'make lint      ruff: rules and layout'
+	@echo 'make types     mypy, strict'
+	@echo 'make slow      the tests that take minutes'
+	@echo 'make profile   train and time the recorded network again, on this machine'
+	@echo 'make clean     remove everything that make has made'
+	@echo 'PYTHON=...     names the Python to use (3.11, 3.12 or 3.13)'
+
+# Editable in both: the folders at the root are the package, so a pull or an edit counts at once, and compiled kernels stay
+# beside their source for both environments. That the wheel works too is shown by tests/test_package.py.
+# The stamps make an environment be brought up to date when what it is made from has changed.
+$(VENV)/.ready: pyproject.toml constraints.txt tools/venv
+	@tools/venv $(VENV) .
+	@touch $@
+
+$(TEST_VENV)/.ready: pyproject.toml constraints.txt tools/venv
+	@tools/venv $(TEST_VENV) '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready
+	@mkdir -p out
+	$(IN_VENV)/tiercut frontier mobile $(PROFILE) --plot out/frontier.png
+	$(IN_VENV)/tiercut solve mobile $(PROFILE) --min-accuracy 0.9
+
+test: lint types pytest
+
+lint: $(TEST_VENV)/.ready
+	$(IN_TEST_VENV)/ruff check .
+	$(IN_TEST_VENV)/ruff format --check .
+
+types: $(TEST_VENV)/.ready
+	$(IN_TEST_VENV)/mypy
+
+pytest: $(TEST_VENV)/.ready
+	$(IN_TEST_VENV)/python -m pytest -n 2 --durations 10
+
+slow: $(TEST_VENV)/.ready
+	$(IN_TEST_VENV)/python -m pytest -m slow --durations 10
+
+profile: $(TEST_VENV)/.ready
+	$(IN_TEST_VENV)/tiercut profile resnet20-digits32 --out profiling/recorded
+
+clean:
+	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) out build dist src/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

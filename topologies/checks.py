@@ -39,6 +39,8 @@ def topology_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
 
 
 def _name_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
+    if not topology.nodes:
+        yield ("nodes",), "a topology needs one node at least"
     first: dict[str, int] = {}
     tiers = {node.tier for node in topology.nodes}
     for place, node in enumerate(topology.nodes):

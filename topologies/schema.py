@@ -70,7 +70,9 @@ class Link(Document):
     end: str | None = Field(default=None, alias="to", description="the receiving node of a one-way link")
     bandwidth: Bandwidth = Field(description="such as 10 Mb/s")
     latency: Seconds = Field(description="propagation delay, such as 40 ms; half of a round trip")
-    price: DollarsPerByte = Field(default=0.0, description="of what is sent, such as 0.09 $/GB")
+    price: DollarsPerByte = Field(
+        default=0.0, description="of what is sent, such as 0.09 $/GB", json_schema_extra={"default": "0 $/GB"}
+    )
 
     @property
     def directions(self) -> tuple[tuple[str, str], ...]:
@@ -88,9 +90,11 @@ class Topology(Document):
     the keys. Everything inside is in seconds, bytes and bytes per second.
     """
 
-    format: Literal["tiercut.topology/1"]
-    name: str = Field(min_length=1)
-    nodes: tuple[Node, ...] = Field(min_length=1, strict=False, description="the order is the order of display")
+    format: Literal["tiercut.topology/1"] = Field(description="the kind and version of this document")
+    name: str = Field(min_length=1, description="what answers and plots call the topology")
+    nodes: tuple[Node, ...] = Field(
+        strict=False, description="one or more; the order is the order of display", json_schema_extra={"minItems": 1}
+    )
     links: tuple[Link, ...] = Field(default=(), strict=False, description="at most one for each direction")
     source: str = Field(description="the node where the input is born")
     destination: str = Field(
@@ -101,7 +105,9 @@ class Topology(Document):
     forwarding: Forwarding = Field(
         default="store", description="whether a node between two links waits for the whole payload or passes packets on"
     )
-    mtu: PositiveBytes = Field(default=1500.0, description="packet size for cut-through, such as 1500 B")
+    mtu: PositiveBytes = Field(
+        default=1500.0, description="packet size for cut-through", json_schema_extra={"default": "1500 B"}
+    )
     one_partition_per: Literal["node", "tier"] = Field(
         default="node", description="tier: of each tier at most one node is used"
     )

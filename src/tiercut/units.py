@@ -11,7 +11,16 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-__all__ = ["EXAMPLES", "UNITS", "format_amount", "format_bandwidth", "format_bytes", "format_seconds", "parse"]
+__all__ = [
+    "EXAMPLES",
+    "UNITS",
+    "format_amount",
+    "format_bandwidth",
+    "format_bytes",
+    "format_seconds",
+    "parse",
+    "pattern",
+]
 
 _BIT_RATES = {
     prefix + unit: factor / 8
@@ -48,7 +57,8 @@ EXAMPLES = MappingProxyType(
     }
 )
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)\s*")
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(\S*)\s*")
 
 
 def parse(text: object, kind: str, *, positive: bool = False) -> float:
@@ -81,6 +91,11 @@ def parse(text: object, kind: str, *, positive: bool = False) -> float:
     if unit not in units:
         raise ValueError(f"{wanted}, got '{text}' whose unit '{unit}' is none of {' '.join(units)}")
     return _in_range(float(number) * units[unit], text, kind, positive)
+
+
+def pattern(kind: str) -> str:
+    """Return a regular expression for the quantities of a `kind`, for the JSON Schema that editors read."""
+    return rf"^\s*{_NUMBER}\s*({'|'.join(map(re.escape, UNITS[kind]))})\s*$"
 
 
 def _in_range(value: float, text: str, kind: str, positive: bool) -> float:

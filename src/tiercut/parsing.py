@@ -1,0 +1,185 @@
+"""JSON and YAML texts to plain Python, and back to the place where a key stands.
+
+YAML aliases (the means of the "billion laughs") and deep nesting are refused before anything is built from them, keys
+that stand twice and numbers that are none always.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn, TypeAlias
+
+from tiercut.errors import Fault, InputError
+
+__all__ = ["Key", "locate", "parse_json", "parse_yaml"]
+
+Key: TypeAlias = tuple[str | int, ...]
+"""The way to a value in a document: names of keys and places in lists, counted from 0."""
+
+_MAX_DEPTH = 40
+_LOCATABLE = 1 << 20  # characters of YAML beyond which composing it again would take too long
+_SPACE = re.compile(r"[ \t\n\r,:]*")
+
+
+def parse_json(text: str, source: str) -> Any:
+    """Return the value of a JSON text; NaN, infinities, repeated keys and deep nesting are refused."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise InputError(source, f"holds {constant}, which is not a JSON number; every number must be finite")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(source, [Fault("the key stands twice in one object", key=twice)])
+        return made
+
+    try:
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise InputError(source, [Fault(f"not JSON: {error.msg}", line=error.lineno, column=error.colno)]) from None
+    except RecursionError:
+        raise InputError(source, "is nested too deeply") from None
+    except ValueError as error:
+        raise InputError(source, f"not JSON: {error}") from None
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Return the value of a YAML 1.2 text as plain Python; aliases, repeated keys and deep nesting are refused."""
+    from ruamel.yaml.constructor import DuplicateKeyError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return _bounded_yaml(source).load(text)
+    except DuplicateKeyError as error:
+        key = re.search('"(.*?)"', str(error.problem))
+        message = "the key stands twice in one mapping; keep one of them"
+        raise InputError(source, [_fault_at(error.problem_mark, message, key[1] if key else "")]) from None
+    except MarkedYAMLError as error:
+        raise InputError(source, [_fault_at(error.problem_mark or error.context_mark, _yaml_problem(error))]) from None
+    except YAMLError as error:
+        raise InputError(source, f"not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        what = str(error).split(";")[0]
+        message = f"holds something that looks like a date or a number but is none ({what}); put text in quotes"
+        raise InputError(source, message) from None
+
+
+def _bounded_yaml(source: str) -> Any:
+    """Return a safe loader that stops at the first alias and below the greatest depth."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.composer import Composer
+    from ruamel.yaml.events import AliasEvent
+
+    class Bounded(Composer):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.parser.peek_event()
+            if isinstance(event, AliasEvent):
+                message = f"the alias '*{event.anchor}' is not supported; write the value out"
+                raise InputError(source, [_fault_at(event.start_mark, message)])
+            if self.depth > _MAX_DEPTH:
+                raise InputError(source, [_fault_at(event.start_mark, "is nested too deeply")])
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = Bounded
+    return yaml
+
+
+def _fault_at(mark: Any, message: str, key: str = "") -> Fault:
+    return Fault(message, key, mark.line + 1, mark.column + 1) if mark else Fault(message, key)
+
+
+def _yaml_problem(error: Any) -> str:
+    said = ", ".join(" ".join(str(part).split()) for part in (error.context, error.problem) if part)
+    hint = "; indent with spaces, not tabs" if r"'\t'" in said else ""
+    return f"not YAML: {said}{hint}"
+
+
+def locate(text: str, keys: Iterable[Key]) -> list[tuple[int | None, int | None]]:
+    """Return 1-based line and column where the value of each key begins.
+
+    For a key that is not there it is the closest thing around it. Without a text, or with one that cannot be read
+    again, nothing is known.
+    """
+    wanted = list(keys)
+    if not text:
+        return [(None, None)] * len(wanted)
+    if text.lstrip()[:1] == "{":
+        try:
+            return [_position(text, _json_offset(text, key)) for key in wanted]
+        except (ValueError, IndexError, RecursionError):
+            pass  # a flow mapping of YAML
+    root = _compose(text) if len(text) <= _LOCATABLE else None
+    return [_node_position(root, key) for key in wanted]
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _json_offset(text: str, key: Key) -> int:
+    here = _next(text, 0)
+    for part in key:
+        found = next((at for name, at in _json_children(text, here) if name == part), None)
+        if found is None:
+            break
+        here = found
+    return here
+
+
+def _json_children(text: str, here: int) -> Iterator[tuple[str | int, int]]:
+    """Yield name or place, and offset, of what the object or list at `here` holds, by the decoder's own scanner."""
+    if text[here] not in "[{":
+        return
+    scan = json.JSONDecoder().raw_decode
+    at, place = _next(text, here + 1), 0
+    while text[at] not in "]}":
+        name: str | int = place
+        if text[here] == "{":
+            name, end = scan(text, at)
+            at = _next(text, end)
+        yield name, at
+        at, place = _next(text, scan(text, at)[1]), place + 1
+
+
+def _next(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _compose(text: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).compose(text)
+    except (YAMLError, ValueError, RecursionError):
+        return None
+
+
+def _node_position(node: Any, key: Key) -> tuple[int | None, int | None]:
+    if node is None:
+        return None, None
+    for part in key:
+        child = _child(node, part)
+        if child is None:
+            break
+        node = child
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _child(node: Any, part: str | int) -> Any:
+    if node.id == "sequence" and isinstance(part, int) and part < len(node.value):
+        return node.value[part]
+    if node.id == "mapping":
+        return next((value for name, value in node.value if name.value == str(part)), None)
+    return None

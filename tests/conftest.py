@@ -1,0 +1,26 @@
+"""What all tests share: the helpers of `support`, and the folder of published measurements, where there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # so that every test finds `support`
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--data", metavar="FOLDER", help="published measurements; default: TIERCUT_DATA, or beside us")
+
+
+@pytest.fixture(scope="session")
+def data_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder of published measurements; the test is skipped where there is none."""
+    named = pytestconfig.getoption("--data") or os.environ.get("TIERCUT_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("there is no folder of published measurements (name it with --data or TIERCUT_DATA)")
+    return folder

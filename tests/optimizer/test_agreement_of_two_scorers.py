@@ -1,0 +1,135 @@
+"""The price of a plan against a second scorer in plain Python, on 5,000 random problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isclose
+
+import numpy as np
+import pytest
+from support.random_problems import Case, random_case
+from support.reference import Choice, Score
+
+from tiercut.optimizer.kernels import key_width, score_keys
+from tiercut.optimizer.measures import measure
+from tiercut.optimizer.plan import Plan
+from tiercut.optimizer.pricing import decide, evaluate, price
+
+CHUNKS, PER_CHUNK = 20, 250
+CHOICES = 5
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random problem, and a few choices in it with what the second scorer says of them."""
+
+    seed: int
+    case: Case
+    scores: list[Score]
+
+
+@pytest.fixture(scope="module", params=range(CHUNKS))
+def drawn(request: pytest.FixtureRequest) -> list[Drawn]:
+    """One chunk of the random problems; the tests below take turns at it."""
+    seeds = range(request.param * PER_CHUNK, (request.param + 1) * PER_CHUNK)
+    cases = [(seed, random_case(seed)) for seed in seeds]
+    return [Drawn(seed, case, drawn_scores(case, np.random.default_rng(seed))) for seed, case in cases]
+
+
+def near(got: float, wanted: float) -> bool:
+    """Whether two sums are the same to 12 digits; shares of nobody may miss 0 by the rounding of 1."""
+    return isclose(got, wanted, rel_tol=1e-12, abs_tol=1e-15)
+
+
+def drawn_scores(case: Case, rng: np.random.Generator) -> list[Score]:
+    """Return the scores of a few possible choices, a third of them with fewer exits than cuts."""
+    reference = case.reference
+    partitions = list(reference.partitions(case.exits))
+    found = []
+    for _ in range(CHOICES):
+        partition = partitions[int(rng.integers(len(partitions)))]
+        placements = list(reference.placements(len(partition), case.order))
+        if not placements:
+            continue
+        placement = placements[int(rng.integers(len(placements)))]
+        used = partition if reference.rule(case.exits) == "cuts" else partition[-1:]
+        if len(used) > 1 and rng.random() < 1 / 3:
+            used = (*(e for e in used[:-1] if rng.random() < 0.5), used[-1])
+        lane = int(rng.integers(reference.lanes(case.exits))) if len(used) > 1 else None
+        found.append(Choice(partition, placement, used, lane))
+    return [reference.score(choice) for choice in found if reference.possible(choice)]
+
+
+def assert_same_plan(plan: Plan, score: Score) -> None:
+    assert near(plan.latency_s, score.latency)
+    assert isclose(plan.bytes_sent, score.bytes_sent, rel_tol=1e-12, abs_tol=1e-8)  # megabytes times a share of nobody
+    assert near(plan.input_s, score.input_s)
+    assert (plan.accuracy is None) == (score.accuracy is None)
+    assert near(plan.accuracy or 0.0, score.accuracy or 0.0)
+    assert len(plan.stages) == len(score.parts)
+    for stage, part in zip(plan.stages, score.parts, strict=True):
+        assert (stage.node, stage.blocks, stage.send_to) == (part.node, part.blocks, part.send_to)
+        assert abs(stage.reach - part.reach) < 1e-15 * 8
+        assert abs(stage.exit_rate - part.exit_rate) < 1e-15 * 8
+        assert stage.send_bytes == part.send_bytes
+        assert near(stage.send_s, part.send_s)
+        assert near(stage.result_s, part.result_s)
+        assert isclose(stage.compute_s, part.compute_s, rel_tol=1e-10, abs_tol=1e-15)  # a span less its branch cancels
+
+
+def test_every_plan_has_the_price_that_the_second_scorer_gives_it(drawn: list[Drawn]) -> None:
+    for each in drawn:
+        for score in each.scores:
+            assert_same_plan(price(each.case.problem, each.case.decision(score.choice)), score)
+
+
+def test_as_many_decisions_are_counted_as_there_are(drawn: list[Drawn]) -> None:
+    for each in drawn:
+        case = each.case
+        assert case.space.decisions == case.reference.decisions(case.exits, case.order), each.seed
+
+
+def test_kernels_score_keys_as_the_second_scorer_does(drawn: list[Drawn]) -> None:
+    for each in drawn:
+        final = each.case.reference.rule(each.case.exits) == "final"
+        scores = [score for score in each.scores if final or score.choice.exits == score.choice.partition]
+        costs, accuracies = kernel_scores(each.case, [score.choice for score in scores])
+        assert all(near(got, score.latency) for got, score in zip(costs, scores, strict=True)), each.seed
+        if each.case.space.knows_accuracy:
+            assert all(near(got, score.accuracy or 0.0) for got, score in zip(accuracies, scores, strict=True))
+
+
+def kernel_scores(case: Case, choices: list[Choice]) -> tuple[list[float], list[float]]:
+    most = case.space.most_partitions
+    keys = np.zeros((len(choices), key_width(most)), np.int64)
+    for row, choice in zip(keys, choices, strict=True):
+        parts = len(choice.partition)
+        row[0] = parts
+        row[1 : 1 + parts] = choice.partition
+        row[1 + most : 1 + most + parts] = case.decision(choice).placement
+        row[-1] = choice.threshold or 0
+    tables = case.space.costs(measure(case.problem, "latency"))
+    fitted = (tables.first, tables.middle, tables.last, tables.send, tables.result)
+    costs, accuracies = np.empty(len(keys)), np.empty(len(keys))
+    score_keys(keys, most, *fitted, case.space.stay, case.space.accuracy, costs, accuracies)
+    return costs.tolist(), accuracies.tolist()
+
+
+def test_bytes_energy_and_cost_are_what_the_second_scorer_adds_up(drawn: list[Drawn]) -> None:
+    for each in drawn:
+        for score in each.scores:
+            problem, decision = each.case.problem, each.case.decision(score.choice)
+            assert isclose(evaluate(problem, decision, "bytes"), score.bytes_sent, rel_tol=1e-12, abs_tol=1e-8)
+            if score.energy is not None and score.cost is not None:
+                assert isclose(evaluate(problem, decision, "energy"), score.energy, rel_tol=1e-10, abs_tol=1e-12)
+                assert isclose(evaluate(problem, decision, "cost"), score.cost, rel_tol=1e-10, abs_tol=1e-20)
+
+
+def test_a_decision_given_by_name_is_the_one_that_is_priced(drawn: list[Drawn]) -> None:
+    for each in drawn:
+        for score in each.scores:
+            choice = score.choice
+            lane = choice.threshold
+            threshold = None if lane is None else each.case.profile["exits"]["thresholds"][lane]
+            made = decide(each.case.problem, choice.partition, choice.placement, threshold, choice.exits)
+            assert made == each.case.decision(choice)

@@ -1,0 +1,411 @@
+"""A second scorer, in plain Python, written from the definition of the performance model and from nothing else.
+
+It reads topologies and profiles as the plain data that stands in their files, so that the tables which the package
+makes of them are checked as well, and it prefers being obvious to being quick: routes are found by trying every path,
+decisions by trying every subset. Nothing here imports tiercut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, pairwise, permutations
+from math import comb, inf
+from typing import Any
+
+SLACK = 1e-9  # by which a bound may be missed
+GAIN = 1e-12  # by which a point of the frontier must beat all quicker ones in accuracy
+
+FACTORS = {
+    "b/s": 1 / 8,
+    "kb/s": 1e3 / 8,
+    "Mb/s": 1e6 / 8,
+    "Gb/s": 1e9 / 8,
+    "B/s": 1.0,
+    "MB/s": 1e6,
+    "s": 1.0,
+    "ms": 1e-3,
+    "B": 1.0,
+    "KB": 1e3,
+    "W": 1.0,
+    "$/h": 1 / 3600,
+    "$/GB": 1e-9,
+}
+
+
+def number_of(quantity: str) -> float:
+    """Return a quantity in seconds, bytes, watts, dollars or what these make over each other."""
+    number, unit = quantity.split()
+    return float(number) * FACTORS[unit]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A decision: 1-based ends of partitions, names of nodes, 1-based exits, index of the threshold or None."""
+
+    partition: tuple[int, ...]
+    placement: tuple[str, ...]
+    exits: tuple[int, ...]
+    threshold: int | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One partition of a scored decision, told as an answer tells its stages."""
+
+    node: str
+    blocks: tuple[int, int]
+    reach: float
+    exit_rate: float
+    compute_s: float
+    result_s: float
+    send_to: str | None
+    send_bytes: float
+    send_s: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a decision comes to; accuracy, energy and cost are None where the files do not say what they need."""
+
+    choice: Choice
+    latency: float
+    accuracy: float | None
+    bytes_sent: float
+    energy: float | None
+    cost: float | None
+    input_s: float
+    parts: tuple[Part, ...]
+
+
+class Reference:
+    """One network on one topology, both as plain data."""
+
+    def __init__(self, topology: dict[str, Any], profile: dict[str, Any]) -> None:
+        self.topology = topology
+        self.profile = profile
+        self.nodes = [node["name"] for node in topology["nodes"]]
+        self.tier = {node["name"]: node.get("tier", node["name"]) for node in topology["nodes"]}
+        self.slowdown = {node["name"]: node.get("slowdown", 1.0) for node in topology["nodes"]}
+        self.source = topology["source"]
+        self.destination = topology.get("destination", self.source)
+        self.blocks = len(profile["blocks"])
+        self.exits = profile.get("exits")
+        self._ways: dict[tuple[str, str, float], tuple[str, ...] | None] = {}
+
+    # What stands in the files
+
+    @cached_property
+    def hops(self) -> dict[tuple[str, str], tuple[float, float, float]]:
+        """Latency, bandwidth and price of a byte in each direction that has a link."""
+        found = {}
+        for link in self.topology["links"]:
+            ends = link.get("between") or [link["from"], link["to"]]
+            price = number_of(link.get("price", "0 $/GB"))
+            way = (number_of(link["latency"]), number_of(link["bandwidth"]), price)
+            found[ends[0], ends[1]] = way
+            if "between" in link:
+                found[ends[1], ends[0]] = way
+        return found
+
+    def of_node(self, node: str, key: str) -> float | None:
+        """Return the watts or the dollars per second of a node."""
+        (value,) = [each.get(key) for each in self.topology["nodes"] if each["name"] == node]
+        return None if value is None else number_of(value)
+
+    @cached_property
+    def device(self) -> dict[str, dict[str, Any]]:
+        """The record of times that each node uses."""
+        devices = self.profile["devices"]
+        reference = self.profile.get("reference") or next(iter(devices))
+        return {node["name"]: devices[node.get("device") or reference] for node in self.topology["nodes"]}
+
+    @cached_property
+    def branches(self) -> list[int]:
+        """Blocks (1-based) after which a branch hangs; the last one always has the backbone's own."""
+        if self.exits is None:
+            return [self.blocks]
+        return [i for i, accuracy in enumerate(self.exits["accuracy"], 1) if accuracy is not None]
+
+    def payload(self, block: int) -> float:
+        """Return the bytes of a block's output, or of the input for block 0."""
+        if block == 0:
+            return self.profile["input_bytes"]
+        return self.profile["blocks"][block - 1]["output_bytes"] or 0
+
+    def accuracy_of(self, branch: int) -> float | None:
+        """Return the accuracy of a branch over all samples, or None where it is not known."""
+        if self.exits is not None:
+            return self.exits["accuracy"][branch - 1]
+        return self.profile.get("accuracy")
+
+    # Seconds
+
+    def path_seconds(self, path: Sequence[str], size: float) -> float:
+        """Return the seconds that a payload takes along a path of nodes."""
+        hops = [self.hops[pair] for pair in pairwise(path)]
+        if not hops:
+            return 0.0
+        if self.topology.get("forwarding", "store") == "store":
+            return sum(latency + size / bandwidth for latency, bandwidth, _ in hops)
+        mtu = number_of(self.topology.get("mtu", "1500 B"))
+        first = sum(min(mtu, size) / bandwidth for _, bandwidth, _ in hops)
+        rest = max(0.0, size - mtu) / min(bandwidth for _, bandwidth, _ in hops)
+        return sum(latency for latency, _, _ in hops) + first + rest
+
+    def _paths(self, sender: str, receiver: str) -> Iterator[tuple[str, ...]]:
+        between = [node for node in self.nodes if node not in (sender, receiver)]
+        for count in range(len(between) + 1):
+            for middle in permutations(between, count):
+                path = (sender, *middle, receiver)
+                if all(pair in self.hops for pair in pairwise(path)):
+                    yield path
+
+    def way(self, sender: str, receiver: str, size: float) -> tuple[str, ...] | None:
+        """Return the nodes along the direct link, else along the quickest path; None where there is none."""
+        key = (sender, receiver, size)
+        if key not in self._ways:
+            self._ways[key] = self._way(*key)
+        return self._ways[key]
+
+    def _way(self, sender: str, receiver: str, size: float) -> tuple[str, ...] | None:
+        if sender == receiver:
+            return (sender,)
+        if (sender, receiver) in self.hops:
+            return sender, receiver
+        return min(self._paths(sender, receiver), key=lambda path: self.path_seconds(path, size), default=None)
+
+    def way_seconds(self, sender: str, receiver: str, size: float) -> float | None:
+        """Return the seconds that a payload takes from one node to another; None where there is no way."""
+        way = self.way(sender, receiver, size)
+        return None if way is None else self.path_seconds(way, size)
+
+    def way_dollars(self, sender: str, receiver: str, size: float) -> float:
+        """Return what the same transfer costs."""
+        return size * sum(self.hops[pair][2] for pair in pairwise(self.way(sender, receiver, size) or ()))
+
+    def coding(self, node: str, key: str, block: int) -> float:
+        """Return the seconds that a node needs to encode or decode a block's output; nothing where not recorded."""
+        values = self.device[node].get(key) or []
+        seconds = values[block] if block < len(values) else None
+        return 0.0 if seconds is None else seconds * self.slowdown[node]
+
+    def send_seconds(self, block: int, sender: str, receiver: str) -> float:
+        """Return the seconds to hand a block's output (the input: 0) from one node to another; inf: impossible."""
+        if sender == receiver:
+            return 0.0
+        way = self.way_seconds(sender, receiver, self.payload(block))
+        if way is None:
+            return inf
+        return self.coding(sender, "encode_s", block) + way + self.coding(receiver, "decode_s", block)
+
+    def result_seconds(self, node: str) -> float:
+        """Return the seconds to send a prediction to the destination."""
+        if self.destination in ("anywhere", node):
+            return 0.0
+        way = self.way_seconds(node, self.destination, self.profile.get("result_bytes", 0))
+        return inf if way is None else way
+
+    def branch_seconds(self, node: str, branch: int) -> float:
+        """Return the seconds of a branch on a node; 0 where they are not recorded."""
+        values = self.device[node].get("branch_s")
+        seconds = values[branch - 1] if values is not None else None
+        return 0.0 if seconds is None else seconds * self.slowdown[node]
+
+    def piece_seconds(self, node: str, first: int, last: int, with_branch: bool) -> float:
+        """Return the seconds to run blocks first..last on a node in one go, ending in the branch or not."""
+        device, branch = self.device[node], self.branch_seconds(node, last)
+        if device.get("span_s") is not None:
+            whole = device["span_s"][first - 1][last - first] * self.slowdown[node]
+            return whole if with_branch else whole - branch
+        blocks = sum(device["block_s"][first - 1 : last]) * self.slowdown[node]
+        return blocks + branch if with_branch else blocks
+
+    def compute_seconds(self, node: str, first: int, last: int, choice: Choice) -> list[tuple[float, float]]:
+        """Return (stay rate at its first block, seconds) of every span of a partition."""
+        inside = [e for e in choice.exits if first <= e < last]
+        ends = [*inside, last]
+        begins = [first, *(e + 1 for e in inside)]
+        return [
+            (self.stay(choice, begin - 1), self.piece_seconds(node, begin, end, end in choice.exits))
+            for begin, end in zip(begins, ends, strict=True)
+        ]
+
+    # Shares
+
+    def gone(self, threshold: int, block: int) -> float:
+        """Return the fraction of samples that have left by a branch of the full configuration."""
+        assert self.exits is not None
+        if "exit_rate" in self.exits:
+            return sum(self.exits["exit_rate"][threshold][:block])
+        return max((self.exits["exit_rate_alone"][threshold][i - 1] for i in self.branches if i <= block), default=0.0)
+
+    def stay(self, choice: Choice, block: int) -> float:
+        """Return the share of samples that go on after a block, the exits of a choice asked."""
+        if block >= choice.exits[-1]:
+            return 0.0
+        asked = [e for e in choice.exits if e <= block]
+        if not asked:
+            return 1.0
+        assert choice.threshold is not None
+        return 1.0 - self.gone(choice.threshold, asked[-1])
+
+    # The score
+
+    def possible(self, choice: Choice) -> bool:
+        """Return whether there is a path from the source to the first node, and from each to the next."""
+        nodes = (self.source, *choice.placement)
+        return all(self.way_seconds(u, v, 0.0) is not None for u, v in pairwise(nodes))
+
+    def score(self, choice: Choice) -> Score:
+        """Return what a choice comes to."""
+        firsts = [1, *(last + 1 for last in choice.partition[:-1])]
+        latency = input_s = self.send_seconds(0, self.source, choice.placement[0])
+        bytes_sent = self.payload(0) if choice.placement[0] != self.source else 0.0
+        parts = []
+        for k, (node, first, last) in enumerate(zip(choice.placement, firsts, choice.partition, strict=True)):
+            spans = self.compute_seconds(node, first, last, choice)
+            reach, onward = self.stay(choice, first - 1), self.stay(choice, last)
+            exit_rate = reach - onward
+            result_s = self.result_seconds(node) if any(first <= e <= last for e in choice.exits) else 0.0
+            following = choice.placement[k + 1] if k + 1 < len(choice.placement) else None
+            send_s = self.send_seconds(last, node, following) if following is not None else 0.0
+            send_bytes = self.payload(last) if following is not None else 0.0
+            latency += sum(share * seconds for share, seconds in spans)
+            latency += exit_rate * result_s + onward * send_s
+            bytes_sent += onward * send_bytes
+            if self.destination not in ("anywhere", node):
+                bytes_sent += exit_rate * self.profile.get("result_bytes", 0)
+            compute_s = sum(share * seconds for share, seconds in spans) / reach if reach else spans[0][1]
+            blocks = (first, last)
+            parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
+        sums = (latency, self._accuracy(choice), bytes_sent, self._energy(parts), self._cost(parts))
+        return Score(choice, *sums, input_s, tuple(parts))
+
+    def _energy(self, parts: Sequence[Part]) -> float | None:
+        watts = {node: self.of_node(node, "power") for node in self.nodes}
+        if None in watts.values():
+            return None
+        return sum(part.reach * part.compute_s * (watts[part.node] or 0.0) for part in parts)
+
+    def _cost(self, parts: Sequence[Part]) -> float | None:
+        prices = {node: self.of_node(node, "price") for node in self.nodes}
+        if None in prices.values():
+            return None
+        total = self.way_dollars(self.source, parts[0].node, self.payload(0))
+        for part in parts:
+            total += part.reach * part.compute_s * (prices[part.node] or 0.0)
+            if part.send_to is not None:
+                onward = part.reach - part.exit_rate
+                total += onward * self.way_dollars(part.node, part.send_to, self.payload(part.blocks[1]))
+            if self.destination != "anywhere":
+                result_bytes = self.profile.get("result_bytes", 0)
+                total += part.exit_rate * self.way_dollars(part.node, self.destination, result_bytes)
+        return total
+
+    def _accuracy(self, choice: Choice) -> float | None:
+        total = 0.0
+        for before, branch in zip((0, *choice.exits), choice.exits, strict=False):
+            accuracy = self.accuracy_of(branch)
+            if accuracy is None:
+                return None
+            total += (self.stay(choice, before) - self.stay(choice, branch)) * accuracy
+        return total
+
+    # All decisions
+
+    def rule(self, exits: str | None) -> str:
+        """Return where exits may stand, the default filled in."""
+        return exits or ("cuts" if self.exits is not None else "final")
+
+    def partitions(self, exits: str | None) -> Iterator[tuple[int, ...]]:
+        """Yield every way to cut: each partition ending in a branch, or any, untrimmed."""
+        if self.rule(exits) == "cuts":
+            for count in range(1, len(self.branches) + 1):
+                yield from combinations(self.branches, count)
+            return
+        for count in range(self.blocks):
+            for cuts in combinations(range(1, self.blocks), count):
+                yield (*cuts, self.blocks)
+
+    def placements(self, count: int, order: str) -> Iterator[tuple[str, ...]]:
+        """Yield every placement of so many partitions that the order and the rule for tiers admit."""
+        tiers = list(dict.fromkeys(self.tier[node] for node in self.nodes))
+        for placement in permutations(self.nodes, count):
+            used = [self.tier[node] for node in placement]
+            if self.topology.get("one_partition_per", "node") == "tier" and len(set(used)) < count:
+                continue
+            places = [tiers.index(tier) for tier in used]
+            if order == "any" or places == sorted(places):
+                yield placement
+
+    def lanes(self, exits: str | None) -> int:
+        """Return by how many thresholds decisions are counted."""
+        return len(self.exits["thresholds"]) if self.exits is not None and self.rule(exits) == "cuts" else 1
+
+    def decisions(self, exits: str | None, order: str) -> int:
+        """Return how many decisions are admitted, each threshold counted, also where it has no effect."""
+        ways = [len(list(self.placements(count, order))) for count in range(len(self.nodes) + 1)]
+        ends = len(self.branches)
+        total = 0
+        for count in range(1, len(ways)):
+            cuts = self.rule(exits) == "cuts"
+            total += (comb(ends, count) if cuts else comb(self.blocks - 1, count - 1)) * ways[count]
+        return total * self.lanes(exits)
+
+    def choices(self, exits: str | None, order: str) -> Iterator[Choice]:
+        """Yield every plan once: thresholds without effect are None."""
+        for partition in self.partitions(exits):
+            used = partition if self.rule(exits) == "cuts" else partition[-1:]
+            lanes: Sequence[int | None] = range(self.lanes(exits)) if len(used) > 1 else [None]
+            for placement in self.placements(len(partition), order):
+                for threshold in lanes:
+                    yield Choice(partition, placement, used, threshold)
+
+    def scores(self, exits: str | None, order: str) -> list[Score]:
+        """Return the score of every plan that has a path."""
+        return [self.score(choice) for choice in self.choices(exits, order) if self.possible(choice)]
+
+    def tie_key(self, score: Score) -> tuple[Any, ...]:
+        """Return what decides among equals."""
+        choice = score.choice
+        placement = tuple(self.nodes.index(node) for node in choice.placement)
+        threshold = -1 if choice.threshold is None else choice.threshold
+        accuracy = score.accuracy or 0.0
+        return score.latency, -accuracy, len(placement), choice.partition, placement, choice.exits, threshold
+
+    def ranked(self, scores: list[Score], objective: str) -> list[Score]:
+        """Return scores best first, equals in the project's order."""
+        return sorted(scores, key=lambda score: (_goal(score, objective), *self.tie_key(score)))
+
+    def frontier(self, scores: list[Score], objective: str) -> list[Score]:
+        """Return the scores that beat all cheaper ones in accuracy, cheapest first."""
+        traded = "latency" if objective == "accuracy" else objective
+        ordered = sorted(scores, key=lambda each: (_goal(each, traded), -(each.accuracy or 0.0), *self.tie_key(each)))
+        kept: list[Score] = []
+        best = -inf
+        for score in ordered:
+            accuracy = score.accuracy or 0.0
+            if accuracy > best + GAIN:
+                kept.append(score)
+            best = max(best, accuracy)
+        return kept
+
+
+def _goal(score: Score, objective: str) -> float:
+    if objective == "accuracy":
+        return -(score.accuracy or 0.0)
+    value = {"latency": score.latency, "bytes": score.bytes_sent, "energy": score.energy, "cost": score.cost}[objective]
+    assert value is not None
+    return value
+
+
+def within(scores: list[Score], min_accuracy: float | None, max_latency: float | None) -> list[Score]:
+    """Return the scores that hold both bounds, with the slack that a bound has."""
+    return [
+        score
+        for score in scores
+        if (max_latency is None or score.latency <= max_latency + SLACK)
+        and (min_accuracy is None or (score.accuracy or 0.0) >= min_accuracy - SLACK)
+    ]

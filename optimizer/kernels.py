@@ -24,10 +24,24 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["BUCKETS", "enumerate_plans", "key_width", "offer_best", "offer_front", "score_keys"]
+__all__ = [
+    "ALL",
+    "BUCKETS",
+    "UNCUT",
+    "enumerate_plans",
+    "key_width",
+    "offer_all",
+    "offer_best",
+    "offer_front",
+    "score_keys",
+]
 
 BUCKETS = 4096
 """Resolution of the table that turns away most dominated candidates: accuracies are sorted into so many buckets."""
+
+
+UNCUT, ALL = -1, -2
+"""What stands for no cut, and for any, in place of a first cut."""
 
 
 def key_width(most: int) -> int:
@@ -129,10 +143,37 @@ def offer_best(
 
 
 @compiled
+def offer_all(
+    new_costs: Floats,
+    new_accuracies: Floats,
+    new_keys: Ints,
+    front: bool,
+    by_accuracy: bool,
+    costs: Floats,
+    accuracies: Floats,
+    keys: Ints,
+    table: Floats,
+    count: int,
+) -> Any:
+    """Offer several candidates to a frontier, or to the best; return costs, accuracies, keys and their number."""
+    for i in range(new_costs.shape[0]):
+        if front:
+            if count == costs.shape[0]:
+                costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
+            count = offer_front(new_costs[i], new_accuracies[i], new_keys[i], costs, accuracies, keys, table, count)
+        else:
+            count = offer_best(
+                new_costs[i], new_accuracies[i], new_keys[i], by_accuracy, costs, accuracies, keys, count
+            )
+    return costs, accuracies, keys, count
+
+
+@compiled
 def enumerate_plans(
     root: int,
     first_cut: int,
     most: int,
+    deepest: int,
     first: Floats,
     middle: Floats,
     last: Floats,
@@ -162,12 +203,14 @@ def enumerate_plans(
     count: int,
     progress: Ints,
 ) -> Any:
-    """Score every decision that begins on node `root` and is first cut after block `first_cut` (0-based; -1: uncut).
+    """Score every decision that begins on node `root` and is first cut after block `first_cut` (0-based).
 
     Parameters
     ----------
-    most
-        Most partitions.
+    root, first_cut
+        Where to begin; -1 stands for the plans that are not cut, -2 for all.
+    most, deepest
+        Most partitions in a key, and in the plans that are scored.
     first, middle, last, send, result
         The tables of `tiercut.optimizer.space.Costs`.
     stay, accuracy, can_cut, can_end, group, rank, linked
@@ -182,7 +225,7 @@ def enumerate_plans(
     costs, accuracies, keys, table, count
         What has been kept so far.
     progress
-        ``[decisions scored, stop]``; written as the work goes on, and read: a stop that is not 0 ends it.
+        ``[stop, decisions scored]``, read and written as the work goes on: a stop that is not 0 ends it.
 
     Returns
     -------
@@ -213,7 +256,8 @@ def enumerate_plans(
     right[0, :] = 0.0
     for s in range(sides):
         side_cost[0, s, :] = side_first[s, root]
-    cut[0] = first_cut - 1 if first_cut >= 0 else blocks
+    last_cut = blocks if first_cut == ALL else first_cut
+    cut[0] = blocks if first_cut == UNCUT else max(first_cut, 0) - 1
     following[0] = nodes
     depth = 0
     entered = first_cut < 0  # whether the plans that end in the partition at `depth` are still to be scored
@@ -272,7 +316,7 @@ def enumerate_plans(
                     if count == costs.shape[0]:
                         costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
                     count = offer_front(c, a, key, costs, accuracies, keys, table, count)
-            if depth + 1 == most:
+            if depth + 1 == deepest:
                 used[group[v]] = False
                 depth -= 1
                 continue
@@ -299,12 +343,12 @@ def enumerate_plans(
         end = cut[depth] + 1
         while end < blocks - 1 and not can_cut[end]:
             end += 1
-        if end >= blocks - 1 or (depth == 0 and end > first_cut):
+        if end >= blocks - 1 or (depth == 0 and end > last_cut):
             used[group[v]] = False
             depth -= 1
-            progress[0] += scored
+            progress[1] += scored
             scored = 0
-            if progress[1] != 0:
+            if progress[0] != 0:
                 break
             continue
         cut[depth] = end
@@ -319,7 +363,7 @@ def enumerate_plans(
             for t in range(lanes):
                 leave = stay[start, t] - stay[end + 1, t]
                 side_onward[depth, s, t] = side_cost[depth, s, t] + stay[start, t] * piece + leave * back
-    progress[0] += scored
+    progress[1] += scored
     return costs, accuracies, keys, count
 
 

@@ -6,10 +6,8 @@ containers of their own, which are merged at the end. Memory does not grow with 
 
 from __future__ import annotations
 
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from math import inf
 from queue import Empty, SimpleQueue
@@ -20,10 +18,10 @@ import numpy as np
 from tiercut.optimizer import kernels
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
-from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers.options import Options
+from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,28 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["solve"]
 
 _SMALL = 200_000  # decisions below which threads cost more than they bring
-_POLL_S = 0.1
-
-
-@dataclass(slots=True)
-class _Keeper:
-    """What one thread has kept so far, and how far it has come."""
-
-    capacity: int
-    width: int
-    costs: NDArray[np.float64] = field(init=False)
-    accuracies: NDArray[np.float64] = field(init=False)
-    keys: NDArray[np.int64] = field(init=False)
-    table: NDArray[np.float64] = field(init=False)
-    progress: NDArray[np.int64] = field(init=False)
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self.costs = np.empty(self.capacity)
-        self.accuracies = np.empty(self.capacity)
-        self.keys = np.empty((self.capacity, self.width), np.int64)
-        self.table = np.full(kernels.BUCKETS + 1, inf)
-        self.progress = np.zeros(2, np.int64)
 
 
 def solve(space: Space, query: Query, options: Options) -> Outcome:
@@ -83,10 +59,9 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     began = time.perf_counter()
     work = _Work(space, query)
     keepers, finished = _run(work, options)
-    best = _merge(work, keepers)
-    decisions = tuple(_decision(space, row, work.most) for row in best.keys[: best.count])
+    decisions = decisions_of(space, _merged(work, keepers), work.most)
     status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
-    scored = int(sum(keeper.progress[0] for keeper in keepers))
+    scored = _scored(keepers)
     seconds = time.perf_counter() - began
     return Outcome("exhaustive", True, status, decisions, seconds, scored, "" if finished else "stopped before the end")
 
@@ -96,7 +71,7 @@ def _load_kernels() -> None:
     """Compile the kernels, or read them from the disk, by asking something tiny; what is measured begins after it."""
     for query in (Query(kind="frontier"), Query(kind="rank")):
         work = _Work(tiny_space(), query)
-        _merge(work, _run(work, Options())[0])
+        _merged(work, _run(work, Options())[0])
 
 
 class _Work:
@@ -105,7 +80,7 @@ class _Work:
     def __init__(self, space: Space, query: Query) -> None:
         self.most = space.most_partitions
         self.front = query.kind == "frontier"
-        self.by_accuracy = query.objective == "accuracy"
+        self.by_accuracy = query.objective == "accuracy" and not self.front
         self.capacity = 64 if self.front else query.top if query.kind == "rank" else 1
         self.decisions = space.decisions
         costs = space.costs(measure(space.problem, query.additive))
@@ -121,16 +96,16 @@ class _Work:
             *(self.front, self.by_accuracy, cap, query.accuracy_floor),
         )
         roots = np.flatnonzero(space.linked[space.problem.source])
-        cuts = [-1, *np.flatnonzero(space.can_cut).tolist()] if self.most > 1 else [-1]
+        cuts = [kernels.UNCUT, *np.flatnonzero(space.can_cut).tolist()] if self.most > 1 else [kernels.UNCUT]
         self.tasks = [(int(root), cut) for cut in cuts for root in roots]
 
-    def keeper(self) -> _Keeper:
-        return _Keeper(self.capacity, kernels.key_width(self.most))
+    def keeper(self) -> Keeper:
+        return Keeper(self.capacity, kernels.key_width(self.most))
 
-    def perform(self, task: tuple[int, int], keeper: _Keeper) -> None:
-        kept = (keeper.costs, keeper.accuracies, keeper.keys, keeper.table, keeper.count, keeper.progress)
+    def perform(self, task: tuple[int, int], keeper: Keeper) -> None:
+        kept = (*keeper.arrays, keeper.count, keeper.progress)
         enumerate_plans: Any = kernels.enumerate_plans
-        made = enumerate_plans(*task, self.most, *self.arrays, *kept)
+        made = enumerate_plans(*task, self.most, self.most, *self.arrays, *kept)
         keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
 
 
@@ -141,16 +116,16 @@ def _stacked(tables: list[NDArray[np.float64]], like: NDArray[np.float64]) -> ND
     return np.stack(tables) if tables else np.empty((0, *(0 for _ in like.shape)))
 
 
-def _run(work: _Work, options: Options) -> tuple[list[_Keeper], bool]:
+def _run(work: _Work, options: Options) -> tuple[list[Keeper], bool]:
     """Let threads take the tasks one by one; return what they kept, and whether all was done."""
-    count = 1 if work.decisions < _SMALL else options.workers or _cores()
+    count = 1 if work.decisions < _SMALL else options.workers or cores()
     keepers = [work.keeper() for _ in range(count)]
     tasks: SimpleQueue[tuple[int, int]] = SimpleQueue()
     for task in work.tasks:
         tasks.put(task)
 
-    def take(keeper: _Keeper) -> None:
-        while not keeper.progress[1]:
+    def take(keeper: Keeper) -> None:
+        while not keeper.progress[0]:
             try:
                 task = tasks.get_nowait()
             except Empty:
@@ -162,56 +137,21 @@ def _run(work: _Work, options: Options) -> tuple[list[_Keeper], bool]:
         return keepers, True
     with ThreadPoolExecutor(count) as pool:
         running = [pool.submit(take, keeper) for keeper in keepers]
-        finished = _watch(running, keepers, work.decisions, options)
+        finished = watch(
+            running, [keeper.progress for keeper in keepers], options, lambda: (_scored(keepers), work.decisions)
+        )
     for each in running:
         each.result()
     return keepers, finished
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _scored(keepers: list[Keeper]) -> int:
+    return int(sum(keeper.progress[1] for keeper in keepers))
 
 
-def _watch(running: list[Any], keepers: list[_Keeper], total: int, options: Options) -> bool:
-    """Report progress until the threads are done (True), the time is up or the user interrupts (False)."""
-    deadline = inf if options.time_limit_s is None else time.perf_counter() + options.time_limit_s
-    try:
-        while wait(running, timeout=_POLL_S).not_done:
-            if options.progress is not None:
-                options.progress(int(sum(keeper.progress[0] for keeper in keepers)), total)
-            if time.perf_counter() > deadline:
-                _stop(keepers)
-                return False
-    except KeyboardInterrupt:
-        _stop(keepers)
-        return False
-    return True
-
-
-def _stop(keepers: list[_Keeper]) -> None:
+def _merged(work: _Work, keepers: list[Keeper]) -> Keeper:
+    best = work.keeper()
     for keeper in keepers:
-        keeper.progress[1] = 1
-
-
-def _merge(work: _Work, keepers: list[_Keeper]) -> _Keeper:
-    """Offer what every thread kept to one container; the order of the threads does not matter."""
-    room = max(work.capacity, sum(keeper.count for keeper in keepers))
-    merged = _Keeper(room if work.front else work.capacity, kernels.key_width(work.most))
-    for keeper in keepers:
-        for row in range(keeper.count):
-            found = (float(keeper.costs[row]), float(keeper.accuracies[row]), keeper.keys[row])
-            kept = (merged.costs, merged.accuracies, merged.keys)
-            if work.front:
-                merged.count = kernels.offer_front(*found, *kept, merged.table, merged.count)
-            else:
-                merged.count = kernels.offer_best(*found, work.by_accuracy, *kept, merged.count)
-    return merged
-
-
-def _decision(space: Space, key: NDArray[np.int64], most: int) -> Decision:
-    parts = int(key[0])
-    partition = tuple(int(each) for each in key[1 : 1 + parts])
-    placement = tuple(int(each) for each in key[1 + most : 1 + most + parts])
-    final = space.exits == "final"
-    lane = None if final or parts == 1 else int(space.thresholds[key[2 * most + 1]])
-    return Decision(partition, placement, partition[-1:] if final else partition, lane)
+        kept = (keeper.costs[: keeper.count], keeper.accuracies[: keeper.count], keeper.keys[: keeper.count])
+        merge(best, *kept, work.front, work.by_accuracy)
+    return best

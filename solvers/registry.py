@@ -48,6 +48,7 @@ class Solver:
 
 SOLVERS: Mapping[str, Solver] = MappingProxyType(
     {
+        "labels": Solver("labels", "tiercut.solvers.labels", True, "grows only what a relaxed bound lets through"),
         "exhaustive": Solver("exhaustive", "tiercut.solvers.exhaustive", True, "scores every decision"),
     }
 )

@@ -124,8 +124,11 @@ def format_bytes(size: float) -> str:
 
 def format_amount(value: float, measure: str) -> str:
     """Return what a plan costs in an additive measure, as people read it."""
-    known = {"latency": format_seconds, "bytes": format_bytes, "energy": lambda joules: f"{joules:.4g} J"}
-    return known[measure](value) if measure in known else f"${value:.4g}"
+    if measure == "latency":
+        return format_seconds(value)
+    if measure == "bytes":
+        return format_bytes(value)
+    return f"{value:.4g} J" if measure == "energy" else f"${value:.4g}"
 
 
 def format_bandwidth(rate: float) -> str:

@@ -1,0 +1,209 @@
+"""Exact answers without enumeration: labels that only grow while a relaxed bound lets them.
+
+For a fixed threshold, what the rest of a plan costs and gains depends on the number of blocks done, the node that goes
+on and the nodes used; not on the past. So partial plans (*labels*: cost and accuracy so far) compete at such a state.
+
+1. Plans with one or two partitions are enumerated; they give a first frontier, or the N-th best cost so far.
+2. Backward, *without* the rule that a node is used once: how much may a label have cost at (block, node) with so much
+   accuracy gained, if its best completion is to be of interest? That small dynamic program has no node sets.
+3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
+   node that has used no other nodes, is dropped. Almost nothing survives both.
+
+Thresholds are independent but for the frontier they share; threads take them one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from math import inf
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.optimizer import kernels
+from tiercut.optimizer.measures import measure
+from tiercut.optimizer.outcome import Outcome, Status
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.tiny import tiny_space
+from tiercut.solvers import label_kernels
+from tiercut.solvers.options import Options
+from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, watch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.space import Space
+
+__all__ = ["solve"]
+
+_CELLS = 512
+_ROOM = 8_000_000  # labels of one threshold, about 0.6 GB; more end the work with what is proved so far
+_SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
+
+
+def solve(space: Space, query: Query, options: Options) -> Outcome:
+    """Return the exact frontier, the best plan, or the N best, in order.
+
+    Parameters
+    ----------
+    space
+        The decisions that count; at most 62 nodes (or tiers, where a tier is used once).
+    query
+        Objective, bounds and kind of answer.
+    options
+        Threads, time limit.
+
+    Returns
+    -------
+    Outcome
+        ``optimal``; ``feasible`` where the time limit, memory or an interrupt ended the work early.
+    """
+    _load_kernels()
+    began = time.perf_counter()
+    search = _Search(space, query)
+    search.begin()
+    finished = search.run(options)
+    best = search.result(finished)
+    decisions = decisions_of(space, best, search.most)
+    status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
+    reason = "" if finished else search.reason
+    seconds = time.perf_counter() - began
+    return Outcome("labels", True, status, decisions, seconds, search.labels, reason)
+
+
+@cache
+def _load_kernels() -> None:
+    """Compile the kernels, or read them from the disk; what is measured begins after it."""
+    for query in (Query(kind="frontier"), Query(kind="rank")):
+        search = _Search(tiny_space(), query)
+        search.begin()
+        search.run(Options(workers=1))
+        search.result(True)
+
+
+class _Search:
+    """One question under way: its tables, what is known so far, and what the threads have found."""
+
+    def __init__(self, space: Space, query: Query) -> None:
+        self.space, self.query = space, query
+        self.most = space.most_partitions
+        self.front = query.kind == "frontier"
+        self.by_accuracy = query.objective == "accuracy" and not self.front
+        self.top = query.top if query.kind == "rank" else 1
+        costs = space.costs(measure(space.problem, query.additive))
+        self.tables = (costs.first, costs.middle, costs.last, costs.send, costs.result)
+        self.rules = (space.can_cut, space.can_end, space.group, space.rank, space.linked)
+        bits = np.left_shift(1, space.group)
+        follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
+        self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
+        self.cells = _CELLS if space.stay.shape[1] > 1 or space.exits == "cuts" else 4
+        cap = query.latency_cap if query.additive == "latency" else inf
+        self.bounds = (cap, query.accuracy_floor)
+        self.known = self._keeper()
+        self.found = self._keeper()
+        self.labels = 0
+        self.reason = "stopped before the end"
+        self.lock = Lock()
+
+    def _keeper(self) -> Keeper:
+        return Keeper(64 if self.front else self.top, kernels.key_width(self.most))
+
+    def begin(self) -> None:
+        """Enumerate the plans with one or two partitions."""
+        space, known = self.space, self.known
+        none = (np.empty((0, 0)), *(np.empty((0, 0, 0, 0)) for _ in range(3)), np.empty((0, 0, 0)), np.empty(0))
+        rules = (space.stay, space.accuracy, *self.rules, *none, self.front, self.by_accuracy, *self.bounds)
+        enumerate_plans: Any = kernels.enumerate_plans
+        for root in np.flatnonzero(space.linked[space.problem.source]):
+            task = (int(root), kernels.ALL, self.most, min(self.most, 2))
+            made = enumerate_plans(*task, *self.tables, *rules, *known.arrays, known.count, known.progress)
+            known.costs, known.accuracies, known.keys, known.count = made
+
+    def run(self, options: Options) -> bool:
+        """Let threads take the thresholds one by one; return whether all was done."""
+        lanes: SimpleQueue[int] = SimpleQueue()
+        for lane in range(self.space.stay.shape[1]):
+            lanes.put(lane)
+        blocks, nodes = len(self.space.accuracy), len(self.space.group)
+        small = blocks * blocks * nodes * self.space.stay.shape[1] < _SMALL
+        count = 1 if small else min(options.workers or cores(), self.space.stay.shape[1])
+        stops = [np.zeros(2, np.int64) for _ in range(count)]
+        if count == 1 and options.time_limit_s is None and small:
+            self._work(lanes, stops[0])
+            return bool(stops[0][0] == 0)
+        with ThreadPoolExecutor(count) as pool:
+            running = [pool.submit(self._work, lanes, stop) for stop in stops]
+            finished = watch(running, stops, options, lambda: (self.labels, 0))
+        for each in running:
+            each.result()
+        if any(stop[0] == 2 for stop in stops):
+            self.reason = f"out of room for labels ({_ROOM:,} for one threshold)"
+        return finished and all(stop[0] == 0 for stop in stops)
+
+    def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
+        shape = (len(self.space.accuracy) + 1, len(self.space.group), self.cells + 1)
+        budget, leaving = np.empty(shape), np.empty(shape)
+        best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
+        while not stop[0]:
+            try:
+                lane = lanes.get_nowait()
+            except Empty:
+                return
+            self._lane(lane, budget, leaving, best, stop)
+
+    def _lane(
+        self,
+        lane: int,
+        budget: NDArray[np.float64],
+        leaving: NDArray[np.float64],
+        best: NDArray[np.float64],
+        stop: NDArray[np.int64],
+    ) -> None:
+        """Answer for one threshold, and offer what is found to the others."""
+        space = self.space
+        allowed, cap = self._allowed()
+        stay = np.ascontiguousarray(space.stay[:, lane])
+        first, *tables = self.tables
+        fill: Any = label_kernels.budgets
+        fill(allowed, stay, space.accuracy, *tables, *self.rules, budget, leaving, stop)
+        where = (lane, self.most, space.problem.source, first, *tables, stay, space.accuracy, *self.rules, self.future)
+        grow: Any = label_kernels.grow_labels
+        keep = 1 if self.front else self.top
+        costs, rights, keys, count = grow(*where, budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
+        with self.lock:
+            self.labels += int(stop[1])
+            merge(self.found, costs[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+            if self.front:
+                merge(self.known, costs[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+
+    def _allowed(self) -> tuple[NDArray[np.float64], float]:
+        """Return what a plan may cost by accuracy, given what is known, and the N-th best cost."""
+        cap, floor = self.bounds
+        nothing = np.empty(0)
+        with self.lock:
+            known = self.known
+            if self.front:
+                given = (known.costs[: known.count].copy(), known.accuracies[: known.count].copy(), known.count)
+                return label_kernels.allowances(*given, cap, floor, self.cells), inf
+            full = known.count == self.top
+            if self.by_accuracy:
+                floor = max(floor, known.accuracies[self.top - 1] - 1e-15) if full else floor
+            else:
+                cap = min(cap, known.costs[self.top - 1]) if full else cap
+        return label_kernels.allowances(nothing, nothing, 0, cap, floor, self.cells), cap
+
+    def result(self, finished: bool) -> Keeper:
+        """Return the plans found; those of the beginning count too where the search did not come to its end."""
+        if finished:
+            return self.found
+        fresh = self._keeper()
+        rows = np.vstack([self.found.keys[: self.found.count], self.known.keys[: self.known.count]])
+        costs = np.concatenate([self.found.costs[: self.found.count], self.known.costs[: self.known.count]])
+        rights = np.concatenate([self.found.accuracies[: self.found.count], self.known.accuracies[: self.known.count]])
+        _, once = np.unique(rows, axis=0, return_index=True)
+        merge(fresh, costs[once], rights[once], rows[once], self.front, self.by_accuracy)
+        return fresh

@@ -1,0 +1,143 @@
+"""Times of a model with branches on this machine: blocks, branches, spans, encoding, decoding, and the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiercut.profiling.exits import ExitModel
+from tiercut.profiling.pieces import build_piece, span
+from tiercut.profiling.runtime import compile_call
+from tiercut.profiling.timing import Effort, Times, time_calls
+
+__all__ = ["STATISTICS", "Key", "Statistic", "device_record", "time_exits"]
+
+Kind = Literal["block", "branch", "span", "encode", "decode", "whole"]
+Key = tuple[Kind, int, int]
+"""What was timed: the kind, the first and the last block, 0-based; for encode and decode 0 is the input, i block i."""
+
+Statistic = Literal["p50", "p99", "mean"]
+STATISTICS: tuple[Statistic, ...] = ("p50", "p99", "mean")
+
+
+def time_exits(
+    exits: ExitModel,
+    sample: NDArray[np.float32],
+    effort: Effort,
+    *,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    building: Callable[[int, int], None] = lambda *_: None,
+) -> dict[Key, Times]:
+    """Time everything that a profile records of a model, one sample at a time.
+
+    Spans are timed as pieces of their own besides the single blocks, because every call of the framework costs
+    some 0.1 to 0.2 ms however little it does, so that sums of blocks mislead.
+
+    Parameters
+    ----------
+    exits
+        The model.
+    sample
+        One input, float32[1, ...]; every piece is fed what the pieces before it make of this.
+    effort
+        How often.
+    progress
+        Called after every round with the runs done and the most to do.
+    building
+        Called after every piece that has been compiled with the number of pieces done and to do.
+    """
+    import keras
+
+    blocks = exits.blocks
+    tensors = _activations(exits, keras.ops.convert_to_tensor(sample))
+    models = _pieces(exits)
+    calls: dict[Key, Callable[[], object]] = {}
+    for done, (key, model) in enumerate(models.items(), start=1):
+        first = 0 if key[0] == "whole" else key[1] + (key[0] == "branch")
+        calls[key] = _bind(compile_call(model), tensors[first])
+        building(done, len(models))
+    for place, tensor in enumerate(tensors[: len(blocks) + 1]):
+        calls["encode", place, place] = _bind(_encode, tensor)
+        calls["decode", place, place] = _bind(_decoder(tensor), _encode(tensor))
+    return time_calls(calls, effort, progress=progress)
+
+
+def _pieces(exits: ExitModel) -> dict[Key, Any]:
+    blocks, branches = exits.blocks, exits.branches
+    models: dict[Key, Any] = {("whole", 0, len(blocks) - 1): exits.backbone}
+    for first in range(len(blocks)):
+        models["block", first, first] = span(blocks, first, first)
+        for last in range(first, len(blocks)):
+            branch = branches[last]
+            models["span", first, last] = span(blocks, first, last, branch=branch.output if branch else None)
+    for index, branch in enumerate(branches):
+        if branch is not None:
+            models["branch", index, index] = build_piece(branch.input, branch.output)
+    return models
+
+
+def _activations(exits: ExitModel, sample: Any) -> list[Any]:
+    """Return the input and what every block makes of it."""
+    model = build_piece(exits.blocks[0].input, [block.output for block in exits.blocks])
+    return [sample, *model(sample, training=False)]
+
+
+def _bind(function: Callable[[Any], object], argument: Any) -> Callable[[], object]:
+    return lambda: function(argument)
+
+
+def _encode(tensor: Any) -> bytes:
+    """Return the bytes of a tensor as they are sent."""
+    import keras
+
+    return bytes(keras.ops.convert_to_numpy(tensor).tobytes())
+
+
+def _decoder(like: Any) -> Callable[[bytes], Any]:
+    """Return the function that makes a tensor of the kind of `like` from bytes."""
+    import keras
+
+    shape, dtype = tuple(like.shape), keras.backend.standardize_dtype(like.dtype)
+    return lambda raw: keras.ops.convert_to_tensor(np.frombuffer(raw, dtype=dtype).reshape(shape))
+
+
+def device_record(times: dict[Key, Times], count: int, *, statistic: Statistic = "p50") -> dict[str, Any]:
+    """Return what a profile says of one device, except for its description.
+
+    Parameters
+    ----------
+    times
+        What `time_exits` returns.
+    count
+        Number of blocks, N.
+    statistic
+        Which statistic stands in ``block_s``, ``branch_s``, ``span_s``, ``encode_s``, ``decode_s`` and
+        ``whole_model_s``; for blocks and branches the others stand beside it.
+
+        The Joint model (section IV) records the 99th percentile. The default here is the median: latencies are
+        sums of times weighted by the share of samples that get there, and medians of many short runs nearly add
+        up, while a sum of 99th percentiles describes a run in which every piece meets its worst moment at once.
+        On a machine that does other things too, the 99th percentile also says more about those than about the
+        model, and is known far less precisely, so that a solver would choose among its chance differences.
+    """
+
+    def row(kind: Kind, which: str, places: range) -> list[float | None]:
+        found = (times.get((kind, place, place)) for place in places)
+        return [None if each is None else float(getattr(each, which)) for each in found]
+
+    record: dict[str, Any] = {"statistic": statistic, "runs": min(each.runs for each in times.values())}
+    kinds: tuple[Kind, ...] = ("block", "branch")
+    for kind in kinds:
+        record[f"{kind}_s"] = row(kind, statistic, range(count))
+        for which in ("mean", "p50", "p99", "iqr"):
+            record[f"{kind}_{which}_s"] = row(kind, which, range(count))
+    record["span_s"] = [
+        [getattr(times["span", first, last], statistic) for last in range(first, count)] for first in range(count)
+    ]
+    record["encode_s"] = row("encode", statistic, range(count + 1))
+    record["decode_s"] = row("decode", statistic, range(count + 1))
+    record["whole_model_s"] = getattr(times["whole", 0, count - 1], statistic)
+    return record

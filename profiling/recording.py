@@ -1,0 +1,184 @@
+"""What branches do with samples: entropies, hits, exit rates; and the profile that is made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiercut import documents
+from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.data import Split
+from tiercut.profiling.exits import ExitModel
+from tiercut.profiling.graph import tensor_bytes
+
+__all__ = [
+    "Samples",
+    "default_thresholds",
+    "exits_record",
+    "load_samples",
+    "model_record",
+    "normalised_entropy",
+    "record_samples",
+    "save_samples",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What every branch says of every sample.
+
+    Parameters
+    ----------
+    entropy
+        Normalised entropy of the class probabilities, float32[samples, branches] in 0..1.
+    correct
+        Whether the likeliest class is the right one, bool[samples, branches].
+    """
+
+    entropy: NDArray[np.float32]
+    correct: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.entropy.shape != self.correct.shape or self.entropy.ndim != 2 or 0 in self.entropy.shape:
+            raise QuestionError(
+                f"entropy and correctness must be tables of one shape [samples, branches], got {self.entropy.shape} "
+                f"and {self.correct.shape}"
+            )
+        if not (np.all(self.entropy >= 0) and np.all(self.entropy <= 1)):
+            raise QuestionError("normalised entropies must lie in 0..1")
+
+
+def normalised_entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the entropy of the class probabilities, divided by ln(classes) and so in 0..1.
+
+    Parameters
+    ----------
+    probabilities
+        float[..., classes], each summing to 1.
+    """
+    exact = np.asarray(probabilities, dtype=np.float64)
+    terms = np.where(exact > 0, exact * np.log(np.where(exact > 0, exact, 1.0)), 0.0)
+    shares: NDArray[np.float64] = -terms.sum(axis=-1) / np.log(exact.shape[-1])
+    return np.clip(shares, 0.0, 1.0).astype(np.float32)
+
+
+def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Samples:
+    """Run a split through the model and return what its branches say of every sample.
+
+    Every block must have a branch.
+
+    Raises
+    ------
+    QuestionError
+        If a block has no branch, or the split is empty.
+    """
+    if len(exits.present) < len(exits.blocks):
+        raise QuestionError("the samples of a model with blocks that have no branch cannot be recorded yet")
+    if len(split) == 0:
+        raise QuestionError("there are no samples to record")
+    outputs = exits.model.predict(split.images, batch_size=batch, verbose=0)
+    scores = np.stack(outputs if isinstance(outputs, list) else [outputs], axis=1)
+    return Samples(normalised_entropy(scores), scores.argmax(axis=-1) == split.labels[:, None])
+
+
+def default_thresholds(count: int = 20) -> list[float]:
+    """Return `count` thresholds at even distances, the last one 1.
+
+    0 is left out: at 0 nobody leaves before the end, which is the plan with one exit and needs no threshold.
+    """
+    if count < 1:
+        raise QuestionError(f"there must be at least 1 threshold, got {count}")
+    return [place / count for place in range(1, count + 1)]
+
+
+def exits_record(samples: Samples, thresholds: Sequence[float]) -> dict[str, Any]:
+    """Return what a profile says of the exits.
+
+    A sample leaves at the first branch at which its entropy is below the threshold, and at the last branch
+    whatever its entropy there, so that each row of ``exit_rate`` sums to 1. In ``exit_rate_alone`` and
+    ``hit_rate_alone`` every branch is asked on its own, the last one too.
+
+    Parameters
+    ----------
+    samples
+        Entropies and hits, [samples, N].
+    thresholds
+        Rising numbers in 0..1, T of them.
+    """
+    # NOTE compared in double precision; in single precision a threshold such as 0.1 would be another number
+    entropy = samples.entropy.astype(np.float64)
+    count, branches = entropy.shape
+    full, alone, hits = [], [], []
+    for threshold in thresholds:
+        below = entropy < threshold
+        leaving = below.copy()
+        leaving[:, -1] = True
+        full.append((np.bincount(leaving.argmax(axis=1), minlength=branches) / count).tolist())
+        alone.append(below.mean(axis=0).tolist())
+        hits.append((below & samples.correct).mean(axis=0).tolist())
+    return {
+        "thresholds": [float(threshold) for threshold in thresholds],
+        "exit_rate": full,
+        "exit_rate_alone": alone,
+        "hit_rate_alone": hits,
+        "accuracy": samples.correct.mean(axis=0).tolist(),
+    }
+
+
+def model_record(exits: ExitModel) -> dict[str, Any]:
+    """Return what a profile says of the model: bytes of input and result, and its blocks."""
+    blocks = [
+        {
+            "name": block.name,
+            "output_bytes": float(block.output_bytes),
+            "first_layer": block.first_layer,
+            "last_layer": block.last_layer,
+            "parameter_bytes": float(block.parameter_bytes),
+            "activation_bytes": float(block.activation_bytes),
+            "flops": float(block.flops),
+        }
+        for block in exits.blocks
+    ]
+    entry, result = exits.backbone.inputs[0], exits.backbone.outputs[0]
+    return {
+        "classes": int(result.shape[-1]),
+        "input_bytes": float(tensor_bytes(entry)),
+        "result_bytes": float(tensor_bytes(result)),
+        "blocks": blocks,
+    }
+
+
+def save_samples(samples: Samples, path: str | os.PathLike[str]) -> None:
+    """Write ``entropy`` and ``correct`` as a compressed ``.npz``, whole or not at all."""
+    documents.write_whole(
+        path, lambda stream: np.savez_compressed(stream, entropy=samples.entropy, correct=samples.correct)
+    )
+
+
+def load_samples(path: str | os.PathLike[str]) -> Samples:
+    """Read what `save_samples` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no such archive, or its tables do not fit.
+    """
+    import zipfile
+
+    source = os.fspath(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_))
+    except FileNotFoundError:
+        raise InputError(source, "there is no such file") from None
+    except KeyError as error:
+        raise InputError(source, f"expected the arrays 'entropy' and 'correct': {error.args[0]}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(source, f"is no archive of samples: {error}") from None
+    except QuestionError as error:
+        raise InputError(source, str(error)) from None

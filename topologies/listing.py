@@ -1,0 +1,143 @@
+"""A topology for the terminal: nodes, links, routes, and the seconds of a payload between all pairs of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tiercut import units
+from tiercut.topologies.route import Route
+from tiercut.topologies.routes import transfer_routes, transfer_seconds
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+    from tiercut.topologies.schema import Node, Topology
+
+__all__ = ["text"]
+
+_WIDEST = 8
+
+
+def text(topology: Topology, payload_bytes: float) -> Group:
+    """Return tables of a topology's nodes, links, routes and times.
+
+    Parameters
+    ----------
+    topology
+        What to show.
+    payload_bytes
+        Size of what is sent, for the routes and the times.
+
+    Raises
+    ------
+    QuestionError
+        If the size is negative or not finite.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    size = units.format_bytes(payload_bytes)
+    parts: list[Text | Table] = [Text(_headline(topology), style="bold"), _nodes(topology), _links(topology)]
+    if routes := list(_indirect(topology, payload_bytes)):
+        parts += [Text(f"Routes of {size} over several links"), _filled(_ROUTE_HEAD, routes)]
+    return Group(*parts, Text(f"Time for {size}, from row to column"), *_times(topology, payload_bytes))
+
+
+_ROUTE_HEAD = ("between", "route", "latency", "slowest link", "time")
+
+
+def _headline(topology: Topology) -> str:
+    ends = (
+        "results stay where they are made"
+        if topology.destination == "anywhere"
+        else f"results go to {topology.destination}"
+    )
+    packets = f" in packets of {units.format_bytes(topology.mtu)}" if topology.forwarding == "cut-through" else ""
+    tiers = ", one node of each tier at most" if topology.one_partition_per == "tier" else ""
+    return f"{topology.name}: samples begin at {topology.source}, {ends}, {topology.forwarding}{packets}{tiers}"
+
+
+def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(head):
+        words = place == 0 or name in ("tier", "runs as", "route")
+        table.add_column(escape(name), justify="left" if words else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _nodes(topology: Topology) -> Table:
+    optional: dict[str, Callable[[Node], str]] = {
+        "memory": lambda node: _binary(node.memory) if node.memory is not None else "",
+        "power": lambda node: f"{node.power:.4g} W" if node.power is not None else "",
+        "price": lambda node: f"{node.price * 3600:.4g} $/h" if node.price is not None else "",
+    }
+    used = {name: cell for name, cell in optional.items() if any(map(cell, topology.nodes))}
+    rows = [
+        (node.name, topology.tier_of(node.name), _runs_as(node), *(cell(node) for cell in used.values()))
+        for node in topology.nodes
+    ]
+    return _filled(("node", "tier", "runs as", *used), rows)
+
+
+def _runs_as(node: Node) -> str:
+    device = node.device or "reference device"
+    return device if node.slowdown == 1 else f"{device} x {node.slowdown:g}"
+
+
+def _binary(size: float) -> str:
+    return f"{size / 2**30:.4g} GiB" if size >= 2**30 else f"{size / 2**20:.4g} MiB"
+
+
+def _links(topology: Topology) -> Table:
+    priced = any(link.price for link in topology.links)
+    rows = []
+    for link in topology.links:
+        name = " ↔ ".join(link.between) if link.between else f"{link.start} → {link.end}"
+        price = (f"{link.price * 1e9:.4g} $/GB",) if priced else ()
+        rows.append((name, units.format_bandwidth(link.bandwidth), units.format_seconds(link.latency), *price))
+    return _filled(("link", "bandwidth", "latency", *(("price",) if priced else ())), rows)
+
+
+def _indirect(topology: Topology, payload_bytes: float) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each pair without a link, one for both directions where they are alike."""
+    table = transfer_routes(topology, [payload_bytes])[0]
+    names = topology.node_names
+    for here, sender in enumerate(names):
+        for there, receiver in enumerate(names):
+            route, back = table[here, there], table[there, here]
+            if route is None or len(route.hops) < 2:
+                continue
+            alike = back is not None and _facts(back)[1:] == _facts(route)[1:] and back.nodes == route.nodes[::-1]
+            if not alike or here < there:
+                seconds = route.seconds(payload_bytes, topology.forwarding, topology.mtu)
+                way = (" ↔ " if alike else " → ").join((sender, receiver))
+                yield (way, *_facts(route), units.format_seconds(seconds))
+
+
+def _facts(route: Route) -> tuple[str, str, str]:
+    slowest = units.format_bandwidth(route.bottleneck)
+    return " → ".join(route.nodes), units.format_seconds(route.latency_s), slowest
+
+
+def _times(topology: Topology, payload_bytes: float) -> Iterator[Table]:
+    """Yield the matrix of seconds, in several tables where it is wide."""
+    names = topology.node_names
+    seconds = transfer_seconds(topology, [payload_bytes])[0]
+    for first in range(0, len(names), _WIDEST):
+        shown = range(first, min(first + _WIDEST, len(names)))
+        rows = [
+            (name, *(_cell(seconds[here, there], here == there) for there in shown)) for here, name in enumerate(names)
+        ]
+        yield _filled(("from", *(names[there] for there in shown)), rows)
+
+
+def _cell(seconds: float, same: bool) -> str:
+    return "-" if same else "no way" if seconds == float("inf") else units.format_seconds(seconds)

@@ -92,7 +92,7 @@ class Reference:
         self.destination = topology.get("destination", self.source)
         self.blocks = len(profile["blocks"])
         self.exits = profile.get("exits")
-        self._ways: dict[tuple[str, str, float], tuple[str, ...] | None] = {}
+        self._ways: dict[tuple[str, str, float], tuple[tuple[str, ...], float] | None] = {}
 
     # What stands in the files
 
@@ -109,10 +109,15 @@ class Reference:
                 found[ends[1], ends[0]] = way
         return found
 
-    def of_node(self, node: str, key: str) -> float | None:
-        """Return the watts or the dollars per second of a node."""
-        (value,) = [each.get(key) for each in self.topology["nodes"] if each["name"] == node]
-        return None if value is None else number_of(value)
+    @cached_property
+    def watts(self) -> dict[str, float]:
+        """What nodes draw while computing, of those that say so."""
+        return {node["name"]: number_of(node["power"]) for node in self.topology["nodes"] if "power" in node}
+
+    @cached_property
+    def prices(self) -> dict[str, float]:
+        """Dollars per second of computing, of the nodes that say so."""
+        return {node["name"]: number_of(node["price"]) for node in self.topology["nodes"] if "price" in node}
 
     @cached_property
     def device(self) -> dict[str, dict[str, Any]]:
@@ -162,28 +167,30 @@ class Reference:
                 if all(pair in self.hops for pair in pairwise(path)):
                     yield path
 
-    def way(self, sender: str, receiver: str, size: float) -> tuple[str, ...] | None:
-        """Return the nodes along the direct link, else along the quickest path; None where there is none."""
+    def way(self, sender: str, receiver: str, size: float) -> tuple[tuple[str, ...], float] | None:
+        """Return the direct link, else the quickest path, and its seconds; None where there is no way."""
         key = (sender, receiver, size)
         if key not in self._ways:
             self._ways[key] = self._way(*key)
         return self._ways[key]
 
-    def _way(self, sender: str, receiver: str, size: float) -> tuple[str, ...] | None:
+    def _way(self, sender: str, receiver: str, size: float) -> tuple[tuple[str, ...], float] | None:
         if sender == receiver:
-            return (sender,)
+            return (sender,), 0.0
         if (sender, receiver) in self.hops:
-            return sender, receiver
-        return min(self._paths(sender, receiver), key=lambda path: self.path_seconds(path, size), default=None)
+            return (sender, receiver), self.path_seconds((sender, receiver), size)
+        found = [(path, self.path_seconds(path, size)) for path in self._paths(sender, receiver)]
+        return min(found, key=lambda each: each[1], default=None)
 
     def way_seconds(self, sender: str, receiver: str, size: float) -> float | None:
         """Return the seconds that a payload takes from one node to another; None where there is no way."""
         way = self.way(sender, receiver, size)
-        return None if way is None else self.path_seconds(way, size)
+        return None if way is None else way[1]
 
     def way_dollars(self, sender: str, receiver: str, size: float) -> float:
         """Return what the same transfer costs."""
-        return size * sum(self.hops[pair][2] for pair in pairwise(self.way(sender, receiver, size) or ()))
+        way = self.way(sender, receiver, size)
+        return 0.0 if way is None else size * sum(self.hops[pair][2] for pair in pairwise(way[0]))
 
     def coding(self, node: str, key: str, block: int) -> float:
         """Return the seconds that a node needs to encode or decode a block's output; nothing where not recorded."""
@@ -249,7 +256,7 @@ class Reference:
         if not asked:
             return 1.0
         assert choice.threshold is not None
-        return 1.0 - self.gone(choice.threshold, asked[-1])
+        return max(0.0, 1.0 - self.gone(choice.threshold, asked[-1]))  # rates may sum to 1 and a rounding
 
     # The score
 
@@ -284,18 +291,16 @@ class Reference:
         return Score(choice, *sums, input_s, tuple(parts))
 
     def _energy(self, parts: Sequence[Part]) -> float | None:
-        watts = {node: self.of_node(node, "power") for node in self.nodes}
-        if None in watts.values():
+        if len(self.watts) < len(self.nodes):
             return None
-        return sum(part.reach * part.compute_s * (watts[part.node] or 0.0) for part in parts)
+        return sum(part.reach * part.compute_s * self.watts[part.node] for part in parts)
 
     def _cost(self, parts: Sequence[Part]) -> float | None:
-        prices = {node: self.of_node(node, "price") for node in self.nodes}
-        if None in prices.values():
+        if len(self.prices) < len(self.nodes):
             return None
         total = self.way_dollars(self.source, parts[0].node, self.payload(0))
         for part in parts:
-            total += part.reach * part.compute_s * (prices[part.node] or 0.0)
+            total += part.reach * part.compute_s * self.prices[part.node]
             if part.send_to is not None:
                 onward = part.reach - part.exit_rate
                 total += onward * self.way_dollars(part.node, part.send_to, self.payload(part.blocks[1]))

@@ -57,9 +57,8 @@ def described(value: object) -> str:
 
 def key_of(loc: tuple[int | str, ...]) -> Key:
     """Return where pydantic's `loc` points to, without the names of its own machinery."""
-    return tuple(
-        part for part in loc if not (isinstance(part, str) and part.startswith(("function-", "list[", "tuple[")))
-    )
+    machinery = ("function-", "list[", "tuple[", "[key]")
+    return tuple(part for part in loc if not (isinstance(part, str) and part.startswith(machinery)))
 
 
 def message_of(error: dict[str, Any], model: type[BaseModel]) -> str:

@@ -101,9 +101,16 @@ def watch(
             return True
     except KeyboardInterrupt:
         pass
+    except BaseException:
+        _stop(stops)  # or the threads would work on to their end before the error of `progress` is seen
+        raise
+    _stop(stops)
+    return False
+
+
+def _stop(stops: Sequence[Ints]) -> None:
     for stop in stops:
         stop[0] = 1
-    return False
 
 
 def decisions_of(space: Space, keeper: Keeper, most: int) -> tuple[Decision, ...]:

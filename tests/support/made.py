@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tiercut.optimizer.build import build_problem
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import decide, price
@@ -60,3 +62,16 @@ def problem_of(topology: dict[str, Any], profile: dict[str, Any]) -> Problem:
 def plan_of(problem: Problem, partition: list[int], placement: str, **more: Any) -> Plan:
     """Return the price of a plan; the placement as names with spaces between."""
     return price(problem, decide(problem, partition, placement.split(), **more))
+
+
+def grown_problem(blocks: int, nodes: int, lanes: int, seed: int = 0) -> Problem:
+    """Return a random problem of a given size, every node joined to every other; nodes get slower by 2."""
+    rng = np.random.default_rng(seed)
+    names = [f"n{v}" for v in range(nodes)]
+    links = [both(a, b, 0.01, 1e6) for place, a in enumerate(names) for b in names[place + 1 :]]
+    rates = rng.random((lanes, blocks))
+    exits = exits_data(sorted(rng.random(blocks).tolist()), *(rates / rates.sum(axis=1, keepdims=True)).tolist())
+    exits["thresholds"] = np.linspace(0, 0.9, lanes).tolist()
+    profile = profile_data(rng.random(blocks).tolist(), (rng.random(blocks + 1) * 1e6).tolist(), exits=exits)
+    slow = [{"name": name, "slowdown": float(2**v)} for v, name in enumerate(names)]
+    return problem_of(topology_data(slow, links), profile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 from tiercut.profiling.exits import ExitModel
 from tiercut.profiling.pieces import build_piece, span
 from tiercut.profiling.runtime import compile_call
-from tiercut.profiling.timing import Effort, Times, time_calls
+from tiercut.profiling.timing import Effort, Times, summarise, time_calls
 
 __all__ = ["STATISTICS", "Key", "Statistic", "device_record", "time_exits"]
 
 Kind = Literal["block", "branch", "span", "encode", "decode", "whole"]
 Key = tuple[Kind, int, int]
-"""What was timed: the kind, the first and the last block, 0-based; for encode and decode 0 is the input, i block i."""
+"""What is timed: the kind, the first and the last block, 0-based; for encode and decode 0 is the input, i block i."""
 
 Statistic = Literal["p50", "p99", "mean"]
 STATISTICS: tuple[Statistic, ...] = ("p50", "p99", "mean")
@@ -34,7 +35,9 @@ def time_exits(
     """Time everything that a profile records of a model, one sample at a time.
 
     Spans are timed as pieces of their own besides the single blocks, because every call of the framework costs
-    some 0.1 to 0.2 ms however little it does, so that sums of blocks mislead.
+    some 0.1 to 0.2 ms however little it does, so that sums of blocks mislead. For the same reason a branch is not
+    timed as a piece of its own: its time is what it adds to the call that computes its block, run by run, so that a
+    span with its branch less the branch is the span without it.
 
     Parameters
     ----------
@@ -51,18 +54,21 @@ def time_exits(
     """
     import keras
 
-    blocks = exits.blocks
     tensors = _activations(exits, keras.ops.convert_to_tensor(sample))
     models = _pieces(exits)
     calls: dict[Key, Callable[[], object]] = {}
     for done, (key, model) in enumerate(models.items(), start=1):
-        first = 0 if key[0] == "whole" else key[1] + (key[0] == "branch")
-        calls[key] = _bind(compile_call(model), tensors[first])
+        calls[key] = _bind(compile_call(model), tensors[key[1]])
         building(done, len(models))
-    for place, tensor in enumerate(tensors[: len(blocks) + 1]):
+    for place, tensor in enumerate(tensors):
         calls["encode", place, place] = _bind(_encode, tensor)
         calls["decode", place, place] = _bind(_decoder(tensor), _encode(tensor))
-    return time_calls(calls, effort, progress=progress)
+    seconds = time_calls(calls, effort, progress=progress)
+    times = {key: summarise(each) for key, each in seconds.items()}
+    for index in exits.present:
+        added = seconds["span", index, index] - seconds["block", index, index]
+        times["branch", index, index] = _not_negative(summarise(added))
+    return times
 
 
 def _pieces(exits: ExitModel) -> dict[Key, Any]:
@@ -73,9 +79,6 @@ def _pieces(exits: ExitModel) -> dict[Key, Any]:
         for last in range(first, len(blocks)):
             branch = branches[last]
             models["span", first, last] = span(blocks, first, last, branch=branch.output if branch else None)
-    for index, branch in enumerate(branches):
-        if branch is not None:
-            models["branch", index, index] = build_piece(branch.input, branch.output)
     return models
 
 
@@ -83,6 +86,11 @@ def _activations(exits: ExitModel, sample: Any) -> list[Any]:
     """Return the input and what every block makes of it."""
     model = build_piece(exits.blocks[0].input, [block.output for block in exits.blocks])
     return [sample, *model(sample, training=False)]
+
+
+def _not_negative(times: Times) -> Times:
+    """Return times in which a difference that came out below 0 by chance is 0."""
+    return replace(times, mean=max(times.mean, 0.0), p50=max(times.p50, 0.0), p99=max(times.p99, 0.0))
 
 
 def _bind(function: Callable[[Any], object], argument: Any) -> Callable[[], object]:

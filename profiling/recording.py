@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,11 +170,9 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
     InputError
         If the file is missing, no such archive, or its tables do not fit.
     """
-    import zipfile
-
     source = os.fspath(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_))
     except FileNotFoundError:
         raise InputError(source, "there is no such file") from None

@@ -101,8 +101,8 @@ def time_calls(
     *,
     clock: Callable[[], int] = perf_counter_ns,
     progress: Callable[[int, int], None] = lambda *_: None,
-) -> dict[K, Times]:
-    """Time every call, all equally often, and return the statistics of each.
+) -> dict[K, NDArray[np.float64]]:
+    """Time every call, all equally often, and return the seconds that each of its runs took.
 
     Parameters
     ----------
@@ -114,6 +114,12 @@ def time_calls(
         Monotonic nanoseconds.
     progress
         Called after every round with the runs done and the most to do.
+
+    Returns
+    -------
+    dict
+        Seconds of every run, float64[runs], by key; run r of each call belongs to the same round as run r of
+        the others.
     """
     taken: dict[K, list[int]] = {key: [] for key in calls}
     done = 0
@@ -126,7 +132,7 @@ def time_calls(
             break
         progress(done, effort.runs)
     progress(done, done)
-    return {key: summarise(_seconds(runs)) for key, runs in taken.items()}
+    return {key: _seconds(runs) for key, runs in taken.items()}
 
 
 def _burst(call: Callable[[], object], runs: int, warm_up: int, clock: Callable[[], int]) -> list[int]:

@@ -1,0 +1,166 @@
+"""Blocks of a model: where it may be cut, and what each block holds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tiercut.errors import QuestionError
+from tiercut.profiling.blocks import find_blocks, partition_points
+
+# Partition points by Scission's counter and by dominators; with Keras 3 the first count is that of Scission's table I,
+# but for the MobileNets, whose layers have changed since. Where the second is None, nobody has published it.
+COUNTS = {
+    "Xception": (13, 25),
+    "VGG16": (21, 21),
+    "VGG19": (24, 24),
+    "ResNet50": (23, 39),
+    "ResNet101": (40, None),
+    "ResNet152": (57, None),
+    "ResNet50V2": (15, None),
+    "ResNet101V2": (15, None),
+    "ResNet152V2": (15, None),
+    "InceptionV3": (18, None),
+    "InceptionResNetV2": (60, None),
+    "MobileNet": (89, 89),
+    "MobileNetV2": (64, 74),
+    "DenseNet121": (21, 79),
+    "DenseNet169": (21, None),
+    "DenseNet201": (21, None),
+    "NASNetMobile": (4, None),
+    "NASNetLarge": (4, None),
+}
+QUICK = ("VGG16", "ResNet50", "MobileNet", "MobileNetV2")
+
+
+def _application(keras: Any, name: str, size: int = 96) -> Any:
+    return getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
+
+
+def _check_counts(model: Any, scission: int, everywhere: int | None) -> None:
+    points = partition_points(model)
+    counted = partition_points(model, "scission")
+    assert len(counted) == scission
+    assert everywhere is None or len(points) == everywhere
+    assert set(counted) <= set(points)
+    assert len(find_blocks(model)) == len(points) + 1
+    assert len(find_blocks(model, "scission")) == len(counted) + 1
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_keras_applications_have_as_many_partition_points_as_published(keras: Any, name: str) -> None:
+    _check_counts(_application(keras, name), *COUNTS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in COUNTS if name not in QUICK])
+def test_all_other_applications_of_the_table_have_as_many_too(keras: Any, name: str) -> None:
+    keras.utils.clear_session()
+    _check_counts(_application(keras, name), *COUNTS[name])
+
+
+def test_a_tensor_that_fans_out_is_a_point_for_dominators_but_not_for_the_counter(diamond: Any) -> None:
+    assert partition_points(diamond) == ("fan", "join")
+    assert partition_points(diamond, "scission") == ("join",)
+
+
+def test_the_input_layer_belongs_to_block_1_and_the_output_to_the_last(diamond: Any) -> None:
+    blocks = find_blocks(diamond)
+    assert [block.layers for block in blocks] == [("entry", "fan"), ("left", "right", "join"), ("end",)]
+    assert [(block.first_layer, block.last_layer) for block in blocks] == [(0, 1), (2, 4), (5, 5)]
+    assert [block.output_bytes for block in blocks] == [12, 12, 8]
+    assert [block.activation_bytes for block in blocks] == [16, 12, 8]
+
+
+def test_floating_point_operations_of_dense_layers_are_two_for_each_weight(diamond: Any) -> None:
+    assert [block.flops for block in find_blocks(diamond)] == [2 * 4 * 3, 2 * 2 * 3 * 3, 2 * 3 * 2]
+
+
+@pytest.mark.parametrize("rule", ["all", "scission"])
+def test_blocks_divide_layers_and_weights_without_rest(keras: Any, rule: Any) -> None:
+    model = _application(keras, "MobileNetV2")
+    blocks = find_blocks(model, rule)
+    names = [name for block in blocks for name in block.layers]
+    assert names == [layer.name for layer in model.layers]
+    assert all(after.first_layer == before.last_layer + 1 for before, after in pairwise(blocks))
+    assert all(after.input is before.output for before, after in pairwise(blocks))
+    assert sum(block.parameter_bytes for block in blocks) == 4 * model.count_params()
+
+
+def test_explicit_cuts_end_blocks_where_they_are_named_in_any_order(diamond: Any) -> None:
+    assert [block.name for block in find_blocks(diamond, "explicit", cuts=["join", "fan"])] == ["fan", "join", "end"]
+
+
+def test_blocks_may_end_where_the_classifier_begins(diamond: Any) -> None:
+    assert [block.name for block in find_blocks(diamond, end="join")] == ["fan", "join"]
+
+
+def test_a_cut_that_a_path_runs_past_is_refused_by_name(diamond: Any) -> None:
+    with pytest.raises(QuestionError, match="cannot be cut after layer 'left'"):
+        find_blocks(diamond, "explicit", cuts=["left"])
+
+
+def test_an_unknown_layer_or_rule_is_refused_with_the_nearest_name(diamond: Any) -> None:
+    with pytest.raises(QuestionError, match="did you mean 'join'"):
+        find_blocks(diamond, "explicit", cuts=["joint"])
+    with pytest.raises(QuestionError, match="did you mean 'scission'"):
+        find_blocks(diamond, "scision")  # type: ignore[arg-type]
+
+
+def test_named_cuts_need_the_explicit_rule(diamond: Any) -> None:
+    with pytest.raises(QuestionError, match="'explicit' only"):
+        find_blocks(diamond, "all", cuts=["join"])
+
+
+def test_the_weights_of_a_shared_layer_count_once(keras: Any) -> None:
+    entry, dense = keras.Input((4,)), keras.layers.Dense(4, name="twice")
+    model = keras.Model(entry, dense(keras.layers.ReLU(name="between")(dense(entry))))
+    blocks = find_blocks(model)
+    assert [block.parameter_bytes for block in blocks] == [80, 0, 0]
+    assert [block.flops for block in blocks] == [32, 0, 32]
+
+
+def test_several_inputs_or_outputs_are_refused_by_name(keras: Any) -> None:
+    first, second = keras.Input((2,), name="first"), keras.Input((2,), name="second")
+    with pytest.raises(QuestionError, match=r"2 inputs \(first, second\)"):
+        find_blocks(keras.Model([first, second], keras.layers.Add()([first, second])))
+    with pytest.raises(QuestionError, match="2 outputs"):
+        find_blocks(keras.Model(first, [keras.layers.ReLU()(first), keras.layers.Softmax()(first)]))
+
+
+def test_what_is_no_functional_model_is_refused(keras: Any) -> None:
+    class Own(keras.Model):
+        pass
+
+    for wrong in (Own(), keras.layers.Dense(1), "ResNet50"):
+        with pytest.raises(QuestionError, match="expected a functional Keras model"):
+            find_blocks(wrong)
+
+
+def test_a_tensor_without_a_fixed_size_is_refused(keras: Any) -> None:
+    entry = keras.Input((None, None, 3))
+    model = keras.Model(entry, keras.layers.Conv2D(2, 3)(entry))
+    with pytest.raises(QuestionError, match="no fixed size"):
+        find_blocks(model)
+
+
+def test_half_precision_and_integers_have_their_own_sizes(keras: Any) -> None:
+    for dtype, size in (("float16", 2), ("bfloat16", 2), ("uint8", 1), ("bool", 1), ("int64", 8)):
+        entry = keras.Input((6,), dtype=dtype)
+        block = find_blocks(keras.Model(entry, keras.layers.Flatten(dtype=dtype)(entry)))[0]
+        assert block.activation_bytes == 6 * size, dtype
+
+
+def test_resnet20_is_cut_after_the_stem_and_nine_residual_blocks(resnet20: Any) -> None:
+    blocks = resnet20.blocks
+    assert len(blocks) == 10
+    assert [block.output_bytes for block in blocks] == [65536] * 4 + [32768] * 3 + [16384] * 3
+    assert blocks[0].layers == ("input", "stem_conv", "stem_norm", "stem")
+    assert blocks[0].flops == 2 * 3 * 3 * 3 * 16 * 32 * 32
+
+
+def test_resnet20_needs_the_published_forty_one_million_multiplications(resnet20: Any) -> None:
+    assert np.isclose(sum(block.flops for block in resnet20.blocks) / 2, 41e6, rtol=0.01)

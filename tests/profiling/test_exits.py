@@ -1,0 +1,82 @@
+"""Branches hung after the blocks of a classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tiercut.errors import QuestionError
+from tiercut.profiling.backbones import backbone, resnet
+from tiercut.profiling.exits import attach_exits, find_head
+
+
+def test_resnet20_gets_a_branch_after_each_of_its_ten_blocks(resnet20: Any) -> None:
+    assert resnet20.present == tuple(range(10))
+    assert [tuple(output.shape) for output in resnet20.model.outputs] == [(None, 10)] * 10
+
+
+def test_the_last_branch_is_the_backbones_own_classifier(resnet20: Any, images: np.ndarray) -> None:
+    assert resnet20.branches[-1].output is resnet20.backbone.outputs[0]
+    outputs = resnet20.model(images, training=False)
+    np.testing.assert_allclose(outputs[-1], resnet20.backbone(images, training=False), rtol=0, atol=1e-6)
+
+
+def test_every_other_branch_is_a_copy_of_it_with_weights_of_its_own(resnet20: Any) -> None:
+    own = resnet20.model.get_layer("classifier")
+    for number in range(1, 10):
+        assert resnet20.model.get_layer(f"exit{number}_pool")
+        copy = resnet20.model.get_layer(f"exit{number}_classifier")
+        assert copy.activation is own.activation
+        assert copy.kernel is not own.kernel
+        assert copy.kernel.shape[1] == 10
+
+
+def test_a_block_may_go_without_a_branch_but_not_the_last(keras: Any) -> None:
+    made = resnet(8)
+    exits = attach_exits(made.model, cuts=made.cuts, branches=[2])
+    assert [branch.name if branch else None for branch in exits.branches] == [None, "exit2", None, "exit4"]
+    assert exits.present == (1, 3)
+    assert len(exits.model.outputs) == 2
+
+
+def test_a_branch_after_a_block_that_is_not_there_is_refused(keras: Any) -> None:
+    made = resnet(8)
+    with pytest.raises(QuestionError, match="no block 7"):
+        attach_exits(made.model, cuts=made.cuts, branches=[1, 7])
+
+
+def test_without_named_cuts_a_branch_hangs_at_every_partition_point(keras: Any) -> None:
+    exits = attach_exits(resnet(8).model)
+    assert len(exits.blocks) > 4
+    assert exits.blocks[-1].name == "stage3_unit1"
+
+
+def test_a_model_without_a_classifier_to_copy_is_refused(diamond: Any) -> None:
+    with pytest.raises(QuestionError, match="no classifier to copy"):
+        find_head(diamond)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
+def test_the_model_with_its_branches_is_saved_and_loaded_as_one_file(
+    keras: Any, resnet20: Any, images: np.ndarray, tmp_path: Path
+) -> None:
+    resnet20.model.save(tmp_path / "exits.keras")
+    loaded = keras.saving.load_model(tmp_path / "exits.keras", compile=False, safe_mode=True)
+    for ours, theirs in zip(resnet20.model(images), loaded(images), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_backbones_come_in_every_depth_of_their_family(keras: Any) -> None:
+    assert len(resnet(32).cuts) == 16
+    assert backbone("RESNET_32").title == "ResNet32"
+    with pytest.raises(QuestionError, match="not 21"):
+        resnet(21)
+    with pytest.raises(QuestionError, match="did you mean 'resnet110'"):
+        backbone("resnet111")
+
+
+def test_resnet20_has_the_published_number_of_weights(resnet20: Any) -> None:
+    assert 0.27e6 < resnet20.backbone.count_params() < 0.28e6

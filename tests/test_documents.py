@@ -236,7 +236,7 @@ def test_deep_nesting_is_refused_in_no_time(name: str, text: str, tmp_path: Path
     began = time.perf_counter()
     with pytest.raises(InputError, match="is nested too deeply"):
         documents.load(tmp_path / name, Garden, format_=FORMAT, limit=1 << 20)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(

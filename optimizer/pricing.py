@@ -136,7 +136,7 @@ def decide(
     nodes = [_node(problem, name) for name in placement]
     _check_placement(problem, nodes)
     default = partition if problem.has_exits else partition[-1:]
-    used = tuple(default if exits is None else exits)
+    used = tuple(sorted(set(default if exits is None else exits)))
     _check_exits(problem, used, partition)
     lane = _threshold(problem, threshold) if len(used) > 1 else None
     return Decision(tuple(partition), tuple(nodes), used, lane)
@@ -193,7 +193,7 @@ def _threshold(problem: Problem, threshold: float | None) -> int:
     if threshold is None:
         raise QuestionError(f"a plan with several exits needs a threshold, one of {shown}")
     index = min(range(len(known)), key=lambda each: abs(known[each] - threshold))
-    if abs(known[index] - threshold) > 1e-9:
+    if not abs(known[index] - threshold) <= 1e-9:  # so that nan is none of them either
         raise QuestionError(
             f"the profile has no threshold {threshold:g}; the nearest is {known[index]:g} (known: {shown})"
         )

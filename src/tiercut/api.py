@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from math import floor, log10
 from typing import TYPE_CHECKING, TypeAlias
 
 from tiercut import units
@@ -14,7 +15,7 @@ from tiercut.optimizer.build import build_problem, warn_of_bare_spans
 from tiercut.optimizer.explain import Explanation, explain_plan
 from tiercut.optimizer.frontier import pareto
 from tiercut.optimizer.pricing import decide, evaluate, price
-from tiercut.optimizer.query import Query
+from tiercut.optimizer.query import SLACK, Query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Profile
@@ -121,7 +122,7 @@ def _why_none(space: Space, query: Query, solver: registry.Solver) -> str:
         return "no plan is possible at all: the source is cut off from every node"
     limit = units.format_seconds(query.max_latency_s or 0.0)
     if query.max_latency_s is not None and quickest.latency_s > query.latency_cap:
-        least = units.format_seconds(quickest.latency_s)
+        least = _rounded_up(quickest.latency_s)
         return f"no plan takes at most {limit}; the least latency is {least} ({quickest})"
     best = reach(objective="accuracy", max_latency_s=query.max_latency_s)
     if best is None or best.accuracy is None:
@@ -129,10 +130,23 @@ def _why_none(space: Space, query: Query, solver: registry.Solver) -> str:
     within = f" within {limit}" if query.max_latency_s is not None else ""
     message = (
         f"no plan reaches an accuracy of {query.min_accuracy:g}{within}; "
-        f"the best that can be had{within} is {best.accuracy:.6g} ({best})"
+        f"the best that can be had{within} is {_rounded_down(best.accuracy)} ({best})"
     )
     enough = reach(min_accuracy=query.min_accuracy) if within else None
-    return message if enough is None else f"{message}, and that accuracy takes {units.format_seconds(enough.latency_s)}"
+    return message if enough is None else f"{message}, and that accuracy takes {_rounded_up(enough.latency_s)}"
+
+
+def _rounded_up(seconds: float) -> str:
+    """Return a latency in four digits that can be asked for where `seconds` can be had."""
+    shown = units.format_seconds(seconds)
+    if units.parse(shown, "time") >= seconds - SLACK / 2:
+        return shown
+    return units.format_seconds(seconds + 10.0 ** (floor(log10(seconds)) - 3) / 2)
+
+
+def _rounded_down(accuracy: float) -> str:
+    """Return an accuracy in six digits that can be asked for where `accuracy` can be had."""
+    return f"{floor((accuracy + SLACK / 2) * 1e6) / 1e6:.6g}"
 
 
 def solve(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tiercut.optimizer.problem import Floats
-    from tiercut.profiling.profile import Device, Exits, Profile
+    from tiercut.profiling.profile import Codec, Device, Exits, Profile
     from tiercut.topologies.schema import Node, Topology
 
 __all__ = ["build_problem"]
@@ -52,6 +52,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     branch = ~np.isnan(accuracy) if profile.exits is not None else _only_last(profile.block_count)
     pieces = [_pieces(device, branch, profile.exits is not None) for device in devices]
     payload = np.array(profile.payload_bytes)
+    codecs = [_codec(profile, codec, devices, slow, topology) for codec in profile.codecs.values()]
     destination = topology.destination_index
     return Problem(
         topology=topology.name,
@@ -64,6 +65,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         blocks=tuple(block.name for block in profile.blocks),
         thresholds=np.array(profile.exits.thresholds if profile.exits else [np.nan], float),
         stay=_stay(profile.exits, profile.block_count),
+        stay_alone=_stay_alone(profile.exits, profile.block_count),
         accuracy=accuracy,
         branch=branch,
         span_s=np.stack([span for span, _ in pieces]) * slow[:, None, None],
@@ -77,7 +79,50 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         transfer_cost=payload[:, None, None] * transfer_prices(topology, payload),
         result_cost=profile.result_bytes
         * _results(transfer_prices(topology, np.array([profile.result_bytes])), destination, len(branch)),
+        codecs=tuple(profile.codecs),
+        codec_s=_stack([each[0] for each in codecs], (len(payload), len(slow), len(slow))),
+        codec_bytes=_stack([each[1] for each in codecs], (len(payload),)),
+        codec_drop=_stack([each[2] for each in codecs], (len(payload),)),
+        codec_cost=_stack([each[3] for each in codecs], (len(payload), len(slow), len(slow))),
+        parameter_bytes=_known([block.parameter_bytes for block in profile.blocks]),
+        activation_bytes=_known([block.activation_bytes for block in profile.blocks]),
+        memory=_known([node.memory for node in topology.nodes]),
     )
+
+
+def _stack(tables: list[Floats], shape: tuple[int, ...]) -> Floats:
+    return np.stack(tables) if tables else np.zeros((0, *shape))
+
+
+def _codec(
+    profile: Profile, codec: Codec, devices: Sequence[Device], slow: Floats, topology: Topology
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return seconds, bytes, fall in accuracy and dollars of a codec at every cut; inf where it cannot be used."""
+    count = profile.block_count + 1
+    size = np.full(count, np.nan)
+    size[: len(codec.bytes)] = _known(codec.bytes)
+    usable = ~np.isnan(size)
+    payload = np.nan_to_num(size)
+    names = [next(name for name, device in profile.devices.items() if device is each) for each in devices]
+    encode, decode = (
+        np.stack([_times_of(table.get(name), count) if table else np.zeros(count) for name in names], axis=1) * slow
+        for table in (codec.encode_s, codec.decode_s)
+    )
+    seconds: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(topology, payload)
+    seconds[:, range(len(slow)), range(len(slow))] = 0.0
+    seconds[~usable] = np.inf
+    drop = np.zeros(count)
+    drop[: len(codec.accuracy_drop or ())] = np.nan_to_num(_known(codec.accuracy_drop or ()))
+    return seconds, payload, drop, payload[:, None, None] * transfer_prices(topology, payload)
+
+
+def _times_of(values: Sequence[float | None] | None, count: int) -> Floats:
+    """Return the coding times of one device; inf where it has none, so that nothing is coded there."""
+    made = np.full(count, np.inf)
+    if values is not None:
+        known = _known(values)
+        made[: len(values)] = np.where(np.isnan(known), np.inf, known)
+    return made
 
 
 def _device(node: Node, profile: Profile) -> Device:
@@ -118,6 +163,15 @@ def _stay(exits: Exits | None, count: int) -> Floats:
     else:
         gone = np.maximum.accumulate(np.array(exits.exit_rate_alone), axis=1)
     return np.hstack([np.ones((len(gone), 1)), np.clip(1.0 - gone, 0.0, 1.0)])
+
+
+def _stay_alone(exits: Exits | None, count: int) -> Floats:
+    lanes = 1 if exits is None else len(exits.thresholds)
+    made = np.full((lanes, count + 1), np.nan)
+    made[:, 0] = 1.0
+    if exits is not None and exits.exit_rate_alone is not None:
+        made[:, 1:] = 1.0 - np.array(exits.exit_rate_alone)
+    return made
 
 
 def _pieces(device: Device, branch: np.ndarray[tuple[int], np.dtype[np.bool_]], exits: bool) -> tuple[Floats, Floats]:

@@ -1,8 +1,6 @@
 """Numba kernels that score decisions, and the two containers that keep the good ones.
 
-A decision is kept as a row of integers, its *key*: number of partitions, the 1-based last block of each partition,
-the 0-based node of each, and the 0-based threshold; unused places hold 0. Comparing keys from left to right is the
-project's order among equals: fewer partitions, then partition, placement, threshold.
+A decision is kept as a row of integers, its *key* (`tiercut.optimizer.keys`), which orders it among equals.
 
 Every sum is taken in the order in which a sample meets its terms, here and in `tiercut.optimizer.pricing`, so that
 the two agree to the last bit.
@@ -23,30 +21,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
-__all__ = [
-    "ALL",
-    "BUCKETS",
-    "UNCUT",
-    "enumerate_plans",
-    "key_width",
-    "offer_all",
-    "offer_best",
-    "offer_front",
-    "score_keys",
-]
+__all__ = ["ALL", "BUCKETS", "UNCUT", "enumerate_plans", "offer_all", "offer_best", "offer_front", "walk_plans"]
 
 BUCKETS = 4096
 """Resolution of the table that turns away most dominated candidates: accuracies are sorted into so many buckets."""
 
-
 UNCUT, ALL = -1, -2
 """What stands for no cut, and for any, in place of a first cut."""
-
-
-def key_width(most: int) -> int:
-    """Return the number of integers in the key of a decision with at most `most` partitions."""
-    return 2 * most + 2
 
 
 @compiled
@@ -181,17 +164,11 @@ def enumerate_plans(
     result: Floats,
     stay: Floats,
     accuracy: Floats,
-    can_cut: NDArray[np.bool_],
-    can_end: NDArray[np.bool_],
+    can_cut: Bools,
+    can_end: Bools,
     group: Ints,
     rank: Ints,
-    linked: NDArray[np.bool_],
-    side_first: Floats,
-    side_middle: Floats,
-    side_last: Floats,
-    side_send: Floats,
-    side_result: Floats,
-    side_caps: Floats,
+    linked: Bools,
     front: bool,
     by_accuracy: bool,
     cost_cap: float,
@@ -203,21 +180,20 @@ def enumerate_plans(
     count: int,
     progress: Ints,
 ) -> Any:
-    """Score every decision that begins on node `root` and is first cut after block `first_cut` (0-based).
+    """Score every decision of a plain space that begins on node `root` and is first cut after block `first_cut`.
 
     Parameters
     ----------
     root, first_cut
-        Where to begin; -1 stands for the plans that are not cut, -2 for all.
+        Where to begin, 0-based; `UNCUT` stands for the plans that are not cut, `ALL` for all.
     most, deepest
         Most partitions in a key, and in the plans that are scored.
     first, middle, last, send, result
-        The tables of `tiercut.optimizer.space.Costs`.
-    stay, accuracy, can_cut, can_end, group, rank, linked
+        The tables of `tiercut.optimizer.space.Costs`; `middle` with branches or without, `send` N x M x M.
+    stay
+        (N+1) x T: after each block, thresholds in the fast direction.
+    accuracy, can_cut, can_end, group, rank, linked
         The arrays of `tiercut.optimizer.space.Space`.
-    side_first, side_middle, side_last, side_send, side_result, side_caps
-        The same tables for other measures that are bounded (one more axis in front, perhaps of length 0) and the
-        bounds.
     front, by_accuracy
         Whether the frontier is kept, or else the best by cost or by accuracy.
     cost_cap, accuracy_floor
@@ -233,13 +209,11 @@ def enumerate_plans(
         The kept costs, accuracies and keys (perhaps in longer arrays) and their number.
     """
     # The body is long because numba keeps what is local in registers: split, the inner loops lose half their speed.
-    nodes, blocks, lanes, sides = group.shape[0], accuracy.shape[0], stay.shape[1], side_caps.shape[0]
+    nodes, blocks, lanes = group.shape[0], accuracy.shape[0], stay.shape[1]
     cost = np.empty((most, lanes))
     right = np.empty((most, lanes))
     onward = np.empty((most, lanes))
     gained = np.empty((most, lanes))
-    side_cost = np.zeros((most, sides, lanes))
-    side_onward = np.zeros((most, sides, lanes))
     node = np.zeros(most, np.int64)
     begin = np.zeros(most, np.int64)
     cut = np.zeros(most, np.int64)
@@ -254,8 +228,6 @@ def enumerate_plans(
     used[group[root]] = True
     cost[0, :] = first[root]
     right[0, :] = 0.0
-    for s in range(sides):
-        side_cost[0, s, :] = side_first[s, root]
     last_cut = blocks if first_cut == ALL else first_cut
     cut[0] = blocks if first_cut == UNCUT else max(first_cut, 0) - 1
     following[0] = nodes
@@ -296,12 +268,6 @@ def enumerate_plans(
                         continue
                     if c >= table[int(a * BUCKETS)]:
                         continue
-                    fits = True
-                    for s in range(sides):
-                        total = side_cost[depth, s, t] + stay[start, t] * side_last[s, v, start, end]
-                        fits = fits and total <= side_caps[s]
-                    if not fits:
-                        continue
                     key[:] = 0
                     key[0] = depth + 1
                     for k in range(depth):
@@ -331,9 +297,6 @@ def enumerate_plans(
             for t in range(lanes):
                 cost[deeper, t] = onward[depth, t] + stay[end + 1, t] * way
                 right[deeper, t] = gained[depth, t]
-            for s in range(sides):
-                for t in range(lanes):
-                    side_cost[deeper, s, t] = side_onward[depth, s, t] + stay[end + 1, t] * side_send[s, end, v, w]
             node[deeper], begin[deeper] = w, end + 1
             cut[deeper], following[deeper] = end, nodes
             used[group[w]] = True
@@ -358,11 +321,179 @@ def enumerate_plans(
             leave = stay[start, t] - stay[end + 1, t]
             onward[depth, t] = cost[depth, t] + stay[start, t] * piece + leave * back
             gained[depth, t] = right[depth, t] + leave * share
+    progress[1] += scored
+    return costs, accuracies, keys, count
+
+
+@compiled
+def walk_plans(
+    lane: int,
+    source: int,
+    most: int,
+    fewest: int,
+    required: int,
+    exits_at: int,
+    thresholds_at: int,
+    codecs_at: int,
+    first: Floats,
+    span: Floats,
+    bare: Floats,
+    last: Floats,
+    send: Floats,
+    result: Floats,
+    drops: Floats,
+    stay: Floats,
+    accuracy: Floats,
+    option_exit: Bools,
+    option_threshold: Ints,
+    jump: Ints,
+    inside: bool,
+    can_end: Bools,
+    group: Ints,
+    rank: Ints,
+    linked: Bools,
+    side_first: Floats,
+    side_span: Floats,
+    side_bare: Floats,
+    side_last: Floats,
+    side_send: Floats,
+    side_result: Floats,
+    side_whole: Bools,
+    side_caps: Floats,
+    front: bool,
+    by_accuracy: bool,
+    cost_cap: float,
+    accuracy_floor: float,
+    costs: Floats,
+    accuracies: Floats,
+    keys: Ints,
+    table: Floats,
+    count: int,
+    progress: Ints,
+) -> Any:
+    """Score every decision of one lane of any space, one by one: free exits, thresholds per exit, codecs, side bounds.
+
+    Parameters
+    ----------
+    lane, source
+        Index of the lane, and the node where samples are born.
+    most, fewest, required
+        As in `tiercut.optimizer.space.Space`.
+    exits_at, thresholds_at, codecs_at
+        As in `tiercut.optimizer.keys.Layout`.
+    first, ..., linked
+        The tables of `tiercut.optimizer.space.Costs` and `Space`; `stay` Q, of this lane.
+    side_first, ..., side_result, side_whole, side_caps
+        The same for other measures that are bounded (one more axis in front, perhaps of length 0), whether their pieces
+        count whole, and their greatest values.
+    front, ..., progress
+        As in `enumerate_plans`.
+    """
+    # A walk in depth; a frame for each piece. The counter of a frame runs over (end, option, next node, way).
+    nodes, blocks, sides = group.shape[0], accuracy.shape[0], side_caps.shape[0]
+    options, ways = option_exit.shape[0], send.shape[0]
+    room = blocks + 1
+    node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    parts, asked, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    option, way = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    used = np.zeros(room, np.int64)
+    cost, right, side = np.zeros(room), np.zeros(room), np.zeros((room, sides))
+    key = np.zeros(keys.shape[1], np.int64)
+    scored = 0
+    for root in range(nodes):
+        if not linked[source, root]:
+            continue
+        node[0], begin[0], level[0], parts[0], asked[0], counter[0] = root, 0, 0, 1, 0, -1
+        used[0], cost[0], right[0] = 1 << group[root], first[root], 0.0
         for s in range(sides):
-            piece, back = side_middle[s, v, start, end], side_result[s, end, v]
-            for t in range(lanes):
-                leave = stay[start, t] - stay[end + 1, t]
-                side_onward[depth, s, t] = side_cost[depth, s, t] + stay[start, t] * piece + leave * back
+            side[0, s] = side_first[s, root]
+        depth = 0
+        while depth >= 0:
+            v, start, share = node[depth], begin[depth], stay[level[depth]]
+            if counter[depth] < 0:
+                counter[depth] = 0
+                complete = parts[depth] >= fewest and (used[depth] & required) == required
+                for end in range(start, blocks):
+                    if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
+                        continue
+                    c = cost[depth] + share * last[v, start, end]
+                    a = right[depth] + share * accuracy[end]
+                    scored += 1
+                    if not (c <= cost_cap and c < np.inf) or a < accuracy_floor:
+                        continue
+                    fits = True
+                    for s in range(sides):
+                        weight = 1.0 if side_whole[s] else share
+                        total = side[depth, s] + weight * side_last[s, v, start, end]
+                        fits = fits and total <= side_caps[s]
+                    if not fits:
+                        continue
+                    key[:] = 0
+                    key[0], place, exit_place = parts[depth], 0, 0
+                    key[1 + most] = node[0]
+                    for d in range(depth):
+                        if option_exit[option[d]]:
+                            if exits_at >= 0:
+                                key[exits_at + exit_place] = begin[d + 1]
+                            if thresholds_at >= 0:
+                                key[thresholds_at + exit_place] = option_threshold[option[d]]
+                            exit_place += 1
+                        if node[d + 1] != node[d]:
+                            key[1 + place] = begin[d + 1]
+                            if codecs_at >= 0:
+                                key[codecs_at + place] = way[d]
+                            place += 1
+                            key[1 + most + place] = node[d + 1]
+                    key[1 + place] = end + 1
+                    if exits_at >= 0:
+                        key[exits_at + exit_place] = end + 1
+                    key[key.shape[0] - 1] = lane
+                    if not front:
+                        count = offer_best(c, a, key, by_accuracy, costs, accuracies, keys, count)
+                        continue
+                    if count == costs.shape[0]:
+                        costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
+                    count = offer_front(c, a, key, costs, accuracies, keys, table, count)
+            if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
+                depth -= 1
+                progress[1] += scored
+                scored = 0
+                if progress[0] != 0:
+                    return costs, accuracies, keys, count
+                continue
+            step = counter[depth]
+            counter[depth] += 1
+            x, step = step % ways, step // ways
+            w, step = step % nodes, step // nodes
+            o, end = step % options, start + step // options
+            after = jump[level[depth], end, o]
+            if after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
+                continue
+            if w != v and (
+                (used[depth] >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w] or parts[depth] == most
+            ):
+                continue
+            piece = span[v, start, end] if option_exit[o] else bare[v, start, end]
+            onward = stay[after]
+            leave = share - onward
+            c = cost[depth] + share * piece + leave * result[end, v]
+            a = right[depth] + leave * accuracy[end]
+            if w != v:
+                c = c + onward * send[x, end, v, w]
+                a = a - onward * drops[x, end]
+            if not c < np.inf:  # nan too: a forbidden piece that nobody gets to
+                continue
+            deeper = depth + 1
+            for s in range(sides):
+                piece = side_span[s, v, start, end] if option_exit[o] else side_bare[s, v, start, end]
+                total = side[depth, s] + (1.0 if side_whole[s] else share) * piece + leave * side_result[s, end, v]
+                side[deeper, s] = total + (onward * side_send[s, x, end, v, w] if w != v else 0.0)
+            option[depth], way[depth] = o, x
+            node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
+            parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]
+            used[deeper] = used[depth] | (1 << group[w])
+            cost[deeper], right[deeper] = c, a
+            depth = deeper
     progress[1] += scored
     return costs, accuracies, keys, count
 
@@ -379,35 +510,3 @@ def _grown_keys(keys: Ints) -> Ints:
     made = np.empty((2 * keys.shape[0], keys.shape[1]), np.int64)
     made[: keys.shape[0]] = keys
     return made
-
-
-@compiled
-def score_keys(
-    keys: Ints,
-    most: int,
-    first: Floats,
-    middle: Floats,
-    last: Floats,
-    send: Floats,
-    result: Floats,
-    stay: Floats,
-    accuracy: Floats,
-    costs: Floats,
-    accuracies: Floats,
-) -> None:
-    """Write the cost and accuracy of every decision of `keys` (K x key_width) into the two arrays, K each."""
-    for k in range(keys.shape[0]):
-        key = keys[k]
-        parts, lane = key[0], key[2 * most + 1]
-        v = key[1 + most]
-        c, a, start = first[v], 0.0, 0
-        for part in range(parts - 1):
-            end, w = key[1 + part] - 1, key[2 + most + part]
-            leave = stay[start, lane] - stay[end + 1, lane]
-            c = c + stay[start, lane] * middle[v, start, end] + leave * result[end, v]
-            a = a + leave * accuracy[end]
-            c = c + stay[end + 1, lane] * send[end, v, w]
-            start, v = end + 1, w
-        end = key[parts] - 1
-        costs[k] = c + stay[start, lane] * last[v, start, end]
-        accuracies[k] = a + stay[start, lane] * accuracy[end]

@@ -37,6 +37,10 @@ class Measure:
         N x M x M: what sending block i's output (0-based) from one node to another costs.
     result
         N x M: what bringing a prediction of branch i from a node to the destination costs.
+    codec_send
+        C x N x M x M: as `send`, by each codec.
+    unweighted
+        Whether pieces count whole, however few samples get there (memory, blocks).
     """
 
     name: str
@@ -46,6 +50,8 @@ class Measure:
     bare: Floats
     send: Floats
     result: Floats
+    codec_send: Floats
+    unweighted: bool = False
 
 
 def measure(problem: Problem, name: str) -> Measure:
@@ -63,7 +69,8 @@ def measure(problem: Problem, name: str) -> Measure:
 
 def _latency(problem: Problem) -> Measure:
     first = problem.transfer_s[0, problem.source]
-    return Measure("latency", "s", first, problem.span_s, problem.bare_s, problem.transfer_s[1:], problem.result_s)
+    sends = problem.transfer_s[1:], problem.result_s, problem.codec_s[:, 1:]
+    return Measure("latency", "s", first, problem.span_s, problem.bare_s, *sends)
 
 
 def _bytes(problem: Problem) -> Measure:
@@ -74,22 +81,16 @@ def _bytes(problem: Problem) -> Measure:
     away[problem.destination if problem.destination != ANYWHERE else slice(None)] = 0.0
     sends = problem.payload_bytes[:, None, None] * apart
     result = np.tile(problem.result_bytes * away, (problem.block_count, 1))
-    return Measure("bytes", "B", sends[0, problem.source], nothing, nothing, sends[1:], result)
+    coded = problem.codec_bytes[:, 1:, None, None] * apart
+    return Measure("bytes", "B", sends[0, problem.source], nothing, nothing, sends[1:], result, coded)
 
 
 def _energy(problem: Problem) -> Measure:
     _needs(problem, problem.power, "power", "energy")
     watts = problem.power[:, None, None]
-    free = np.zeros_like(problem.transfer_s)
-    return Measure(
-        "energy",
-        "J",
-        free[0, 0],
-        problem.span_s * watts,
-        problem.bare_s * watts,
-        free[1:],
-        np.zeros_like(problem.result_s),
-    )
+    free, result = np.zeros_like(problem.transfer_s), np.zeros_like(problem.result_s)
+    sends = free[1:], result, np.zeros_like(problem.codec_s[:, 1:])
+    return Measure("energy", "J", free[0, 0], problem.span_s * watts, problem.bare_s * watts, *sends)
 
 
 def _cost(problem: Problem) -> Measure:
@@ -104,6 +105,7 @@ def _cost(problem: Problem) -> Measure:
         problem.bare_s * rate,
         send[1:],
         problem.result_cost,
+        problem.codec_cost[:, 1:],
     )
 
 

@@ -22,18 +22,26 @@ class Decision:
         1-based blocks whose branch may end the way of a sample; the last one always does.
     threshold
         0-based index into the problem's thresholds; None where it has no effect.
+    thresholds
+        With a threshold for each exit: the index for every exit but the last, which takes who is left; else None.
+    codecs
+        At each cut the index of a codec of the problem, or None: sent as it is. Empty: none anywhere.
     """
 
     partition: tuple[int, ...]
     placement: tuple[int, ...]
     exits: tuple[int, ...]
     threshold: int | None = None
+    thresholds: tuple[int, ...] | None = None
+    codecs: tuple[int | None, ...] = ()
 
     @property
     def order(self) -> tuple[Any, ...]:
         """The key that decides among plans of equal measures: fewer partitions first, then lexicographic."""
         threshold = -1 if self.threshold is None else self.threshold
-        return len(self.partition), self.partition, self.placement, self.exits, threshold
+        codecs = tuple(-1 if codec is None else codec for codec in self.codecs)
+        head = len(self.partition), self.partition, self.placement, self.exits
+        return *head, threshold, self.thresholds or (), codecs
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class Plan:
         Expected seconds of one sample, and expected share of right answers (None where the profile knows none).
     threshold
         Normalised entropy below which a sample leaves; None exactly where it has no effect.
+    thresholds
+        With a threshold for each exit: one for every exit but the last; else None.
     partition, exits
         1-based last block of each partition, and blocks whose branch is used.
     placement
@@ -102,6 +112,7 @@ class Plan:
     latency_s: float
     accuracy: float | None
     threshold: float | None
+    thresholds: tuple[float, ...] | None
     partition: tuple[int, ...]
     placement: tuple[str, ...]
     exits: tuple[int, ...]
@@ -118,6 +129,7 @@ class Plan:
             "latency_s": self.latency_s,
             "accuracy": self.accuracy,
             "threshold": self.threshold,
+            **({} if self.thresholds is None else {"thresholds": list(self.thresholds)}),
             "partition": list(self.partition),
             "placement": list(self.placement),
             "exits": list(self.exits),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures import measure
+from tiercut.optimizer.measures import Measure, measure
 from tiercut.optimizer.plan import Decision, Plan, Stage
 from tiercut.optimizer.problem import ANYWHERE
 
@@ -16,7 +19,42 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer.problem import Problem
 
-__all__ = ["decide", "evaluate", "price"]
+__all__ = ["decide", "evaluate", "evaluate_tables", "price"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Blocks i..j on one node, 0-based, and what becomes of the samples that get there."""
+
+    node: int
+    begin: int
+    end: int
+    leaves: bool
+    reach: float
+    onward: float
+
+
+def _spans(problem: Problem, decision: Decision) -> Iterator[_Span]:
+    """Yield the pieces between exits and cuts, in the order in which a sample meets them."""
+    ends = sorted({*decision.partition, *decision.exits})
+    begin, reach, level, asked = 0, 1.0, 1.0, 0
+    for last in ends:
+        part = bisect_left(decision.partition, last)
+        leaves, onward = last in decision.exits, reach
+        if last == decision.partition[-1]:
+            onward = 0.0
+        elif leaves:
+            level = _level(problem, decision, last, level, asked)
+            onward, asked = level, asked + 1
+        yield _Span(decision.placement[part], begin, last - 1, leaves, reach, onward)
+        begin, reach = last, onward
+
+
+def _level(problem: Problem, decision: Decision, block: int, level: float, asked: int) -> float:
+    """Return the share of samples that go on after an exit (the Joint model, section 2.3.1)."""
+    if decision.thresholds is None:
+        return float(problem.stay[decision.threshold or 0, block])
+    return min(level, float(problem.stay_alone[decision.thresholds[asked], block]))
 
 
 def price(problem: Problem, decision: Decision) -> Plan:
@@ -27,51 +65,90 @@ def price(problem: Problem, decision: Decision) -> Plan:
     problem
         The tables.
     decision
-        Partition, placement, exits and threshold. A partition whose last block is none of the exits is sent on whole.
+        Partition, placement, exits, thresholds and codecs. A cut that is none of the exits is crossed by everyone.
 
     Notes
     -----
     Terms are added in the order in which a sample meets them, exactly as in `tiercut.optimizer.kernels`.
     """
-    lane = decision.threshold or 0
-    v = decision.placement[0]
-    latency = input_s = float(problem.transfer_s[0, problem.source, v])
-    sent = _apart(problem.source, v) * float(problem.payload_bytes[0])
-    right, begin, reach, stages = 0.0, 0, 1.0, []
-    for k, last in enumerate(decision.partition):
-        final, leaves = k == len(decision.partition) - 1, last in decision.exits
-        v, end = decision.placement[k], last - 1
-        table = problem.span_s if leaves else problem.bare_s
-        compute, back = float(table[v, begin, end]), float(problem.result_s[end, v]) if leaves else 0.0
-        onward = 0.0 if final else float(problem.stay[lane, last]) if leaves else reach
-        exit_rate = reach - onward
-        sent += exit_rate * _result_bytes(problem, v)
-        right += exit_rate * float(problem.accuracy[end]) if leaves else 0.0
-        if final:
-            latency += reach * (compute + back)
-            stages.append(Stage(problem.nodes[v], (begin + 1, last), reach, exit_rate, compute, back))
-            break
-        w, size = decision.placement[k + 1], float(problem.payload_bytes[last])
-        send = float(problem.transfer_s[last, v, w])
-        latency = latency + reach * compute + exit_rate * back
-        latency += onward * send
-        sent += onward * size
-        ahead = problem.nodes[w], size, send
-        stages.append(Stage(problem.nodes[v], (begin + 1, last), reach, exit_rate, compute, back, *ahead))
-        begin, reach = last, onward
+    first = decision.placement[0]
+    latency = input_s = float(problem.transfer_s[0, problem.source, first])
+    sent = _apart(problem.source, first) * float(problem.payload_bytes[0])
+    right, stages = 0.0, []
+    open_stage = _Stage(first, 0)
+    for span in _spans(problem, decision):
+        table = problem.span_s if span.leaves else problem.bare_s
+        compute = float(table[span.node, span.begin, span.end])
+        back = float(problem.result_s[span.end, span.node]) if span.leaves else 0.0
+        leave = span.reach - span.onward
+        if span.end + 1 == decision.partition[-1]:
+            latency += span.reach * (compute + back)
+        else:
+            latency = latency + span.reach * compute + leave * back
+        right += leave * float(problem.accuracy[span.end]) if span.leaves else 0.0
+        sent += leave * _result_bytes(problem, span.node)
+        open_stage.add(span, compute, back)
+        if span.end + 1 in decision.partition:
+            cut = decision.partition.index(span.end + 1)
+            ahead = _crossing(problem, decision, cut)
+            if ahead is not None:
+                latency += span.onward * ahead[2]
+                sent += span.onward * ahead[1]
+                right -= span.onward * ahead[3]
+            stages.append(open_stage.close(problem, ahead))
+            open_stage = _Stage(decision.placement[min(cut + 1, len(decision.placement) - 1)], span.end + 1)
+    thresholds = decision.thresholds
+    codecs = decision.codecs or (None,) * (len(decision.partition) - 1)
     return Plan(
         latency_s=latency,
         accuracy=None if isnan(right) else right,
         threshold=None if decision.threshold is None else float(problem.thresholds[decision.threshold]),
+        thresholds=None if thresholds is None else tuple(float(problem.thresholds[each]) for each in thresholds),
         partition=decision.partition,
         placement=tuple(problem.nodes[v] for v in decision.placement),
         exits=decision.exits,
-        codecs=(None,) * (len(decision.partition) - 1),
+        codecs=tuple(None if codec is None else problem.codecs[codec] for codec in codecs),
         bytes_sent=sent,
         input_s=input_s,
         stages=tuple(stages),
         decision=decision,
     )
+
+
+class _Stage:
+    """The spans of one partition, added up as they come."""
+
+    def __init__(self, node: int, begin: int) -> None:
+        self.node, self.begin, self.end = node, begin, begin
+        self.reach, self.onward = 1.0, 1.0
+        self.compute, self.back, self.spans = 0.0, 0.0, 0
+
+    def add(self, span: _Span, compute: float, back: float) -> None:
+        if not self.spans:
+            self.reach = span.reach
+        # One span, the usual case, keeps its times to the last bit; several are weighted by who gets to each.
+        share = span.reach / self.reach if self.spans and self.reach else 1.0
+        self.compute += share * compute
+        self.back = back if not self.spans or back else self.back
+        self.end, self.onward, self.spans = span.end, span.onward, self.spans + 1
+
+    def close(self, problem: Problem, ahead: tuple[str, float, float, float] | None) -> Stage:
+        to, size, seconds, _ = ahead or (None, 0.0, 0.0, 0.0)
+        blocks = (self.begin + 1, self.end + 1)
+        leave = self.reach - self.onward
+        return Stage(problem.nodes[self.node], blocks, self.reach, leave, self.compute, self.back, to, size, seconds)
+
+
+def _crossing(problem: Problem, decision: Decision, cut: int) -> tuple[str, float, float, float] | None:
+    """Return next node, bytes, seconds and fall in accuracy of the way across a cut; None after the last partition."""
+    if cut == len(decision.partition) - 1:
+        return None
+    u, v, block = decision.placement[cut], decision.placement[cut + 1], decision.partition[cut]
+    codec = decision.codecs[cut] if decision.codecs else None
+    if codec is None:
+        return problem.nodes[v], float(problem.payload_bytes[block]), float(problem.transfer_s[block, u, v]), 0.0
+    way = problem.codec_bytes[codec, block], problem.codec_s[codec, block, u, v], problem.codec_drop[codec, block]
+    return problem.nodes[v], float(way[0]), float(way[1]), float(way[2])
 
 
 def _apart(u: int, v: int) -> float:
@@ -90,16 +167,21 @@ def evaluate(problem: Problem, decision: Decision, name: str) -> float:
     QuestionError
         If there is no such measure, or the topology does not say what it needs.
     """
-    tables = measure(problem, name)
-    lane = decision.threshold or 0
-    total, begin, reach = float(tables.first[decision.placement[0]]), 0, 1.0
-    for k, (last, v) in enumerate(zip(decision.partition, decision.placement, strict=True)):
-        final, leaves, end = k == len(decision.partition) - 1, last in decision.exits, last - 1
-        onward = 0.0 if final else float(problem.stay[lane, last]) if leaves else reach
-        piece = (tables.span if leaves else tables.bare)[v, begin, end]
-        total += reach * float(piece) + (reach - onward) * float(tables.result[end, v])
-        total += 0.0 if final else onward * float(tables.send[end, v, decision.placement[k + 1]])
-        begin, reach = last, onward
+    return evaluate_tables(problem, decision, measure(problem, name))
+
+
+def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
+    """Return what a decision costs by the tables of any additive measure."""
+    total = float(tables.first[decision.placement[0]])
+    for span in _spans(problem, decision):
+        piece = (tables.span if span.leaves else tables.bare)[span.node, span.begin, span.end]
+        weight = 1.0 if tables.unweighted else span.reach
+        total += weight * float(piece) + (span.reach - span.onward) * float(tables.result[span.end, span.node])
+        if span.end + 1 in decision.partition[:-1]:
+            cut = decision.partition.index(span.end + 1)
+            codec = decision.codecs[cut] if decision.codecs else None
+            send = tables.send if codec is None else tables.codec_send[codec]
+            total += span.onward * float(send[span.end, span.node, decision.placement[cut + 1]])
     return total
 
 

@@ -42,6 +42,8 @@ class Problem:
         Normalised entropies, T, rising; ``[nan]`` where there are no exits.
     stay
         T x (N+1): share of samples still under way after block i, every branch before it asked; ``stay[:, 0]`` is 1.
+    stay_alone
+        The same with each branch asked by itself: ``1 - exit_rate_alone``; nan where that is not recorded.
     accuracy
         N: accuracy of each branch over all samples; nan where there is no branch or it is not known.
     branch
@@ -60,6 +62,15 @@ class Problem:
         M: watts while computing, and dollars per second of computing; nan where the topology does not say.
     transfer_cost, result_cost
         (N+1) x M x M and N x M: dollars for the same transfers.
+    codecs
+        Names of the C codecs that the profile records.
+    codec_s, codec_bytes, codec_drop, codec_cost
+        C x (N+1) x M x M seconds with each codec (inf where it cannot be used), C x (N+1) bytes and fall in accuracy
+        for the samples that cross, and dollars as `transfer_cost`.
+    parameter_bytes, activation_bytes
+        N: what a block keeps in memory, and the largest tensor in it; nan where the profile does not say.
+    memory
+        M: bytes; nan where the topology does not say.
     """
 
     topology: str
@@ -72,6 +83,7 @@ class Problem:
     blocks: tuple[str, ...]
     thresholds: Floats
     stay: Floats
+    stay_alone: Floats
     accuracy: Floats
     branch: NDArray[np.bool_]
     span_s: Floats
@@ -84,6 +96,14 @@ class Problem:
     price: Floats
     transfer_cost: Floats
     result_cost: Floats
+    codecs: tuple[str, ...]
+    codec_s: Floats
+    codec_bytes: Floats
+    codec_drop: Floats
+    codec_cost: Floats
+    parameter_bytes: Floats
+    activation_bytes: Floats
+    memory: Floats
 
     def __post_init__(self) -> None:
         self._check_shapes()
@@ -95,9 +115,10 @@ class Problem:
                 value.setflags(write=False)
 
     def _check_shapes(self) -> None:
-        m, n, t = len(self.nodes), len(self.blocks), len(self.thresholds)
+        m, n, t, c = len(self.nodes), len(self.blocks), len(self.thresholds), len(self.codecs)
         shapes = {
             "stay": (t, n + 1),
+            "stay_alone": (t, n + 1),
             "accuracy": (n,),
             "branch": (n,),
             "span_s": (m, n, n),
@@ -109,6 +130,13 @@ class Problem:
             "price": (m,),
             "transfer_cost": (n + 1, m, m),
             "result_cost": (n, m),
+            "codec_s": (c, n + 1, m, m),
+            "codec_bytes": (c, n + 1),
+            "codec_drop": (c, n + 1),
+            "codec_cost": (c, n + 1, m, m),
+            "parameter_bytes": (n,),
+            "activation_bytes": (n,),
+            "memory": (m,),
         }
         for name, wanted in shapes.items():
             if (got := getattr(self, name).shape) != wanted:

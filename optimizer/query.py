@@ -35,7 +35,7 @@ class Query:
         Least accuracy, a share, or None.
     max_latency_s
         Greatest expected latency in seconds, or None.
-    exits, order
+    exits, per_exit, codec, order
         As in `tiercut.optimizer.space.make_space`.
     top
         How many plans a ranking has.
@@ -51,14 +51,16 @@ class Query:
     min_accuracy: float | None = None
     max_latency_s: float | None = None
     exits: Exits | None = None
+    per_exit: bool = False
+    codec: str = "none"
     order: Order = "any"
     top: int = 5
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise QuestionError(unknown_name("objective", self.objective, OBJECTIVES))
-        if self.exits not in (None, "cuts", "final"):
-            raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final")))
+        if self.exits not in (None, "cuts", "final", "free"):
+            raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
         if self.order not in ("any", "forward"):
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
         if self.min_accuracy is not None and not 0 <= self.min_accuracy <= 1:

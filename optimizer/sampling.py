@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.optimizer.measures import measure
+from tiercut.optimizer.space import Exits, Space, make_space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from tiercut.optimizer.space import Space
 
 __all__ = ["Cloud", "sample_cloud"]
 
@@ -49,20 +48,26 @@ def sample_cloud(space: Space, count: int, *, name: str = "latency", seed: int =
         The additive measure to score.
     seed
         The same seed gives the same cloud. Every number of partitions is drawn equally often, so that plans with few
-        partitions can be seen among the many with more.
+        partitions can be seen among the many with more. Of a space with free exits, codecs or thresholds for each exit
+        the plain part is shown.
     """
-    from tiercut.optimizer.kernels import key_width, score_keys
+    from tiercut.optimizer.score_kernels import score_keys
 
+    if not space.plain:
+        exits: Exits = "final" if space.exits == "final" else "cuts"
+        space = make_space(space.problem, exits=exits, order=space.order)
     rng = np.random.default_rng(seed)
-    most = space.most_partitions
-    keys = np.zeros((count, key_width(most)), np.int64)
+    most = space.most
+    keys = np.zeros((count, 2 * most + 2), np.int64)
     for row in keys:
         _draw(space, most, row, rng)
     keys = keys[_connected(space, keys, most)]
     costs, accuracies = np.empty(len(keys)), np.empty(len(keys))
     tables = space.costs(measure(space.problem, name))
-    fitted = (tables.first, tables.middle, tables.last, tables.send, tables.result)
-    score_keys(keys, most, *fitted, space.stay, space.accuracy, costs, accuracies)
+    cuts = bool(space.option_exit[0])
+    fitted = (tables.first, tables.span if cuts else tables.bare, tables.last, tables.send[0], tables.result)
+    stay = space.stay if cuts else np.ones((len(space.accuracy) + 1, 1))
+    score_keys(keys, most, *fitted, stay, space.accuracy, costs, accuracies)
     return Cloud(costs, accuracies, keys[:, 0])
 
 
@@ -80,7 +85,7 @@ def _draw(space: Space, most: int, row: NDArray[np.int64], rng: np.random.Genera
     row[0] = parts
     row[1 : 1 + parts] = cuts + 1
     row[1 + most : 1 + most + parts] = nodes
-    row[-1] = rng.integers(len(space.thresholds)) if parts > 1 else 0
+    row[-1] = rng.integers(len(space.lanes)) if parts > 1 else 0
 
 
 def _connected(space: Space, keys: NDArray[np.int64], most: int) -> NDArray[np.bool_]:

@@ -1,15 +1,27 @@
-"""Which decisions a question admits: where cuts and exits may stand, and in what order nodes may follow."""
+"""Which decisions a question admits, as the tables that every solver walks.
+
+A plan is a walk over *states* (blocks done, level): the level says which share of the samples is still under way. A
+step runs blocks i..j on a node, perhaps asks a branch there (an *option*), and moves on. All rules for exits differ
+only in the table of levels:
+
+=========  ================================================  =============================================
+rule       levels                                            options at a cut
+=========  ================================================  =============================================
+cuts       one for each block: every branch before was seen  the branch
+final      one                                               no branch
+free       one for each block: that of the last exit used    no branch; the branch, and on, or to another node
+per exit   one for each distinct share gone                  the branch at each threshold (free: or none)
+=========  ================================================  =============================================
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
-from math import comb, factorial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, unknown_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,67 +29,100 @@ if TYPE_CHECKING:
     from tiercut.optimizer.measures import Measure
     from tiercut.optimizer.problem import Floats, Problem
 
-__all__ = ["Costs", "Exits", "Order", "Space", "make_space"]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
-Exits = Literal["cuts", "final"]
+__all__ = ["PLAIN", "Costs", "Exits", "Order", "Space", "make_space"]
+
+Exits = Literal["cuts", "final", "free"]
 Order = Literal["any", "forward"]
+
+PLAIN = -1
+"""The way across a cut that uses no codec."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs:
-    """The tables of one measure, fitted to a space: what a middle piece and a last piece cost there.
+    """The tables of one measure, fitted to a space; W ways across a cut.
 
-    ``middle`` is M x N x N (with a branch where cuts carry one), ``last`` the same for the piece that ends the plan
-    with its result included; ``first``, ``send`` and ``result`` are as in `Measure`.
+    ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``last`` as `span` with
+    the result's way home; ``send`` W x N x M x M; ``result`` N x M. A piece that may not be is infinite.
     """
 
     first: Floats
-    middle: Floats
+    span: Floats
+    bare: Floats
     last: Floats
     send: Floats
     result: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Space:
-    """The admitted decisions of a problem.
+    """The admitted decisions of a problem: N blocks, M nodes, L lanes, Q levels, O options, W ways.
 
     Parameters
     ----------
     problem
         The tables.
-    exits
-        ``cuts``: each partition ends in a branch, and the network may be trimmed. ``final``: only the backbone's own
-        classifier, uncut at the end.
-    order
-        ``any``, or ``forward``: tiers in the order of the topology.
-    thresholds
-        Indices into the problem's thresholds, one alone where thresholds have no effect.
-    can_cut, can_end
-        N: whether a middle partition, and the last one, may end with the block.
+    exits, order, per_exit
+        The rules asked for.
+    lanes
+        L indices into the problem's thresholds: plans of different lanes do not mix. One alone where thresholds have no
+        effect, or where each exit has its own.
     stay
-        (N+1) x T: share of samples that go on after block i, thresholds in the fast direction.
+        Q x L: share of samples under way at a level; the first is 1.
+    option_exit, option_threshold
+        O: whether the branch is asked, and with which threshold where each exit has its own (else -1).
+    jump
+        Q x N x O: the level after block j of a cut there with an option; -1 where there is none such.
+    inside
+        Whether an exit may stand inside a partition.
+    can_end
+        N: whether the plan may end with the block.
     accuracy
         N: of each branch; 0 where it is not known, so that sums stay numbers.
-    group
-        M: nodes of one group exclude each other (a group for each node, or for each tier).
-    rank
-        M: never falls along a plan (0 for all where the order is any).
+    group, rank
+        M: nodes of one group exclude each other; ranks never fall along a plan.
     linked
         M x M: whether there is a path from one node to another.
+    ways
+        W: codec that a cut may use, `PLAIN` for none.
+    allowed
+        M x N x N: whether a node may run blocks i..j.
+    required
+        Bits of the groups that every plan must use.
+    fewest, most
+        Numbers of partitions.
     """
 
     problem: Problem
     exits: Exits
     order: Order
-    thresholds: NDArray[np.int64]
-    can_cut: NDArray[np.bool_]
-    can_end: NDArray[np.bool_]
+    per_exit: bool
+    lanes: Ints
     stay: Floats
+    option_exit: Bools
+    option_threshold: Ints
+    jump: Ints
+    inside: bool
+    can_end: Bools
     accuracy: Floats
-    group: NDArray[np.int64]
-    rank: NDArray[np.int64]
-    linked: NDArray[np.bool_]
+    group: Ints
+    rank: Ints
+    linked: Bools
+    ways: Ints
+    allowed: Bools
+    required: int
+    fewest: int
+    most: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is the Joint model's or Scission's own space: one threshold, no codecs, nothing forbidden."""
+        few = not self.per_exit and not self.inside and len(self.ways) == 1 and int(self.ways[0]) == PLAIN
+        free = self.required == 0 and self.fewest <= 1 and bool(self.allowed.all())
+        return few and free
 
     @property
     def knows_accuracy(self) -> bool:
@@ -85,60 +130,45 @@ class Space:
         return not bool(np.any(np.isnan(self.problem.accuracy[self.can_end])))
 
     @property
-    def most_partitions(self) -> int:
-        """Most partitions that any admitted plan has."""
-        return min(len(set(self.group.tolist())), int(self.can_cut[:-1].sum()) + 1)
+    def can_cut(self) -> Bools:
+        """N: whether a partition that is not the last may end with the block."""
+        return np.asarray((self.jump >= 0).any(axis=(0, 2)))
 
     @property
     def decisions(self) -> int:
-        """Number of admitted decisions, before bounds, as an exact integer."""
-        placements = self._placements()
-        return sum(self._cut_sets(count) * placements[count] for count in range(1, len(placements))) * len(
-            self.thresholds
-        )
+        """Number of decisions that exits, order and one_partition_per admit, before bounds, as an exact integer."""
+        from tiercut.optimizer.counting import count_decisions
 
-    def _cut_sets(self, count: int) -> int:
-        if self.exits == "final":
-            return comb(int(self.can_cut[:-1].sum()), count - 1)
-        return comb(int(self.can_end.sum()), count)
-
-    def _placements(self) -> list[int]:
-        """Return for each number of partitions in how many ways nodes may follow each other."""
-        by_group = Counter(self.group.tolist())
-        rank_of = dict(zip(self.group.tolist(), self.rank.tolist(), strict=True))
-        ways = [1]
-        for rank in sorted(set(rank_of.values())):
-            sizes = [size for group, size in by_group.items() if rank_of[group] == rank]
-            chosen = _elementary(sizes)
-            ways = _convolve(ways, [factorial(count) * sets for count, sets in enumerate(chosen)])
-        return ways
+        return count_decisions(self)
 
     def costs(self, measure: Measure) -> Costs:
         """Return the tables of a measure as they apply to the plans of this space."""
-        middle = measure.span if self.exits == "cuts" else measure.bare
-        # Diagonal blocks i..j cost measure.span[v, i, j] and the result of branch j travels from the same node v.
+        wall = np.where(self.allowed, 0.0, np.inf)
+        # The result of branch j travels from the node v that computed it: M x 1 x N beside M x N x N.
         last = measure.span + measure.result.T[:, None, :]
-        made = (measure.first, middle, last, measure.send, measure.result)
+        send = np.stack([measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways])
+        made = (measure.first, measure.span + wall, measure.bare + wall, last + wall, send, measure.result)
         return Costs(*(np.array(table, order="C") for table in made))
 
+    def _coded(self, measure: Measure, way: int) -> Floats:
+        usable = np.isfinite(self.problem.codec_s[way, 1:])
+        return np.where(usable, measure.codec_send[way], np.inf)
 
-def _elementary(sizes: list[int]) -> list[int]:
-    """Return for each k in how many ways k groups can be chosen with one node of each: symmetric polynomials."""
-    ways = [1]
-    for size in sizes:
-        ways = _convolve(ways, [1, size])
-    return ways
-
-
-def _convolve(left: list[int], right: list[int]) -> list[int]:
-    made = [0] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            made[i + j] += a * b
-    return made
+    @property
+    def drops(self) -> Floats:
+        """W x N: fall in accuracy of the samples that cross the cut after a block by each way."""
+        plain = np.zeros(self.problem.block_count)
+        return np.stack([plain if way == PLAIN else self.problem.codec_drop[way, 1:] for way in self.ways])
 
 
-def make_space(problem: Problem, *, exits: Exits | None = None, order: Order = "any") -> Space:
+def make_space(
+    problem: Problem,
+    *,
+    exits: Exits | None = None,
+    order: Order = "any",
+    per_exit: bool = False,
+    codec: str = "none",
+) -> Space:
     """Return the decisions of `problem` that a question admits.
 
     Parameters
@@ -149,37 +179,117 @@ def make_space(problem: Problem, *, exits: Exits | None = None, order: Order = "
         Where exits may stand; by default ``cuts`` where the profile has exits, else ``final``.
     order
         ``any`` or ``forward``.
+    per_exit
+        Whether each exit takes a threshold of its own.
+    codec
+        ``none``, ``auto`` (each cut takes what is best) or the name of a codec, which every cut then uses.
 
     Raises
     ------
     QuestionError
-        If exits are asked of a profile that has none.
+        If exits are asked of a profile that has none, or a codec that it does not record.
     """
     exits = exits or ("cuts" if problem.has_exits else "final")
-    if exits == "cuts" and not problem.has_exits:
-        raise QuestionError(f"exits at cuts need the key 'exits', which profile '{problem.profile}' does not have")
-    final = exits == "final"
-    count = problem.block_count
-    ends = np.zeros(count, bool)
+    if not problem.has_exits and (exits != "final" or per_exit):
+        asked = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
+        raise QuestionError(f"{asked} the key 'exits', which profile '{problem.profile}' does not have")
+    nodes = problem.node_count
+    group = _indices(problem.tiers) if problem.one_per_tier else np.arange(nodes)
+    ends = np.zeros(problem.block_count, bool)
     ends[-1] = True
-    can_cut = np.ones(count, bool) if final else problem.branch.copy()
-    can_cut[-1] = False
-    stay = np.ones((count + 1, 1)) if final else np.array(problem.stay.T, order="C")
-    return Space(
+    space = Space(
         problem=problem,
         exits=exits,
         order=order,
-        thresholds=np.arange(1 if final else len(problem.thresholds)),
-        can_cut=can_cut,
-        can_end=ends if final else problem.branch.copy(),
-        stay=stay,
+        per_exit=per_exit and exits != "final",
+        lanes=np.arange(1),
+        stay=np.ones((1, 1)),
+        option_exit=np.zeros(1, bool),
+        option_threshold=np.full(1, -1),
+        jump=np.zeros((1, problem.block_count, 1), np.int64),
+        inside=exits == "free",
+        can_end=ends if exits == "final" else problem.branch.copy(),
         accuracy=np.nan_to_num(problem.accuracy),
-        group=_indices(problem.tiers) if problem.one_per_tier else np.arange(problem.node_count),
-        rank=_indices(problem.tiers) if order == "forward" else np.zeros(problem.node_count, np.int64),
+        group=group,
+        rank=_indices(problem.tiers) if order == "forward" else np.zeros(nodes, np.int64),
         linked=np.isfinite(problem.transfer_s[0]),
+        ways=_ways(problem, codec),
+        allowed=np.ones((nodes, problem.block_count, problem.block_count), bool),
+        required=0,
+        fewest=1,
+        most=min(len(set(group.tolist())), problem.block_count),
+    )
+    levels = _one_level if exits == "final" else _levels_per_exit if per_exit else _levels_per_block
+    space = levels(space)
+    return replace(space, most=min(space.most, int(space.can_cut.sum()) + 1))
+
+
+def _ways(problem: Problem, codec: str) -> Ints:
+    if codec in ("none", "auto"):
+        return np.array([PLAIN, *(range(len(problem.codecs)) if codec == "auto" else ())], np.int64)
+    if codec not in problem.codecs:
+        raise QuestionError(unknown_name("codec", codec, ("none", "auto", *problem.codecs)))
+    return np.array([problem.codecs.index(codec)], np.int64)
+
+
+def _one_level(space: Space) -> Space:
+    """Nobody leaves before the end."""
+    space.jump[:, -1] = -1
+    return space
+
+
+def _levels_per_block(space: Space) -> Space:
+    """Level i: every branch up to block i was there (cuts), or the last exit used is i (free)."""
+    problem, count = space.problem, space.problem.block_count
+    free = space.exits == "free"
+    jump = np.full((count + 1, count, 2 if free else 1), -1)
+    for level in range(count):
+        ahead = np.arange(level, count - 1)
+        jump[level, ahead, -1] = np.where(problem.branch[ahead], ahead + 1, -1)
+        if free:
+            jump[level, ahead, 0] = level
+    return replace(
+        space,
+        lanes=np.arange(len(problem.thresholds)),
+        stay=np.array(problem.stay.T, order="C"),
+        option_exit=np.array([False, True] if free else [True]),
+        option_threshold=np.full(jump.shape[2], -1),
+        jump=jump,
     )
 
 
-def _indices(names: tuple[str, ...]) -> NDArray[np.int64]:
+def _levels_per_exit(space: Space) -> Space:
+    """One level for each distinct share that may have left: the largest so far of the exits used, at their thresholds.
+
+    With one threshold for all, the share gone is the largest over *every* branch so far, used or not; so equal
+    thresholds here need not give the same plan the same figures.
+    """
+    problem, count = space.problem, space.problem.block_count
+    free = space.exits == "free"
+    alone = problem.stay_alone
+    if np.isnan(alone).any():
+        raise QuestionError(
+            f"a threshold for each exit needs the key 'exits.exit_rate_alone', which profile '{problem.profile}' does "
+            "not have: 'exit_rate' does not say who leaves where the branches before had other thresholds"
+        )
+    shares, place = np.unique(-alone[:, 1:], return_inverse=True)
+    level_of = place.reshape(alone.shape[0], count) + (shares[0] != -1.0)
+    stay = -shares if shares[0] == -1.0 else np.concatenate([[1.0], -shares])
+    lanes = len(problem.thresholds)
+    jump = np.full((len(stay), count, lanes + free), -1)
+    for block in np.flatnonzero(problem.branch[:-1]):
+        jump[:, block, int(free) :] = np.maximum(np.arange(len(stay))[:, None], level_of[None, :, block])
+    if free:
+        jump[:, :-1, 0] = np.arange(len(stay))[:, None]
+    return replace(
+        space,
+        stay=stay[:, None].copy(),
+        option_exit=np.array([False] * free + [True] * lanes),
+        option_threshold=np.array([-1] * free + list(range(lanes))),
+        jump=jump,
+    )
+
+
+def _indices(names: tuple[str, ...]) -> Ints:
     order = {name: index for index, name in enumerate(dict.fromkeys(names))}
     return np.array([order[name] for name in names], np.int64)

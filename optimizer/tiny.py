@@ -24,6 +24,7 @@ def tiny_space() -> Space:
             blocks=("1", "2"),
             thresholds=np.array([0.5]),
             stay=np.array([[1.0, 0.5, 0.0]]),
+            stay_alone=np.array([[1.0, 0.5, 0.0]]),
             accuracy=np.array([0.5, 1.0]),
             branch=np.ones(2, bool),
             span_s=np.ones((2, 2, 2)),
@@ -36,5 +37,13 @@ def tiny_space() -> Space:
             price=np.ones(2),
             transfer_cost=np.ones((3, 2, 2)),
             result_cost=np.ones((2, 2)),
+            codecs=(),
+            codec_s=np.ones((0, 3, 2, 2)),
+            codec_bytes=np.ones((0, 3)),
+            codec_drop=np.ones((0, 3)),
+            codec_cost=np.ones((0, 3, 2, 2)),
+            parameter_bytes=np.ones(2),
+            activation_bytes=np.ones(2),
+            memory=np.ones(2),
         )
     )

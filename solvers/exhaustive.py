@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import kernels
+from tiercut.optimizer.bounds import Side, side_bounds
+from tiercut.optimizer.keys import Layout
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers.options import Options
-from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, watch
+from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, plain_tables, watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer.space import Costs, Space
 
 __all__ = ["solve"]
 
@@ -59,7 +61,7 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     began = time.perf_counter()
     work = _Work(space, query)
     keepers, finished = _run(work, options)
-    decisions = decisions_of(space, _merged(work, keepers), work.most)
+    decisions = decisions_of(space, work.layout, _merged(work, keepers))
     status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
     scored = _scored(keepers)
     seconds = time.perf_counter() - began
@@ -75,41 +77,68 @@ def _load_kernels() -> None:
 
 
 class _Work:
-    """The arguments of the kernel, fitted once, and the list of tasks."""
+    """The arguments of the kernels, fitted once, and the list of tasks."""
 
     def __init__(self, space: Space, query: Query) -> None:
-        self.most = space.most_partitions
+        self.layout = Layout.of(space)
         self.front = query.kind == "frontier"
         self.by_accuracy = query.objective == "accuracy" and not self.front
         self.capacity = 64 if self.front else query.top if query.kind == "rank" else 1
         self.decisions = space.decisions
-        costs = space.costs(measure(space.problem, query.additive))
-        capped = query.max_latency_s is not None
-        sides = ["latency"] if capped and query.additive != "latency" else []
+        self.space = space
         cap = query.latency_cap if query.additive == "latency" else inf
-        side = [space.costs(measure(space.problem, name)) for name in sides]
-        self.arrays: tuple[Any, ...] = (
-            *(costs.first, costs.middle, costs.last, costs.send, costs.result),
-            *(space.stay, space.accuracy, space.can_cut, space.can_end, space.group, space.rank, space.linked),
-            *(_stacked([getattr(each, name) for each in side], getattr(costs, name)) for name in _TABLES),
-            np.full(len(sides), query.latency_cap),
-            *(self.front, self.by_accuracy, cap, query.accuracy_floor),
+        self.wanted = (self.front, self.by_accuracy, cap, query.accuracy_floor)
+        sides = side_bounds(space, query)
+        self.fast = space.plain and not sides
+        costs = space.costs(measure(space.problem, query.additive))
+        self.tasks: list[tuple[int, ...]]
+        self.arrays: tuple[Any, ...]
+        if self.fast:
+            tables, rules = plain_tables(space, costs)
+            self.arrays = (*tables, *rules)
+            cuts = [kernels.UNCUT, *np.flatnonzero(space.can_cut).tolist()] if space.most > 1 else [kernels.UNCUT]
+            roots = np.flatnonzero(space.linked[space.problem.source])
+            self.tasks = [(int(root), cut, space.most, space.most) for cut in cuts for root in roots]
+        else:
+            self.arrays = self._walking(costs, sides)
+            self.tasks = [(lane,) for lane in range(len(space.lanes))]
+
+    def _walking(self, costs: Costs, sides: list[Side]) -> tuple[Any, ...]:
+        space = self.space
+        tables = (costs.first, costs.span, costs.bare, costs.last, costs.send, costs.result, space.drops)
+        rules = (space.option_exit, space.option_threshold, space.jump, space.inside, space.can_end)
+        return (
+            *tables,
+            *(space.accuracy, *rules, space.group, space.rank, space.linked),
+            *(_stacked([getattr(side.costs, name) for side in sides], getattr(costs, name)) for name in _TABLES),
+            np.array([side.whole for side in sides], bool),
+            np.array([side.cap for side in sides], float),
         )
-        roots = np.flatnonzero(space.linked[space.problem.source])
-        cuts = [kernels.UNCUT, *np.flatnonzero(space.can_cut).tolist()] if self.most > 1 else [kernels.UNCUT]
-        self.tasks = [(int(root), cut) for cut in cuts for root in roots]
 
     def keeper(self) -> Keeper:
-        return Keeper(self.capacity, kernels.key_width(self.most))
+        return Keeper(self.capacity, self.layout.width)
 
-    def perform(self, task: tuple[int, int], keeper: Keeper) -> None:
-        kept = (*keeper.arrays, keeper.count, keeper.progress)
-        enumerate_plans: Any = kernels.enumerate_plans
-        made = enumerate_plans(*task, self.most, self.most, *self.arrays, *kept)
+    def perform(self, task: tuple[Any, ...], keeper: Keeper) -> None:
+        kept = (*self.wanted, *keeper.arrays, keeper.count, keeper.progress)
+        run: Any = kernels.enumerate_plans if self.fast else kernels.walk_plans
+        if not self.fast:
+            space, layout, lane = self.space, self.layout, task[0]
+            places = (layout.exits_at, layout.thresholds_at, layout.codecs_at)
+            head: tuple[Any, ...] = (
+                lane,
+                space.problem.source,
+                space.most,
+                space.fewest,
+                space.required,
+                *places,
+                *self.arrays[:7],
+            )
+            task = (*head, np.ascontiguousarray(space.stay[:, lane]))
+        made = run(*task, *(self.arrays if self.fast else self.arrays[7:]), *kept)
         keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
 
 
-_TABLES = ("first", "middle", "last", "send", "result")
+_TABLES = ("first", "span", "bare", "last", "send", "result")
 
 
 def _stacked(tables: list[NDArray[np.float64]], like: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,7 +149,7 @@ def _run(work: _Work, options: Options) -> tuple[list[Keeper], bool]:
     """Let threads take the tasks one by one; return what they kept, and whether all was done."""
     count = 1 if work.decisions < _SMALL else options.workers or cores()
     keepers = [work.keeper() for _ in range(count)]
-    tasks: SimpleQueue[tuple[int, int]] = SimpleQueue()
+    tasks: SimpleQueue[tuple[int, ...]] = SimpleQueue()
     for task in work.tasks:
         tasks.put(task)
 

@@ -27,13 +27,19 @@ __all__ = ["allowances", "budgets", "grow_labels"]
 @compiled
 def _cell(accuracy: float, cells: int) -> int:
     """Return the first cell that surely holds an accuracy."""
-    return min(int(accuracy * cells) + 1, cells)
+    return min(max(int(accuracy * cells) + 1, 0), cells)
 
 
 @compiled
 def _shift(gain: float, cells: int) -> int:
     """Return by how many cells a gain lifts a label at most."""
     return int(np.ceil(gain * cells))
+
+
+@compiled
+def _larger(left: float, right: float) -> float:
+    """Return the larger; unlike ``max`` it asks nothing about nan, so that loops over it use vector instructions."""
+    return right if right > left else left
 
 
 @compiled
@@ -62,13 +68,22 @@ def allowances(costs: Floats, accuracies: Floats, count: int, cost_cap: float, f
 @compiled
 def budgets(
     allowed: Floats,
+    low: float,
+    high: float,
     stay: Floats,
     accuracy: Floats,
-    middle: Floats,
+    span: Floats,
+    bare: Floats,
     last: Floats,
     send: Floats,
     result: Floats,
-    can_cut: Bools,
+    drops: Floats,
+    option_exit: Bools,
+    jump: Ints,
+    state_of: Ints,
+    begins: Ints,
+    levels: Ints,
+    inside: bool,
     can_end: Bools,
     group: Ints,
     rank: Ints,
@@ -83,104 +98,148 @@ def budgets(
     ----------
     allowed
         Of `allowances`, C+1.
+    low, high
+        Least and greatest accuracy of those who have left.
     stay
-        N+1, for one threshold.
-    accuracy, middle, last, send, result, can_cut, can_end, group, rank, linked
-        As in `tiercut.optimizer.kernels.enumerate_plans`.
+        Q, for one lane.
+    accuracy, span, bare, last, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
+        The tables of `tiercut.optimizer.space.Space` and `Costs`.
+    state_of, begins, levels
+        (N+1) x Q: the state of (blocks done, level), -1 where it cannot be; S: both of each state, blocks done rising.
     budget
-        (N+1) x M x (C+1), filled: i blocks are done and node v is to go on, k cells of accuracy are gained.
+        S x M x (C+1), filled: node v is to go on from the state, k cells of accuracy are gained.
     leaving
-        The same before the output of block i is sent away from v to whichever node is best.
+        The same before the output of the last block is sent away from v to whichever node, by whichever way, is best.
     stop
         Read now and then: a value that is not 0 ends the work.
     """
-    blocks, nodes, cells = accuracy.shape[0], group.shape[0], allowed.shape[0] - 1
-    low, high = 1.0, 0.0
-    for i in range(blocks):
-        if can_end[i]:
-            low, high = min(low, accuracy[i]), max(high, accuracy[i])
-    tops = np.empty(blocks + 1, np.int64)
-    for i in range(blocks + 1):
-        tops[i] = min(int((1.0 - stay[i]) * high * cells) + 2, cells)
-    for start in range(blocks - 1, -1, -1):
+    blocks, nodes, cells, ways = accuracy.shape[0], group.shape[0], allowed.shape[0] - 1, send.shape[0]
+    tops, bottoms = np.empty(begins.shape[0], np.int64), np.empty(begins.shape[0], np.int64)
+    for state in range(begins.shape[0]):
+        gone = 1.0 - stay[levels[state]]
+        tops[state] = min(int(gone * high * cells) + 2, cells)
+        bottoms[state] = int(gone * low * cells)
+    for state in range(begins.shape[0] - 1, -1, -1):
         if stop[0] != 0:
             return
-        share, top = stay[start], tops[start]
-        bottom = int((1.0 - share) * low * cells)
+        start, share = begins[state], stay[levels[state]]
+        bottom, top = bottoms[state], tops[state]
         for v in range(nodes):
-            row = budget[start, v]
+            row = budget[state, v]
             row[bottom : top + 1] = -np.inf
             for end in range(start, blocks):
-                if can_end[end]:
+                if can_end[end] and last[v, start, end] < np.inf:
                     shift, cost = _shift(share * accuracy[end], cells), share * last[v, start, end]
-                    edge = min(top, cells - shift)
-                    for k in range(bottom, edge + 1):
-                        row[k] = max(row[k], allowed[k + shift] - cost)
-                    for k in range(max(edge + 1, bottom), top + 1):
-                        row[k] = max(row[k], allowed[cells] - cost)
-                if can_cut[end] and end < blocks - 1:
-                    leave = share - stay[end + 1]
+                    _raise(row, bottom, top, allowed, shift, 0, cells, cost)
+                for option in range(option_exit.shape[0]):
+                    after = jump[levels[state], end, option]
+                    if after < 0:
+                        continue
+                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
+                    if piece == np.inf:
+                        continue
+                    leave, ahead = share - stay[after], state_of[end + 1, after]
                     shift = _shift(leave * accuracy[end], cells)
-                    cost = share * middle[v, start, end] + leave * result[end, v]
-                    onward, roof = leaving[end + 1, v], tops[end + 1]
-                    edge = min(top, roof - shift)
-                    for k in range(bottom, edge + 1):
-                        row[k] = max(row[k], onward[k + shift] - cost)
-                    for k in range(max(edge + 1, bottom), top + 1):
-                        row[k] = max(row[k], onward[roof] - cost)
+                    cost = share * piece + leave * result[end, v]
+                    _raise(row, bottom, top, leaving[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
+                    if inside and option_exit[option]:
+                        _raise(row, bottom, top, budget[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
         if start == 0:
-            return
+            continue
         for v in range(nodes):
-            row = leaving[start, v]
+            row = leaving[state, v]
             row[bottom : top + 1] = -np.inf
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
-                cost, ahead = share * send[start - 1, v, w], budget[start, w]
-                for k in range(bottom, top + 1):
-                    row[k] = max(row[k], ahead[k] - cost)
+                for way in range(ways):
+                    if send[way, start - 1, v, w] < np.inf:
+                        shift, cost = -int(share * drops[way, start - 1] * cells), share * send[way, start - 1, v, w]
+                        _raise(row, bottom, top, budget[state, w], shift, bottom, top, cost)
 
 
 @compiled
-def _prefix(label: int, nodes: Ints, ends: Ints, parents: Ints, parts: Ints, most: int, key: Ints) -> None:
-    """Write the partitions and nodes that lead to a label into a key; its own node is written, its own end is not."""
+def _raise(row: Floats, bottom: int, top: int, ahead: Floats, shift: int, floor: int, roof: int, cost: float) -> None:
+    """Raise each cell of a row to what a step leaves it: ``ahead`` some cells further on, less the cost of the step."""
+    first, last = max(bottom, floor - shift), min(top, roof - shift)
+    for k in range(bottom, min(first, top + 1)):
+        row[k] = _larger(row[k], ahead[floor] - cost)
+    for k in range(first, last + 1):
+        row[k] = _larger(row[k], ahead[k + shift] - cost)
+    for k in range(max(last + 1, bottom), top + 1):
+        row[k] = _larger(row[k], ahead[roof] - cost)
+
+
+@compiled
+def _prefix(label: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, key: Ints) -> None:
+    """Write the steps that lead to a label into a key: all but its own end (see `tiercut.optimizer.keys`)."""
     key[:] = 0
-    key[0] = parts[label]
-    place = parts[label] - 1
+    key[0] = chain[label, PARTS]
+    if exits_at >= 0:
+        stop = thresholds_at if thresholds_at >= 0 else codecs_at if codecs_at >= 0 else key.shape[0] - 1
+        key[exits_at:stop] = stop - exits_at + 1  # later than any block: an earlier exit comes first
     while label >= 0:
-        key[1 + most + place] = nodes[label]
-        if place > 0:
-            key[place] = ends[label]
-        label = parents[label]
-        place -= 1
+        row, parent = chain[label], chain[label, PARENT]
+        key[most + row[PARTS]] = row[NODE]
+        if parent >= 0:
+            if chain[parent, PARTS] < row[PARTS]:
+                key[row[PARTS] - 1] = row[BEGIN]
+                if codecs_at >= 0:
+                    key[codecs_at + row[PARTS] - 2] = row[WAY]
+            if chain[parent, ASKED] < row[ASKED]:
+                if exits_at >= 0:
+                    key[exits_at + row[ASKED] - 1] = row[BEGIN]
+                if thresholds_at >= 0:
+                    key[thresholds_at + row[ASKED] - 1] = row[THRESHOLD]
+        label = parent
 
 
 @compiled
 def _earlier(
-    left: int, right: int, nodes: Ints, ends: Ints, parents: Ints, parts: Ints, most: int, one: Ints, two: Ints
+    left: int, right: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, width: int
 ) -> bool:
     """Return whether the plans of the left label come first among equals."""
-    _prefix(left, nodes, ends, parents, parts, most, one)
-    _prefix(right, nodes, ends, parents, parts, most, two)
-    for i in range(one.shape[0]):
+    one, two = np.empty(width, np.int64), np.empty(width, np.int64)
+    _prefix(left, chain, most, exits_at, thresholds_at, codecs_at, one)
+    _prefix(right, chain, most, exits_at, thresholds_at, codecs_at, two)
+    for i in range(width):
         if one[i] != two[i]:
             return bool(one[i] < two[i])
     return True
 
 
+PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)
+"""The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
+
+
 @compiled
 def grow_labels(
     lane: int,
-    most: int,
     source: int,
+    most: int,
+    fewest: int,
+    required: int,
+    limited: bool,
+    exits_at: int,
+    thresholds_at: int,
+    codecs_at: int,
+    width: int,
     first: Floats,
-    middle: Floats,
+    stay: Floats,
+    accuracy: Floats,
+    span: Floats,
+    bare: Floats,
     last: Floats,
     send: Floats,
     result: Floats,
-    stay: Floats,
-    accuracy: Floats,
-    can_cut: Bools,
+    drops: Floats,
+    option_exit: Bools,
+    option_threshold: Ints,
+    jump: Ints,
+    state_of: Ints,
+    begins: Ints,
+    levels: Ints,
+    inside: bool,
     can_end: Bools,
     group: Ints,
     rank: Ints,
@@ -197,18 +256,22 @@ def grow_labels(
     room: int,
     stop: Ints,
 ) -> Any:
-    """Grow all labels of one threshold that their budget allows, and return the plans they end in.
+    """Grow all labels of one lane that their budget allows, and return the plans they end in.
 
     Parameters
     ----------
-    lane
-        0-based threshold; plans with one exit are counted for the first alone.
-    most, source, first, ..., linked
-        As in `tiercut.optimizer.kernels.enumerate_plans`, `stay` for this threshold alone.
+    lane, source, most, fewest, required, exits_at, thresholds_at, codecs_at
+        As in `tiercut.optimizer.kernels.walk_plans`.
+    limited
+        Whether fewer partitions are allowed than there are nodes (or tiers) to use.
+    width
+        Integers in a key.
+    first, ..., linked
+        As in `budgets`.
     future
         M: the groups that may still follow a node, as bits.
     budget, leaving, allowed
-        Of `budgets` and `allowances`.
+        Of `budgets` and `allowances`; the last is lowered as plans are found.
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
     keep
@@ -226,145 +289,160 @@ def grow_labels(
     tuple
         Costs, accuracies and keys of the plans, and their number.
     """
-    # One loop nest over labels in a linked list for each (block, node): split, every part would need twenty arrays.
+    # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
     blocks, nodes, cells = accuracy.shape[0], group.shape[0], allowed.shape[0] - 1
+    options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     size = 1024
     cost, gained = np.empty(size), np.empty(size)
-    used, parent = np.empty(size, np.int64), np.empty(size, np.int64)
-    node, begun = np.empty(size, np.int64), np.empty(size, np.int64)
-    parts, after = np.empty(size, np.int64), np.empty(size, np.int64)
-    alive = np.empty(size, np.bool_)
-    heads = np.full((blocks + 1, nodes), -1)
-    found_cost, found_right = np.empty(64), np.empty(64)
-    found_keys = np.zeros((64, 2 * most + 2), np.int64)
-    one, two = np.zeros(2 * most + 2, np.int64), np.zeros(2 * most + 2, np.int64)
+    chain = np.zeros((size, 10), np.int64)
+    heads = np.full((begins.shape[0], nodes), -1)
+    found_cost, found_right, found_keys = np.empty(64), np.empty(64), np.zeros((64, width), np.int64)
     count, found = 0, 0
-    ranked = best_costs.shape[0]
-
     for v in range(nodes):
         if linked[source, v] and first[v] <= budget[0, v, _cell(0.0, cells)]:
             cost[count], gained[count] = first[v], 0.0
-            used[count], parent[count], node[count] = 1 << group[v], -1, v
-            begun[count], parts[count], after[count], alive[count] = 0, 1, -1, True
+            chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
+            chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 1 << group[v], -1, 1
             heads[0, v] = count
             count += 1
 
-    for start in range(blocks):
+    for state in range(begins.shape[0]):
         if stop[0] != 0:
             break
-        share = stay[start]
+        start, share = begins[state], stay[levels[state]]
         for v in range(nodes):
-            label = heads[start, v]
+            label = heads[state, v]
             while label >= 0:
-                here, label = label, after[label]
-                if not alive[here]:
+                here, label = label, chain[label, AFTER]
+                if chain[here, ALIVE] == 0:
                     continue
-                so_far, right = cost[here], gained[here]
+                so_far, right, used = cost[here], gained[here], chain[here, USED]
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
+                complete = chain[here, PARTS] >= fewest and (used & required) == required
+                complete = complete and (lane == 0 or chain[here, ASKED] > 0)
                 for end in range(start, blocks):
-                    if can_end[end] and (lane == 0 or parts[here] > 1):
+                    if can_end[end] and complete:
                         c = so_far + share * last[v, start, end]
                         a = right + share * accuracy[end]
-                        if c <= allowed[_cell(a, cells)] - less and c <= cost_cap and a >= floor:
+                        if c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor:
                             if found == found_cost.shape[0]:
                                 found_cost, found_right = _longer(found_cost), _longer(found_right)
                                 found_keys = _longer_rows(found_keys)
-                            _prefix(here, node, begun, parent, parts, most, found_keys[found])
-                            found_keys[found, parts[here]] = end + 1
-                            found_keys[found, 2 * most + 1] = lane
+                            key = found_keys[found]
+                            _prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
+                            key[chain[here, PARTS]] = end + 1
+                            if exits_at >= 0:
+                                key[exits_at + chain[here, ASKED]] = end + 1
+                            key[width - 1] = lane
                             found_cost[found], found_right[found] = c, a
                             found += 1
                             if ranked > 0:
                                 _insert(best_costs, c)
                             elif keep == 1:
-                                k = int(a * cells)
-                                while k >= 0 and allowed[k] > c * (1 + 1e-12) + 1e-15:
-                                    allowed[k] = c * (1 + 1e-12) + 1e-15
+                                k, most_cost = int(a * cells), c * (1 + 1e-12) + 1e-15
+                                while k >= 0 and allowed[k] > most_cost:
+                                    allowed[k] = most_cost
                                     k -= 1
-                    if end == blocks - 1 or not can_cut[end] or parts[here] == most:
-                        continue
-                    leave = share - stay[end + 1]
-                    c = so_far + share * middle[v, start, end] + leave * result[end, v]
-                    a = right + leave * accuracy[end]
-                    k = _cell(a, cells)
-                    if c > leaving[end + 1, v, k] - less:
-                        continue
-                    for w in range(nodes):
-                        if (used[here] >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                    for option in range(options):
+                        after = jump[levels[state], end, option]
+                        if after < 0:
                             continue
-                        total = c + stay[end + 1] * send[end, v, w]
-                        if total > budget[end + 1, w, k] - less:
+                        ahead, onward = state_of[end + 1, after], stay[after]
+                        leave = share - onward
+                        piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
+                        c = so_far + share * piece + leave * result[end, v]
+                        a = right + leave * accuracy[end]
+                        stays = inside and option_exit[option]
+                        away = chain[here, PARTS] < most and c <= leaving[ahead, v, _cell(a, cells)] - less
+                        if not away and not (stays and c <= budget[ahead, v, _cell(a, cells)] - less):
                             continue
-                        if count == size:
-                            if count >= room:
-                                stop[0] = 2
-                                return found_cost, found_right, found_keys, found
-                            cost, gained = _longer(cost), _longer(gained)
-                            used, parent, node = _longer_ints(used), _longer_ints(parent), _longer_ints(node)
-                            begun, parts, after = _longer_ints(begun), _longer_ints(parts), _longer_ints(after)
-                            alive = _longer_flags(alive)
-                            size = 2 * size
-                        mask = used[here] | (1 << group[w])
-                        cost[count], gained[count] = total, a
-                        used[count], parent[count], node[count] = mask, here, w
-                        begun[count], parts[count], alive[count] = end + 1, parts[here] + 1, True
-                        # The list of (end + 1, w) is sorted by cost: only what stands before can dominate.
-                        ahead, better = heads[end + 1, w], 0
-                        before = -1
-                        matter = mask & future[w]
-                        while ahead >= 0 and cost[ahead] <= total:
-                            if alive[ahead] and gained[ahead] >= a and (used[ahead] & future[w] & ~matter) == 0:
-                                same = cost[ahead] == total and gained[ahead] == a
-                                if not same or _earlier(ahead, count, node, begun, parent, parts, most, one, two):
-                                    better += 1
-                                    if better >= keep:
-                                        break
-                            before, ahead = ahead, after[ahead]
-                        if better >= keep:
-                            continue
-                        after[count] = ahead
-                        if before < 0:
-                            heads[end + 1, w] = count
-                        else:
-                            after[before] = count
-                        if keep == 1:
-                            _drop_dominated(
-                                count, heads[end + 1, w], cost, gained, used, after, alive, future[w],
-                                node, begun, parent, parts, most, one, two,
-                            )  # fmt: skip
-                        count += 1
+                        for step in range(nodes * ways):
+                            w, way = step // ways, step % ways
+                            total, reached, mask = c, a, used
+                            if w == v:
+                                if not stays or way > 0:
+                                    continue
+                            else:
+                                if not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                                    continue
+                                total = c + onward * send[way, end, v, w]
+                                reached = a - onward * drops[way, end]
+                                mask = used | (1 << group[w])
+                            if not total <= budget[ahead, w, _cell(reached, cells)] - less or not total < np.inf:
+                                continue
+                            if count == size:
+                                if count >= room:
+                                    stop[0] = 2
+                                    return found_cost, found_right, found_keys, found
+                                cost, gained, chain = _longer(cost), _longer(gained), _longer_rows(chain)
+                                size = 2 * size
+                            cost[count], gained[count], row = total, reached, chain[count]
+                            row[PARENT], row[NODE], row[BEGIN], row[USED], row[WAY] = here, w, end + 1, mask, way
+                            row[PARTS] = chain[here, PARTS] + (w != v)
+                            row[ASKED] = chain[here, ASKED] + option_exit[option]
+                            row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
+                            # The list is sorted by cost: only what stands before can dominate.
+                            other, before, better = heads[ahead, w], -1, 0
+                            while other >= 0 and cost[other] <= total:
+                                if chain[other, ALIVE] and _dominates(
+                                    other, count, cost, gained, chain, future[w], required, fewest, limited
+                                ):
+                                    same = cost[other] == total and gained[other] == reached
+                                    if not same or _earlier(
+                                        other, count, chain, most, exits_at, thresholds_at, codecs_at, width
+                                    ):
+                                        better += 1
+                                        if better >= keep:
+                                            break
+                                before, other = other, chain[other, AFTER]
+                            if better >= keep:
+                                continue
+                            row[AFTER] = other
+                            if before < 0:
+                                heads[ahead, w] = count
+                            else:
+                                chain[before, AFTER] = count
+                            other = heads[ahead, w] if keep == 1 else -1
+                            while other >= 0:
+                                if (
+                                    other != count
+                                    and chain[other, ALIVE]
+                                    and _dominates(
+                                        count, other, cost, gained, chain, future[w], required, fewest, limited
+                                    )
+                                ):
+                                    same = cost[other] == total and gained[other] == reached
+                                    if not same or _earlier(
+                                        count, other, chain, most, exits_at, thresholds_at, codecs_at, width
+                                    ):
+                                        chain[other, ALIVE] = 0
+                                other = chain[other, AFTER]
+                            count += 1
         stop[1] = count
     stop[1] = count
     return found_cost, found_right, found_keys, found
 
 
 @compiled
-def _drop_dominated(
-    label: int,
-    head: int,
+def _dominates(
+    left: int,
+    right: int,
     cost: Floats,
     gained: Floats,
-    used: Ints,
-    after: Ints,
-    alive: Bools,
+    chain: Ints,
     future: int,
-    node: Ints,
-    begun: Ints,
-    parent: Ints,
-    parts: Ints,
-    most: int,
-    one: Ints,
-    two: Ints,
-) -> None:
-    """Mark what a new label dominates in its list."""
-    other = head
-    while other >= 0:
-        if other != label and alive[other] and cost[other] >= cost[label] and gained[other] <= gained[label]:
-            inside = (used[label] & future & ~used[other]) == 0
-            same = cost[other] == cost[label] and gained[other] == gained[label]
-            if inside and (not same or _earlier(label, other, node, begun, parent, parts, most, one, two)):
-                alive[other] = False
-        other = after[other]
+    required: int,
+    fewest: int,
+    limited: bool,
+) -> bool:
+    """Return whether whatever the right label may become, the left one may too, and at least as well."""
+    if cost[left] > cost[right] or gained[left] < gained[right]:
+        return False
+    one, two = chain[left, USED], chain[right, USED]
+    if (one & future & ~two) != 0 or (two & required & ~one) != 0:
+        return False
+    few, many = chain[left, PARTS], chain[right, PARTS]
+    return bool((few >= fewest or few >= many) and (few <= many or not limited))
 
 
 @compiled
@@ -382,20 +460,6 @@ def _insert(values: Floats, value: float) -> None:
 @compiled
 def _longer(values: Floats) -> Floats:
     made = np.empty(2 * values.shape[0])
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _longer_ints(values: Ints) -> Ints:
-    made = np.empty(2 * values.shape[0], np.int64)
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _longer_flags(values: Bools) -> Bools:
-    made = np.empty(2 * values.shape[0], np.bool_)
     made[: values.shape[0]] = values
     return made
 

@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import kernels
+from tiercut.optimizer.keys import Layout
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers import label_kernels
 from tiercut.solvers.options import Options
-from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, watch
+from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, plain_tables, watch
+from tiercut.solvers.states import states_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +44,7 @@ __all__ = ["solve"]
 
 _CELLS = 512
 _ROOM = 8_000_000  # labels of one threshold, about 0.6 GB; more end the work with what is proved so far
+_BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -68,7 +71,7 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     search.begin()
     finished = search.run(options)
     best = search.result(finished)
-    decisions = decisions_of(space, best, search.most)
+    decisions = decisions_of(space, search.layout, best)
     status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
     reason = "" if finished else search.reason
     seconds = time.perf_counter() - began
@@ -89,18 +92,19 @@ class _Search:
     """One question under way: its tables, what is known so far, and what the threads have found."""
 
     def __init__(self, space: Space, query: Query) -> None:
-        self.space, self.query = space, query
-        self.most = space.most_partitions
+        self.space = space
+        self.layout = Layout.of(space)
+        self.states = states_of(space)
         self.front = query.kind == "frontier"
         self.by_accuracy = query.objective == "accuracy" and not self.front
         self.top = query.top if query.kind == "rank" else 1
-        costs = space.costs(measure(space.problem, query.additive))
-        self.tables = (costs.first, costs.middle, costs.last, costs.send, costs.result)
-        self.rules = (space.can_cut, space.can_end, space.group, space.rank, space.linked)
+        self.costs = space.costs(measure(space.problem, query.additive))
         bits = np.left_shift(1, space.group)
         follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
         self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
-        self.cells = _CELLS if space.stay.shape[1] > 1 or space.exits == "cuts" else 4
+        counts = self.front or self.by_accuracy or query.min_accuracy is not None
+        room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
+        self.cells = int(np.clip(room, 32, _CELLS)) if counts and space.exits != "final" else 4
         cap = query.latency_cap if query.additive == "latency" else inf
         self.bounds = (cap, query.accuracy_floor)
         self.known = self._keeper()
@@ -110,27 +114,29 @@ class _Search:
         self.lock = Lock()
 
     def _keeper(self) -> Keeper:
-        return Keeper(64 if self.front else self.top, kernels.key_width(self.most))
+        return Keeper(64 if self.front else self.top, self.layout.width)
 
     def begin(self) -> None:
-        """Enumerate the plans with one or two partitions."""
+        """Enumerate the plans with one or two partitions, where they are plain."""
         space, known = self.space, self.known
-        none = (np.empty((0, 0)), *(np.empty((0, 0, 0, 0)) for _ in range(3)), np.empty((0, 0, 0)), np.empty(0))
-        rules = (space.stay, space.accuracy, *self.rules, *none, self.front, self.by_accuracy, *self.bounds)
+        if not space.plain:
+            return
+        tables, rules = plain_tables(space, self.costs)
         enumerate_plans: Any = kernels.enumerate_plans
         for root in np.flatnonzero(space.linked[space.problem.source]):
-            task = (int(root), kernels.ALL, self.most, min(self.most, 2))
-            made = enumerate_plans(*task, *self.tables, *rules, *known.arrays, known.count, known.progress)
+            task = (int(root), kernels.ALL, space.most, min(space.most, 2))
+            kept = (*known.arrays, known.count, known.progress)
+            made = enumerate_plans(*task, *tables, *rules, self.front, self.by_accuracy, *self.bounds, *kept)
             known.costs, known.accuracies, known.keys, known.count = made
 
     def run(self, options: Options) -> bool:
         """Let threads take the thresholds one by one; return whether all was done."""
         lanes: SimpleQueue[int] = SimpleQueue()
-        for lane in range(self.space.stay.shape[1]):
+        for lane in range(len(self.space.lanes)):
             lanes.put(lane)
-        blocks, nodes = len(self.space.accuracy), len(self.space.group)
-        small = blocks * blocks * nodes * self.space.stay.shape[1] < _SMALL
-        count = 1 if small else min(options.workers or cores(), self.space.stay.shape[1])
+        steps = len(self.states.begins) * len(self.space.group) * len(self.space.accuracy) * len(self.space.lanes)
+        small = steps < _SMALL
+        count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
         stops = [np.zeros(2, np.int64) for _ in range(count)]
         if count == 1 and options.time_limit_s is None and small:
             self._work(lanes, stops[0])
@@ -145,7 +151,7 @@ class _Search:
         return finished and all(stop[0] == 0 for stop in stops)
 
     def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
-        shape = (len(self.space.accuracy) + 1, len(self.space.group), self.cells + 1)
+        shape = (len(self.states.begins), len(self.space.group), self.cells + 1)
         budget, leaving = np.empty(shape), np.empty(shape)
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
         while not stop[0]:
@@ -164,21 +170,32 @@ class _Search:
         stop: NDArray[np.int64],
     ) -> None:
         """Answer for one threshold, and offer what is found to the others."""
-        space = self.space
+        space, costs, states, layout = self.space, self.costs, self.states, self.layout
         allowed, cap = self._allowed()
+        right = space.accuracy[space.can_end]
+        low = 0.0 if space.drops.any() else float(right.min())
+        pieces = (costs.span, costs.bare, costs.last, costs.send, costs.result, space.drops)
+        walk = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end)
+        nodes = (space.group, space.rank, space.linked)
         stay = np.ascontiguousarray(space.stay[:, lane])
-        first, *tables = self.tables
         fill: Any = label_kernels.budgets
-        fill(allowed, stay, space.accuracy, *tables, *self.rules, budget, leaving, stop)
-        where = (lane, self.most, space.problem.source, first, *tables, stay, space.accuracy, *self.rules, self.future)
+        head = (allowed, low, float(right.max()), stay, space.accuracy, *pieces, space.option_exit)
+        fill(*head, *walk, *nodes, budget, leaving, stop)
         grow: Any = label_kernels.grow_labels
+        limited = space.most < len(set(space.group.tolist()))
+        rules = (space.most, space.fewest, space.required, limited)
+        places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
+        tables = (costs.first, stay, space.accuracy, *pieces, space.option_exit, space.option_threshold)
         keep = 1 if self.front else self.top
-        costs, rights, keys, count = grow(*where, budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
+        limits = (budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
+        where = (lane, space.problem.source, *rules, *places)
+        rights: NDArray[np.float64]
+        found, rights, keys, count = grow(*where, *tables, *walk, *nodes, self.future, *limits)
         with self.lock:
             self.labels += int(stop[1])
-            merge(self.found, costs[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+            merge(self.found, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
             if self.front:
-                merge(self.known, costs[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+                merge(self.known, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
 
     def _allowed(self) -> tuple[NDArray[np.float64], float]:
         """Return what a plan may cost by accuracy, given what is known, and the N-th best cost."""

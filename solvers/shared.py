@@ -8,23 +8,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tiercut.optimizer import kernels
+from tiercut.optimizer.keys import Layout, decision_of
 from tiercut.optimizer.plan import Decision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer.space import Costs, Space
     from tiercut.solvers.options import Options
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Keeper", "cores", "decisions_of", "merge", "watch"]
+__all__ = ["Keeper", "cores", "decisions_of", "merge", "plain_tables", "watch"]
 
 _POLL_S = 0.1
 
@@ -113,15 +114,14 @@ def _stop(stops: Sequence[Ints]) -> None:
         stop[0] = 1
 
 
-def decisions_of(space: Space, keeper: Keeper, most: int) -> tuple[Decision, ...]:
+def decisions_of(space: Space, layout: Layout, keeper: Keeper) -> tuple[Decision, ...]:
     """Return the decisions that a keeper holds, in order."""
-    return tuple(_decision(space, key, most) for key in keeper.keys[: keeper.count])
+    return tuple(decision_of(space, layout, key) for key in keeper.keys[: keeper.count])
 
 
-def _decision(space: Space, key: Ints, most: int) -> Decision:
-    parts = int(key[0])
-    partition = tuple(int(each) for each in key[1 : 1 + parts])
-    placement = tuple(int(each) for each in key[1 + most : 1 + most + parts])
-    final = space.exits == "final"
-    lane = None if final or parts == 1 else int(space.thresholds[key[2 * most + 1]])
-    return Decision(partition, placement, partition[-1:] if final else partition, lane)
+def plain_tables(space: Space, costs: Costs) -> tuple[tuple[Floats, ...], tuple[Any, ...]]:
+    """Return costs and rules of a plain space, as `tiercut.optimizer.kernels.enumerate_plans` takes them."""
+    middle = costs.span if space.option_exit[0] else costs.bare
+    stay = space.stay if space.option_exit[0] else np.ones((len(space.accuracy) + 1, 1))
+    rules = (stay, space.accuracy, space.can_cut, space.can_end, space.group, space.rank, space.linked)
+    return (costs.first, middle, costs.last, costs.send[0], costs.result), rules

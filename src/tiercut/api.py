@@ -89,9 +89,10 @@ def ask(
         If the question cannot be asked of this problem.
     """
     profile = _profile(profile)
-    space = make_space(build_problem(_topology(topology), profile), exits=query.exits, order=query.order)
+    tables = build_problem(_topology(topology), profile)
+    space = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     _check(space, query)
-    if space.exits == "final":
+    if space.exits != "cuts":
         warn_of_bare_spans(profile)
     found = registry.find(solver)
     outcome = found.solve(space, query, options or Options())

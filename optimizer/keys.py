@@ -1,0 +1,85 @@
+"""Decisions as rows of integers, which kernels write, compare and keep.
+
+``[L | last block of each partition | node of each | exits | thresholds of the exits | codecs | lane]``: blocks 1-based,
+the rest 0-based, unused places 0 (or, among exits, past the last block). The parts in the middle are there only where
+a space has them. Read from left to right, keys compare in the project's order among equals: fewer partitions, then
+partition, placement, exits, threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tiercut.optimizer.plan import Decision
+from tiercut.optimizer.space import PLAIN
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.space import Space
+
+__all__ = ["Layout", "decision_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the parts of a key begin; -1 for a part that the space has not.
+
+    Parameters
+    ----------
+    most
+        Most partitions.
+    exits_at, thresholds_at, codecs_at
+        Offsets.
+    width
+        Integers in a key.
+    """
+
+    most: int
+    exits_at: int
+    thresholds_at: int
+    codecs_at: int
+    width: int
+
+    @classmethod
+    def of(cls, space: Space) -> Layout:
+        """Return the layout of the decisions of a space."""
+        most, offset = space.most, 1 + 2 * space.most
+        exits = thresholds = codecs = -1
+        steps = space.problem.block_count if space.inside else most
+        if space.inside:
+            exits, offset = offset, offset + steps
+        if space.per_exit:
+            thresholds, offset = offset, offset + steps
+        if len(space.ways) > 1 or int(space.ways[0]) != PLAIN:
+            codecs, offset = offset, offset + most
+        return cls(most, exits, thresholds, codecs, offset + 1)
+
+
+def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decision:
+    """Return the decision that a key stands for."""
+    row = [int(each) for each in key]
+    parts, most = row[0], layout.most
+    partition, placement = tuple(row[1 : 1 + parts]), tuple(row[1 + most : 1 + most + parts])
+    exits = _exits(space, layout, row, partition)
+    thresholds = None
+    if space.per_exit and len(exits) > 1:
+        thresholds = tuple(row[layout.thresholds_at : layout.thresholds_at + len(exits) - 1])
+    codecs: tuple[int | None, ...] = ()
+    if layout.codecs_at >= 0:
+        ways = (int(space.ways[way]) for way in row[layout.codecs_at : layout.codecs_at + parts - 1])
+        codecs = tuple(None if way == PLAIN else way for way in ways)
+    single = space.per_exit or len(exits) == 1
+    return Decision(partition, placement, exits, None if single else int(space.lanes[row[-1]]), thresholds, codecs)
+
+
+def _exits(space: Space, layout: Layout, row: list[int], partition: tuple[int, ...]) -> tuple[int, ...]:
+    if space.exits == "final":
+        return partition[-1:]
+    if layout.exits_at < 0:
+        return partition
+    end = layout.thresholds_at if layout.thresholds_at >= 0 else layout.codecs_at
+    written = row[layout.exits_at : end if end >= 0 else -1]
+    return tuple(block for block in written if 0 < block <= partition[-1])

@@ -1,0 +1,47 @@
+"""The states of a space, numbered: how many blocks are done, and at which level the samples are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.space import Space
+
+__all__ = ["States", "states_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """S reachable pairs of (blocks done, level), blocks done rising.
+
+    Parameters
+    ----------
+    number
+        (N+1) x Q: the state of a pair, -1 where no plan gets there.
+    begins, levels
+        S: blocks done and level of each.
+    """
+
+    number: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    levels: NDArray[np.int64]
+
+
+def states_of(space: Space) -> States:
+    """Return the states that cuts and exits can lead to."""
+    blocks, levels = space.problem.block_count, space.jump.shape[0]
+    reached = np.zeros((blocks + 1, levels), bool)
+    reached[0, 0] = True
+    for begin in range(blocks):
+        for level in np.flatnonzero(reached[begin]):
+            ends, options = np.nonzero(space.jump[level, begin:] >= 0)
+            reached[begin + ends + 1, space.jump[level, begin + ends, options]] = True
+    begins, at = np.nonzero(reached)
+    number = np.full(reached.shape, -1)
+    number[begins, at] = np.arange(len(begins))
+    return States(number, begins, at)

@@ -10,7 +10,7 @@ from tiercut.documents import Key
 from tiercut.errors import TiercutWarning, unknown_name
 
 if TYPE_CHECKING:
-    from tiercut.profiling.profile import Device, Exits, Profile
+    from tiercut.profiling.profile import Codec, Device, Exits, Profile
 
 __all__ = ["SUM_TOLERANCE", "profile_doubts", "profile_faults"]
 
@@ -31,7 +31,7 @@ def profile_faults(profile: Profile) -> Iterator[tuple[Key, str]]:
     for name, device in profile.devices.items():
         yield from _device_faults(("devices", name), device, count)
     for name, codec in profile.codecs.items():
-        yield from _length(("codecs", name, "bytes"), codec.bytes, (count + 1, count), "input and blocks")
+        yield from _codec_faults(("codecs", name), codec, count, profile)
     if profile.exits is not None:
         yield from _exit_faults(profile.exits, count)
 
@@ -47,6 +47,16 @@ def _device_faults(key: Key, device: Device, count: int) -> Iterator[tuple[Key, 
         yield from _length((*key, "span_s"), device.span_s, (count,), "blocks")
         for first, row in enumerate(device.span_s[:count]):
             yield from _length((*key, "span_s", first), row, (count - first,), f"spans from block {first + 1} on")
+
+
+def _codec_faults(key: Key, codec: Codec, count: int, profile: Profile) -> Iterator[tuple[Key, str]]:
+    for field in ("bytes", "accuracy_drop"):
+        yield from _length((*key, field), getattr(codec, field), (count + 1, count), "input and blocks")
+    for field in ("encode_s", "decode_s"):
+        for device, times in getattr(codec, field).items():
+            if device not in profile.devices:
+                yield (*key, field, device), unknown_name("device", device, profile.devices)
+            yield from _length((*key, field, device), times, (count + 1, count), "input and blocks")
 
 
 def _length(key: Key, values: Sequence[Any] | None, allowed: tuple[int, ...], what: str) -> Iterator[tuple[Key, str]]:

@@ -19,6 +19,7 @@ FORMAT = "tiercut.profile/1"
 Seconds = Annotated[float, Field(ge=0)]
 Bytes = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Drop = Annotated[float, Field(ge=-1, le=1)]
 Times = list[Seconds]
 TimesOrNone = list[Seconds | None]
 
@@ -74,7 +75,7 @@ class Codec(Document):
     bytes: list[Bytes | None]
     encode_s: dict[str, TimesOrNone] = Field(default_factory=dict)
     decode_s: dict[str, TimesOrNone] = Field(default_factory=dict)
-    accuracy_drop: list[float | None] | None = None
+    accuracy_drop: list[Drop | None] | None = None
 
 
 class Profile(Document):

@@ -212,9 +212,10 @@ def test_another_version_is_refused_with_the_one_that_is_read(refused: Refused) 
 
 
 def test_a_file_of_another_kind_is_refused_by_its_format(refused: Refused) -> None:
-    assert "expected 'tiercut.profile/1', got 'tiercut.topology/1'" in refused(
-        changed("format", value="tiercut.topology/1")
-    )
+    message = refused(changed("format", value="tiercut.topology/1"))
+    assert "format: expected" in message
+    assert "'tiercut.profile/1'" in message
+    assert "'tiercut.topology/1'" in message
 
 
 @pytest.mark.parametrize(("content", "what"), [([1, 2], "a list"), (3, "3"), ("null", "nothing")])
@@ -433,7 +434,8 @@ def test_a_repeated_key_is_refused_by_name(refused: Refused) -> None:
 
 def test_a_file_that_is_not_utf_8_is_refused_with_the_byte(refused: Refused) -> None:
     message = refused(b'{\n"format": "\xff"}')
-    assert "profile.json:2: byte 13 (0xff) is not UTF-8" in message
+    assert "profile.json:2:" in message
+    assert "byte 13 (0xff) is not UTF-8" in message
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\n"])

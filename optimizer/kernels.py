@@ -140,46 +140,30 @@ def offer_all(
 ) -> Any:
     """Offer several candidates to a frontier, or to the best; return costs, accuracies, keys and their number."""
     for i in range(new_costs.shape[0]):
-        if front:
-            if count == costs.shape[0]:
-                costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
-            count = offer_front(new_costs[i], new_accuracies[i], new_keys[i], costs, accuracies, keys, table, count)
-        else:
-            count = offer_best(
-                new_costs[i], new_accuracies[i], new_keys[i], by_accuracy, costs, accuracies, keys, count
-            )
+        kept = (costs, accuracies, keys, table, count)
+        costs, accuracies, keys, count = _offer(new_costs[i], new_accuracies[i], new_keys[i], front, by_accuracy, *kept)
     return costs, accuracies, keys, count
 
 
 @compiled
+def _offer(
+    cost: float, accuracy: float, key: Ints, front: bool, by_accuracy: bool,
+    costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int,
+) -> Any:  # fmt: skip
+    if not front:
+        return costs, accuracies, keys, offer_best(cost, accuracy, key, by_accuracy, costs, accuracies, keys, count)
+    if count == costs.shape[0]:
+        costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
+    return costs, accuracies, keys, offer_front(cost, accuracy, key, costs, accuracies, keys, table, count)
+
+
+@compiled
 def enumerate_plans(
-    root: int,
-    first_cut: int,
-    most: int,
-    deepest: int,
-    first: Floats,
-    middle: Floats,
-    last: Floats,
-    send: Floats,
-    result: Floats,
-    stay: Floats,
-    accuracy: Floats,
-    can_cut: Bools,
-    can_end: Bools,
-    group: Ints,
-    rank: Ints,
-    linked: Bools,
-    front: bool,
-    by_accuracy: bool,
-    cost_cap: float,
-    accuracy_floor: float,
-    costs: Floats,
-    accuracies: Floats,
-    keys: Ints,
-    table: Floats,
-    count: int,
-    progress: Ints,
-) -> Any:
+    root: int, first_cut: int, most: int, deepest: int, first: Floats, middle: Floats, last: Floats,
+    send: Floats, result: Floats, stay: Floats, accuracy: Floats, can_cut: Bools, can_end: Bools, group: Ints,
+    rank: Ints, linked: Bools, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float,
+    costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
+) -> Any:  # fmt: skip
     """Score every decision of a plain space that begins on node `root` and is first cut after block `first_cut`.
 
     Parameters
@@ -276,12 +260,8 @@ def enumerate_plans(
                     key[1 + depth] = end + 1
                     key[1 + most + depth] = v
                     key[2 * most + 1] = t
-                    if not front:
-                        count = offer_best(c, a, key, by_accuracy, costs, accuracies, keys, count)
-                        continue
-                    if count == costs.shape[0]:
-                        costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
-                    count = offer_front(c, a, key, costs, accuracies, keys, table, count)
+                    kept = (costs, accuracies, keys, table, count)
+                    costs, accuracies, keys, count = _offer(c, a, key, front, by_accuracy, *kept)
             if depth + 1 == deepest:
                 used[group[v]] = False
                 depth -= 1
@@ -326,51 +306,24 @@ def enumerate_plans(
 
 
 @compiled
+def _uses(used: int, required: Ints) -> bool:
+    """Return whether one of each required set of groups is used."""
+    missing = 0
+    for mask in required:
+        missing += (used & mask) == 0
+    return missing == 0
+
+
+@compiled
 def walk_plans(
-    lane: int,
-    source: int,
-    most: int,
-    fewest: int,
-    required: int,
-    exits_at: int,
-    thresholds_at: int,
-    codecs_at: int,
-    first: Floats,
-    span: Floats,
-    bare: Floats,
-    last: Floats,
-    send: Floats,
-    result: Floats,
-    drops: Floats,
-    stay: Floats,
-    accuracy: Floats,
-    option_exit: Bools,
-    option_threshold: Ints,
-    jump: Ints,
-    inside: bool,
-    can_end: Bools,
-    group: Ints,
-    rank: Ints,
-    linked: Bools,
-    side_first: Floats,
-    side_span: Floats,
-    side_bare: Floats,
-    side_last: Floats,
-    side_send: Floats,
-    side_result: Floats,
-    side_whole: Bools,
-    side_caps: Floats,
-    front: bool,
-    by_accuracy: bool,
-    cost_cap: float,
-    accuracy_floor: float,
-    costs: Floats,
-    accuracies: Floats,
-    keys: Ints,
-    table: Floats,
-    count: int,
-    progress: Ints,
-) -> Any:
+    lane: int, source: int, most: int, fewest: int, required: Ints, exits_at: int, thresholds_at: int,
+    codecs_at: int, first: Floats, span: Floats, bare: Floats, last: Floats, send: Floats, result: Floats,
+    drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
+    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
+    side_bare: Floats, side_last: Floats, side_send: Floats, side_result: Floats, side_whole: Bools,
+    side_caps: Floats, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats,
+    accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
+) -> Any:  # fmt: skip
     """Score every decision of one lane of any space, one by one: free exits, thresholds per exit, codecs, side bounds.
 
     Parameters
@@ -412,7 +365,7 @@ def walk_plans(
             v, start, share = node[depth], begin[depth], stay[level[depth]]
             if counter[depth] < 0:
                 counter[depth] = 0
-                complete = parts[depth] >= fewest and (used[depth] & required) == required
+                complete = parts[depth] >= fewest and _uses(used[depth], required)
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
@@ -448,12 +401,8 @@ def walk_plans(
                     if exits_at >= 0:
                         key[exits_at + exit_place] = end + 1
                     key[key.shape[0] - 1] = lane
-                    if not front:
-                        count = offer_best(c, a, key, by_accuracy, costs, accuracies, keys, count)
-                        continue
-                    if count == costs.shape[0]:
-                        costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
-                    count = offer_front(c, a, key, costs, accuracies, keys, table, count)
+                    kept = (costs, accuracies, keys, table, count)
+                    costs, accuracies, keys, count = _offer(c, a, key, front, by_accuracy, *kept)
             if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
                 depth -= 1
                 progress[1] += scored

@@ -10,7 +10,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures import MEASURES
 from tiercut.optimizer.space import Exits, Order
 
-__all__ = ["OBJECTIVES", "SLACK", "Kind", "Query"]
+__all__ = ["OBJECTIVES", "SLACK", "Bound", "Kind", "Query"]
 
 SLACK = 1e-9
 """By how much a bound may be missed and still holds."""
@@ -19,6 +19,29 @@ OBJECTIVES = (*MEASURES, "accuracy")
 """What may be made least (or greatest, for accuracy)."""
 
 Kind = Literal["solve", "rank", "frontier"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound on a measure (see `tiercut.optimizer.bounds`), in its inner unit.
+
+    Parameters
+    ----------
+    measure, place
+        What is bounded, and where; no place for the whole plan.
+    at_most, at_least
+        Greatest and least value, or None.
+    """
+
+    measure: str
+    place: str | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, such as ``bytes:edge>cloud``."""
+        return self.measure if self.place is None else f"{self.measure}:{self.place}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +62,20 @@ class Query:
         As in `tiercut.optimizer.space.make_space`.
     top
         How many plans a ranking has.
+    bounds
+        On other measures.
+    rate_fps
+        Frames per second that arrive; needed to bound utilisation.
+    include, exclude
+        Nodes or tiers that every plan must use, and that none may.
+    use_all_tiers
+        Whether every tier must be used.
+    fewest_partitions, most_partitions
+        Numbers of partitions: 1 and 1 for a network that stays in one piece (native), 2 at least for one that does not.
+    pins
+        Blocks (1-based), each with the node or tier that must run it where the plan goes so far.
+    keep_first
+        Number of first blocks that must run on the source, for privacy.
 
     Raises
     ------
@@ -55,6 +92,15 @@ class Query:
     codec: str = "none"
     order: Order = "any"
     top: int = 5
+    bounds: tuple[Bound, ...] = ()
+    rate_fps: float | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    use_all_tiers: bool = False
+    fewest_partitions: int | None = None
+    most_partitions: int | None = None
+    pins: tuple[tuple[int, str], ...] = ()
+    keep_first: int = 0
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:

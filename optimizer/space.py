@@ -91,7 +91,7 @@ class Space:
     allowed
         M x N x N: whether a node may run blocks i..j.
     required
-        Bits of the groups that every plan must use.
+        Sets of groups, as bits, of each of which every plan must use one.
     fewest, most
         Numbers of partitions.
     """
@@ -113,7 +113,7 @@ class Space:
     linked: Bools
     ways: Ints
     allowed: Bools
-    required: int
+    required: Ints
     fewest: int
     most: int
 
@@ -121,7 +121,7 @@ class Space:
     def plain(self) -> bool:
         """Whether this is the Joint model's or Scission's own space: one threshold, no codecs, nothing forbidden."""
         few = not self.per_exit and not self.inside and len(self.ways) == 1 and int(self.ways[0]) == PLAIN
-        free = self.required == 0 and self.fewest <= 1 and bool(self.allowed.all())
+        free = len(self.required) == 0 and self.fewest <= 1 and bool(self.allowed.all())
         return few and free
 
     @property
@@ -215,7 +215,7 @@ def make_space(
         linked=np.isfinite(problem.transfer_s[0]),
         ways=_ways(problem, codec),
         allowed=np.ones((nodes, problem.block_count, problem.block_count), bool),
-        required=0,
+        required=np.empty(0, np.int64),
         fewest=1,
         most=min(len(set(group.tolist())), problem.block_count),
     )

@@ -218,7 +218,7 @@ def grow_labels(
     source: int,
     most: int,
     fewest: int,
-    required: int,
+    required: Ints,
     limited: bool,
     exits_at: int,
     thresholds_at: int,
@@ -318,7 +318,7 @@ def grow_labels(
                     continue
                 so_far, right, used = cost[here], gained[here], chain[here, USED]
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                complete = chain[here, PARTS] >= fewest and (used & required) == required
+                complete = chain[here, PARTS] >= fewest and _uses(used, required)
                 complete = complete and (lane == 0 or chain[here, ASKED] > 0)
                 for end in range(start, blocks):
                     if can_end[end] and complete:
@@ -424,6 +424,15 @@ def grow_labels(
 
 
 @compiled
+def _uses(used: int, required: Ints) -> bool:
+    """Return whether one of each required set of groups is used."""
+    missing = 0
+    for mask in required:
+        missing += (used & mask) == 0
+    return missing == 0
+
+
+@compiled
 def _dominates(
     left: int,
     right: int,
@@ -431,7 +440,7 @@ def _dominates(
     gained: Floats,
     chain: Ints,
     future: int,
-    required: int,
+    required: Ints,
     fewest: int,
     limited: bool,
 ) -> bool:
@@ -439,8 +448,11 @@ def _dominates(
     if cost[left] > cost[right] or gained[left] < gained[right]:
         return False
     one, two = chain[left, USED], chain[right, USED]
-    if (one & future & ~two) != 0 or (two & required & ~one) != 0:
+    if (one & future & ~two) != 0:
         return False
+    for mask in required:
+        if (two & mask) != 0 and (one & mask) == 0:
+            return False
     few, many = chain[left, PARTS], chain[right, PARTS]
     return bool((few >= fewest or few >= many) and (few <= many or not limited))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -16,7 +16,23 @@ if TYPE_CHECKING:
     from tiercut.optimizer.space import Space
     from tiercut.solvers.options import Options
 
-__all__ = ["SOLVERS", "Solver", "find"]
+__all__ = ["FEATURES", "SOLVERS", "Solver", "choose", "find", "needs"]
+
+FEATURES: Mapping[str, str] = MappingProxyType(
+    {
+        "frontier": "a frontier",
+        "rank": "the N best plans in order",
+        "free": "exits anywhere",
+        "per-exit": "a threshold for each exit",
+        "codec": "codecs",
+        "sides": "bounds on measures beside the objective and accuracy",
+        "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
+    }
+)
+"""What a question may need of a solver, in words."""
+
+_MOST_ENUMERATED = 10**8
+_CROWD = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class Solver:
         Where its ``solve(space, query, options)`` stands.
     exact
         Whether it proves what it says.
+    supports
+        Keys of `FEATURES`.
     about
         One line for people.
     """
@@ -38,32 +56,91 @@ class Solver:
     name: str
     module: str
     exact: bool
+    supports: frozenset[str]
     about: str
 
     def solve(self, space: Space, query: Query, options: Options) -> Outcome:
-        """Answer a question."""
+        """Answer a question.
+
+        Raises
+        ------
+        QuestionError
+            If the question needs what this solver lacks; the message names the solvers that have it.
+        """
+        lacks = needs(space, query) - self.supports
+        if lacks:
+            wanted = " and ".join(FEATURES[name] for name in FEATURES if name in lacks)
+            able = [each.name for each in SOLVERS.values() if needs(space, query) <= each.supports]
+            raise QuestionError(f"solver '{self.name}' does not answer {wanted}; these do: {', '.join(able) or 'none'}")
         run: Callable[[Space, Query, Options], Outcome] = import_module(self.module).solve
         return run(space, query, options)
 
 
+def _all(*but: str) -> frozenset[str]:
+    return frozenset(FEATURES) - frozenset(but)
+
+
 SOLVERS: Mapping[str, Solver] = MappingProxyType(
     {
-        "labels": Solver("labels", "tiercut.solvers.labels", True, "grows only what a relaxed bound lets through"),
-        "exhaustive": Solver("exhaustive", "tiercut.solvers.exhaustive", True, "scores every decision"),
+        solver.name: solver
+        for solver in (
+            Solver("labels", "tiercut.solvers.labels", True, _all("sides", "crowd"), "grows what a bound lets pass"),
+            Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
+        )
     }
 )
 
 
+def needs(space: Space, query: Query) -> frozenset[str]:
+    """Return which of `FEATURES` a question needs."""
+    return frozenset(_needs(space, query))
+
+
+def _needs(space: Space, query: Query) -> Iterator[str]:
+    if query.kind != "solve":
+        yield query.kind
+    if space.inside:
+        yield "free"
+    if space.per_exit:
+        yield "per-exit"
+    if len(space.drops) > 1 or space.ways[0] >= 0:
+        yield "codec"
+    if query.bounds or (query.max_latency_s is not None and query.additive != "latency"):
+        yield "sides"
+    if len(set(space.group.tolist())) > _CROWD:
+        yield "crowd"
+
+
 def find(name: str) -> Solver:
-    """Return the solver of a name; ``auto`` picks one.
+    """Return the solver of a name.
 
     Raises
     ------
     QuestionError
         If there is none of that name.
     """
-    if name == "auto":
-        return SOLVERS["exhaustive"]
     if name not in SOLVERS:
         raise QuestionError(unknown_name("solver", name, ("auto", *SOLVERS)))
     return SOLVERS[name]
+
+
+def choose(space: Space, query: Query) -> tuple[Solver, str]:
+    """Return the solver that ``auto`` takes for a question, and why.
+
+    Raises
+    ------
+    QuestionError
+        If none answers it.
+    """
+    wanted = needs(space, query)
+    able = [solver for solver in SOLVERS.values() if wanted <= solver.supports]
+    if not able:
+        raise QuestionError(f"no solver answers {' and '.join(FEATURES[name] for name in FEATURES if name in wanted)}")
+    for solver in able:
+        if solver.name == "labels":
+            return solver, "exact without enumeration"
+        if solver.name == "exhaustive" and space.decisions <= _MOST_ENUMERATED:
+            return solver, f"exact, and {space.decisions:,} decisions are few enough to score them all"
+        if solver.name == "cp-sat":
+            return solver, "exact, with any bound"
+    return able[-1], "the space is too large for the exact solvers"

@@ -14,6 +14,7 @@ from tiercut.optimizer.answer import Answer
 from tiercut.optimizer.build import build_problem, warn_of_bare_spans
 from tiercut.optimizer.explain import Explanation, explain_plan
 from tiercut.optimizer.frontier import pareto
+from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import decide, evaluate, price
 from tiercut.optimizer.query import SLACK, Query
 from tiercut.optimizer.space import Space, make_space
@@ -91,10 +92,11 @@ def ask(
     profile = _profile(profile)
     tables = build_problem(_topology(topology), profile)
     space = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
+    space = narrow(space, query)
     _check(space, query)
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
-    found = registry.find(solver)
+    found = registry.choose(space, query)[0] if solver == "auto" else registry.find(solver)
     outcome = found.solve(space, query, options or Options())
     plans = [price(space.problem, decision) for decision in outcome.decisions]
     if query.kind == "frontier":

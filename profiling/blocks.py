@@ -126,7 +126,7 @@ def _dominators(steps: Sequence[Step]) -> list[int]:
     while point != 0:
         points.append(point)
         point = above[point]
-    return points[::-1]
+    return [point for point in points[::-1] if steps[point].makes_one_tensor]
 
 
 def _counted(steps: Sequence[Step]) -> list[int]:
@@ -138,7 +138,7 @@ def _counted(steps: Sequence[Step]) -> list[int]:
     points, still_open = [], 0
     for place, step in enumerate(steps[:-1]):
         still_open += max(readers[place], 1) - max(len(step.parents), 1)
-        if still_open == 0 and place > 0:
+        if still_open == 0 and place > 0 and step.makes_one_tensor:
             points.append(place)
     return points
 

@@ -29,7 +29,7 @@ class Step:
     parents
         The steps whose outputs this one reads, by their place in the list of steps; empty for the input.
     output
-        The symbolic tensor that the step makes; the first of them where there are several.
+        The symbolic tensor that the step makes, or the first of them.
     node
         Keras' record of the call, with its arguments.
     """
@@ -44,6 +44,11 @@ class Step:
     def name(self) -> str:
         """The layer's name."""
         return str(self.layer.name)
+
+    @property
+    def makes_one_tensor(self) -> bool:
+        """Whether all that leaves this step is `output`; a layer with several outputs is no place for a cut."""
+        return len(self.node.outputs) == 1
 
 
 def layer_graph(model: Any) -> tuple[Step, ...]:

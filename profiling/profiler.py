@@ -133,7 +133,8 @@ def profile_backbone(
 
 
 def _target(output: Path, name: str, dataset: str) -> Path:
-    target = output / f"{name}-{dataset}.json" if output.is_dir() else output
+    folder = output.is_dir() or not output.suffix
+    target = output / f"{name}-{dataset}.json" if folder else output
     if target.suffix != ".json":
         raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
     return target

@@ -115,6 +115,15 @@ def test_named_cuts_need_the_explicit_rule(diamond: Any) -> None:
         find_blocks(diamond, "all", cuts=["join"])
 
 
+def test_a_layer_with_several_outputs_is_no_partition_point(keras: Any) -> None:
+    entry = keras.Input((4,), name="entry")
+    first, second = keras.ops.split(keras.layers.ReLU(name="before")(entry), 2, axis=-1)
+    model = keras.Model(entry, keras.layers.Softmax(name="end")(keras.layers.Add(name="join")([first, second])))
+    assert partition_points(model) == ("before", "join")
+    assert "split" not in partition_points(model, "scission")
+    assert len(find_blocks(model)) == 3
+
+
 def test_the_weights_of_a_shared_layer_count_once(keras: Any) -> None:
     entry, dense = keras.Input((4,)), keras.layers.Dense(4, name="twice")
     model = keras.Model(entry, dense(keras.layers.ReLU(name="between")(dense(entry))))

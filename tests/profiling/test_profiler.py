@@ -39,6 +39,7 @@ def _record(output: Path, **options: Any) -> Any:
 @pytest.mark.usefixtures("small")
 def test_a_recording_leaves_a_valid_profile_and_its_samples(tmp_path: Path) -> None:
     stages: list[str] = []
+    tmp_path /= "new folder"
     made = _record(tmp_path, progress=lambda stage, done, most: stages.append(stage))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-bright.json", "tiny-bright.samples.npz"]
     profile = load_profile(tmp_path / "tiny-bright.json")

@@ -205,8 +205,8 @@ def decide(
     threshold
         One of the profile's thresholds; needed where there is more than one exit.
     exits
-        1-based blocks whose branch is used; by default every partition ends in its branch where the profile has exits,
-        and only the last where it has none.
+        1-based blocks whose branch is used, in partitions or at their ends; by default every partition ends in its
+        branch where the profile has exits, and only the last where it has none.
 
     Raises
     ------
@@ -263,10 +263,6 @@ def _check_exits(problem: Problem, used: Sequence[int], partition: Sequence[int]
             )
     if not used or used[-1] != partition[-1]:
         raise QuestionError(f"the last block that is used, {partition[-1]}, must be an exit")
-    if extra := sorted(set(used) - set(partition)):
-        raise QuestionError(
-            f"block {extra[0]} is an exit inside a partition; exits stand at the end of partitions here"
-        )
 
 
 def _threshold(problem: Problem, threshold: float | None) -> int:

@@ -28,6 +28,7 @@ class _Plan(Document):
     placement: list[str]
     exits: list[int]
     threshold: float | None
+    thresholds: list[float] | None = None
     codecs: list[str | None] = Field(default_factory=list)
     latency_s: float
     accuracy: float | None
@@ -58,4 +59,5 @@ def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1)
     if found is None:
         ranks = f"ranks 1 to {len(answer.plans)}" if answer.plans else "no plans"
         raise QuestionError(f"'{os.fspath(path)}' has {ranks}, but rank {rank} was asked for")
-    return decide(problem, found.partition, found.placement, found.threshold, found.exits)
+    how: dict[str, Any] = {"thresholds": found.thresholds, "codecs": found.codecs or None}
+    return decide(problem, found.partition, found.placement, found.threshold, found.exits, **how)

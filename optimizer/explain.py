@@ -97,12 +97,18 @@ def _addends(plan: Plan, source: str) -> Iterator[tuple[Sort, str, float, float]
         yield "compute", _computing(stage, plan), stage.reach, stage.compute_s
         yield "result", f"result of {stage.node} to the destination", stage.exit_rate, stage.result_s
         if stage.send_to is not None:
-            size = units.format_bytes(stage.send_bytes)
-            yield "send", f"{size}: {stage.node} → {stage.send_to}", stage.reach - stage.exit_rate, stage.send_s
+            yield "send", _sending(stage, plan), stage.reach - stage.exit_rate, stage.send_s
+
+
+def _sending(stage: Stage, plan: Plan) -> str:
+    codec = plan.codecs[plan.stages.index(stage)]
+    way = "" if codec is None else f" as {codec}"
+    return f"{units.format_bytes(stage.send_bytes)}{way}: {stage.node} → {stage.send_to}"
 
 
 def _computing(stage: Stage, plan: Plan) -> str:
     first, last = stage.blocks
     blocks = f"block {first}" if first == last else f"blocks {first}-{last}"
-    branch = f" and branch {last}" if last in plan.exits and len(plan.exits) > 1 else ""
+    used = [str(block) for block in plan.exits if first <= block <= last] if len(plan.exits) > 1 else []
+    branch = f" and branch{'es' if len(used) > 1 else ''} {', '.join(used)}" if used else ""
     return f"{blocks}{branch} on {stage.node}"

@@ -34,6 +34,9 @@ UNCUT, ALL = -1, -2
 
 @compiled
 def _smaller(left: Ints, right: Ints) -> bool:
+    tie = left.shape[0] - 2
+    if left[tie] != right[tie]:
+        return bool(left[tie] < right[tie])
     for i in range(left.shape[0]):
         if left[i] != right[i]:
             return bool(left[i] < right[i])
@@ -104,13 +107,17 @@ def offer_best(
     count: int,
 ) -> int:
     """Offer a candidate to a list of the best, in order; return its new length, at most ``costs.shape[0]``."""
-    place = count
+    place, tie = count, key.shape[0] - 2
     while place > 0:
-        c, a = costs[place - 1], accuracies[place - 1]
-        if by_accuracy:
-            before = accuracy > a or (accuracy == a and (cost < c or (cost == c and _smaller(key, keys[place - 1]))))
+        c, a, other = costs[place - 1], accuracies[place - 1], keys[place - 1]
+        if by_accuracy and accuracy != a:
+            before = accuracy > a
+        elif cost != c:
+            before = cost < c
+        elif key[tie] != other[tie] or accuracy == a:
+            before = _smaller(key, other)
         else:
-            before = cost < c or (cost == c and (accuracy > a or (accuracy == a and _smaller(key, keys[place - 1]))))
+            before = accuracy > a
         if not before:
             break
         place -= 1
@@ -203,7 +210,7 @@ def enumerate_plans(
     cut = np.zeros(most, np.int64)
     following = np.zeros(most, np.int64)
     used = np.zeros(nodes, np.bool_)
-    key = np.zeros(2 * most + 2, np.int64)
+    key = np.zeros(keys.shape[1], np.int64)
     lane_cost = np.empty(lanes)
     lane_right = np.empty(lanes)
     scored = 0
@@ -259,7 +266,7 @@ def enumerate_plans(
                         key[1 + most + k] = node[k]
                     key[1 + depth] = end + 1
                     key[1 + most + depth] = v
-                    key[2 * most + 1] = t
+                    key[key.shape[0] - 1] = t
                     kept = (costs, accuracies, keys, table, count)
                     costs, accuracies, keys, count = _offer(c, a, key, front, by_accuracy, *kept)
             if depth + 1 == deepest:
@@ -321,7 +328,7 @@ def walk_plans(
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
     side_bare: Floats, side_last: Floats, side_send: Floats, side_result: Floats, side_whole: Bools,
-    side_caps: Floats, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats,
+    side_caps: Floats, tied: bool, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats,
     accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> Any:  # fmt: skip
     """Score every decision of one lane of any space, one by one: free exits, thresholds per exit, codecs, side bounds.
@@ -339,6 +346,8 @@ def walk_plans(
     side_first, ..., side_result, side_whole, side_caps
         The same for other measures that are bounded (one more axis in front, perhaps of length 0), whether their pieces
         count whole, and their greatest values.
+    tied
+        Whether the first of these is the latency, which decides among plans of equal cost.
     front, ..., progress
         As in `enumerate_plans`.
     """
@@ -351,6 +360,7 @@ def walk_plans(
     option, way = np.zeros(room, np.int64), np.zeros(room, np.int64)
     used = np.zeros(room, np.int64)
     cost, right, side = np.zeros(room), np.zeros(room), np.zeros((room, sides))
+    totals = np.zeros(sides)
     key = np.zeros(keys.shape[1], np.int64)
     scored = 0
     for root in range(nodes):
@@ -377,11 +387,13 @@ def walk_plans(
                     fits = True
                     for s in range(sides):
                         weight = 1.0 if side_whole[s] else share
-                        total = side[depth, s] + weight * side_last[s, v, start, end]
-                        fits = fits and total <= side_caps[s]
+                        totals[s] = side[depth, s] + weight * side_last[s, v, start, end]
+                        fits = fits and totals[s] <= side_caps[s]
                     if not fits:
                         continue
                     key[:] = 0
+                    if tied:
+                        key[key.shape[0] - 2] = totals[:1].view(np.int64)[0]
                     key[0], place, exit_place = parts[depth], 0, 0
                     key[1 + most] = node[0]
                     for d in range(depth):

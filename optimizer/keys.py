@@ -1,9 +1,10 @@
 """Decisions as rows of integers, which kernels write, compare and keep.
 
-``[L | last block of each partition | node of each | exits | thresholds of the exits | codecs | lane]``: blocks 1-based,
-the rest 0-based, unused places 0 (or, among exits, past the last block). The parts in the middle are there only where
-a space has them. Read from left to right, keys compare in the project's order among equals: fewer partitions, then
-partition, placement, exits, threshold.
+``[L | last block of each partition | node of each | exits | thresholds of the exits | codecs | tie | lane]``: blocks
+are 1-based, the rest 0-based, unused places 0 (or, among exits, past the last block). The parts in the middle are there
+only where a space has them. Read from left to right, keys compare in the project's order among equals: fewer
+partitions, then partition, placement, exits, threshold. The tie comes before them all, and before accuracy: the bits of
+the latency where something else is made least (numbers that are not negative are in the order of their bits), else 0.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Layout:
             thresholds, offset = offset, offset + steps
         if len(space.ways) > 1 or int(space.ways[0]) != PLAIN:
             codecs, offset = offset, offset + most
-        return cls(most, exits, thresholds, codecs, offset + 1)
+        return cls(most, exits, thresholds, codecs, offset + 2)
 
 
 def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decision:
@@ -81,5 +82,5 @@ def _exits(space: Space, layout: Layout, row: list[int], partition: tuple[int, .
     if layout.exits_at < 0:
         return partition
     end = layout.thresholds_at if layout.thresholds_at >= 0 else layout.codecs_at
-    written = row[layout.exits_at : end if end >= 0 else -1]
+    written = row[layout.exits_at : end if end >= 0 else -2]
     return tuple(block for block in written if 0 < block <= partition[-1])

@@ -145,7 +145,17 @@ class Plan:
             f"{node} {_span(begin, end)}"
             for node, begin, end in zip(self.placement, first, self.partition, strict=True)
         )
-        return " → ".join(parts)
+        shown = next(parts)
+        for codec, part in zip(self.codecs, parts, strict=True):
+            shown += f" → {part}" if codec is None else f" –{codec}→ {part}"
+        return shown
+
+    @property
+    def thresholds_shown(self) -> str:
+        """The thresholds as people read them: one, one for each exit, or ``-`` where none has an effect."""
+        if self.thresholds is not None:
+            return ", ".join(f"{each:g}" for each in self.thresholds)
+        return "-" if self.threshold is None else f"{self.threshold:g}"
 
 
 def _span(first: int, last: int) -> str:

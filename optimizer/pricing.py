@@ -191,6 +191,9 @@ def decide(
     placement: Sequence[str],
     threshold: float | None = None,
     exits: Sequence[int] | None = None,
+    *,
+    thresholds: Sequence[float] | None = None,
+    codecs: Sequence[str | None] | None = None,
 ) -> Decision:
     """Return the decision that a person thought of, checked.
 
@@ -207,12 +210,17 @@ def decide(
     exits
         1-based blocks whose branch is used, in partitions or at their ends; by default every partition ends in its
         branch where the profile has exits, and only the last where it has none.
+    thresholds
+        In place of `threshold`: one for every exit but the last, which takes who is left.
+    codecs
+        Codec at each cut, None where the output is sent as it is; by default everywhere.
 
     Raises
     ------
     QuestionError
         If the partition does not rise within 1..N, a node is unknown or used twice, an exit has no branch, there is no
-        path between two nodes that follow each other, or the threshold is missing or none of the profile's.
+        path between two nodes that follow each other, a threshold is missing, one too many or none of the profile's,
+        or a codec cannot be used at its cut.
     """
     _check_partition(problem, partition, placement)
     nodes = [_node(problem, name) for name in placement]
@@ -220,8 +228,12 @@ def decide(
     default = partition if problem.has_exits else partition[-1:]
     used = tuple(sorted(set(default if exits is None else exits)))
     _check_exits(problem, used, partition)
-    lane = _threshold(problem, threshold) if len(used) > 1 else None
-    return Decision(tuple(partition), tuple(nodes), used, lane)
+    lane = lanes = None
+    if thresholds is not None:
+        lanes = _thresholds(problem, used, thresholds, threshold) or None
+    elif len(used) > 1:
+        lane = _threshold(problem, threshold)
+    return Decision(tuple(partition), tuple(nodes), used, lane, lanes, _codecs(problem, partition, nodes, codecs))
 
 
 def _check_partition(problem: Problem, partition: Sequence[int], placement: Sequence[str]) -> None:
@@ -276,3 +288,57 @@ def _threshold(problem: Problem, threshold: float | None) -> int:
             f"the profile has no threshold {threshold:g}; the nearest is {known[index]:g} (known: {shown})"
         )
     return index
+
+
+def _thresholds(
+    problem: Problem, used: Sequence[int], thresholds: Sequence[float], threshold: float | None
+) -> tuple[int, ...]:
+    """Return the index of the threshold of every exit but the last."""
+    if threshold is not None:
+        raise QuestionError("give one threshold for all exits or a threshold for each of them, not both")
+    if len(thresholds) != len(used) - 1:
+        raise QuestionError(
+            f"the plan has {_counted(len(used) - 1, 'exit')} before its last, but {_counted(len(thresholds), 'threshold')} "
+            f"{'is' if len(thresholds) == 1 else 'are'} given; the last exit takes who is left and needs none"
+        )
+    if len(used) > 1 and any(isnan(each) for each in problem.stay_alone.flat):
+        raise QuestionError(
+            f"a threshold for each exit needs the key 'exits.exit_rate_alone', which profile '{problem.profile}' does "
+            "not have"
+        )
+    return tuple(_threshold(problem, each) for each in thresholds)
+
+
+def _codecs(
+    problem: Problem, partition: Sequence[int], nodes: Sequence[int], codecs: Sequence[str | None] | None
+) -> tuple[int | None, ...]:
+    """Return the index of the codec at each cut; empty where there is none at any."""
+    if codecs is None:
+        return ()
+    if len(codecs) != len(partition) - 1:
+        raise QuestionError(
+            f"the plan has {_counted(len(partition) - 1, 'cut')}, but {_counted(len(codecs), 'codec')} "
+            f"{'is' if len(codecs) == 1 else 'are'} given; name one for each cut, 'none' where there is none"
+        )
+    made = tuple(
+        None if name is None else _codec(problem, name, block, (u, v))
+        for name, block, (u, v) in zip(codecs, partition, pairwise(nodes), strict=False)
+    )
+    return made if any(each is not None for each in made) else ()
+
+
+def _codec(problem: Problem, name: str, block: int, ends: tuple[int, int]) -> int:
+    if name not in problem.codecs:
+        raise QuestionError(unknown_name("codec", name, ("none", *problem.codecs)))
+    codec = problem.codecs.index(name)
+    if isinf(problem.codec_s[codec, block, ends[0], ends[1]]):
+        sender, receiver = (problem.nodes[v] for v in ends)
+        raise QuestionError(
+            f"profile '{problem.profile}' records no codec '{name}' for the cut after block {block} from '{sender}' to "
+            f"'{receiver}'"
+        )
+    return codec
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"

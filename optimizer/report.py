@@ -45,8 +45,11 @@ def plans_table(answer: Answer) -> Table:
     if name != "latency":
         table.add_column(name, justify="right")
     table.add_column("accuracy", justify="right")
+    inside = answer.space.inside
     table.add_column("threshold", justify="right")
     table.add_column("sent", justify="right")
+    if inside:
+        table.add_column("exits", justify="right")
     table.add_column("plan", overflow="fold")
     for rank, plan in enumerate(answer.plans, 1):
         other = (
@@ -59,8 +62,9 @@ def plans_table(answer: Answer) -> Table:
             units.format_seconds(plan.latency_s),
             *other,
             _share(plan.accuracy),
-            "-" if plan.threshold is None else f"{plan.threshold:g}",
+            plan.thresholds_shown,
             units.format_bytes(plan.bytes_sent),
+            *([", ".join(map(str, plan.exits))] if inside else []),
             str(plan),
         )
     return table
@@ -107,7 +111,8 @@ def stages_table(plan: Plan) -> Table:
 def waterfall_table(explanation: Explanation) -> Table:
     """Return a row for each addend of a plan's latency, with a bar from where it begins to where it ends."""
     plan = explanation.plan
-    lane = "" if plan.threshold is None else f", threshold {plan.threshold:g}"
+    word = "threshold" if plan.thresholds is None else "thresholds"
+    lane = "" if plan.thresholds_shown == "-" else f", {word} {plan.thresholds_shown}"
     right = "" if plan.accuracy is None else f", accuracy {_share(plan.accuracy)}"
     table = _table(f"{plan}: {units.format_seconds(plan.latency_s)}{right}{lane}")
     table.add_column("step", overflow="fold")

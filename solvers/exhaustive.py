@@ -89,6 +89,10 @@ class _Work:
         cap = query.latency_cap if query.additive == "latency" else inf
         self.wanted = (self.front, self.by_accuracy, cap, query.accuracy_floor)
         sides = side_bounds(space, query)
+        self.tied = query.additive != "latency"
+        if self.tied and query.max_latency_s is None:
+            latency = measure(space.problem, "latency")
+            sides.insert(0, Side("latency", latency, space.costs(latency), inf))
         self.fast = space.plain and not sides
         costs = space.costs(measure(space.problem, query.additive))
         self.tasks: list[tuple[int, ...]]
@@ -113,6 +117,7 @@ class _Work:
             *(_stacked([getattr(side.costs, name) for side in sides], getattr(costs, name)) for name in _TABLES),
             np.array([side.whole for side in sides], bool),
             np.array([side.cap for side in sides], float),
+            self.tied,
         )
 
     def keeper(self) -> Keeper:

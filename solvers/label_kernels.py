@@ -67,31 +67,11 @@ def allowances(costs: Floats, accuracies: Floats, count: int, cost_cap: float, f
 
 @compiled
 def budgets(
-    allowed: Floats,
-    low: float,
-    high: float,
-    stay: Floats,
-    accuracy: Floats,
-    span: Floats,
-    bare: Floats,
-    last: Floats,
-    send: Floats,
-    result: Floats,
-    drops: Floats,
-    option_exit: Bools,
-    jump: Ints,
-    state_of: Ints,
-    begins: Ints,
-    levels: Ints,
-    inside: bool,
-    can_end: Bools,
-    group: Ints,
-    rank: Ints,
-    linked: Bools,
-    budget: Floats,
-    leaving: Floats,
-    stop: Ints,
-) -> None:
+    allowed: Floats, low: float, high: float, stay: Floats, accuracy: Floats, span: Floats, bare: Floats,
+    last: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
+    begins: Ints, levels: Ints, inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools,
+    budget: Floats, leaving: Floats, stop: Ints,
+) -> None:  # fmt: skip
     """Fill in how much a label may have cost so far and still be of interest, nodes being free to be used again.
 
     Parameters
@@ -214,48 +194,15 @@ PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10
 
 @compiled
 def grow_labels(
-    lane: int,
-    source: int,
-    most: int,
-    fewest: int,
-    required: Ints,
-    limited: bool,
-    exits_at: int,
-    thresholds_at: int,
-    codecs_at: int,
-    width: int,
-    first: Floats,
-    stay: Floats,
-    accuracy: Floats,
-    span: Floats,
-    bare: Floats,
-    last: Floats,
-    send: Floats,
-    result: Floats,
-    drops: Floats,
-    option_exit: Bools,
-    option_threshold: Ints,
-    jump: Ints,
-    state_of: Ints,
-    begins: Ints,
-    levels: Ints,
-    inside: bool,
-    can_end: Bools,
-    group: Ints,
-    rank: Ints,
-    linked: Bools,
-    future: Ints,
-    budget: Floats,
-    leaving: Floats,
-    allowed: Floats,
-    cost_cap: float,
-    floor: float,
-    keep: int,
-    cap: float,
-    best_costs: Floats,
-    room: int,
-    stop: Ints,
-) -> Any:
+    lane: int, source: int, most: int, fewest: int, required: Ints, limited: bool, exits_at: int,
+    thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, accuracy: Floats, span: Floats,
+    bare: Floats, last: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
+    tie_span: Floats, tie_bare: Floats, tie_last: Floats, tie_send: Floats, tie_result: Floats,
+    option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
+    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
+    leaving: Floats, allowed: Floats, cost_cap: float, floor: float, keep: int, cap: float, best_costs: Floats,
+    room: int, stop: Ints,
+) -> Any:  # fmt: skip
     """Grow all labels of one lane that their budget allows, and return the plans they end in.
 
     Parameters
@@ -268,6 +215,8 @@ def grow_labels(
         Integers in a key.
     first, ..., linked
         As in `budgets`.
+    tie_first, ..., tie_result
+        The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
     future
         M: the groups that may still follow a node, as bits.
     budget, leaving, allowed
@@ -293,7 +242,8 @@ def grow_labels(
     blocks, nodes, cells = accuracy.shape[0], group.shape[0], allowed.shape[0] - 1
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     size = 1024
-    cost, gained = np.empty(size), np.empty(size)
+    cost, gained, tie = np.empty(size), np.empty(size), np.zeros(size)
+    tied, bits = tie_first.shape[0] > 0, np.zeros(1)
     chain = np.zeros((size, 10), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     found_cost, found_right, found_keys = np.empty(64), np.empty(64), np.zeros((64, width), np.int64)
@@ -301,6 +251,8 @@ def grow_labels(
     for v in range(nodes):
         if linked[source, v] and first[v] <= budget[0, v, _cell(0.0, cells)]:
             cost[count], gained[count] = first[v], 0.0
+            if tied:
+                tie[count] = tie_first[v]
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
             chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 1 << group[v], -1, 1
             heads[0, v] = count
@@ -334,6 +286,9 @@ def grow_labels(
                             if exits_at >= 0:
                                 key[exits_at + chain[here, ASKED]] = end + 1
                             key[width - 1] = lane
+                            if tied:
+                                bits[0] = tie[here] + share * tie_last[v, start, end]
+                                key[width - 2] = bits.view(np.int64)[0]
                             found_cost[found], found_right[found] = c, a
                             found += 1
                             if ranked > 0:
@@ -374,9 +329,14 @@ def grow_labels(
                                 if count >= room:
                                     stop[0] = 2
                                     return found_cost, found_right, found_keys, found
-                                cost, gained, chain = _longer(cost), _longer(gained), _longer_rows(chain)
+                                cost, gained, tie = _longer(cost), _longer(gained), _longer(tie)
+                                chain = _longer_rows(chain)
                                 size = 2 * size
                             cost[count], gained[count], row = total, reached, chain[count]
+                            if tied:
+                                piece = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
+                                tie[count] = tie[here] + share * piece + leave * tie_result[end, v]
+                                tie[count] += onward * tie_send[way, end, v, w] if w != v else 0.0
                             row[PARENT], row[NODE], row[BEGIN], row[USED], row[WAY] = here, w, end + 1, mask, way
                             row[PARTS] = chain[here, PARTS] + (w != v)
                             row[ASKED] = chain[here, ASKED] + option_exit[option]
@@ -385,9 +345,11 @@ def grow_labels(
                             other, before, better = heads[ahead, w], -1, 0
                             while other >= 0 and cost[other] <= total:
                                 if chain[other, ALIVE] and _dominates(
-                                    other, count, cost, gained, chain, future[w], required, fewest, limited
+                                    other, count, cost, gained, tie, chain, future[w], required, fewest, limited
                                 ):
-                                    same = cost[other] == total and gained[other] == reached
+                                    same = (
+                                        cost[other] == total and gained[other] == reached and tie[other] == tie[count]
+                                    )
                                     if not same or _earlier(
                                         other, count, chain, most, exits_at, thresholds_at, codecs_at, width
                                     ):
@@ -408,10 +370,12 @@ def grow_labels(
                                     other != count
                                     and chain[other, ALIVE]
                                     and _dominates(
-                                        count, other, cost, gained, chain, future[w], required, fewest, limited
+                                        count, other, cost, gained, tie, chain, future[w], required, fewest, limited
                                     )
                                 ):
-                                    same = cost[other] == total and gained[other] == reached
+                                    same = (
+                                        cost[other] == total and gained[other] == reached and tie[other] == tie[count]
+                                    )
                                     if not same or _earlier(
                                         count, other, chain, most, exits_at, thresholds_at, codecs_at, width
                                     ):
@@ -438,6 +402,7 @@ def _dominates(
     right: int,
     cost: Floats,
     gained: Floats,
+    tie: Floats,
     chain: Ints,
     future: int,
     required: Ints,
@@ -446,6 +411,8 @@ def _dominates(
 ) -> bool:
     """Return whether whatever the right label may become, the left one may too, and at least as well."""
     if cost[left] > cost[right] or gained[left] < gained[right]:
+        return False
+    if cost[left] == cost[right] and tie[left] > tie[right]:
         return False
     one, two = chain[left, USED], chain[right, USED]
     if (one & future & ~two) != 0:

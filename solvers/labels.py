@@ -99,6 +99,8 @@ class _Search:
         self.by_accuracy = query.objective == "accuracy" and not self.front
         self.top = query.top if query.kind == "rank" else 1
         self.costs = space.costs(measure(space.problem, query.additive))
+        self.tied = query.additive != "latency"
+        self.ties = self._ties()
         bits = np.left_shift(1, space.group)
         follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
         self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
@@ -112,6 +114,13 @@ class _Search:
         self.labels = 0
         self.reason = "stopped before the end"
         self.lock = Lock()
+
+    def _ties(self) -> tuple[NDArray[np.float64], ...]:
+        """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
+        if not self.tied:
+            return (np.empty(0), *(np.empty((0, 0, 0)) for _ in range(3)), np.empty((0, 0, 0, 0)), np.empty((0, 0)))
+        tie = self.space.costs(measure(self.space.problem, "latency"))
+        return tie.first, tie.span, tie.bare, tie.last, tie.send, tie.result
 
     def _keeper(self) -> Keeper:
         return Keeper(64 if self.front else self.top, self.layout.width)
@@ -185,7 +194,8 @@ class _Search:
         limited = space.most < len(set(space.group.tolist()))
         rules = (space.most, space.fewest, space.required, limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
-        tables = (costs.first, stay, space.accuracy, *pieces, space.option_exit, space.option_threshold)
+        exits = (space.option_exit, space.option_threshold)
+        tables = (costs.first, stay, space.accuracy, *pieces, *self.ties, *exits)
         keep = 1 if self.front else self.top
         limits = (budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
         where = (lane, space.problem.source, *rules, *places)
@@ -221,6 +231,6 @@ class _Search:
         rows = np.vstack([self.found.keys[: self.found.count], self.known.keys[: self.known.count]])
         costs = np.concatenate([self.found.costs[: self.found.count], self.known.costs[: self.known.count]])
         rights = np.concatenate([self.found.accuracies[: self.found.count], self.known.accuracies[: self.known.count]])
-        _, once = np.unique(rows, axis=0, return_index=True)
+        _, once = np.unique(np.delete(rows, -2, axis=1), axis=0, return_index=True)  # whatever the tie
         merge(fresh, costs[once], rights[once], rows[once], self.front, self.by_accuracy)
         return fresh

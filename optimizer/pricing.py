@@ -297,9 +297,10 @@ def _thresholds(
     if threshold is not None:
         raise QuestionError("give one threshold for all exits or a threshold for each of them, not both")
     if len(thresholds) != len(used) - 1:
+        wanted, got = _counted(len(used) - 1, "exit"), _counted(len(thresholds), "threshold")
         raise QuestionError(
-            f"the plan has {_counted(len(used) - 1, 'exit')} before its last, but {_counted(len(thresholds), 'threshold')} "
-            f"{'is' if len(thresholds) == 1 else 'are'} given; the last exit takes who is left and needs none"
+            f"the plan has {wanted} before its last, but {got} {'is' if len(thresholds) == 1 else 'are'} given; the "
+            "last exit takes who is left and needs none"
         )
     if len(used) > 1 and any(isnan(each) for each in problem.stay_alone.flat):
         raise QuestionError(

@@ -273,6 +273,8 @@ def plan(
     placement: Sequence[str],
     threshold: float | None = None,
     exits: Sequence[int] | None = None,
+    thresholds: Sequence[float] | None = None,
+    codecs: Sequence[str | None] | None = None,
 ) -> Plan:
     """Return the price of a plan that a person thought of.
 
@@ -286,6 +288,10 @@ def plan(
         One of the profile's thresholds; needed where there is more than one exit.
     exits
         1-based blocks whose branch is used; by default the end of every partition where the profile has exits.
+    thresholds
+        In place of `threshold`: one for every exit but the last, which takes who is left.
+    codecs
+        Codec at each cut, None where the output is sent as it is; by default everywhere.
 
     Raises
     ------
@@ -293,7 +299,7 @@ def plan(
         If a file is wrong, or there can be no such plan.
     """
     tables = problem(topology, profile)
-    return price(tables, decide(tables, partition, placement, threshold, exits))
+    return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
 
 
 def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explanation:
@@ -307,5 +313,6 @@ def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explana
         From `solve`, `rank`, `frontier` or `plan`.
     """
     tables = problem(topology, profile)
-    again = decide(tables, plan.partition, plan.placement, plan.threshold, plan.exits)
+    what = (plan.partition, plan.placement, plan.threshold, plan.exits)
+    again = decide(tables, *what, thresholds=plan.thresholds, codecs=plan.codecs)
     return explain_plan(price(tables, again), tables.nodes[tables.source])

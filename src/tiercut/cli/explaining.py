@@ -22,8 +22,14 @@ def explain(
     partition: Annotated[str | None, typer.Option(metavar="3,9,10", help="Last block of each partition.")] = None,
     placement: Annotated[str | None, typer.Option(metavar="a,b,c", help="Node of each partition.")] = None,
     threshold: Annotated[float | None, typer.Option(help="One of the profile's thresholds.")] = None,
+    thresholds: Annotated[
+        str | None, typer.Option(metavar="0.3,0.5", help="One for every exit but the last, in place of --threshold.")
+    ] = None,
     exits: Annotated[
         str | None, typer.Option(metavar="3,10", help="Blocks where samples may leave; default: every cut.")
+    ] = None,
+    codecs: Annotated[
+        str | None, typer.Option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")
     ] = None,
     source: given.Source = None,
     destination: given.Destination = None,
@@ -64,14 +70,21 @@ def explain(
         input_bytes=input_bytes,
         result_bytes=result_bytes,
     )
+    if partition is None and any(each is not None for each in (threshold, thresholds, exits, codecs)):
+        raise QuestionError("--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition")
     if plan is not None:
         problem = build_problem(*loaded)
         priced = price(problem, load_decision(problem, plan, rank))
     elif partition is not None and placement is not None:
         nodes = [name.strip() for name in placement.split(",")]
-        used = None if exits is None else _blocks("--exits", exits)
         priced = price_plan(
-            *loaded, partition=_blocks("--partition", partition), placement=nodes, threshold=threshold, exits=used
+            *loaded,
+            partition=_blocks("--partition", partition),
+            placement=nodes,
+            threshold=threshold,
+            exits=None if exits is None else _blocks("--exits", exits),
+            thresholds=None if thresholds is None else _thresholds(thresholds),
+            codecs=None if codecs is None else _codecs(codecs),
         )
     else:
         priced = solve(*loaded).best
@@ -96,3 +109,15 @@ def _blocks(option: str, text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise QuestionError(f"{option} is a list of block numbers such as 3,9,10, not '{text}'") from None
+
+
+def _thresholds(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")] if text.strip() else []
+    except ValueError:
+        raise QuestionError(f"--thresholds is a list of numbers such as 0.3,0.5, not '{text}'") from None
+
+
+def _codecs(text: str) -> list[str | None]:
+    names = [part.strip() for part in text.split(",")] if text.strip() else []
+    return [None if name == "none" else name for name in names]

@@ -107,7 +107,9 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
             data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), alpha=0.25, linewidths=0, zorder=1
         )
     front = slice(None, data.chosen[0]) if data.chosen else slice(None)
-    ax.step(data.x[front], data.y[front], where="post", color="black", linewidth=1, zorder=2)
+    left, right = view(data)
+    along = (np.append(data.x[front], right), np.append(data.y[front], data.y[front][-1:]))
+    ax.step(*along, where="post", color="black", linewidth=1, zorder=2)
     for parts in sorted(set(data.parts.tolist())):
         mask = data.parts == parts
         label = f"{parts} partition{'s' if parts > 1 else ''}"
@@ -117,8 +119,10 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
         ax.axvline(data.bound_x, color="black", linestyle="--", linewidth=0.9)
     if data.bound_y is not None:
         ax.axhline(data.bound_y, color="black", linestyle="--", linewidth=0.9)
-    ax.set_xscale("log" if _spread(data) > 30 else "linear")
+    ax.set_xscale("log" if right > 30 * left else "linear")
+    ax.set_xlim(left, right)
     ax.xaxis.set_major_formatter("{x:g}")
+    _count_beyond(data, right, ax)
     _name_chosen(data, ax)
     ax.set_xlabel(data.label)
     ax.set_ylabel("expected accuracy (%)")
@@ -126,10 +130,20 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
     ax.legend(loc="lower right", fontsize=8, framealpha=0.9)
 
 
-def _spread(data: TradeOff) -> float:
-    values = np.concatenate([data.cloud_x, data.x])
-    values = values[values > 0]
-    return float(values.max() / values.min()) if len(values) else 1.0
+def view(data: TradeOff) -> tuple[float, float]:
+    """Return the ends of the horizontal axis: the plans with room to their right, not all of a far-flung cloud."""
+    least, most = float(data.x.min()), float(max(data.x.max(), data.bound_x or 0.0))
+    cloud = float(data.cloud_x.max()) if len(data.cloud_x) else most
+    room = max(2.0 * (most - least), 0.15 * most)
+    right = max(min(cloud, most + room), 1.05 * most)
+    return least - 0.05 * (right - least) if right < 30 * least else 0.8 * least, right
+
+
+def _count_beyond(data: TradeOff, right: float, ax: Axes) -> None:
+    beyond = float(np.mean(data.cloud_x > right)) if len(data.cloud_x) else 0.0
+    if beyond > 0.005:
+        text = f"{beyond:.0%} of the sampled plans\nare further right →"
+        ax.text(0.99, 0.45, text, transform=ax.transAxes, ha="right", va="center", fontsize=7, color="0.35")
 
 
 def _name_chosen(data: TradeOff, ax: Axes) -> None:

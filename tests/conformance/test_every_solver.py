@@ -11,11 +11,12 @@ from support.questions import Question, assert_answered, is_small, questions
 from support.random_problems import Case, random_case
 from support.reference import within
 
+from tiercut.errors import QuestionError
 from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.options import Options
-from tiercut.solvers.registry import SOLVERS, Solver, find
+from tiercut.solvers.registry import SOLVERS, Solver, choose, find, needs
 
 CHUNKS = 10
 PROBLEMS = {"exhaustive": 2500}
@@ -51,13 +52,18 @@ def seeds_of(chunk: int, solver: Solver) -> range:
     return range(chunk * size, (chunk + 1) * size)
 
 
+def answerable(solver: Solver, found: list[Question]) -> list[Question]:
+    """Return the questions that a solver says it supports."""
+    return [each for each in found if needs(each.case.space, each.query) <= solver.supports]
+
+
 def solved(solver: Solver, question: Question) -> Outcome:
     return solver.solve(question.case.space, question.query, Options(workers=1))
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_an_exact_solver_answers_as_trying_everything_does(exact: Solver, chunk: int) -> None:
-    for question in asked(seeds_of(chunk, exact), ("latency", "accuracy"), plain=False):
+    for question in answerable(exact, asked(seeds_of(chunk, exact), ("latency", "accuracy"), plain=False)):
         outcome = solved(exact, question)
         assert_answered(question, [question.case.choice(decision) for decision in outcome.decisions])
         assert outcome.status == ("optimal" if question.wanted else "infeasible")
@@ -65,25 +71,25 @@ def test_an_exact_solver_answers_as_trying_everything_does(exact: Solver, chunk:
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_among_equals_the_order_of_the_project_decides(exact: Solver, chunk: int) -> None:
-    for question in asked(seeds_of(chunk, exact), ("latency", "accuracy"), plain=True):
+    for question in answerable(exact, asked(seeds_of(chunk, exact), ("latency", "accuracy"), plain=True)):
         got = [question.case.choice(decision) for decision in solved(exact, question).decisions]
         assert got == [score.choice for score in question.wanted], question.query
 
 
 def test_an_exact_solver_finds_the_fewest_bytes_under_bounds(exact: Solver) -> None:
-    for question in asked(range(500), ("bytes",), plain=False):
+    for question in answerable(exact, asked(range(500), ("bytes",), plain=False)):
         outcome = solved(exact, question)
         assert_answered(question, [question.case.choice(decision) for decision in outcome.decisions])
 
 
 def test_plans_that_are_equal_in_bytes_come_quickest_first(exact: Solver) -> None:
-    for question in asked(range(300), ("bytes",), plain=True):
+    for question in answerable(exact, asked(range(300), ("bytes",), plain=True)):
         got = [question.case.choice(decision) for decision in solved(exact, question).decisions]
         assert got == [score.choice for score in question.wanted], question.query
 
 
 def test_plans_are_admitted_differ_and_hold_the_bounds(solver: Solver) -> None:
-    for question in asked(range(120), ("latency", "accuracy"), plain=False):
+    for question in answerable(solver, asked(range(120), ("latency", "accuracy"), plain=False)):
         got = [question.case.choice(decision) for decision in solved(solver, question).decisions]
         known = {score.choice: score for score in question.scores}
         assert len(set(got)) == len(got)
@@ -94,7 +100,7 @@ def test_plans_are_admitted_differ_and_hold_the_bounds(solver: Solver) -> None:
 
 def test_no_point_of_a_frontier_beats_another(solver: Solver) -> None:
     for _, case in small_cases(range(200), plain=True):
-        if case.space.knows_accuracy:
+        if case.space.knows_accuracy and needs(case.space, Query(kind="frontier")) <= solver.supports:
             outcome = solver.solve(case.space, Query(kind="frontier"), Options())
             scores = [case.reference.score(case.choice(decision)) for decision in outcome.decisions]
             latencies, accuracies = [each.latency for each in scores], [each.accuracy for each in scores]
@@ -103,13 +109,13 @@ def test_no_point_of_a_frontier_beats_another(solver: Solver) -> None:
 
 
 def test_the_same_seed_gives_the_same_plans(solver: Solver) -> None:
-    for question in asked(range(60), ("latency", "accuracy"), plain=False):
+    for question in answerable(solver, asked(range(60), ("latency", "accuracy"), plain=False)):
         once, again = (solver.solve(question.case.space, question.query, Options(seed=3)) for _ in range(2))
         assert once.decisions == again.decisions
 
 
 def test_one_thread_and_two_give_the_same_plans(solver: Solver) -> None:
-    for question in asked(range(60), ("latency", "accuracy"), plain=True):
+    for question in answerable(solver, asked(range(60), ("latency", "accuracy"), plain=True)):
         one, two = (solver.solve(question.case.space, question.query, Options(workers=n)) for n in (1, 2))
         assert one.decisions == two.decisions
 
@@ -130,6 +136,24 @@ def test_a_solver_without_time_says_only_what_it_knows(solver: Solver) -> None:
     assert outcome.status in ("optimal", "feasible", "infeasible" if not solver.exact else "feasible")
     if outcome.status == "optimal":
         assert outcome.decisions == best.decisions
+
+
+def test_what_a_solver_does_not_support_is_refused_with_those_that_do(solver: Solver) -> None:
+    for question in asked(range(60), ("latency", "bytes", "accuracy"), plain=False):
+        space, query = question.case.space, question.query
+        if not needs(space, query) <= solver.supports:
+            with pytest.raises(QuestionError, match=f"solver '{solver.name}' does not answer .*; these do: ") as raised:
+                solver.solve(space, query, Options())
+            able = str(raised.value).split("these do: ")[1]
+            assert all(name in able for name, other in SOLVERS.items() if needs(space, query) <= other.supports)
+
+
+def test_the_solver_that_is_picked_supports_what_is_asked() -> None:
+    for question in asked(range(60), ("latency", "bytes", "accuracy"), plain=False):
+        picked, why = choose(question.case.space, question.query)
+        assert needs(question.case.space, question.query) <= picked.supports
+        assert picked.exact
+        assert why
 
 
 def test_an_outcome_names_its_solver_and_the_time_it_took(solver: Solver) -> None:

@@ -17,6 +17,7 @@ from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.answer_file import load_decision
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
+from tiercut.optimizer.query import Query
 
 EXITS = exits_data([0.5, 0.75, 1.0], [0.5, 0.25, 0.25])
 SIZES = [12.0, 8.0, 4.0, 0.0]
@@ -165,6 +166,36 @@ def load(path: Path, rank: int = 1) -> Plan:
 def test_any_rank_of_an_answer_file_can_be_read_back(saved: Path) -> None:
     answer = tiercut.rank(TOPOLOGY, PROFILE, top=3)
     assert [load(saved, rank) for rank in (1, 2, 3)] == list(answer)
+
+
+def test_a_plan_with_a_codec_comes_back_with_it(tmp_path: Path) -> None:
+    times = {"d": [None, 0.5, 0.5]}
+    codec = {"bytes": [None, 1.0, 1.0], "encode_s": times, "decode_s": times}
+    profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], SIZES, codecs={"small": codec}))
+    nodes = [{"name": "near", "slowdown": 100.0}, {"name": "far"}]
+    topology = tiercut.Topology.from_data(topology_data(nodes, [both("near", "far", 1, 4)]))
+    answer = tiercut.ask(topology, profile, Query(kind="rank", codec="small"))
+    path = tmp_path / "answer.json"
+    path.write_text(answer.to_json())
+    problem = tiercut.problem(topology, profile)
+    for rank, plan in enumerate(answer, 1):
+        assert price(problem, load_decision(problem, path, rank)).to_data(rank) == plan.to_data(rank)
+    assert any("small" in plan.codecs for plan in answer)
+    for plan in answer:
+        assert tiercut.explain(topology, profile, plan).plan.latency_s == plan.latency_s
+
+
+def test_a_plan_with_a_threshold_for_each_exit_comes_back_with_them(tmp_path: Path) -> None:
+    exits = exits_data([0.5, 0.75, 1.0], [0.25, 0.5, 1.0], [0.5, 0.75, 1.0], alone=True)
+    profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], SIZES, branch_s=[0.5] * 3, exits=exits))
+    answer = tiercut.ask(TOPOLOGY, profile, Query(kind="rank", per_exit=True, min_accuracy=0.8))
+    path = tmp_path / "answer.json"
+    path.write_text(answer.to_json())
+    problem = tiercut.problem(TOPOLOGY, profile)
+    for rank, plan in enumerate(answer, 1):
+        assert price(problem, load_decision(problem, path, rank)).to_data(rank) == plan.to_data(rank)
+    for plan in answer:
+        assert tiercut.explain(TOPOLOGY, profile, plan).plan.latency_s == plan.latency_s
 
 
 def test_a_rank_that_an_answer_file_does_not_have_is_refused_with_those_it_has(saved: Path) -> None:

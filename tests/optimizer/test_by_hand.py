@@ -13,8 +13,8 @@ import pytest
 from support.made import both, exits_data, one, plan_of, problem_of, profile_data, topology_data
 
 import tiercut
-from tiercut.optimizer.plan import Plan
-from tiercut.optimizer.pricing import evaluate
+from tiercut.optimizer.plan import Decision, Plan
+from tiercut.optimizer.pricing import evaluate, price
 from tiercut.optimizer.query import Query
 from tiercut.profiling.profile import Profile
 from tiercut.topologies.schema import Topology
@@ -332,6 +332,48 @@ def test_an_exit_after_a_cut_that_has_none_is_reached_by_all() -> None:
     assert plan.latency_s == 1 + 3 + 2.5 + 0.75 * 1.5 + 0.25 * 4 + 0.25 * 9
     assert plan.accuracy == 0.75 * 0.75 + 0.25
     assert [stage.exit_rate for stage in plan.stages] == [0.0, 0.75, 0.25]
+
+
+def test_an_exit_inside_a_partition_lets_samples_go_before_its_end() -> None:
+    """Exits 1 and 3 in one piece on far: input 4, 1.5 for all, 1/2 · 6.5, result 1.5; accuracy 1/2 · 0.5 + 1/2."""
+    plan = priced(topology_data("near far", PAIR), [3], "far", threshold=0.1, exits=[1, 3])
+    assert (plan.latency_s, plan.accuracy, plan.bytes_sent) == (10.25, 0.75, 14.0)
+    (stage,) = plan.stages
+    assert (stage.reach, stage.exit_rate, stage.compute_s) == (1.0, 1.0, 4.75)
+
+
+def test_an_exit_inside_a_partition_splits_it_into_spans() -> None:
+    """Block 1 with its branch took 1.25, blocks 2-3 with branch 3 took 5: 1.25 + 1/2 · 5."""
+    profile = network(span_s=[[1.25, 3.0, 6.0], [2.25, 5.0], [4.25]])
+    plan = priced(topology_data("near far", PAIR), [3], "near", threshold=0.1, exits=[1, 3], profile=profile)
+    assert plan.latency_s == 3.75
+
+
+def test_an_exit_inside_a_later_partition_counts_for_those_who_get_there() -> None:
+    """Near 1.5, 1/2 leave; onward 1/2 · 3; far: 1/2 · 2.5, 1/4 leave at branch 2, 1/4 · 4.5; results 1/2 · 1.5."""
+    plan = priced(topology_data("near far", PAIR), [1, 3], "near far", threshold=0.1, exits=[1, 2, 3])
+    assert plan.latency_s == 1.5 + 1.5 + 1.25 + 1.125 + 0.75
+    assert plan.accuracy == 0.5 * 0.5 + 0.25 * 0.75 + 0.25
+    assert (plan.stages[1].reach, plan.stages[1].compute_s) == (0.5, 2.5 + 0.5 * 4.5)
+
+
+def test_a_codec_takes_the_place_of_bytes_and_codings_and_costs_accuracy() -> None:
+    """After block 1: 4 bytes for 8, encoded in 1 and decoded in 0.5 s, a tenth less accurate; the codings are not paid.
+
+    1.5 + 1/2 · (1 + (1 + 4/4) + 0.5) + 1/2 · 6.5 + 1/2 · 1.5 = 7.25; accuracy 0.75 - 1/2 · 0.1; 1/2 · (4 + 2) bytes.
+    """
+    codec = {
+        "bytes": [None, 4.0, None],
+        "encode_s": {"d": [None, 1.0, None]},
+        "decode_s": {"d": [None, 0.5, None]},
+        "accuracy_drop": [None, 0.1, None],
+    }
+    profile = network(encode_s=[64.0] * 4, decode_s=[64.0] * 4, codecs={"half": codec})
+    problem = problem_of(topology_data("near far", PAIR), profile)
+    plan = price(problem, Decision((1, 3), (0, 1), (1, 3), 0, codecs=(0,)))
+    assert (plan.latency_s, plan.bytes_sent, plan.codecs) == (7.25, 3.0, ("half",))
+    assert plan.accuracy == pytest.approx(0.7, rel=1e-15)
+    assert (plan.stages[0].send_bytes, plan.stages[0].send_s) == (4.0, 3.5)
 
 
 def test_a_branch_whose_time_is_missing_counts_nothing() -> None:

@@ -13,6 +13,7 @@ from support.random_problems import random_case
 import tiercut
 from tiercut.errors import InfeasibleError, QuestionError
 from tiercut.optimizer.measures import MEASURES
+from tiercut.optimizer.pricing import decide
 from tiercut.optimizer.query import Query
 
 TOPOLOGY = tiercut.Topology.from_data(topology_data("near far", [both("near", "far", 1, 4)]))
@@ -95,6 +96,31 @@ def test_exits_may_be_named_in_any_order_and_twice() -> None:
 def test_a_plan_with_one_exit_takes_no_threshold() -> None:
     plan = tiercut.plan(TOPOLOGY, PROFILE, partition=[2, 3], placement=["near", "far"], threshold=0.2, exits=[3])
     assert (plan.threshold, plan.decision.threshold) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"threshold": 0.1, "codecs": ["half", None]}, ["1 cut", "2 codecs"]),
+        ({"threshold": 0.1, "codecs": ["hlaf"]}, ["no codec 'hlaf'", "did you mean 'half'?"]),
+        ({"threshold": 0.1, "codecs": ["half"]}, ["'half'", "the cut after block 2 from 'near' to 'far'"]),
+        ({"thresholds": [0.1, 0.2]}, ["1 exit before its last", "2 thresholds"]),
+        ({"thresholds": [0.3]}, ["no threshold 0.3", "nearest is 0.2"]),
+        ({"threshold": 0.1, "thresholds": [0.1]}, ["not both"]),
+    ],
+)
+def test_codecs_and_thresholds_that_do_not_fit_the_plan_are_refused(given: dict[str, Any], words: list[str]) -> None:
+    exits = EXITS | {"exit_rate_alone": [[0.5, 0.75, 1.0], [0.25, 0.5, 1.0]]}
+    codec = {"bytes": [None, 4.0, None]}
+    profile = tiercut.Profile.from_data(profile_data([1.0] * 3, [1.0] * 4, exits=exits, codecs={"half": codec}))
+    with pytest.raises(QuestionError) as raised:
+        decide(tiercut.problem(TOPOLOGY, profile), [2, 3], ["near", "far"], **given)
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+def test_a_threshold_for_each_exit_needs_rates_alone() -> None:
+    with pytest.raises(QuestionError, match=r"needs the key 'exits\.exit_rate_alone'"):
+        decide(tiercut.problem(TOPOLOGY, PROFILE), [2, 3], ["near", "far"], thresholds=[0.1])
 
 
 def test_an_exit_without_a_branch_is_refused_with_the_name_of_the_profile() -> None:

@@ -177,10 +177,6 @@ def test_an_unknown_solver_is_refused_with_the_names_of_those_there_are() -> Non
     assert all(name in str(raised.value) for name in ("auto", *SOLVERS))
 
 
-def test_auto_is_a_solver_that_proves_what_it_says() -> None:
-    assert find("auto").exact
-
-
 def test_every_solver_of_the_registry_goes_by_its_own_name() -> None:
     for name, solver in SOLVERS.items():
         assert solver.name == name

@@ -45,7 +45,9 @@ class Case:
     def decision(self, choice: Choice) -> Decision:
         """Return a choice of the reference as a decision of the package."""
         placement = tuple(self.problem.nodes.index(node) for node in choice.placement)
-        return Decision(choice.partition, placement, choice.exits, choice.threshold)
+        known = list(self.profile.get("codecs", {}))
+        codecs = tuple(None if codec is None else known.index(codec) for codec in choice.codecs)
+        return Decision(choice.partition, placement, choice.exits, choice.threshold, codecs=codecs)
 
     def choice(self, decision: Decision) -> Choice:
         """Return a decision of the package as a choice of the reference."""
@@ -94,7 +96,7 @@ def random_case(seed: int | list[int], *, plain: bool = False, blocks: int = 8, 
     names = [str(name) for name in draw.rng.permutation(NAMES)[: int(draw.rng.integers(1, nodes + 1))]]
     profile = _profile(draw, int(draw.rng.integers(1, blocks + 1)))
     topology = _topology(draw, names, list(profile["devices"]))
-    exits = None if "exits" not in profile or draw.often(0.5) else draw.pick(["cuts", "final"])
+    exits = None if "exits" not in profile or draw.often(0.4) else draw.pick(["cuts", "final", "free"])
     return Case(topology, profile, exits, "forward" if draw.often(0.3) else "any")
 
 
@@ -198,6 +200,21 @@ def _profile(draw: Draw, count: int) -> dict[str, Any]:
     made["devices"] = {name: _device(draw, branches) for name in names}
     if draw.often(0.5):
         made["reference"] = draw.pick(names)
+    if draw.often(0.4):
+        made["codecs"] = {
+            name: _codec(draw, count, names) for name in ("half", "quarter")[: int(draw.rng.integers(1, 3))]
+        }
+    return made
+
+
+def _codec(draw: Draw, count: int, devices: list[str]) -> dict[str, Any]:
+    """Draw another form of what crosses cuts, but for some of them; the last block's output is never sent."""
+    sizes = [None] + [None if draw.often(0.2) else draw.size() for _ in range(1, count)]
+    made: dict[str, Any] = {"bytes": sizes}
+    for key in ("encode_s", "decode_s"):
+        made[key] = {name: [None if size is None else draw.seconds() for size in sizes] for name in devices}
+    if draw.often(0.7):
+        made["accuracy_drop"] = [None if size is None else draw.share() / 10 for size in sizes]
     return made
 
 

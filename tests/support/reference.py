@@ -42,12 +42,19 @@ def number_of(quantity: str) -> float:
 
 @dataclass(frozen=True)
 class Choice:
-    """A decision: 1-based ends of partitions, names of nodes, 1-based exits, index of the threshold or None."""
+    """A decision: 1-based ends of partitions, names of nodes, 1-based exits, index of the threshold or None.
+
+    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all.
+    """
 
     partition: tuple[int, ...]
     placement: tuple[str, ...]
     exits: tuple[int, ...]
     threshold: int | None
+    codecs: tuple[str | None, ...] = ()
+
+    def codec(self, cut: int) -> str | None:
+        return self.codecs[cut] if self.codecs else None
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,15 @@ class Reference:
         return {node["name"]: number_of(node["price"]) for node in self.topology["nodes"] if "price" in node}
 
     @cached_property
+    def device_name(self) -> dict[str, str]:
+        """The device whose times each node uses."""
+        reference = self.profile.get("reference") or next(iter(self.profile["devices"]))
+        return {node["name"]: node.get("device") or reference for node in self.topology["nodes"]}
+
+    @cached_property
     def device(self) -> dict[str, dict[str, Any]]:
         """The record of times that each node uses."""
-        devices = self.profile["devices"]
-        reference = self.profile.get("reference") or next(iter(devices))
-        return {node["name"]: devices[node.get("device") or reference] for node in self.topology["nodes"]}
+        return {node: self.profile["devices"][name] for node, name in self.device_name.items()}
 
     @cached_property
     def branches(self) -> list[int]:
@@ -207,6 +218,17 @@ class Reference:
             return inf
         return self.coding(sender, "encode_s", block) + way + self.coding(receiver, "decode_s", block)
 
+    def coded(self, codec: str | None, block: int, sender: str, receiver: str) -> tuple[float, float, float]:
+        """Return bytes, seconds and fall in accuracy of what leaves a cut, as it is or through a codec."""
+        if codec is None:
+            return self.payload(block), self.send_seconds(block, sender, receiver), 0.0
+        record, ends = self.profile["codecs"][codec], (("encode_s", sender), ("decode_s", receiver))
+        size = record["bytes"][block]
+        seconds = [record[key][self.device_name[node]][block] * self.slowdown[node] for key, node in ends]
+        way = self.way_seconds(sender, receiver, size)
+        drop = record.get("accuracy_drop", [0.0] * (block + 1))[block]
+        return size, inf if way is None else seconds[0] + way + seconds[1], drop
+
     def result_seconds(self, node: str) -> float:
         """Return the seconds to send a prediction to the destination."""
         if self.destination in ("anywhere", node):
@@ -270,15 +292,17 @@ class Reference:
         firsts = [1, *(last + 1 for last in choice.partition[:-1])]
         latency = input_s = self.send_seconds(0, self.source, choice.placement[0])
         bytes_sent = self.payload(0) if choice.placement[0] != self.source else 0.0
-        parts = []
+        parts, dropped = [], 0.0
         for k, (node, first, last) in enumerate(zip(choice.placement, firsts, choice.partition, strict=True)):
             spans = self.compute_seconds(node, first, last, choice)
             reach, onward = self.stay(choice, first - 1), self.stay(choice, last)
             exit_rate = reach - onward
             result_s = self.result_seconds(node) if any(first <= e <= last for e in choice.exits) else 0.0
             following = choice.placement[k + 1] if k + 1 < len(choice.placement) else None
-            send_s = self.send_seconds(last, node, following) if following is not None else 0.0
-            send_bytes = self.payload(last) if following is not None else 0.0
+            send_bytes = send_s = 0.0
+            if following is not None:
+                send_bytes, send_s, drop = self.coded(choice.codec(k), last, node, following)
+                dropped += onward * drop
             latency += sum(share * seconds for share, seconds in spans)
             latency += exit_rate * result_s + onward * send_s
             bytes_sent += onward * send_bytes
@@ -287,7 +311,9 @@ class Reference:
             compute_s = sum(share * seconds for share, seconds in spans) / reach if reach else spans[0][1]
             blocks = (first, last)
             parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
-        sums = (latency, self._accuracy(choice), bytes_sent, self._energy(parts), self._cost(parts))
+        accuracy = self._accuracy(choice)
+        accuracy = None if accuracy is None else accuracy - dropped
+        sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
         return Score(choice, *sums, input_s, tuple(parts))
 
     def _energy(self, parts: Sequence[Part]) -> float | None:
@@ -303,7 +329,7 @@ class Reference:
             total += part.reach * part.compute_s * self.prices[part.node]
             if part.send_to is not None:
                 onward = part.reach - part.exit_rate
-                total += onward * self.way_dollars(part.node, part.send_to, self.payload(part.blocks[1]))
+                total += onward * self.way_dollars(part.node, part.send_to, part.send_bytes)
             if self.destination != "anywhere":
                 result_bytes = self.profile.get("result_bytes", 0)
                 total += part.exit_rate * self.way_dollars(part.node, self.destination, result_bytes)
@@ -325,14 +351,27 @@ class Reference:
         return exits or ("cuts" if self.exits is not None else "final")
 
     def partitions(self, exits: str | None) -> Iterator[tuple[int, ...]]:
-        """Yield every way to cut: each partition ending in a branch, or any, untrimmed."""
+        """Yield every way to cut: each partition ending in a branch; or anywhere, untrimmed; or anywhere and freely."""
         if self.rule(exits) == "cuts":
             for count in range(1, len(self.branches) + 1):
                 yield from combinations(self.branches, count)
             return
-        for count in range(self.blocks):
-            for cuts in combinations(range(1, self.blocks), count):
-                yield (*cuts, self.blocks)
+        for last in self.branches if self.rule(exits) == "free" else [self.blocks]:
+            for count in range(last):
+                for cuts in combinations(range(1, last), count):
+                    yield (*cuts, last)
+
+    def exit_sets(self, exits: str | None, partition: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield the sets of exits that may go with a partition; the last block that is used has one."""
+        if self.rule(exits) == "cuts":
+            yield partition
+        elif self.rule(exits) == "final":
+            yield partition[-1:]
+        else:
+            before = [branch for branch in self.branches if branch < partition[-1]]
+            for count in range(len(before) + 1):
+                for used in combinations(before, count):
+                    yield (*used, partition[-1])
 
     def placements(self, count: int, order: str) -> Iterator[tuple[str, ...]]:
         """Yield every placement of so many partitions that the order and the rule for tiers admit."""
@@ -347,26 +386,30 @@ class Reference:
 
     def lanes(self, exits: str | None) -> int:
         """Return by how many thresholds decisions are counted."""
-        return len(self.exits["thresholds"]) if self.exits is not None and self.rule(exits) == "cuts" else 1
+        return len(self.exits["thresholds"]) if self.exits is not None and self.rule(exits) != "final" else 1
 
     def decisions(self, exits: str | None, order: str) -> int:
         """Return how many decisions are admitted, each threshold counted, also where it has no effect."""
         ways = [len(list(self.placements(count, order))) for count in range(len(self.nodes) + 1)]
-        ends = len(self.branches)
         total = 0
         for count in range(1, len(ways)):
-            cuts = self.rule(exits) == "cuts"
-            total += (comb(ends, count) if cuts else comb(self.blocks - 1, count - 1)) * ways[count]
+            if self.rule(exits) == "cuts":
+                walks = comb(len(self.branches), count)
+            elif self.rule(exits) == "final":
+                walks = comb(self.blocks - 1, count - 1)
+            else:
+                walks = sum(comb(last - 1, count - 1) * 2**place for place, last in enumerate(self.branches))
+            total += walks * ways[count]
         return total * self.lanes(exits)
 
     def choices(self, exits: str | None, order: str) -> Iterator[Choice]:
         """Yield every plan once: thresholds without effect are None."""
         for partition in self.partitions(exits):
-            used = partition if self.rule(exits) == "cuts" else partition[-1:]
-            lanes: Sequence[int | None] = range(self.lanes(exits)) if len(used) > 1 else [None]
             for placement in self.placements(len(partition), order):
-                for threshold in lanes:
-                    yield Choice(partition, placement, used, threshold)
+                for used in self.exit_sets(exits, partition):
+                    lanes: Sequence[int | None] = range(self.lanes(exits)) if len(used) > 1 else [None]
+                    for threshold in lanes:
+                        yield Choice(partition, placement, used, threshold)
 
     def scores(self, exits: str | None, order: str) -> list[Score]:
         """Return the score of every plan that has a path."""

@@ -7,6 +7,7 @@ Run ``python experiments/joint/run.py``; the table in README.md is what it print
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import tiercut
 from tiercut import Answer, Query
@@ -62,10 +63,7 @@ def frontier_of(topology: str) -> str:
     last = answer.space.problem.block_count
     trimmed = sum(plan.partition[-1] < last for plan in answer)
     several = sum(len(plan.exits) > 1 for plan in answer)
-    backward = sum(
-        any(place[after] < place[before] for before, after in zip(plan.placement, plan.placement[1:], strict=False))
-        for plan in answer
-    )
+    backward = sum(any(place[after] < place[before] for before, after in pairwise(plan.placement)) for plan in answer)
     return (
         f"Of the {len(answer)} plans on the frontier of {topology}, {trimmed} are trimmed, "
         f"{several} have several exits and {backward} go backward."

@@ -1,0 +1,135 @@
+"""The registry of benchmarks: what to build, in which sizes, and what to run on it side by side."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import instances
+import peers
+
+import tiercut
+from tiercut import Answer, Options, Query
+
+__all__ = ["CASES", "Case"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A benchmark: a name, what it asks, its full and its smallest arguments, and what gives its rows."""
+
+    name: str
+    about: str
+    run: Callable[..., list[Row]]
+    full: dict[str, Any]
+    smoke: dict[str, Any]
+
+
+def _answer(
+    instance: instances.Instance, query: Query, solver: str, repeat: int = 1, **options: Any
+) -> tuple[Answer, Row]:
+    """Ask a few times and report the median; the solvers' own clock runs from the dense tables to the plans."""
+    topology, profile = instances.load(instance)
+    answers = [tiercut.ask(topology, profile, query, solver=solver, options=Options(**options)) for _ in range(repeat)]
+    seconds = median(answer.outcome.seconds for answer in answers)
+    answer = answers[-1]
+    row = {"solver": solver, "seconds": seconds, "decisions": answer.space.decisions, "plans": len(answer)}
+    return answer, row | {"status": answer.outcome.status, "work": answer.outcome.scored}
+
+
+def _scorers(blocks: int, nodes: int, thresholds: int, python: int) -> list[Row]:
+    """Score the same triplets three ways; each way's time for one triplet."""
+    instance = instances.chain(blocks, nodes, thresholds)
+    problem = tiercut.problem(*instances.load(instance))
+    answer, row = _answer(instance, Query(min_accuracy=0.5), "exhaustive", repeat=9)
+    rows = [row | {"ns_each": row["seconds"] / row["work"] * 1e9, "best": answer.best.latency_s}]
+    for name, run in (
+        ("numpy", lambda: peers.numpy_best(problem, 0.5)),
+        ("python", lambda: peers.python_best(problem, 0.5, python)),
+    ):
+        began = time.perf_counter()
+        best, scored = run()
+        seconds = time.perf_counter() - began
+        rows.append(
+            {"solver": name, "seconds": seconds, "work": scored, "ns_each": seconds / scored * 1e9, "best": best}
+        )
+    return [each | {"ratio": each["ns_each"] / rows[0]["ns_each"]} for each in rows]
+
+
+def _against(blocks: int, nodes: int, thresholds: int) -> list[Row]:
+    """Find the same frontier by labels and by scoring everything."""
+    instance = instances.chain(blocks, nodes, thresholds)
+    fast, first = _answer(instance, Query(kind="frontier"), "labels", repeat=5)
+    slow, second = _answer(instance, Query(kind="frontier"), "exhaustive")
+    same = [(plan.latency_s, plan.accuracy) for plan in fast] == [(plan.latency_s, plan.accuracy) for plan in slow]
+    return [first | {"ratio": 1.0}, second | {"ratio": second["seconds"] / first["seconds"], "same": same}]
+
+
+def _labels(blocks: int, nodes: int, thresholds: int, make: str = "chain", limit: float | None = None) -> list[Row]:
+    """Find a frontier by labels alone."""
+    instance = getattr(instances, make)(blocks, nodes, thresholds)
+    repeat = 1 if limit or blocks > 500 else 5
+    _, row = _answer(instance, Query(kind="frontier"), "labels", repeat=repeat, time_limit_s=limit)
+    return [row]
+
+
+def _crowd(blocks: int, edges: int, clouds: int) -> list[Row]:
+    """Find the five best plans of Scission's kind of question."""
+    instance = instances.crowd(blocks, edges, clouds)
+    rows = [
+        _answer(instance, Query(kind="rank", order="forward"), name, repeat=5)[1] for name in ("labels", "exhaustive")
+    ]
+    return [row | {"ratio": row["seconds"] / rows[0]["seconds"]} for row in rows]
+
+
+def _process(repeat: int) -> list[Row]:
+    """Time whole processes in turn: the imports that anybody pays, and a question."""
+    command = str(Path(sys.executable).with_name("tiercut"))
+    calls = {
+        "python -c 'import numpy, numba, pandas'": [sys.executable, "-c", "import numpy, numba, pandas"],
+        "tiercut --help": [command, "--help"],
+        "tiercut solve mobile resnet20-digits32": [command, "solve", "mobile", "resnet20-digits32"],
+    }
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeat + 1):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            subprocess.run(call, check=True, capture_output=True)
+            times[name].append(time.perf_counter() - began)
+    rows = [{"solver": name, "seconds": median(each[1:])} for name, each in times.items()]
+    return [row | {"ratio": row["seconds"] / rows[0]["seconds"]} for row in rows]
+
+
+_SMALL = {"blocks": 6, "nodes": 3, "thresholds": 2}
+
+CASES = (
+    Case("scorers", "the same triplets, scored three ways", _scorers,
+         {"blocks": 24, "nodes": 4, "thresholds": 20, "python": 300_000}, _SMALL | {"python": 50}),
+    Case("frontier-91x4x20", "one frontier, by labels and by scoring everything", _against,
+         {"blocks": 91, "nodes": 4, "thresholds": 20}, _SMALL),
+    Case("frontier-100x6x20", "a frontier by labels", _labels, {"blocks": 100, "nodes": 6, "thresholds": 20}, _SMALL),
+    Case("frontier-100x8x20", "a frontier by labels", _labels, {"blocks": 100, "nodes": 8, "thresholds": 20}, _SMALL),
+    Case("frontier-1000x8x20", "a frontier by labels", _labels, {"blocks": 1000, "nodes": 8, "thresholds": 20}, _SMALL),
+    Case("spans-55x3x10", "a frontier by labels, with measured spans", _labels,
+         {"blocks": 55, "nodes": 3, "thresholds": 10, "make": "spans"}, _SMALL | {"make": "spans"}),
+    Case("loose-20x5x20", "a frontier where the bound is weak", _labels,
+         {"blocks": 20, "nodes": 5, "thresholds": 20, "make": "loose", "limit": 60.0}, _SMALL | {"make": "loose"}),
+    Case("loose-40x5x20", "a frontier where the bound is weak", _labels,
+         {"blocks": 40, "nodes": 5, "thresholds": 20, "make": "loose", "limit": 60.0}, _SMALL | {"make": "loose"}),
+    Case("loose-60x5x20", "a frontier where the bound is weak", _labels,
+         {"blocks": 60, "nodes": 5, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
+    Case("loose-100x6x20", "a frontier where the bound is weak, two minutes at most", _labels,
+         {"blocks": 100, "nodes": 6, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
+    Case("crowd-92", "the five best on one device, ten edges, ten clouds", _crowd,
+         {"blocks": 92, "edges": 10, "clouds": 10}, {"blocks": 6, "edges": 2, "clouds": 2}),
+    Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),
+)  # fmt: skip
+"""Every benchmark, in the order of the report."""

@@ -1,0 +1,122 @@
+"""Seeded instances, as plain data of topology and profile files, in any size."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+import tiercut
+
+__all__ = ["chain", "crowd", "load", "loose", "spans"]
+
+Instance = tuple[dict[str, Any], dict[str, Any]]
+
+
+def load(instance: Instance) -> tuple[tiercut.Topology, tiercut.Profile]:
+    """Return an instance as the objects that every question takes."""
+    return tiercut.Topology.from_data(instance[0]), tiercut.Profile.from_data(instance[1])
+
+
+def chain(blocks: int, nodes: int, thresholds: int, *, seed: int = 0, link_cost: float = 1.0) -> Instance:
+    """Return a network on a chain from a slow device to a fast cloud.
+
+    Parameters
+    ----------
+    blocks, nodes, thresholds
+        Sizes.
+    seed
+        Of everything that is drawn.
+    link_cost
+        Multiplies the time that every link takes; 0.01 makes links nearly free.
+    """
+    rng = np.random.default_rng(seed)
+    slowdown = np.sort(rng.uniform(1, 60, nodes))[::-1]
+    machines = [{"name": f"n{v}", "slowdown": float(slowdown[v])} for v in range(nodes)]
+    profile = _profile(rng, blocks, thresholds, {"reference": _times(rng, blocks)})
+    return _topology(rng, machines, link_cost), profile
+
+
+def loose(blocks: int, nodes: int, thresholds: int, *, seed: int = 0) -> Instance:
+    """Return an instance whose relaxation is weak: each node is fast at blocks of its own, and links are nearly free.
+
+    A plan would like to come back to a node again and again, which the relaxed bound lets it do.
+    """
+    rng = np.random.default_rng(seed)
+    devices = {}
+    for v in range(nodes):
+        factor = np.where(rng.integers(nodes, size=blocks) == v, 1.0, 8.0)
+        devices[f"d{v}"] = _times(rng, blocks, factor)
+    machines = [{"name": f"n{v}", "device": f"d{v}"} for v in range(nodes)]
+    return _topology(rng, machines, 0.01), _profile(rng, blocks, thresholds, devices)
+
+
+def spans(blocks: int, nodes: int, thresholds: int, *, seed: int = 0) -> Instance:
+    """Return a chain whose device has measured times for every span of blocks."""
+    topology, profile = chain(blocks, nodes, thresholds, seed=seed)
+    rng = np.random.default_rng(seed)
+    device = profile["devices"]["reference"]
+    table = []
+    for first in range(blocks):
+        sums = np.cumsum(device["block_s"][first:]) * rng.uniform(0.7, 1.0, blocks - first)
+        table.append((sums + device["branch_s"][first:]).tolist())
+    device["span_s"] = table
+    return topology, profile
+
+
+def crowd(blocks: int, edges: int, clouds: int, *, seed: int = 0) -> Instance:
+    """Return Scission's kind of question: one device, several edges and clouds, one of each tier, no early exits."""
+    rng = np.random.default_rng(seed)
+    tiers = ["device"] + ["edge"] * edges + ["cloud"] * clouds
+    speed = {"device": (40, 40), "edge": (4, 12), "cloud": (1, 3)}
+    machines = [
+        {"name": f"{tier}{index}", "tier": tier, "slowdown": float(rng.uniform(*speed[tier]))}
+        for index, tier in enumerate(tiers)
+    ]
+    links = [_link(rng, a["name"], b["name"], 1.0) for i, a in enumerate(machines) for b in machines[i + 1 :]]
+    topology = _document(machines, links) | {"destination": "anywhere", "one_partition_per": "tier"}
+    profile = _profile(rng, blocks, 1, {"reference": _times(rng, blocks)})
+    del profile["exits"]
+    return topology, profile
+
+
+def _times(rng: np.random.Generator, blocks: int, factor: Any = 1.0) -> dict[str, Any]:
+    block_s = rng.uniform(1e-4, 2e-3, blocks) * factor
+    return {"statistic": "made", "block_s": block_s.tolist(), "branch_s": (block_s * 0.1).tolist()}
+
+
+def _profile(rng: np.random.Generator, blocks: int, thresholds: int, devices: dict[str, Any]) -> dict[str, Any]:
+    sizes = np.linspace(4e5, 4e3, blocks) * rng.uniform(0.3, 1.0, blocks)
+    accuracy = np.sort(rng.uniform(0.3, 0.95, blocks))
+    alone = np.sort(np.sort(rng.beta(0.8, 1.5, (thresholds, blocks)), axis=1), axis=0)
+    return {
+        "format": "tiercut.profile/1",
+        "model": f"made{blocks}",
+        "origin": "made up for a benchmark",
+        "input_bytes": 150000,
+        "result_bytes": 40,
+        "blocks": [{"name": f"b{i}", "output_bytes": int(sizes[i])} for i in range(blocks)],
+        "exits": {
+            "thresholds": np.linspace(0, 1, thresholds + 1)[1:].tolist(),
+            "exit_rate_alone": alone.tolist(),
+            "accuracy": accuracy.tolist(),
+        },
+        "devices": devices,
+    }
+
+
+def _topology(rng: np.random.Generator, machines: list[dict[str, Any]], link_cost: float) -> dict[str, Any]:
+    names = [machine["name"] for machine in machines]
+    links = [_link(rng, a, b, link_cost) for a, b in itertools.pairwise(names)]
+    return _document(machines, links)
+
+
+def _link(rng: np.random.Generator, a: str, b: str, cost: float) -> dict[str, Any]:
+    bandwidth, latency = rng.uniform(2e6, 1e8) / cost, rng.uniform(0.005, 0.05) * cost
+    return {"between": [a, b], "bandwidth": f"{bandwidth:.0f} b/s", "latency": f"{latency:.9f} s"}
+
+
+def _document(machines: list[dict[str, Any]], links: list[dict[str, Any]]) -> dict[str, Any]:
+    names = {"format": "tiercut.topology/1", "name": "made", "source": machines[0]["name"]}
+    return names | {"nodes": machines, "links": links}

@@ -1,0 +1,89 @@
+"""Run the benchmarks and write results.md: ``python experiments/benchmarks/run.py [NAME ...] [--smoke]``.
+
+Each case runs in a process of its own, so that its peak memory can be read; ratios are between rows of one case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from cases import CASES, Case  # noqa: E402
+
+
+def main() -> None:
+    """Read the call, run the cases one after the other, and write what they give."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="cases to run; default: all")
+    parser.add_argument("--smoke", action="store_true", help="the smallest sizes, to see that everything runs")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, default=HERE / "results.md")
+    given = parser.parse_args()
+    chosen = [case for case in CASES if not given.names or case.name in given.names]
+    if given.one:
+        print(json.dumps(run(chosen[0], smoke=given.smoke)))
+        return
+    results = [apart(case, smoke=given.smoke) for case in chosen]
+    text = report(results)
+    print(text)
+    if not given.smoke:
+        given.output.write_text(text, encoding="utf-8")
+
+
+def run(case: Case, *, smoke: bool) -> dict[str, Any]:
+    """Run one case here; memory is what the process grew by since everything was imported and compiled."""
+    case.run(**case.smoke)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = case.run(**(case.smoke if smoke else case.full))
+    unit = 1024 if sys.platform != "darwin" else 1
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit
+    return {"name": case.name, "about": case.about, "rows": rows, "memory_mb": grown / 1e6}
+
+
+def apart(case: Case, *, smoke: bool) -> dict[str, Any]:
+    """Run one case in a process of its own."""
+    call = [sys.executable, str(HERE / "run.py"), case.name, "--one", *(["--smoke"] if smoke else [])]
+    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def report(results: list[dict[str, Any]]) -> str:
+    """Return the results as a table."""
+    from importlib.metadata import version
+
+    packages = ", ".join(f"{name} {version(name)}" for name in ("tiercut", "numba", "numpy", "ortools"))
+    lines = [
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}; "
+        f"load {os.getloadavg()[0]:.1f} at the end. Command: `python experiments/benchmarks/run.py`.",
+        "",
+        "| case | by | decisions | seconds | ratio | work | status | plans | memory grown |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
+    ]
+    lines += [_line(result, row) for result in results for row in result["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+def _line(result: dict[str, Any], row: dict[str, Any]) -> str:
+    decisions = f"{row['decisions']:.3g}" if "decisions" in row else ""
+    ratio = f"{row['ratio']:.3g}" if "ratio" in row else ""
+    work = f"{row['work']:,}" if row.get("work") else ""
+    cells = (
+        *(result["name"], row["solver"], decisions, f"{row['seconds']:.4g}", ratio, work),
+        *(row.get("status", ""), str(row.get("plans", "")), f"{result['memory_mb']:.0f} MB"),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -27,16 +27,18 @@ import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures import Measure, measure
+from tiercut.optimizer.pricing import evaluate_tables
 from tiercut.optimizer.query import SLACK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Floats, Problem
     from tiercut.optimizer.query import Bound, Query
     from tiercut.optimizer.space import Costs, Space
 
-__all__ = ["BOUNDED", "Side", "bound_measure", "place_of", "side_bounds"]
+__all__ = ["BOUNDED", "Side", "bound_measure", "bound_value", "place_of", "side_bounds"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +130,17 @@ def bound_measure(problem: Problem, bound: Bound, rate_fps: float | None = None)
         if rate_fps is None:
             raise QuestionError("a bound on utilisation needs the rate at which frames arrive, such as rate: 30 fps")
         return _scaled(_computing(problem, here), rate_fps)
-    return BOUNDED[bound.measure](problem, here)
+    tables = BOUNDED[bound.measure](problem, here)
+    return _scaled(tables, 1.0 / problem.block_count) if bound.relative else tables
+
+
+def bound_value(problem: Problem, decision: Decision, bound: Bound, rate_fps: float | None = None) -> float:
+    """Return what a decision comes to in the measure that a bound is on."""
+    value = evaluate_tables(problem, decision, bound_measure(problem, bound, rate_fps))
+    if bound.measure != "share":
+        return value
+    whole = evaluate_tables(problem, decision, measure(problem, "latency"))
+    return value / whole if whole else 0.0
 
 
 def _plain(problem: Problem, bound: Bound) -> Measure:

@@ -38,6 +38,10 @@ def narrow(space: Space, query: Query) -> Space:
         _keep_to(space, here, allowed)
     for block, name in query.pins:
         _pin(allowed, block, place_of(problem, name))
+    if query.keep_first > problem.block_count:
+        raise QuestionError(
+            f"the first {query.keep_first} blocks cannot be kept on the source: the network has {problem.block_count}"
+        )
     source = np.arange(problem.node_count) == problem.source
     for block in range(1, query.keep_first + 1):
         _pin(allowed, block, source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import Literal
 
@@ -31,17 +31,43 @@ class Bound:
         What is bounded, and where; no place for the whole plan.
     at_most, at_least
         Greatest and least value, or None.
+    relative
+        Whether values of ``blocks`` are shares of the blocks that the network has.
+
+    Raises
+    ------
+    QuestionError
+        If it bounds nothing, or a value is out of range.
     """
 
     measure: str
     place: str | None = None
     at_most: float | None = None
     at_least: float | None = None
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        values = [value for value in (self.at_most, self.at_least) if value is not None]
+        if not values:
+            raise QuestionError(f"the bound on {self.name} says neither at_most nor at_least")
+        greatest = 1.0 if self.measure == "share" or self.relative else inf
+        for value in values:
+            if not (isfinite(value) and 0 <= value <= greatest):
+                wanted = "between 0 and 1" if greatest == 1.0 else "0 or more and finite"
+                raise QuestionError(f"the bound on {self.name} must be {wanted}, not {value:g}")
+        if len(values) == 2 and values[0] < values[1]:
+            raise QuestionError(f"the bound on {self.name} is at most {values[0]:g} and at least {values[1]:g}")
 
     @property
     def name(self) -> str:
         """What a person calls it, such as ``bytes:edge>cloud``."""
         return self.measure if self.place is None else f"{self.measure}:{self.place}"
+
+    @property
+    def halves(self) -> tuple[Bound, ...]:
+        """The same as bounds that each have one value."""
+        each = replace(self, at_least=None), replace(self, at_most=None)
+        return (self,) if self.at_most is None or self.at_least is None else each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +141,24 @@ class Query:
             raise QuestionError(f"max_latency must be 0 or more and finite, not {self.max_latency_s:g} s")
         if self.top < 1:
             raise QuestionError(f"top must be at least 1, not {self.top}")
+        if self.rate_fps is not None and not (isfinite(self.rate_fps) and self.rate_fps > 0):
+            raise QuestionError(f"the rate must be greater than 0 and finite, not {self.rate_fps:g} frames per second")
+        self._check_placement()
+
+    def _check_placement(self) -> None:
+        few, many = self.fewest_partitions, self.most_partitions
+        if (few is not None and few < 1) or (many is not None and many < 1):
+            raise QuestionError(f"there is at least 1 partition, not {few if few is not None and few < 1 else many}")
+        if few is not None and many is not None and few > many:
+            raise QuestionError(f"no plan has at least {few} and at most {many} partitions")
+        if self.keep_first < 0:
+            raise QuestionError(f"keep_first is a number of blocks, 0 or more, not {self.keep_first}")
+        for block, _ in self.pins:
+            if block < 1:
+                raise QuestionError(f"block {block} cannot be pinned: blocks are counted from 1")
+        both = [name for name in self.include if name in self.exclude]
+        if both:
+            raise QuestionError(f"'{both[0]}' cannot be both included and excluded")
 
     @property
     def needs_accuracy(self) -> bool:

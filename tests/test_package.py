@@ -53,7 +53,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def package_files(project: Path) -> set[str]:
     """Return what the package holds, found without setuptools."""
     source = project / "src"
-    data = [("topologies", "*.yaml"), ("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz")]
+    data = [("topologies", "*.yaml"), ("topologies/queries", "*.yaml")]
+    data += [("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz")]
     found = {source / "tiercut" / "py.typed"}
     for folder, _, names in os.walk(source / "tiercut", followlinks=True):
         found |= {Path(folder, name) for name in names if name.endswith(".py")}

@@ -2,8 +2,8 @@
 
 The grammar is small and strict on purpose: a number, then a unit of the expected kind. A small ``b``
 is a bit and a capital ``B`` a byte; ``k M G`` are powers of 1000 and ``Ki Mi Gi`` of 1024. Inside the
-program everything is seconds, bytes, bytes per second, watts, joules, dollars per second, dollars per
-byte and frames per second.
+program everything is seconds, bytes, bytes per second, watts, joules, dollars, dollars per
+second or byte, frames per second and shares of 1.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ UNITS = MappingProxyType(
         "size": _BYTES,
         "power": {"W": 1.0},
         "energy": {"J": 1.0},
+        "money": {"$": 1.0},
+        "share": {"%": 0.01},
         "price per time": {"$/h": 1 / 3600},
         "price per size": {"$/GB": 1e-9},
         "rate": {"fps": 1.0},
@@ -51,12 +53,15 @@ EXAMPLES = MappingProxyType(
         "size": "150 KB",
         "power": "250 W",
         "energy": "3 J",
+        "money": "0.01 $",
+        "share": "30 %",
         "price per time": "0.53 $/h",
         "price per size": "0.09 $/GB",
         "rate": "30 fps",
     }
 )
 
+_SIGNS = MappingProxyType({"energy": " J", "cost": " $"})
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(\S*)\s*")
 
@@ -123,12 +128,14 @@ def format_bytes(size: float) -> str:
 
 
 def format_amount(value: float, measure: str) -> str:
-    """Return what a plan costs in an additive measure, as people read it."""
-    if measure == "latency":
+    """Return a value of a measure of plans as people read it, and as `parse` reads it back."""
+    if measure in ("latency", "compute"):
         return format_seconds(value)
-    if measure == "bytes":
+    if measure in ("bytes", "memory"):
         return format_bytes(value)
-    return f"{value:.4g} J" if measure == "energy" else f"${value:.4g}"
+    if measure == "share":
+        return f"{value * 100:.4g} %"
+    return f"{value:.4g}{_SIGNS.get(measure, '')}"
 
 
 def format_bandwidth(rate: float) -> str:

@@ -50,7 +50,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     slow = np.array([node.slowdown for node in topology.nodes])
     accuracy = _accuracies(profile)
     branch = ~np.isnan(accuracy) if profile.exits is not None else _only_last(profile.block_count)
-    pieces = [_pieces(device, branch, profile.exits is not None) for device in devices]
+    pieces = [_pieces(device, len(branch)) for device in devices]
     payload = np.array(profile.payload_bytes)
     codecs = [_codec(profile, codec, devices, slow, topology) for codec in profile.codecs.values()]
     destination = topology.destination_index
@@ -174,9 +174,8 @@ def _stay_alone(exits: Exits | None, count: int) -> Floats:
     return made
 
 
-def _pieces(device: Device, branch: np.ndarray[tuple[int], np.dtype[np.bool_]], exits: bool) -> tuple[Floats, Floats]:
+def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
     """Return the N x N seconds of blocks i..j with branch j and without, before the slowdown."""
-    count = len(branch)
     branch_s = np.nan_to_num(_known(device.branch_s)) if device.branch_s is not None else np.zeros(count)
     if device.span_s is None:
         block_s = np.array(device.block_s, float)
@@ -187,9 +186,7 @@ def _pieces(device: Device, branch: np.ndarray[tuple[int], np.dtype[np.bool_]], 
     span = np.zeros((count, count))
     for first, row in enumerate(device.span_s):
         span[first, first:] = row
-    # Without exits no block but the last has a branch, so that a span is what it is.
-    bare = np.maximum(span - branch_s, 0.0) if exits else span.copy()
-    return span, bare
+    return span, np.maximum(span - branch_s, 0.0)
 
 
 def _transfers(topology: Topology, payload: Floats, devices: Sequence[Device], slow: Floats) -> Floats:

@@ -73,6 +73,7 @@ def _exit_faults(exits: Exits, count: int) -> Iterator[tuple[Key, str]]:
         yield ("exits",), "give 'exit_rate' (every branch present) or 'exit_rate_alone' (each branch by itself)"
     for field in ("exit_rate", "exit_rate_alone", "hit_rate_alone"):
         yield from _table(("exits", field), getattr(exits, field), len(exits.thresholds), count)
+        yield from _ghosts(("exits", field), getattr(exits, field), exits.accuracy)
     for index, row in enumerate(exits.exit_rate or ()):
         if len(row) == count and abs(sum(row) - 1) > SUM_TOLERANCE:
             yield (
@@ -85,6 +86,15 @@ def _exit_faults(exits: Exits, count: int) -> Iterator[tuple[Key, str]]:
             ("exits", "accuracy", len(exits.accuracy) - 1),
             "the last branch is the backbone's own and has an accuracy",
         )
+
+
+def _ghosts(key: Key, rows: list[list[float]] | None, accuracy: list[float | None]) -> Iterator[tuple[Key, str]]:
+    """Yield where samples leave by a branch that is not there; the model would count them as gone."""
+    for index, row in enumerate(rows or ()):
+        for block, (rate, right) in enumerate(zip(row, accuracy, strict=False)):
+            if right is None and rate > 0:
+                yield (*key, index, block), f"block {block + 1} has no branch (its accuracy is null), so this must be 0"
+                break
 
 
 def _table(key: Key, rows: list[list[float]] | None, height: int, width: int) -> Iterator[tuple[Key, str]]:

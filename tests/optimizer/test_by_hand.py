@@ -312,6 +312,13 @@ def test_a_span_that_ends_without_its_branch_costs_that_much_less() -> None:
     assert plan.latency_s == 2.5 + 2.0 + 4.25 + 1.5
 
 
+def test_a_span_less_its_branch_is_also_what_a_network_without_recorded_exits_takes() -> None:
+    """Block 1 with branch 1 took 1.25, the branch 0.5; block 2 with the classifier 2.25."""
+    profile = profile_data([1.0, 2.0], [12.0, 8.0, 4.0], branch_s=[0.5, 0.5], span_s=[[1.25, 3.0], [2.25]])
+    plan = priced(topology_data("near far", PAIR), [1, 2], "near far", profile=profile)
+    assert [stage.compute_s for stage in plan.stages] == [0.75, 2.25]
+
+
 def test_a_span_without_a_known_branch_time_stands_for_the_piece_without_it() -> None:
     profile = network(span_s=[[1.25, 3.0, 6.0], [2.25, 5.0], [4.25]])
     del profile["devices"]["d"]["branch_s"]

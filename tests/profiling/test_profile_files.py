@@ -377,6 +377,13 @@ def test_exits_without_rates_are_refused_with_both_ways_to_give_them(refused: Re
     assert "'exit_rate_alone'" in message
 
 
+@pytest.mark.parametrize("key", ["exit_rate", "exit_rate_alone", "hit_rate_alone"])
+def test_samples_that_leave_by_a_branch_that_is_not_there_are_refused(refused: Refused, key: str) -> None:
+    data = changed("exits", value=exits_data([0.5, None, 0.9], [0.5, 0.0, 0.5]))
+    data["exits"][key] = [[0.25, 0.25, 0.5]]
+    assert f"exits.{key}[0][1]: block 2 has no branch" in refused(data)
+
+
 def test_a_device_without_times_is_refused_with_the_keys_to_give(refused: Refused) -> None:
     message = refused(changed("devices", "d", value={"description": "idle"}))
     assert "devices.d: the device has no times; give 'block_s'" in message

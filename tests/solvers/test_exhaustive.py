@@ -62,8 +62,8 @@ def test_progress_is_told_while_it_works(large: Space) -> None:
 
 def test_when_the_time_is_up_the_best_so_far_is_returned_and_said_to_be_only_feasible(large: Space) -> None:
     began = time.perf_counter()
-    outcome = solved(large, Query(), time_limit_s=0.05)
-    assert time.perf_counter() - began < 2  # the whole work takes longer
+    outcome = solved(large, Query(), time_limit_s=0.3)
+    assert time.perf_counter() - began < 3  # the whole work takes longer
     assert outcome.status == "feasible"
     assert outcome.reason
     assert outcome.scored is not None
@@ -97,7 +97,7 @@ def test_a_progress_callback_that_fails_ends_the_search_with_its_error(large: Sp
     began = time.perf_counter()
     with pytest.raises(RuntimeError, match="the screen is gone"):
         solved(large, progress=fail)
-    assert time.perf_counter() - began < 2  # the whole work takes longer
+    assert time.perf_counter() - began < 3  # the whole work takes longer
 
 
 @pytest.mark.parametrize("kind", ["solve", "rank", "frontier"])

@@ -37,6 +37,8 @@ class Answer:
         Best first; along a frontier, quickest (or cheapest) first. Empty where nothing meets the question.
     message
         Where it is empty: which bound cannot be met, and the nearest value.
+    why
+        Why ``auto`` took this solver; empty where it was named.
     """
 
     space: Space
@@ -44,6 +46,7 @@ class Answer:
     outcome: Outcome
     plans: tuple[Plan, ...]
     message: str = ""
+    why: str = ""
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -85,6 +88,7 @@ class Answer:
                 "exact": self.outcome.exact,
                 "status": self.outcome.status,
                 "seconds": self.outcome.seconds,
+                "why": self.why or None,
             },
             "plans": [plan.to_data(rank) for rank, plan in enumerate(self.plans, 1)],
         }
@@ -98,5 +102,9 @@ class Answer:
         import pandas as pd
 
         columns = ["rank", "latency_s", "accuracy", "threshold", "partition", "placement", "exits", "bytes_sent"]
-        rows = [plan.to_data(rank) for rank, plan in enumerate(self.plans, 1)]
+        if self.space.per_exit:
+            columns.insert(4, "thresholds")
+        if any(codec is not None for plan in self.plans for codec in plan.codecs):
+            columns.append("codecs")
+        rows = [{"thresholds": None} | plan.to_data(rank) for rank, plan in enumerate(self.plans, 1)]
         return pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)

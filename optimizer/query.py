@@ -66,8 +66,9 @@ class Bound:
     @property
     def halves(self) -> tuple[Bound, ...]:
         """The same as bounds that each have one value."""
-        each = replace(self, at_least=None), replace(self, at_most=None)
-        return (self,) if self.at_most is None or self.at_least is None else each
+        if self.at_most is None or self.at_least is None:
+            return (self,)
+        return replace(self, at_least=None), replace(self, at_most=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

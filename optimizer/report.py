@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiercut import units
+from tiercut.optimizer.bound_text import shown
 from tiercut.optimizer.pricing import evaluate
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ def headline(answer: Answer) -> Text:
     size = f"{problem.block_count} blocks on {problem.node_count} nodes"
     lanes = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
     work = f"{answer.space.decisions:,} decisions"
+    why = f" ({answer.why})" if answer.why else ""
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
-        f": {size}{lanes}, {work}; {outcome.solver} {outcome.status} in {units.format_seconds(outcome.seconds)}",
+        f": {size}{lanes}, {work}; {outcome.solver}{why} {outcome.status} in {units.format_seconds(outcome.seconds)}",
     )
 
 
@@ -78,6 +80,7 @@ def _title(answer: Answer) -> str:
         bounds.append(f"accuracy ≥ {query.min_accuracy:g}")
     if query.max_latency_s is not None:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
+    bounds += [shown(half) for bound in query.bounds for half in bound.halves]
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = f"{query.additive} against accuracy" if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
-from math import floor, log10
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 
-from tiercut import units
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.answer import Answer
+from tiercut.optimizer.asked import Asked, make_query, merged
 from tiercut.optimizer.build import build_problem, warn_of_bare_spans
 from tiercut.optimizer.explain import Explanation, explain_plan
 from tiercut.optimizer.frontier import pareto
 from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import decide, evaluate, price
-from tiercut.optimizer.query import SLACK, Query
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.query_file import QueryFile, load_query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Profile
 from tiercut.solvers import registry
 from tiercut.solvers.options import Options
+from tiercut.solvers.refusal import why_none
 from tiercut.topologies.loader import load_topology
 from tiercut.topologies.schema import Topology
 
 if TYPE_CHECKING:
+    from tiercut.optimizer.outcome import Outcome
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Kind
-    from tiercut.optimizer.space import Exits, Order
 
-__all__ = ["ask", "explain", "frontier", "plan", "problem", "rank", "solve"]
+__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "solve"]
 
 TopologyLike: TypeAlias = Topology | str | os.PathLike[str]
 ProfileLike: TypeAlias = Profile | str | os.PathLike[str]
+QueryLike: TypeAlias = QueryFile | str | os.PathLike[str]
 
 
 def problem(topology: TopologyLike, profile: ProfileLike) -> Problem:
@@ -91,18 +92,26 @@ def ask(
     """
     profile = _profile(profile)
     tables = build_problem(_topology(topology), profile)
-    space = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
-    space = narrow(space, query)
+    whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
+    space = narrow(whole, query)
     _check(space, query)
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
-    found = registry.choose(space, query)[0] if solver == "auto" else registry.find(solver)
+    found, why = registry.choose(space, query) if solver == "auto" else (registry.find(solver), "")
     outcome = found.solve(space, query, options or Options())
     plans = [price(space.problem, decision) for decision in outcome.decisions]
     if query.kind == "frontier":
         plans = pareto([evaluate(space.problem, each.decision, query.additive) for each in plans], plans)
-    message = "" if plans else _why_none(space, query, found)
-    return Answer(space, query, outcome, tuple(plans), message)
+    message = "" if plans else _why_none(whole, query, found, outcome)
+    return Answer(space, query, outcome, tuple(plans), message, why)
+
+
+def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outcome) -> str:
+    if outcome.status == "infeasible":
+        return why_none(whole, query, solver)
+    return f"{solver.name} has found no plan that meets the question, and not proved that there is none: " + (
+        outcome.reason or "it tries only some"
+    )
 
 
 def _check(space: Space, query: Query) -> None:
@@ -112,78 +121,35 @@ def _check(space: Space, query: Query) -> None:
         raise QuestionError(f"{asked} needs the key '{key}', which profile '{space.problem.profile}' does not have")
 
 
-def _why_none(space: Space, query: Query, solver: registry.Solver) -> str:
-    """Name the bound that cannot be met, and the nearest value that can."""
-    asked = replace(query, kind="solve", objective="latency", min_accuracy=None, max_latency_s=None)
+class Question(Asked, total=False):
+    """The keywords of `solve`, `rank` and `frontier`: those of `tiercut.optimizer.asked.Asked`, and who answers.
 
-    def reach(**changes: object) -> Plan | None:
-        outcome = solver.solve(space, replace(asked, **changes), Options())  # type: ignore[arg-type]
-        return price(space.problem, outcome.decisions[0]) if outcome.decisions else None
+    Parameters
+    ----------
+    query
+        A question from a file: loaded, a path, or the name of one that comes with the package. Keywords add to it,
+        and take the place of what it says of the same thing.
+    solver
+        ``auto`` or the name of a solver.
+    options
+        Threads, seed, time limit, progress.
+    """
 
-    quickest = reach()
-    if quickest is None:
-        return "no plan is possible at all: the source is cut off from every node"
-    limit = units.format_seconds(query.max_latency_s or 0.0)
-    if query.max_latency_s is not None and quickest.latency_s > query.latency_cap:
-        least = _rounded_up(quickest.latency_s)
-        return f"no plan takes at most {limit}; the least latency is {least} ({quickest})"
-    best = reach(objective="accuracy", max_latency_s=query.max_latency_s)
-    if best is None or best.accuracy is None:
-        return "no plan meets the question"
-    within = f" within {limit}" if query.max_latency_s is not None else ""
-    message = (
-        f"no plan reaches an accuracy of {query.min_accuracy:g}{within}; "
-        f"the best that can be had{within} is {_rounded_down(best.accuracy)} ({best})"
-    )
-    enough = reach(min_accuracy=query.min_accuracy) if within else None
-    return message if enough is None else f"{message}, and that accuracy takes {_rounded_up(enough.latency_s)}"
+    query: QueryLike | None
+    solver: str
+    options: Options | None
 
 
-def _rounded_up(seconds: float) -> str:
-    """Return a latency in four digits that can be asked for where `seconds` can be had."""
-    shown = units.format_seconds(seconds)
-    if units.parse(shown, "time") >= seconds - SLACK / 2:
-        return shown
-    return units.format_seconds(seconds + 10.0 ** (floor(log10(seconds)) - 3) / 2)
-
-
-def _rounded_down(accuracy: float) -> str:
-    """Return an accuracy in six digits that can be asked for where `accuracy` can be had."""
-    return f"{floor((accuracy + SLACK / 2) * 1e6) / 1e6:.6g}"
-
-
-def solve(
-    topology: TopologyLike,
-    profile: ProfileLike,
-    *,
-    objective: str = "latency",
-    min_accuracy: float | None = None,
-    max_latency: str | float | None = None,
-    exits: Exits | None = None,
-    order: Order = "any",
-    solver: str = "auto",
-    options: Options | None = None,
-) -> Answer:
+def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
     """Return the best plan (problems P_lat and P_acc of the Joint model, section 2.4).
 
     Parameters
     ----------
     topology, profile
         Loaded ones, files, or the names of those that come with the package.
-    objective
-        What is made least: ``latency``, ``bytes``, ``energy`` or ``cost``; or greatest: ``accuracy``.
-    min_accuracy
-        Least accuracy, a share.
-    max_latency
-        Greatest expected latency: text such as ``"80 ms"``, or seconds.
-    exits
-        ``cuts``, ``final``, or None: cuts where the profile has exits.
-    order
-        ``any`` or ``forward``.
-    solver
-        ``auto`` or the name of a solver.
-    options
-        Threads, seed, time limit, progress.
+    **question
+        What is asked, as `Question` lists it: objective, min_accuracy, max_latency, exits, thresholds, codec, order,
+        bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first; query, solver, options.
 
     Raises
     ------
@@ -193,76 +159,39 @@ def solve(
     Examples
     --------
     >>> import tiercut
-    >>> answer = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.9)
+    >>> answer = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.9, bounds=["compute:watch<=1 s"])
     >>> answer.best.placement
     """
-    return _question("solve", topology, profile, objective, min_accuracy, max_latency, exits, order, solver, options)
+    return _question("solve", topology, profile, question)
 
 
-def rank(
-    topology: TopologyLike,
-    profile: ProfileLike,
-    *,
-    top: int = 5,
-    objective: str = "latency",
-    min_accuracy: float | None = None,
-    max_latency: str | float | None = None,
-    exits: Exits | None = None,
-    order: Order = "any",
-    solver: str = "auto",
-    options: Options | None = None,
-) -> Answer:
-    """Return the `top` best plans, best first; everything else is as in `solve`."""
-    given = (objective, min_accuracy, max_latency, exits, order, solver, options)
-    return _question("rank", topology, profile, *given, top=top)
+def rank(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
+    """Return the `top` (5) best plans, best first; everything else is as in `solve`."""
+    return _question("rank", topology, profile, question)
 
 
-def frontier(
-    topology: TopologyLike,
-    profile: ProfileLike,
-    *,
-    objective: str = "latency",
-    min_accuracy: float | None = None,
-    max_latency: str | float | None = None,
-    exits: Exits | None = None,
-    order: Order = "any",
-    solver: str = "auto",
-    options: Options | None = None,
-) -> Answer:
+def frontier(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
     """Return the Pareto frontier of the objective against accuracy, quickest first; the rest is as in `solve`."""
-    return _question("frontier", topology, profile, objective, min_accuracy, max_latency, exits, order, solver, options)
+    return _question("frontier", topology, profile, question)
 
 
-def _question(
-    kind: Kind,
-    topology: TopologyLike,
-    profile: ProfileLike,
-    objective: str,
-    min_accuracy: float | None,
-    max_latency: str | float | None,
-    exits: Exits | None,
-    order: Order,
-    solver: str,
-    options: Options | None,
-    top: int = 5,
-) -> Answer:
-    query = Query(
-        kind=kind,
-        objective=objective,
-        min_accuracy=min_accuracy,
-        max_latency_s=_seconds(max_latency),
-        exits=exits,
-        order=order,
-        top=top,
-    )
-    return ask(topology, profile, query, solver=solver, options=options)
+def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question: Question) -> Answer:
+    known = Question.__annotations__
+    for name in question:
+        if name not in known:
+            raise TypeError(f"{kind}(): {unknown_name('keyword', name, known)}")
+    loaded = _topology(topology), _profile(profile)
+    asked: dict[str, Any] = {key: value for key, value in question.items() if key in Asked.__annotations__}
+    if (file := question.get("query")) is not None:
+        said = file if isinstance(file, QueryFile) else load_query(file)
+        loaded = said.under(*loaded)
+        asked = dict(merged(said.asked, cast("Asked", asked)))
+    query = make_query(kind, cast("Asked", asked))
+    return ask(*loaded, query, solver=question.get("solver", "auto"), options=question.get("options"))
 
 
 def _seconds(latency: str | float | None) -> float | None:
-    try:
-        return units.parse(latency, "time") if isinstance(latency, str) else latency
-    except ValueError as error:
-        raise QuestionError(f"max_latency: {error}") from None
+    return make_query("solve", Asked(max_latency=latency)).max_latency_s
 
 
 def plan(

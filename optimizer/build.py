@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tiercut.profiling.profile import Codec, Device, Exits, Profile
     from tiercut.topologies.schema import Node, Topology
 
-__all__ = ["build_problem"]
+__all__ = ["build_problem", "rebuild_problem"]
 
 
 def build_problem(topology: Topology, profile: Profile) -> Problem:
@@ -87,6 +88,47 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         parameter_bytes=_known([block.parameter_bytes for block in profile.blocks]),
         activation_bytes=_known([block.activation_bytes for block in profile.blocks]),
         memory=_known([node.memory for node in topology.nodes]),
+    )
+
+
+def rebuild_problem(problem: Problem, before: Topology, topology: Topology, profile: Profile) -> Problem:
+    """Return the problem under other conditions, from the one that a topology and a profile made.
+
+    Parameters
+    ----------
+    problem
+        What `build_problem` made of `before` and `profile`.
+    before
+        The topology that it was made of.
+    topology
+        The same nodes and links, with other slowdowns, bandwidths and latencies.
+    profile
+        What was measured of the network.
+
+    Notes
+    -----
+    What a node computes scales with its slowdown; only what crosses links is worked out again.
+    """
+    devices = [_device(node, profile) for node in topology.nodes]
+    slow = np.array([node.slowdown for node in topology.nodes])
+    factor = (slow / np.array([node.slowdown for node in before.nodes]))[:, None, None]
+    same = bool(np.all(factor == 1.0))
+    payload, count = problem.payload_bytes, problem.block_count
+    result, destination = np.array([profile.result_bytes]), topology.destination_index
+    made = replace(
+        problem,
+        span_s=problem.span_s if same else problem.span_s * factor,
+        bare_s=problem.bare_s if same else problem.bare_s * factor,
+        transfer_s=_transfers(topology, payload, devices, slow),
+        result_s=_results(transfer_seconds(topology, result), destination, count),
+        transfer_cost=payload[:, None, None] * transfer_prices(topology, payload),
+        result_cost=profile.result_bytes * _results(transfer_prices(topology, result), destination, count),
+    )
+    if not profile.codecs:
+        return made
+    codecs = [_codec(profile, codec, devices, slow, topology) for codec in profile.codecs.values()]
+    return replace(
+        made, codec_s=np.stack([each[0] for each in codecs]), codec_cost=np.stack([each[3] for each in codecs])
     )
 
 

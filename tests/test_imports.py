@@ -22,12 +22,24 @@ MAY_IMPORT = {
     "optimizer": {"shared", "topologies", "profiling", "optimizer"},
     "solvers": {"shared", "optimizer", "solvers"},
     "api": {"shared", *EVERY_ROOM},
-    "cli": {"shared", "root", "api", "cli", *EVERY_ROOM},
-    "root": {"shared", "api", "cli", *EVERY_ROOM},
+    "reasoning": {"shared", "api", *EVERY_ROOM},
+    "cli": {"shared", "root", "api", "reasoning", "cli", *EVERY_ROOM},
+    "root": {"shared", "api", "reasoning", "cli", *EVERY_ROOM},
 }
 """Which part may import which; `shared` is what lies in src/tiercut beside `api`, `root` its __init__ and __main__."""
 
-FACES = {"answer", "answer_file", "build", "explain", "plots", "report"}
+FACES = {
+    "answer",
+    "answer_file",
+    "build",
+    "explain",
+    "parameters",
+    "plots",
+    "reasons",
+    "report",
+    "report_why",
+    "sensitivity",
+}
 """What a solver never sees of the optimizer: files, texts and pictures."""
 
 HEAVY = {"numba", "pandas", "matplotlib", "networkx", "tensorflow", "keras", "sklearn", "ortools", "pymoo", "grpc"}

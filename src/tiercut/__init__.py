@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from tiercut.optimizer.explain import Explanation
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.problem import Problem
-    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.query import Bound, Query
+    from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
+    from tiercut.optimizer.reasons import Why
     from tiercut.profiling.files import load_profile, recorded, save_profile
     from tiercut.profiling.profile import Profile
+    from tiercut.reasoning import why
     from tiercut.solvers.options import Options
     from tiercut.topologies.loader import load_topology, ready_made
     from tiercut.topologies.schema import Topology
@@ -28,6 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Bound",
     "Explanation",
     "InfeasibleError",
     "InputError",
@@ -36,22 +40,27 @@ __all__ = [
     "Problem",
     "Profile",
     "Query",
+    "QueryFile",
     "QuestionError",
     "TiercutError",
     "TiercutWarning",
     "Topology",
+    "Why",
     "ask",
     "explain",
     "frontier",
     "load_profile",
+    "load_query",
     "load_topology",
     "plan",
     "problem",
     "rank",
     "ready_made",
+    "ready_queries",
     "recorded",
     "save_profile",
     "solve",
+    "why",
 ]
 
 _HOMES = {
@@ -61,9 +70,12 @@ _HOMES = {
     "optimizer.explain": ("Explanation",),
     "optimizer.plan": ("Plan",),
     "optimizer.problem": ("Problem",),
-    "optimizer.query": ("Query",),
+    "optimizer.query": ("Bound", "Query"),
+    "optimizer.query_file": ("QueryFile", "load_query", "ready_queries"),
+    "optimizer.reasons": ("Why",),
     "profiling.files": ("load_profile", "recorded", "save_profile"),
     "profiling.profile": ("Profile",),
+    "reasoning": ("why",),
     "solvers.options": ("Options",),
     "topologies.loader": ("load_topology", "ready_made"),
     "topologies.schema": ("Topology",),

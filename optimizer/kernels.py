@@ -180,7 +180,8 @@ def enumerate_plans(
     most, deepest
         Most partitions in a key, and in the plans that are scored.
     first, middle, last, send, result
-        The tables of `tiercut.optimizer.space.Costs`; `middle` with branches or without, `send` N x M x M.
+        The tables of `tiercut.optimizer.space.Costs`: `middle` with branches or without, as cuts have them, `last` with
+        them, without the way of the result; `send` N x M x M.
     stay
         (N+1) x T: after each block, thresholds in the fast direction.
     accuracy, can_cut, can_end, group, rank, linked
@@ -233,7 +234,7 @@ def enumerate_plans(
             for end in range(start, blocks):
                 if not can_end[end]:
                     continue
-                piece, share = last[v, start, end], accuracy[end]
+                piece, back, share = last[v, start, end], result[end, v], accuracy[end]
                 cap, floor = cost_cap, accuracy_floor
                 if not front and count == costs.shape[0]:
                     if by_accuracy:
@@ -242,7 +243,7 @@ def enumerate_plans(
                         cap = min(cap, costs[count - 1])
                 hits = 0
                 for t in range(width):
-                    lane_cost[t] = cost[depth, t] + stay[start, t] * piece
+                    lane_cost[t] = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
                     lane_right[t] = right[depth, t] + stay[start, t] * share
                 if front:
                     for t in range(width):
@@ -324,10 +325,10 @@ def _uses(used: int, required: Ints) -> bool:
 @compiled
 def walk_plans(
     lane: int, source: int, most: int, fewest: int, required: Ints, exits_at: int, thresholds_at: int,
-    codecs_at: int, first: Floats, span: Floats, bare: Floats, last: Floats, send: Floats, result: Floats,
+    codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
-    side_bare: Floats, side_last: Floats, side_send: Floats, side_result: Floats, side_whole: Bools,
+    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools,
     side_caps: Floats, tied: bool, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats,
     accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> Any:  # fmt: skip
@@ -379,7 +380,7 @@ def walk_plans(
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
-                    c = cost[depth] + share * last[v, start, end]
+                    c = cost[depth] + share * span[v, start, end] + share * result[end, v]
                     a = right[depth] + share * accuracy[end]
                     scored += 1
                     if not (c <= cost_cap and c < np.inf) or a < accuracy_floor:
@@ -387,7 +388,7 @@ def walk_plans(
                     fits = True
                     for s in range(sides):
                         weight = 1.0 if side_whole[s] else share
-                        totals[s] = side[depth, s] + weight * side_last[s, v, start, end]
+                        totals[s] = side[depth, s] + weight * side_span[s, v, start, end] + share * side_result[s, end, v]
                         fits = fits and totals[s] <= side_caps[s]
                     if not fits:
                         continue

@@ -81,10 +81,7 @@ def price(problem: Problem, decision: Decision) -> Plan:
         compute = float(table[span.node, span.begin, span.end])
         back = float(problem.result_s[span.end, span.node]) if span.leaves else 0.0
         leave = span.reach - span.onward
-        if span.end + 1 == decision.partition[-1]:
-            latency += span.reach * (compute + back)
-        else:
-            latency = latency + span.reach * compute + leave * back
+        latency = latency + span.reach * compute + leave * back
         right += leave * float(problem.accuracy[span.end]) if span.leaves else 0.0
         sent += leave * _result_bytes(problem, span.node)
         open_stage.add(span, compute, back)

@@ -65,7 +65,7 @@ def sample_cloud(space: Space, count: int, *, name: str = "latency", seed: int =
     costs, accuracies = np.empty(len(keys)), np.empty(len(keys))
     tables = space.costs(measure(space.problem, name))
     cuts = bool(space.option_exit[0])
-    fitted = (tables.first, tables.span if cuts else tables.bare, tables.last, tables.send[0], tables.result)
+    fitted = (tables.first, tables.span if cuts else tables.bare, tables.span, tables.send[0], tables.result)
     stay = space.stay if cuts else np.ones((len(space.accuracy) + 1, 1))
     score_keys(keys, most, *fitted, stay, space.accuracy, costs, accuracies)
     return Cloud(costs, accuracies, keys[:, 0])

@@ -44,5 +44,5 @@ def score_keys(
             c = c + stay[end + 1, lane] * send[end, v, w]
             start, v = end + 1, w
         end = key[parts] - 1
-        costs[k] = c + stay[start, lane] * last[v, start, end]
+        costs[k] = c + stay[start, lane] * last[v, start, end] + stay[start, lane] * result[end, v]
         accuracies[k] = a + stay[start, lane] * accuracy[end]

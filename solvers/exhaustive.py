@@ -109,7 +109,7 @@ class _Work:
 
     def _walking(self, costs: Costs, sides: list[Side]) -> tuple[Any, ...]:
         space = self.space
-        tables = (costs.first, costs.span, costs.bare, costs.last, costs.send, costs.result, space.drops)
+        tables = (costs.first, costs.span, costs.bare, costs.send, costs.result, space.drops)
         rules = (space.option_exit, space.option_threshold, space.jump, space.inside, space.can_end)
         return (
             *tables,
@@ -136,14 +136,14 @@ class _Work:
                 space.fewest,
                 space.required,
                 *places,
-                *self.arrays[:7],
+                *self.arrays[:6],
             )
             task = (*head, np.ascontiguousarray(space.stay[:, lane]))
-        made = run(*task, *(self.arrays if self.fast else self.arrays[7:]), *kept)
+        made = run(*task, *(self.arrays if self.fast else self.arrays[6:]), *kept)
         keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
 
 
-_TABLES = ("first", "span", "bare", "last", "send", "result")
+_TABLES = ("first", "span", "bare", "send", "result")
 
 
 def _stacked(tables: list[NDArray[np.float64]], like: NDArray[np.float64]) -> NDArray[np.float64]:

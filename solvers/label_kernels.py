@@ -68,7 +68,7 @@ def allowances(costs: Floats, accuracies: Floats, count: int, cost_cap: float, f
 @compiled
 def budgets(
     allowed: Floats, low: float, high: float, stay: Floats, accuracy: Floats, span: Floats, bare: Floats,
-    last: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
+    send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
     begins: Ints, levels: Ints, inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools,
     budget: Floats, leaving: Floats, stop: Ints,
 ) -> None:  # fmt: skip
@@ -82,7 +82,7 @@ def budgets(
         Least and greatest accuracy of those who have left.
     stay
         Q, for one lane.
-    accuracy, span, bare, last, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
+    accuracy, span, bare, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
         The tables of `tiercut.optimizer.space.Space` and `Costs`.
     state_of, begins, levels
         (N+1) x Q: the state of (blocks done, level), -1 where it cannot be; S: both of each state, blocks done rising.
@@ -108,8 +108,9 @@ def budgets(
             row = budget[state, v]
             row[bottom : top + 1] = -np.inf
             for end in range(start, blocks):
-                if can_end[end] and last[v, start, end] < np.inf:
-                    shift, cost = _shift(share * accuracy[end], cells), share * last[v, start, end]
+                if can_end[end] and span[v, start, end] < np.inf:
+                    shift = _shift(share * accuracy[end], cells)
+                    cost = share * span[v, start, end] + share * result[end, v]
                     _raise(row, bottom, top, allowed, shift, 0, cells, cost)
                 for option in range(option_exit.shape[0]):
                     after = jump[levels[state], end, option]
@@ -196,8 +197,8 @@ PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10
 def grow_labels(
     lane: int, source: int, most: int, fewest: int, required: Ints, limited: bool, exits_at: int,
     thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, last: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
-    tie_span: Floats, tie_bare: Floats, tie_last: Floats, tie_send: Floats, tie_result: Floats,
+    bare: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
+    tie_span: Floats, tie_bare: Floats, tie_send: Floats, tie_result: Floats,
     option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
     leaving: Floats, allowed: Floats, cost_cap: float, floor: float, keep: int, cap: float, best_costs: Floats,
@@ -274,7 +275,7 @@ def grow_labels(
                 complete = complete and (lane == 0 or chain[here, ASKED] > 0)
                 for end in range(start, blocks):
                     if can_end[end] and complete:
-                        c = so_far + share * last[v, start, end]
+                        c = so_far + share * span[v, start, end] + share * result[end, v]
                         a = right + share * accuracy[end]
                         if c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor:
                             if found == found_cost.shape[0]:
@@ -287,7 +288,7 @@ def grow_labels(
                                 key[exits_at + chain[here, ASKED]] = end + 1
                             key[width - 1] = lane
                             if tied:
-                                bits[0] = tie[here] + share * tie_last[v, start, end]
+                                bits[0] = tie[here] + share * tie_span[v, start, end] + share * tie_result[end, v]
                                 key[width - 2] = bits.view(np.int64)[0]
                             found_cost[found], found_right[found] = c, a
                             found += 1

@@ -118,9 +118,9 @@ class _Search:
     def _ties(self) -> tuple[NDArray[np.float64], ...]:
         """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
         if not self.tied:
-            return (np.empty(0), *(np.empty((0, 0, 0)) for _ in range(3)), np.empty((0, 0, 0, 0)), np.empty((0, 0)))
+            return (np.empty(0), *(np.empty((0, 0, 0)) for _ in range(2)), np.empty((0, 0, 0, 0)), np.empty((0, 0)))
         tie = self.space.costs(measure(self.space.problem, "latency"))
-        return tie.first, tie.span, tie.bare, tie.last, tie.send, tie.result
+        return tie.first, tie.span, tie.bare, tie.send, tie.result
 
     def _keeper(self) -> Keeper:
         return Keeper(64 if self.front else self.top, self.layout.width)
@@ -183,7 +183,7 @@ class _Search:
         allowed, cap = self._allowed()
         right = space.accuracy[space.can_end]
         low = 0.0 if space.drops.any() else float(right.min())
-        pieces = (costs.span, costs.bare, costs.last, costs.send, costs.result, space.drops)
+        pieces = (costs.span, costs.bare, costs.send, costs.result, space.drops)
         walk = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end)
         nodes = (space.group, space.rank, space.linked)
         stay = np.ascontiguousarray(space.stay[:, lane])

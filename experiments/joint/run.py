@@ -12,9 +12,15 @@ from itertools import pairwise
 import tiercut
 from tiercut import Answer, Query
 
-TOPOLOGIES = ("mobile", "iot")
+CONDITIONS: dict[str, tuple[str, dict[str, dict[str, float]]]] = {
+    "mobile": ("mobile", {}),
+    "iot": ("iot", {}),
+    "iot with a better device": ("iot", {"slowdown": {"raspberry": 20.0}, "bandwidth": {"raspberry-micro": 12.5e6}}),
+}
+"""Topologies, and what is changed in them: the last has a device five times as fast, on 100 Mb/s."""
+
 PROFILE = "resnet20-digits32"
-BOUNDS = (0.40, 0.68, 0.90, 0.93, 0.967, 0.975, 0.98, 0.983, 0.985, 0.9875)
+BOUNDS = (0.40, 0.68, 0.90, 0.93, 0.967, 0.9672, 0.975, 0.98, 0.983, 0.985, 0.9875)
 
 WITHOUT: dict[str, dict[str, object]] = {
     "trimming or exits": {"exits": "final"},
@@ -26,7 +32,7 @@ WITHOUT: dict[str, dict[str, object]] = {
 
 def main() -> None:
     """Print a table for each topology, and how often each freedom shows on the frontier."""
-    for topology in TOPOLOGIES:
+    for topology in CONDITIONS:
         print(f"\n### {topology}\n")
         print("| accuracy ≥ | best plan | latency | " + " | ".join(f"without {name}" for name in WITHOUT) + " |")
         print("| --- | --- | --- |" + " --- |" * len(WITHOUT))
@@ -88,7 +94,8 @@ def most(topology: str, name: str, rule: dict[str, object]) -> str:
 
 def ask(topology: str, query: Query) -> Answer:
     """Answer a question about the recorded network."""
-    return tiercut.ask(topology, PROFILE, query)
+    name, changes = CONDITIONS[topology]
+    return tiercut.ask(tiercut.load_topology(name).with_changes(**changes), PROFILE, query)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ class Plan:
         )
         shown = next(parts)
         for codec, part in zip(self.codecs, parts, strict=True):
-            shown += f" → {part}" if codec is None else f" → [{codec}] → {part}"
+            shown += f" → {part}" if codec is None else f" → ({codec}) → {part}"
         return shown
 
     @property

@@ -67,7 +67,7 @@ def plans_table(answer: Answer) -> Table:
             plan.thresholds_shown,
             units.format_bytes(plan.bytes_sent),
             *([", ".join(map(str, plan.exits))] if inside else []),
-            str(plan),
+            Text(str(plan)),  # no markup: names may hold brackets
         )
     return table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
@@ -87,6 +87,7 @@ ResultBytes = Annotated[
 ]
 
 T = TypeVar("T")
+Conditions: TypeAlias = "Callable[[Topology, Profile], tuple[Topology, Profile]]"
 
 
 def quantity(option: str, text: str | None, kind: str) -> float | None:
@@ -109,6 +110,7 @@ def inputs(
     topology: str,
     profile: str,
     *,
+    below: Conditions | None = None,
     source: str | None = None,
     destination: str | None = None,
     bandwidth: Sequence[str] | None = None,
@@ -120,7 +122,7 @@ def inputs(
     input_bytes: str | None = None,
     result_bytes: str | None = None,
 ) -> tuple[Topology, Profile]:
-    """Load a topology and a profile under the conditions that the call names."""
+    """Load a topology and a profile under the conditions that the call names, on top of those of a query file."""
     from tiercut.profiling.files import load_profile
     from tiercut.topologies.loader import load_topology
 
@@ -134,14 +136,15 @@ def inputs(
         "forwarding": _one_of("--forwarding", forwarding, ("store", "cut-through")),
         "one_partition_per": _one_of("--one-partition-per", one_per, ("node", "tier")),
     }
-    loaded = load_topology(topology)
+    loaded, measured = load_topology(topology), load_profile(profile)
+    if below is not None:
+        loaded, measured = below(loaded, measured)
     if any(changes.values()):
         loaded = loaded.with_changes(**{key: value for key, value in changes.items() if value})  # type: ignore[arg-type]
     sizes = {
         "input_bytes": quantity("--input", input_bytes, "size"),
         "result_bytes": quantity("--result", result_bytes, "size"),
     }
-    measured = load_profile(profile)
     return loaded, measured.model_copy(update={key: size for key, size in sizes.items() if size is not None})
 
 

@@ -18,6 +18,7 @@ class Format(StrEnum):
 
     topology = "topology"
     profile = "profile"
+    query = "query"
 
 
 def show(
@@ -67,8 +68,14 @@ def _show_profile(file: str, plot: Path | None) -> None:
 
 def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
     """Print the JSON Schema of a file format, for editors."""
+    from tiercut.documents import Document
+    from tiercut.optimizer.query_file import QueryFile
     from tiercut.profiling.profile import Profile
     from tiercut.topologies.schema import Topology
 
-    model = Topology if name is Format.topology else Profile
-    typer.echo(writer.dumps(model.model_json_schema(), indent=2))
+    models: dict[Format, type[Document]] = {
+        Format.topology: Topology,
+        Format.profile: Profile,
+        Format.query: QueryFile,
+    }
+    typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli import asking
 from tiercut.cli.console import console, note, progress
 from tiercut.errors import InfeasibleError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_QUESTION = "Question"
 _SOLVER = "Solver"
 
 
@@ -28,31 +28,27 @@ def command(kind: "Kind") -> Callable[..., None]:
     def ask(
         topology: given.TopologyFile,
         profile: given.ProfileFile,
-        objective: Annotated[
-            str,
-            typer.Option(metavar="latency|accuracy|bytes|energy|cost", help="What counts.", rich_help_panel=_QUESTION),
-        ] = "latency",
-        min_accuracy: Annotated[
-            float | None, typer.Option(metavar="SHARE", help="Such as 0.92.", rich_help_panel=_QUESTION)
+        query: asking.File = None,
+        objective: asking.Objective = None,
+        min_accuracy: asking.MinAccuracy = None,
+        max_latency: asking.MaxLatency = None,
+        exits: asking.Exits = None,
+        thresholds: asking.Thresholds = None,
+        codec: asking.Codec = None,
+        bound: asking.Bounds = None,
+        rate: asking.Rate = None,
+        top: Annotated[
+            int | None,
+            typer.Option(help="How many plans; default: 5.", hidden=kind != "rank", rich_help_panel=asking.QUESTION),
         ] = None,
-        max_latency: Annotated[
-            str | None, typer.Option(metavar="TIME", help="Such as '80 ms'.", rich_help_panel=_QUESTION)
-        ] = None,
-        exits: Annotated[
-            str | None,
-            typer.Option(
-                metavar="cuts|final",
-                help="Where samples may leave: at every cut, or only at the end.",
-                rich_help_panel=_QUESTION,
-            ),
-        ] = None,
-        order: Annotated[
-            str,
-            typer.Option(
-                metavar="any|forward", help="Whether a later part may stand nearer.", rich_help_panel=_QUESTION
-            ),
-        ] = "any",
-        top: Annotated[int, typer.Option(help="How many plans.", hidden=kind != "rank", rich_help_panel=_QUESTION)] = 5,
+        order: asking.Order = None,
+        include: asking.Included = None,
+        exclude: asking.Excluded = None,
+        use_all_tiers: asking.UseAllTiers = None,
+        only: asking.Only = None,
+        partitions: asking.Partitions = None,
+        pin: asking.Pins = None,
+        keep_first: asking.KeepFirst = None,
         source: given.Source = None,
         destination: given.Destination = None,
         bandwidth: given.Bandwidths = None,
@@ -77,12 +73,13 @@ def command(kind: "Kind") -> Callable[..., None]:
         json: given.Json = False,
     ) -> None:
         from tiercut.api import ask as answer_to
-        from tiercut.optimizer.query import Query
         from tiercut.solvers.options import Options
 
+        file = asking.read_file(query)
         loaded = given.inputs(
             topology,
             profile,
+            below=None if file is None else file.under,
             source=source,
             destination=destination,
             bandwidth=bandwidth,
@@ -94,26 +91,40 @@ def command(kind: "Kind") -> Callable[..., None]:
             input_bytes=input_bytes,
             result_bytes=result_bytes,
         )
-        query = Query(
-            kind=kind,
-            objective=objective,
-            min_accuracy=min_accuracy,
-            max_latency_s=given.quantity("--max-latency", max_latency, "time"),
-            exits=exits,  # type: ignore[arg-type]  # Query refuses what it does not know
-            order=order,  # type: ignore[arg-type]
-            top=top,
+        asked = asking.question(
+            kind,
+            file,
+            {
+                "objective": objective,
+                "min_accuracy": min_accuracy,
+                "max_latency": max_latency,
+                "exits": exits,
+                "thresholds": thresholds,
+                "codec": codec,
+                "bounds": bound,
+                "rate": rate,
+                "top": top,
+                "order": order,
+                "include": include,
+                "exclude": exclude,
+                "use_all_tiers": use_all_tiers,
+                "only": only,
+                "partitions": partitions,
+                "pin": pin,
+                "keep_first": keep_first,
+            },
         )
         limit = given.quantity("--time-limit", time_limit, "time")
         with progress("scoring") as report:
             options = Options(seed=seed, workers=workers, time_limit_s=limit, progress=report)
-            answer = answer_to(*loaded, query, solver=solver, options=options)
+            answer = answer_to(*loaded, asked, solver=solver, options=options)
         _present(answer, json=json)
         if plot is not None:
             from tiercut.optimizer.plots import save_answer_plot
 
             whole = None
             if kind != "frontier" and answer.space.knows_accuracy:
-                unbounded = replace(query, kind="frontier", min_accuracy=None, max_latency_s=None)
+                unbounded = replace(asked, kind="frontier", min_accuracy=None, max_latency_s=None, bounds=())
                 whole = answer_to(*loaded, unbounded, solver=solver, options=options)
             save_answer_plot(answer, plot, frontier=whole, seed=seed)
             note(f"drew {plot}")

@@ -144,7 +144,7 @@ def _partitions(given: Mapping[str, Any], named: Callable[[str], str]) -> tuple[
     few, many = (fewest or 1, 1) if native else (max(fewest or 2, 2), most)
     if (many is not None and few > many) or (most is not None and few > most):
         raise QuestionError(
-            f"{named('only')} {given['only']} means {'1 partition' if many == 1 else '2 partitions or more'}, which "
+            f"{named('only')} {given['only']} means {'1 partition' if native else '2 partitions or more'}, which "
             f"{named('partitions')} excludes"
         )
     return few, many

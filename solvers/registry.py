@@ -86,6 +86,7 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
         for solver in (
             Solver("labels", "tiercut.solvers.labels", True, _all("sides", "crowd"), "grows what a bound lets pass"),
             Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
+            Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all(), "proves the best under any bounds"),
         )
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import isclose
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tiercut.api import ProfileLike, TopologyLike, ask
@@ -204,10 +205,9 @@ class _Study:
             return Sweep(
                 parameter, low, high, (Span(low, high, self.best, value, value),), ((low, value), (high, value))
             )
-        begin, end = sorted((parameter.place(low), parameter.place(high)))
-        walk = _Walk(self, parameter, begin, end)
+        walk = _Walk(self, parameter, low, high)
         parts = list(walk.levels() if self.query.objective == "accuracy" else [(None, walk.least(self.query))])
-        return Sweep(parameter, low, high, self._spans(parameter, parts, begin, end), _points(parameter, parts))
+        return Sweep(parameter, low, high, self._spans(walk, parts), _points(walk, parts))
 
     def _obstacle(self, parameter: Parameter) -> str:
         """Return why the best plan is no envelope over a parameter, or nothing."""
@@ -243,24 +243,25 @@ class _Study:
             raise QuestionError(f"solver '{outcome.solver}' could not prove an answer: {outcome.reason}")
         return outcome.decisions
 
-    def _spans(self, parameter: Parameter, parts: Sequence[_Part], begin: float, end: float) -> tuple[Span, ...]:
+    def _spans(self, walk: _Walk, parts: Sequence[_Part]) -> tuple[Span, ...]:
         """Return spans by value, low to high, from the parts of an envelope by place."""
-        pieces = [(level, each) for level, part in parts for each in part]
         made: list[Span] = []
-        for level, each in pieces:
-            ends = (each.line.at(each.begin), each.line.at(each.end)) if level is None else (level, level)
-            span = Span(each.begin, each.end, price(self.problem, each.decision), *ends)
-            if made and made[-1].plan == span.plan:
-                made[-1] = replace(made[-1], high=span.high, high_value=span.high_value)
-            else:
-                made.append(span)
-        reached = pieces[-1][1].end if pieces else begin
-        if reached < end:
-            made.append(Span(reached, end, None, None, None))
-        if parameter.kind != "bandwidth":
+        reached = walk.begin
+        for level, part in parts:
+            for each in part:
+                heights = _heights(each, level)
+                span = Span(each.begin, each.end, price(self.problem, each.decision), *heights)
+                reached = each.end
+                if made and made[-1].plan == span.plan:
+                    made[-1] = replace(made[-1], high=span.high, high_value=span.high_value)
+                else:
+                    made.append(span)
+        if reached < walk.end:
+            made.append(Span(reached, walk.end, None, None, None))
+        if walk.parameter.kind != "bandwidth":
             return tuple(made)
-        turned = (Span(1 / s.high, 1 / s.low, s.plan, s.high_value, s.low_value) for s in reversed(made))
-        return tuple(turned)
+        turned = reversed(made)
+        return tuple(Span(walk.value(s.high), walk.value(s.low), s.plan, s.high_value, s.low_value) for s in turned)
 
 
 _Part = tuple[float | None, tuple[Segment["Decision"], ...]]
@@ -270,18 +271,24 @@ _Part = tuple[float | None, tuple[Segment["Decision"], ...]]
 class _Walk:
     """The study of one parameter: solves by place, remembered."""
 
-    def __init__(self, study: _Study, parameter: Parameter, begin: float, end: float) -> None:
-        self.study, self.parameter, self.begin, self.end = study, parameter, begin, end
+    def __init__(self, study: _Study, parameter: Parameter, low: float, high: float) -> None:
+        self.study, self.parameter = study, parameter
         self.now = parameter.place(parameter.now)
+        self.exact = {parameter.place(each): each for each in (low, high, parameter.now)}
+        self.begin, self.end = begin, end = min(self.exact), max(self.exact)
         self.stops = sorted({x for x in kinks(parameter, study.topology) if begin < x < end} | {self.now})
         self.conditions: dict[float, tuple[Topology, Problem]] = {}
         self.known: dict[tuple[float, Query], Decision] = {}
+
+    def value(self, x: float) -> float:
+        """Return the parameter's value at a place, without the rounding of 1/(1/value) where it is known."""
+        return self.exact.get(x, self.parameter.value(x))
 
     def at(self, x: float) -> tuple[Topology, Problem]:
         """Return the topology with the parameter at x, and its tables."""
         if x not in self.conditions:
             study = self.study
-            changed = self.parameter.applied(study.topology, self.parameter.value(x))
+            changed = self.parameter.applied(study.topology, self.value(x))
             tables = rebuild_problem(study.problem, study.topology, changed, study.profile)
             self.conditions[x] = changed, tables
         return self.conditions[x]
@@ -350,11 +357,30 @@ class _Walk:
         return max(less, key=right.__getitem__, default=None)
 
 
-def _points(parameter: Parameter, parts: Sequence[_Part]) -> tuple[tuple[float, float], ...]:
-    """Return the corners of the best value, by value of the parameter."""
-    made = []
+def _heights(segment: Segment[Decision], level: float | None) -> tuple[float, float]:
+    """Return the best value at both ends."""
+    line = segment.line
+    return (line.at(segment.begin), line.at(segment.end)) if level is None else (level, level)
+
+
+def _points(walk: _Walk, parts: Sequence[_Part]) -> tuple[tuple[float, float], ...]:
+    """Return the corners of the best value, by value of the parameter; where it goes straight on there is none."""
+    corners: list[tuple[float, float]] = []
     for level, part in parts:
         for each in part:
-            ends = (each.line.at(each.begin), each.line.at(each.end)) if level is None else (level, level)
-            made += [(parameter.value(each.begin), ends[0]), (parameter.value(each.end), ends[1])]
-    return tuple(dict.fromkeys(sorted(made)))
+            for corner in zip((each.begin, each.end), _heights(each, level), strict=True):
+                if not corners or not _close(corners[-1], corner):
+                    corners.append(corner)
+    bent = [b for a, b, c in zip(corners, corners[1:], corners[2:], strict=False) if not _straight(a, b, c)]
+    kept = [*corners[:1], *bent, *corners[1:][-1:]]
+    return tuple(sorted((walk.value(x), height) for x, height in kept))
+
+
+def _close(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] == other[0] and isclose(one[1], other[1], rel_tol=1e-9)
+
+
+def _straight(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    if a[0] == b[0] or b[0] == c[0]:
+        return False
+    return isclose(a[1] + (c[1] - a[1]) * (b[0] - a[0]) / (c[0] - a[0]), b[1], rel_tol=1e-9)

@@ -163,7 +163,7 @@ def test_a_wrong_query_file_is_refused_with_its_place(
 
 @pytest.mark.parametrize("format_", ["tiercut.query/2", "tiercut.topology/1", "query"])
 def test_another_format_is_refused(tmp_path: Path, format_: str) -> None:
-    with pytest.raises(InputError, match="tiercut.query/1"):
+    with pytest.raises(InputError, match=r"tiercut\.query/1"):
         load_query(written(tmp_path, f"format: {format_}\n"))
 
 

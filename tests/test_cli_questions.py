@@ -1,0 +1,326 @@
+"""``tiercut solve``, ``rank`` and ``frontier`` as commands: flags, query files, messages and statuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.made import both, exits_data, profile_data, topology_data
+
+from tiercut.cli import main
+
+NODES = [
+    {"name": "pi", "tier": "device", "slowdown": 4.0},
+    {"name": "box", "tier": "edge", "slowdown": 2.0},
+    {"name": "big", "tier": "cloud"},
+]
+LINKS = [both("pi", "box", 1, 4), both("pi", "big", 4, 4), both("box", "big", 2, 4)]
+RATES = ([0.25, 0.5, 1.0], [0.5, 0.75, 1.0])
+CODEC = {
+    "bytes": [None, 1.0, 1.0],
+    "encode_s": {"d": [None, 0.01, 0.01]},
+    "decode_s": {"d": [None, 0.01, 0.01]},
+    "accuracy_drop": [None, 0.01, 0.01],
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("files")
+    exits = exits_data([0.5, 0.75, 0.9], *RATES, alone=True)
+    profile = profile_data([1.0, 2.0, 4.0], [12.0, 8.0, 4.0, 0.0], exits=exits, codecs={"small": CODEC})
+    paths = [folder / "topology.json", folder / "profile.json"]
+    for path, data in zip(paths, (topology_data(NODES, LINKS), profile), strict=True):
+        path.write_text(json.dumps(data))
+    return [str(path) for path in paths]
+
+
+@pytest.fixture
+def call(files: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command as the shell does; return status, standard output and standard error."""
+
+    def run(command: str, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tiercut", command, *files, *arguments])
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 1
+        else:
+            status = 0
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def plans(call: Any, *arguments: str, command: str = "rank") -> list[dict[str, Any]]:
+    top = ("--top", "1000") if command == "rank" and "--top" not in arguments else ()
+    status, out, err = call(command, *arguments, *top, "--json")
+    assert status == 0, err
+    found: list[dict[str, Any]] = json.loads(out)["plans"]
+    assert found
+    return found
+
+
+def test_exits_are_where_the_flag_says(call: Any) -> None:
+    assert all(plan["exits"] == [3] for plan in plans(call, "--exits", "final"))
+    assert all(plan["exits"] == plan["partition"] for plan in plans(call, "--exits", "cuts"))
+    assert any(set(plan["exits"]) - set(plan["partition"]) for plan in plans(call, "--exits", "free"))
+
+
+def test_thresholds_per_exit_are_listed(call: Any) -> None:
+    found = plans(call, "--thresholds", "per-exit")
+    assert all(plan["threshold"] is None for plan in found)
+    assert {tuple(plan["thresholds"]) for plan in found if len(plan["exits"]) == 3} == {
+        (a, b) for a in (0.1, 0.2) for b in (0.1, 0.2)
+    }
+    assert all("thresholds" not in plan for plan in plans(call, "--thresholds", "one"))
+
+
+def test_codecs_are_named_cut_by_cut(call: Any) -> None:
+    assert all(not any(plan["codecs"]) for plan in plans(call))
+    assert all(all(each == "small" for each in plan["codecs"]) for plan in plans(call, "--codec", "small"))
+    assert {None, "small"} == {each for plan in plans(call, "--codec", "auto") for each in plan["codecs"]}
+    _, out, _ = call("solve", "--codec", "small", "--only", "distributed")
+    assert "(small)" in out
+
+
+def test_bounds_hold(call: Any) -> None:
+    all_plans = plans(call)
+    kept = plans(call, "--bound", "compute:device<=4 s", "--bound", "blocks:edge>=1")
+    for plan in kept:
+        seconds = [s["reach"] * s["compute_s"] for s in plan["stages"] if s["node"] == "pi"]
+        assert sum(seconds) <= 4
+        assert "box" in plan["placement"]
+    assert len(kept) == sum(
+        "box" in plan["placement"]
+        and sum(s["reach"] * s["compute_s"] for s in plan["stages"] if s["node"] == "pi") <= 4
+        for plan in all_plans
+    )
+
+
+def test_rate_bounds_how_busy_a_node_may_be(call: Any) -> None:
+    kept = plans(call, "--rate", "0.1 fps", "--bound", "utilisation:pi<=0.5")
+    assert 0 < len(kept) < len(plans(call))
+    assert all(s["reach"] * s["compute_s"] <= 5 for plan in kept for s in plan["stages"] if s["node"] == "pi")
+
+
+@pytest.mark.parametrize(
+    ("flags", "right"),
+    [
+        (("--include", "edge"), lambda plan: "box" in plan["placement"]),
+        (("--include", "box", "--include", "big"), lambda plan: {"box", "big"} <= set(plan["placement"])),
+        (("--exclude", "cloud"), lambda plan: "big" not in plan["placement"]),
+        (("--use-all-tiers",), lambda plan: len(plan["placement"]) == 3),
+        (("--only", "native"), lambda plan: len(plan["partition"]) == 1),
+        (("--only", "distributed"), lambda plan: len(plan["partition"]) > 1),
+        (("--partitions", "2"), lambda plan: len(plan["partition"]) == 2),
+        (("--partitions", "1-2"), lambda plan: len(plan["partition"]) <= 2),
+        (
+            ("--pin", "2=edge"),
+            lambda plan: (
+                plan["partition"][-1] < 2
+                or plan["placement"][next(k for k, last in enumerate(plan["partition"]) if last >= 2)] == "box"
+            ),
+        ),
+        (("--keep-first", "2"), lambda plan: plan["placement"][0] == "pi" and plan["partition"][0] != 1),
+        (
+            ("--order", "forward"),
+            lambda plan: plan["placement"] == [n for n in ("pi", "box", "big") if n in plan["placement"]],
+        ),
+    ],
+)
+def test_a_rule_of_placement_leaves_exactly_the_plans_that_keep_it(
+    call: Any, flags: tuple[str, ...], right: Any
+) -> None:
+    every = plans(call)
+    kept = plans(call, *flags)
+    if flags[0] == "--keep-first":  # a plan that ends after block 1 keeps it too
+        assert [plan for plan in kept if plan["partition"] != [1]] == _ranked([p for p in every if right(p)], kept)
+        return
+    wanted = [plan for plan in every if right(plan)]
+    assert [_what(plan) for plan in kept] == [_what(plan) for plan in wanted]
+
+
+def _what(plan: dict[str, Any]) -> Any:
+    return plan["partition"], plan["placement"], plan["threshold"]
+
+
+def _ranked(wanted: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    known = [_what(plan) for plan in wanted]
+    return [plan for plan in kept if _what(plan) in known]
+
+
+def test_without_removes_the_machine_and_exclude_only_its_work(call: Any) -> None:
+    assert call("solve", "--without", "box", "--include", "edge")[0] == 2
+    assert call("solve", "--exclude", "box", "--include", "edge")[0] == 3
+
+
+def test_a_query_file_lies_below_the_flags(call: Any, tmp_path: Path) -> None:
+    path = tmp_path / "query.yaml"
+    path.write_text("format: tiercut.query/1\nonly: distributed\ntop: 2\nexclude: [cloud]\nlatency: {pi-box: 9 s}\n")
+    found = plans(call, "--query", str(path), "--top", "2")
+    assert len(found) == 2
+    assert all(set(plan["placement"]) == {"pi", "box"} for plan in found)
+    assert all(len(plan["partition"]) == 1 for plan in plans(call, "--query", str(path), "--only", "native"))
+    direct = ["--only", "distributed", "--exclude", "cloud"]
+    assert found == plans(call, *direct, "--latency", "pi-box=9 s", "--top", "2")
+    assert plans(call, "--query", str(path), "--latency", "pi-box=1 s", "--top", "2") == plans(
+        call, *direct, "--top", "2"
+    )
+
+
+def test_a_ready_made_query_is_found_by_name(call: Any) -> None:
+    assert all(plan["placement"] == ["box"] for plan in plans(call, "--query", "edge-only"))
+
+
+def test_every_kind_of_answer_takes_the_question(call: Any) -> None:
+    for command in ("solve", "rank", "frontier"):
+        found = plans(call, "--exclude", "cloud", "--bound", "compute:pi<=20 s", command=command)
+        assert all("big" not in plan["placement"] for plan in found)
+
+
+def test_the_answer_says_who_answers_and_why(call: Any) -> None:
+    _, out, _ = call("solve", "--json")
+    assert json.loads(out)["solver"]["name"] == "labels"
+    assert json.loads(out)["solver"]["why"] == "exact without enumeration"
+    assert json.loads(call("solve", "--json", "--solver", "labels")[1])["solver"]["why"] is None
+    assert "labels (exact without enumeration) optimal" in " ".join(call("solve")[1].split())
+
+
+def test_people_see_thresholds_exits_and_bounds(call: Any) -> None:
+    flags = ("--thresholds", "per-exit", "--exits", "free", "--partitions", "3", "--bound", "blocks:edge>=1")
+    status, out, _ = call("rank", *flags, "--top", "1000")
+    assert status == 0
+    assert "blocks:edge >= 1" in out
+    assert "exits" in out
+    assert "0.1, 0.2" in out
+
+
+def test_an_answer_with_thresholds_and_codecs_can_be_explained(call: Any, tmp_path: Path) -> None:
+    flags = ("--thresholds", "per-exit", "--codec", "auto", "--exits", "free", "--partitions", "2")
+    _, out, _ = call("rank", *flags, "--json")
+    path = tmp_path / "answer.json"
+    path.write_text(out)
+    for plan in json.loads(out)["plans"]:
+        status, told, err = call("explain", str(path), "--rank", str(plan["rank"]), "--json")
+        assert status == 0, err
+        again = json.loads(told)["plan"]
+        assert again | {"rank": 0} == plan | {"rank": 0}
+
+
+def test_a_plan_of_ones_own_takes_thresholds_and_codecs(call: Any) -> None:
+    mine = ("--partition", "1,2,3", "--placement", "pi,box,big", "--thresholds", "0.1,0.2", "--codecs", "none,small")
+    status, out, err = call("explain", *mine, "--json")
+    assert status == 0, err
+    plan = json.loads(out)["plan"]
+    assert (plan["threshold"], plan["thresholds"], plan["codecs"]) == (None, [0.1, 0.2], [None, "small"])
+    assert plan in [each | {"rank": 1} for each in plans(call, "--thresholds", "per-exit", "--codec", "auto")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--thresholds", "0.1"), ["tell of a plan given by --partition"]),
+        (("--thresholds", "0.1,0.2,0.2"), ["2 exits before its last", "3 thresholds are given"]),
+        (("--thresholds", "0.1"), ["1 threshold is given"]),
+        (("--thresholds", "0.1,x"), ["--thresholds is a list of numbers", "0.1,x"]),
+        (("--thresholds", "0.1,0.3"), ["no threshold 0.3", "nearest is 0.2"]),
+        (("--thresholds", "0.1,0.2", "--threshold", "0.1"), ["not both"]),
+        (("--threshold", "0.1", "--codecs", "none"), ["2 cuts", "1 codec is given", "'none' where there is none"]),
+        (("--threshold", "0.1", "--codecs", "none,smal"), ["did you mean 'small'?"]),
+    ],
+)
+def test_a_plan_of_ones_own_that_cannot_be_says_why(call: Any, arguments: tuple[str, ...], words: list[str]) -> None:
+    mine = ("--partition", "1,2,3", "--placement", "pi,box,big")
+    status, _, err = call("explain", *(() if "tell of" in words[0] else mine), *arguments)
+    assert status == 2
+    assert err.startswith("error: ")
+    assert all(word in err for word in words), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--query", "edge-onyl"), ["did you mean 'edge-only'?"]),
+        (("--query", "missing.yaml"), ["missing.yaml"]),
+        (("--exits", "cut"), ["did you mean 'cuts'?"]),
+        (("--thresholds", "each"), ["--thresholds", "one, per-exit"]),
+        (("--codec", "smal"), ["did you mean 'small'?"]),
+        (("--bound", "bytes"), ["'bytes:edge>cloud<=1 MB'"]),
+        (("--bound", "bytes:edge>cluod<=1 MB"), ["'cluod'", "did you mean 'cloud'?"]),
+        (("--bound", "compute:pi<=4"), ["'compute:pi<=4'", "no unit"]),
+        (("--bound", "memory:pi<=4 MB"), ["parameter_bytes"]),
+        (("--bound", "energy<=4 J"), ["power of every node"]),
+        (("--bound", "utilisation:pi<=0.5"), ["needs the rate"]),
+        (("--rate", "30"), ["--rate", "30 fps"]),
+        (("--max-latency", "80"), ["--max-latency", "no unit"]),
+        (("--include", "edg"), ["did you mean 'edge'?"]),
+        (("--exclude", "edg"), ["did you mean 'edge'?"]),
+        (("--include", "edge", "--exclude", "edge"), ["both included and excluded"]),
+        (("--only", "natve"), ["--only", "did you mean 'native'?"]),
+        (("--only", "native", "--partitions", "2"), ["--only native", "--partitions excludes"]),
+        (("--partitions", "two"), ["--partitions", "1-3", "'two'"]),
+        (("--pin", "edge=7"), ["--pin is written BLOCK=PLACE", "'edge=7'"]),
+        (("--pin", "9=edge"), ["block 9", "1..3"]),
+        (("--pin", "2=edg"), ["did you mean 'edge'?"]),
+        (("--keep-first", "9"), ["first 9 blocks", "has 3"]),
+        (("--keep-first", "-1"), ["0 or more"]),
+    ],
+)
+def test_a_wrong_flag_is_refused_with_status_2(call: Any, arguments: tuple[str, ...], words: list[str]) -> None:
+    status, out, err = call("solve", *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert all(word in err for word in words), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--bound", "compute:pi<=1 s", "--pin", "1=pi"),
+            "no plan keeps compute:pi <= 1 s; the least compute:pi is 4 s",
+        ),
+        (("--bound", "blocks:edge>=4"), "no plan keeps blocks:edge >= 4; the greatest blocks:edge is 3 (box 1-3)"),
+        (
+            ("--bound", "blocks:edge>=2", "--bound", "blocks:cloud>=2"),
+            "no plan keeps blocks:edge >= 2 with blocks:cloud >= 2; "
+            "the greatest blocks:edge with blocks:cloud >= 2 is 1",
+        ),
+        (
+            ("--bound", "blocks:edge>=2", "--bound", "blocks:cloud>=1", "--bound", "blocks:device>=1"),
+            "the greatest blocks:edge with the others is 1",
+        ),
+        (
+            ("--bound", "blocks:edge>=3", "--bound", "blocks:cloud>=3", "--bound", "blocks:device>=3"),
+            "no plan keeps blocks:cloud >= 3 and blocks:device >= 3 together, whatever the other bounds are",
+        ),
+        (("--bound", "bytes<=1 B", "--exclude", "pi"), "no plan keeps bytes <= 1 B; the least bytes is 12 B"),
+        (("--pin", "1=pi", "--pin", "2=box", "--only", "native", "--exits", "final"), "without partitions 1"),
+        (("--include", "edge", "--exclude", "box"), "there are plans without include edge or without exclude box"),
+        (
+            ("--max-latency", "10 s", "--bound", "blocks:cloud>=3"),
+            "no plan takes at most 10 s with blocks:cloud >= 3; "
+            "the least latency with blocks:cloud >= 3 is 18 s (big 1-3)",
+        ),
+    ],
+)
+def test_a_question_without_an_answer_names_what_is_in_the_way(
+    call: Any, arguments: tuple[str, ...], message: str
+) -> None:
+    status, out, err = call("solve", *arguments)
+    assert (status, out) == (3, "")
+    assert message in err, err
+
+
+def test_schema_of_a_query(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["tiercut", "schema", "query"])
+    with pytest.raises(SystemExit):
+        main()
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["properties"]["rate"]["anyOf"][0]["examples"] == ["30 fps"]
+    assert "bounds" in schema["properties"]

@@ -45,16 +45,20 @@ PLAIN = -1
 class Costs:
     """The tables of one measure, fitted to a space; W ways across a cut.
 
-    ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``last`` as `span` with
-    the result's way home; ``send`` W x N x M x M; ``result`` N x M. A piece that may not be is infinite.
+    ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
+    ``result`` N x M. A piece that may not be is infinite.
     """
 
     first: Floats
     span: Floats
     bare: Floats
-    last: Floats
     send: Floats
     result: Floats
+
+    @property
+    def last(self) -> Floats:
+        """M x N x N: `span`, with the result's way home from the node that computed it."""
+        return self.span + self.result.T[:, None, :]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -143,12 +147,12 @@ class Space:
 
     def costs(self, measure: Measure) -> Costs:
         """Return the tables of a measure as they apply to the plans of this space."""
-        wall = np.where(self.allowed, 0.0, np.inf)
-        # The result of branch j travels from the node v that computed it: M x 1 x N beside M x N x N.
-        last = measure.span + measure.result.T[:, None, :]
-        send = np.stack([measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways])
-        made = (measure.first, measure.span + wall, measure.bare + wall, last + wall, send, measure.result)
-        return Costs(*(np.array(table, order="C") for table in made))
+        # Copies, because tables of a problem are read-only and numba would compile its kernels for those once more.
+        span, bare = measure.span.copy(), measure.bare.copy()
+        if not self.allowed.all():
+            span[~self.allowed] = bare[~self.allowed] = np.inf
+        send = [measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways]
+        return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy())
 
     def _coded(self, measure: Measure, way: int) -> Floats:
         usable = np.isfinite(self.problem.codec_s[way, 1:])

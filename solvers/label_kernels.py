@@ -43,25 +43,27 @@ def _larger(left: float, right: float) -> float:
 
 
 @compiled
-def allowances(costs: Floats, accuracies: Floats, count: int, cost_cap: float, floor: float, cells: int) -> Floats:
+def allowances(
+    costs: Floats, accuracies: Floats, count: int, cost_cap: float, floor: float, ceiling: float, cells: int
+) -> Floats:
     """Return for each cell the most that a plan of such an accuracy may cost to be of interest.
 
     Parameters
     ----------
     costs, accuracies, count
         The frontier so far, rising in both; with a count of 0 the bounds alone decide.
-    cost_cap, floor
-        Most cost, and least accuracy.
+    cost_cap, floor, ceiling
+        Most cost, least accuracy, and what no plan's accuracy exceeds.
     """
     made = np.empty(cells + 1)
     place = 0
     for k in range(cells + 1):
-        y = k / cells
+        y = min(k / cells, ceiling - 1e-13)
         # A cell holds accuracies up to y; what beats the frontier there costs no more than the first point above it.
         while place < count and accuracies[place] < y:
             place += 1
         most = cost_cap if place == count else min(cost_cap, costs[place])
-        made[k] = -np.inf if y < floor else most * (1 + 1e-12) + 1e-15
+        made[k] = -np.inf if k / cells < floor else most * (1 + 1e-12) + 1e-15
     return made
 
 
@@ -142,6 +144,8 @@ def budgets(
 @compiled
 def _raise(row: Floats, bottom: int, top: int, ahead: Floats, shift: int, floor: int, roof: int, cost: float) -> None:
     """Raise each cell of a row to what a step leaves it: ``ahead`` some cells further on, less the cost of the step."""
+    if ahead[max(min(roof, top + shift), floor)] - cost <= row[bottom]:
+        return  # both rise from cell to cell, so the most that the step leaves is no more than the least there is
     first, last = max(bottom, floor - shift), min(top, roof - shift)
     for k in range(bottom, min(first, top + 1)):
         row[k] = _larger(row[k], ahead[floor] - cost)

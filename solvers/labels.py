@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["solve"]
 
-_CELLS = 512
+_CELLS = 256
 _ROOM = 8_000_000  # labels of one threshold, about 0.6 GB; more end the work with what is proved so far
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
@@ -109,6 +109,7 @@ class _Search:
         self.cells = int(np.clip(room, 32, _CELLS)) if counts and space.exits != "final" else 4
         cap = query.latency_cap if query.additive == "latency" else inf
         self.bounds = (cap, query.accuracy_floor)
+        self.ceiling = float(space.accuracy[space.can_end].max())
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels = 0
@@ -215,13 +216,13 @@ class _Search:
             known = self.known
             if self.front:
                 given = (known.costs[: known.count].copy(), known.accuracies[: known.count].copy(), known.count)
-                return label_kernels.allowances(*given, cap, floor, self.cells), inf
+                return label_kernels.allowances(*given, cap, floor, self.ceiling, self.cells), inf
             full = known.count == self.top
             if self.by_accuracy:
                 floor = max(floor, known.accuracies[self.top - 1] - 1e-15) if full else floor
             else:
                 cap = min(cap, known.costs[self.top - 1]) if full else cap
-        return label_kernels.allowances(nothing, nothing, 0, cap, floor, self.cells), cap
+        return label_kernels.allowances(nothing, nothing, 0, cap, floor, self.ceiling, self.cells), cap
 
     def result(self, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""

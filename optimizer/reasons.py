@@ -120,7 +120,8 @@ class Sweep:
     spans
         From low to high; they touch, and neighbours differ in their plans. Empty where there is a note.
     points
-        Corners of the best value between low and high, ends included: (parameter, value).
+        Corners of the best value from low to high, ends included: (parameter, value). Where a greatest accuracy
+        steps there are two.
     note
         Why nothing can be said; else empty.
     """

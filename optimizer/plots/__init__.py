@@ -1,6 +1,7 @@
 """Plots in two steps: a pure function that gives the data to draw, and a thin one that draws on an axes."""
 
 from tiercut.optimizer.plots.profile import draw_profile, save_profile_plot
+from tiercut.optimizer.plots.sensitivity import save_why_plot
 from tiercut.optimizer.plots.trade_off import TradeOff, draw_trade_off, save_answer_plot, trade_off
 from tiercut.optimizer.plots.waterfall import draw_waterfall, save_waterfall
 
@@ -12,5 +13,6 @@ __all__ = [
     "save_answer_plot",
     "save_profile_plot",
     "save_waterfall",
+    "save_why_plot",
     "trade_off",
 ]

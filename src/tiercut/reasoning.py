@@ -373,7 +373,8 @@ def _points(walk: _Walk, parts: Sequence[_Part]) -> tuple[tuple[float, float], .
                     corners.append(corner)
     bent = [b for a, b, c in zip(corners, corners[1:], corners[2:], strict=False) if not _straight(a, b, c)]
     kept = [*corners[:1], *bent, *corners[1:][-1:]]
-    return tuple(sorted((walk.value(x), height) for x, height in kept))
+    made = [(walk.value(x), height) for x, height in kept]
+    return tuple(reversed(made)) if walk.parameter.kind == "bandwidth" else tuple(made)
 
 
 def _close(one: tuple[float, float], other: tuple[float, float]) -> bool:

@@ -1,15 +1,26 @@
-"""``tiercut explain``: the latency of a plan as a sum."""
+"""``tiercut explain``: the latency of a plan as a sum, and why it is the best."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note
+from tiercut.cli import asking
+from tiercut.cli.console import console, note, progress
 from tiercut.errors import QuestionError
 
+if TYPE_CHECKING:
+    from tiercut.optimizer.explain import Explanation
+    from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.reasons import Why
+    from tiercut.profiling.profile import Profile
+    from tiercut.topologies.schema import Topology
+
 __all__ = ["explain"]
+
+_WHY = "Why this one"
 
 
 def explain(
@@ -23,20 +34,60 @@ def explain(
     placement: Annotated[str | None, typer.Option(metavar="a,b,c", help="Node of each partition.")] = None,
     threshold: Annotated[float | None, typer.Option(help="One of the profile's thresholds.")] = None,
     thresholds: Annotated[
-        str | None, typer.Option(metavar="0.3,0.5", help="One for every exit but the last, in place of --threshold.")
+        str | None,
+        typer.Option(
+            metavar="0.3,0.5",
+            help="One for every exit but the last, in place of --threshold. For a question: one or per-exit.",
+        ),
     ] = None,
     exits: Annotated[
-        str | None, typer.Option(metavar="3,10", help="Blocks where samples may leave; default: every cut.")
+        str | None,
+        typer.Option(
+            metavar="3,10",
+            help="Blocks where samples may leave; default: every cut. For a question: cuts, final or free.",
+        ),
     ] = None,
     codecs: Annotated[
         str | None, typer.Option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")
     ] = None,
+    query: asking.File = None,
+    objective: asking.Objective = None,
+    min_accuracy: asking.MinAccuracy = None,
+    max_latency: asking.MaxLatency = None,
+    codec: asking.Codec = None,
+    bound: asking.Bounds = None,
+    rate: asking.Rate = None,
+    order: asking.Order = None,
+    include: asking.Included = None,
+    exclude: asking.Excluded = None,
+    use_all_tiers: asking.UseAllTiers = None,
+    only: asking.Only = None,
+    partitions: asking.Partitions = None,
+    pin: asking.Pins = None,
+    keep_first: asking.KeepFirst = None,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why",
+            help="Say what comes next, which bounds bind, and where another plan becomes the best.",
+            rich_help_panel=_WHY,
+        ),
+    ] = False,
+    factor: Annotated[
+        float,
+        typer.Option(help="How far to look: from 1/factor to factor of the present values.", rich_help_panel=_WHY),
+    ] = 10.0,
+    all_changes: Annotated[
+        bool, typer.Option("--all-changes", help="List every change, not the nearest ones.", rich_help_panel=_WHY)
+    ] = False,
     source: given.Source = None,
     destination: given.Destination = None,
     bandwidth: given.Bandwidths = None,
     latency: given.Latencies = None,
     slowdown: given.Slowdowns = None,
+    without: given.Excluded = None,
     forwarding: given.Forwarding = None,
+    one_per: given.OnePer = None,
     input_bytes: given.InputBytes = None,
     result_bytes: given.ResultBytes = None,
     plot: given.Plot = None,
@@ -44,64 +95,148 @@ def explain(
 ) -> None:
     """Show a plan's latency as the sum that it is.
 
-    Give an answer file, or a plan of your own by --partition and --placement; with neither, the quickest plan is
-    explained.
+    Give an answer file, or a plan of your own by --partition and --placement; with neither, the best plan of the
+    question is explained, and --why says why it is the best.
     """
-    from tiercut.api import plan as price_plan
-    from tiercut.api import solve
-    from tiercut.optimizer.answer_file import load_decision
-    from tiercut.optimizer.build import build_problem
     from tiercut.optimizer.explain import explain_plan
-    from tiercut.optimizer.pricing import price
 
+    mine = plan is not None or partition is not None
+    flags = {
+        "objective": objective,
+        "min_accuracy": min_accuracy,
+        "max_latency": max_latency,
+        "codec": codec,
+        "bounds": bound,
+        "rate": rate,
+        "order": order,
+        "include": include,
+        "exclude": exclude,
+        "use_all_tiers": use_all_tiers,
+        "only": only,
+        "partitions": partitions,
+        "pin": pin,
+        "keep_first": keep_first,
+    }
     if (partition is None) != (placement is None):
         raise QuestionError("--partition and --placement go together: the last block and the node of each partition")
     if partition is not None and plan is not None:
         raise QuestionError("give an answer file or --partition with --placement, not both")
+    if mine and (why or query is not None or any(each is not None for each in flags.values())):
+        raise QuestionError("a question, and --why, are about the best plan: leave out the answer file and --partition")
+    if (plan is not None or partition is None) and any(each is not None for each in (threshold, codecs)):
+        raise QuestionError("--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition")
+    file = asking.read_file(query)
     loaded = given.inputs(
         topology,
         profile,
+        below=None if file is None else file.under,
         source=source,
         destination=destination,
         bandwidth=bandwidth,
         latency=latency,
         slowdown=slowdown,
+        without=without,
         forwarding=forwarding,
+        one_per=one_per,
         input_bytes=input_bytes,
         result_bytes=result_bytes,
     )
-    if partition is None and any(each is not None for each in (threshold, thresholds, exits, codecs)):
-        raise QuestionError("--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition")
-    if plan is not None:
-        problem = build_problem(*loaded)
-        priced = price(problem, load_decision(problem, plan, rank))
-    elif partition is not None and placement is not None:
-        nodes = [name.strip() for name in placement.split(",")]
-        priced = price_plan(
-            *loaded,
-            partition=_blocks("--partition", partition),
-            placement=nodes,
-            threshold=threshold,
-            exits=None if exits is None else _blocks("--exits", exits),
-            thresholds=None if thresholds is None else _thresholds(thresholds),
-            codecs=None if codecs is None else _codecs(codecs),
-        )
+    reasons = None
+    if mine:
+        own = _Own(plan, rank, partition, placement, threshold, thresholds, exits, codecs)
+        priced = _priced(loaded, own)
     else:
-        priced = solve(*loaded).best
-    explanation = explain_plan(priced, loaded[0].source)
+        asked = asking.question("solve", file, flags | _of_question(exits, thresholds))
+        priced, reasons = _best(loaded, asked, factor if why else None)
+    _present(explain_plan(priced, loaded[0].source), reasons, json=json, every=all_changes)
+    if plot is not None:
+        from tiercut.optimizer.plots import save_waterfall, save_why_plot
+
+        if reasons is not None:
+            save_why_plot(reasons, plot)
+        else:
+            save_waterfall(explain_plan(priced, loaded[0].source), plot)
+        note(f"drew {plot}")
+
+
+class _Own(NamedTuple):
+    """A plan as the call names it."""
+
+    file: Path | None
+    rank: int
+    partition: str | None
+    placement: str | None
+    threshold: float | None
+    thresholds: str | None
+    exits: str | None
+    codecs: str | None
+
+
+def _priced(loaded: "tuple[Topology, Profile]", own: _Own) -> "Plan":
+    """Return the price of the plan that the call names."""
+    from tiercut.api import plan
+    from tiercut.optimizer.answer_file import load_decision
+    from tiercut.optimizer.build import build_problem
+    from tiercut.optimizer.pricing import price
+
+    if own.file is not None:
+        if own.thresholds is not None or own.exits is not None:
+            raise QuestionError("--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition")
+        problem = build_problem(*loaded)
+        return price(problem, load_decision(problem, own.file, own.rank))
+    return plan(
+        *loaded,
+        partition=_blocks("--partition", own.partition or ""),
+        placement=[name.strip() for name in (own.placement or "").split(",")],
+        threshold=own.threshold,
+        exits=None if own.exits is None else _blocks("--exits", own.exits),
+        thresholds=None if own.thresholds is None else _thresholds(own.thresholds),
+        codecs=None if own.codecs is None else _codecs(own.codecs),
+    )
+
+
+def _of_question(exits: str | None, thresholds: str | None) -> dict[str, str | None]:
+    """Return what --exits and --thresholds ask where no plan is given; numbers belong to a plan."""
+    for value, known in ((exits, ("cuts", "final", "free")), (thresholds, ("one", "per-exit"))):
+        if value is not None and value not in known:
+            raise QuestionError(
+                "--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition; in a question "
+                "--exits is cuts, final or free, and --thresholds one or per-exit"
+            )
+    return {"exits": exits, "thresholds": thresholds}
+
+
+def _best(loaded: "tuple[Topology, Profile]", asked: "Query", factor: float | None) -> "tuple[Plan, Why | None]":
+    """Return the best plan of a question, and why it is that where a factor says how far to look."""
+    from tiercut.api import ask
+    from tiercut.reasoning import why
+    from tiercut.solvers.options import Options
+
+    if factor is None:
+        return ask(*loaded, asked).best, None
+    with progress("looking for changes") as report:
+        reasons = why(*loaded, asked, factor=factor, options=Options(progress=report))
+    return reasons.plan, reasons
+
+
+def _present(explanation: "Explanation", reasons: "Why | None", *, json: bool, every: bool) -> None:
     if json:
         import json as writer
 
-        typer.echo(writer.dumps(explanation.to_data(), indent=1, allow_nan=False, ensure_ascii=False))
-    else:
-        from tiercut.optimizer.report import waterfall_table
+        data = explanation.to_data()
+        if reasons is not None:
+            data = {**reasons.to_data(), "explanation": data}
+        typer.echo(writer.dumps(data, indent=1, allow_nan=False, ensure_ascii=False))
+        return
+    from tiercut.optimizer.report import waterfall_table
 
-        console().print(waterfall_table(explanation))
-    if plot is not None:
-        from tiercut.optimizer.plots import save_waterfall
+    out: Any = console()
+    out.print(waterfall_table(explanation))
+    if reasons is not None:
+        from tiercut.optimizer.report_why import why_tables
 
-        save_waterfall(explanation, plot)
-        note(f"drew {plot}")
+        for part in why_tables(reasons, every=every):
+            out.print(part)
 
 
 def _blocks(option: str, text: str) -> list[int]:

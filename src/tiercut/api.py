@@ -190,10 +190,6 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
     return ask(*loaded, query, solver=question.get("solver", "auto"), options=question.get("options"))
 
 
-def _seconds(latency: str | float | None) -> float | None:
-    return make_query("solve", Asked(max_latency=latency)).max_latency_s
-
-
 def plan(
     topology: TopologyLike,
     profile: ProfileLike,

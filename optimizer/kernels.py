@@ -328,9 +328,8 @@ def walk_plans(
     codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
-    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools,
-    side_caps: Floats, tied: bool, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats,
-    accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
+    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_caps: Floats, tied: bool,
+    front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> Any:  # fmt: skip
     """Score every decision of one lane of any space, one by one: free exits, thresholds per exit, codecs, side bounds.
 
@@ -388,7 +387,8 @@ def walk_plans(
                     fits = True
                     for s in range(sides):
                         weight = 1.0 if side_whole[s] else share
-                        totals[s] = side[depth, s] + weight * side_span[s, v, start, end] + share * side_result[s, end, v]
+                        totals[s] = side[depth, s] + weight * side_span[s, v, start, end]
+                        totals[s] += share * side_result[s, end, v]
                         fits = fits and totals[s] <= side_caps[s]
                     if not fits:
                         continue

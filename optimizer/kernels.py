@@ -329,7 +329,8 @@ def walk_plans(
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
     side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_caps: Floats, tied: bool,
-    front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
+    front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats,
+    keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> Any:  # fmt: skip
     """Score every decision of one lane of any space, one by one: free exits, thresholds per exit, codecs, side bounds.
 

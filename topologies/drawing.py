@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiercut import documents
 from tiercut.errors import QuestionError
+from tiercut.figures import save_figure
 from tiercut.topologies.labels import sampled
 from tiercut.topologies.layout import Drawing, NodeBox, lay_out
 from tiercut.topologies.lines import Line
@@ -25,9 +23,7 @@ __all__ = ["draw", "save_drawing", "text"]
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; roles are written out beside them.
 _SOURCE, _DESTINATION, _PLAIN, _LINE = "#56B4E9", "#D55E00", "#FFFFFF", "#4D4D4D"
-_FORMATS = ("png", "svg", "pdf", "html")
 _HEAD = 3 * LINE_HEIGHT
-_MOST_PIXELS = 30_000
 
 
 def draw(topology: Topology, ax: Axes | None = None) -> Axes:
@@ -82,26 +78,7 @@ def save_drawing(topology: Topology, path: str | os.PathLike[str]) -> None:
     QuestionError
         If the ending is another one.
     """
-    ending = Path(path).suffix.lower().removeprefix(".")
-    if ending not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise QuestionError(f"cannot draw '{os.fspath(path)}': the ending says the format, one of {known}")
-    figure = _figure(draw(topology))
-    buffer = io.BytesIO()
-    kind = "svg" if ending == "html" else ending
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # the same topology gives the same file
-    dpi = min(200.0, _MOST_PIXELS / max(figure.get_size_inches()))
-    figure.savefig(buffer, format=kind, dpi=dpi, metadata=undated.get(kind))
-    drawn = _page(topology.name, buffer.getvalue()) if ending == "html" else buffer.getvalue()
-    documents.write_whole(path, lambda stream: stream.write(drawn))
-
-
-def _page(name: str, svg: bytes) -> bytes:
-    import html
-
-    title = html.escape(name)
-    head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>\n'
-    return head.encode() + svg[svg.index(b"<svg") :] + b"</body></html>\n"
+    save_figure(_figure(draw(topology)), path, title=topology.name)
 
 
 def _own_axes(plan: Drawing) -> Axes:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.plots.style import COLOURS, MARKERS, new_figure, save_figure
+from tiercut.figures import save_figure
+from tiercut.optimizer.plots.style import COLOURS, MARKERS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.plots.style import COLOURS, new_figure, save_figure
+from tiercut.figures import save_figure
+from tiercut.optimizer.plots.style import COLOURS, new_figure
 from tiercut.optimizer.reasons import format_value, label
 
 if TYPE_CHECKING:

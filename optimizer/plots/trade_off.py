@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tiercut import units
-from tiercut.optimizer.plots.style import COLOURS, MARKERS, new_figure, save_figure
+from tiercut.figures import save_figure
+from tiercut.optimizer.plots.style import COLOURS, MARKERS, new_figure
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.sampling import sample_cloud
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TradeOff", "draw_trade_off", "latency_parts", "save_answer_plot", "trade_off"]
 
 CLOUD_SIZE = 4000
+_FAINT: dict[str, Any] = {"alpha": 0.25, "linewidths": 0, "zorder": 1, "rasterized": True}
 _SCALES = {"latency": (1e3, "latency (ms)"), "bytes": (1e-3, "sent (kB)"), "energy": (1.0, "energy (J)")}
 
 

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
-from tiercut.optimizer.plots.style import COLOURS, new_figure, save_figure
+from tiercut.figures import save_figure
+from tiercut.optimizer.plots.style import COLOURS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -36,9 +36,16 @@ def show(
 
 
 def _is_profile(file: str) -> bool:
-    from tiercut.profiling.files import recorded
+    """Tell a profile from a topology: by the format that a JSON file names, else by its ending or its name."""
+    from tiercut.documents import parse_json, read_text
+    from tiercut.profiling.files import SIZE_LIMIT, recorded
 
-    return file.endswith(".json") if Path(file).exists() else file.endswith(".json") or file in recorded()
+    if not file.endswith(".json"):
+        return not Path(file).exists() and file in recorded()
+    if not Path(file).exists():
+        return True
+    data = parse_json(read_text(file, limit=SIZE_LIMIT), file)
+    return not (isinstance(data, dict) and str(data.get("format", "")).startswith("tiercut.topology/"))
 
 
 def _show_topology(file: str, payload: str, plot: Path | None) -> None:

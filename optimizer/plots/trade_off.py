@@ -105,9 +105,7 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
     """Draw the cloud, the frontier as a line, the plans by number of partitions, the bound and the chosen plan."""
     for parts in sorted(set(data.cloud_parts.tolist())):
         mask = data.cloud_parts == parts
-        ax.scatter(
-            data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), alpha=0.25, linewidths=0, zorder=1
-        )
+        ax.scatter(data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), **_FAINT)
     front = slice(None, data.chosen[0]) if data.chosen else slice(None)
     left, right = view(data)
     along = (np.append(data.x[front], right), np.append(data.y[front], data.y[front][-1:]))

@@ -17,7 +17,7 @@ import numpy as np
 from tiercut.solvers.cp_network import CROSS, ENTER, PIECE, arc_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ __all__ = ["Model", "Scaled", "build_model", "scaled"]
 _BITS = 44
 """Of the largest coefficient of a row."""
 
-_ROOM = 61
+_ROOM = 60
 """Of the sum of all coefficients of a row, which must stay a 64-bit integer."""
 
 
@@ -48,11 +48,14 @@ class Scaled:
         Units in one, a power of two.
     error
         By how many units the sum along a path may be wrong, at most.
+    reach
+        No path has a larger sum, or a smaller one than the negative of it.
     """
 
     values: Ints
     factor: float
     error: int
+    reach: int
 
     def cap(self, most: float, *, loose: bool = True) -> int:
         """Return the greatest sum of a plan that comes to `most`, or to less than that where it is not loose."""
@@ -67,7 +70,8 @@ def scaled(row: Floats, steps: int) -> Scaled:
     exact = np.ldexp(row, power)
     values = np.rint(exact)
     error = ceil(steps * float(np.abs(exact - values).max(initial=0.0)))
-    return Scaled(values.astype(np.int64), 2.0**power, error)
+    reach = steps * int(np.abs(values).max(initial=0.0))
+    return Scaled(values.astype(np.int64), 2.0**power, error, reach)
 
 
 @dataclass(slots=True, eq=False)
@@ -84,12 +88,15 @@ class Model:
         Their variables: whether the plan uses the arc.
     objective
         The row that is made least, scaled; None where any plan will do.
+    above
+        An objective above this says that only known plans are left.
     """
 
     cp: Any
     arcs: Ints
     taken: list[Any]
     objective: Scaled | None
+    above: int = 0
 
     def hint(self, path: Iterable[int]) -> None:
         """Tell the solver of a plan to begin with; arcs that are not there are passed over."""
@@ -107,6 +114,7 @@ def build_model(
     objective: int | None,
     strict: int | None = None,
     without: Sequence[frozenset[int]] = (),
+    known: Sequence[frozenset[int]] = (),
     named: bool = False,
 ) -> Model:
     """Return the model of the plans that use none but some arcs.
@@ -125,6 +133,10 @@ def build_model(
         The row whose cap is not loosened by the error of scaling, but tightened.
     without
         Paths that are no longer of interest.
+    known
+        Paths that are to be given only if there is no other: the objective of each is raised above what any other may
+        come to. So one proof says that the best is known and that nothing is as good, and a model that turns out to
+        have no solution is seen to be wrong.
     named
         Whether variables are given names that a person understands.
     """
@@ -144,26 +156,42 @@ def build_model(
         # A measure of the plan, the sum over its arcs, is at most its cap.
         if np.isfinite(caps[row]):
             _at_most(made, values, values.cap(float(caps[row]), loose=row != strict))
-        # The measure that is made least.
         if row == objective:
-            model.minimize(cp_model.LinearExpr.weighted_sum(taken, values.values.tolist()))
             made.objective = values
     place = {arc: index for index, arc in enumerate(arcs.tolist())}
     for path in without:
-        # Not every arc of a plan that is known already.
+        # Not every arc of a plan that misses a bound.
         if all(arc in place for arc in path):
             model.add_bool_or([~taken[place[arc]] for arc in sorted(path)])
+    if made.objective is not None:
+        _objective(made, float(caps[objective]), [path for path in known if all(arc in place for arc in path)], place)
     return made
+
+
+def _objective(made: Model, cap: float, known: Sequence[frozenset[int]], place: Mapping[int, int]) -> None:
+    from ortools.sat.python import cp_model
+
+    row = made.objective
+    assert row is not None
+    made.above = min(row.cap(cap), row.reach) + row.error if np.isfinite(cap) else row.reach
+    chosen, weights = list(made.taken), row.values.tolist()
+    for path in known:
+        # Whether the plan is one that is known: at least 1 where all of its arcs are taken.
+        again = made.cp.new_bool_var("")
+        made.cp.add_bool_or([again, *(~made.taken[place[arc]] for arc in sorted(path))])
+        chosen.append(again)
+        weights.append(max(made.above + 1 - sum(int(row.values[place[arc]]) for arc in path), 0))
+    # The measure that is made least.
+    made.cp.minimize(cp_model.LinearExpr.weighted_sum(chosen, weights))
 
 
 def _at_most(made: Model, row: Scaled, cap: int) -> None:
     from ortools.sat.python import cp_model
 
     count = np.flatnonzero(row.values)
-    reach = int(np.abs(row.values).sum())
     chosen = [made.taken[index] for index in count.tolist()]
     made.cp.add(
-        cp_model.LinearExpr.weighted_sum(chosen, row.values[count].tolist()) <= max(min(cap, reach), -reach - 1)
+        cp_model.LinearExpr.weighted_sum(chosen, row.values[count].tolist()) <= max(min(cap, row.reach), -row.reach - 1)
     )
 
 

@@ -31,7 +31,7 @@ from tiercut.optimizer.frontier import TOLERANCE
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
-from tiercut.solvers.cp_bounds import bound_arcs
+from tiercut.solvers.cp_bounds import Relaxation
 from tiercut.solvers.cp_model import build_model
 from tiercut.solvers.cp_network import COST, CROSS, ENTER, LOSS, PIECE, Network, decision_along, network_of
 from tiercut.solvers.options import Options
@@ -52,7 +52,15 @@ if TYPE_CHECKING:
 __all__ = ["export_model", "solve"]
 
 _MOST_TIED = 500  # plans as good as the best that are listed
+_PATIENCE = 3  # plans as good as the best known that are looked for one by one
 _SCOUTED = 3000  # arcs beyond which any plan at all is looked for before the best
+_FEW = 300  # arcs that CP-SAT is given at once
+_BEAMS = (20, 100, 300)  # widths of the searches for good plans
+_PARAMETERS = {
+    "catch_sigint_signal": False,  # Ctrl-C is Python's to see
+    "linearization_level": 2,  # the relaxed flow says most
+    "cp_model_presolve": False,  # of models that have solutions it now and then finds that they have none
+}
 _HINT_S = 2.0  # seconds that the labels solver is given
 
 
@@ -75,12 +83,11 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     """
     began = time.perf_counter()
     search = _Search(space, query, options)
-    finished = _watched(search)
+    _watched(search)
     decisions = search.answer()
-    status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
+    status: Status = "feasible" if search.reason else "optimal" if decisions else "infeasible"
     seconds = time.perf_counter() - began
-    reason = "" if finished else "stopped before the end"
-    return Outcome("cp-sat", True, status, decisions, seconds, search.scored, reason)
+    return Outcome("cp-sat", True, status, decisions, seconds, search.scored, search.reason)
 
 
 def export_model(space: Space, query: Query, path: Path | str, lane: int = 0) -> None:
@@ -101,19 +108,18 @@ def export_model(space: Space, query: Query, path: Path | str, lane: int = 0) ->
     Path(path).write_text(str(model.cp.proto), encoding="utf-8")
 
 
-def _watched(search: _Search) -> bool:
-    """Run a search in a thread of its own; return whether it came to its end."""
+def _watched(search: _Search) -> None:
+    """Run a search in a thread of its own, which can be told to stop."""
     stop = np.zeros(1, np.int64)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(search.run, stop)
         try:
-            finished = watch([running], [stop], search.options, lambda: (search.done, len(search.space.lanes)))
+            watch([running], [stop], search.options, lambda: (search.done, len(search.space.lanes)))
         finally:
             stop[0] = 1
             while wait([running], timeout=0.02).not_done:
                 search.halt()
     running.result()
-    return finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ class _Search:
         self.caps = np.array([cap, -query.accuracy_floor, *(side.cap for side in self.sides)])
         self.pool: dict[Decision, _Priced] = {}
         self.paths: dict[Decision, tuple[int, frozenset[int]]] = {}
-        self.scored, self.done = 0, 0
+        self.scored, self.done, self.reason = 0, 0, ""
         self.solver: Any = None
         self.stop = np.zeros(1, np.int64)
 
@@ -184,8 +190,8 @@ class _Search:
         self.scored += 1
         return _Priced(decision, plan.latency_s, (cost, -(plan.accuracy or 0.0), *sides))
 
-    def offer(self, network: Network, path: Iterable[int], caps: Floats, strict: int | None) -> _Priced | None:
-        """Price the plan of a path, and keep it; return it if it holds the caps of the question and these."""
+    def offer(self, network: Network, path: Iterable[int]) -> _Priced | None:
+        """Price the plan of a path; keep and return it if it holds the bounds of the question."""
         arcs = frozenset(path)
         decision = decision_along(self.space, network, arcs)
         plan = self.pool.get(decision) or self.price(decision)
@@ -193,7 +199,12 @@ class _Search:
             return None
         self.pool[decision] = plan
         self.paths[decision] = (network.lane, arcs)
-        return plan if holds(plan, caps, strict) else None
+        return plan
+
+    def nth(self, row: int, caps: Floats, strict: int | None) -> float:
+        """Return the value in a row of the `top`-th best plan that is known and holds some caps."""
+        values = [plan.values[row] for plan in self.pool.values() if holds(plan, caps, strict)]
+        return sorted(values)[self.top - 1] if len(values) >= self.top else inf
 
     def walks(self, network: Network, path: Sequence[int]) -> bool:
         """Return whether a path keeps the rules that its network does not know."""
@@ -219,7 +230,7 @@ class _Search:
         solver: Any = cp_model.CpSolver()
         workers = self.options.workers or 1
         given = {"num_workers": workers, "interleave_search": workers > 1, "random_seed": self.options.seed % 2**31}
-        for name, value in {**given, "catch_sigint_signal": False, **parameters}.items():
+        for name, value in {**given, **_PARAMETERS, **parameters}.items():
             setattr(solver.parameters, name, value)
         self.solver = solver
         if self.stop[0]:
@@ -229,59 +240,71 @@ class _Search:
             raise RuntimeError(f"CP-SAT does not take the model: {model.cp.validate()}")
         return status, solver
 
-    def bounded(self, network: Network, row: int, caps: Floats, strict: int | None) -> Floats:
-        """Return a lower bound for each arc, and keep the plans that come up."""
-        best = [caps[row]]
+    def relaxed(self, network: Network, row: int, caps: Floats) -> Relaxation:
+        """Return the relaxation of a lane, bounded by a first shortest path."""
+        made = Relaxation(self.space, network, row, caps)
+        made.measure(made.prices)
+        return made
 
-        def look(path: list[int]) -> float:
-            plan = self.offer(network, path, caps, strict) if self.walks(network, path) else None
-            if plan is not None:
-                best[0] = min(best[0], plan.values[row])
-            return float(best[0])
+    def sweep(self, network: Network, row: int, caps: Floats, strict: int | None = None) -> float:
+        """Find the best plans of a lane in a row, and return the value of the `top`-th of all that hold the caps."""
+        relaxed, without, ties = self.relaxed(network, row, caps), list[frozenset[int]](), 0
 
-        bounds = bound_arcs(network, row, caps, float(caps[row]), look)
-        caps[row] = best[0]
-        return bounds
+        def look(path: Iterable[int]) -> float:
+            if self.walks(network, list(path)):
+                self.offer(network, path)
+            return self.nth(row, caps, strict)
 
-    def least(
-        self,
-        network: Network,
-        row: int,
-        caps: Floats,
-        strict: int | None = None,
-        without: Sequence[frozenset[int]] = (),
-    ) -> _Priced | None:
-        """Return the plan of the lane that is least in a row; `caps` are lowered to it."""
+        relaxed.cut(self.nth(row, caps, strict))
+        relaxed.tighten(look)
+        for width in _BEAMS:
+            if len(relaxed.arcs) > _FEW:
+                relaxed.search(look, width)
+                relaxed.tighten(look)
+        while len(relaxed.arcs) and ties <= _PATIENCE:
+            before = float(relaxed.caps[row])
+            path = self.better(relaxed, caps, strict, without)
+            if path is None:
+                return self.nth(row, caps, strict)
+            plan = self.offer(network, path)
+            if plan is None or not holds(plan, caps, strict):
+                without.append(path)
+            relaxed.cut(self.nth(row, caps, strict))
+            if relaxed.caps[row] == before:
+                ties += 1
+            elif len(relaxed.arcs) > _SCOUTED:
+                relaxed.tighten(look)
+        if ties > _PATIENCE:
+            self.list_all(relaxed, strict)
+        return self.nth(row, caps, strict)
+
+    def better(
+        self, relaxed: Relaxation, caps: Floats, strict: int | None, without: Sequence[frozenset[int]]
+    ) -> frozenset[int] | None:
+        """Return a plan that is not known and may be as good as the best known; None: there is none."""
         from ortools.sat.python import cp_model
 
-        without = list(without)
-        aim = caps[row]
-        if without:
-            bounds = bound_arcs(network, row, caps, float(aim), lambda _: inf)
-        else:
-            bounds = self.bounded(network, row, caps, strict)
-        while True:
-            arcs = np.flatnonzero(bounds <= caps[row])
-            if not len(arcs):
-                return None
-            scouting = len(arcs) > _SCOUTED and caps[row] == inf
-            objective = None if scouting else row
-            model = build_model(self.space, network, arcs, caps, objective=objective, strict=strict, without=without)
-            status, solver = self.solve(model, stop_after_first_solution=scouting)
-            path = self.path_of(model, solver, status)
-            plan = None if path is None else self.offer(network, path, caps, strict)
-            if self.stop[0] or status == cp_model.UNKNOWN:
-                raise _StoppedError
-            if path is None:
-                return None
-            if plan is None:
-                without.append(path)
-            elif scouting:
-                caps[row] = plan.values[row]
-                bounds = np.maximum(bounds, bound_arcs(network, row, caps, float(caps[row]), lambda _: inf))
-            else:
-                caps[row] = plan.values[row]
-                return plan
+        network, row = relaxed.network, relaxed.objective
+        within = relaxed.caps if row != strict else caps
+        known = [
+            path
+            for decision, (lane, path) in self.paths.items()
+            if lane == network.lane and holds(self.pool[decision], within, strict)
+        ]
+        scouting = len(relaxed.arcs) > _SCOUTED and relaxed.caps[row] == inf
+        arguments = {"strict": strict, "without": without, "known": known, "objective": None if scouting else row}
+        model = build_model(self.space, network, relaxed.arcs, relaxed.caps, **arguments)
+        if known:
+            model.hint(known[-1])
+        status, solver = self.solve(model, stop_after_first_solution=scouting)
+        path = self.path_of(model, solver, status)
+        if self.stop[0] or status == cp_model.UNKNOWN:
+            if path is not None:
+                self.offer(network, path)
+            raise _StoppedError
+        if path is None and known and row != strict:
+            raise _StoppedError("CP-SAT does not see a plan that is known")
+        return path if path is None or scouting or solver.objective_value <= model.above else None
 
     @staticmethod
     def path_of(model: Any, solver: Any, status: Any) -> frozenset[int] | None:
@@ -293,31 +316,26 @@ class _Search:
             arc for arc, taken in zip(model.arcs.tolist(), model.taken, strict=True) if solver.boolean_value(taken)
         )
 
-    def tied(self, network: Network, row: int, caps: Floats, strict: int | None = None) -> bool:
-        """Keep every plan of the lane that holds the caps; return whether these were all there are."""
+    def list_all(self, relaxed: Relaxation, strict: int | None = None) -> None:
+        """Keep all plans of the lane that hold the caps, or as many as there is room for."""
         from ortools.sat.python import cp_model
 
-        bounds = bound_arcs(network, row, caps, float(caps[row]), lambda _: inf)
-        model = build_model(
-            self.space, network, np.flatnonzero(bounds <= caps[row]), caps, objective=None, strict=strict
-        )
-        offer, count = self.offer, 0
+        network, offer, most, count = relaxed.network, self.offer, max(_MOST_TIED, 2 * self.top), 0
+        model = build_model(self.space, network, relaxed.arcs, relaxed.caps, objective=None, strict=strict)
+        pairs = list(zip(model.arcs.tolist(), model.taken, strict=True))
 
         class Listed(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
             def on_solution_callback(self) -> None:
                 nonlocal count
                 count += 1
-                pairs = zip(model.arcs.tolist(), model.taken, strict=True)
-                offer(network, (arc for arc, taken in pairs if self.boolean_value(taken)), caps, strict)
+                offer(network, [arc for arc, taken in pairs if self.boolean_value(taken)])
                 if count >= most:
                     self.stop_search()
 
-        most = max(_MOST_TIED, self.top)
-        if len(model.arcs):
+        if pairs:
             self.solve(model, Listed(), num_workers=1, interleave_search=False, enumerate_all_solutions=True)
         if self.stop[0]:
             raise _StoppedError
-        return count < most
 
     # The question, lane by lane
 
@@ -330,13 +348,13 @@ class _Search:
             for network in sorted(networks, key=self.floor):
                 self.lane_frontier(network) if self.front else self.lane_best(network)
                 self.done += 1
-        except _StoppedError:
-            pass
+        except _StoppedError as stopped:
+            self.reason = str(stopped) or "stopped before the end"
 
     def floor(self, network: Network) -> float:
         """Return a lower bound on the objective of a lane."""
         free = np.full(len(self.caps), inf)
-        return float(bound_arcs(network, self.goal, free, inf, lambda _: inf).min(initial=inf))
+        return float(self.relaxed(network, self.goal, free).bounds.min(initial=inf))
 
     def begin(self) -> None:
         """Take over what the labels solver says of the question without the bounds that it lacks."""
@@ -355,42 +373,23 @@ class _Search:
             if holds(plan, self.caps, None):
                 self.pool[decision] = plan
 
-    def cutoff(self) -> float:
-        """Return the value of the N-th best plan so far."""
-        if len(self.pool) < self.top:
-            return inf
-        return sorted(plan.values[self.goal] for plan in self.pool.values())[self.top - 1]
-
     def lane_best(self, network: Network) -> None:
         """Find the best plans of a lane, as far as they are among the best of all."""
-        goal = self.goal
-        if self.top < self.space.decisions:
-            for _ in range(self.top):
-                caps = self.caps.copy()
-                caps[goal] = min(caps[goal], self.cutoff())
-                known = [path for lane, path in self.paths.values() if lane == network.lane] if self.top > 1 else []
-                if self.least(network, goal, caps, without=known) is None:
-                    break
-        caps = self.caps.copy()
-        caps[goal] = min(caps[goal], self.cutoff())
-        rows = (COST,) if goal == LOSS else (COST, LOSS)
-        complete = (goal != LOSS or self.top > 1) and self.tied(network, goal, caps)
-        for row in rows:
-            if complete or self.top > 1:
-                break
-            if row != goal:
-                self.least(network, row, caps)
-            complete = self.tied(network, row, caps)
+        if self.top >= self.space.decisions:
+            self.list_all(self.relaxed(network, self.goal, self.caps))
+        elif self.goal == COST or self.top > 1:
+            self.sweep(network, self.goal, self.caps)
+        else:
+            # Many plans are equally accurate; only the least costly of them are of interest.
+            caps = self.caps.copy()
+            caps[LOSS] = min(caps[LOSS], self.sweep(network, LOSS, caps, LOSS))
+            self.sweep(network, COST, caps)
 
     def lane_frontier(self, network: Network) -> None:
         """Find the points of a lane that nothing beats, from the cheapest on."""
         strict, caps = None, self.caps.copy()
-        while True:
-            caps[COST] = self.caps[COST]
-            if self.least(network, COST, caps, strict) is None:
-                return
-            self.tied(network, COST, caps, strict)
-            caps[LOSS] = min(plan.values[LOSS] for plan in self.pool.values() if plan.values[COST] <= caps[COST])
+        while (cost := self.sweep(network, COST, caps, strict)) < inf:
+            caps[LOSS] = min(plan.values[LOSS] for plan in self.pool.values() if plan.values[COST] <= cost)
             strict = LOSS
 
 

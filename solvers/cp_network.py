@@ -182,9 +182,9 @@ class _Maker:
         usable = jump >= 0
         if not self.every_option:
             exits = self.space.option_exit
-            for option in range(1, jump.shape[1]):
-                same = (jump[:, :option] == jump[:, option : option + 1]) & (exits[:option] == exits[option])
-                usable[:, option] &= ~same.any(axis=1)
+            for later in range(1, jump.shape[1]):
+                same = (jump[:, :later] == jump[:, later : later + 1]) & (exits[:later] == exits[later])
+                usable[:, later] &= ~same.any(axis=1)
         place, option = np.nonzero(usable)
         return np.asarray(place + begin), np.asarray(option)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -13,5 +15,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Return the function compiled by numba when it is first called."""
-    return cast("F", njit(cache=True, nogil=True)(function))
+    """Return the function compiled by numba when it is first called.
+
+    NOTE: numba keeps what it compiled while the function's own file is unchanged, and does not see edits in files whose
+    kernels it calls. So the stamp of every kernel here is that of all files of kernels.
+    """
+    dispatcher = njit(cache=True, nogil=True)(function)
+    dispatcher._cache._cache_file._source_stamp = _stamp()
+    return cast("F", dispatcher)
+
+
+@cache
+def _stamp() -> tuple[tuple[str, float, int], ...]:
+    rooms = Path(__file__).parent.parent
+    files = sorted(each for room in ("optimizer", "solvers") for each in (rooms / room).glob("*kernels.py"))
+    return tuple((each.name, each.stat().st_mtime, each.stat().st_size) for each in files)

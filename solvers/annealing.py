@@ -18,7 +18,7 @@ import numpy as np
 from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.tiny import tiny_space
-from tiercut.solvers import annealing_kernels as kernels
+from tiercut.solvers import annealing_kernels
 from tiercut.solvers.options import Options
 from tiercut.solvers.shared import cores, watch
 from tiercut.solvers.walks import Kept, Walks, outcome_of, states
@@ -98,8 +98,7 @@ class _Search:
         """Keep what is good among plain walks, and return the one that violates least."""
         rows = self.walks.rows(_SEEDS, state)
         scores = self.walks.scores(rows)
-        keep: Any = kernels.keep_rows
-        kept.take(keep(rows, *scores, self.walks.ground, *self.walks.goal, *kept.arrays))
+        self.walks.keep(rows, scores, kept)
         return np.array(rows[int(np.argmin(scores[2]))])
 
     @property
@@ -148,7 +147,7 @@ class _Search:
     def _work(self, island: int, done: int, chains: int) -> None:
         kept, heats = self.kept[island], (_HOT, _COLD)
         head = (self.rows[island], self.walks.ground, self.states[island], done + island * chains, chains, self.steps)
-        run: Any = kernels.anneal
+        run: Any = annealing_kernels.anneal
         kept.take(run(*head, *heats, *self.walks.goal, *kept.arrays, kept.progress))
 
     def _exchange(self) -> None:

@@ -87,6 +87,7 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
             Solver("labels", "tiercut.solvers.labels", True, _all("sides", "crowd"), "grows what a bound lets pass"),
             Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
             Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all(), "proves the best under any bounds"),
+            Solver("nsga2", "tiercut.solvers.evolutionary", False, _all(), "good plans by generations; needs pymoo"),
             Solver("annealing", "tiercut.solvers.annealing", False, _all(), "good plans of any space, without proof"),
         )
     }

@@ -12,7 +12,7 @@ from tiercut.optimizer.bounds import side_bounds
 from tiercut.optimizer.keys import Layout
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome
-from tiercut.solvers import annealing_kernels as kernels
+from tiercut.solvers import annealing_kernels, move_kernels, walk_kernels
 from tiercut.solvers.shared import Keeper, decisions_of, merge
 
 if TYPE_CHECKING:
@@ -65,14 +65,25 @@ class Walks:
     def rows(self, count: int, state: NDArray[np.uint64]) -> Ints:
         """Return walks to begin with: the whole network on each node, and others at random."""
         made = np.zeros((count, self.width), np.int64)
-        kernels.random_rows(made, self.ground, state)
+        move_kernels.random_rows(made, self.ground, state)
         return made
 
     def scores(self, rows: Ints) -> tuple[Floats, Floats, Floats]:
         """Return cost, accuracy and violation of each walk."""
         made = np.empty((3, len(rows)))
-        kernels.score_rows(rows, self.ground, *made)
+        walk_kernels.score_rows(rows, self.ground, *made)
         return made[0], made[1], made[2]
+
+    def keys(self, rows: Ints) -> Ints:
+        """Return the key of each walk."""
+        made = np.empty((len(rows), self.layout.width), np.int64)
+        walk_kernels.keys_of(rows, self.ground, made)
+        return made
+
+    def keep(self, rows: Ints, scores: tuple[Floats, Floats, Floats], kept: Kept) -> None:
+        """Keep what is good among scored walks."""
+        keep_rows: Any = annealing_kernels.keep_rows
+        kept.take(keep_rows(rows, *scores, self.ground, *self.goal, *kept.arrays))
 
     def kept(self) -> Kept:
         """Return an empty container for what is worth keeping."""
@@ -133,7 +144,7 @@ def outcome_of(name: str, walks: Walks, best: Keeper, seconds: float, scored: in
     return Outcome(name, False, "feasible", decisions, seconds, scored, reason)
 
 
-def _ground(space: Space, query: Query, layout: Layout) -> kernels.Ground:
+def _ground(space: Space, query: Query, layout: Layout) -> walk_kernels.Ground:
     """Return what walks are made of, violations not scaled yet."""
     sides = side_bounds(space, query)
     costs = [space.costs(measure(space.problem, query.additive)), *(side.costs for side in sides)]
@@ -147,7 +158,7 @@ def _ground(space: Space, query: Query, layout: Layout) -> kernels.Ground:
     caps = np.array([latency, *(side.cap for side in sides), -query.accuracy_floor])
     whole = np.array([0.0, *(side.whole for side in sides), 0.0])
     sizes = (space.most, space.fewest, space.inside, len(space.lanes), len(space.ways))
-    return kernels.Ground(
+    return walk_kernels.Ground(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),
         first=_own(first),
         pieces=np.array([[getattr(each, name) for each in costs] for name in ("bare", "span", "last")]),
@@ -194,7 +205,7 @@ def _shares(space: Space) -> Floats:
     return rising
 
 
-def _scaled(ground: kernels.Ground, walks: Walks) -> kernels.Ground:
+def _scaled(ground: walk_kernels.Ground, walks: Walks) -> walk_kernels.Ground:
     """Return the ground with scales taken from some walks, so that costs of any unit weigh about the same."""
     walks.ground = ground
     costs, accuracies, _ = walks.scores(walks.rows(_SEEDS, np.array([1], np.uint64)))
@@ -208,7 +219,7 @@ def _width(values: Floats) -> float:
     return high - low if high > low else max(abs(high), 1.0)
 
 
-def _reach(ground: kernels.Ground) -> Floats:
+def _reach(ground: walk_kernels.Ground) -> Floats:
     """Return for each bounded measure how much one whole network may have of it."""
     whole = np.abs(ground.pieces[2, 1:, :, 0, :])
     most: Floats = np.where(np.isfinite(whole), whole, 0.0).max(axis=(1, 2), initial=0.0)

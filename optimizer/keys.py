@@ -12,16 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.space import PLAIN
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from tiercut.optimizer.space import Space
 
-__all__ = ["Layout", "decision_of"]
+__all__ = ["Layout", "decision_of", "key_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,26 @@ class Layout:
         if len(space.ways) > 1 or int(space.ways[0]) != PLAIN:
             codecs, offset = offset, offset + most
         return cls(most, exits, thresholds, codecs, offset + 2)
+
+
+def key_of(space: Space, layout: Layout, decision: Decision) -> NDArray[np.int64]:
+    """Return the key of a decision, its tie left at 0; what `decision_of` turns back."""
+    key = np.zeros(layout.width, np.int64)
+    parts, most = len(decision.partition), layout.most
+    key[0] = parts
+    key[1 : 1 + parts] = decision.partition
+    key[1 + most : 1 + most + parts] = decision.placement
+    if layout.exits_at >= 0:
+        key[layout.exits_at : layout.exits_at + len(decision.exits)] = decision.exits
+    if layout.thresholds_at >= 0 and decision.thresholds:
+        key[layout.thresholds_at : layout.thresholds_at + len(decision.thresholds)] = decision.thresholds
+    if layout.codecs_at >= 0:
+        ways = space.ways.tolist()
+        codecs = decision.codecs or (None,) * (parts - 1)
+        at = [ways.index(PLAIN if codec is None else codec) for codec in codecs]
+        key[layout.codecs_at : layout.codecs_at + len(at)] = at
+    key[-1] = space.lanes.tolist().index(decision.threshold) if decision.threshold is not None else 0
+    return key
 
 
 def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decision:

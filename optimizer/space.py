@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["PLAIN", "Costs", "Exits", "Order", "Space", "make_space"]
+__all__ = ["PLAIN", "Costs", "Exits", "Order", "Space", "make_space", "plain_part"]
 
 Exits = Literal["cuts", "final", "free"]
 Order = Literal["any", "forward"]
@@ -226,6 +226,19 @@ def make_space(
     levels = _one_level if exits == "final" else _levels_per_exit if per_exit else _levels_per_block
     space = levels(space)
     return replace(space, most=min(space.most, int(space.can_cut.sum()) + 1))
+
+
+def plain_part(space: Space) -> Space | None:
+    """Return the part of a space with exits at cuts (or only at the end), one threshold and no codecs.
+
+    None where the space is no more than that already, or has no such part because every cut must use a codec.
+    """
+    if PLAIN not in space.ways.tolist() or (not space.inside and not space.per_exit and len(space.ways) == 1):
+        return None
+    exits: Exits = "final" if space.exits == "final" else "cuts"
+    part = make_space(space.problem, exits=exits, order=space.order)
+    rules = {"allowed": space.allowed, "required": space.required, "fewest": space.fewest}
+    return replace(part, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
 
 
 def _ways(problem: Problem, codec: str) -> Ints:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from math import inf
 from queue import Empty, SimpleQueue
@@ -25,10 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import kernels
-from tiercut.optimizer.keys import Layout
+from tiercut.optimizer.keys import Layout, key_of
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
+from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Query
+from tiercut.optimizer.space import PLAIN, plain_part
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers import label_kernels
 from tiercut.solvers.options import Options
@@ -45,6 +48,7 @@ __all__ = ["solve"]
 _CELLS = 256
 _ROOM = 8_000_000  # labels of one threshold, about 0.6 GB; more end the work with what is proved so far
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
+_FINITE = 1e300  # a cap that keeps out what cannot be
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -92,7 +96,7 @@ class _Search:
     """One question under way: its tables, what is known so far, and what the threads have found."""
 
     def __init__(self, space: Space, query: Query) -> None:
-        self.space = space
+        self.space, self.query = space, query
         self.layout = Layout.of(space)
         self.states = states_of(space)
         self.front = query.kind == "frontier"
@@ -127,17 +131,39 @@ class _Search:
         return Keeper(64 if self.front else self.top, self.layout.width)
 
     def begin(self) -> None:
-        """Enumerate the plans with one or two partitions, where they are plain."""
+        """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space."""
         space, known = self.space, self.known
-        if not space.plain:
+        simple = plain_part(space)
+        if simple is not None:
+            self._borrow(simple)
             return
+        if len(space.required) or space.fewest > 1 or space.ways.tolist() != [PLAIN]:
+            return
+        cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
         enumerate_plans: Any = kernels.enumerate_plans
         for root in np.flatnonzero(space.linked[space.problem.source]):
             task = (int(root), kernels.ALL, space.most, min(space.most, 2))
             kept = (*known.arrays, known.count, known.progress)
-            made = enumerate_plans(*task, *tables, *rules, self.front, self.by_accuracy, *self.bounds, *kept)
+            made = enumerate_plans(*task, *tables, *rules, self.front, self.by_accuracy, cap, self.bounds[1], *kept)
             known.costs, known.accuracies, known.keys, known.count = made
+
+    def _borrow(self, simple: Space) -> None:
+        """Answer the same question with exits at cuts, one threshold and no codecs, and price the plans here."""
+        inner = _Search(simple, self.query)
+        inner.begin()
+        inner.run(Options(workers=1))
+        space, tables = self.space, measure(self.space.problem, self.query.additive)
+        for decision in decisions_of(simple, inner.layout, inner.found):
+            chosen = decision
+            if space.per_exit and decision.threshold is not None:
+                each = (decision.threshold,) * (len(decision.exits) - 1)
+                chosen = replace(decision, threshold=None, thresholds=each)
+            cost = evaluate_tables(space.problem, chosen, tables)
+            right = price(space.problem, chosen).accuracy or 0.0
+            if cost <= self.bounds[0] and right >= self.bounds[1]:
+                key = key_of(space, self.layout, chosen)[None]
+                merge(self.known, np.array([cost]), np.array([right]), key, self.front, self.by_accuracy)
 
     def run(self, options: Options) -> bool:
         """Let threads take the thresholds one by one; return whether all was done."""

@@ -28,3 +28,9 @@ def test_the_study_of_the_recorded_network_prints_what_its_readme_says() -> None
     rows = [line for line in printed.splitlines() if line.startswith(("| 0", "- ", "Of the"))]
     assert len(rows) > 20
     assert [row for row in rows if row not in written] == []
+
+
+def test_the_study_of_thresholds_prints_what_its_readme_says() -> None:
+    printed = run("experiments/thresholds/run.py")
+    written = (ROOT / "experiments/thresholds/README.md").read_text(encoding="utf-8")
+    assert printed.strip() in written

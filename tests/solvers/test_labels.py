@@ -1,0 +1,111 @@
+"""The label solver: equal to trying everything under every rule for exits, and honest when it is stopped."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.checkout import ROOT
+from support.random_problems import Case, random_case
+
+import tiercut
+from tiercut.optimizer.keys import Layout, decision_of, key_of
+from tiercut.optimizer.placing import narrow
+from tiercut.optimizer.pricing import price
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers.options import Options
+from tiercut.solvers.registry import find
+
+MOST = 20_000
+
+
+def spaces(case: Case) -> list[Space]:
+    """Return every small space of a problem: rules for exits, thresholds and codecs."""
+    problem, found = case.problem, []
+    alone = problem.has_exits and not np.isnan(problem.stay_alone).any()
+    for exits in ("cuts", "final", "free") if problem.has_exits else ("final",):
+        for per_exit in (False, True) if alone and exits != "final" else (False,):
+            for codec in ("none", "auto") if problem.codecs else ("none",):
+                space = make_space(problem, exits=exits, per_exit=per_exit, codec=codec, order=case.order)  # type: ignore[arg-type]
+                if space.decisions <= MOST:
+                    found.append(space)
+    return found
+
+
+def values(space: Space, query: Query, solver: str) -> np.ndarray:  # type: ignore[type-arg]
+    """Return latency and accuracy of the plans that a solver finds; which of several equal ones may differ."""
+    outcome = find(solver).solve(space, query, Options(workers=1))
+    assert outcome.status == ("optimal" if outcome.decisions else "infeasible")
+    plans = [price(space.problem, decision) for decision in outcome.decisions]
+    return np.array([(plan.latency_s, plan.accuracy or 0.0) for plan in plans]).reshape(-1, 2)
+
+
+def questions(space: Space, rng: np.random.Generator) -> list[Query]:
+    """Return a ranking, and where accuracies are known a frontier and bounded rankings."""
+    asked = [Query(kind="rank", top=int(rng.integers(1, 9)))]
+    if space.knows_accuracy:
+        floor, cap = float(rng.uniform(0, 1)), float(rng.uniform(0, 5))
+        asked += [
+            Query(kind="frontier"),
+            Query(kind="rank", min_accuracy=floor, top=4),
+            Query(kind="rank", objective="accuracy", max_latency_s=cap, top=4),
+        ]
+    return asked
+
+
+@pytest.mark.parametrize("chunk", range(8))
+def test_labels_find_what_trying_everything_finds_under_every_rule_for_exits(chunk: int) -> None:
+    asked = 0
+    for seed in range(chunk * 30, (chunk + 1) * 30):
+        rng = np.random.default_rng(seed)
+        for space in spaces(random_case([7, seed], blocks=5, nodes=4)):
+            for query in questions(space, rng):
+                wanted = values(space, query, "exhaustive")
+                got = values(space, query, "labels")
+                assert got.shape == wanted.shape, (seed, query)
+                assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), (seed, query)
+                asked += 1
+    assert asked > 100
+
+
+def test_labels_hold_rules_for_the_placement_as_trying_everything_does() -> None:
+    for seed in range(120):
+        case = random_case([8, seed], blocks=5, nodes=4)
+        names = case.problem.nodes
+        rules = (
+            {"include": (names[-1],)},
+            {"exclude": (names[0],)},
+            {"fewest_partitions": 2},
+            {"most_partitions": 1},
+            {"pins": ((1, names[-1]),)},
+            {"keep_first": 1},
+            {"use_all_tiers": True},
+        )
+        query = replace(Query(kind="rank", top=3), **rules[seed % len(rules)])  # type: ignore[arg-type]
+        for space in spaces(case):
+            part = narrow(space, query)
+            assert np.allclose(values(part, query, "labels"), values(part, query, "exhaustive"), rtol=1e-12, atol=1e-12)
+
+
+def test_a_key_says_all_of_a_decision() -> None:
+    for seed in range(40):
+        for space in spaces(random_case([9, seed], blocks=5, nodes=4)):
+            layout = Layout.of(space)
+            outcome = find("exhaustive").solve(space, Query(kind="rank", top=50), Options())
+            for decision in outcome.decisions:
+                assert decision_of(space, layout, key_of(space, layout, decision)) == decision
+
+
+def test_labels_out_of_time_give_what_they_have_and_say_that_it_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
+    instances = importlib.import_module("instances")
+    hard = make_space(tiercut.problem(*instances.load(instances.loose(40, 5, 20))))
+    for query in (Query(kind="frontier"), Query(kind="rank")):
+        outcome = find("labels").solve(hard, query, Options(time_limit_s=0.0))
+        assert outcome.status == "feasible"
+        assert outcome.decisions
+        assert len(set(outcome.decisions)) == len(outcome.decisions)
+        assert outcome.reason

@@ -15,7 +15,7 @@ import instances
 import peers
 
 import tiercut
-from tiercut import Answer, Options, Query
+from tiercut import Answer, Bound, Options, Query
 
 __all__ = ["CASES", "Case"]
 
@@ -90,6 +90,41 @@ def _crowd(blocks: int, edges: int, clouds: int) -> list[Row]:
     return [row | {"ratio": row["seconds"] / rows[0]["seconds"]} for row in rows]
 
 
+def _bounds(blocks: int, nodes: int) -> list[Row]:
+    """Prove the best plan under five bounds on measures beside the objective."""
+    topology, profile = instances.chain(blocks, nodes, 1)
+    del profile["exits"]
+    bounds = (
+        Bound("bytes", at_most=1e6),
+        Bound("compute", "n0", at_most=1.0),
+        Bound("blocks", "n1", at_least=1.0),
+        Bound("share", "n2", at_least=0.02),
+        Bound("blocks", f"n{nodes - 1}", at_most=blocks * 0.8),
+    )
+    return [_answer((topology, profile), Query(bounds=bounds), "cp-sat", time_limit_s=60.0)[1]]
+
+
+def _heuristics(blocks: int, nodes: int, thresholds: int, limit: float) -> list[Row]:
+    """Compare the area under two heuristics' frontiers with that of the exact one."""
+    instance = instances.chain(blocks, nodes, thresholds)
+    exact, first = _answer(instance, Query(kind="frontier"), "labels")
+    worst, rows = exact[-1].latency_s * 1.01, [first | {"hypervolume": 1.0}]
+    for name in ("nsga2", "annealing"):
+        _answer(instance, Query(kind="frontier"), name, time_limit_s=0.01)
+        found, row = _answer(instance, Query(kind="frontier"), name, time_limit_s=limit)
+        rows.append(row | {"hypervolume": _area(found, worst) / _area(exact, worst)})
+    return rows
+
+
+def _area(answer: Answer, worst: float) -> float:
+    """Return the area of latency and accuracy that a frontier beats, up to the latency `worst`."""
+    area, right = 0.0, 0.0
+    for plan in answer:
+        area += max(worst - plan.latency_s, 0.0) * ((plan.accuracy or 0.0) - right)
+        right = plan.accuracy or 0.0
+    return area
+
+
 def _process(repeat: int) -> list[Row]:
     """Time whole processes in turn: the imports that anybody pays, and a question."""
     command = str(Path(sys.executable).with_name("tiercut"))
@@ -130,6 +165,10 @@ CASES = (
          {"blocks": 100, "nodes": 6, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("crowd-92", "the five best on one device, ten edges, ten clouds", _crowd,
          {"blocks": 92, "edges": 10, "clouds": 10}, {"blocks": 6, "edges": 2, "clouds": 2}),
+    Case("bounds-92x5", "the best plan under five bounds, proved", _bounds,
+         {"blocks": 92, "nodes": 5}, {"blocks": 8, "nodes": 3}),
+    Case("heuristics-100x6x20", "frontiers without proof, five seconds each", _heuristics,
+         {"blocks": 100, "nodes": 6, "thresholds": 20, "limit": 5.0}, _SMALL | {"limit": 0.2}),
     Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),
 )  # fmt: skip
 """Every benchmark, in the order of the report."""

@@ -77,6 +77,7 @@ def report(results: list[dict[str, Any]]) -> str:
 def _line(result: dict[str, Any], row: dict[str, Any]) -> str:
     decisions = f"{row['decisions']:.3g}" if "decisions" in row else ""
     ratio = f"{row['ratio']:.3g}" if "ratio" in row else ""
+    ratio = f"hypervolume {row['hypervolume']:.4f}" if "hypervolume" in row else ratio
     work = f"{row['work']:,}" if row.get("work") else ""
     cells = (
         *(result["name"], row["solver"], decisions, f"{row['seconds']:.4g}", ratio, work),

@@ -17,6 +17,7 @@ quickest; several take turns at fixed points (`interleave_search`), which keeps 
 
 from __future__ import annotations
 
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut.errors import QuestionError
 from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.solvers.cp_model import build_model
 from tiercut.solvers.cp_search import Search
@@ -53,7 +55,13 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     -------
     Outcome
         ``optimal``; ``feasible`` where the time limit or an interrupt ended the work early.
+
+    Raises
+    ------
+    QuestionError
+        If TensorFlow was loaded into this process before OR-tools.
     """
+    _check_company()
     began = time.perf_counter()
     search = Search(space, query, options)
     _watched(search)
@@ -61,6 +69,15 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     status: Status = "feasible" if search.reason else "optimal" if decisions else "infeasible"
     seconds = time.perf_counter() - began
     return Outcome("cp-sat", True, status, decisions, seconds, search.plans.scored, search.reason)
+
+
+def _check_company() -> None:
+    """Refuse where OR-tools would bring the process down: loaded after TensorFlow it ends in a segmentation fault."""
+    if "tensorflow" in sys.modules and "ortools.sat.python.cp_model" not in sys.modules:
+        raise QuestionError(
+            "cp-sat cannot be used in a process that has loaded TensorFlow already: OR-tools crashes there; import "
+            "ortools.sat.python.cp_model before TensorFlow, or ask in a process of its own"
+        )
 
 
 def export_model(space: Space, query: Query, path: Path | str, lane: int = 0) -> None:
@@ -75,6 +92,7 @@ def export_model(space: Space, query: Query, path: Path | str, lane: int = 0) ->
     lane
         Index of the lane (threshold).
     """
+    _check_company()
     search = Search(space, query, Options())
     network = search.network(lane)
     model = build_model(

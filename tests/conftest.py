@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import ortools.sat.python.cp_model  # noqa: F401  # before TensorFlow: loaded after it, OR-tools crashes the process
 import pytest
 
 ROOT = Path(__file__).parent.parent

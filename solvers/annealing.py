@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.space import Space
-    from tiercut.solvers.shared import Keeper
 
 __all__ = ["moves_for", "solve"]
 
@@ -71,7 +70,7 @@ def solve(space: Space, query: Query, options: Options, moves: int | None = None
     search = _Search(Walks(space, query), options, moves_for(space) if moves is None else moves)
     finished = search.run(began)
     reason = "a heuristic came to its end" if finished else "stopped before the end"
-    return outcome_of("annealing", search.walks, search.best(), time.perf_counter() - began, search.scored, reason)
+    return outcome_of("annealing", search.walks, search.kept, time.perf_counter() - began, search.scored, reason)
 
 
 @cache
@@ -105,10 +104,6 @@ class _Search:
     def scored(self) -> int:
         """Number of walks scored."""
         return self.islands * _SEEDS + int(sum(kept.progress[1] for kept in self.kept))
-
-    def best(self) -> Keeper:
-        """Return what the islands have kept."""
-        return self.walks.result(self.kept)
 
     def run(self, began: float) -> bool:
         """Let the islands work until all moves are done; return whether they were."""
@@ -153,6 +148,6 @@ class _Search:
     def _exchange(self) -> None:
         """Give every island what all of them have kept."""
         if self.islands > 1:
-            best = self.best()
+            best = self.walks.merged(self.kept)
             for kept in self.kept:
                 kept.fill(best)

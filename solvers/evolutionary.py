@@ -38,6 +38,7 @@ _LEAST, _MOST = 5, 250  # generations
 _EACH = 200  # decisions for which there is one generation
 _TRIALS = 32  # moves that a child tries
 _GAIN = 1e-6  # what accuracy counts beside cost, or cost beside accuracy, where one alone is asked for
+_TIRED = 2  # times that pairs are asked for children that differ from all others
 _QUIET_S = 0.1
 
 
@@ -74,9 +75,8 @@ def solve(space: Space, query: Query, options: Options, generations: int | None 
     began = time.perf_counter()
     course = _Course(Walks(space, query), options)
     finished = course.run(generations_for(space) if generations is None else generations, began)
-    best = course.walks.result([course.kept])
     reason = "a heuristic came to its end" if finished else "stopped before the end"
-    return outcome_of("nsga2", course.walks, best, time.perf_counter() - began, course.scored, reason)
+    return outcome_of("nsga2", course.walks, [course.kept], time.perf_counter() - began, course.scored, reason)
 
 
 @cache
@@ -117,6 +117,8 @@ class _Course:
                     told = now
                     options.progress(done, generations)
                 algorithm.next()
+                if not algorithm.has_next():  # a small space, of which nothing new is left to try
+                    return True
         except KeyboardInterrupt:
             return False
         return True
@@ -168,6 +170,7 @@ def _algorithm(course: _Course) -> Any:
     from pymoo.core.problem import Problem
     from pymoo.core.sampling import Sampling
     from pymoo.core.termination import NoTermination
+    from pymoo.operators.selection.tournament import TournamentSelection
 
     walks = course.walks
 
@@ -199,13 +202,25 @@ def _algorithm(course: _Course) -> Any:
     algorithm = NSGA2(
         pop_size=course.people,
         sampling=Beginning(),
+        selection=TournamentSelection(func_comp=_fitter),
         crossover=Crossing(2, 2),
         mutation=Climbing(),
         eliminate_duplicates=Same(),
     )
+    algorithm.mating.n_max_iterations = _TIRED
     task = Task(n_var=walks.width, n_obj=1 + walks.front, n_ieq_constr=1, vtype=int)
     algorithm.setup(task, termination=NoTermination(), seed=int(course.options.seed) % 2**32, verbose=False)
     return algorithm
+
+
+def _fitter(population: Any, pairs: Ints, **_: Any) -> Ints:
+    """Return of each pair who violates less, then is of lower rank, then stands freer (Deb's crowded comparison)."""
+    missed = population.get("CV")[:, 0]
+    rank = np.nan_to_num(np.array(population.get("rank"), float), nan=np.inf)  # what violates has none
+    crowding = np.nan_to_num(np.array(population.get("crowding"), float))
+    place = np.empty(len(missed), np.int64)
+    place[np.lexsort((-crowding, rank, missed))] = np.arange(len(missed))
+    return np.asarray(np.where(place[pairs[:, 0]] <= place[pairs[:, 1]], pairs[:, 0], pairs[:, 1])[:, None])
 
 
 def _keys(walks: Walks, population: Any) -> Ints:

@@ -42,7 +42,7 @@ class Ground(NamedTuple):
     first
         (S+1) x M: as in `tiercut.optimizer.space.Costs`; infinite without a path from the source.
     pieces
-        3 x (S+1) x M x N x N: blocks without a branch, with one, and with the last branch and its result's way home.
+        2 x (S+1) x M x N x N: blocks without a branch, and with that of the last one.
     send
         W x N x M x M x (S+1); infinite without a path.
     result
@@ -89,7 +89,7 @@ GROUP, _RANK = 0, 1
 MOST, _FEWEST, INSIDE, LANES, WAYS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT = range(8)
 CUTS, CUTS_BEFORE, ENDS, ENDS_BEFORE, EXITS, EXITS_BEFORE = range(6)
 _CAP, SCALE, _WHOLE = 0, 1, 2
-_BARE, _SPAN, _LAST = 0, 1, 2
+_SPAN = 1
 
 
 # Random numbers
@@ -166,7 +166,7 @@ def score(
     right = right + share * gains[0, stop]
     for s in range(measures):
         weight = 1.0 if limits[_WHOLE, s] else share
-        total = totals[s] + weight * pieces[_LAST, s, v, start, stop]
+        total = totals[s] + weight * pieces[_SPAN, s, v, start, stop] + share * result[stop, v, s]
         if total < np.inf:
             totals[s] = total
         else:

@@ -12,6 +12,7 @@ from tiercut.optimizer.bounds import side_bounds
 from tiercut.optimizer.keys import Layout
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome
+from tiercut.optimizer.pricing import price
 from tiercut.solvers import annealing_kernels, move_kernels, walk_kernels
 from tiercut.solvers.shared import Keeper, decisions_of, merge
 
@@ -54,6 +55,7 @@ class Walks:
         self.front = query.kind == "frontier"
         self.by_accuracy = query.objective == "accuracy" and not self.front
         self.top = query.top if query.kind == "rank" else 1
+        self.tied = not self.front and query.additive != "latency"
         self.width = 1 + 3 * space.most + space.problem.block_count + 1
         self.ground = _scaled(_ground(space, query, self.layout), self)
 
@@ -90,7 +92,19 @@ class Walks:
         capacity = 256 if self.front else self.top
         return Kept(np.empty(capacity), np.empty(capacity), np.empty((capacity, self.layout.width), np.int64))
 
-    def result(self, kept: list[Kept]) -> Keeper:
+    def ordered(self, kept: list[Kept]) -> Keeper:
+        """Return the best of all that several containers hold, equals in the order that every solver has."""
+        best = self.merged(kept)
+        if not self.tied:
+            return best
+        keys = best.keys[: best.count].copy()
+        plans = (price(self.space.problem, decision) for decision in decisions_of(self.space, self.layout, best))
+        keys[:, -2] = np.array([plan.latency_s for plan in plans], float).view(np.int64)
+        made = Keeper(self.top, self.layout.width)
+        merge(made, best.costs[: best.count], best.accuracies[: best.count], keys, *self.goal)
+        return made
+
+    def merged(self, kept: list[Kept]) -> Keeper:
         """Return the best of all that several containers hold, each plan once."""
         best = Keeper(64 if self.front else self.top, self.layout.width)
         keys = np.vstack([each.keys[: each.count] for each in kept])
@@ -136,9 +150,9 @@ def states(seed: int, count: int) -> list[NDArray[np.uint64]]:
     return [np.full(_APART, each) for each in seeds]
 
 
-def outcome_of(name: str, walks: Walks, best: Keeper, seconds: float, scored: int, reason: str) -> Outcome:
+def outcome_of(name: str, walks: Walks, kept: list[Kept], seconds: float, scored: int, reason: str) -> Outcome:
     """Return what a heuristic found; it never claims that there is nothing better, nor that there is nothing."""
-    decisions = decisions_of(walks.space, walks.layout, best)
+    decisions = decisions_of(walks.space, walks.layout, walks.ordered(kept))
     if not decisions:
         reason = f"found nothing that holds every bound and rule among {scored:,} plans"
     return Outcome(name, False, "feasible", decisions, seconds, scored, reason)
@@ -161,7 +175,7 @@ def _ground(space: Space, query: Query, layout: Layout) -> walk_kernels.Ground:
     return walk_kernels.Ground(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),
         first=_own(first),
-        pieces=np.array([[getattr(each, name) for each in costs] for name in ("bare", "span", "last")]),
+        pieces=np.array([[getattr(each, name) for each in costs] for name in ("bare", "span")]),
         send=_own(send),
         result=_own(np.stack([each.result for each in costs], axis=-1)),
         stay=_own(space.stay),
@@ -221,6 +235,6 @@ def _width(values: Floats) -> float:
 
 def _reach(ground: walk_kernels.Ground) -> Floats:
     """Return for each bounded measure how much one whole network may have of it."""
-    whole = np.abs(ground.pieces[2, 1:, :, 0, :])
+    whole = np.abs(ground.pieces[1, 1:, :, 0, :])
     most: Floats = np.where(np.isfinite(whole), whole, 0.0).max(axis=(1, 2), initial=0.0)
     return np.maximum(most, 1e-9)

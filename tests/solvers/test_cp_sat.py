@@ -12,22 +12,16 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from math import inf, isclose, isfinite, nan
+from math import inf, isclose
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from support.made import both, grown_problem, problem_of, profile_data, topology_data
-from support.random_problems import random_case
+from support.random_questions import holds, priced, random_question
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.bounds import BOUNDED, bound_measure, side_bounds
-from tiercut.optimizer.measures import measure
-from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.placing import narrow
-from tiercut.optimizer.plan import Decision
-from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import Space, make_space
@@ -40,105 +34,6 @@ from tiercut.solvers.registry import choose, find
 
 SOLVER = find("cp-sat")
 CHUNKS, PER_CHUNK = 8, 60
-FEW = 60_000  # decisions that the other solver is asked to try
-
-
-def priced(space: Space, outcome: Outcome, query: Query) -> list[tuple[float, float]]:
-    """Return objective and accuracy of the plans of an outcome."""
-    tables = measure(space.problem, query.additive)
-    plans = [price(space.problem, decision) for decision in outcome.decisions]
-    return [(evaluate_tables(space.problem, each.decision, tables), each.accuracy or 0.0) for each in plans]
-
-
-# Random questions with everything that may be asked
-
-
-def told_all(problem: Problem, rng: np.random.Generator) -> Problem:
-    """Return a problem with the power, prices and bytes that some measures need."""
-    count, nodes = problem.block_count, problem.node_count
-    return replace(
-        problem,
-        parameter_bytes=rng.integers(1, 100, count) * 1e3,
-        activation_bytes=np.where(rng.random(count) < 0.2, nan, rng.integers(1, 100, count) * 1e3),
-        power=rng.integers(1, 50, nodes) * 1.0,
-        price=rng.integers(1, 50, nodes) * 1e-5,
-    )
-
-
-def random_question(seed: int) -> tuple[Space, Query] | None:
-    """Return a random question; None where it cannot be asked."""
-    rng = np.random.default_rng([7, seed])
-    problem = told_all(random_case([0, seed], blocks=6, nodes=4).problem, rng)
-    exits: Any = rng.choice(["cuts", "final", "free"]) if problem.has_exits else "final"
-    query = Query(
-        kind=rng.choice(["solve", "solve", "rank", "frontier"]),
-        objective=str(rng.choice(["latency", "bytes", "energy", "cost", "accuracy"])),
-        exits=exits,
-        per_exit=bool(exits != "final" and not np.isnan(problem.stay_alone).any() and rng.random() < 0.3),
-        codec=str(rng.choice(["none", "auto"])),
-        order=rng.choice(["any", "any", "forward"]),
-        top=int(rng.integers(1, 8)),
-        rate_fps=10.0,
-        **random_rules(problem, rng),
-    )
-    made = make_space(problem, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
-    space = narrow(made, query)
-    if (query.needs_accuracy and not space.knows_accuracy) or space.decisions > FEW:
-        return None
-    return space, replace(query, **random_bounds(space, query, rng))
-
-
-def random_rules(problem: Problem, rng: np.random.Generator) -> dict[str, Any]:
-    """Return rules for the placement, few enough for something to be left most of the time."""
-    rules: dict[str, Any] = {}
-    if rng.random() < 0.2:
-        rules["include"] = (str(rng.choice(problem.nodes)),)
-    if rng.random() < 0.2 and "include" not in rules:
-        rules["exclude"] = (str(rng.choice(problem.tiers)),)
-    if rng.random() < 0.1:
-        rules["use_all_tiers"] = True
-    if rng.random() < 0.2:
-        rules["pins"] = ((int(rng.integers(1, problem.block_count + 1)), str(rng.choice(problem.nodes))),)
-    if rng.random() < 0.1:
-        rules["keep_first"] = 1
-    if rng.random() < 0.3:
-        rules["fewest_partitions"] = int(rng.integers(1, 3))
-        rules["most_partitions"] = int(rng.integers(2, 5))
-    return rules
-
-
-def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[str, Any]:
-    """Return bounds that some plan just reaches, or some lie beyond."""
-    found = find("exhaustive").solve(space, replace(query, kind="rank", objective="latency", top=40), Options())
-    if not found.decisions:
-        return {}
-    plans = [found.decisions[int(place)] for place in rng.integers(len(found.decisions), size=5)]
-    bounds = []
-    for decision in plans[: int(rng.integers(0, 4))]:
-        name = str(rng.choice(list(BOUNDED)))
-        wants_place = name in ("compute", "share", "utilisation", "blocks", "memory")
-        place = str(rng.choice([*space.problem.nodes, *space.problem.tiers])) if wants_place else None
-        if name == "bytes" and rng.random() < 0.5:
-            place = ">".join(rng.choice(space.problem.nodes, 2))
-        value = value_of(space, decision, name, place)
-        if isfinite(value):
-            bounds.append(
-                Bound(name, place, **{str(rng.choice(["at_most", "at_least"])): value * rng.choice([1, 0.9])})
-            )
-    more: dict[str, Any] = {"bounds": tuple(bounds)}
-    last = price(space.problem, plans[-1])
-    if rng.random() < 0.3 and isfinite(last.latency_s):
-        more["max_latency_s"] = last.latency_s
-    if rng.random() < 0.3 and space.knows_accuracy:
-        more["min_accuracy"] = min(1.0, max(0.0, last.accuracy or 0.0))
-    return more
-
-
-def value_of(space: Space, decision: Decision, name: str, place: str | None) -> float:
-    value = evaluate_tables(
-        space.problem, decision, bound_measure(space.problem, Bound(name, place, at_most=0.0), 10.0)
-    )
-    return value / price(space.problem, decision).latency_s if name == "share" else value
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -174,11 +69,6 @@ def covers(point: tuple[float, float], other: tuple[float, float]) -> bool:
 
 def near(one: float, other: float) -> bool:
     return isclose(one, other, rel_tol=1e-11, abs_tol=1e-11)
-
-
-def holds(space: Space, query: Query, decision: Decision) -> bool:
-    sides = side_bounds(space, query)
-    return all(evaluate_tables(space.problem, decision, side.measure) <= side.cap for side in sides)
 
 
 # A model of the size that counts

@@ -5,15 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from support.made import grown_problem
+from support.random_questions import holds, priced, random_question
 
 import tiercut
 from tiercut import Answer, Options, Query
-from tiercut.optimizer.pricing import price
+from tiercut.errors import QuestionError
+from tiercut.optimizer.keys import decision_of
+from tiercut.optimizer.measures import measure
+from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Bound
-from tiercut.solvers.registry import SOLVERS
+from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers import annealing, evolutionary
+from tiercut.solvers.registry import SOLVERS, find
+from tiercut.solvers.walks import Walks, states
 
 HEURISTICS = [solver.name for solver in SOLVERS.values() if not solver.exact]
 RECORDED = ("iot", "resnet20-digits32")
@@ -101,3 +110,129 @@ def test_progress_is_told_while_it_works(heuristic: str) -> None:
     ask(Query(kind="frontier"), heuristic, progress=lambda done, total: told.append((done, total)))
     assert told
     assert all(done <= total for done, total in told)
+
+
+# Random questions with everything that may be asked, against trying everything
+
+
+def covered(points: list[tuple[float, float]], worst: float) -> float:
+    """Return the area of cost and accuracy that some points beat, up to the cost `worst`."""
+    area, right = 0.0, 0.0
+    for cost, accuracy in sorted(points):
+        area += max(worst - cost, 0.0) * max(accuracy - right, 0.0)
+        right = max(right, accuracy)
+    return area
+
+
+def missed(got: list[tuple[float, float]], wanted: list[tuple[float, float]], query: Query) -> float:
+    """Return the share of what can be had that an answer falls short of; it must never have more."""
+    if query.kind == "frontier":
+        worst = max((cost for cost, _ in wanted), default=0.0) * 1.01 + 1e-9
+        best = covered(wanted, worst)
+        return 1 - covered(got, worst) / best if best > 0 else 0.0
+    sign, place = (-1.0, 1) if query.objective == "accuracy" else (1.0, 0)
+    mine, theirs = [sign * each[place] for each in got], [sign * each[place] for each in wanted]
+    assert len(mine) <= len(theirs)
+    if len(mine) < len(theirs):
+        return 1.0
+    return max(((m - t) / max(abs(t), 1e-9) for m, t in zip(mine, theirs, strict=True)), default=0.0)
+
+
+def test_random_questions_of_every_sort_are_answered_nearly_as_well_as_can_be(heuristic: str) -> None:
+    short = []
+    for seed in range(240):
+        question = random_question(seed)
+        if question is None:
+            continue
+        space, query = question
+        wanted, got = (find(name).solve(space, query, Options(workers=1)) for name in ("exhaustive", heuristic))
+        assert got.status == "feasible"
+        assert len(set(got.decisions)) == len(got.decisions)
+        assert all(holds(space, query, decision) for decision in got.decisions)
+        short.append(missed(priced(space, got, query), priced(space, wanted, query), query))
+    assert len(short) > 150
+    assert min(short) > -1e-9
+    assert sum(each > 0.01 for each in short) <= 0.02 * len(short)
+
+
+def test_a_walk_violates_nothing_exactly_where_its_plan_is_admitted_and_is_priced_to_the_last_bit() -> None:
+    admitted, refused = 0, 0
+    for seed in range(80):
+        question = random_question(seed)
+        if question is None or question[0].decisions > 3000:
+            continue
+        space, query = question[0], replace(question[1], kind="rank", top=3000)
+        known = set(find("exhaustive").solve(space, query, Options(workers=1)).decisions)
+        walks, tables = Walks(space, query), measure(space.problem, query.additive)
+        rows = walks.rows(300, states(seed, 1)[0])
+        for key, cost, accuracy, violation in zip(walks.keys(rows), *walks.scores(rows), strict=True):
+            decision = decision_of(space, walks.layout, key)
+            assert (violation == 0) == (decision in known), (seed, decision)
+            if violation == 0:
+                assert cost == evaluate_tables(space.problem, decision, tables)
+                assert not space.knows_accuracy or accuracy == price(space.problem, decision).accuracy
+            admitted, refused = admitted + (violation == 0), refused + (violation > 0)
+    assert min(admitted, refused) > 1000
+
+
+# Spaces too large to try
+
+
+@pytest.fixture(scope="module")
+def large() -> Space:
+    return make_space(grown_problem(40, 5, 10))
+
+
+def test_the_frontier_of_a_large_space_is_nearly_covered(heuristic: str, large: Space) -> None:
+    query = Query(kind="frontier")
+    found, exact = (find(name).solve(large, query, Options()) for name in (heuristic, "labels"))
+    mine, theirs = priced(large, found, query), priced(large, exact, query)
+    worst = max(cost for cost, _ in theirs)
+    assert 0.99 <= covered(mine, worst) / covered(theirs, worst) <= 1 + 1e-9
+
+
+def test_the_number_of_threads_changes_nothing(large: Space) -> None:
+    query = Query(kind="frontier")
+    one, two = (annealing.solve(large, query, Options(workers=count), 400_000) for count in (1, 3))
+    assert one.decisions == two.decisions
+    assert one.decisions != annealing.solve(large, query, Options(seed=1), 400_000).decisions
+
+
+def test_nodes_may_be_more_than_bits_in_a_word(heuristic: str) -> None:
+    space = make_space(grown_problem(6, 70, 2))
+    outcome = find(heuristic).solve(space, Query(min_accuracy=0.5), Options(time_limit_s=3.0))
+    assert outcome.decisions
+    best = find("annealing").solve(make_space(grown_problem(6, 2, 2)), Query(min_accuracy=0.5), Options())
+    limit = price(make_space(grown_problem(6, 2, 2)).problem, best.decisions[0]).latency_s
+    assert price(space.problem, outcome.decisions[0]).latency_s <= limit * (1 + 1e-9)
+
+
+def test_where_nothing_is_found_nothing_is_claimed(heuristic: str, large: Space) -> None:
+    outcome = find(heuristic).solve(large, Query(max_latency_s=0.0), Options(time_limit_s=1.0))
+    assert outcome.status == "feasible"
+    assert outcome.decisions == ()
+    assert "found nothing" in outcome.reason
+
+
+def test_an_error_of_the_progress_callback_ends_the_work(heuristic: str, large: Space) -> None:
+    def fail(done: int, total: int) -> None:
+        raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        find(heuristic).solve(large, Query(kind="frontier"), Options(progress=fail))
+
+
+def test_an_interrupt_leaves_what_was_found(heuristic: str, large: Space) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    outcome = find(heuristic).solve(large, Query(kind="frontier"), Options(progress=interrupt))
+    assert outcome.decisions
+    assert outcome.reason == "stopped before the end"
+
+
+def test_without_pymoo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, large: Space) -> None:
+    monkeypatch.setitem(sys.modules, "pymoo.config", None)
+    evolutionary._load.cache_clear()
+    with pytest.raises(QuestionError, match=r"pip install 'tiercut\[heuristics\]'"):
+        evolutionary.solve(large, Query(), Options())

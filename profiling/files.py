@@ -37,10 +37,11 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
     TiercutWarning
         For what is legal but doubtful, with a remedy.
     """
-    profile = documents.load(_resolve(path), Profile, format_=FORMAT, limit=SIZE_LIMIT)
+    found = _resolve(path)
+    profile = documents.load(found, Profile, format_=FORMAT, limit=SIZE_LIMIT)
     for doubt in profile_doubts(profile):
         warnings.warn(doubt, stacklevel=2)
-    return profile
+    return profile.found_in(found.parent)
 
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from tiercut import documents
 from tiercut.documents import Document, Key
@@ -78,7 +79,7 @@ class Codec(Document):
     accuracy_drop: list[Drop | None] | None = None
 
 
-class Profile(Document):
+class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a hash
     """One model, measured: sizes and exits once, times once for each device.
 
     Seconds and bytes throughout. ``accuracy`` is the backbone's own, where there are no exits.
@@ -99,6 +100,21 @@ class Profile(Document):
     reference: str | None = Field(default=None, description="the device that a node's slowdown multiplies")
     devices: dict[str, Device] = Field(min_length=1)
     codecs: dict[str, Codec] = Field(default_factory=dict)
+    _folder: Path | None = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Profile) and self.__dict__ == other.__dict__  # wherever it was read
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the profile was read, and the files that it names lie; None for one that was made in memory."""
+        return self._folder
+
+    def found_in(self, folder: Path) -> Profile:
+        """Return the same profile with the folder in which the files that it names lie."""
+        made = self.model_copy()
+        made._folder = folder
+        return made
 
     @property
     def name(self) -> str:

@@ -20,8 +20,9 @@ from tiercut.profiling.exits import ExitModel, attach_exits
 from tiercut.profiling.files import save_profile
 from tiercut.profiling.machine import Watch, describe_machine
 from tiercut.profiling.profile import FORMAT, Profile
-from tiercut.profiling.recording import default_thresholds, exits_record, model_record, record_samples, save_samples
+from tiercut.profiling.recording import default_thresholds, exits_record, model_record, record_samples
 from tiercut.profiling.runtime import describe_framework, start_framework
+from tiercut.profiling.samples import save_samples
 from tiercut.profiling.timing import Effort
 from tiercut.profiling.training import Schedule, train_jointly
 
@@ -129,7 +130,7 @@ def profile_backbone(
     save_profile(profile, target)
     if work is None:
         shutil.rmtree(folder, ignore_errors=True)
-    return profile
+    return profile.found_in(target.parent)
 
 
 def _target(output: Path, name: str, dataset: str) -> Path:

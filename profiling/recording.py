@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiercut import documents
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import QuestionError
 from tiercut.profiling.data import Split
 from tiercut.profiling.exits import ExitModel
 from tiercut.profiling.graph import tensor_bytes
+from tiercut.profiling.samples import Samples
 
 __all__ = [
-    "Samples",
     "default_thresholds",
     "exits_record",
-    "load_samples",
     "model_record",
     "normalised_entropy",
     "record_samples",
-    "save_samples",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """What every branch says of every sample.
-
-    Parameters
-    ----------
-    entropy
-        Normalised entropy of the class probabilities, float32[samples, branches] in 0..1.
-    correct
-        Whether the likeliest class is the right one, bool[samples, branches].
-    """
-
-    entropy: NDArray[np.float32]
-    correct: NDArray[np.bool_]
-
-    def __post_init__(self) -> None:
-        if self.entropy.shape != self.correct.shape or self.entropy.ndim != 2 or 0 in self.entropy.shape:
-            raise QuestionError(
-                f"entropy and correctness must be tables of one shape [samples, branches], got {self.entropy.shape} "
-                f"and {self.correct.shape}"
-            )
-        if not (np.all(self.entropy >= 0) and np.all(self.entropy <= 1)):
-            raise QuestionError("normalised entropies must lie in 0..1")
 
 
 def normalised_entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
@@ -153,32 +121,3 @@ def model_record(exits: ExitModel) -> dict[str, Any]:
         "result_bytes": float(tensor_bytes(result)),
         "blocks": blocks,
     }
-
-
-def save_samples(samples: Samples, path: str | os.PathLike[str]) -> None:
-    """Write ``entropy`` and ``correct`` as a compressed ``.npz``, whole or not at all."""
-    documents.write_whole(
-        path, lambda stream: np.savez_compressed(stream, entropy=samples.entropy, correct=samples.correct)
-    )
-
-
-def load_samples(path: str | os.PathLike[str]) -> Samples:
-    """Read what `save_samples` wrote.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, no such archive, or its tables do not fit.
-    """
-    source = os.fspath(path)
-    try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_))
-    except FileNotFoundError:
-        raise InputError(source, "there is no such file") from None
-    except KeyError as error:
-        raise InputError(source, f"expected the arrays 'entropy' and 'correct': {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(source, f"is no archive of samples: {error}") from None
-    except QuestionError as error:
-        raise InputError(source, str(error)) from None

@@ -12,7 +12,8 @@ import pytest
 from tiercut.errors import QuestionError
 from tiercut.profiling import backbones, data, profiler
 from tiercut.profiling.files import load_profile
-from tiercut.profiling.recording import exits_record, load_samples
+from tiercut.profiling.recording import exits_record
+from tiercut.profiling.samples import load_samples
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
 

@@ -10,7 +10,8 @@ import pytest
 import tiercut.profiling
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Device, Exits, Profile
-from tiercut.profiling.recording import exits_record, load_samples
+from tiercut.profiling.recording import exits_record
+from tiercut.profiling.samples import load_samples
 
 FOLDER = Path(tiercut.profiling.__file__).parent / "recorded"
 NAME = "resnet20-digits32"

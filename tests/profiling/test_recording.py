@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tiercut.errors import InputError, QuestionError
-from tiercut.profiling.recording import (
-    Samples,
-    default_thresholds,
-    exits_record,
-    load_samples,
-    normalised_entropy,
-    save_samples,
-)
+from tiercut.errors import QuestionError
+from tiercut.profiling.recording import default_thresholds, exits_record, normalised_entropy
+from tiercut.profiling.samples import Samples
 
 
 @pytest.fixture
@@ -75,43 +67,3 @@ def test_the_default_thresholds_are_twenty_that_rise_evenly_to_1() -> None:
     assert default_thresholds(1) == [1.0]
     with pytest.raises(QuestionError, match="at least 1 threshold"):
         default_thresholds(0)
-
-
-def test_samples_come_back_from_their_file_as_they_were(four: Samples, tmp_path: Path) -> None:
-    save_samples(four, tmp_path / "it.samples.npz")
-    back = load_samples(tmp_path / "it.samples.npz")
-    np.testing.assert_array_equal(back.entropy, four.entropy)
-    np.testing.assert_array_equal(back.correct, four.correct)
-    assert (back.entropy.dtype, back.correct.dtype) == (np.float32, np.bool_)
-    assert [path.name for path in tmp_path.iterdir()] == ["it.samples.npz"]
-
-
-def test_a_file_that_is_no_archive_of_samples_is_refused(four: Samples, tmp_path: Path) -> None:
-    path = tmp_path / "it.npz"
-    with pytest.raises(InputError, match="no such file"):
-        load_samples(path)
-    path.write_bytes(b"not an archive")
-    with pytest.raises(InputError, match="no archive of samples"):
-        load_samples(path)
-    save_samples(four, path)
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InputError, match="no archive of samples"):
-        load_samples(path)
-    np.savez(path, entropy=four.entropy)
-    with pytest.raises(InputError, match="correct"):
-        load_samples(path)
-
-
-def test_an_archive_with_pickled_objects_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "it.npz"
-    np.savez(path, entropy=np.array([[{}]], dtype=object), correct=np.array([[True]]))
-    with pytest.raises(InputError, match="no archive of samples"):
-        load_samples(path)
-
-
-def test_tables_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(QuestionError, match="one shape"):
-        Samples(np.zeros((2, 3), dtype=np.float32), np.zeros((2, 2), dtype=bool))
-    for entropy in (1.5, -0.1, np.nan):
-        with pytest.raises(QuestionError, match=r"0\.\.1"):
-            Samples(np.full((1, 1), entropy, dtype=np.float32), np.ones((1, 1), dtype=bool))

@@ -168,12 +168,13 @@ def evaluate(problem: Problem, decision: Decision, name: str) -> float:
 
 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
-    """Return what a decision costs by the tables of any additive measure."""
+    """Return what a decision costs by the tables of any additive measure, added up in the order of `price`."""
     total = float(tables.first[decision.placement[0]])
     for span in _spans(problem, decision):
         piece = (tables.span if span.leaves else tables.bare)[span.node, span.begin, span.end]
         weight = 1.0 if tables.unweighted else span.reach
-        total += weight * float(piece) + (span.reach - span.onward) * float(tables.result[span.end, span.node])
+        leave = span.reach - span.onward
+        total = total + weight * float(piece) + leave * float(tables.result[span.end, span.node])
         if span.end + 1 in decision.partition[:-1]:
             cut = decision.partition.index(span.end + 1)
             codec = decision.codecs[cut] if decision.codecs else None

@@ -13,7 +13,7 @@ from tiercut.errors import InputError, unknown_name
 from tiercut.profiling.checks import profile_doubts
 from tiercut.profiling.profile import FORMAT, Profile
 
-__all__ = ["load_profile", "recorded", "save_profile"]
+__all__ = ["load_profile", "profile_text", "recorded", "save_profile"]
 
 SIZE_LIMIT = 128 << 20
 """Most bytes that a profile may have: 1000 blocks with spans on ten devices have about half of it."""
@@ -46,8 +46,12 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Write a profile, whole or not at all; keys without a value are left out."""
-    data = {"format": FORMAT} | profile.model_dump(exclude_defaults=True)
-    documents.write_text(path, _layout(data) + "\n")
+    documents.write_text(path, profile_text(profile))
+
+
+def profile_text(profile: Profile) -> str:
+    """Return what the file of a profile holds."""
+    return _layout({"format": FORMAT} | profile.model_dump(exclude_defaults=True)) + "\n"
 
 
 def recorded() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Wi
 from tiercut import units
 from tiercut.errors import Fault, InputError
 from tiercut.parsing import Key, locate, parse_json, parse_yaml
-from tiercut.text_files import read_text, write_text, write_whole
+from tiercut.text_files import read_bytes, read_text, write_text, write_whole
 from tiercut.wording import described, key_of, message_of
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "parse_json",
     "parse_yaml",
     "quantity",
+    "read_bytes",
     "read_text",
     "validate",
     "write_text",

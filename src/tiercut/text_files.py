@@ -1,4 +1,4 @@
-"""Text files read within bounds and written whole."""
+"""Files read within bounds and written whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from tiercut.errors import Fault, InputError
 
-__all__ = ["read_text", "write_text", "write_whole"]
+__all__ = ["read_bytes", "read_text", "write_text", "write_whole"]
 
 
 def read_text(path: str | os.PathLike[str], *, limit: int) -> str:
@@ -28,6 +28,24 @@ def read_text(path: str | os.PathLike[str], *, limit: int) -> str:
     InputError
         If the file is missing, empty, too large, unreadable or not UTF-8.
     """
+    return _decode(read_bytes(path, limit=limit), os.fspath(path))
+
+
+def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
+    """Return the bytes of a file.
+
+    Parameters
+    ----------
+    path
+        The file to read.
+    limit
+        Most bytes that a file of this kind may have; a larger one is refused before it is opened.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, too large or unreadable.
+    """
     source = os.fspath(path)
     try:
         _check_size(Path(path).stat().st_size, limit, source)
@@ -42,7 +60,7 @@ def read_text(path: str | os.PathLike[str], *, limit: int) -> str:
     except ValueError as error:
         raise InputError(source, f"cannot be the name of a file: {error}") from None
     _check_size(len(data), limit, source)
-    return _decode(data, source)
+    return data
 
 
 def _check_size(size: int, limit: int, source: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError, unknown_name
 
-__all__ = ["DATASETS", "Dataset", "Split", "digits", "load_dataset", "split"]
+__all__ = ["DATASETS", "Dataset", "Split", "check_labels", "digits", "hold_out", "load_dataset", "split"]
 
 SHARES: Mapping[str, float] = {"train": 0.45, "profile": 0.40, "test": 0.15}
 """Shares of the splits. The profile split is large because a 99th percentile wants at least 662 samples."""
@@ -37,6 +37,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def part(self, places: NDArray[np.int64]) -> Split:
+        """Return the samples at some places of this split."""
+        return Split(self.indices[places], self.images[places], self.labels[places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,54 @@ def split(name: str, images: NDArray[np.float32], labels: NDArray[np.int64], *, 
         indices = np.sort(np.concatenate(chosen_of_class))
         made[part] = Split(indices, images[indices], labels[indices])
     return Dataset(name, len(classes), **made)
+
+
+def hold_out(split: Split, share: float, *, seed: int) -> tuple[Split, Split]:
+    """Divide a split into what is kept and what is held out, which is a share of every class.
+
+    Raises
+    ------
+    QuestionError
+        If a share is asked for, but too small to give a sample.
+    """
+    rng = np.random.default_rng((seed, 1))
+    held = [np.empty(0, dtype=np.int64)]
+    for label in np.unique(split.labels):
+        members = rng.permutation(np.flatnonzero(split.labels == label))
+        held.append(members[: round(share * len(members))])
+    chosen = np.sort(np.concatenate(held))
+    if share and not len(chosen):
+        raise QuestionError(f"a share of {share} of {len(split)} samples holds none out; hold out more, or nothing")
+    rest = np.setdiff1d(np.arange(len(split)), chosen)
+    return split.part(rest), split.part(chosen)
+
+
+def check_labels(labels: NDArray[np.int64], classes: int, what: str) -> None:
+    """Refuse samples that a classifier of so many classes cannot be trained on or measured with.
+
+    Parameters
+    ----------
+    labels
+        int64[n].
+    classes
+        How many classes the model tells apart.
+    what
+        What to call the samples in an error.
+
+    Raises
+    ------
+    QuestionError
+        If there are none, they are of one class only, or a label is not in 0..classes-1.
+    """
+    if not len(labels):
+        raise QuestionError(f"{what} is empty")
+    if labels.min() < 0 or labels.max() >= classes:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise QuestionError(
+            f"{what} has the label {wrong}, but the model tells {classes} classes apart: labels are 0 to {classes - 1}"
+        )
+    if labels.min() == labels.max():
+        raise QuestionError(f"{what} has one class only, {labels[0]}: there is nothing to tell apart")
 
 
 DATASETS: Mapping[str, Callable[[], tuple[NDArray[np.float32], NDArray[np.int64]]]] = {"digits32": digits}

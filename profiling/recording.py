@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.data import Split
+from tiercut.profiling.data import Split, check_labels
 from tiercut.profiling.exits import ExitModel
 from tiercut.profiling.graph import tensor_bytes
 from tiercut.profiling.samples import Samples
@@ -40,20 +40,21 @@ def normalised_entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
 def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Samples:
     """Run a split through the model and return what its branches say of every sample.
 
-    Every block must have a branch.
+    Where a block has no branch, nobody leaves: the entropy is 1 and nothing is correct.
 
     Raises
     ------
     QuestionError
-        If a block has no branch, or the split is empty.
+        If the split is empty or of one class, or has labels that the model does not know.
     """
-    if len(exits.present) < len(exits.blocks):
-        raise QuestionError("the samples of a model with blocks that have no branch cannot be recorded yet")
-    if len(split) == 0:
-        raise QuestionError("there are no samples to record")
+    check_labels(split.labels, int(exits.model.outputs[0].shape[-1]), "the split to record")
     outputs = exits.model.predict(split.images, batch_size=batch, verbose=0)
-    scores = np.stack(outputs if isinstance(outputs, list) else [outputs], axis=1)
-    return Samples(normalised_entropy(scores), scores.argmax(axis=-1) == split.labels[:, None])
+    entropy = np.ones((len(split), len(exits.blocks)), dtype=np.float32)
+    correct = np.zeros(entropy.shape, dtype=np.bool_)
+    for block, scores in zip(exits.present, outputs if isinstance(outputs, list) else [outputs], strict=True):
+        entropy[:, block] = normalised_entropy(scores)
+        correct[:, block] = scores.argmax(axis=-1) == split.labels
+    return Samples(entropy, correct)
 
 
 def default_thresholds(count: int = 20) -> list[float]:

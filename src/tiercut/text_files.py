@@ -88,8 +88,20 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_whole(path: str | os.PathLike[str], fill: Callable[[Any], object]) -> None:
-    """Let `fill` write into a temporary binary file beside `path`, then rename it to `path`."""
-    target = Path(path)
+    """Let `fill` write into a temporary binary file beside `path`, then rename it to `path`.
+
+    Raises
+    ------
+    InputError
+        If there is no room, no right or no such place to write it; a file that was there before stays as it was.
+    """
+    try:
+        _write_whole(Path(path), fill)
+    except OSError as error:
+        raise InputError(os.fspath(path), f"cannot be written: {error.strerror or error}") from None
+
+
+def _write_whole(target: Path, fill: Callable[[Any], object]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,16 @@ def tiny(keras: Any) -> Callable[..., Any]:
         return Backbone("Tiny", keras.Model(entry, scores, name="tiny"), ("first", "second", "third"))
 
     return make
+
+
+@pytest.fixture
+def eager(keras: Any) -> Iterator[None]:
+    """Run what Keras trains step by step: a training of few steps takes less time than its compilation."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

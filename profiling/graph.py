@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tiercut.errors import QuestionError
 
-__all__ = ["Step", "dtype_bytes", "layer_graph", "replay", "tensor_bytes"]
+__all__ = ["Step", "compute", "dtype_bytes", "functional", "layer_graph", "replay", "tensor_bytes"]
+
+Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+"""What calls a layer: given the layer, its positional and its named arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,11 @@ def _check(model: Any) -> None:
         raise QuestionError(f"expected a functional Keras model, got {kind}, whose layers cannot be told apart")
     for what, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) != 1:
-            names = ", ".join(str(tensor.name) for tensor in tensors)
-            raise QuestionError(f"model '{model.name}' has {len(tensors)} {what}s ({names}); only one can be handled")
+            names = ", ".join(str(_maker(tensor).operation.name) for tensor in tensors)
+            raise QuestionError(
+                f"model '{model.name}' has {len(tensors)} {what}s ({names}), so no single tensor runs from block to "
+                f"block; only models with one input and one output can be handled"
+            )
 
 
 def _maker(tensor: Any) -> Any:
@@ -165,17 +171,62 @@ def replay(start: Any, ends: Sequence[Any]) -> tuple[Any, list[Any]]:
     import keras
 
     entry = keras.Input(batch_shape=start.shape, dtype=start.dtype)
-    made = {id(start): entry}
-    for node in _nodes_between(start, ends):
+    return entry, compute([start], [entry], ends)
+
+
+def compute(
+    starts: Sequence[Any], values: Sequence[Any], ends: Sequence[Any], *, call: Call | None = None
+) -> list[Any]:
+    """Call the layers between symbolic tensors once more, with `values` in the place of `starts`.
+
+    Parameters
+    ----------
+    starts
+        Symbolic tensors.
+    values
+        What stands for each of them: numbers, or other symbolic tensors.
+    ends
+        Symbolic tensors that depend on nothing but `starts`.
+    call
+        Called with the layer and its positional and named arguments; by default it calls the layer.
+
+    Returns
+    -------
+    list
+        What takes the place of each of `ends`.
+
+    Raises
+    ------
+    QuestionError
+        If one of `ends` depends on something that does not come through `starts`.
+    """
+    import keras
+
+    made = dict(zip(map(id, starts), values, strict=True))
+    for node in _nodes_between(starts, ends):
         args, kwargs = node.arguments.fill_in(made)
-        result = node.operation(*args, **kwargs)
+        result = node.operation(*args, **kwargs) if call is None else call(node.operation, args, kwargs)
         made.update(zip(map(id, node.outputs), keras.tree.flatten(result), strict=True))
-    return entry, [made[id(end)] for end in ends]
+    return [made[id(end)] for end in ends]
 
 
-def _nodes_between(start: Any, ends: Sequence[Any]) -> list[Any]:
-    """Return the calls between `start` and `ends`, every one after those that it depends on."""
+def functional(layer: Any) -> Any:
+    """Return a layer that is a graph of layers itself, as a functional model; None for any other layer.
+
+    A ``Sequential`` whose input is known is one; a model with a ``call`` of its own is not.
+    """
+    import keras
+
+    if isinstance(layer, keras.Sequential):
+        layer = layer._functional
+    caller = next((each.__name__ for each in type(layer).__mro__ if "call" in each.__dict__), None)
+    return layer if isinstance(layer, keras.Model) and caller == "Functional" else None
+
+
+def _nodes_between(starts: Sequence[Any], ends: Sequence[Any]) -> list[Any]:
+    """Return the calls between `starts` and `ends`, every one after those that it depends on."""
     order: list[Any] = []
+    given = set(map(id, starts))
     seen: set[int] = set()
     waiting = [(end, False) for end in ends]
     while waiting:
@@ -183,7 +234,7 @@ def _nodes_between(start: Any, ends: Sequence[Any]) -> list[Any]:
         node = _maker(tensor)
         if expanded:
             order.append(node)
-        elif tensor is not start and id(node) not in seen:
+        elif id(tensor) not in given and id(node) not in seen:
             if node.is_input:
                 raise QuestionError(f"'{ends[-1].name}' also depends on '{tensor.name}', which is not in the piece")
             seen.add(id(node))

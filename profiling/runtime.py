@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -33,8 +34,11 @@ def start_framework(threads: int | None = None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        import keras
-        import tensorflow as tf
+        with _silence():
+            import keras
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # now, since TensorFlow grumbles where there is no GPU
     except ImportError:
         raise QuestionError("profiling needs TensorFlow; install it with: pip install 'tiercut[profiling]'") from None
     if keras.backend.backend() != "tensorflow":
@@ -48,6 +52,19 @@ def start_framework(threads: int | None = None) -> int:
     except RuntimeError:
         log.info("TensorFlow has started already; the number of its threads stays as it is")
     return int(tf.config.threading.get_intra_op_parallelism_threads()) or wanted
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what compiled code writes to standard error while it loads, and which nothing else can turn off."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device, not a file of ours
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def compile_call(model: Any) -> Callable[[Any], Any]:

@@ -3,7 +3,7 @@
 import typer
 
 from tiercut import __version__
-from tiercut.cli import explaining, importing, inspecting, questions, recording
+from tiercut.cli import cutting, explaining, importing, inspecting, questions, recording
 
 app = typer.Typer(
     name="tiercut",
@@ -36,5 +36,6 @@ app.command("frontier", help="List the plans that no other beats in both latency
 app.command("explain", help="Show a plan's latency as the sum that it is.")(explaining.explain)
 app.command("show", help="Print and plot a topology or a profile.")(inspecting.show)
 app.command("schema", help="Print the JSON Schema of a file format, for editors.")(inspecting.schema)
+app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(cutting.blocks)
 app.command("profile", help="Build, train, time and record a network.")(recording.profile)
 app.add_typer(importing.app, name="import")

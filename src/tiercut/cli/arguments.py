@@ -21,8 +21,10 @@ __all__ = [
     "Excluded",
     "Forwarding",
     "InputBytes",
+    "InputSize",
     "Json",
     "Latencies",
+    "Model",
     "OnePer",
     "Plot",
     "ProfileFile",
@@ -30,6 +32,8 @@ __all__ = [
     "Slowdowns",
     "Source",
     "TopologyFile",
+    "TrustModel",
+    "image_size",
     "inputs",
     "quantity",
 ]
@@ -85,6 +89,16 @@ InputBytes = Annotated[
 ResultBytes = Annotated[
     str | None, typer.Option("--result", metavar="SIZE", help="Bytes of a prediction.", rich_help_panel=_CONDITIONS)
 ]
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras file, or module:function."),
+]
+InputSize = Annotated[
+    str | None, typer.Option("--input-size", metavar="HEIGHTxWIDTH", help="Of images; by default the model's own.")
+]
+TrustModel = Annotated[
+    bool, typer.Option("--trust-model", help="Let a .keras file run code of its own (Lambda layers).")
+]
 
 T = TypeVar("T")
 Conditions: TypeAlias = "Callable[[Topology, Profile], tuple[Topology, Profile]]"
@@ -104,6 +118,22 @@ def quantity(option: str, text: str | None, kind: str) -> float | None:
         return units.parse(text, kind)
     except ValueError as error:
         raise QuestionError(f"{option}: {error}") from None
+
+
+def image_size(text: str | None) -> tuple[int, int] | None:
+    """Return height and width from text such as ``224`` or ``160x224``.
+
+    Raises
+    ------
+    QuestionError
+        If it is no such text.
+    """
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise QuestionError(f"--input-size is written 224 or HEIGHTxWIDTH, not '{text}'")
+    return int(sides[0]), int(sides[-1])
 
 
 def inputs(

@@ -53,7 +53,7 @@ types: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/mypy
 
 pytest: $(TEST_VENV)/.ready
-	$(IN_TEST_VENV)/python -m pytest -n 2 --durations 10
+	$(IN_TEST_VENV)/python -m pytest -n 2 --dist loadgroup --durations 10
 
 slow: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/python -m pytest -m slow --durations 10

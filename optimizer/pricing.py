@@ -13,13 +13,14 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures import Measure, measure
 from tiercut.optimizer.plan import Decision, Plan, Stage
 from tiercut.optimizer.problem import ANYWHERE
+from tiercut.optimizer.shares import shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tiercut.optimizer.problem import Problem
 
-__all__ = ["decide", "evaluate", "evaluate_tables", "price"]
+__all__ = ["decide", "evaluate", "evaluate_tables", "path_seconds", "price"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +33,20 @@ class _Span:
     leaves: bool
     reach: float
     onward: float
+    right: float
 
 
 def _spans(problem: Problem, decision: Decision) -> Iterator[_Span]:
     """Yield the pieces between exits and cuts, in the order in which a sample meets them."""
-    ends = sorted({*decision.partition, *decision.exits})
-    begin, reach, level, asked = 0, 1.0, 1.0, 0
-    for last in ends:
+    shares, asked = shares_of(problem, decision), 0
+    begin, reach = 0, 1.0
+    for last in sorted({*decision.partition, *decision.exits}):
         part = bisect_left(decision.partition, last)
-        leaves, onward = last in decision.exits, reach
-        if last == decision.partition[-1]:
-            onward = 0.0
-        elif leaves:
-            level = _level(problem, decision, last, level, asked)
-            onward, asked = level, asked + 1
-        yield _Span(decision.placement[part], begin, last - 1, leaves, reach, onward)
+        leaves, onward, right = last in decision.exits, reach, 0.0
+        if leaves:
+            onward, right, asked = shares.onward[asked], shares.right[asked], asked + 1
+        yield _Span(decision.placement[part], begin, last - 1, leaves, reach, onward, right)
         begin, reach = last, onward
-
-
-def _level(problem: Problem, decision: Decision, block: int, level: float, asked: int) -> float:
-    """Return the share of samples that go on after an exit (the Joint model, section 2.3.1)."""
-    if decision.thresholds is None:
-        return float(problem.stay[decision.threshold or 0, block])
-    return min(level, float(problem.stay_alone[decision.thresholds[asked], block]))
 
 
 def price(problem: Problem, decision: Decision) -> Plan:
@@ -82,7 +74,7 @@ def price(problem: Problem, decision: Decision) -> Plan:
         back = float(problem.result_s[span.end, span.node]) if span.leaves else 0.0
         leave = span.reach - span.onward
         latency = latency + span.reach * compute + leave * back
-        right += leave * float(problem.accuracy[span.end]) if span.leaves else 0.0
+        right += span.right
         sent += leave * _result_bytes(problem, span.node)
         open_stage.add(span, compute, back)
         if span.end + 1 in decision.partition:
@@ -156,6 +148,19 @@ def _result_bytes(problem: Problem, v: int) -> float:
     return 0.0 if problem.destination == ANYWHERE else _apart(v, problem.destination) * problem.result_bytes
 
 
+def path_seconds(problem: Problem, decision: Decision) -> tuple[float, ...]:
+    """Return the seconds that a sample takes which leaves at each of the exits, the result's way home included."""
+    spent, made = float(problem.transfer_s[0, problem.source, decision.placement[0]]), []
+    for span in _spans(problem, decision):
+        spent += float((problem.span_s if span.leaves else problem.bare_s)[span.node, span.begin, span.end])
+        if span.leaves:
+            made.append(spent + float(problem.result_s[span.end, span.node]))
+        if span.end + 1 in decision.partition:
+            ahead = _crossing(problem, decision, decision.partition.index(span.end + 1))
+            spent += 0.0 if ahead is None else ahead[2]
+    return tuple(made)
+
+
 def evaluate(problem: Problem, decision: Decision, name: str) -> float:
     """Return what a decision costs in an additive measure, in its inner unit (see `tiercut.optimizer.measures`).
 
@@ -168,12 +173,13 @@ def evaluate(problem: Problem, decision: Decision, name: str) -> float:
 
 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
-    """Return what a decision costs by the tables of any additive measure."""
+    """Return what a decision costs by the tables of any additive measure, added up in the order of `price`."""
     total = float(tables.first[decision.placement[0]])
     for span in _spans(problem, decision):
         piece = (tables.span if span.leaves else tables.bare)[span.node, span.begin, span.end]
         weight = 1.0 if tables.unweighted else span.reach
-        total += weight * float(piece) + (span.reach - span.onward) * float(tables.result[span.end, span.node])
+        leave = span.reach - span.onward
+        total = total + weight * float(piece) + leave * float(tables.result[span.end, span.node])
         if span.end + 1 in decision.partition[:-1]:
             cut = decision.partition.index(span.end + 1)
             codec = decision.codecs[cut] if decision.codecs else None

@@ -12,6 +12,8 @@ from tiercut.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.recorded import Recorded
+
     Floats = NDArray[np.float64]
 
 __all__ = ["ANYWHERE", "Problem"]
@@ -71,6 +73,8 @@ class Problem:
         N: what a block keeps in memory, and the largest tensor in it; nan where the profile does not say.
     memory
         M: bytes; nan where the topology does not say.
+    recorded
+        Samples to send through plans, in place of the estimates that `stay` and `accuracy` give; None: estimate.
     """
 
     topology: str
@@ -104,6 +108,7 @@ class Problem:
     parameter_bytes: Floats
     activation_bytes: Floats
     memory: Floats
+    recorded: Recorded | None = None
 
     def __post_init__(self) -> None:
         self._check_shapes()

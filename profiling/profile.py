@@ -96,7 +96,8 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
     blocks: list[Block] = Field(min_length=1)
     accuracy: Share | None = None
     exits: Exits | None = None
-    samples_file: str | None = None
+    samples_file: str | None = Field(default=None, description="entropies and hits of the samples behind 'exits'")
+    test_samples_file: str | None = Field(default=None, description="the same of samples that nothing was fitted to")
     reference: str | None = Field(default=None, description="the device that a node's slowdown multiplies")
     devices: dict[str, Device] = Field(min_length=1)
     codecs: dict[str, Codec] = Field(default_factory=dict)

@@ -6,18 +6,25 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiercut import documents
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import InputError, QuestionError, unknown_name
 
 if TYPE_CHECKING:
     from tiercut.profiling.profile import Profile
 
-__all__ = ["Samples", "load_samples", "samples_of", "save_samples"]
+__all__ = ["SampleSplit", "Samples", "load_samples", "samples_of", "save_samples"]
+
+SampleSplit = Literal["profile", "test"]
+
+_KEYS = {
+    "profile": ("samples_file", "record the network again, which keeps what every branch says of every sample"),
+    "test": ("test_samples_file", "record samples that nothing was fitted to, or replay those of the profile split"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,15 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
         raise InputError(source, str(error)) from None
 
 
-def samples_of(profile: Profile) -> Samples:
-    """Return the samples that a profile was made of, from the file that it names.
+def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
+    """Return the samples that were recorded for a profile, from the file that it names.
+
+    Parameters
+    ----------
+    profile
+        One that was read from a file, beside which the samples lie.
+    split
+        ``profile``: those that its rates and accuracies come from; ``test``: others, to which nothing was fitted.
 
     Raises
     ------
@@ -84,24 +98,25 @@ def samples_of(profile: Profile) -> Samples:
     InputError
         If the file cannot be read, or its tables have other branches or samples than the profile.
     """
-    name = profile.samples_file
+    if split not in _KEYS:
+        raise QuestionError(unknown_name("split of samples", split, _KEYS))
+    key, remedy = _KEYS[split]
+    name = getattr(profile, key)
     if name is None:
-        raise QuestionError(
-            f"replay needs the key 'samples_file', which profile '{profile.name}' does not have; record the network "
-            "again (tiercut profile), which keeps what every branch says of every sample"
-        )
+        raise QuestionError(f"replay needs the key '{key}', which profile '{profile.name}' does not have; {remedy}")
     if profile.folder is None:
         raise QuestionError(
             f"profile '{profile.name}' was not read from a file, so its samples file '{name}' cannot be found; give "
-            "the samples too"
+            "the samples themselves"
         )
     path = profile.folder / name
     samples = load_samples(path)
     count, branches = samples.entropy.shape
-    if branches != profile.block_count or (profile.samples is not None and count != profile.samples):
+    wanted = count if split == "test" or profile.samples is None else profile.samples
+    if (count, branches) != (wanted, profile.block_count):
         raise InputError(
             os.fspath(path),
-            f"has {count} samples at {branches} branches, but profile '{profile.name}' was made of {profile.samples} "
-            f"at {profile.block_count}; they do not belong together",
+            f"has {count} samples at {branches} branches, but profile '{profile.name}' was made of {wanted} at "
+            f"{profile.block_count}; they do not belong together",
         )
     return samples

@@ -34,6 +34,7 @@ __all__ = ["generations_for", "solve"]
 _PEOPLE = 200
 _FEW = 40  # plans in a generation where the space is small
 _SMALL = 20_000  # decisions of a space that is small
+_MOST_PLAIN = 10_000  # walks in one part that are tried to begin with
 _LEAST, _MOST = 5, 250  # generations
 _EACH = 200  # decisions for which there is one generation
 _TRIALS = 32  # moves that a child tries
@@ -124,10 +125,18 @@ class _Course:
         return True
 
     def begin(self, count: int) -> Ints:
-        """Return the first generation: plain walks and random ones, all a little improved."""
+        """Return the first generation: plain walks and random ones, all a little improved.
+
+        All plain walks are scored, and for the best plan the best of them are taken: of a crowd of nodes most are no
+        use, and chance would take long to find those that are.
+        """
         rows = self.walks.rows(count, self.state)
-        plain = rows[: count // 2].copy()
-        self.score(plain)
+        many = min(self.walks.plain, _MOST_PLAIN)
+        plain = self.walks.rows(2 * many, self.state)[:many]
+        goals, missed = self.score(plain)
+        if not self.walks.front:
+            best = np.lexsort((goals[:, 0], missed[:, 0]))[: count // 2]
+            rows[: len(best)] = plain[best]
         return self.improve(rows)
 
     def improve(self, rows: Ints) -> Ints:

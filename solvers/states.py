@@ -41,7 +41,8 @@ def states_of(space: Space) -> States:
         for level in np.flatnonzero(reached[begin]):
             ends, options = np.nonzero(space.jump[level, begin:] >= 0)
             reached[begin + ends + 1, space.jump[level, begin + ends, options]] = True
-    begins, at = np.nonzero(reached)
+    # Copies, because what numpy found lies in one array and numba would compile its kernels for that once more.
+    begins, at = (np.ascontiguousarray(each) for each in np.nonzero(reached))
     number = np.full(reached.shape, -1)
     number[begins, at] = np.arange(len(begins))
     return States(number, begins, at)

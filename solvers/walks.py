@@ -64,6 +64,11 @@ class Walks:
         """Whether a frontier is asked for, and else whether by accuracy."""
         return self.front, self.by_accuracy
 
+    @property
+    def plain(self) -> int:
+        """Number of walks in one part, thresholds aside: `rows` begins with them, in up to half of its rows."""
+        return len(self.space.group) * int(self.space.can_end.sum())
+
     def rows(self, count: int, state: NDArray[np.uint64]) -> Ints:
         """Return walks to begin with: the whole network on each node, and others at random."""
         made = np.zeros((count, self.width), np.int64)

@@ -16,6 +16,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# A shell's background job inherits that Ctrl-C is ignored; the tests of interrupts need it to be seen.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all tests that load TensorFlow to one process, which then loads it once (with ``--dist loadgroup``)."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests" / "profiling"):
+            item.add_marker(pytest.mark.xdist_group("tensorflow"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", metavar="FOLDER", help="published measurements; default: TIERCUT_DATA, or beside us")
 

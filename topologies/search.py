@@ -38,16 +38,11 @@ def quickest_routes(topology: Topology, start: str, payload_bytes: float) -> dic
     Of several quickest paths the one with the fewest hops counts, then the one whose nodes stand first in the file.
     """
     packet = min(payload_bytes, topology.mtu) if topology.forwarding == "cut-through" else payload_bytes
-    return _direct(topology, start, _search(topology, start, packet, payload_bytes - packet))
-
-
-def _direct(topology: Topology, start: str, found: dict[str, tuple[Hop, ...]]) -> dict[str, Route]:
-    hops = topology.hops
-    return {
-        name: Route((hops[start, name],) if (start, name) in hops else found[name])
-        for name in topology.node_names
-        if name in found
-    }
+    found: dict[str, tuple[Hop, ...]] = {start: ()}
+    if len(topology.hops_from[start]) < len(topology.node_names) - 1:
+        found = _search(topology, start, packet, payload_bytes - packet)
+    found |= {hop.receiver: (hop,) for hop in topology.hops_from[start]}
+    return {name: Route(found[name]) for name in topology.node_names if name in found}
 
 
 def _search(topology: Topology, start: str, packet: float, rest: float) -> dict[str, tuple[Hop, ...]]:
@@ -67,6 +62,9 @@ def _search(topology: Topology, start: str, packet: float, rest: float) -> dict[
         if here not in best or rank < best[here][0]:
             best[here] = (rank, hops)
         for hop in topology.hops_from[here]:
+            there = widest.get(hop.receiver)
+            if there is not None and (rest <= 0 or min(width, hop.bandwidth) <= there):
+                continue
             cost = seconds + hop.latency + packet / hop.bandwidth
             step = (cost, count + 1, (*path, place[hop.receiver]), min(width, hop.bandwidth), (*hops, hop))
             heappush(waiting, step)

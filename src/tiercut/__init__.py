@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tiercut.api import ask, explain, frontier, plan, problem, rank, solve
+    from tiercut.api import ask, explain, frontier, plan, problem, rank, replay, solve
     from tiercut.errors import InfeasibleError, InputError, QuestionError, TiercutError, TiercutWarning
     from tiercut.optimizer.answer import Answer
     from tiercut.optimizer.explain import Explanation
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from tiercut.optimizer.query import Bound, Query
     from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
     from tiercut.optimizer.reasons import Why
+    from tiercut.optimizer.replay import Replay
     from tiercut.profiling.files import load_profile, recorded, save_profile
     from tiercut.profiling.profile import Profile
+    from tiercut.profiling.samples import Samples, load_samples, samples_of
     from tiercut.reasoning import why
     from tiercut.solvers.options import Options
     from tiercut.topologies.loader import load_topology, ready_made
@@ -42,6 +44,8 @@ __all__ = [
     "Query",
     "QueryFile",
     "QuestionError",
+    "Replay",
+    "Samples",
     "TiercutError",
     "TiercutWarning",
     "Topology",
@@ -51,6 +55,7 @@ __all__ = [
     "frontier",
     "load_profile",
     "load_query",
+    "load_samples",
     "load_topology",
     "plan",
     "problem",
@@ -58,13 +63,15 @@ __all__ = [
     "ready_made",
     "ready_queries",
     "recorded",
+    "replay",
+    "samples_of",
     "save_profile",
     "solve",
     "why",
 ]
 
 _HOMES = {
-    "api": ("ask", "explain", "frontier", "plan", "problem", "rank", "solve"),
+    "api": ("ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"),
     "errors": ("InfeasibleError", "InputError", "QuestionError", "TiercutError", "TiercutWarning"),
     "optimizer.answer": ("Answer",),
     "optimizer.explain": ("Explanation",),
@@ -73,8 +80,10 @@ _HOMES = {
     "optimizer.query": ("Bound", "Query"),
     "optimizer.query_file": ("QueryFile", "load_query", "ready_queries"),
     "optimizer.reasons": ("Why",),
+    "optimizer.replay": ("Replay",),
     "profiling.files": ("load_profile", "recorded", "save_profile"),
     "profiling.profile": ("Profile",),
+    "profiling.samples": ("Samples", "load_samples", "samples_of"),
     "reasoning": ("why",),
     "solvers.options": ("Options",),
     "topologies.loader": ("load_topology", "ready_made"),

@@ -19,6 +19,7 @@ from tiercut.optimizer.query_file import QueryFile, load_query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Profile
+from tiercut.profiling.samples import samples_of
 from tiercut.solvers import registry
 from tiercut.solvers.options import Options
 from tiercut.solvers.refusal import why_none
@@ -27,11 +28,13 @@ from tiercut.topologies.schema import Topology
 
 if TYPE_CHECKING:
     from tiercut.optimizer.outcome import Outcome
-    from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.plan import Decision, Plan
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Kind
+    from tiercut.optimizer.replay import Replay
+    from tiercut.profiling.samples import Samples, SampleSplit
 
-__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "solve"]
+__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
 TopologyLike: TypeAlias = Topology | str | os.PathLike[str]
 ProfileLike: TypeAlias = Profile | str | os.PathLike[str]
@@ -238,6 +241,52 @@ def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explana
         From `solve`, `rank`, `frontier` or `plan`.
     """
     tables = problem(topology, profile)
+    return explain_plan(price(tables, _again(tables, plan)), tables.nodes[tables.source])
+
+
+def replay(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan,
+    *,
+    split: SampleSplit = "profile",
+    samples: Samples | None = None,
+) -> Replay:
+    """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
+
+    Parameters
+    ----------
+    topology, profile
+        What the plan was made for; under another topology, the same decision is priced anew.
+    plan
+        From `solve`, `rank`, `frontier` or `plan`.
+    split
+        ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
+    samples
+        Others in place of those that the profile names; `split` then only says what to call them.
+
+    Raises
+    ------
+    InputError, QuestionError
+        If a file is wrong, there are no samples, or they do not belong to the profile.
+
+    Examples
+    --------
+    >>> import tiercut
+    >>> best = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.95).best
+    >>> seen = tiercut.replay("mobile", "resnet20-digits32", best)
+    >>> seen.accuracy, seen.accuracy_interval(), seen.quantile(0.95)
+    """
+    from tiercut.optimizer.recorded import Recorded
+    from tiercut.optimizer.replay import replay_decisions
+
+    profile = _profile(profile)
+    tables = build_problem(_topology(topology), profile)
+    recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
+    return replay_decisions(tables, [_again(tables, plan)], recorded)[0]
+
+
+def _again(tables: Problem, plan: Plan) -> Decision:
+    """Return the decision of a plan under other conditions, checked."""
     what = (plan.partition, plan.placement, plan.threshold, plan.exits)
-    again = decide(tables, *what, thresholds=plan.thresholds, codecs=plan.codecs)
-    return explain_plan(price(tables, again), tables.nodes[tables.source])
+    return decide(tables, *what, thresholds=plan.thresholds, codecs=plan.codecs)

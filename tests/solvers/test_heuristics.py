@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -28,6 +29,9 @@ HEURISTICS = [solver.name for solver in SOLVERS.values() if not solver.exact]
 RECORDED = ("iot", "resnet20-digits32")
 
 
+pytestmark = pytest.mark.xdist_group("heuristics")  # so that what is found once serves several tests
+
+
 @pytest.fixture(params=HEURISTICS)
 def heuristic(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -35,6 +39,13 @@ def heuristic(request: pytest.FixtureRequest) -> str:
 
 def ask(query: Query, solver: str, **options: object) -> Answer:
     return tiercut.ask(*RECORDED, query, solver=solver, options=Options(**options))  # type: ignore[arg-type]
+
+
+@cache
+def frontier(heuristic: str) -> tuple[Answer, list[tuple[int, int]]]:
+    """Return the frontier of the recorded network, and what was told of the progress."""
+    told: list[tuple[int, int]] = []
+    return ask(Query(kind="frontier"), heuristic, progress=lambda done, total: told.append((done, total))), told
 
 
 def hypervolume(answer: Answer, worst: float) -> float:
@@ -49,13 +60,13 @@ def hypervolume(answer: Answer, worst: float) -> float:
 
 def test_a_heuristic_frontier_covers_nearly_what_the_exact_one_does(heuristic: str) -> None:
     exact = ask(Query(kind="frontier"), "labels")
-    found = ask(Query(kind="frontier"), heuristic)
+    found, _ = frontier(heuristic)
     worst = exact[-1].latency_s * 1.01
     assert 0.99 <= hypervolume(found, worst) / hypervolume(exact, worst) <= 1 + 1e-9
 
 
 def test_the_plans_of_a_heuristic_frontier_beat_each_other_nowhere_and_are_priced_right(heuristic: str) -> None:
-    found = ask(Query(kind="frontier"), heuristic)
+    found, _ = frontier(heuristic)
     for before, after in pairwise(found):
         assert after.latency_s > before.latency_s
         assert (after.accuracy or 0) > (before.accuracy or 0)
@@ -76,7 +87,7 @@ def test_the_plans_of_a_heuristic_frontier_beat_each_other_nowhere_and_are_price
     ],
 )
 def test_every_bound_and_rule_of_a_question_is_held(heuristic: str, query: Query) -> None:
-    found = ask(query, heuristic, time_limit_s=2.0)
+    found = ask(query, heuristic, time_limit_s=0.5)
     assert len(found) > 0
     assert len({plan.decision for plan in found}) == len(found)
     for plan in found:
@@ -86,14 +97,20 @@ def test_every_bound_and_rule_of_a_question_is_held(heuristic: str, query: Query
         assert not query.bounds or plan.bytes_sent <= 20000.0 * (1 + 1e-9)
 
 
-def test_the_same_seed_gives_the_same_plans_in_another_process(heuristic: str) -> None:
-    code = (
-        "import tiercut; a = tiercut.ask('iot', 'resnet20-digits32', tiercut.Query(kind='frontier'), "
-        f"solver='{heuristic}', options=tiercut.Options(seed=3, workers=1)); print([str(p) for p in a])"
-    )
-    here = ask(Query(kind="frontier"), heuristic, seed=3, workers=1)
-    there = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert there.strip() == str([str(plan) for plan in here])
+SEEDED = """
+import sys
+import tiercut
+for name in sys.argv[1:]:
+    query, options = tiercut.Query(kind="frontier", most_partitions=2), tiercut.Options(seed=3, workers=1)
+    print([str(plan) for plan in tiercut.ask("iot", "resnet20-digits32", query, solver=name, options=options)])
+"""
+
+
+def test_the_same_seed_gives_the_same_plans_in_another_process() -> None:
+    call = [sys.executable, "-c", SEEDED, *HEURISTICS]
+    there = subprocess.run(call, check=True, capture_output=True, text=True).stdout.splitlines()
+    query = Query(kind="frontier", most_partitions=2)
+    assert there == [str([str(plan) for plan in ask(query, name, seed=3, workers=1)]) for name in HEURISTICS]
 
 
 def test_a_time_limit_ends_the_search_with_what_was_found(heuristic: str) -> None:
@@ -106,8 +123,7 @@ def test_a_time_limit_ends_the_search_with_what_was_found(heuristic: str) -> Non
 
 
 def test_progress_is_told_while_it_works(heuristic: str) -> None:
-    told: list[tuple[int, int]] = []
-    ask(Query(kind="frontier"), heuristic, progress=lambda done, total: told.append((done, total)))
+    _, told = frontier(heuristic)
     assert told
     assert all(done <= total for done, total in told)
 
@@ -140,7 +156,7 @@ def missed(got: list[tuple[float, float]], wanted: list[tuple[float, float]], qu
 
 def test_random_questions_of_every_sort_are_answered_nearly_as_well_as_can_be(heuristic: str) -> None:
     short = []
-    for seed in range(240):
+    for seed in range(150):
         question = random_question(seed)
         if question is None:
             continue
@@ -150,7 +166,7 @@ def test_random_questions_of_every_sort_are_answered_nearly_as_well_as_can_be(he
         assert len(set(got.decisions)) == len(got.decisions)
         assert all(holds(space, query, decision) for decision in got.decisions)
         short.append(missed(priced(space, got, query), priced(space, wanted, query), query))
-    assert len(short) > 150
+    assert len(short) > 90
     assert min(short) > -1e-9
     assert sum(each > 0.01 for each in short) <= 0.02 * len(short)
 
@@ -199,11 +215,11 @@ def test_the_number_of_threads_changes_nothing(large: Space) -> None:
 
 
 def test_nodes_may_be_more_than_bits_in_a_word(heuristic: str) -> None:
-    space = make_space(grown_problem(6, 70, 2))
-    outcome = find(heuristic).solve(space, Query(min_accuracy=0.5), Options(time_limit_s=3.0))
+    space, few = make_space(grown_problem(6, 70, 2)), make_space(grown_problem(6, 2, 2))
+    outcome = find(heuristic).solve(space, Query(min_accuracy=0.5), Options(time_limit_s=1.0))
     assert outcome.decisions
-    best = find("annealing").solve(make_space(grown_problem(6, 2, 2)), Query(min_accuracy=0.5), Options())
-    limit = price(make_space(grown_problem(6, 2, 2)).problem, best.decisions[0]).latency_s
+    best = find("labels").solve(few, Query(min_accuracy=0.5), Options())
+    limit = price(few.problem, best.decisions[0]).latency_s
     assert price(space.problem, outcome.decisions[0]).latency_s <= limit * (1 + 1e-9)
 
 

@@ -1,0 +1,62 @@
+"""What becomes of the samples at the exits of a decision: estimated from rates, or seen in recorded samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer.problem import Problem
+
+__all__ = ["Shares", "shares_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of all samples, one for each exit of a decision.
+
+    Parameters
+    ----------
+    onward
+        Who goes on after the exit; 0 after the last.
+    right
+        Who leaves there and is right, before what codecs cost; nan where no accuracy is known.
+    """
+
+    onward: tuple[float, ...]
+    right: tuple[float, ...]
+
+
+def shares_of(problem: Problem, decision: Decision) -> Shares:
+    """Return what becomes of the samples, as the problem knows it."""
+    return _estimated(problem, decision) if problem.recorded is None else _seen(problem, decision)
+
+
+def _estimated(problem: Problem, decision: Decision) -> Shares:
+    """Take rates of the full configuration, and accuracies over all samples (the Joint model, section 2.3.1)."""
+    onward, right, reach = [], [], 1.0
+    for asked, block in enumerate(decision.exits):
+        level = 0.0 if block == decision.exits[-1] else _level(problem, decision, block, reach, asked)
+        onward.append(level)
+        right.append((reach - level) * float(problem.accuracy[block - 1]))
+        reach = level
+    return Shares(tuple(onward), tuple(right))
+
+
+def _level(problem: Problem, decision: Decision, block: int, reach: float, asked: int) -> float:
+    if decision.thresholds is None:
+        return float(problem.stay[decision.threshold or 0, block])
+    return min(reach, float(problem.stay_alone[decision.thresholds[asked], block]))
+
+
+def _seen(problem: Problem, decision: Decision) -> Shares:
+    """Send the recorded samples through the exits."""
+    assert problem.recorded is not None
+    count, under_way = problem.recorded.count, problem.recorded.count
+    ((left, right),) = problem.recorded.leaving(problem, [decision])
+    onward = []
+    for gone in left.tolist():
+        under_way -= gone
+        onward.append(under_way / count)
+    return Shares(tuple(onward), tuple(hits / count for hits in right.tolist()))

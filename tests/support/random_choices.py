@@ -1,0 +1,43 @@
+"""Random choices in random problems, codecs and missing exits among them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from support.random_problems import Case
+from support.reference import Choice
+
+CHOICES = 5
+
+
+def drawn_choices(case: Case, rng: np.random.Generator) -> list[Choice]:
+    """Return a few possible choices, a third of them with fewer exits than cuts."""
+    reference = case.reference
+    partitions = list(reference.partitions(case.exits))
+    found = []
+    for _ in range(CHOICES):
+        partition = partitions[int(rng.integers(len(partitions)))]
+        placements = list(reference.placements(len(partition), case.order))
+        if not placements:
+            continue
+        placement = placements[int(rng.integers(len(placements)))]
+        used = partition if reference.rule(case.exits) == "cuts" else partition[-1:]
+        if len(used) > 1 and rng.random() < 1 / 3:
+            used = (*(e for e in used[:-1] if rng.random() < 0.5), used[-1])
+        if reference.rule(case.exits) == "free":
+            sets = list(reference.exit_sets("free", partition))
+            used = sets[int(rng.integers(len(sets)))]
+        lane = int(rng.integers(reference.lanes(case.exits))) if len(used) > 1 else None
+        found.append(Choice(partition, placement, used, lane, drawn_codecs(case, partition, rng)))
+    return [choice for choice in found if reference.possible(choice)]
+
+
+def drawn_codecs(case: Case, partition: tuple[int, ...], rng: np.random.Generator) -> tuple[str | None, ...]:
+    """Return a codec that can be used at each cut, or None; now and then none at all."""
+    codecs = case.profile.get("codecs", {})
+    if not codecs or rng.random() < 0.3:
+        return ()
+    at = [
+        [None, *(name for name, codec in codecs.items() if codec["bytes"][cut] is not None)] for cut in partition[:-1]
+    ]
+    return tuple(names[int(rng.integers(len(names)))] for names in at)

@@ -10,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.profiling.clutter import clutter
 
 __all__ = ["DATASETS", "Dataset", "Split", "check_labels", "digits", "hold_out", "load_dataset", "split"]
 
 SHARES: Mapping[str, float] = {"train": 0.45, "profile": 0.40, "test": 0.15}
 """Shares of the splits. The profile split is large because a 99th percentile wants at least 662 samples."""
+
+CLUTTERED, DIFFICULTY = 24_000, 0.5
+"""How many images `load_dataset` draws of clutter, and how hard they get."""
+
+CLUTTER_SHARES: Mapping[str, float] = {"train": 0.5, "profile": 0.25, "test": 0.25}
+"""Shares of the splits of clutter, of which there can be as much as is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,31 @@ class Dataset:
 def load_dataset(name: str, *, seed: int = 0) -> Dataset:
     """Return a data set by its name, split with the given seed.
 
+    ``digits32`` are scikit-learn's handwritten digits, ``clutter`` are shapes on cluttered ground that tiercut draws
+    (see `tiercut.profiling.clutter`); how hard they get at most may follow, as in ``clutter-0.8``.
+
     Raises
     ------
     QuestionError
         If there is no such data set, or scikit-learn, which brings it, is not installed.
     """
+    family, _, detail = name.partition("-")
+    if family == "clutter":
+        images, labels = clutter(CLUTTERED, difficulty=_difficulty(name, detail), seed=seed)
+        return split(name, images, labels, seed=seed, shares=CLUTTER_SHARES)
     if name not in DATASETS:
-        raise QuestionError(unknown_name("data set", name, DATASETS))
+        raise QuestionError(unknown_name("data set", name, [*DATASETS, "clutter"]))
     images, labels = DATASETS[name]()
     return split(name, images, labels, seed=seed)
+
+
+def _difficulty(name: str, detail: str) -> float:
+    try:
+        return float(detail or DIFFICULTY)
+    except ValueError:
+        raise QuestionError(
+            f"the data set '{name}' names no difficulty; write clutter, or clutter-0.8 for another than {DIFFICULTY}"
+        ) from None
 
 
 def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -103,18 +126,25 @@ def _bilinear(small: int, large: int) -> NDArray[np.float64]:
     return np.maximum(0.0, 1.0 - np.abs(centre[:, None] - np.arange(small)))
 
 
-def split(name: str, images: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int) -> Dataset:
+def split(
+    name: str,
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    seed: int,
+    shares: Mapping[str, float] = SHARES,
+) -> Dataset:
     """Divide samples into training, profile and test splits.
 
-    Every class is divided by the same shares (`SHARES`), in an order that only the seed decides.
+    Every class is divided by the same shares, in an order that only the seed decides.
     """
     rng = np.random.default_rng(seed)
-    parts: dict[str, list[NDArray[np.int64]]] = {part: [] for part in SHARES}
+    parts: dict[str, list[NDArray[np.int64]]] = {part: [] for part in shares}
     classes = np.unique(labels)
     for label in classes:
         members = rng.permutation(np.flatnonzero(labels == label))
-        ends = np.rint(np.cumsum(list(SHARES.values())) * len(members)).astype(int)
-        for part, chosen in zip(SHARES, np.split(members, ends[:-1]), strict=True):
+        ends = np.rint(np.cumsum(list(shares.values())) * len(members)).astype(int)
+        for part, chosen in zip(shares, np.split(members, ends[:-1]), strict=True):
             parts[part].append(chosen)
     made = {}
     for part, chosen_of_class in parts.items():

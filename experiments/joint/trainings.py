@@ -1,0 +1,103 @@
+"""What was trained for the validation, and the files that keep what the trained networks say of every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SETTINGS", "Setting", "Trainings", "archive_of", "partitionings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the networks of one data set are trained, all of them alike.
+
+    Parameters
+    ----------
+    epochs, batch, learning_rate, shift
+        As in `tiercut.profiling.training.Schedule`.
+    partitionings
+        How many partitionings are drawn at random.
+    separate
+        Whether every branch is trained by itself, too.
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    shift: int
+    partitionings: int
+    separate: bool = True
+
+
+SETTINGS = {
+    "clutter": Setting(epochs=3, batch=32, learning_rate=2e-3, shift=0, partitionings=8),
+    "digits32": Setting(epochs=20, batch=32, learning_rate=2e-3, shift=3, partitionings=8),
+}
+"""By data set."""
+
+
+def partitionings(setting: Setting, *, blocks: int = 10, seed: int = 0) -> list[tuple[int, ...]]:
+    """Return different partitionings drawn at random, each as the last blocks of its two to four partitions, P.
+
+    One partition alone is no partitioning here: it is a branch that is trained by itself.
+    """
+    rng = np.random.default_rng(seed)
+    found: dict[tuple[int, ...], None] = {}
+    while len(found) < setting.partitionings:
+        ends = rng.choice(blocks, size=rng.integers(2, 5), replace=False) + 1
+        found[tuple(sorted(map(int, ends)))] = None
+    return list(found)
+
+
+def archive_of(dataset: str) -> Path:
+    """Return the file that keeps the trainings of a data set."""
+    return Path(__file__).parent / "recorded" / f"resnet20-{dataset}.trainings.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Trainings:
+    """What trained networks say of samples.
+
+    Parameters
+    ----------
+    arrays
+        By ``NAME/profile_entropy``, ``NAME/profile_correct``, ``NAME/test_entropy``, ``NAME/test_correct``, where NAME is
+        ``all`` for the network with every branch, or the blocks that have one, such as ``3-9-10``: float16 normalised
+        entropies and bool hits, [samples, branches].
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> Trainings:
+        with np.load(path, allow_pickle=False) as archive:
+            return cls({name: archive[name] for name in archive.files})
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".partial")
+        with fresh.open("wb") as stream:
+            np.savez_compressed(stream, **self.arrays)
+        fresh.replace(path)
+
+    def has(self, name: str) -> bool:
+        """Return whether a training was finished."""
+        return f"{name}/test_correct" in self.arrays
+
+    def with_training(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Trainings:
+        """Return these and one more."""
+        return Trainings({**self.arrays, **{f"{name}/{key}": value for key, value in arrays.items()}})
+
+    def entropy(self, name: str, split: str) -> NDArray[np.float64]:
+        """Return the normalised entropies of a training on the profile or test split."""
+        return self.arrays[f"{name}/{split}_entropy"].astype(np.float64)
+
+    def correct(self, name: str, split: str) -> NDArray[np.bool_]:
+        """Return the hits of a training on the profile or test split."""
+        return self.arrays[f"{name}/{split}_correct"]

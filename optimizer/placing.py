@@ -48,7 +48,7 @@ def narrow(space: Space, query: Query) -> Space:
     return replace(
         space,
         allowed=allowed,
-        required=np.array([_bits(space, here) for here in required], np.int64),
+        required=np.array([_groups(space, here) for here in required], bool).reshape(-1, space.required.shape[1]),
         fewest=max(space.fewest, query.fewest_partitions or 1),
         most=min(space.most, query.most_partitions or space.most),
     )
@@ -70,5 +70,7 @@ def _pin(allowed: NDArray[np.bool_], block: int, here: NDArray[np.bool_]) -> Non
     allowed[~here, :block, block - 1 :] = False
 
 
-def _bits(space: Space, here: NDArray[np.bool_]) -> int:
-    return int(np.bitwise_or.reduce(np.left_shift(1, space.group[here])))
+def _groups(space: Space, here: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    made = np.zeros(space.required.shape[1], bool)
+    made[space.group[here]] = True
+    return made

@@ -95,7 +95,7 @@ class Space:
     allowed
         M x N x N: whether a node may run blocks i..j.
     required
-        Sets of groups, as bits, of each of which every plan must use one.
+        R x G: sets of groups, of each of which every plan must use one.
     fewest, most
         Numbers of partitions.
     """
@@ -117,7 +117,7 @@ class Space:
     linked: Bools
     ways: Ints
     allowed: Bools
-    required: Ints
+    required: Bools
     fewest: int
     most: int
 
@@ -127,6 +127,12 @@ class Space:
         few = not self.per_exit and not self.inside and len(self.ways) == 1 and int(self.ways[0]) == PLAIN
         free = len(self.required) == 0 and self.fewest <= 1 and bool(self.allowed.all())
         return few and free
+
+    @property
+    def required_bits(self) -> Ints:
+        """R: the required sets with bit g for group g, as kernels take them that remember what is used in one word."""
+        bits = [sum(1 << group for group in np.flatnonzero(row).tolist()) for row in self.required]
+        return np.array(bits, np.int64)
 
     @property
     def knows_accuracy(self) -> bool:
@@ -219,7 +225,7 @@ def make_space(
         linked=np.isfinite(problem.transfer_s[0]),
         ways=_ways(problem, codec),
         allowed=np.ones((nodes, problem.block_count, problem.block_count), bool),
-        required=np.empty(0, np.int64),
+        required=np.empty((0, len(set(group.tolist()))), bool),
         fewest=1,
         most=min(len(set(group.tolist())), problem.block_count),
     )

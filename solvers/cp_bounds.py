@@ -63,9 +63,7 @@ def rules(space: Space, network: Network) -> list[Rule]:
         made.append(Rule(arrives.astype(float), space.most))
     if space.fewest > 1:
         made.append(Rule(-arrives.astype(float), -space.fewest))
-    for mask in space.required.tolist():
-        wanted = np.array([each < 63 and bool(mask >> each & 1) for each in range(int(space.group.max()) + 1)])
-        made.append(Rule(-(arrives & wanted[group]).astype(float), -1.0))
+    made += [Rule(-(arrives & wanted[group]).astype(float), -1.0) for wanted in space.required]
     if net.lane > 0:
         # A plan on which the threshold has no effect belongs to the first lane.
         made.append(Rule(-((net.kind == PIECE) & space.option_exit[net.option]).astype(float), -1.0))

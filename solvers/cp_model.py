@@ -222,11 +222,9 @@ def _placement(made: Model, space: Space, network: Network) -> None:
     for entered in by_group.values():
         # A node (or a tier, where a tier is used once) is gone to at most once.
         made.cp.add_at_most_one(entered)
-    for mask in space.required.tolist():
+    for mask in space.required:
         # One of a required set of nodes is gone to.
-        wanted = [
-            variable for each, entered in by_group.items() if each < 63 and mask >> each & 1 for variable in entered
-        ]
+        wanted = [variable for each, entered in by_group.items() if mask[each] for variable in entered]
         made.cp.add_bool_or(wanted)
     # There are as many partitions as arrivals, the first included.
     parts = [made.taken[at] for at in arriving.tolist()]

@@ -65,10 +65,9 @@ class Search:
         space, kinds = self.space, network.kind[path]
         groups = space.group[network.node[path][(kinds == ENTER) | (kinds == CROSS)]].tolist()
         options = network.option[path][kinds == PIECE]
-        used = sum(1 << group for group in set(groups))
         asked = network.lane == 0 or bool(space.option_exit[options].any())
         counted = space.fewest <= len(groups) <= space.most and len(set(groups)) == len(groups)
-        return asked and counted and all(used & mask for mask in space.required.tolist())
+        return asked and counted and bool(space.required[:, groups].any(axis=1).all())
 
     # CP-SAT
 

@@ -134,7 +134,7 @@ class _Work:
                 space.problem.source,
                 space.most,
                 space.fewest,
-                space.required,
+                space.required_bits,
                 *places,
                 *self.arrays[:6],
             )

@@ -219,7 +219,7 @@ class _Search:
         fill(*head, *walk, *nodes, budget, leaving, stop)
         grow: Any = label_kernels.grow_labels
         limited = space.most < len(set(space.group.tolist()))
-        rules = (space.most, space.fewest, space.required, limited)
+        rules = (space.most, space.fewest, space.required_bits, limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
         exits = (space.option_exit, space.option_threshold)
         tables = (costs.first, stay, space.accuracy, *pieces, *self.ties, *exits)

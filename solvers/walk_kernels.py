@@ -81,7 +81,7 @@ class Ground(NamedTuple):
     fits: Ints
     places: Ints
     limits: Floats
-    required: Ints
+    required: Bools
     shares: Floats
 
 
@@ -118,7 +118,7 @@ def below(state: State, count: int) -> int:
 @compiled
 def score(
     row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
-    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Ints, totals: Floats,
+    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, totals: Floats,
 ) -> Any:  # fmt: skip
     """Return cost, accuracy and violation of a walk; terms are added in the order of `walk_plans`, to the last bit."""
     most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
@@ -175,15 +175,14 @@ def score(
 
 
 @compiled
-def _missed(row: Ints, rules: Ints, nodes: Ints, limits: Floats, required: Ints, totals: Floats, right: float) -> float:
+def _missed(row: Ints, rules: Ints, nodes: Ints, limits: Floats, required: Bools, totals: Floats, right: float) -> float:
     """Return by how much bounds and rules for the whole plan are missed."""
     wrong = float(max(rules[_FEWEST] - row[0], 0))
-    if required.shape[0] > 0:
-        used = 0
+    for r in range(required.shape[0]):
+        used = False
         for part in range(row[0]):
-            used |= 1 << nodes[GROUP, row[1 + rules[MOST] + part]]
-        for mask in required:
-            wrong += (used & mask) == 0
+            used = used or required[r, nodes[GROUP, row[1 + rules[MOST] + part]]]
+        wrong += not used
     measures = totals.shape[0]
     for s in range(measures):
         if totals[s] > limits[_CAP, s]:

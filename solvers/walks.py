@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.errors import QuestionError
 from tiercut.optimizer.bounds import side_bounds
 from tiercut.optimizer.keys import Layout
 from tiercut.optimizer.measures import measure
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Kept", "Walks", "outcome_of", "states"]
 
-_MOST_BITS = 62
 _SEEDS = 512
 _APART = 32  # words: threads that write side by side slow each other down
 _CAP, _SCALE = 0, 1
@@ -40,16 +38,9 @@ class Walks:
     ----------
     space, query
         What is asked.
-
-    Raises
-    ------
-    QuestionError
-        If nodes must be used and there are more of them than bits in a word.
     """
 
     def __init__(self, space: Space, query: Query) -> None:
-        if len(space.required) and int(space.group.max()) > _MOST_BITS:
-            raise QuestionError(f"nodes that must be used need a topology of at most {_MOST_BITS} nodes (or tiers)")
         self.space = space
         self.layout = Layout.of(space)
         self.front = query.kind == "frontier"

@@ -26,7 +26,8 @@ class Asked(TypedDict, total=False):
     Parameters
     ----------
     objective
-        What is made least: ``latency``, ``bytes``, ``energy`` or ``cost``; or greatest: ``accuracy``.
+        What is made least: ``latency``, ``bytes``, ``energy``, ``cost``, or a measure with a place such as
+        ``compute:edge`` or ``link:a>b``; or greatest: ``accuracy``.
     min_accuracy
         Least accuracy, a share.
     max_latency

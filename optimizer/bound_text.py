@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from math import ceil, floor, isfinite, log10
 from types import MappingProxyType
 from typing import NamedTuple
 
 from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.grammar import KINDS, place_fault
 from tiercut.optimizer.query import SLACK, Bound
 
-__all__ = ["KINDS", "Limit", "bound_of", "limit_of", "nearest_limit", "place_fault", "shown"]
-
-KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "latency": "time",
-        "bytes": "size",
-        "energy": "energy",
-        "cost": "money",
-        "compute": "time",
-        "share": "share",
-        "utilisation": "number",
-        "blocks": "count",
-        "memory": "size",
-    }
-)
-"""What may be bounded, and as what kind of quantity its values are written."""
+__all__ = ["Limit", "bound_of", "limit_of", "nearest_limit", "shown"]
 
 _EXAMPLES = MappingProxyType({"share": "0.3 or '30 %'", "number": "0.8", "count": "12 or '50 %' of all"})
-_WHOLE = ("latency", "energy", "cost")
 _TEXT = re.compile(r"\s*([^:<>=]+?)\s*(?::\s*(.+?))?\s*(<=|>=)\s*([^<>=]*?)\s*")
 
 
@@ -74,19 +58,6 @@ def limit_of(measure: str, given: object) -> Limit:
     if kind == "share" and number > 1:
         raise ValueError(f"a share is between 0 and 1, got {given!r}; did you mean '{number:g} %'?")
     return Limit(number)
-
-
-def place_fault(measure: str, place: str | None) -> str:
-    """Return what is wrong with the place of a bound; empty where nothing is."""
-    if measure in _WHOLE and place is not None:
-        return f"a bound on {measure} holds for the whole plan; leave the place '{place}' out"
-    if measure == "bytes":
-        sender, arrow, receiver = (place or "a>b").partition(">")
-        whole = arrow and sender.strip() and receiver.strip() and ">" not in receiver
-        return "" if whole else f"a bound on bytes names two places as a>b, or none for all that is sent, not '{place}'"
-    if measure not in _WHOLE and not place:
-        return f"a bound on {measure} needs a node or a tier"
-    return ""
 
 
 def bound_of(text: str) -> Bound:

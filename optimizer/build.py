@@ -88,6 +88,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         parameter_bytes=_known([block.parameter_bytes for block in profile.blocks]),
         activation_bytes=_known([block.activation_bytes for block in profile.blocks]),
         memory=_known([node.memory for node in topology.nodes]),
+        network=topology,
     )
 
 
@@ -123,6 +124,7 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
         result_s=_results(transfer_seconds(topology, result), destination, count),
         transfer_cost=payload[:, None, None] * transfer_prices(topology, payload),
         result_cost=profile.result_bytes * _results(transfer_prices(topology, result), destination, count),
+        network=topology,
     )
     if not profile.codecs:
         return made

@@ -328,7 +328,8 @@ def walk_plans(
     codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
-    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_caps: Floats, tied: bool,
+    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_caps: Floats, whole: bool,
+    tied: bool,
     front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats,
     keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> Any:  # fmt: skip
@@ -347,6 +348,8 @@ def walk_plans(
     side_first, ..., side_result, side_whole, side_caps
         The same for other measures that are bounded (one more axis in front, perhaps of length 0), whether their pieces
         count whole, and their greatest values.
+    whole
+        Whether the pieces of the cost itself count whole.
     tied
         Whether the first of these is the latency, which decides among plans of equal cost.
     front, ..., progress
@@ -380,7 +383,7 @@ def walk_plans(
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
-                    c = cost[depth] + share * span[v, start, end] + share * result[end, v]
+                    c = cost[depth] + (1.0 if whole else share) * span[v, start, end] + share * result[end, v]
                     a = right[depth] + share * accuracy[end]
                     scored += 1
                     if not (c <= cost_cap and c < np.inf) or a < accuracy_floor:
@@ -439,7 +442,7 @@ def walk_plans(
             piece = span[v, start, end] if option_exit[o] else bare[v, start, end]
             onward = stay[after]
             leave = share - onward
-            c = cost[depth] + share * piece + leave * result[end, v]
+            c = cost[depth] + (1.0 if whole else share) * piece + leave * result[end, v]
             a = right[depth] + leave * accuracy[end]
             if w != v:
                 c = c + onward * send[x, end, v, w]

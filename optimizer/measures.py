@@ -1,19 +1,18 @@
-"""Additive measures of a plan: latency, bytes, energy and money are one sum with different tables.
-
-Each is ``input[A_1] + Σ_k (S_(k-1)·piece + E_k·result + S_k·send)``: a share of samples times something local.
-"""
+"""Measures of a plan by name: latency, bytes, energy and money of all of it, or of a part of it (see `grammar`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.grammar import KINDS, place_fault, split_name
+from tiercut.optimizer.local_measures import LOCAL, between, utilisation
 from tiercut.optimizer.problem import ANYWHERE
+from tiercut.optimizer.tables import Measure
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import Floats, Problem
@@ -21,50 +20,34 @@ if TYPE_CHECKING:
 __all__ = ["MEASURES", "Measure", "measure"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Measure:
-    """The tables of one additive measure.
+def measure(problem: Problem, name: str, rate_fps: float | None = None) -> Measure:
+    """Return the tables of a measure.
 
     Parameters
     ----------
-    name, unit
-        What it is and in what it counts.
-    first
-        M: what bringing the input to the first node costs.
-    span, bare
-        M x N x N: what blocks i..j cost on a node, with branch j and without one.
-    send
-        N x M x M: what sending block i's output (0-based) from one node to another costs.
-    result
-        N x M: what bringing a prediction of branch i from a node to the destination costs.
-    codec_send
-        C x N x M x M: as `send`, by each codec.
-    unweighted
-        Whether pieces count whole, however few samples get there (memory, blocks).
-    """
-
-    name: str
-    unit: str
-    first: Floats
-    span: Floats
-    bare: Floats
-    send: Floats
-    result: Floats
-    codec_send: Floats
-    unweighted: bool = False
-
-
-def measure(problem: Problem, name: str) -> Measure:
-    """Return the tables of a measure.
+    problem
+        The tables that it is made of.
+    name
+        Such as ``latency``, ``compute:edge`` or ``link:a>b`` (see `tiercut.optimizer.grammar`). Of a share, which is a
+        ratio, the time itself.
+    rate_fps
+        Frames per second that arrive; needed for utilisation.
 
     Raises
     ------
     QuestionError
-        If there is no such measure, or the topology does not say what it needs.
+        If there is no such measure or place, or the topology does not say what it needs.
     """
-    if name not in MEASURES:
-        raise QuestionError(unknown_name("measure", name, MEASURES))
-    return MEASURES[name](problem)
+    head, place = split_name(name)
+    if head not in KINDS:
+        raise QuestionError(unknown_name("measure", head, KINDS))
+    if wrong := place_fault(head, place):
+        raise QuestionError(f"{wrong}, such as {head}:{problem.nodes[0]}" if place is None else wrong)
+    if head in MEASURES:
+        tables = MEASURES[head](problem)
+        return tables if place is None else between(problem, tables, place)
+    assert place is not None
+    return utilisation(problem, place, rate_fps) if head == "utilisation" else LOCAL[head](problem, place)
 
 
 def _latency(problem: Problem) -> Measure:
@@ -121,4 +104,4 @@ def _needs(problem: Problem, values: Floats, key: str, what: str) -> None:
 MEASURES: Mapping[str, Callable[[Problem], Measure]] = MappingProxyType(
     {"latency": _latency, "bytes": _bytes, "energy": _energy, "cost": _cost}
 )
-"""What an additive objective may be called, and how its tables are made."""
+"""Measures of the whole plan, and how their tables are made."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.bounds import place_of
+from tiercut.optimizer.local_measures import place_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

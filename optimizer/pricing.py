@@ -161,15 +161,15 @@ def path_seconds(problem: Problem, decision: Decision) -> tuple[float, ...]:
     return tuple(made)
 
 
-def evaluate(problem: Problem, decision: Decision, name: str) -> float:
-    """Return what a decision costs in an additive measure, in its inner unit (see `tiercut.optimizer.measures`).
+def evaluate(problem: Problem, decision: Decision, name: str, rate_fps: float | None = None) -> float:
+    """Return what a decision costs in an additive measure, in its inner unit (see `tiercut.optimizer.grammar`).
 
     Raises
     ------
     QuestionError
         If there is no such measure, or the topology does not say what it needs.
     """
-    return evaluate_tables(problem, decision, measure(problem, name))
+    return evaluate_tables(problem, decision, measure(problem, name, rate_fps))
 
 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:

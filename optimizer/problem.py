@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.recorded import Recorded
+    from tiercut.topologies.schema import Topology
 
     Floats = NDArray[np.float64]
 
@@ -75,6 +76,8 @@ class Problem:
         M: bytes; nan where the topology does not say.
     recorded
         Samples to send through plans, in place of the estimates that `stay` and `accuracy` give; None: estimate.
+    network
+        The topology, to look up what crosses its links where a question is about that; None where there is none.
     """
 
     topology: str
@@ -109,6 +112,7 @@ class Problem:
     activation_bytes: Floats
     memory: Floats
     recorded: Recorded | None = None
+    network: Topology | None = None
 
     def __post_init__(self) -> None:
         self._check_shapes()

@@ -7,16 +7,13 @@ from math import inf, isfinite
 from typing import Literal
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures import MEASURES
+from tiercut.optimizer.grammar import goal_fault
 from tiercut.optimizer.space import Exits, Order
 
-__all__ = ["OBJECTIVES", "SLACK", "Bound", "Kind", "Query"]
+__all__ = ["SLACK", "Bound", "Kind", "Query"]
 
 SLACK = 1e-9
 """By how much a bound may be missed and still holds."""
-
-OBJECTIVES = (*MEASURES, "accuracy")
-"""What may be made least (or greatest, for accuracy)."""
 
 Kind = Literal["solve", "rank", "frontier"]
 
@@ -80,7 +77,8 @@ class Query:
     kind
         ``solve`` asks for the best plan, ``rank`` for the `top` best, ``frontier`` for all that nothing else beats.
     objective
-        One of `OBJECTIVES`. A frontier trades it (latency, where accuracy is named) against accuracy.
+        The measure that is made least (see `tiercut.optimizer.grammar`), or ``accuracy``: greatest. A frontier trades
+        it (latency, where accuracy is named) against accuracy.
     min_accuracy
         Least accuracy, a share, or None.
     max_latency_s
@@ -92,7 +90,7 @@ class Query:
     bounds
         On other measures.
     rate_fps
-        Frames per second that arrive; needed to bound utilisation.
+        Frames per second that arrive; needed for utilisation.
     include, exclude
         Nodes or tiers that every plan must use, and that none may.
     use_all_tiers
@@ -130,8 +128,8 @@ class Query:
     keep_first: int = 0
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise QuestionError(unknown_name("objective", self.objective, OBJECTIVES))
+        if wrong := goal_fault(self.objective):
+            raise QuestionError(wrong)
         if self.exits not in (None, "cuts", "final", "free"):
             raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
         if self.order not in ("any", "forward"):

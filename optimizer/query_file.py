@@ -17,8 +17,9 @@ from tiercut import documents, topologies
 from tiercut.documents import Document, Key, quantity
 from tiercut.errors import InputError, unknown_name
 from tiercut.optimizer.asked import Asked
-from tiercut.optimizer.bound_text import KINDS, Limit, limit_of, place_fault
-from tiercut.optimizer.query import OBJECTIVES, Bound
+from tiercut.optimizer.bound_text import Limit, limit_of
+from tiercut.optimizer.grammar import KINDS, goal_fault, place_fault
+from tiercut.optimizer.query import Bound
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -63,10 +64,12 @@ class BoundEntry(Document):
     """A bound on a measure: of the whole plan, on a node or tier, or on what one sends to another."""
 
     measure: str = Field(
-        description="latency, bytes, energy, cost, compute, share, utilisation, blocks or memory",
+        description="latency, bytes, energy, cost, compute, share, utilisation, blocks, memory, link or out",
         json_schema_extra={"enum": list(KINDS)},
     )
-    place: str | None = Field(default=None, description="node or tier; for bytes 'a>b': what a sends to b")
+    place: str | None = Field(
+        default=None, description="node or tier; for bytes 'a>b': what a sends to b; for link 'a>b' or 'a-b'"
+    )
     at_most: Value | None = Field(default=None, description="with its unit, such as 1 MB or 30 %")
     at_least: Value | None = Field(default=None, description="with its unit, such as 1 MB or 30 %")
 
@@ -115,9 +118,7 @@ class QueryFile(Document):
 
     format: Literal["tiercut.query/1"] = Field(description="the kind and version of this document")
     objective: str | None = Field(
-        default=None,
-        description="latency, bytes, energy or cost: least; accuracy: greatest",
-        json_schema_extra={"enum": list(OBJECTIVES)},
+        default=None, description="accuracy: greatest; any other measure, such as latency or link:a>b: least"
     )
     min_accuracy: float | None = Field(default=None, ge=0, le=1, description="a share, such as 0.92")
     max_latency: Seconds | None = Field(default=None, description="expected, such as 80 ms")
@@ -149,8 +150,8 @@ class QueryFile(Document):
     @field_validator("objective")
     @classmethod
     def _check_objective(cls, objective: str | None) -> str | None:
-        if objective is not None and objective not in OBJECTIVES:
-            raise ValueError(unknown_name("objective", objective, OBJECTIVES))
+        if objective is not None and (wrong := goal_fault(objective)):
+            raise ValueError(wrong)
         return objective
 
     @field_validator("partitions", mode="before")

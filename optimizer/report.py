@@ -54,11 +54,10 @@ def plans_table(answer: Answer) -> Table:
         table.add_column("exits", justify="right")
     table.add_column("plan", overflow="fold")
     for rank, plan in enumerate(answer.plans, 1):
-        other = (
-            [units.format_amount(evaluate(answer.space.problem, plan.decision, name), name)]
-            if name != "latency"
-            else []
-        )
+        other = []
+        if name != "latency":
+            value = evaluate(answer.space.problem, plan.decision, name, answer.query.rate_fps)
+            other.append(units.format_amount(value, name))
         table.add_row(
             str(rank),
             units.format_seconds(plan.latency_s),

@@ -35,7 +35,9 @@ class Cloud:
     partitions: NDArray[np.int64]
 
 
-def sample_cloud(space: Space, count: int, *, name: str = "latency", seed: int = 0) -> Cloud:
+def sample_cloud(
+    space: Space, count: int, *, name: str = "latency", rate_fps: float | None = None, seed: int = 0
+) -> Cloud:
     """Return the scores of at most `count` random decisions.
 
     Parameters
@@ -63,7 +65,7 @@ def sample_cloud(space: Space, count: int, *, name: str = "latency", seed: int =
         _draw(space, most, row, rng)
     keys = keys[_connected(space, keys, most)]
     costs, accuracies = np.empty(len(keys)), np.empty(len(keys))
-    tables = space.costs(measure(space.problem, name))
+    tables = space.costs(measure(space.problem, name, rate_fps))
     cuts = bool(space.option_exit[0])
     fitted = (tables.first, tables.span if cuts else tables.bare, tables.span, tables.send[0], tables.result)
     stay = space.stay if cuts else np.ones((len(space.accuracy) + 1, 1))

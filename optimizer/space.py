@@ -46,7 +46,8 @@ class Costs:
     """The tables of one measure, fitted to a space; W ways across a cut.
 
     ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
-    ``result`` N x M. A piece that may not be is infinite.
+    ``result`` N x M. A piece that may not be is infinite. ``whole``: whether pieces count whole, however few samples
+    get there.
     """
 
     first: Floats
@@ -54,6 +55,7 @@ class Costs:
     bare: Floats
     send: Floats
     result: Floats
+    whole: bool = False
 
     @property
     def last(self) -> Floats:
@@ -158,7 +160,7 @@ class Space:
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways]
-        return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy())
+        return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), measure.unweighted)
 
     def _coded(self, measure: Measure, way: int) -> Floats:
         usable = np.isfinite(self.problem.codec_s[way, 1:])

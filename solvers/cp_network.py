@@ -127,6 +127,10 @@ class _Maker:
         self.columns: list[Ints] = []
         self.values: list[Floats] = []
 
+    @property
+    def _tables(self) -> tuple[Costs, ...]:
+        return self.costs, *(side.costs for side in self.sides)
+
     def arcs(self) -> tuple[Ints, Floats]:
         """Return the columns (tail, head, kind, node, end, option, way) and the values of all arcs."""
         self._enter()
@@ -165,13 +169,14 @@ class _Maker:
         exits = space.option_exit[option]
         share, leave = self.stay[level], self.stay[level] - self.stay[after]
 
-        def row(costs: Costs, weight: float) -> Floats:
+        def row(costs: Costs) -> Floats:
+            weight = 1.0 if costs.whole else share
             piece = np.where(exits, costs.span[v, begin, end], costs.bare[v, begin, end])
             with np.errstate(invalid="ignore"):  # nobody at an infinite price is no number, and left out
                 return np.asarray(weight * piece + leave * costs.result[end, v])
 
-        rows = [row(self.costs, share), -leave * space.accuracy[end]]
-        rows += [row(side.costs, 1.0 if side.whole else share) for side in self.sides]
+        pieces = [row(costs) for costs in self._tables]
+        rows = [pieces[0], -leave * space.accuracy[end], *pieces[1:]]
         place = np.where(exits & space.inside, _ASKED, _LEAVING)
         head = self._vertex(self.states.number[end + 1, after], place, v)
         self._add(self._vertex(state, _ARRIVED, v), head, PIECE, rows, node=v, end=end, option=option)
@@ -193,8 +198,8 @@ class _Maker:
         end = begin + np.flatnonzero(space.can_end[begin:])
         v, share = np.arange(self.nodes)[:, None], self.stay[level]
         with np.errstate(invalid="ignore"):
-            rows = [share * self.costs.last[v, begin, end], -share * space.accuracy[end]]
-            rows += [(1.0 if side.whole else share) * side.costs.last[v, begin, end] for side in self.sides]
+            ends = [(1.0 if each.whole else share) * each.last[v, begin, end] for each in self._tables]
+            rows = [ends[0], -share * space.accuracy[end], *ends[1:]]
         head = np.full((self.nodes, len(end)), self.vertices - 1)
         self._add(self._vertex(state, _ARRIVED, v), head, END, rows, node=v, end=end)
 

@@ -69,7 +69,7 @@ class Plans:
     def __init__(self, space: Space, query: Query) -> None:
         self.space, self.query = space, query
         self.sides = side_bounds(space, query)
-        self.costs = space.costs(measure(space.problem, query.additive))
+        self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
         self.front = query.kind == "frontier"
         self.goal = LOSS if query.objective == "accuracy" and not self.front else COST
         self.top = query.top if query.kind == "rank" else 1
@@ -101,7 +101,8 @@ class Plans:
         """Return the plan in floating point."""
         problem = self.space.problem
         plan = price(problem, decision)
-        cost = plan.latency_s if self.query.additive == "latency" else evaluate(problem, decision, self.query.additive)
+        name, rate = self.query.additive, self.query.rate_fps
+        cost = plan.latency_s if name == "latency" else evaluate(problem, decision, name, rate)
         sides = (evaluate_tables(problem, decision, side.measure) for side in self.sides)
         self.scored += 1
         return Priced(decision, plan.latency_s, (cost, -(plan.accuracy or 0.0), *sides))

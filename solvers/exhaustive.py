@@ -93,8 +93,8 @@ class _Work:
         if self.tied and query.max_latency_s is None:
             latency = measure(space.problem, "latency")
             sides.insert(0, Side("latency", latency, space.costs(latency), inf))
-        self.fast = space.plain and not sides
-        costs = space.costs(measure(space.problem, query.additive))
+        costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
+        self.fast = space.plain and not sides and not costs.whole
         self.tasks: list[tuple[int, ...]]
         self.arrays: tuple[Any, ...]
         if self.fast:
@@ -115,8 +115,9 @@ class _Work:
             *tables,
             *(space.accuracy, *rules, space.group, space.rank, space.linked),
             *(_stacked([getattr(side.costs, name) for side in sides], getattr(costs, name)) for name in _TABLES),
-            np.array([side.whole for side in sides], bool),
+            np.array([side.costs.whole for side in sides], bool),
             np.array([side.cap for side in sides], float),
+            costs.whole,
             self.tied,
         )
 

@@ -102,7 +102,7 @@ class _Search:
         self.front = query.kind == "frontier"
         self.by_accuracy = query.objective == "accuracy" and not self.front
         self.top = query.top if query.kind == "rank" else 1
-        self.costs = space.costs(measure(space.problem, query.additive))
+        self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
         self.tied = query.additive != "latency"
         self.ties = self._ties()
         bits = np.left_shift(1, space.group)
@@ -153,7 +153,7 @@ class _Search:
         inner = _Search(simple, self.query)
         inner.begin()
         inner.run(Options(workers=1))
-        space, tables = self.space, measure(self.space.problem, self.query.additive)
+        space, tables = self.space, measure(self.space.problem, self.query.additive, self.query.rate_fps)
         for decision in decisions_of(simple, inner.layout, inner.found):
             chosen = decision
             if space.per_exit and decision.threshold is not None:

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 from tiercut import units
 from tiercut.errors import QuestionError
-from tiercut.optimizer.bound_text import KINDS, nearest_limit, shown
+from tiercut.optimizer.bound_text import nearest_limit, shown
 from tiercut.optimizer.bounds import bound_value
+from tiercut.optimizer.grammar import KINDS
 from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
@@ -164,8 +165,7 @@ class _Search:
         """Return the objective that finds the nearest value at once, or None."""
         if isinstance(limit, _Accuracy):
             return "accuracy"
-        direct = limit.place is None and limit.at_most is not None
-        return limit.measure if direct else None
+        return limit.name if limit.at_most is not None and limit.measure != "share" else None
 
     def closing_in(self, limit: Bound, kept: Sequence[_Limit], plan: Plan) -> Plan:
         """Halve the gap between what cannot be kept and what a plan keeps, each time to the value of that plan."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.grammar import PIECES_WHOLE, split_name
 
 if TYPE_CHECKING:
     from tiercut.optimizer.outcome import Outcome
@@ -26,6 +27,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "per-exit": "a threshold for each exit",
         "codec": "codecs",
         "sides": "bounds on measures beside the objective and accuracy",
+        "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
         "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
@@ -84,7 +86,13 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
     {
         solver.name: solver
         for solver in (
-            Solver("labels", "tiercut.solvers.labels", True, _all("sides", "crowd"), "grows what a bound lets pass"),
+            Solver(
+                "labels",
+                "tiercut.solvers.labels",
+                True,
+                _all("sides", "whole", "crowd"),
+                "grows what a bound lets pass",
+            ),
             Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
             Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all(), "proves the best under any bounds"),
             Solver("nsga2", "tiercut.solvers.evolutionary", False, _all(), "good plans by generations; needs pymoo"),
@@ -110,6 +118,8 @@ def _needs(space: Space, query: Query) -> Iterator[str]:
         yield "codec"
     if query.bounds or (query.max_latency_s is not None and query.additive != "latency"):
         yield "sides"
+    if split_name(query.additive)[0] in PIECES_WHOLE:
+        yield "whole"
     if len(set(space.group.tolist())) > _CROWD:
         yield "crowd"
 

@@ -175,7 +175,9 @@ def score(
 
 
 @compiled
-def _missed(row: Ints, rules: Ints, nodes: Ints, limits: Floats, required: Bools, totals: Floats, right: float) -> float:
+def _missed(
+    row: Ints, rules: Ints, nodes: Ints, limits: Floats, required: Bools, totals: Floats, right: float
+) -> float:
     """Return by how much bounds and rules for the whole plan are missed."""
     wrong = float(max(rules[_FEWEST] - row[0], 0))
     for r in range(required.shape[0]):

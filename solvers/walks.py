@@ -157,7 +157,7 @@ def outcome_of(name: str, walks: Walks, kept: list[Kept], seconds: float, scored
 def _ground(space: Space, query: Query, layout: Layout) -> walk_kernels.Ground:
     """Return what walks are made of, violations not scaled yet."""
     sides = side_bounds(space, query)
-    costs = [space.costs(measure(space.problem, query.additive)), *(side.costs for side in sides)]
+    costs = [space.costs(measure(space.problem, query.additive, query.rate_fps)), *(side.costs for side in sides)]
     # What has no path has no time either: the objective is infinite there, whatever it is.
     apart = np.where(space.linked, 0.0, np.inf)
     first = np.stack([each.first for each in costs])
@@ -166,7 +166,7 @@ def _ground(space: Space, query: Query, layout: Layout) -> walk_kernels.Ground:
     send[..., 0] += apart
     latency = query.latency_cap if query.additive == "latency" else np.inf
     caps = np.array([latency, *(side.cap for side in sides), -query.accuracy_floor])
-    whole = np.array([0.0, *(side.whole for side in sides), 0.0])
+    whole = np.array([*(each.whole for each in costs), 0.0])
     sizes = (space.most, space.fewest, space.inside, len(space.lanes), len(space.ways))
     return walk_kernels.Ground(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),

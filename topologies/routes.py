@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from tiercut.topologies.search import quickest_routes
 if TYPE_CHECKING:
     from tiercut.topologies.schema import Topology
 
-__all__ = ["quickest_route", "transfer_prices", "transfer_routes", "transfer_seconds"]
+__all__ = ["quickest_route", "transfer_prices", "transfer_routes", "transfer_seconds", "transfer_sums"]
 
 _Span = tuple[int, int, str, Route]
 
@@ -70,14 +70,23 @@ def transfer_seconds(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np
 
 
 def transfer_prices(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.float64]:
-    """Return the dollars per byte of the route that each payload takes between all pairs of nodes.
+    """Return the dollars per byte of the route that each payload takes between all pairs, as `transfer_sums`."""
+    return transfer_sums(topology, payload_bytes, {way: hop.price for way, hop in topology.hops.items()})
+
+
+def transfer_sums(
+    topology: Topology, payload_bytes: ArrayLike, weights: Mapping[tuple[str, str], float]
+) -> NDArray[np.float64]:
+    """Return the sum of the weights of the links on the route that each payload takes between all pairs of nodes.
 
     Parameters
     ----------
     topology
         The network.
     payload_bytes
-        K sizes in bytes; the route, and with it the price, depends on the size.
+        K sizes in bytes; the route, and with it the sum, depends on the size.
+    weights
+        Of links, by (sender, receiver); others weigh nothing.
 
     Returns
     -------
@@ -91,11 +100,11 @@ def transfer_prices(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.
         If a size is negative or not finite.
     """
     sizes, which = np.unique(_sizes(payload_bytes), return_inverse=True)
-    prices = np.full((len(sizes), len(topology.nodes), len(topology.nodes)), np.inf)
-    prices[sizes == 0] = 0.0
+    sums = np.full((len(sizes), len(topology.nodes), len(topology.nodes)), np.inf)
+    sums[sizes == 0] = 0.0
     for start, end, sender, receiver, route in _spans(topology, sizes):
-        prices[start:end, sender, receiver] = route.price
-    return prices[which]
+        sums[start:end, sender, receiver] = sum(weights.get((hop.sender, hop.receiver), 0.0) for hop in route.hops)
+    return sums[which]
 
 
 def transfer_routes(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.object_]:

@@ -78,8 +78,13 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
     if query.kind != "frontier":
         plans = [*(frontier.plans if frontier else ()), *answer.plans]
         index = len(plans) - len(answer)
-        chosen = (index, _caption(answer.best, evaluate(problem, answer.best.decision, query.additive), query.additive))
-    costs = [evaluate(problem, plan.decision, query.additive) for plan in plans]
+        chosen = (
+            index,
+            _caption(
+                answer.best, evaluate(problem, answer.best.decision, query.additive, query.rate_fps), query.additive
+            ),
+        )
+    costs = [evaluate(problem, plan.decision, query.additive, query.rate_fps) for plan in plans]
     return TradeOff(
         label=label,
         cloud_x=cloud.costs * scale,

@@ -104,7 +104,9 @@ def ask(
     outcome = found.solve(space, query, options or Options())
     plans = [price(space.problem, decision) for decision in outcome.decisions]
     if query.kind == "frontier":
-        plans = pareto([evaluate(space.problem, each.decision, query.additive) for each in plans], plans)
+        plans = pareto(
+            [evaluate(space.problem, each.decision, query.additive, query.rate_fps) for each in plans], plans
+        )
     message = "" if plans else _why_none(whole, query, found, outcome)
     return Answer(space, query, outcome, tuple(plans), message, why)
 

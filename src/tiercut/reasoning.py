@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tiercut.api import ProfileLike, TopologyLike, ask
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.asked import Asked, make_query
-from tiercut.optimizer.bounds import place_of
 from tiercut.optimizer.build import rebuild_problem
 from tiercut.optimizer.easing import easings
+from tiercut.optimizer.grammar import split_name
 from tiercut.optimizer.idle import without_idle_ends
+from tiercut.optimizer.local_measures import is_link, place_of
 from tiercut.optimizer.parameters import KINDS, Parameter, kinks, link_slope, parameters_of
 from tiercut.optimizer.pricing import evaluate, price
-from tiercut.optimizer.query import SLACK, Bound, Query
+from tiercut.optimizer.query import SLACK, Query
 from tiercut.optimizer.reasons import Effect, Span, Sweep, Why, substance
 from tiercut.optimizer.sensitivity import Line, Segment, clip, lower_envelope, settle
 from tiercut.profiling.files import load_profile
@@ -148,7 +149,7 @@ class _Study:
         """Return what a plan has of the objective."""
         if self.query.objective == "accuracy":
             return plan.accuracy or 0.0
-        return evaluate(self.problem, plan.decision, self.query.objective)
+        return evaluate(self.problem, plan.decision, self.query.objective, self.query.rate_fps)
 
     def runner_up(self) -> Plan | None:
         """Return the next best plan that is another one for some sample."""
@@ -214,23 +215,34 @@ class _Study:
         query, links = self.query, parameter.kind != "slowdown"
         if query.max_latency_s is not None and query.objective not in ("latency", "accuracy"):
             return "the bound on latency moves with it"
-        priced = any(link.price for link in self.topology.links)
-        if query.objective == "cost" and links and priced:
-            return "what sending costs follows the routes, which change with it"
-        moving = (bound for bound in query.bounds if self._moves(bound, parameter, priced))
+        if links and self._routed(query.objective):
+            what = "what sending costs" if query.objective == "cost" else query.objective
+            return f"{what} follows the routes, which change with it"
+        moving = (bound for bound in query.bounds if self._moves(bound.name, parameter))
         return next((f"the bound on {bound.name} moves with it" for bound in moving), "")
 
-    def _moves(self, bound: Bound, parameter: Parameter, priced: bool) -> bool:
-        links = parameter.kind != "slowdown"
-        if bound.measure in ("compute", "utilisation") and bound.place is not None and not links:
-            return bool(place_of(self.problem, bound.place)[self.problem.nodes.index(parameter.name)])
-        if bound.measure == "cost":
-            return priced or not links
-        return bound.measure in ("latency", "share") or (bound.measure == "energy" and not links)
+    def _moves(self, name: str, parameter: Parameter) -> bool:
+        """Return whether a measure of a plan may change with a parameter."""
+        head, place = split_name(name)
+        if head in ("latency", "share"):
+            return True
+        if parameter.kind != "slowdown":
+            return self._routed(name)
+        if place is None:
+            return head in ("energy", "cost")
+        if head not in ("compute", "utilisation") or self._routed(name):
+            return False
+        return bool(place_of(self.problem, place)[self.problem.nodes.index(parameter.name)])
+
+    def _routed(self, name: str) -> bool:
+        """Return whether a measure hangs on which links payloads take, and so changes by steps."""
+        head, place = split_name(name)
+        if head == "utilisation" and place is not None:
+            return is_link(self.problem, place)
+        return head in ("link", "out") or (head == "cost" and any(link.price for link in self.topology.links))
 
     def _matters(self, parameter: Parameter) -> bool:
-        objective = self.query.objective
-        return objective in ("latency", "accuracy") or (objective != "bytes" and parameter.kind == "slowdown")
+        return self.query.objective == "accuracy" or self._moves(self.query.objective, parameter)
 
     def solve(self, problem: Problem, query: Query, space: Space | None = None) -> Sequence[Decision]:
         """Return the decisions that answer a question under other conditions, or in part of the space, proved."""
@@ -295,7 +307,8 @@ class _Walk:
 
     def cost(self, decision: Decision, x: float) -> float:
         """Return what a decision costs at x."""
-        return evaluate(self.at(x)[1], decision, self.study.query.additive)
+        query = self.study.query
+        return evaluate(self.at(x)[1], decision, query.additive, query.rate_fps)
 
     def least(self, query: Query, begin: float | None = None) -> tuple[Segment[Decision], ...]:
         """Return the envelope of the additive measure from a place on, as far as the bound on latency lets it."""

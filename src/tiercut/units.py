@@ -128,10 +128,11 @@ def format_bytes(size: float) -> str:
 
 
 def format_amount(value: float, measure: str) -> str:
-    """Return a value of a measure of plans as people read it, and as `parse` reads it back."""
+    """Return a value of a measure of plans, whatever its place, as people read it, and as `parse` reads it back."""
+    measure = measure.partition(":")[0]
     if measure in ("latency", "compute"):
         return format_seconds(value)
-    if measure in ("bytes", "memory"):
+    if measure in ("bytes", "memory", "link", "out"):
         return format_bytes(value)
     if measure == "share":
         return f"{value * 100:.4g} %"

@@ -12,8 +12,10 @@ from support.made import both, exits_data, profile_data, topology_data
 import tiercut
 from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.asked import Asked, make_query, merged
-from tiercut.optimizer.bound_text import KINDS, bound_of, nearest_limit, shown
-from tiercut.optimizer.bounds import BOUNDED
+from tiercut.optimizer.bound_text import bound_of, nearest_limit, shown
+from tiercut.optimizer.grammar import KINDS
+from tiercut.optimizer.local_measures import LOCAL
+from tiercut.optimizer.measures import MEASURES
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
 
@@ -102,7 +104,7 @@ def test_an_empty_question_says_nothing(tmp_path: Path) -> None:
 
 
 def test_what_can_be_bounded_is_what_can_be_written() -> None:
-    assert list(KINDS) == list(BOUNDED)
+    assert set(KINDS) == {*MEASURES, *LOCAL, "utilisation"}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_what_can_be_bounded_is_what_can_be_written() -> None:
         ("bounds: [{measure: bytes, at_most: 1 s}]", (2, 36), ["bounds[0].at_most", "size", "'s'"]),
         ("bounds: [{measure: bytes, at_most: 1000}]", (2, 36), ["size with its unit", "1000"]),
         ("bounds: [{measure: bytes, place: edge, at_most: 1 B}]", (2, 34), ["two places as a>b", "'edge'"]),
-        ("bounds: [{measure: cost, place: edge, at_most: 1 $}]", (2, 33), ["holds for the whole plan"]),
+        ("bounds: [{measure: cost, place: edge, at_most: 1 $}]", (2, 33), ["cost is of the whole plan"]),
         ("bounds: [{measure: compute, at_most: 1 s}]", (2, 10), ["bounds[0].place", "needs a node or a tier"]),
         ("bounds: [{measure: share, place: e, at_least: 30}]", (2, 47), ["between 0 and 1", "'30 %'"]),
         ("bounds: [{measure: share, place: e, at_least: 130 %}]", (2, 47), ["at most 100 %"]),

@@ -19,7 +19,7 @@ CROWDED = [solver.name for solver in SOLVERS.values() if "crowd" in solver.suppo
 
 
 def star(**more: str) -> Space:
-    """Three blocks of 1 s at the source n0, of 2 s everywhere else; every other node is one link away, 1 s and no bytes."""
+    """Three blocks of 1 s at the source n0, of 2 s elsewhere; every other node is one link of 1 s away."""
     nodes = [{"name": name, "slowdown": 1.0 if name == "n0" else 2.0} for name in NAMES]
     links = [both("n0", name, 1, 1) for name in NAMES[1:]]
     return make_space(problem_of(topology_data(nodes, links, **more), profile_data([1.0] * 3, [0.0] * 4)))

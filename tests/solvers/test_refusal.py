@@ -14,13 +14,16 @@ from tiercut.optimizer.bound_text import bound_of, shown
 from tiercut.optimizer.bounds import bound_value
 from tiercut.optimizer.query import Bound, Query
 
-MEASURES = ("compute", "share", "blocks", "bytes", "latency")
+MEASURES = ("compute", "share", "blocks", "bytes", "latency", "link", "out")
 
 
-def random_bound(rng: np.random.Generator, nodes: tuple[str, ...]) -> Bound:
-    measure = str(rng.choice(MEASURES))
+def random_bound(rng: np.random.Generator, topology: tiercut.Topology) -> Bound:
+    measure, nodes = str(rng.choice(MEASURES)), topology.node_names
+    links = [">".join(way) for way in topology.hops]
+    measure = "latency" if measure == "link" and not links else measure
     one, other = (str(name) for name in rng.choice(nodes, size=2))
-    place = {"bytes": f"{one}>{other}", "latency": None}.get(measure, one)
+    link = str(rng.choice(links)) if links else ""
+    place = {"bytes": f"{one}>{other}", "latency": None, "link": link}.get(measure, one)
     value = {"share": rng.random(), "blocks": float(rng.integers(6))}.get(measure, float(rng.choice([0.0, 1e-3, 1.0])))
     return Bound(measure, place, **{str(rng.choice(["at_most", "at_least"])): float(value)})  # type: ignore[arg-type]
 
@@ -32,7 +35,7 @@ def test_the_nearest_value_is_the_nearest_of_all_plans(chunk: int) -> None:
     for seed in range(chunk * 40, chunk * 40 + 40):
         case, rng = random_case([3, seed], blocks=5, nodes=3), np.random.default_rng(seed)
         topology, profile = tiercut.Topology.from_data(case.topology), tiercut.Profile.from_data(case.profile)
-        bound = random_bound(rng, topology.node_names)
+        bound = random_bound(rng, topology)
         query = Query(bounds=(bound,), exits=case.exits, order=case.order)
         answer = tiercut.ask(topology, profile, query)
         everything = tiercut.ask(topology, profile, replace(query, kind="rank", top=100_000, bounds=()))

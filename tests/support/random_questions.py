@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from support.random_problems import random_case
-from tiercut.optimizer.bounds import BOUNDED, bound_measure, side_bounds
+from tiercut.optimizer.bounds import bound_measure, side_bounds
+from tiercut.optimizer.grammar import WHOLE_PLAN, split_name
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.placing import narrow
@@ -26,7 +27,7 @@ FEW = 60_000  # decisions that the exhaustive solver is asked to try
 
 def priced(space: Space, outcome: Outcome, query: Query) -> list[tuple[float, float]]:
     """Return objective and accuracy of the plans of an outcome."""
-    tables = measure(space.problem, query.additive)
+    tables = measure(space.problem, query.additive, query.rate_fps)
     plans = [price(space.problem, decision) for decision in outcome.decisions]
     return [(evaluate_tables(space.problem, each.decision, tables), each.accuracy or 0.0) for each in plans]
 
@@ -48,9 +49,10 @@ def random_question(seed: int) -> tuple[Space, Query] | None:
     rng = np.random.default_rng([7, seed])
     problem = told_all(random_case([0, seed], blocks=6, nodes=4).problem, rng)
     exits: Any = rng.choice(["cuts", "final", "free"]) if problem.has_exits else "final"
+    objective = str(rng.choice(["latency", "bytes", "energy", "cost", "accuracy", *random_measures(problem, rng)]))
     query = Query(
         kind=rng.choice(["solve", "solve", "rank", "frontier"]),
-        objective=str(rng.choice(["latency", "bytes", "energy", "cost", "accuracy"])),
+        objective=objective,
         exits=exits,
         per_exit=bool(exits != "final" and not np.isnan(problem.stay_alone).any() and rng.random() < 0.3),
         codec=str(rng.choice(["none", "auto"])),
@@ -64,6 +66,19 @@ def random_question(seed: int) -> tuple[Space, Query] | None:
     if (query.needs_accuracy and not space.knows_accuracy) or space.decisions > FEW:
         return None
     return space, replace(query, **random_bounds(space, query, rng))
+
+
+def random_measures(problem: Problem, rng: np.random.Generator) -> list[str]:
+    """Return a measure of each sort that has a place, but for shares, each of a random one."""
+    places = [*problem.nodes, *problem.tiers]
+    named = [f"{head}:{rng.choice(places)}" for head in ("compute", "utilisation", "blocks", "memory", "out")]
+    named.append(f"bytes:{'>'.join(rng.choice(problem.nodes, 2))}")
+    assert problem.network is not None
+    if problem.network.links:
+        link = problem.network.links[int(rng.integers(len(problem.network.links)))].directions
+        name = (">" if len(link) == 1 or rng.random() < 0.5 else "-").join(link[0])
+        named += [f"link:{name}", f"utilisation:{name}"]
+    return named
 
 
 def random_rules(problem: Problem, rng: np.random.Generator) -> dict[str, Any]:
@@ -93,11 +108,9 @@ def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[
     plans = [found.decisions[int(place)] for place in rng.integers(len(found.decisions), size=5)]
     bounds = []
     for decision in plans[: int(rng.integers(0, 4))]:
-        name = str(rng.choice(list(BOUNDED)))
-        wants_place = name in ("compute", "share", "utilisation", "blocks", "memory")
-        place = str(rng.choice([*space.problem.nodes, *space.problem.tiers])) if wants_place else None
-        if name == "bytes" and rng.random() < 0.5:
-            place = ">".join(rng.choice(space.problem.nodes, 2))
+        share = f"share:{rng.choice(space.problem.nodes)}"
+        named = rng.choice([*WHOLE_PLAN, share, *random_measures(space.problem, rng)])
+        name, place = split_name(str(named))
         value = value_of(space, decision, name, place)
         if isfinite(value):
             bounds.append(

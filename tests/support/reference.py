@@ -316,6 +316,21 @@ class Reference:
         sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
         return Score(choice, *sums, input_s, tuple(parts))
 
+    def crossed(self, score: Score) -> dict[tuple[str, str], float]:
+        """Return the expected bytes over every direction of a link, on whatever route they take."""
+        sent = [(self.source, score.parts[0].node, self.payload(0), 1.0)]
+        for part in score.parts:
+            if part.send_to is not None:
+                sent.append((part.node, part.send_to, part.send_bytes, part.reach - part.exit_rate))
+            if self.destination != "anywhere":
+                sent.append((part.node, self.destination, self.profile.get("result_bytes", 0), part.exit_rate))
+        total = dict.fromkeys(self.hops, 0.0)
+        for sender, receiver, size, share in sent:
+            way = self.way(sender, receiver, size)
+            for pair in pairwise(way[0] if way is not None else ()):
+                total[pair] += share * size
+        return total
+
     def _energy(self, parts: Sequence[Part]) -> float | None:
         if len(self.watts) < len(self.nodes):
             return None

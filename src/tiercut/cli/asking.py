@@ -50,7 +50,10 @@ File = Annotated[
     _option("--query", metavar="FILE", help="A question from a file, or a ready-made one such as edge-only."),
 ]
 Objective = Annotated[
-    str | None, _option(metavar="latency|accuracy|bytes|energy|cost", help="What counts; default: latency.")
+    str | None,
+    _option(
+        metavar="MEASURE", help="latency (default), bytes, energy, cost, link:a>b, ...: least; accuracy: greatest."
+    ),
 ]
 MinAccuracy = Annotated[float | None, _option(metavar="SHARE", help="Such as 0.92.")]
 MaxLatency = Annotated[str | None, _option(metavar="TIME", help="Such as '80 ms'.")]
@@ -62,9 +65,9 @@ Thresholds = Annotated[str | None, _option(metavar="one|per-exit", help="One for
 Codec = Annotated[str | None, _option(metavar="none|auto|NAME", help="What encodes outputs that are sent.")]
 Bounds = Annotated[
     list[str] | None,
-    _option("--bound", metavar="BOUND", help="'bytes:edge>cloud<=1 MB', 'share:edge>=30 %', 'compute:pi<=1 s'."),
+    _option("--bound", metavar="BOUND", help="'bytes:edge>cloud<=1 MB', 'share:edge>=30 %', 'link:pi-edge<=1 MB'."),
 ]
-Rate = Annotated[str | None, _option(metavar="RATE", help="Such as '30 fps', for bounds on utilisation.")]
+Rate = Annotated[str | None, _option(metavar="RATE", help="Such as '30 fps', for utilisation.")]
 Order = Annotated[
     str | None, _option(metavar="any|forward", help="Whether a later part may stand nearer.", panel=_PLACEMENT)
 ]

@@ -80,7 +80,8 @@ def _exit_faults(exits: Exits, count: int) -> Iterator[tuple[Key, str]]:
                 ("exits", "exit_rate", index),
                 f"the rates of one threshold must sum to 1, these sum to {sum(row):.9g}",
             )
-    yield from _length(("exits", "accuracy"), exits.accuracy, (count,), "branches")
+    for field in ("accuracy", "accuracy_separate", "calibration_error", "temperature"):
+        yield from _length(("exits", field), getattr(exits, field), (count,), "branches")
     if exits.accuracy and exits.accuracy[-1] is None:
         yield (
             ("exits", "accuracy", len(exits.accuracy) - 1),

@@ -21,6 +21,7 @@ Seconds = Annotated[float, Field(ge=0)]
 Bytes = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Drop = Annotated[float, Field(ge=-1, le=1)]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Times = list[Seconds]
 TimesOrNone = list[Seconds | None]
 
@@ -45,6 +46,15 @@ class Exits(Document):
     exit_rate_alone: list[list[Share]] | None = Field(default=None, description="T x N, each branch asked by itself")
     hit_rate_alone: list[list[Share]] | None = Field(default=None, description="T x N, those that leave and are right")
     accuracy: list[Share | None] = Field(description="N, over all samples; null where a block has no branch")
+    accuracy_separate: list[Share | None] | None = Field(
+        default=None, description="N, of models that have that branch alone and were trained so"
+    )
+    calibration_error: list[Share | None] | None = Field(
+        default=None, description="N, expected distance between confidence and accuracy"
+    )
+    temperature: list[Annotated[float, Field(gt=0)] | None] | None = Field(
+        default=None, description="N, what the scores of each branch were divided by to calibrate it"
+    )
 
 
 class Device(Document):
@@ -97,7 +107,9 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
     accuracy: Share | None = None
     exits: Exits | None = None
     samples_file: str | None = Field(default=None, description="entropies and hits of the samples behind 'exits'")
+    samples_sha256: Hash | None = Field(default=None, description="SHA-256 of that file")
     test_samples_file: str | None = Field(default=None, description="the same of samples that nothing was fitted to")
+    test_samples_sha256: Hash | None = Field(default=None, description="SHA-256 of that file")
     reference: str | None = Field(default=None, description="the device that a node's slowdown multiplies")
     devices: dict[str, Device] = Field(min_length=1)
     codecs: dict[str, Codec] = Field(default_factory=dict)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tiercut import documents
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import QuestionError
 from tiercut.profiling.backbones import backbone
-from tiercut.profiling.data import Dataset, Split, load_dataset
+from tiercut.profiling.data import Dataset, load_dataset
 from tiercut.profiling.device import Statistic, device_record, time_exits
 from tiercut.profiling.exits import ExitModel, attach_exits
 from tiercut.profiling.files import save_profile
 from tiercut.profiling.machine import Watch, describe_machine
 from tiercut.profiling.profile import FORMAT, Profile
-from tiercut.profiling.recording import default_thresholds, exits_record, model_record, record_samples
+from tiercut.profiling.recording import exits_record, model_record, record_samples
 from tiercut.profiling.runtime import describe_framework, start_framework
 from tiercut.profiling.samples import save_samples
+from tiercut.profiling.thresholds import read_thresholds
 from tiercut.profiling.timing import Effort
 from tiercut.profiling.training import Schedule, train_jointly
 
@@ -44,7 +42,7 @@ def profile_backbone(
     seed: int = 0,
     runs: int = 1000,
     precision: float = 0.01,
-    thresholds: int = 20,
+    thresholds: int | str = 20,
     threads: int | None = None,
     statistic: Statistic = "p50",
     work: str | os.PathLike[str] | None = None,
@@ -52,9 +50,9 @@ def profile_backbone(
 ) -> Profile:
     """Train a backbone with a branch after every block, record its exits, time it here, and write its profile.
 
-    Two files are written at the end, whole: the profile, and beside it the entropy and correctness of every
-    sample of the profile split at every branch (``*.samples.npz``). The trained weights are kept meanwhile, so
-    that the same call goes on after them when it was interrupted.
+    Three files are written at the end, whole: the profile, and beside it what every branch says of every sample of
+    the profile split (``*.samples.npz``) and, apart, of the test split (``*.test.samples.npz``). A checkpoint of the
+    training is kept meanwhile, so that the same call goes on where it was interrupted.
 
     Parameters
     ----------
@@ -75,7 +73,8 @@ def profile_backbone(
     precision
         Fewer runs will do once every median is known to this share of itself.
     thresholds
-        How many thresholds, at even distances up to 1.
+        How many thresholds, at even distances up to 1; or as `tiercut.profiling.thresholds.read_thresholds` reads
+        them.
     threads
         Threads of one operation; by default one for each CPU.
     statistic
@@ -97,16 +96,20 @@ def profile_backbone(
         If a name is unknown, a number out of range, or TensorFlow or scikit-learn is not installed.
     """
     schedule, effort = Schedule(epochs=epochs, seed=seed), Effort(runs=runs, precision=precision)
-    marks = default_thresholds(thresholds)
+    marks = read_thresholds(str(thresholds))
     target = _target(Path(output), name, dataset)
     folder = Path(work) if work is not None else target.with_name(f".{target.stem}.partial")
     threads = start_framework(threads)
     data = load_dataset(dataset, seed=seed)
     title, exits = _build(name, data, seed)
-    settings = {"backbone": title, "dataset": dataset, "framework": describe_framework()} | asdict(schedule)
-    _train_or_resume(exits, data.train, schedule, settings, folder, progress)
-
-    samples = record_samples(exits, data.profile)
+    train_jointly(
+        exits,
+        data.train,
+        schedule,
+        checkpoint=folder / "joint.npz",
+        progress=lambda done, most: progress("train", done, most),
+    )
+    samples, tests = record_samples(exits, data.profile), record_samples(exits, data.test)
     watch = Watch()
     times = time_exits(
         exits,
@@ -117,16 +120,18 @@ def profile_backbone(
     )
     machine = f"{describe_machine()}, {threads} thread{'s' * (threads != 1)}; {watch.describe()}; batches of one sample"
     record = {"description": machine, "framework": describe_framework()}
-    archive = target.with_name(f"{target.stem}.samples.npz")
+    archive, apart = (target.with_name(f"{target.stem}{part}.samples.npz") for part in ("", ".test"))
+    files = {"samples_file": archive.name, "samples_sha256": save_samples(samples, archive)}
+    files |= {"test_samples_file": apart.name, "test_samples_sha256": save_samples(tests, apart)}
     profile = Profile.from_data(
         {"format": FORMAT, "model": title, "dataset": dataset, "samples": len(data.profile)}
         | {"origin": _origin(title, data, schedule)}
         | model_record(exits)
-        | {"exits": exits_record(samples, marks), "samples_file": archive.name, "reference": device}
+        | {"exits": exits_record(samples, marks(samples)), "reference": device}
+        | files
         | {"devices": {device: record | device_record(times, len(exits.blocks), statistic=statistic)}},
         source=os.fspath(target),
     )
-    save_samples(samples, archive)
     save_profile(profile, target)
     if work is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -157,38 +162,3 @@ def _origin(title: str, data: Dataset, schedule: Schedule) -> str:
         f"recorded by tiercut {__version__}: {title} with {schedule.epochs} epochs of joint training on "
         f"{len(data.train)} samples of {data.name}, seed {schedule.seed}; exits recorded on {len(data.profile)} others"
     )
-
-
-def _train_or_resume(
-    exits: ExitModel, split: Split, schedule: Schedule, settings: dict[str, Any], folder: Path, progress: Progress
-) -> None:
-    """Train the model, or take the weights that the folder keeps of a training with the same settings."""
-    kept, mark = folder / "trained.keras", folder / "settings.json"
-    if _same(mark, settings) and kept.exists():
-        _take_weights(exits.model, kept)
-        log.info("took the trained weights from %s", kept)
-        return
-    log.info("training for %d epochs on %d samples", schedule.epochs, len(split))
-    train_jointly(exits, split, schedule, progress=lambda done, most: progress("train", done, most))
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.unlink(missing_ok=True)
-    fresh = folder / "fresh.keras"
-    exits.model.save(fresh)
-    fresh.replace(kept)
-    documents.write_text(mark, json.dumps(settings, indent=2) + "\n")
-    log.info("kept the trained weights in %s; the same call goes on from there", kept)
-
-
-def _same(mark: Path, settings: dict[str, Any]) -> bool:
-    try:
-        text = documents.read_text(mark, limit=1 << 16)
-        return bool(documents.parse_json(text, os.fspath(mark)) == settings)
-    except InputError:
-        return False
-
-
-def _take_weights(model: Any, path: Path) -> None:
-    import keras
-
-    trained = keras.saving.load_model(path, compile=False, safe_mode=True)
-    model.set_weights(trained.get_weights())

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiercut.errors import QuestionError
 from tiercut.profiling.data import Split, check_labels
 from tiercut.profiling.exits import ExitModel
 from tiercut.profiling.graph import tensor_bytes
 from tiercut.profiling.samples import Samples
 
 __all__ = [
-    "default_thresholds",
+    "calibration_error",
     "exits_record",
     "model_record",
     "normalised_entropy",
@@ -40,8 +39,6 @@ def normalised_entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
 def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Samples:
     """Run a split through the model and return what its branches say of every sample.
 
-    Where a block has no branch, nobody leaves: the entropy is 1 and nothing is correct.
-
     Raises
     ------
     QuestionError
@@ -51,23 +48,39 @@ def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Sample
     outputs = exits.model.predict(split.images, batch_size=batch, verbose=0)
     entropy = np.ones((len(split), len(exits.blocks)), dtype=np.float32)
     correct = np.zeros(entropy.shape, dtype=np.bool_)
+    confidence = np.zeros_like(entropy)
     for block, scores in zip(exits.present, outputs if isinstance(outputs, list) else [outputs], strict=True):
         entropy[:, block] = normalised_entropy(scores)
         correct[:, block] = scores.argmax(axis=-1) == split.labels
-    return Samples(entropy, correct)
+        confidence[:, block] = np.clip(scores.max(axis=-1), 0, 1)
+    return Samples(entropy, correct, confidence)
 
 
-def default_thresholds(count: int = 20) -> list[float]:
-    """Return `count` thresholds at even distances, the last one 1.
+def calibration_error(confidence: NDArray[Any], correct: NDArray[np.bool_], *, bins: int = 15) -> float:
+    """Return the expected calibration error: how far confidence and accuracy lie apart, in 0..1.
 
-    0 is left out: at 0 nobody leaves before the end, which is the plan with one exit and needs no threshold.
+    Samples are put into bins of equal width by their confidence; the error is the mean over the bins, weighted by
+    their samples, of the distance between mean confidence and accuracy (Guo et al., "On Calibration of Modern
+    Neural Networks", 2017, section 2).
+
+    Parameters
+    ----------
+    confidence
+        Probability of the likeliest class, float[samples].
+    correct
+        Whether that class is the right one, bool[samples].
+    bins
+        How many bins.
     """
-    if count < 1:
-        raise QuestionError(f"there must be at least 1 threshold, got {count}")
-    return [place / count for place in range(1, count + 1)]
+    exact = confidence.astype(np.float64)
+    place = np.clip(np.ceil(exact * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(place, weights=exact - correct, minlength=bins)
+    return float(np.abs(gap).sum() / len(exact))
 
 
-def exits_record(samples: Samples, thresholds: Sequence[float]) -> dict[str, Any]:
+def exits_record(
+    samples: Samples, thresholds: Sequence[float], *, present: Collection[int] | None = None
+) -> dict[str, Any]:
     """Return what a profile says of the exits.
 
     A sample leaves at the first branch at which its entropy is below the threshold, and at the last branch
@@ -80,7 +93,10 @@ def exits_record(samples: Samples, thresholds: Sequence[float]) -> dict[str, Any
         Entropies and hits, [samples, N].
     thresholds
         Rising numbers in 0..1, T of them.
+    present
+        The blocks that have a branch, 0-based; all by default. The others get null for accuracy and calibration.
     """
+    wanted = range(samples.entropy.shape[1]) if present is None else present
     # NOTE compared in double precision; in single precision a threshold such as 0.1 would be another number
     entropy = samples.entropy.astype(np.float64)
     count, branches = entropy.shape
@@ -92,13 +108,17 @@ def exits_record(samples: Samples, thresholds: Sequence[float]) -> dict[str, Any
         full.append((np.bincount(leaving.argmax(axis=1), minlength=branches) / count).tolist())
         alone.append(below.mean(axis=0).tolist())
         hits.append((below & samples.correct).mean(axis=0).tolist())
-    return {
+    record: dict[str, Any] = {
         "thresholds": [float(threshold) for threshold in thresholds],
         "exit_rate": full,
         "exit_rate_alone": alone,
         "hit_rate_alone": hits,
-        "accuracy": samples.correct.mean(axis=0).tolist(),
+        "accuracy": [float(each.mean()) if place in wanted else None for place, each in enumerate(samples.correct.T)],
     }
+    if samples.confidence is not None:
+        pairs = enumerate(zip(samples.confidence.T, samples.correct.T, strict=True))
+        record["calibration_error"] = [calibration_error(*pair) if place in wanted else None for place, pair in pairs]
+    return record
 
 
 def model_record(exits: ExitModel) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +39,15 @@ class Samples:
         Normalised entropy of the class probabilities, float32[samples, branches] in 0..1.
     correct
         Whether the likeliest class is the right one, bool[samples, branches].
+    confidence
+        Probability of the likeliest class, float32[samples, branches] in 0..1; None where it was not recorded.
+
+    Where a block has no branch, the entropy is 1, nothing is correct, and the confidence is 0: nobody leaves there.
     """
 
     entropy: NDArray[np.float32]
     correct: NDArray[np.bool_]
+    confidence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.entropy.shape != self.correct.shape or self.entropy.ndim != 2 or 0 in self.entropy.shape:
@@ -50,13 +57,52 @@ class Samples:
             )
         if not (np.all(self.entropy >= 0) and np.all(self.entropy <= 1)):
             raise QuestionError("normalised entropies must lie in 0..1")
+        if self.confidence is None:
+            return
+        if self.confidence.shape != self.entropy.shape:
+            raise QuestionError(f"confidences must be a table of {self.entropy.shape}, got {self.confidence.shape}")
+        if not (np.all(self.confidence >= 0) and np.all(self.confidence <= 1)):
+            raise QuestionError("confidences must lie in 0..1")
+
+    def halved(self) -> Samples:
+        """Return the samples in half precision, which takes half of the room in a file.
+
+        Rates have to be computed from what is written, so this comes before `exits_record`.
+        """
+        confidence = None if self.confidence is None else _halved(self.confidence)
+        return Samples(_halved(self.entropy), self.correct, confidence)
 
 
-def save_samples(samples: Samples, path: str | os.PathLike[str]) -> None:
-    """Write ``entropy`` and ``correct`` as a compressed ``.npz``, whole or not at all."""
-    documents.write_whole(
-        path, lambda stream: np.savez_compressed(stream, entropy=samples.entropy, correct=samples.correct)
-    )
+def _halved(table: NDArray[np.float32]) -> NDArray[np.float32]:
+    return table.astype(np.float16).astype(np.float32)
+
+
+def save_samples(samples: Samples, path: str | os.PathLike[str]) -> str:
+    """Write the tables as a compressed ``.npz``, whole or not at all, and return the hash of the file.
+
+    Numbers that half precision holds exactly (see `Samples.halved`) are written in it.
+
+    Returns
+    -------
+    str
+        What stands in a profile as ``samples_sha256``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    tables: dict[str, Any] = {"entropy": samples.entropy}
+    if samples.confidence is not None:
+        tables["confidence"] = samples.confidence
+    if all(np.array_equal(_halved(table), table) for table in tables.values()):
+        tables = {name: table.astype(np.float16) for name, table in tables.items()}
+    documents.write_whole(path, lambda stream: np.savez_compressed(stream, **tables, correct=samples.correct))
+    return _sha256(Path(path).read_bytes())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def load_samples(path: str | os.PathLike[str]) -> Samples:
@@ -67,15 +113,26 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
     InputError
         If the file is missing, no such archive, or its tables do not fit.
     """
-    source = os.fspath(path)
+    return _parsed(_read(path), os.fspath(path))
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_))
+        return Path(path).read_bytes()
     except FileNotFoundError:
-        raise InputError(source, "there is no such file") from None
+        raise InputError(os.fspath(path), "there is no such file") from None
+    except OSError as error:
+        raise InputError(os.fspath(path), f"cannot be read: {error.strerror or error}") from None
+
+
+def _parsed(data: bytes, source: str) -> Samples:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            confidence = archive["confidence"].astype(np.float32) if "confidence" in archive.files else None
+            return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_), confidence)
     except KeyError as error:
         raise InputError(source, f"expected the arrays 'entropy' and 'correct': {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(source, f"is no archive of samples: {error}") from None
     except QuestionError as error:
         raise InputError(source, str(error)) from None
@@ -96,7 +153,8 @@ def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
     QuestionError
         If it names none, or was made in memory, so that nobody knows where the file is.
     InputError
-        If the file cannot be read, or its tables have other branches or samples than the profile.
+        If the file cannot be read, or is not the one that the profile was made with: its hash is another, or its
+        tables have other branches or samples.
     """
     if split not in _KEYS:
         raise QuestionError(unknown_name("split of samples", split, _KEYS))
@@ -110,7 +168,15 @@ def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
             "the samples themselves"
         )
     path = profile.folder / name
-    samples = load_samples(path)
+    data = _read(path)
+    known = getattr(profile, f"{key.removesuffix('_file')}_sha256")
+    if known is not None and known != _sha256(data):
+        raise InputError(
+            os.fspath(path),
+            f"is not the file that profile '{profile.name}' was recorded with (its SHA-256 is {_sha256(data)[:12]}..., "
+            f"the profile says {known[:12]}...); put that file beside the profile again, or record the network again",
+        )
+    samples = _parsed(data, os.fspath(path))
     count, branches = samples.entropy.shape
     wanted = count if split == "test" or profile.samples is None else profile.samples
     if (count, branches) != (wanted, profile.block_count):

@@ -13,7 +13,7 @@ from tiercut.errors import QuestionError
 from tiercut.profiling import backbones, data, profiler
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.recording import exits_record
-from tiercut.profiling.samples import load_samples
+from tiercut.profiling.samples import samples_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
 
@@ -42,15 +42,20 @@ def test_a_recording_leaves_a_valid_profile_and_its_samples(tmp_path: Path) -> N
     stages: list[str] = []
     tmp_path /= "new folder"
     made = _record(tmp_path, progress=lambda stage, done, most: stages.append(stage))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-bright.json", "tiny-bright.samples.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "tiny-bright.json",
+        "tiny-bright.samples.npz",
+        "tiny-bright.test.samples.npz",
+    ]
     profile = load_profile(tmp_path / "tiny-bright.json")
     assert profile == made
     assert (profile.model, profile.dataset, profile.classes, profile.samples) == ("Tiny", "bright", 2, 16)
     assert (profile.input_bytes, profile.result_bytes) == (8 * 8 * 3 * 4, 2 * 4)
     assert profile.devices["here"].runs == 2
     assert list(dict.fromkeys(stages)) == ["train", "build", "time"]
-    samples = load_samples(tmp_path / str(profile.samples_file))
-    assert exits_record(samples, profile.exits.thresholds) == profile.exits.model_dump()
+    samples = samples_of(profile)
+    assert exits_record(samples, profile.exits.thresholds) == profile.exits.model_dump(exclude_none=True)
+    assert samples_of(profile, "test").entropy.shape == (6, 3)
 
 
 @pytest.mark.usefixtures("small")
@@ -63,25 +68,21 @@ def test_an_interrupted_recording_goes_on_after_its_training(tmp_path: Path, mon
         with pytest.raises(KeyboardInterrupt):
             _record(tmp_path / "it.json")
     assert not (tmp_path / "it.json").exists()
-    monkeypatch.setattr(profiler, "train_jointly", interrupt)
-    _record(tmp_path / "it.json")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["it.json", "it.samples.npz"]
+    stages: list[str] = []
+    _record(tmp_path / "it.json", progress=lambda stage, done, most: stages.append(stage))
+    assert "train" not in stages
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["it.json", "it.samples.npz", "it.test.samples.npz"]
 
 
 @pytest.mark.usefixtures("small")
-def test_a_named_folder_keeps_the_training_for_the_same_settings_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = tmp_path / "kept"
+def test_a_named_folder_keeps_the_training_for_the_same_settings_only(tmp_path: Path) -> None:
+    work, stages = tmp_path / "kept", []
     first = _record(tmp_path / "first.json", work=work)
-    trained: list[object] = []
-    original = profiler.train_jointly
-    monkeypatch.setattr(profiler, "train_jointly", lambda *a, **k: trained.append(1) or original(*a, **k))
-    second = _record(tmp_path / "second.json", work=work)
-    assert not trained
+    second = _record(tmp_path / "second.json", work=work, progress=lambda stage, *_: stages.append(stage))
+    assert "train" not in stages
     assert second.exits == first.exits
-    _record(tmp_path / "third.json", work=work, seed=3)
-    assert trained
+    _record(tmp_path / "third.json", work=work, seed=3, progress=lambda stage, *_: stages.append(stage))
+    assert "train" in stages
 
 
 @pytest.mark.usefixtures("small")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import tiercut.profiling
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Device, Exits, Profile
 from tiercut.profiling.recording import exits_record
-from tiercut.profiling.samples import load_samples
+from tiercut.profiling.samples import samples_of
 
 FOLDER = Path(tiercut.profiling.__file__).parent / "recorded"
 NAME = "resnet20-digits32"
@@ -40,9 +41,13 @@ def test_it_holds_ten_blocks_and_twenty_thresholds(profile: Profile, exits: Exit
 
 
 def test_its_exit_rates_are_those_of_its_samples(profile: Profile, exits: Exits) -> None:
-    samples = load_samples(FOLDER / str(profile.samples_file))
+    samples = samples_of(profile)
     assert samples.entropy.shape == (profile.samples, 10)
-    assert exits_record(samples, exits.thresholds) == exits.model_dump()
+    assert exits_record(samples, exits.thresholds) == exits.model_dump(exclude_none=True)
+
+
+def test_it_is_tied_to_its_samples_by_their_hash(profile: Profile) -> None:
+    assert profile.samples_sha256 == hashlib.sha256((FOLDER / str(profile.samples_file)).read_bytes()).hexdigest()
 
 
 def test_its_rates_sum_to_1(exits: Exits) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +79,49 @@ def test_where_a_profile_was_read_does_not_make_it_another_one(tmp_path: Path) -
         samples_of(again)
 
 
-def test_samples_of_another_profile_are_refused(tmp_path: Path, four: Samples) -> None:
-    profile = tiercut.load_profile("resnet20-digits32")
+def test_samples_of_another_shape_are_refused_also_where_no_hash_is_known(tmp_path: Path, four: Samples) -> None:
+    profile = tiercut.load_profile("resnet20-digits32").model_copy(update={"samples_sha256": None})
     tiercut.save_profile(profile, tmp_path / "it.json")
     save_samples(four, tmp_path / str(profile.samples_file))
     with pytest.raises(InputError, match=r"4 samples at 3 branches.*720 at 10"):
         samples_of(tiercut.load_profile(tmp_path / "it.json"))
+
+
+def test_a_samples_file_with_another_hash_is_refused_whatever_its_shape(tmp_path: Path) -> None:
+    profile = tiercut.load_profile("resnet20-digits32")
+    samples = samples_of(profile)
+    other = Samples(samples.entropy[::-1], samples.correct[::-1])
+    path = tmp_path / str(profile.samples_file)
+    assert save_samples(other, path) == hashlib.sha256(path.read_bytes()).hexdigest() != profile.samples_sha256
+    with pytest.raises(InputError, match=r"samples\.npz: is not the file that profile .*640bc33edbb0"):
+        samples_of(profile.found_in(tmp_path))
+    mended = profile.model_copy(update={"samples_sha256": save_samples(other, path)})
+    np.testing.assert_array_equal(samples_of(mended.found_in(tmp_path)).entropy, other.entropy)
+
+
+def test_confidences_are_kept_and_the_same_tables_give_the_same_file(tmp_path: Path, four: Samples) -> None:
+    full = Samples(four.entropy, four.correct, np.full((4, 3), 0.7, dtype=np.float32))
+    assert save_samples(full, tmp_path / "a.npz") == save_samples(full, tmp_path / "b.npz")
+    back = load_samples(tmp_path / "a.npz")
+    assert back.confidence is not None
+    np.testing.assert_array_equal(back.confidence, full.confidence)
+    with pytest.raises(QuestionError, match="confidences must be a table"):
+        Samples(four.entropy, four.correct, np.ones((4, 2), dtype=np.float32))
+    with pytest.raises(QuestionError, match=r"confidences must lie in 0\.\.1"):
+        Samples(four.entropy, four.correct, np.full((4, 3), 1.5, dtype=np.float32))
+
+
+def test_in_half_precision_samples_are_rounded_once_and_take_half_of_the_room(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    samples = Samples(rng.random((500, 4), dtype=np.float32), rng.random((500, 4)) < 0.5)
+    half = samples.halved()
+    save_samples(samples, tmp_path / "full.npz")
+    save_samples(half, tmp_path / "half.npz")
+    np.testing.assert_array_equal(load_samples(tmp_path / "half.npz").entropy, half.entropy)
+    np.testing.assert_allclose(half.entropy, samples.entropy, atol=5e-4)
+    assert (tmp_path / "half.npz").stat().st_size < 0.6 * (tmp_path / "full.npz").stat().st_size
+    with np.load(tmp_path / "half.npz") as archive:
+        assert archive["entropy"].dtype == np.float16
 
 
 def test_a_profile_without_samples_or_without_a_place_says_what_is_missing() -> None:

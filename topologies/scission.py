@@ -7,22 +7,20 @@ the bandwidth, each pipeline has at most one machine of each tier, and nothing i
 from __future__ import annotations
 
 import csv
-import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from tiercut.documents import read_text
 from tiercut.errors import Fault, InputError, QuestionError, unknown_name
+from tiercut.topologies.names import quoted
 
 __all__ = ["Pair", "Row", "pipeline_text", "read_network"]
 
 COLUMNS = ("source", "destination", "ping(ms)", "bandwidth(mbps)")
 SIZE_LIMIT = 8 << 20
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 Pair: TypeAlias = tuple[str, str]
 
@@ -141,21 +139,21 @@ def pipeline_text(
     pairs = [(a, b) for tier, a in used for other, b in used if tiers.index(tier) < tiers.index(other)]
     if missing := [pair for pair in pairs if pair not in network]:
         raise InputError(origin, _missing(missing, network))
-    nodes = [f"  - {{name: {_text(each)}, tier: {tier}, device: {_text(each)}}}" for tier, each in used]
+    nodes = [f"  - {{name: {quoted(each)}, tier: {tier}, device: {quoted(each)}}}" for tier, each in used]
     links = [
-        f"  - {{from: {_text(a)}, to: {_text(b)}, bandwidth: {network[a, b].mbps!r} Mb/s, "
+        f"  - {{from: {quoted(a)}, to: {quoted(b)}, bandwidth: {network[a, b].mbps!r} Mb/s, "
         f"latency: {network[a, b].ping_ms!r} ms}}"
         for a, b in pairs
     ]
     parts = [
-        f"# Imported from a network file of Scission, {origin}.",
+        f"# Imported from a network file of Scission, {' '.join(Path(origin).name.split())}.",
         "# Links run one way, as its pipelines do; no result is sent back.",
         "format: tiercut.topology/1",
-        f"name: {_text(name)}",
+        f"name: {quoted(name)}",
         "nodes:",
         *nodes,
         *(["links:", *links] if links else []),
-        f"source: {_text(source)}",
+        f"source: {quoted(source)}",
         "destination: anywhere",
         "one_partition_per: tier",
     ]
@@ -170,9 +168,3 @@ def _missing(pairs: Sequence[Pair], network: Mapping[Pair, Row]) -> list[Fault]:
     if len(pairs) > 12:
         faults.append(Fault(f"... and {len(pairs) - 12} more"))
     return faults
-
-
-def _text(name: str) -> str:
-    """Return a name as YAML text: in quotes where it could be read as something else."""
-    plain = _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
-    return name if plain else json.dumps(name, ensure_ascii=False)

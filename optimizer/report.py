@@ -46,10 +46,9 @@ def plans_table(answer: Answer) -> Table:
     table.add_column("latency", justify="right")
     if name != "latency":
         table.add_column(name, justify="right")
-    table.add_column("accuracy", justify="right")
-    inside = answer.space.inside
-    table.add_column("threshold", justify="right")
-    table.add_column("sent", justify="right")
+    right, lanes, inside = answer.space.knows_accuracy, answer.space.problem.has_exits, answer.space.inside
+    for column in (*(["accuracy"] if right else []), *(["threshold"] if lanes else []), "sent"):
+        table.add_column(column, justify="right")
     if inside:
         table.add_column("exits", justify="right")
     table.add_column("plan", overflow="fold")
@@ -62,8 +61,8 @@ def plans_table(answer: Answer) -> Table:
             str(rank),
             units.format_seconds(plan.latency_s),
             *other,
-            _share(plan.accuracy),
-            plan.thresholds_shown,
+            *([_share(plan.accuracy)] if right else []),
+            *([plan.thresholds_shown] if lanes else []),
             units.format_bytes(plan.bytes_sent),
             *([", ".join(map(str, plan.exits))] if inside else []),
             Text(str(plan)),  # no markup: names may hold brackets

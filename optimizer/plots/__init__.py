@@ -1,15 +1,21 @@
 """Plots in two steps: a pure function that gives the data to draw, and a thin one that draws on an axes."""
 
+from tiercut.optimizer.plots.plan_bars import PlanBars, add_bars_legend, bars_height, draw_plan_bars, plan_bars
 from tiercut.optimizer.plots.profile import draw_profile, save_profile_plot
 from tiercut.optimizer.plots.sensitivity import save_why_plot
 from tiercut.optimizer.plots.trade_off import TradeOff, draw_trade_off, save_answer_plot, trade_off
 from tiercut.optimizer.plots.waterfall import draw_waterfall, save_waterfall
 
 __all__ = [
+    "PlanBars",
     "TradeOff",
+    "add_bars_legend",
+    "bars_height",
+    "draw_plan_bars",
     "draw_profile",
     "draw_trade_off",
     "draw_waterfall",
+    "plan_bars",
     "save_answer_plot",
     "save_profile_plot",
     "save_waterfall",

@@ -10,6 +10,14 @@ import numpy as np
 
 from tiercut import units
 from tiercut.figures import save_figure
+from tiercut.optimizer.plots.plan_bars import (
+    BARS_WIDTH,
+    add_bars_legend,
+    bars_height,
+    draw_plan_bars,
+    plan_bars,
+    tiers_of,
+)
 from tiercut.optimizer.plots.style import COLOURS, MARKERS, new_figure
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.sampling import sample_cloud
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.sampling import Cloud
 
-__all__ = ["TradeOff", "draw_trade_off", "latency_parts", "save_answer_plot", "trade_off"]
+__all__ = ["TradeOff", "draw_trade_off", "save_answer_plot", "trade_off"]
 
 CLOUD_SIZE = 4000
 _FAINT: dict[str, Any] = {"alpha": 0.25, "linewidths": 0, "zorder": 1, "rasterized": True}
@@ -180,7 +188,7 @@ def _marker(parts: int) -> str:
 def save_answer_plot(
     answer: Answer, path: str | os.PathLike[str], *, frontier: Answer | None = None, seed: int = 0
 ) -> None:
-    """Draw an answer into a file; a question without accuracies is drawn as bars of its plans.
+    """Draw an answer into a file: a ranking, and what has no accuracies, as bars of its plans.
 
     Parameters
     ----------
@@ -189,47 +197,26 @@ def save_answer_plot(
     path
         Ends in png, svg, pdf or html.
     frontier
-        The frontier of the same space, for an answer that is none.
+        The frontier of the same space, for the best plan of a question about accuracy.
     seed
         Of the sampled cloud.
     """
     title = f"{answer.space.problem.profile} on {answer.space.problem.topology}"
-    figure = new_figure()
-    ax = figure.add_subplot()
-    if answer.space.knows_accuracy:
+    if answer.query.kind == "rank" or not answer.space.knows_accuracy:
+        figure = new_figure((BARS_WIDTH, bars_height(len(answer))))
+        ax = figure.add_subplot()
+        bars = plan_bars(answer.plans, tiers_of(answer))
+        draw_plan_bars(bars, ax)
+        add_bars_legend(figure, bars)
+        ax.set_title(title, fontsize=10)
+    else:
+        figure = new_figure()
+        ax = figure.add_subplot()
         cloud = sample_cloud(answer.space, CLOUD_SIZE, name=answer.query.additive, seed=seed)
         draw_trade_off(trade_off(answer, frontier, cloud), ax)
         if answer.query.kind == "frontier":
             ax.set_title(title, fontsize=10)
-    else:
-        _draw_bars(answer, ax)
-        ax.set_title(title, fontsize=10)
     save_figure(figure, path, title=title, rows=_rows(answer))
-
-
-def _draw_bars(answer: Answer, ax: Axes) -> None:
-    names = [f"{rank}. {plan}" for rank, plan in enumerate(answer.plans, 1)]
-    left = np.zeros(len(names))
-    for index, part in enumerate(latency_parts(answer.plans[0])):
-        width = np.array([latency_parts(plan)[part] for plan in answer.plans]) * 1e3
-        if width.any():
-            ax.barh(names, width, left=left, label=part, color=COLOURS[index])
-        left += width
-    ax.invert_yaxis()
-    ax.set_xlabel("latency (ms)")
-    ax.tick_params(axis="y", labelsize=7)
-    ax.legend(fontsize=8)
-
-
-def latency_parts(plan: Plan) -> dict[str, float]:
-    """Return the seconds of the expected latency that go into each sort of step; they sum to the latency."""
-    stay = [stage.reach - stage.exit_rate for stage in plan.stages]
-    return {
-        "compute": sum(stage.reach * stage.compute_s for stage in plan.stages),
-        "input": plan.input_s,
-        "send": sum(share * stage.send_s for share, stage in zip(stay, plan.stages, strict=True)),
-        "result": sum(stage.exit_rate * stage.result_s for stage in plan.stages),
-    }
 
 
 def _rows(answer: Answer) -> list[list[str]]:

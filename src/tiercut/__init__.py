@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.answer import Answer
     from tiercut.optimizer.explain import Explanation
     from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.plots.plan_bars import add_bars_legend, bars_height, draw_plan_bars, plan_bars
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Bound, Query
     from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
@@ -50,7 +51,10 @@ __all__ = [
     "TiercutWarning",
     "Topology",
     "Why",
+    "add_bars_legend",
     "ask",
+    "bars_height",
+    "draw_plan_bars",
     "explain",
     "frontier",
     "load_profile",
@@ -58,6 +62,7 @@ __all__ = [
     "load_samples",
     "load_topology",
     "plan",
+    "plan_bars",
     "problem",
     "rank",
     "ready_made",
@@ -76,6 +81,7 @@ _HOMES = {
     "optimizer.answer": ("Answer",),
     "optimizer.explain": ("Explanation",),
     "optimizer.plan": ("Plan",),
+    "optimizer.plots.plan_bars": ("add_bars_legend", "bars_height", "draw_plan_bars", "plan_bars"),
     "optimizer.problem": ("Problem",),
     "optimizer.query": ("Bound", "Query"),
     "optimizer.query_file": ("QueryFile", "load_query", "ready_queries"),

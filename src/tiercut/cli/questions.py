@@ -123,7 +123,7 @@ def command(kind: "Kind") -> Callable[..., None]:
             from tiercut.optimizer.plots import save_answer_plot
 
             whole = None
-            if kind != "frontier" and answer.space.knows_accuracy:
+            if kind == "solve" and answer.space.knows_accuracy:
                 unbounded = replace(asked, kind="frontier", min_accuracy=None, max_latency_s=None, bounds=())
                 whole = answer_to(*loaded, unbounded, solver=solver, options=options)
             save_answer_plot(answer, plot, frontier=whole, seed=seed)

@@ -49,6 +49,7 @@ def names(setting: Setting) -> list[str]:
 def trainer(dataset: str, setting: Setting, work: Path) -> Callable[[str], Mapping[str, NDArray[Any]]]:
     """Return what does a training by its name, and returns entropies and hits on the profile and the test split."""
     import keras
+
     from tiercut.profiling.backbones import backbone
     from tiercut.profiling.configurations import fine_tune
     from tiercut.profiling.data import load_dataset

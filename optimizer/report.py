@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from tiercut.optimizer.plan import Plan
     from tiercut.profiling.profile import Device, Exits, Profile
 
-__all__ = ["headline", "plans_table", "profile_tables", "stages_table", "waterfall_table"]
+__all__ = [
+    "headline",
+    "plans_table",
+    "profile_tables",
+    "share_text",
+    "stages_table",
+    "table_of",
+    "waterfall_table",
+]
 
 _BAR = 24
 
@@ -40,7 +48,7 @@ def headline(answer: Answer) -> Text:
 
 def plans_table(answer: Answer) -> Table:
     """Return a row for each plan: its measures, then where each piece runs."""
-    table = _table(_title(answer))
+    table = table_of(_title(answer))
     name = answer.query.additive
     table.add_column("#", justify="right")
     table.add_column("latency", justify="right")
@@ -61,7 +69,7 @@ def plans_table(answer: Answer) -> Table:
             str(rank),
             units.format_seconds(plan.latency_s),
             *other,
-            *([_share(plan.accuracy)] if right else []),
+            *([share_text(plan.accuracy)] if right else []),
             *([plan.thresholds_shown] if lanes else []),
             units.format_bytes(plan.bytes_sent),
             *([", ".join(map(str, plan.exits))] if inside else []),
@@ -86,7 +94,7 @@ def _title(answer: Answer) -> str:
 
 def stages_table(plan: Plan) -> Table:
     """Return a row for each partition of a plan."""
-    table = _table("its stages; seconds are those of a sample that gets there")
+    table = table_of("its stages; seconds are those of a sample that gets there")
     for name, side in (("node", "left"), ("blocks", "right"), ("reach", "right"), ("leave", "right")):
         table.add_column(name, justify=side)  # type: ignore[arg-type]
     for name in ("compute", "result", "send", "payload"):
@@ -114,8 +122,8 @@ def waterfall_table(explanation: Explanation) -> Table:
     plan = explanation.plan
     word = "threshold" if plan.thresholds is None else "thresholds"
     lane = "" if plan.thresholds_shown == "-" else f", {word} {plan.thresholds_shown}"
-    right = "" if plan.accuracy is None else f", accuracy {_share(plan.accuracy)}"
-    table = _table(f"{plan}: {units.format_seconds(plan.latency_s)}{right}{lane}")
+    right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
+    table = table_of(f"{plan}: {units.format_seconds(plan.latency_s)}{right}{lane}")
     table.add_column("step", overflow="fold")
     for name in ("samples", "each", "adds", "total"):
         table.add_column(name, justify="right")
@@ -146,7 +154,7 @@ def profile_tables(profile: Profile) -> Iterator[Table]:
 
 
 def _network(profile: Profile) -> Table:
-    table = _table(profile.name)
+    table = table_of(profile.name)
     table.add_column("")
     table.add_column("", overflow="fold")
     table.show_header = False
@@ -155,7 +163,7 @@ def _network(profile: Profile) -> Table:
         "input": units.format_bytes(profile.input_bytes),
         "result": units.format_bytes(profile.result_bytes),
         "samples": "" if profile.samples is None else f"{profile.samples:,}",
-        "accuracy": "" if profile.accuracy is None else _share(profile.accuracy),
+        "accuracy": "" if profile.accuracy is None else share_text(profile.accuracy),
         "origin": profile.origin,
     }
     for name, device in profile.devices.items():
@@ -177,7 +185,7 @@ def _device_parts(device: Device) -> Iterator[str]:
 
 
 def _blocks(profile: Profile) -> Table:
-    table = _table("blocks")
+    table = table_of("blocks")
     table.add_column("#", justify="right")
     table.add_column("block")
     table.add_column("output", justify="right")
@@ -191,7 +199,7 @@ def _blocks(profile: Profile) -> Table:
         size = "-" if block.output_bytes is None else units.format_bytes(block.output_bytes)
         row = [str(index + 1), block.name, size]
         if profile.exits is not None:
-            row.append(_share(profile.exits.accuracy[index]))
+            row.append(share_text(profile.exits.accuracy[index]))
         for device in profile.devices.values():
             times = device.block_s or [spans[0] for spans in device.span_s or ()]
             row.append(units.format_seconds(times[index]))
@@ -209,7 +217,7 @@ def _exits(exits: Exits) -> Table:
     rates, title = exits.exit_rate, "samples that leave at each branch, every branch present"
     if rates is None:
         rates, title = exits.exit_rate_alone or [], "samples that leave at each branch, asked by itself"
-    table = _table(title)
+    table = table_of(title)
     table.add_column("threshold", justify="right")
     for index in range(len(exits.accuracy)):
         table.add_column(str(index + 1), justify="right")
@@ -218,9 +226,11 @@ def _exits(exits: Exits) -> Table:
     return table
 
 
-def _share(share: float | None) -> str:
+def share_text(share: float | None) -> str:
+    """Return a share in percent, with two digits."""
     return "-" if share is None else f"{share:.2%}"
 
 
-def _table(title: str) -> Table:
+def table_of(title: str) -> Table:
+    """Return an empty table as all of them look."""
     return Table(title=title, title_justify="left", title_style="italic", box=box.SIMPLE_HEAD, padding=(0, 1))

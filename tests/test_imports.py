@@ -37,6 +37,7 @@ FACES = {
     "plots",
     "reasons",
     "report",
+    "report_replay",
     "report_why",
     "sensitivity",
 }

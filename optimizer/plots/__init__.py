@@ -1,5 +1,6 @@
 """Plots in two steps: a pure function that gives the data to draw, and a thin one that draws on an axes."""
 
+from tiercut.optimizer.plots.latencies import draw_latencies, latencies_of, save_replay_plot
 from tiercut.optimizer.plots.plan_bars import PlanBars, add_bars_legend, bars_height, draw_plan_bars, plan_bars
 from tiercut.optimizer.plots.profile import draw_profile, save_profile_plot
 from tiercut.optimizer.plots.sensitivity import save_why_plot
@@ -11,13 +12,16 @@ __all__ = [
     "TradeOff",
     "add_bars_legend",
     "bars_height",
+    "draw_latencies",
     "draw_plan_bars",
     "draw_profile",
     "draw_trade_off",
     "draw_waterfall",
+    "latencies_of",
     "plan_bars",
     "save_answer_plot",
     "save_profile_plot",
+    "save_replay_plot",
     "save_waterfall",
     "save_why_plot",
     "trade_off",

@@ -3,7 +3,7 @@
 import typer
 
 from tiercut import __version__
-from tiercut.cli import cutting, explaining, importing, inspecting, linking, questions, recording
+from tiercut.cli import cutting, explaining, importing, inspecting, linking, questions, recording, replaying
 
 app = typer.Typer(
     name="tiercut",
@@ -34,6 +34,7 @@ app.command("frontier", help="List the plans that no other beats in both latency
     questions.command("frontier")
 )
 app.command("explain", help="Show a plan's latency as the sum that it is.")(explaining.explain)
+app.command("replay", help="Send every recorded sample through a plan.")(replaying.replay)
 app.command("show", help="Print and plot a topology or a profile.")(inspecting.show)
 app.command("schema", help="Print the JSON Schema of a file format, for editors.")(inspecting.schema)
 app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(cutting.blocks)

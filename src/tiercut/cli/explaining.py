@@ -1,12 +1,11 @@
 """``tiercut explain``: the latency of a plan as a sum, and why it is the best."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli import asking
+from tiercut.cli import asking, own_plan
 from tiercut.cli.console import console, note, progress
 from tiercut.errors import QuestionError
 
@@ -26,13 +25,11 @@ _WHY = "Why this one"
 def explain(
     topology: given.TopologyFile,
     profile: given.ProfileFile,
-    plan: Annotated[
-        Path | None, typer.Argument(metavar="[PLAN]", help="An answer, as solve --json prints it.", show_default=False)
-    ] = None,
-    rank: Annotated[int, typer.Option(help="Which plan of the answer.")] = 1,
-    partition: Annotated[str | None, typer.Option(metavar="3,9,10", help="Last block of each partition.")] = None,
-    placement: Annotated[str | None, typer.Option(metavar="a,b,c", help="Node of each partition.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="One of the profile's thresholds.")] = None,
+    plan: own_plan.File = None,
+    rank: own_plan.Rank = 1,
+    partition: own_plan.Partition = None,
+    placement: own_plan.Placement = None,
+    threshold: own_plan.Threshold = None,
     thresholds: Annotated[
         str | None,
         typer.Option(
@@ -47,9 +44,7 @@ def explain(
             help="Blocks where samples may leave; default: every cut. For a question: cuts, final or free.",
         ),
     ] = None,
-    codecs: Annotated[
-        str | None, typer.Option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")
-    ] = None,
+    codecs: own_plan.Codecs = None,
     query: asking.File = None,
     objective: asking.Objective = None,
     min_accuracy: asking.MinAccuracy = None,
@@ -117,14 +112,10 @@ def explain(
         "pin": pin,
         "keep_first": keep_first,
     }
-    if (partition is None) != (placement is None):
-        raise QuestionError("--partition and --placement go together: the last block and the node of each partition")
-    if partition is not None and plan is not None:
-        raise QuestionError("give an answer file or --partition with --placement, not both")
     if mine and (why or query is not None or any(each is not None for each in flags.values())):
         raise QuestionError("a question, and --why, are about the best plan: leave out the answer file and --partition")
-    if (plan is not None or partition is None) and any(each is not None for each in (threshold, codecs)):
-        raise QuestionError("--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition")
+    own = own_plan.Own(plan, rank, partition, placement, threshold, thresholds, exits, codecs)
+    own.check(alone=mine)
     file = asking.read_file(query)
     loaded = given.inputs(
         topology,
@@ -143,8 +134,7 @@ def explain(
     )
     reasons = None
     if mine:
-        own = _Own(plan, rank, partition, placement, threshold, thresholds, exits, codecs)
-        priced = _priced(loaded, own)
+        priced = own.priced(*loaded)
     else:
         asked = asking.question("solve", file, flags | _of_question(exits, thresholds))
         priced, reasons = _best(loaded, asked, factor if why else None)
@@ -157,42 +147,6 @@ def explain(
         else:
             save_waterfall(explain_plan(priced, loaded[0].source), plot)
         note(f"drew {plot}")
-
-
-class _Own(NamedTuple):
-    """A plan as the call names it."""
-
-    file: Path | None
-    rank: int
-    partition: str | None
-    placement: str | None
-    threshold: float | None
-    thresholds: str | None
-    exits: str | None
-    codecs: str | None
-
-
-def _priced(loaded: "tuple[Topology, Profile]", own: _Own) -> "Plan":
-    """Return the price of the plan that the call names."""
-    from tiercut.api import plan
-    from tiercut.optimizer.answer_file import load_decision
-    from tiercut.optimizer.build import build_problem
-    from tiercut.optimizer.pricing import price
-
-    if own.file is not None:
-        if own.thresholds is not None or own.exits is not None:
-            raise QuestionError("--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition")
-        problem = build_problem(*loaded)
-        return price(problem, load_decision(problem, own.file, own.rank))
-    return plan(
-        *loaded,
-        partition=_blocks("--partition", own.partition or ""),
-        placement=[name.strip() for name in (own.placement or "").split(",")],
-        threshold=own.threshold,
-        exits=None if own.exits is None else _blocks("--exits", own.exits),
-        thresholds=None if own.thresholds is None else _thresholds(own.thresholds),
-        codecs=None if own.codecs is None else _codecs(own.codecs),
-    )
 
 
 def _of_question(exits: str | None, thresholds: str | None) -> dict[str, str | None]:
@@ -237,22 +191,3 @@ def _present(explanation: "Explanation", reasons: "Why | None", *, json: bool, e
 
         for part in why_tables(reasons, every=every):
             out.print(part)
-
-
-def _blocks(option: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise QuestionError(f"{option} is a list of block numbers such as 3,9,10, not '{text}'") from None
-
-
-def _thresholds(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")] if text.strip() else []
-    except ValueError:
-        raise QuestionError(f"--thresholds is a list of numbers such as 0.3,0.5, not '{text}'") from None
-
-
-def _codecs(text: str) -> list[str | None]:
-    names = [part.strip() for part in text.split(",")] if text.strip() else []
-    return [None if name == "none" else name for name in names]

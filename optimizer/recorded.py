@@ -79,7 +79,7 @@ class Recorded:
             )
         first = np.cumsum([0, *(len(each.exits) for each in decisions)])
         exits = np.array([block - 1 for each in decisions for block in each.exits], np.int64)
-        limits = np.concatenate([_limits(problem, each) for each in decisions])
+        limits = np.concatenate([np.empty(0, np.float32), *(_limits(problem, each) for each in decisions)])
         left, right = np.zeros((2, len(exits)), np.int64)
         count_leaving(self.entropy, self.correct, exits, limits, first, left, right)
         return [(left[begin:end], right[begin:end]) for begin, end in pairwise(first)]

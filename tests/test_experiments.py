@@ -33,6 +33,7 @@ def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
     table = benchmarks.report(results)
     assert table.count("| optimal |") >= 8
     assert "| scorers | numpy |" in table
+    assert table.count("sample-branches a second |") == 2
     assert all(row["same"] for result in results for row in result["rows"] if "same" in row)
 
 

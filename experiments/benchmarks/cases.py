@@ -13,6 +13,7 @@ from typing import Any
 
 import instances
 import peers
+import replays
 
 import tiercut
 from tiercut import Answer, Bound, Options, Query
@@ -169,6 +170,9 @@ CASES = (
          {"blocks": 92, "nodes": 5}, {"blocks": 8, "nodes": 3}),
     Case("heuristics-100x6x20", "frontiers without proof, five seconds each", _heuristics,
          {"blocks": 100, "nodes": 6, "thresholds": 20, "limit": 5.0}, _SMALL | {"limit": 0.2}),
+    Case("replays-10x1e6", "a million samples sent through plans with four exits", replays.replays,
+         {"blocks": 10, "nodes": 4, "thresholds": 20, "samples": 1_000_000, "plans": 300},
+         _SMALL | {"samples": 200, "plans": 5}),
     Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),
 )  # fmt: skip
 """Every benchmark, in the order of the report."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast, overload
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.answer import Answer
@@ -246,6 +246,7 @@ def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explana
     return explain_plan(price(tables, _again(tables, plan)), tables.nodes[tables.source])
 
 
+@overload
 def replay(
     topology: TopologyLike,
     profile: ProfileLike,
@@ -253,7 +254,24 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
-) -> Replay:
+) -> Replay: ...
+@overload
+def replay(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Iterable[Plan],
+    *,
+    split: SampleSplit = "profile",
+    samples: Samples | None = None,
+) -> list[Replay]: ...
+def replay(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan | Iterable[Plan],
+    *,
+    split: SampleSplit = "profile",
+    samples: Samples | None = None,
+) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
 
     Parameters
@@ -261,7 +279,7 @@ def replay(
     topology, profile
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
-        From `solve`, `rank`, `frontier` or `plan`.
+        From `solve`, `rank`, `frontier` or `plan`; or several, such as an answer, which are replayed together.
     split
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
@@ -279,13 +297,16 @@ def replay(
     >>> seen = tiercut.replay("mobile", "resnet20-digits32", best)
     >>> seen.accuracy, seen.accuracy_interval(), seen.quantile(0.95)
     """
+    from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.recorded import Recorded
     from tiercut.optimizer.replay import replay_decisions
 
     profile = _profile(profile)
     tables = build_problem(_topology(topology), profile)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
-    return replay_decisions(tables, [_again(tables, plan)], recorded)[0]
+    plans = [plan] if isinstance(plan, Plan) else list(plan)
+    found = replay_decisions(tables, [_again(tables, each) for each in plans], recorded)
+    return found[0] if isinstance(plan, Plan) else found
 
 
 def _again(tables: Problem, plan: Plan) -> Decision:

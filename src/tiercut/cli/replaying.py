@@ -1,7 +1,7 @@
 """``tiercut replay``: what recorded samples make of a plan."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -9,6 +9,9 @@ from tiercut.cli import arguments as given
 from tiercut.cli import own_plan
 from tiercut.cli.console import console, note
 from tiercut.errors import QuestionError
+
+if TYPE_CHECKING:
+    from tiercut.profiling.samples import SampleSplit
 
 __all__ = ["replay"]
 
@@ -73,7 +76,7 @@ def replay(
         result_bytes=result_bytes,
     )
     others = None if samples is None else load_samples(samples)
-    seen = replayed(*loaded, own.priced(*loaded), split=split, samples=others)  # type: ignore[arg-type]
+    seen = replayed(*loaded, own.priced(*loaded), split=cast("SampleSplit", split), samples=others)
     if json:
         typer.echo(seen.to_json())
     else:

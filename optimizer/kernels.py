@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["ALL", "BUCKETS", "UNCUT", "enumerate_plans", "offer_all", "offer_best", "offer_front", "walk_plans"]
+__all__ = ["ALL", "BUCKETS", "FULL", "UNCUT", "enumerate_plans", "offer_all", "offer_best", "offer_front", "walk_plans"]
 
 BUCKETS = 4096
 """Resolution of the table that turns away most dominated candidates: accuracies are sorted into so many buckets."""
+
+FULL = 2
+"""Where in `progress` it is said that there was no room."""
 
 UNCUT, ALL = -1, -2
 """What stands for no cut, and for any, in place of a first cut."""
@@ -165,12 +168,35 @@ def _offer(
 
 
 @compiled
+def _next_hit(
+    end: int, v: int, start: int, depth: int, width: int, cost: Floats, right: Floats, stay: Floats, last: Floats,
+    result: Floats, accuracy: Floats, can_end: Bools, limit: Floats, floor: float,
+) -> int:  # fmt: skip
+    """Score the plans that end with a block, lane by lane, from block `end` on; stop at the first of interest.
+
+    NOTE Nothing is written in here, so that the loop over the lanes becomes vector instructions.
+    """
+    blocks = len(accuracy)
+    while end < blocks:
+        if can_end[end]:
+            piece, back, share, hits = last[v, start, end], result[end, v], accuracy[end], 0
+            for t in range(width):
+                c = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
+                a = right[depth, t] + stay[start, t] * share
+                hits += (c <= limit[t]) & (a >= floor)
+            if hits:
+                return end
+        end += 1
+    return blocks
+
+
+@compiled
 def enumerate_plans(
     root: int, first_cut: int, most: int, deepest: int, first: Floats, middle: Floats, last: Floats,
     send: Floats, result: Floats, stay: Floats, accuracy: Floats, can_cut: Bools, can_end: Bools, group: Ints,
     rank: Ints, linked: Bools, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float,
     costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
-) -> Any:  # fmt: skip
+) -> int:  # fmt: skip
     """Score every decision of a plain space that begins on node `root` and is first cut after block `first_cut`.
 
     Parameters
@@ -193,12 +219,17 @@ def enumerate_plans(
     costs, accuracies, keys, table, count
         What has been kept so far.
     progress
-        ``[stop, decisions scored]``, read and written as the work goes on: a stop that is not 0 ends it.
+        ``[stop, decisions scored, full]``, read and written as the work goes on: a stop that is not 0 ends it, and so
+        does a frontier for which there is no room, which is then said.
 
     Returns
     -------
-    tuple
-        The kept costs, accuracies and keys (perhaps in longer arrays) and their number.
+    int
+        How many are kept.
+
+    Notes
+    -----
+    Arrays never change places in here: with names that are bound again in a loop, numba counts references all the time.
     """
     # The body is long because numba keeps what is local in registers: split, the inner loops lose half their speed.
     nodes, blocks, lanes = group.shape[0], accuracy.shape[0], stay.shape[1]
@@ -212,9 +243,13 @@ def enumerate_plans(
     following = np.zeros(most, np.int64)
     used = np.zeros(nodes, np.bool_)
     key = np.zeros(keys.shape[1], np.int64)
-    lane_cost = np.empty(lanes)
-    lane_right = np.empty(lanes)
+    limit = np.full(lanes, cost_cap)
     scored = 0
+    highest, ends = 0.0, np.zeros(blocks + 1, np.int64)
+    for end in range(blocks - 1, -1, -1):
+        ends[end] = ends[end + 1] + can_end[end]
+        if can_end[end]:
+            highest = max(highest, accuracy[end])
 
     node[0] = root
     used[group[root]] = True
@@ -231,34 +266,27 @@ def enumerate_plans(
         if entered:
             entered = False
             width = 1 if depth == 0 else lanes
-            for end in range(start, blocks):
-                if not can_end[end]:
-                    continue
-                piece, back, share = last[v, start, end], result[end, v], accuracy[end]
-                cap, floor = cost_cap, accuracy_floor
+            cap, floor = cost_cap, accuracy_floor
+            if front:
+                for t in range(width):
+                    limit[t] = min(cap, table[int((right[depth, t] + stay[start, t] * highest) * BUCKETS)])
+            end = start - 1
+            while True:
                 if not front and count == costs.shape[0]:
                     if by_accuracy:
                         floor = max(floor, accuracies[count - 1])
-                    else:
-                        cap = min(cap, costs[count - 1])
-                hits = 0
+                    elif costs[count - 1] < limit[0]:
+                        limit[:] = cap = costs[count - 1]
+                end = _next_hit(
+                    end + 1, v, start, depth, width, cost, right, stay, last, result, accuracy, can_end, limit, floor
+                )
+                if end == blocks:
+                    break
+                piece, back, share = last[v, start, end], result[end, v], accuracy[end]
                 for t in range(width):
-                    lane_cost[t] = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
-                    lane_right[t] = right[depth, t] + stay[start, t] * share
-                if front:
-                    for t in range(width):
-                        hits += lane_cost[t] < table[int(lane_right[t] * BUCKETS)]
-                else:
-                    for t in range(width):
-                        hits += (lane_cost[t] <= cap) & (lane_right[t] >= floor)
-                scored += width
-                if hits == 0:
-                    continue
-                for t in range(width):
-                    c, a = lane_cost[t], lane_right[t]
-                    if c > cap or a < floor:
-                        continue
-                    if c >= table[int(a * BUCKETS)]:
+                    c = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
+                    a = right[depth, t] + stay[start, t] * share
+                    if not (c <= cap and a >= floor and c < table[int(a * BUCKETS)]):
                         continue
                     key[:] = 0
                     key[0] = depth + 1
@@ -268,8 +296,14 @@ def enumerate_plans(
                     key[1 + depth] = end + 1
                     key[1 + most + depth] = v
                     key[key.shape[0] - 1] = t
-                    kept = (costs, accuracies, keys, table, count)
-                    costs, accuracies, keys, count = _offer(c, a, key, front, by_accuracy, *kept)
+                    if not front:
+                        count = offer_best(c, a, key, by_accuracy, costs, accuracies, keys, count)
+                    elif count == costs.shape[0]:
+                        progress[FULL] = 1
+                        return count
+                    else:
+                        count = offer_front(c, a, key, costs, accuracies, keys, table, count)
+            scored += width * ends[start]
             if depth + 1 == deepest:
                 used[group[v]] = False
                 depth -= 1
@@ -310,7 +344,7 @@ def enumerate_plans(
             onward[depth, t] = cost[depth, t] + stay[start, t] * piece + leave * back
             gained[depth, t] = right[depth, t] + leave * share
     progress[1] += scored
-    return costs, accuracies, keys, count
+    return count
 
 
 @compiled

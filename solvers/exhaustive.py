@@ -23,7 +23,7 @@ from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers.options import Options
-from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, plain_tables, watch
+from tiercut.solvers.shared import ROOM, Keeper, cores, decisions_of, merge, plain_tables, watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +83,7 @@ class _Work:
         self.layout = Layout.of(space)
         self.front = query.kind == "frontier"
         self.by_accuracy = query.objective == "accuracy" and not self.front
-        self.capacity = 64 if self.front else query.top if query.kind == "rank" else 1
+        self.capacity = ROOM if self.front else query.top if query.kind == "rank" else 1
         self.decisions = space.decisions
         self.space = space
         cap = query.latency_cap if query.additive == "latency" else inf
@@ -125,22 +125,15 @@ class _Work:
         return Keeper(self.capacity, self.layout.width)
 
     def perform(self, task: tuple[Any, ...], keeper: Keeper) -> None:
+        if self.fast:
+            keeper.enumerate(task, self.arrays, self.wanted)
+            return
+        space, layout, lane = self.space, self.layout, task[0]
+        places = (layout.exits_at, layout.thresholds_at, layout.codecs_at)
+        head = (lane, space.problem.source, space.most, space.fewest, space.required_bits, *places, *self.arrays[:6])
         kept = (*self.wanted, *keeper.arrays, keeper.count, keeper.progress)
-        run: Any = kernels.enumerate_plans if self.fast else kernels.walk_plans
-        if not self.fast:
-            space, layout, lane = self.space, self.layout, task[0]
-            places = (layout.exits_at, layout.thresholds_at, layout.codecs_at)
-            head: tuple[Any, ...] = (
-                lane,
-                space.problem.source,
-                space.most,
-                space.fewest,
-                space.required_bits,
-                *places,
-                *self.arrays[:6],
-            )
-            task = (*head, np.ascontiguousarray(space.stay[:, lane]))
-        made = run(*task, *(self.arrays if self.fast else self.arrays[6:]), *kept)
+        run: Any = kernels.walk_plans
+        made = run(*head, np.ascontiguousarray(space.stay[:, lane]), *self.arrays[6:], *kept)
         keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
 
 

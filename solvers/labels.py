@@ -35,7 +35,7 @@ from tiercut.optimizer.space import PLAIN, plain_part
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers import label_kernels
 from tiercut.solvers.options import Options
-from tiercut.solvers.shared import Keeper, cores, decisions_of, merge, plain_tables, watch
+from tiercut.solvers.shared import ROOM, Keeper, cores, decisions_of, merge, plain_tables, watch
 from tiercut.solvers.states import states_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["solve"]
 
-_CELLS = 256
+_CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
 _ROOM = 8_000_000  # labels of one threshold, about 0.6 GB; more end the work with what is proved so far
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _FINITE = 1e300  # a cap that keeps out what cannot be
@@ -110,15 +110,25 @@ class _Search:
         self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
         counts = self.front or self.by_accuracy or query.min_accuracy is not None
         room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
-        self.cells = int(np.clip(room, 32, _CELLS)) if counts and space.exits != "final" else 4
+        most = _CELLS if self.steps >= _SMALL else _FEW_CELLS
+        self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         cap = query.latency_cap if query.additive == "latency" else inf
         self.bounds = (cap, query.accuracy_floor)
-        self.ceiling = float(space.accuracy[space.can_end].max())
+        self.limited = space.most < len(set(space.group.tolist()))
+        self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
+        rights = space.accuracy[space.can_end]
+        self.reach = (0.0 if self.pieces[-1].any() else float(rights.min()), float(rights.max()))
+        self.ceiling = self.reach[1]
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels = 0
         self.reason = "stopped before the end"
         self.lock = Lock()
+
+    @property
+    def steps(self) -> int:
+        """Pieces that the backward program looks at."""
+        return len(self.states.begins) * len(self.space.group) * len(self.space.accuracy) * len(self.space.lanes)
 
     def _ties(self) -> tuple[NDArray[np.float64], ...]:
         """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
@@ -128,7 +138,7 @@ class _Search:
         return tie.first, tie.span, tie.bare, tie.send, tie.result
 
     def _keeper(self) -> Keeper:
-        return Keeper(64 if self.front else self.top, self.layout.width)
+        return Keeper(ROOM if self.front else self.top, self.layout.width)
 
     def begin(self) -> None:
         """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space."""
@@ -141,12 +151,9 @@ class _Search:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
-        enumerate_plans: Any = kernels.enumerate_plans
         for root in np.flatnonzero(space.linked[space.problem.source]):
             task = (int(root), kernels.ALL, space.most, min(space.most, 2))
-            kept = (*known.arrays, known.count, known.progress)
-            made = enumerate_plans(*task, *tables, *rules, self.front, self.by_accuracy, cap, self.bounds[1], *kept)
-            known.costs, known.accuracies, known.keys, known.count = made
+            known.enumerate(task, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
 
     def _borrow(self, simple: Space) -> None:
         """Answer the same question with exits at cuts, one threshold and no codecs, and price the plans here."""
@@ -170,8 +177,7 @@ class _Search:
         lanes: SimpleQueue[int] = SimpleQueue()
         for lane in range(len(self.space.lanes)):
             lanes.put(lane)
-        steps = len(self.states.begins) * len(self.space.group) * len(self.space.accuracy) * len(self.space.lanes)
-        small = steps < _SMALL
+        small = self.steps < _SMALL
         count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
         stops = [np.zeros(2, np.int64) for _ in range(count)]
         if count == 1 and options.time_limit_s is None and small:
@@ -208,21 +214,17 @@ class _Search:
         """Answer for one threshold, and offer what is found to the others."""
         space, costs, states, layout = self.space, self.costs, self.states, self.layout
         allowed, cap = self._allowed()
-        right = space.accuracy[space.can_end]
-        low = 0.0 if space.drops.any() else float(right.min())
-        pieces = (costs.span, costs.bare, costs.send, costs.result, space.drops)
         walk = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end)
         nodes = (space.group, space.rank, space.linked)
         stay = np.ascontiguousarray(space.stay[:, lane])
         fill: Any = label_kernels.budgets
-        head = (allowed, low, float(right.max()), stay, space.accuracy, *pieces, space.option_exit)
+        head = (allowed, *self.reach, stay, space.accuracy, *self.pieces, space.option_exit)
         fill(*head, *walk, *nodes, budget, leaving, stop)
         grow: Any = label_kernels.grow_labels
-        limited = space.most < len(set(space.group.tolist()))
-        rules = (space.most, space.fewest, space.required_bits, limited)
+        rules = (space.most, space.fewest, space.required_bits, self.limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
         exits = (space.option_exit, space.option_threshold)
-        tables = (costs.first, stay, space.accuracy, *pieces, *self.ties, *exits)
+        tables = (costs.first, stay, space.accuracy, *self.pieces, *self.ties, *exits)
         keep = 1 if self.front else self.top
         limits = (budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
         where = (lane, space.problem.source, *rules, *places)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Keeper", "cores", "decisions_of", "merge", "plain_tables", "watch"]
+__all__ = ["ROOM", "Keeper", "cores", "decisions_of", "merge", "plain_tables", "watch"]
+
+ROOM = 1024
+"""Points of a frontier for which there is room to begin with."""
 
 _POLL_S = 0.1
 
@@ -56,12 +59,26 @@ class Keeper:
         self.accuracies = np.empty(self.capacity)
         self.keys = np.empty((self.capacity, self.width), np.int64)
         self.table = np.full(kernels.BUCKETS + 1, inf)
-        self.progress = np.zeros(2, np.int64)
+        self.progress = np.zeros(3, np.int64)
 
     @property
     def arrays(self) -> tuple[Floats, Floats, Ints, Floats]:
         """What kernels write into."""
         return self.costs, self.accuracies, self.keys, self.table
+
+    def enumerate(self, task: tuple[int, ...], tables: tuple[Any, ...], wanted: tuple[Any, ...]) -> None:
+        """Offer every decision of a task (see `tiercut.optimizer.kernels.enumerate_plans`)."""
+        run: Any = kernels.enumerate_plans
+        while True:
+            scored = self.progress[1]
+            self.count = run(*task, *tables, *wanted, *self.arrays, self.count, self.progress)
+            if not self.progress[kernels.FULL]:
+                return
+            # Once more from the beginning of the task: what is offered twice is kept once.
+            self.progress[1:] = scored, 0
+            room = len(self.costs)
+            self.costs, self.accuracies = (np.resize(each, 2 * room) for each in (self.costs, self.accuracies))
+            self.keys = np.resize(self.keys, (2 * room, self.width))
 
 
 def merge(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints, front: bool, by_accuracy: bool) -> None:

@@ -15,6 +15,7 @@ from tiercut.errors import QuestionError
 from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers import exhaustive
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import SOLVERS, find
 
@@ -126,6 +127,7 @@ import json, sys
 from support.made import grown_problem
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
+from tiercut.solvers import exhaustive
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import find
 
@@ -152,6 +154,7 @@ import resource
 from support.made import grown_problem
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
+from tiercut.solvers import exhaustive
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import find
 
@@ -168,6 +171,15 @@ print(peak(13) - before)
 def test_memory_does_not_grow_with_the_number_of_decisions() -> None:
     """From 1.6 to 25 million decisions: a byte for each of them would be 23 MB more."""
     assert int(in_another_process(MEMORY)) < 8 * 1024
+
+
+def test_a_frontier_for_which_there_is_no_room_is_found_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = make_space(grown_problem(8, 4, 5))
+    whole = solved(space)
+    monkeypatch.setattr(exhaustive, "ROOM", 1)
+    tight = solved(space)
+    assert len(whole.decisions) > 8
+    assert (tight.decisions, tight.scored) == (whole.decisions, whole.scored)
 
 
 def test_an_unknown_solver_is_refused_with_the_names_of_those_there_are() -> None:

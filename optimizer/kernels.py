@@ -1,11 +1,7 @@
-"""Numba kernels that score decisions, and the two containers that keep the good ones.
-
-A decision is kept as a row of integers, its *key* (`tiercut.optimizer.keys`), which orders it among equals.
+"""Numba kernels that score decisions; `tiercut.optimizer.keep_kernels` keep the good ones.
 
 Every sum is taken in the order in which a sample meets its terms, here and in `tiercut.optimizer.pricing`, so that
 the two agree to the last bit.
-
-NOTE: kernels that call each other live in this one file, because numba's cache does not see edits in another.
 """
 
 from __future__ import annotations
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer.compiled import compiled
+from tiercut.optimizer.keep_kernels import BUCKETS, offer, offer_best, offer_front
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,148 +20,13 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["ALL", "BUCKETS", "FULL", "UNCUT", "enumerate_plans", "offer_all", "offer_best", "offer_front", "walk_plans"]
-
-BUCKETS = 4096
-"""Resolution of the table that turns away most dominated candidates: accuracies are sorted into so many buckets."""
+__all__ = ["ALL", "FULL", "UNCUT", "enumerate_plans", "walk_plans"]
 
 FULL = 2
 """Where in `progress` it is said that there was no room."""
 
 UNCUT, ALL = -1, -2
 """What stands for no cut, and for any, in place of a first cut."""
-
-
-@compiled
-def _smaller(left: Ints, right: Ints) -> bool:
-    tie = left.shape[0] - 2
-    if left[tie] != right[tie]:
-        return bool(left[tie] < right[tie])
-    for i in range(left.shape[0]):
-        if left[i] != right[i]:
-            return bool(left[i] < right[i])
-    return False
-
-
-@compiled
-def _first_not_below(values: Floats, count: int, x: float) -> int:
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < x:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def offer_front(
-    cost: float, accuracy: float, key: Ints, costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int
-) -> int:
-    """Offer a candidate to a frontier, sorted by rising cost and rising accuracy; return its new length.
-
-    ``table[b]`` holds the least cost seen above bucket b of the accuracies: whatever lies in the bucket and costs as
-    much is dominated. There must be room for one more.
-    """
-    low = _first_not_below(costs, count, cost)
-    if low > 0 and accuracies[low - 1] >= accuracy:
-        return count
-    if low < count and costs[low] == cost:
-        if accuracies[low] > accuracy:
-            return count
-        if accuracies[low] == accuracy:
-            if _smaller(key, keys[low]):
-                keys[low] = key
-            return count
-    high = low
-    while high < count and accuracies[high] <= accuracy:
-        high += 1
-    shift = 1 - (high - low)
-    if shift > 0:
-        for i in range(count, low, -1):
-            costs[i], accuracies[i] = costs[i - 1], accuracies[i - 1]
-            keys[i] = keys[i - 1]
-    elif shift < 0:
-        for i in range(high, count):
-            costs[i + shift], accuracies[i + shift] = costs[i], accuracies[i]
-            keys[i + shift] = keys[i]
-    costs[low], accuracies[low] = cost, accuracy
-    keys[low] = key
-    bucket = int(accuracy * BUCKETS) - 1
-    while bucket >= 0 and table[bucket] > cost:
-        table[bucket] = cost
-        bucket -= 1
-    return count + shift
-
-
-@compiled
-def offer_best(
-    cost: float,
-    accuracy: float,
-    key: Ints,
-    by_accuracy: bool,
-    costs: Floats,
-    accuracies: Floats,
-    keys: Ints,
-    count: int,
-) -> int:
-    """Offer a candidate to a list of the best, in order; return its new length, at most ``costs.shape[0]``."""
-    place, tie = count, key.shape[0] - 2
-    while place > 0:
-        c, a, other = costs[place - 1], accuracies[place - 1], keys[place - 1]
-        if by_accuracy and accuracy != a:
-            before = accuracy > a
-        elif cost != c:
-            before = cost < c
-        elif key[tie] != other[tie] or accuracy == a:
-            before = _smaller(key, other)
-        else:
-            before = accuracy > a
-        if not before:
-            break
-        place -= 1
-    if place >= costs.shape[0]:
-        return count
-    count = min(count + 1, costs.shape[0])
-    for i in range(count - 1, place, -1):
-        costs[i], accuracies[i] = costs[i - 1], accuracies[i - 1]
-        keys[i] = keys[i - 1]
-    costs[place], accuracies[place] = cost, accuracy
-    keys[place] = key
-    return count
-
-
-@compiled
-def offer_all(
-    new_costs: Floats,
-    new_accuracies: Floats,
-    new_keys: Ints,
-    front: bool,
-    by_accuracy: bool,
-    costs: Floats,
-    accuracies: Floats,
-    keys: Ints,
-    table: Floats,
-    count: int,
-) -> Any:
-    """Offer several candidates to a frontier, or to the best; return costs, accuracies, keys and their number."""
-    for i in range(new_costs.shape[0]):
-        kept = (costs, accuracies, keys, table, count)
-        costs, accuracies, keys, count = _offer(new_costs[i], new_accuracies[i], new_keys[i], front, by_accuracy, *kept)
-    return costs, accuracies, keys, count
-
-
-@compiled
-def _offer(
-    cost: float, accuracy: float, key: Ints, front: bool, by_accuracy: bool,
-    costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int,
-) -> Any:  # fmt: skip
-    if not front:
-        return costs, accuracies, keys, offer_best(cost, accuracy, key, by_accuracy, costs, accuracies, keys, count)
-    if count == costs.shape[0]:
-        costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
-    return costs, accuracies, keys, offer_front(cost, accuracy, key, costs, accuracies, keys, table, count)
 
 
 @compiled
@@ -453,7 +315,7 @@ def walk_plans(
                         key[exits_at + exit_place] = end + 1
                     key[key.shape[0] - 1] = lane
                     kept = (costs, accuracies, keys, table, count)
-                    costs, accuracies, keys, count = _offer(c, a, key, front, by_accuracy, *kept)
+                    costs, accuracies, keys, count = offer(c, a, key, front, by_accuracy, *kept)
             if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
                 depth -= 1
                 progress[1] += scored
@@ -496,17 +358,3 @@ def walk_plans(
             depth = deeper
     progress[1] += scored
     return costs, accuracies, keys, count
-
-
-@compiled
-def _grown(values: Floats) -> Floats:
-    made = np.empty(2 * values.shape[0])
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _grown_keys(keys: Ints) -> Ints:
-    made = np.empty((2 * keys.shape[0], keys.shape[1]), np.int64)
-    made[: keys.shape[0]] = keys
-    return made

@@ -2,8 +2,6 @@
 
 Accuracy that has been gained so far is sorted into CELLS cells; a label in cell k has gained at most k / CELLS. All
 rounding goes towards keeping a label, so that no cell is too coarse to be right, only too coarse to be quick.
-
-NOTE: kernels that call each other live in this one file, because numba's cache does not see edits in another.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer import kernels
+from tiercut.optimizer import keep_kernels, kernels
 from tiercut.optimizer.keys import Layout, decision_of
 from tiercut.optimizer.plan import Decision
 
@@ -58,7 +58,7 @@ class Keeper:
         self.costs = np.empty(self.capacity)
         self.accuracies = np.empty(self.capacity)
         self.keys = np.empty((self.capacity, self.width), np.int64)
-        self.table = np.full(kernels.BUCKETS + 1, inf)
+        self.table = np.full(keep_kernels.BUCKETS + 1, inf)
         self.progress = np.zeros(3, np.int64)
 
     @property
@@ -83,7 +83,7 @@ class Keeper:
 
 def merge(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints, front: bool, by_accuracy: bool) -> None:
     """Offer plans to a keeper; the order in which they come does not matter."""
-    made = kernels.offer_all(costs, accuracies, keys, front, by_accuracy, *keeper.arrays, keeper.count)
+    made = keep_kernels.offer_all(costs, accuracies, keys, front, by_accuracy, *keeper.arrays, keeper.count)
     keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
 
 

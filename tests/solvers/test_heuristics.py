@@ -179,7 +179,7 @@ def test_a_walk_violates_nothing_exactly_where_its_plan_is_admitted_and_is_price
             continue
         space, query = question[0], replace(question[1], kind="rank", top=3000)
         known = set(find("exhaustive").solve(space, query, Options(workers=1)).decisions)
-        walks, tables = Walks(space, query), measure(space.problem, query.additive)
+        walks, tables = Walks(space, query), measure(space.problem, query.additive, query.rate_fps)
         rows = walks.rows(300, states(seed, 1)[0])
         for key, cost, accuracy, violation in zip(walks.keys(rows), *walks.scores(rows), strict=True):
             decision = decision_of(space, walks.layout, key)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from tiercut.profiling.exits import ExitModel
 from tiercut.profiling.pieces import build_piece, span
 from tiercut.profiling.runtime import compile_call
+from tiercut.profiling.spans import complete
 from tiercut.profiling.timing import Effort, Times, summarise, time_calls
 
-__all__ = ["STATISTICS", "Key", "Statistic", "device_record", "time_exits"]
+__all__ = ["STATISTICS", "Key", "Statistic", "decoder", "device_record", "encode", "time_exits"]
 
 Kind = Literal["block", "branch", "span", "encode", "decode", "whole"]
 Key = tuple[Kind, int, int]
@@ -22,6 +23,7 @@ Key = tuple[Kind, int, int]
 
 Statistic = Literal["p50", "p99", "mean"]
 STATISTICS: tuple[Statistic, ...] = ("p50", "p99", "mean")
+_STORED = ("mean", "p50", "p99", "iqr")
 
 
 def time_exits(
@@ -61,9 +63,9 @@ def time_exits(
         calls[key] = _bind(compile_call(model), tensors[key[1]])
         building(done, len(models))
     for place, tensor in enumerate(tensors):
-        calls["encode", place, place] = _bind(_encode, tensor)
-        calls["decode", place, place] = _bind(_decoder(tensor), _encode(tensor))
-    seconds = time_calls(calls, effort, progress=progress)
+        calls["encode", place, place] = _bind(encode, tensor)
+        calls["decode", place, place] = _bind(decoder(tensor), encode(tensor))
+    seconds = {key: runs.seconds for key, runs in time_calls(calls, effort, progress=progress).items()}
     times = {key: summarise(each) for key, each in seconds.items()}
     for index in exits.present:
         added = seconds["span", index, index] - seconds["block", index, index]
@@ -97,14 +99,14 @@ def _bind(function: Callable[[Any], object], argument: Any) -> Callable[[], obje
     return lambda: function(argument)
 
 
-def _encode(tensor: Any) -> bytes:
+def encode(tensor: Any) -> bytes:
     """Return the bytes of a tensor as they are sent."""
     import keras
 
     return bytes(keras.ops.convert_to_numpy(tensor).tobytes())
 
 
-def _decoder(like: Any) -> Callable[[bytes], Any]:
+def decoder(like: Any) -> Callable[[bytes], Any]:
     """Return the function that makes a tensor of the kind of `like` from bytes."""
     import keras
 
@@ -134,18 +136,25 @@ def device_record(times: dict[Key, Times], count: int, *, statistic: Statistic =
 
     def row(kind: Kind, which: str, places: range) -> list[float | None]:
         found = (times.get((kind, place, place)) for place in places)
-        return [None if each is None else float(getattr(each, which)) for each in found]
+        return [None if each is None else _rounded(getattr(each, which)) for each in found]
 
     record: dict[str, Any] = {"statistic": statistic, "runs": min(each.runs for each in times.values())}
     kinds: tuple[Kind, ...] = ("block", "branch")
     for kind in kinds:
-        record[f"{kind}_s"] = row(kind, statistic, range(count))
-        for which in ("mean", "p50", "p99", "iqr"):
-            record[f"{kind}_{which}_s"] = row(kind, which, range(count))
-    record["span_s"] = [
-        [getattr(times["span", first, last], statistic) for last in range(first, count)] for first in range(count)
-    ]
+        if any(key[0] == kind for key in times):
+            record[f"{kind}_s"] = row(kind, statistic, range(count))
+            for which in _STORED:
+                record[f"{kind}_{which}_s"] = row(kind, which, range(count))
+    timed = {(first, last): getattr(each, statistic) for (kind, first, last), each in times.items() if kind == "span"}
+    spans, record["span_method"] = complete(timed, count)
+    record["span_s"] = [[_rounded(each) for each in line] for line in spans]
     record["encode_s"] = row("encode", statistic, range(count + 1))
     record["decode_s"] = row("decode", statistic, range(count + 1))
-    record["whole_model_s"] = getattr(times["whole", 0, count - 1], statistic)
-    return record
+    whole = times["whole", 0, count - 1]
+    record["whole_model_s"] = _rounded(getattr(whole, statistic))
+    return record | {f"whole_model_{which}_s": _rounded(getattr(whole, which)) for which in _STORED}
+
+
+def _rounded(seconds: float) -> float:
+    """Return a time with as many digits as any measurement of it has, and two more."""
+    return float(f"{seconds:.5g}")

@@ -43,14 +43,21 @@ class Watch:
         self._own = time.process_time()
         self._begin = time.monotonic()
 
-    def describe(self) -> str:
+    def figures(self) -> dict[str, float]:
         """Return the load average at the beginning and how many cores other processes have used since."""
-        parts = [] if self._load is None else [f"load average {self._load:.2f} before timing"]
+        found = {} if self._load is None else {"average": round(self._load, 2)}
         machine = _busy_seconds()
         if self._machine is not None and machine is not None:
             others = machine - self._machine - (time.process_time() - self._own)
-            cores = max(others, 0.0) / max(time.monotonic() - self._begin, 1e-9)
-            parts.append(f"{cores:.2f} cores busy with other things during it")
+            found["other_cores"] = round(max(others, 0.0) / max(time.monotonic() - self._begin, 1e-9), 2)
+        return found
+
+    def describe(self) -> str:
+        """Return those figures as text."""
+        figures = self.figures()
+        parts = [f"load average {figures['average']:.2f} before timing"] if "average" in figures else []
+        if "other_cores" in figures:
+            parts.append(f"{figures['other_cores']:.2f} cores busy with other things during it")
         return ", ".join(parts) or "load unknown"
 
 

@@ -64,6 +64,14 @@ class Device(Document):
     framework: str = ""
     statistic: str = Field(default="", description="what the times are: mean, p50, p99, ...")
     runs: int | None = Field(default=None, ge=1)
+    backend: str | None = Field(default=None, description="tensorflow, jax or torch")
+    versions: dict[str, str] = Field(default_factory=dict)
+    threads: int | None = Field(default=None, ge=1)
+    jit_compile: bool = False
+    stress: dict[str, Share] = Field(default_factory=dict, description="share of cpu and memory kept busy meanwhile")
+    load: dict[str, float] = Field(default_factory=dict, description="average: before; other_cores: busy meanwhile")
+    precision: Share | None = Field(default=None, description="to which share of itself half of the medians are known")
+    set_aside: Share | None = Field(default=None, description="runs left out, as others held the processor")
     block_s: Times | None = None
     branch_s: TimesOrNone | None = None
     block_mean_s: Times | None = None
@@ -77,7 +85,12 @@ class Device(Document):
     span_s: list[Times] | None = Field(default=None, description="span_s[i][j-i]: blocks i..j with branch j, 0-based")
     encode_s: TimesOrNone | None = Field(default=None, description="tensor to bytes; index 0 is the input")
     decode_s: TimesOrNone | None = Field(default=None, description="bytes to tensor; index 0 is the input")
+    span_method: str = Field(default="", description="how span_s was found")
     whole_model_s: Seconds | None = None
+    whole_model_mean_s: Seconds | None = None
+    whole_model_p50_s: Seconds | None = None
+    whole_model_p99_s: Seconds | None = None
+    whole_model_iqr_s: Seconds | None = None
 
 
 class Codec(Document):
@@ -101,6 +114,9 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
     classes: int | None = Field(default=None, ge=2)
     samples: int | None = Field(default=None, ge=1)
     origin: str = Field(default="", description="who measured this, with what; shown to people")
+    architecture: str | None = Field(default=None, description="SHA-256 of layers, settings and connections")
+    rule: str | None = Field(default=None, description="how the blocks were found: all, scission or explicit")
+    batch: int = Field(default=1, ge=1, description="samples in one call; bytes and seconds are those of all of them")
     input_bytes: Bytes
     result_bytes: Bytes = 0.0
     blocks: list[Block] = Field(min_length=1)

@@ -5,53 +5,95 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.profiling.graph import compute
 from tiercut.profiling.machine import cpu_count
+from tiercut.profiling.pieces import build_piece
 
-__all__ = ["compile_call", "describe_framework", "start_framework"]
+__all__ = ["BACKENDS", "compile_call", "compile_piece", "describe_framework", "start_framework", "versions"]
 
 log = logging.getLogger(__name__)
 
+BACKENDS = ("tensorflow", "jax", "torch")
+"""What Keras can run on, by the names of its KERAS_BACKEND."""
 
-def start_framework(threads: int | None = None) -> int:
-    """Load Keras on TensorFlow without its chatter, and return the number of threads that one operation may use.
+_DISTRIBUTIONS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}
+
+
+def start_framework(threads: int | None = None, *, backend: str | None = None) -> int:
+    """Load Keras and its backend without their chatter, and return the number of threads that may compute.
 
     Parameters
     ----------
     threads
         That number; by default one for each CPU that this process may use. TensorFlow takes it only before its
-        first operation; later the earlier number stays, and the log says so.
+        first operation; later the earlier number stays, and the log says so. JAX has no such setting: the process
+        is bound to so many CPUs instead, where the system lets it.
+    backend
+        One of `BACKENDS`; by default what KERAS_BACKEND or Keras' own settings say, and TensorFlow otherwise.
 
     Raises
     ------
     QuestionError
-        If TensorFlow is not installed, or Keras runs on another backend.
+        If the backend is unknown or not installed, or Keras runs on another one already.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    wanted = _chosen(backend)
+    count = threads or cpu_count()
+    if wanted == "jax" and threads and "jax" not in sys.modules and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
         with _silence():
             import keras
-            import tensorflow as tf
 
-            tf.config.list_physical_devices()  # now, since TensorFlow grumbles where there is no GPU
+            return _start(keras.backend.backend(), count)
     except ImportError:
-        raise QuestionError("profiling needs TensorFlow; install it with: pip install 'tiercut[profiling]'") from None
-    if keras.backend.backend() != "tensorflow":
         raise QuestionError(
-            f"models are timed on TensorFlow, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow"
-        )
-    wanted = threads or cpu_count()
+            "profiling needs Keras and what it runs on; install TensorFlow with: pip install 'tiercut[profiling]'"
+            + ("" if wanted in (None, "tensorflow") else f", and {wanted} with: pip install {wanted}")
+        ) from None
+
+
+def _chosen(backend: str | None) -> str | None:
+    """Tell Keras which backend to take, before it is loaded."""
+    if backend is not None and backend not in BACKENDS:
+        raise QuestionError(unknown_name("backend", backend, BACKENDS))
+    if backend is not None and "keras" in sys.modules:
+        running = sys.modules["keras"].backend.backend()
+        if running != backend:
+            raise QuestionError(f"Keras runs on {running} already; set KERAS_BACKEND={backend} before it is loaded")
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
+    return backend or os.environ.get("KERAS_BACKEND")
+
+
+def _start(backend: str, threads: int) -> int:
+    """Load the backend and set its threads; return how many it has."""
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+        return int(torch.get_num_threads())
+    if backend == "jax":
+        import jax
+
+        jax.devices()  # now, since it looks for accelerators only when asked
+        return min(threads, cpu_count())
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # now, since TensorFlow grumbles where there is no GPU
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(wanted)
-        tf.config.threading.set_inter_op_parallelism_threads(wanted)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         log.info("TensorFlow has started already; the number of its threads stays as it is")
-    return int(tf.config.threading.get_intra_op_parallelism_threads()) or wanted
+    return int(tf.config.threading.get_intra_op_parallelism_threads()) or threads
 
 
 @contextmanager
@@ -75,11 +117,45 @@ def compile_call(model: Any) -> Callable[[Any], Any]:
     model
         A Keras model with one input; the function takes a batch of one, float32[1, ...].
     """
+    outputs = model.outputs
+    return compile_piece(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
+
+
+def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) -> Callable[[Any], Any]:
+    """Return the layers between two symbolic tensors as a compiled function, which returns when the result is there.
+
+    Parameters
+    ----------
+    start
+        The symbolic tensor that stands for the function's argument.
+    end
+        The symbolic tensor that it computes, or a list of them.
+    batch
+        Samples in one call: the argument has the shape [batch, ...].
+    jit
+        Whether TensorFlow compiles it with XLA, and torch with its compiler; JAX always does.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jax_piece(start, end)
+    ends = end if isinstance(end, list) else [end]
+
+    def run(tensor: Any) -> Any:
+        made = compute([start], [tensor], ends)
+        return made if isinstance(end, list) else made[0]
+
+    if backend == "torch":
+        return _torch_piece(run, jit)
+    return _tensorflow_piece(run, (batch, *start.shape[1:]), start.dtype, jit)
+
+
+def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: str, jit: bool) -> Callable[[Any], Any]:
     import tensorflow as tf
 
-    entry = model.inputs[0]
-    signature = tf.TensorSpec((1, *entry.shape[1:]), entry.dtype)
-    function = tf.function(lambda tensor: model(tensor, training=False), input_signature=[signature], autograph=False)
+    signature = [tf.TensorSpec(shape, dtype)]
+    function = tf.function(run, input_signature=signature, autograph=False, jit_compile=jit or None)
     compiled = function.get_concrete_function()
     if not tf.config.list_physical_devices("GPU"):
         return compiled  # type: ignore[no-any-return]  # NOTE on a CPU a compiled function returns with its result made
@@ -92,11 +168,46 @@ def compile_call(model: Any) -> Callable[[Any], Any]:
     return wait
 
 
+def _jax_piece(start: Any, end: Any) -> Callable[[Any], Any]:
+    """Return a piece for JAX, whose weights are arguments: as constants they would be folded, and copied each time."""
+    import jax
+
+    model = build_piece(start, end)
+    learned = [each.value for each in model.trainable_variables]
+    other = [each.value for each in model.non_trainable_variables]
+    compiled = jax.jit(lambda *given: model.stateless_call(*given, training=False)[0])
+    return lambda tensor: jax.block_until_ready(compiled(learned, other, tensor))
+
+
+def _torch_piece(run: Callable[[Any], Any], jit: bool) -> Callable[[Any], Any]:
+    import torch
+
+    compiled = torch.compile(run) if jit else run
+
+    def call(tensor: Any) -> Any:
+        with torch.no_grad():
+            result = compiled(tensor)
+        if tensor.is_cuda:
+            torch.cuda.synchronize()
+        return result
+
+    return call
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what runs the models, by name."""
+    import keras
+
+    backend = keras.backend.backend()
+    found = next((each for name in _DISTRIBUTIONS[backend] if (each := _version(name))), "unknown")
+    own = {"keras": _version("keras") or "unknown", backend: found, "numpy": _version("numpy") or "unknown"}
+    return own | {"python": platform.python_version()}
+
+
 def describe_framework() -> str:
-    """Return the versions of what runs the models, such as ``keras 3.15.1 on tensorflow 2.21.0, ...``."""
-    tensorflow = next((found for name in ("tensorflow", "tensorflow-cpu") if (found := _version(name))), "unknown")
-    python = platform.python_version()
-    return f"keras {_version('keras')} on tensorflow {tensorflow}, numpy {_version('numpy')}, Python {python}"
+    """Return those versions as text, such as ``keras 3.15.1 on tensorflow 2.21.0, numpy 2.4.6, Python 3.11.7``."""
+    (_, keras), (backend, its), (_, numpy), (_, python) = versions().items()
+    return f"keras {keras} on {backend} {its}, numpy {numpy}, Python {python}"
 
 
 def _version(package: str) -> str | None:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
+from tiercut.profiling.waiting import calm
 
-__all__ = ["Effort", "Times", "median_uncertainty", "summarise", "time_calls"]
+__all__ = ["Effort", "Runs", "Times", "median_uncertainty", "summarise", "time_calls"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -43,6 +44,33 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of one call.
+
+    Parameters
+    ----------
+    seconds
+        What each of them took, float64[runs]; run r of a call belongs to the same round as run r of another.
+    waited
+        How long this process waited for a processor in each of them, float64[runs] in seconds; None where nobody
+        asked.
+    """
+
+    seconds: NDArray[np.float64]
+    waited: NDArray[np.float64] | None = None
+
+    @property
+    def kept(self) -> NDArray[np.float64]:
+        """The runs that count: all, or those that were disturbed least (see `tiercut.profiling.waiting.calm`)."""
+        return self.seconds if self.waited is None else calm(self.seconds, self.waited)
+
+    @property
+    def uncertainty(self) -> float:
+        """How well the median of the runs that count is known; see `median_uncertainty`."""
+        return median_uncertainty(self.kept)
+
+
+@dataclass(frozen=True, slots=True)
 class Effort:
     """How long to go on timing.
 
@@ -58,6 +86,8 @@ class Effort:
         Runs of one call before it is the next one's turn.
     warm_up
         Runs before each burst that do not count.
+    limit_s
+        Begin no further round after so many seconds, however few runs there are.
     """
 
     runs: int = 1000
@@ -65,6 +95,7 @@ class Effort:
     precision: float = 0.01
     burst: int = 20
     warm_up: int = 2
+    limit_s: float = math.inf
 
     def __post_init__(self) -> None:
         if self.runs < 1 or self.least < 1 or self.burst < 1:
@@ -73,6 +104,8 @@ class Effort:
             )
         if self.warm_up < 0 or not self.precision >= 0:
             raise QuestionError("the runs of the warm-up and the precision must be 0 or more")
+        if not self.limit_s > 0:
+            raise QuestionError(f"the time for timing must be greater than 0 s, got {self.limit_s}")
 
 
 def summarise(seconds: NDArray[np.float64]) -> Times:
@@ -100,9 +133,10 @@ def time_calls(
     effort: Effort = Effort(),
     *,
     clock: Callable[[], int] = perf_counter_ns,
+    waited: Callable[[], int] | None = None,
     progress: Callable[[int, int], None] = lambda *_: None,
-) -> dict[K, NDArray[np.float64]]:
-    """Time every call, all equally often, and return the seconds that each of its runs took.
+) -> dict[K, Runs]:
+    """Time every call, all equally often, and return what each of its runs took.
 
     Parameters
     ----------
@@ -112,49 +146,60 @@ def time_calls(
         How often.
     clock
         Monotonic nanoseconds.
+    waited
+        Nanoseconds that this process has waited for a processor so far; read before and after every run.
     progress
         Called after every round with the runs done and the most to do.
-
-    Returns
-    -------
-    dict
-        Seconds of every run, float64[runs], by key; run r of each call belongs to the same round as run r of
-        the others.
     """
-    taken: dict[K, list[int]] = {key: [] for key in calls}
-    done = 0
+    taken: dict[K, list[tuple[int, int]]] = {key: [] for key in calls}
+    done, begin = 0, clock()
     while done < effort.runs:
         burst = min(effort.burst, effort.runs - done)
         for key, call in calls.items():
-            taken[key] += _burst(call, burst, effort.warm_up, clock)
+            taken[key] += _burst(call, burst, effort.warm_up, clock, waited)
         done += burst
-        if done >= effort.least and _precise(taken, effort.precision):
+        if done >= effort.least and _precise(taken, effort.precision, waited is not None):
             break
-        progress(done, effort.runs)
+        spent = (clock() - begin) * 1e-9
+        if spent >= effort.limit_s:
+            break
+        progress(done, _expected(done, spent, effort))
     progress(done, done)
-    return {key: _seconds(runs) for key, runs in taken.items()}
+    return {key: _runs(each, waited is not None) for key, each in taken.items()}
 
 
-def _burst(call: Callable[[], object], runs: int, warm_up: int, clock: Callable[[], int]) -> list[int]:
-    taken = [0] * runs
+def _expected(done: int, spent: float, effort: Effort) -> int:
+    """Return how many runs there will be at most, as far as the pace so far tells."""
+    within = done * effort.limit_s / spent if spent > 0 else math.inf
+    return max(done, int(min(effort.runs, within)))
+
+
+def _burst(
+    call: Callable[[], object], runs: int, warm_up: int, clock: Callable[[], int], waited: Callable[[], int] | None
+) -> list[tuple[int, int]]:
+    """Return the nanoseconds that each run of a burst took, and how many of them went by waiting."""
+    taken = [(0, 0)] * runs
     for _ in range(warm_up):
         call()
     collecting = gc.isenabled()
     gc.disable()
     try:
         for run in range(runs):
+            before = waited() if waited else 0
             begin = clock()
             call()
-            taken[run] = clock() - begin
+            end = clock()
+            taken[run] = (end - begin, waited() - before if waited else 0)
     finally:
         if collecting:
             gc.enable()
     return taken
 
 
-def _precise(taken: Mapping[K, list[int]], precision: float) -> bool:
-    return all(median_uncertainty(_seconds(runs)) <= precision for runs in taken.values())
+def _precise(taken: Mapping[K, list[tuple[int, int]]], precision: float, waiting: bool) -> bool:
+    return all(_runs(each, waiting).uncertainty <= precision for each in taken.values())
 
 
-def _seconds(runs: list[int]) -> NDArray[np.float64]:
-    return np.asarray(runs, dtype=np.float64) * 1e-9
+def _runs(taken: list[tuple[int, int]], waiting: bool) -> Runs:
+    table = np.asarray(taken, dtype=np.float64) * 1e-9
+    return Runs(table[:, 0], table[:, 1] if waiting else None)

@@ -87,7 +87,9 @@ def test_whole_numbers_become_0_to_1_and_floats_stay() -> None:
 
 def test_of_exact_copies_one_is_used_so_that_no_split_holds_a_picture_of_another() -> None:
     images, labels = np.repeat(_noise(30, 4, 4, 1), 2, axis=0), np.repeat(np.arange(30) % 2, 2)
-    with pytest.warns(TiercutWarning, match="30 images of the data set 'it' are exact copies of others; each is used once"):
+    with pytest.warns(
+        TiercutWarning, match="30 images of the data set 'it' are exact copies of others; each is used once"
+    ):
         found = split("it", images, labels, seed=0)
     _assert_apart(found)
     assert len(found.train) + len(found.profile) + len(found.test) == 30

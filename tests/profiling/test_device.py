@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tiercut.profiling.device import Key, Times, device_record, time_exits
-from tiercut.profiling.timing import Effort
+from tiercut.profiling.timing import Effort, Runs
 
 
 def _times(seconds: float) -> Times:
@@ -77,10 +77,10 @@ def test_a_branch_is_what_it_adds_to_its_block_and_never_less_than_nothing(
     from tiercut.profiling import device
     from tiercut.profiling.exits import attach_exits
 
-    def told(calls: dict[Key, object], *_: object, **__: object) -> dict[Key, np.ndarray]:
-        seconds = {key: np.array([1.0, 2.0, 3.0]) for key in calls}
-        seconds["span", 0, 0] = np.array([1.5, 2.5, 3.5])
-        seconds["span", 1, 1] = np.array([0.5, 1.5, 2.5])
+    def told(calls: dict[Key, object], *_: object, **__: object) -> dict[Key, Runs]:
+        seconds = {key: Runs(np.array([1.0, 2.0, 3.0])) for key in calls}
+        seconds["span", 0, 0] = Runs(np.array([1.5, 2.5, 3.5]))
+        seconds["span", 1, 1] = Runs(np.array([0.5, 1.5, 2.5]))
         return seconds
 
     monkeypatch.setattr(device, "time_calls", told)

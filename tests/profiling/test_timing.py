@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Iterator
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -43,8 +44,8 @@ def test_every_call_is_timed_equally_often_up_to_the_cap() -> None:
     clock = FakeClock()
     calls = {"short": clock.lasting(_always(1000)), "long": clock.lasting(_always(5000))}
     seconds = time_calls(calls, Effort(runs=50, least=50, burst=20), clock=clock)  # type: ignore[arg-type]
-    assert {key: len(runs) for key, runs in seconds.items()} == {"short": 50, "long": 50}
-    np.testing.assert_allclose(seconds["long"], 5e-6)
+    assert {key: len(runs.seconds) for key, runs in seconds.items()} == {"short": 50, "long": 50}
+    np.testing.assert_allclose(seconds["long"].seconds, 5e-6)
 
 
 def test_the_warm_up_before_each_burst_does_not_count() -> None:
@@ -52,7 +53,7 @@ def test_the_warm_up_before_each_burst_does_not_count() -> None:
     durations = iter([9000, 1000, 1000, 9000, 1000, 1000])
     effort = Effort(runs=4, least=4, burst=2, warm_up=1, precision=0)
     seconds = time_calls({"it": clock.lasting(durations)}, effort, clock=clock)  # type: ignore[dict-item]
-    np.testing.assert_allclose(seconds["it"], 1e-6)
+    np.testing.assert_allclose(seconds["it"].seconds, 1e-6)
 
 
 def test_calls_take_turns_so_that_a_slow_spell_falls_on_all() -> None:
@@ -71,7 +72,7 @@ def test_timing_stops_once_every_median_is_known_well_enough() -> None:
         clock=clock,
         progress=lambda done, most: told.append((done, most)),
     )
-    assert len(seconds["steady"]) == 40
+    assert len(seconds["steady"].seconds) == 40
     assert told == [(20, 1000), (40, 40)]
 
 
@@ -109,7 +110,36 @@ def test_the_collector_rests_during_a_burst_and_works_again_after_it() -> None:
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize("wrong", [{"runs": 0}, {"least": 0}, {"burst": 0}, {"warm_up": -1}, {"precision": math.nan}])
+@pytest.mark.parametrize(
+    "wrong", [{"runs": 0}, {"least": 0}, {"burst": 0}, {"warm_up": -1}, {"precision": math.nan}, {"limit_s": 0}]
+)
 def test_an_effort_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(QuestionError):
         Effort(**wrong)  # type: ignore[arg-type]
+
+
+def test_no_round_begins_after_the_time_for_timing_is_over() -> None:
+    clock = FakeClock()
+    told: list[tuple[int, int]] = []
+    effort = Effort(runs=1000, least=10, burst=5, warm_up=0, precision=0, limit_s=0.03)
+    calls = {"it": clock.lasting(cycle([500_000, 1_500_000, 1_000_000]))}
+    runs = time_calls(calls, effort, clock=clock, progress=lambda *each: told.append(each))["it"]  # type: ignore[arg-type]
+    assert len(runs.seconds) == 30
+    assert told[0] == (5, 30)
+    assert told[-1] == (30, 30)
+
+
+def test_runs_that_had_to_wait_do_not_count() -> None:
+    clock, waits = FakeClock(), iter(range(0, 10**9, 10**6))
+    waited = [0]
+
+    def call() -> None:
+        late = next(waits) % (2 * 10**6) > 0
+        clock.now += 5000 if late else 1000
+        waited[0] += 4000 if late else 0
+
+    effort = Effort(runs=20, least=20, burst=5, warm_up=0)
+    runs = time_calls({"it": call}, effort, clock=clock, waited=lambda: waited[0])["it"]
+    assert (len(runs.seconds), len(runs.kept)) == (20, 10)
+    np.testing.assert_allclose(runs.kept, 1e-6)
+    assert summarise(runs.kept).p99 == pytest.approx(1e-6)

@@ -3,7 +3,7 @@
 import typer
 
 from tiercut import __version__
-from tiercut.cli import cutting, explaining, importing, inspecting, linking, questions, recording, replaying
+from tiercut.cli import cutting, explaining, importing, inspecting, linking, merging, questions, recording, replaying
 
 app = typer.Typer(
     name="tiercut",
@@ -38,7 +38,8 @@ app.command("replay", help="Send every recorded sample through a plan.")(replayi
 app.command("show", help="Print and plot a topology or a profile.")(inspecting.show)
 app.command("schema", help="Print the JSON Schema of a file format, for editors.")(inspecting.schema)
 app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(cutting.blocks)
-app.command("profile", help="Build, train, time and record a network.")(recording.profile)
 app.command("listen", help="Answer measure-link on another machine.")(linking.listen)
 app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(linking.measure_link)
+app.command("profile", help="Time networks on this machine and record them.")(recording.profile)
+app.command("merge", help="Put the devices of several profiles of one model into one.")(merging.merge)
 app.add_typer(importing.app, name="import")

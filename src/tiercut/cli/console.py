@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tiercut.solvers.options import Progress
 
-__all__ = ["console", "note", "progress"]
+__all__ = ["console", "note", "progress", "work_bar"]
 
 _PATIENCE_S = 2.0
 
@@ -52,3 +52,17 @@ def progress(what: str) -> Iterator[Progress | None]:
         yield report
     finally:
         bar.stop()
+
+
+@contextmanager
+def work_bar(what: str) -> Iterator[Callable[[str, float], None]]:
+    """Give a callback that shows what is being done, a bar and the time left; it does nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=console(error=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda doing, share: bar.update(task, description=doing, completed=share)

@@ -1,45 +1,222 @@
-"""``tiercut profile``: measure a network."""
+"""``tiercut profile``: measure networks."""
 
+from __future__ import annotations
+
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tiercut.cli.console import note, progress
+from tiercut.cli import arguments as given
+from tiercut.cli.console import note, progress, work_bar
+from tiercut.cli.cutting import BlockRule
+from tiercut.errors import QuestionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tiercut.profiling.campaign import Step
+    from tiercut.profiling.recorder import Wanted
+    from tiercut.profiling.timing import Effort
 
 __all__ = ["profile"]
 
+_TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset: trained with exits"
+
 
 def profile(
-    model: Annotated[str, typer.Argument(help="A backbone with exits: resnet20.")] = "resnet20",
-    dataset: Annotated[str, typer.Option(help="What to train and measure it on.")] = "digits32",
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Names of Keras Applications, .keras files, or module:function."),
+    ],
+    device: Annotated[str, typer.Option(help="What to call this machine.")] = "local",
     output: Annotated[Path, typer.Option(metavar="PATH", help="The profile, or the folder to write it into.")] = Path(
         "out"
     ),
-    device: Annotated[str, typer.Option(help="What to call this machine.")] = "local",
-    epochs: Annotated[int, typer.Option(min=1, help="Of joint training.")] = 40,
-    runs: Annotated[int, typer.Option(min=1, help="Most timed runs of each piece.")] = 1000,
-    thresholds: Annotated[int, typer.Option(min=1, help="How many, evenly between 0 and 1.")] = 20,
-    threads: Annotated[int | None, typer.Option(min=1, help="To compute with.", show_default="all")] = None,
-    seed: Annotated[int, typer.Option(help="Of splits, weights and order.")] = 0,
+    rule: Annotated[BlockRule, typer.Option(help="How blocks are found.")] = BlockRule.all,
+    input_size: given.InputSize = None,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in one call.")] = 1,
+    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    trust_model: given.TrustModel = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="To compute with.", show_default="all", rich_help_panel=_TIMING)
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="tensorflow|jax|torch", help="What Keras runs on.", rich_help_panel=_TIMING),
+    ] = None,
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="Compile every piece with XLA.", rich_help_panel=_TIMING)
+    ] = False,
+    stress: Annotated[
+        str | None,
+        typer.Option(metavar="cpu=50,memory=90", help="Other load meanwhile, in per cent.", rich_help_panel=_TIMING),
+    ] = None,
+    runs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most timed runs of each piece.", show_default="100", rich_help_panel=_TIMING),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Of the medians.", show_default="0.02", rich_help_panel=_TIMING),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Of timing a model.", show_default="40 s", rich_help_panel=_TIMING),
+    ] = None,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Time a device that is recorded already again.", rich_help_panel=_TIMING)
+    ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="USER@HOST", help="Record there, over ssh, and keep it here.", rich_help_panel=_ELSEWHERE),
+    ] = None,
+    remote_command: Annotated[
+        str, typer.Option(metavar="COMMAND", help="What tiercut is called there.", rich_help_panel=_ELSEWHERE)
+    ] = "tiercut",
+    json: given.Json = False,
+    dataset: Annotated[
+        str | None, typer.Option(help="What to train and measure on: digits32.", rich_help_panel=_TRAINING)
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of joint training.", rich_help_panel=_TRAINING)] = 40,
+    thresholds: Annotated[
+        int, typer.Option(min=1, help="How many, evenly between 0 and 1.", rich_help_panel=_TRAINING)
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Of splits, weights and order.", rich_help_panel=_TRAINING)] = 0,
 ) -> None:
-    """Build a network with early exits, train it, record what its exits do, and time its pieces on this machine.
+    """Time networks on this machine, piece by piece, and record it; with --dataset train one with early exits before.
 
-    Needs the extra 'profiling' (TensorFlow). Training that was interrupted goes on where it stopped.
+    Needs the extra 'profiling' (TensorFlow). A device is added to a profile that is there already. What was
+    interrupted goes on where it stopped when it is asked for again.
     """
+    if dataset is not None:
+        settings = {"epochs": epochs, "thresholds": thresholds, "seed": seed, "threads": threads, "runs": runs or 1000}
+        _train(models, dataset, output, device, settings)
+        return
+    from tiercut.profiling.recorder import Wanted
+    from tiercut.profiling.stress import parse_stress
+
+    wanted = Wanted(
+        device=device,
+        rule=rule.value,
+        batch=batch,
+        size=given.image_size(input_size),
+        weights=weights,
+        trust=trust_model,
+        threads=threads,
+        backend=backend,
+        jit=jit_compile,
+        stress=parse_stress(stress) if stress else {},
+        effort=_effort(runs, precision, given.quantity("--limit", limit, "time")),
+        redo=redo,
+    )
+    if on is not None:
+        _record_there(models, output, wanted, on, remote_command)
+    else:
+        _record(models, output, wanted, json)
+
+
+def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:
+    from dataclasses import replace
+
+    from tiercut.profiling.recorder import EFFORT
+
+    named = {"runs": runs, "precision": precision, "limit_s": limit_s}
+    effort = replace(EFFORT, **{key: value for key, value in named.items() if value is not None})  # type: ignore[arg-type]
+    return replace(effort, least=min(effort.least, effort.runs))
+
+
+def _record(models: Sequence[str], output: Path, wanted: Wanted, json: bool) -> None:
+    from tiercut.profiling.campaign import record_models
+
+    done: list[Step] = []
+
+    def finished(step: Step, left_s: float) -> None:
+        done.append(step)
+        if json and step.recorded is not None:
+            typer.echo(_on_one_line(step.recorded.path))
+        note(_told(step, len(done), len(models), left_s))
+
+    try:
+        with work_bar("profiling") as report:
+            campaign = record_models(models, output, wanted, progress=report, finished=finished)
+    except KeyboardInterrupt:
+        kept = sum(step.recorded is not None for step in done)
+        note(f"interrupted: {kept} of {len(models)} models are recorded in {output}; the same call goes on after them")
+        sys.exit(130)
+    if campaign.failed:
+        raise QuestionError("\n".join(step.error for step in campaign.failed))
+
+
+def _on_one_line(path: Path) -> str:
+    import json
+
+    from tiercut.profiling.files import load_profile
+    from tiercut.profiling.profile import FORMAT
+
+    return json.dumps({"format": FORMAT} | load_profile(path).model_dump(exclude_defaults=True))
+
+
+def _record_there(models: Sequence[str], output: Path, wanted: Wanted, host: str, command: str) -> None:
+    """Record on another machine what is wanted, with all that was asked for on the command line."""
+    from tiercut.profiling.remote import record_remotely
+
+    options = ["--device", wanted.device, "--rule", wanted.rule, "--batch", str(wanted.batch)]
+    options += ["--runs", str(wanted.effort.runs), "--precision", str(wanted.effort.precision)]
+    options += ["--limit", f"{wanted.effort.limit_s} s"]
+    if wanted.size is not None:
+        options += ["--input-size", "x".join(map(str, wanted.size))]
+    for name in ("weights", "threads", "backend"):
+        if getattr(wanted, name) is not None:
+            options += [f"--{name}", str(getattr(wanted, name))]
+    for flag, given_ in (("--trust-model", wanted.trust), ("--jit-compile", wanted.jit), ("--redo", wanted.redo)):
+        options += [flag] if given_ else []
+    if wanted.stress:
+        options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in wanted.stress.items())]
+    record_remotely(
+        host,
+        models,
+        output,
+        options,
+        command=command,
+        redo=wanted.redo,
+        finished=lambda made, path: note(f"{made.model} on {wanted.device} ({host}): {path}"),
+    )
+
+
+def _told(step: Step, done: int, count: int, left_s: float) -> str:
+    """Return a line on a model that is done with."""
+    from tiercut import units
+
+    place = f"{done} of {count}: " if count > 1 else ""
+    left = f"; about {_span(left_s)} left" if left_s else ""
+    if step.recorded is None:
+        return f"{place}{step.name} failed{left}"
+    made = step.recorded
+    if not made.fresh:
+        return f"{place}{made.model} is recorded already in {made.path}{left}"
+    whole = units.format_seconds(made.whole_s or 0.0)
+    return f"{place}{made.model}: {made.blocks} blocks, whole {whole}, took {step.seconds:.0f} s: {made.path}{left}"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _train(models: Sequence[str], dataset: str, output: Path, device: str, settings: dict[str, Any]) -> None:
+    """Build a network with early exits, train it, record what its exits do, and time its pieces."""
     from tiercut.profiling.profiler import profile_backbone
 
+    if len(models) > 1:
+        raise QuestionError(f"one network is trained at a time, not {len(models)}")
     with progress("profiling") as report:
         made = profile_backbone(
-            model,
+            models[0],
             dataset,
             output=output,
             device=device,
-            epochs=epochs,
-            seed=seed,
-            runs=runs,
-            thresholds=thresholds,
-            threads=threads,
             progress=(lambda _, done, total: report(done, total)) if report else (lambda *_: None),
+            **settings,
         )
     note(f"recorded {made.name}: {output}")

@@ -1,0 +1,247 @@
+"""One model, recorded: loaded by name, cut, timed on this machine, and added to its profile."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.blocks import Block, find_blocks
+from tiercut.profiling.device import Statistic, device_record
+from tiercut.profiling.files import load_profile, save_profile
+from tiercut.profiling.graph import tensor_bytes
+from tiercut.profiling.machine import Watch, describe_machine
+from tiercut.profiling.measuring import time_blocks
+from tiercut.profiling.merging import check_same_model, replaced
+from tiercut.profiling.models import LoadedModel, load_model
+from tiercut.profiling.profile import FORMAT, Device, Profile
+from tiercut.profiling.runtime import describe_framework, start_framework, versions
+from tiercut.profiling.stress import stressed
+from tiercut.profiling.timing import Effort
+
+__all__ = ["EFFORT", "Progress", "Recorded", "Wanted", "record_model"]
+
+log = logging.getLogger(__name__)
+
+EFFORT = Effort(runs=100, least=10, precision=0.02, burst=5, warm_up=1, limit_s=40.0)
+"""Enough for a median that is known to 2 %, and at most 40 s for a model."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage (``load``, ``build``, ``time``), how much of it is done, and how much there is at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How to record a model.
+
+    Parameters
+    ----------
+    device
+        What to call this machine.
+    rule
+        How to find the blocks.
+    batch
+        Samples in one call.
+    size
+        Height and width of the input; None: the model's own.
+    weights
+        Of Keras Applications: None for random ones, which take the same time.
+    trust
+        Whether a file may run code of its own.
+    threads
+        To compute with; None: one for each CPU.
+    backend
+        Of Keras; None: the one that it is set to.
+    jit
+        Whether every piece is compiled with XLA.
+    stress
+        Shares of processors and memory that are kept busy meanwhile.
+    effort
+        How often everything is timed.
+    statistic
+        Which statistic of the runs stands in the profile.
+    redo
+        Whether to time a device again that the profile has already.
+    """
+
+    device: str = "local"
+    rule: Literal["all", "scission"] = "all"
+    batch: int = 1
+    size: tuple[int, int] | None = None
+    weights: str | None = None
+    trust: bool = False
+    threads: int | None = None
+    backend: str | None = None
+    jit: bool = False
+    stress: Mapping[str, float] = field(default_factory=dict)
+    effort: Effort = EFFORT
+    statistic: Statistic = "p50"
+    redo: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise QuestionError(f"there must be at least 1 sample in a batch, got {self.batch}")
+        if not self.device:
+            raise QuestionError("the device needs a name")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a model.
+
+    Parameters
+    ----------
+    path
+        Its profile.
+    model
+        What the profile calls it.
+    blocks
+        How many there are.
+    whole_s
+        Seconds of the uncut model.
+    fresh
+        False where the profile had this device already.
+    """
+
+    path: Path
+    model: str
+    blocks: int
+    whole_s: float | None
+    fresh: bool
+
+
+def record_model(
+    name: str, output: str | os.PathLike[str], wanted: Wanted = Wanted(), *, progress: Progress = lambda *_: None
+) -> Recorded:
+    """Record a model on this machine, and add the device to the model's profile.
+
+    Parameters
+    ----------
+    name
+        See `tiercut.profiling.models.load_model`.
+    output
+        The profile, ``*.json``, or the folder in which it is called after the model. Where it exists, the device
+        is added to it.
+    wanted
+        How.
+    progress
+        Told how far it is.
+
+    Raises
+    ------
+    QuestionError
+        If a name is unknown, a setting cannot be, or the profile has the device with other settings.
+    InputError
+        If the model's file cannot be read, or the profile there is of other blocks.
+    """
+    threads = start_framework(wanted.threads, backend=wanted.backend)
+    progress("load", 0, 1)
+    loaded = load_model(name, size=wanted.size, weights=wanted.weights, trust=wanted.trust)
+    blocks = find_blocks(loaded.model, wanted.rule)
+    target = _target(Path(output), loaded.title)
+    empty = _sketch(loaded, blocks, wanted)
+    known = load_profile(target) if target.exists() else None
+    if known is not None:
+        fresh = Profile.from_data(empty | {"devices": {wanted.device: {"block_s": [0.0] * len(blocks)}}})
+        check_same_model(known, fresh, names=(os.fspath(target), f"{name} as it is now"))
+        found = known.devices.get(wanted.device)
+        if found is not None and not wanted.redo:
+            _check_settings(found, wanted, threads, target)
+            return Recorded(target, loaded.title, len(blocks), found.whole_model_s, fresh=False)
+    record = _timed(blocks, wanted, threads, progress)
+    made = Profile.from_data(empty | {"devices": {wanted.device: record}}, source=os.fspath(target))
+    if known is not None:
+        made = replaced(known, made, names=(os.fspath(target), name))
+    save_profile(made, target)
+    return Recorded(target, loaded.title, len(blocks), record["whole_model_s"], fresh=True)
+
+
+def _target(output: Path, title: str) -> Path:
+    target = output if output.suffix else output / f"{title.casefold()}.json"
+    if target.suffix != ".json":
+        raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
+    return target
+
+
+def _sketch(loaded: LoadedModel, blocks: Sequence[Block], wanted: Wanted) -> dict[str, Any]:
+    """Return the profile of a model without its devices."""
+    from tiercut import __version__
+
+    batch = wanted.batch
+    return {
+        "format": FORMAT,
+        "model": loaded.title,
+        "origin": f"recorded by tiercut {__version__}",
+        "architecture": loaded.fingerprint,
+        "rule": wanted.rule,
+        "batch": batch,
+        "input_bytes": float(batch * tensor_bytes(blocks[0].input)),
+        "result_bytes": float(batch * tensor_bytes(blocks[-1].output)),
+        "blocks": [
+            {
+                "name": block.name,
+                "first_layer": block.first_layer,
+                "last_layer": block.last_layer,
+                "output_bytes": float(batch * block.output_bytes),
+                "parameter_bytes": float(block.parameter_bytes),
+                "activation_bytes": float(batch * block.activation_bytes),
+                "flops": float(batch * block.flops),
+            }
+            for block in blocks
+        ],
+    }
+
+
+def _timed(blocks: Sequence[Block], wanted: Wanted, threads: int, progress: Progress) -> dict[str, Any]:
+    """Time everything and return what the profile says of this device."""
+    import keras
+
+    with stressed(wanted.stress):
+        watch = Watch()
+        measured = time_blocks(
+            blocks,
+            wanted.effort,
+            batch=wanted.batch,
+            jit=wanted.jit,
+            calm=not wanted.stress,
+            progress=lambda done, most: progress("time", done, most),
+            building=lambda done, most: progress("build", done, most),
+        )
+        load, told = watch.figures(), watch.describe()
+    samples = "batches of one sample" if wanted.batch == 1 else f"batches of {wanted.batch} samples"
+    return {
+        "description": f"{describe_machine()}, {threads} thread{'s' * (threads != 1)}; {told}; {samples}",
+        "framework": describe_framework(),
+        "backend": keras.backend.backend(),
+        "versions": versions(),
+        "threads": threads,
+        "jit_compile": wanted.jit,
+        "stress": dict(wanted.stress),
+        "load": load,
+        "precision": round(min(measured.precision, 1.0), 4),
+        "set_aside": round(measured.set_aside, 4),
+    } | device_record(dict(measured.times), len(blocks), statistic=wanted.statistic)
+
+
+def _check_settings(found: Device, wanted: Wanted, threads: int, target: Path) -> None:
+    """Refuse to take a record for the one that is asked for when it was made otherwise."""
+    import keras
+
+    asked = {
+        "threads": threads,
+        "backend": keras.backend.backend(),
+        "jit_compile": wanted.jit,
+        "stress": dict(wanted.stress),
+        "statistic": wanted.statistic,
+    }
+    for key, value in asked.items():
+        if getattr(found, key) != value:
+            raise InputError(
+                os.fspath(target),
+                f"the device '{wanted.device}' is there already, recorded with {key} {getattr(found, key)} and not "
+                f"{value}; give this one another name with --device, or say --redo to time it again",
+            )

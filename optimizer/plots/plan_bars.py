@@ -67,7 +67,7 @@ class PlanBars:
     bars
         The segments of each plan, which add up to its latency.
     colours
-        Of every machine that computes, in the order of the topology: machines of one tier share a hue.
+        Of every machine of the topology, in its order: those of one tier share a hue.
     """
 
     captions: tuple[str, ...]
@@ -89,8 +89,7 @@ def plan_bars(plans: Sequence[Plan], tiers: Mapping[str, str], captions: Sequenc
     """
     if captions is None:
         captions = [f"{rank}.  {units.format_seconds(each.latency_s)}   {each}" for rank, each in enumerate(plans, 1)]
-    used = [name for name in tiers if any(name in plan.placement for plan in plans)]
-    return PlanBars(tuple(captions), tuple(_segments(plan) for plan in plans), _colours(used, tiers))
+    return PlanBars(tuple(captions), tuple(_segments(plan) for plan in plans), _colours(tiers))
 
 
 def tiers_of(answer: Answer) -> dict[str, str]:
@@ -114,13 +113,13 @@ def _segments(plan: Plan) -> tuple[Segment, ...]:
     return tuple(made)
 
 
-def _colours(used: Sequence[str], tiers: Mapping[str, str]) -> dict[str, str]:
+def _colours(tiers: Mapping[str, str]) -> dict[str, str]:
     """Return a hue for each tier, and in it a lightness for each machine."""
     hues = {tier: COLOURS[place % len(COLOURS)] for place, tier in enumerate(dict.fromkeys(tiers.values()))}
     made = {}
-    for name in used:
-        family = [other for other in used if tiers[other] == tiers[name]]
-        made[name] = _lighter(hues[tiers[name]], 0.7 * family.index(name) / max(len(family) - 1, 2))
+    for name, tier in tiers.items():
+        family = [other for other, its in tiers.items() if its == tier]
+        made[name] = _lighter(hues[tier], 0.7 * family.index(name) / max(len(family) - 1, 2))
     return made
 
 
@@ -179,13 +178,14 @@ def _is_dark(colour: str) -> bool:
 
 
 def add_bars_legend(figure: Figure, *drawn: PlanBars) -> None:
-    """Name the machines of one or more pictures and the hatching, below everything else on the figure."""
+    """Name the machines that compute in one or more pictures and the hatching, below everything else on the figure."""
     from matplotlib.patches import Patch
 
-    colours = {name: colour for data in drawn for name, colour in data.colours.items()}
+    nodes = {each.node for data in drawn for bar in data.bars for each in bar}
+    colours = {name: colour for data in drawn for name, colour in data.colours.items() if name in nodes}
     handles = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
-    if any(each.node is None for data in drawn for bar in data.bars for each in bar):
+    if None in nodes:
         handles.append(Patch(facecolor=_SENT, edgecolor="white", hatch="////", label="sending"))
-    wide = 0.6 + 0.065 * max(len(name) for name in colours)
+    wide = 0.6 + 0.065 * max(map(len, colours), default=0)
     columns = max(1, min(len(handles), int(figure.get_size_inches()[0] / wide)))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7, frameon=False)

@@ -59,11 +59,23 @@ def test_20_kb_more_keep_resnet50_on_the_device(rank: Rank) -> None:
     assert tiers(rank("scission-3g", "resnet50", "--order", "forward", "--input", "170 KB")[0]) == ["device"]
 
 
-def test_the_cuts_of_vgg19_over_the_whole_pipeline_depend_on_the_network(rank: Rank) -> None:
-    """Figure 10."""
-    best = {name: rank(f"scission-{name}", "vgg19", "--query", "use-all-three")[0] for name in ("3g", "4g")}
-    assert all(tiers(plan) == ["device", "edge", "cloud"] for plan in best.values())
-    assert best["3g"]["partition"][0] > best["4g"]["partition"][0]
+@pytest.mark.parametrize(("network", "layers"), [("3g", (23, 24, 25)), ("4g", (6, 22, 25))])
+def test_the_cuts_of_vgg19_over_the_whole_pipeline_are_those_published(
+    rank: Rank, data_folder: Path, network: str, layers: tuple[int, ...]
+) -> None:
+    """Figure 10: layers 0 to 23, 24 and 25 on 3G; 0 to 6, 7 to 22 and 23 to 25 on 4G."""
+    plan = rank(f"scission-{network}", "vgg19", "--query", "use-all-three")[0]
+    assert tiers(plan) == ["device", "edge", "cloud"]
+    blocks = tiercut.load_profile(data_folder / "scission/vgg19.json").blocks
+    assert tuple(blocks[last - 1].last_layer for last in plan["partition"]) == layers
+
+
+def test_the_two_best_plans_of_resnet50_with_the_first_edge_are_those_published(rank: Rank) -> None:
+    """Figure 15: 0.785 MB in all and most layers in the cloud, then the edge alone with 150 KB and 0.248 s."""
+    first, second = rank("scission-wired", "resnet50", "--order", "forward", "--include", "edge-vm2core", "--top", "2")
+    assert (tiers(first), round(first["bytes_sent"] / 1e6, 3)) == (["edge", "cloud"], 0.785)
+    assert (tiers(second), second["bytes_sent"]) == (["edge"], 150_000)
+    assert second["latency_s"] == pytest.approx(0.248, abs=0.001)
 
 
 def ways(plans: list[dict[str, Any]]) -> list[tuple[float, str, str]]:

@@ -141,8 +141,8 @@ def pipeline_text(
         raise InputError(origin, _missing(missing, network))
     nodes = [f"  - {{name: {quoted(each)}, tier: {tier}, device: {quoted(each)}}}" for tier, each in used]
     links = [
-        f"  - {{from: {quoted(a)}, to: {quoted(b)}, bandwidth: {network[a, b].mbps!r} Mb/s, "
-        f"latency: {network[a, b].ping_ms!r} ms}}"
+        f"  - {{from: {quoted(a)}, to: {quoted(b)}, bandwidth: {network[a, b].mbps:.15g} Mb/s, "
+        f"latency: {network[a, b].ping_ms:.15g} ms}}"
         for a, b in pairs
     ]
     parts = [

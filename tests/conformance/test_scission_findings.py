@@ -78,6 +78,27 @@ def test_the_two_best_plans_of_resnet50_with_the_first_edge_are_those_published(
     assert second["latency_s"] == pytest.approx(0.248, abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("model", "places", "same"),
+    [
+        ("inception_v3", ["edge"], False),
+        ("inception_v3", ["device", "edge", "cloud"], True),
+        ("densenet169", ["device", "edge", "cloud"], False),
+    ],
+)
+def test_the_edge_machine_decides_where_to_cut_or_not_as_published(
+    rank: Rank, model: str, places: list[str], same: bool
+) -> None:
+    """Figures 12 to 14: one edge machine or the other, where the tiers must be used."""
+    cuts = []
+    for used, other in (("edge-vm2core", "edge-2500"), ("edge-2500", "edge-vm2core")):
+        named = [flag for place in places for flag in ("--include", place)]
+        plan = rank("scission-wired", model, "--order", "forward", *named, "--exclude", other)[0]
+        assert used in plan["placement"]
+        cuts.append(plan["partition"])
+    assert (cuts[0] == cuts[1]) == same
+
+
 def ways(plans: list[dict[str, Any]]) -> list[tuple[float, str, str]]:
     return [(plan["latency_s"], str(plan["partition"]), str(plan["placement"])) for plan in plans]
 

@@ -1,126 +1,46 @@
-"""Backbones that come ready to be cut and to be given exits.
-
-So far there is one family: the residual networks for small images of He et al., "Deep Residual Learning for Image
-Recognition", section 4.2.
-"""
+"""Backbones that come ready to be cut and to be given exits, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.profiling.networks import Backbone, alexnet, inception_v3, lenet, mobilenet_v2, simulator
+from tiercut.profiling.residual import resnet
 
-__all__ = ["BACKBONES", "Backbone", "backbone", "resnet"]
-
-
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """A classifier and where it is meant to be cut.
-
-    Parameters
-    ----------
-    title
-        The name that a profile carries.
-    model
-        The functional Keras model.
-    cuts
-        Names of the layers that end a block, in order; the last of them is followed by the classifier.
-    """
-
-    title: str
-    model: Any
-    cuts: tuple[str, ...]
-
-
-def resnet(depth: int, *, classes: int = 10, input_shape: tuple[int, int, int] = (32, 32, 3)) -> Backbone:
-    """Return a residual network for small images, cut after the stem and after every residual block.
-
-    A stem convolution of 16 channels, then three stages of (depth - 2) / 6 residual blocks with 16, 32 and 64
-    channels, global average pooling and one dense layer. Where the shape changes, the shortcut is a 1x1
-    convolution. BatchNormalization has momentum 0.9, since short trainings do not settle 0.99.
-
-    Parameters
-    ----------
-    depth
-        Number of weighted layers: 20, 32, 44, 56, 110, ...
-    classes
-        Number of classes.
-    input_shape
-        Height, width and channels of the input.
-
-    Raises
-    ------
-    QuestionError
-        If `depth` is not 6n + 2.
-    """
-    import keras
-
-    units, rest = divmod(depth - 2, 6)
-    if units < 1 or rest:
-        raise QuestionError(f"a residual network of this form has 6n + 2 layers (20, 32, 44, 56, 110), not {depth}")
-    entry = keras.Input(input_shape, name="input")
-    tensor = _convolve(entry, 16, "stem")
-    cuts = ["stem"]
-    for stage, channels in enumerate((16, 32, 64), start=1):
-        for unit in range(1, units + 1):
-            name = f"stage{stage}_unit{unit}"
-            tensor = _residual(tensor, channels, stride=2 if stage > 1 and unit == 1 else 1, name=name)
-            cuts.append(name)
-    tensor = keras.layers.GlobalAveragePooling2D(name="pool")(tensor)
-    scores = keras.layers.Dense(classes, activation="softmax", name="classifier")(tensor)
-    return Backbone(f"ResNet{depth}", keras.Model(entry, scores, name=f"resnet{depth}"), tuple(cuts))
-
-
-def _convolve(
-    tensor: Any, channels: int, name: str, *, size: int = 3, stride: int = 1, activation: str | None = "relu"
-) -> Any:
-    """Add convolution, normalisation and, unless it is None, an activation; the last layer carries `name`."""
-    from keras import layers, regularizers
-
-    tensor = layers.Conv2D(
-        channels,
-        size,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        kernel_regularizer=regularizers.L2(1e-4),
-        name=f"{name}_conv",
-    )(tensor)
-    tensor = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(tensor)
-    return tensor if activation is None else layers.Activation(activation, name=name)(tensor)
-
-
-def _residual(tensor: Any, channels: int, *, stride: int, name: str) -> Any:
-    from keras import layers
-
-    inner = _convolve(tensor, channels, f"{name}_first", stride=stride)
-    inner = _convolve(inner, channels, f"{name}_second", activation=None)
-    if tensor.shape[-1] != channels:
-        tensor = _convolve(tensor, channels, f"{name}_shortcut", size=1, stride=stride, activation=None)
-    return layers.Activation("relu", name=name)(layers.Add(name=f"{name}_add")([inner, tensor]))
+__all__ = ["BACKBONES", "Backbone", "backbone"]
 
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {
-    f"resnet{depth}": lambda *, classes=10, input_shape=(32, 32, 3), depth=depth: resnet(
-        depth, classes=classes, input_shape=input_shape
-    )
-    for depth in (20, 32, 44, 56, 110)
+    **{
+        f"resnet{depth}": lambda *, classes=10, input_shape=(32, 32, 3), depth=depth: resnet(
+            depth, classes=classes, input_shape=input_shape
+        )
+        for depth in (20, 32, 44, 56, 110)
+    },
+    "mobilenetv2": mobilenet_v2,
+    "inceptionv3": inception_v3,
+    "lenet": lenet,
+    "alexnet": alexnet,
+    "simulator": simulator,
 }
 """The backbones by the name that commands take."""
 
 
-def backbone(name: str, *, classes: int = 10, input_shape: tuple[int, int, int] = (32, 32, 3)) -> Backbone:
+def backbone(name: str, *, classes: int = 10, input_shape: tuple[int, int, int] | None = None) -> Backbone:
     """Return a fresh, untrained backbone by its name, which ignores case, ``_`` and ``-``.
 
     Raises
     ------
     QuestionError
-        If there is no such backbone.
+        If there is no such backbone, or the input is too small for it.
     """
     key = name.casefold().replace("_", "").replace("-", "")
     if key not in BACKBONES:
         raise QuestionError(unknown_name("backbone", name, BACKBONES))
-    return BACKBONES[key](classes=classes, input_shape=input_shape)
+    shape = {} if input_shape is None else {"input_shape": input_shape}
+    try:
+        return BACKBONES[key](classes=classes, **shape)
+    except ValueError as error:  # Keras', where a map would have no pixels left
+        size = "x".join(map(str, input_shape or ()))
+        raise QuestionError(f"{key} cannot be built for images of {size}: {error}".splitlines()[0]) from None

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.backbones import backbone, resnet
 from tiercut.profiling.exits import attach_exits, configuration, read_branches, spread_branches
+from tiercut.profiling.residual import resnet
 
 
 def test_resnet20_gets_a_branch_after_each_of_its_ten_blocks(resnet20: Any) -> None:
@@ -107,16 +107,3 @@ def test_the_model_with_its_branches_is_saved_and_loaded_as_one_file(
     loaded = keras.saving.load_model(tmp_path / "exits.keras", compile=False, safe_mode=True)
     for ours, theirs in zip(resnet20.model(images), loaded(images), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
-
-
-def test_backbones_come_in_every_depth_of_their_family(keras: Any) -> None:
-    assert len(resnet(32).cuts) == 16
-    assert backbone("RESNET_32").title == "ResNet32"
-    with pytest.raises(QuestionError, match="not 21"):
-        resnet(21)
-    with pytest.raises(QuestionError, match="did you mean 'resnet110'"):
-        backbone("resnet111")
-
-
-def test_resnet20_has_the_published_number_of_weights(resnet20: Any) -> None:
-    assert 0.27e6 < resnet20.backbone.count_params() < 0.28e6

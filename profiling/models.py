@@ -108,7 +108,8 @@ def _by_name(name: str) -> tuple[str, Callable[..., Any]]:
     for key in BACKBONES:
         if folded(key) == folded(name):
             return key, _backbone(key)
-    message = unknown_name("model", name, [*known, *BACKBONES])
+    ours = [key for key in BACKBONES if key not in {folded(title) for title in known}]
+    message = unknown_name("model", name, [*known, *ours])
     raise QuestionError(f"{message}; a model may also be a .keras file or module:function")
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.outcome import Outcome
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.query import Query
+    from tiercut.optimizer.relive import Relived
     from tiercut.optimizer.space import Space
 
 __all__ = ["FORMAT", "Answer"]
@@ -39,6 +40,8 @@ class Answer:
         Where it is empty: which bound cannot be met, and the nearest value.
     why
         Why ``auto`` took this solver; empty where it was named.
+    lived
+        Where replay chose the plans: each with what the model says of it, and what that proves.
     """
 
     space: Space
@@ -47,6 +50,7 @@ class Answer:
     plans: tuple[Plan, ...]
     message: str = ""
     why: str = ""
+    lived: Relived | None = None
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -91,7 +95,7 @@ class Answer:
                 "why": self.why or None,
             },
             "plans": [plan.to_data(rank) for rank, plan in enumerate(self.plans, 1)],
-        }
+        } | ({} if self.lived is None else self.lived.to_data())
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""

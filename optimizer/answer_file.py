@@ -42,6 +42,7 @@ class _Answer(Document):
     problem: dict[str, Any]
     solver: dict[str, Any]
     plans: list[_Plan]
+    evaluation: dict[str, Any] | None = None
 
 
 def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1) -> Decision:

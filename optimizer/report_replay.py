@@ -14,9 +14,11 @@ from tiercut.optimizer.replay import CONFIDENCE, QUANTILES
 from tiercut.optimizer.report import share_text, table_of
 
 if TYPE_CHECKING:
+    from tiercut.optimizer.answer import Answer
+    from tiercut.optimizer.relive import Relived
     from tiercut.optimizer.replay import Replay
 
-__all__ = ["replay_tables"]
+__all__ = ["lived_table", "replay_tables"]
 
 
 def replay_tables(replay: Replay) -> Iterator[Table | Text]:
@@ -64,4 +66,32 @@ def _figures(replay: Replay) -> Table:
     for name, value in replay.quantiles.items():
         needed = f"needs {samples_needed(QUANTILES[name]):,} samples"
         table.add_row(name, needed if value is None else units.format_seconds(value), "", "")
+    return table
+
+
+def lived_table(answer: Answer, lived: Relived) -> Table:
+    """Return a row for each plan that replay chose: its figures by the samples, and the model's beside them."""
+    first = lived.plans[0]
+    kinds = {"solve": "best plan", "rank": "best plans", "frontier": f"frontier of {len(lived.plans)} plans"}
+    what = f"{kinds[answer.query.kind]} by {first.samples:,} samples of the {first.split} split"
+    table = table_of(f"{what}, of {lived.candidates:,} candidates")
+    table.add_column("#", justify="right")
+    for column in ("latency", "by the model", "accuracy", "95% interval"):
+        table.add_column(column, justify="right")
+    for column in ("by the model", "threshold"):
+        table.add_column(column, justify="right")
+    table.add_column("plan", overflow="fold")
+    for rank, each in enumerate(lived.plans, 1):
+        low, high = each.accuracy_interval()
+        exits = "" if each.lived.exits == each.lived.partition else f", exits {', '.join(map(str, each.lived.exits))}"
+        table.add_row(
+            str(rank),
+            units.format_seconds(each.lived.latency_s),
+            units.format_seconds(each.model.latency_s),
+            share_text(each.accuracy),
+            f"{100 * low:.1f}-{100 * high:.1f}",
+            share_text(each.model.accuracy),
+            each.lived.thresholds_shown,
+            Text(f"{each.lived}{exits}"),
+        )
     return table

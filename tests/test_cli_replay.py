@@ -119,3 +119,19 @@ def test_the_picture_shows_who_has_an_answer_by_when() -> None:
     assert data.right[-1] == pytest.approx(100 * seen.accuracy)
     assert data.mean == pytest.approx(1e3 * seen.mean_s)
     assert dict(data.marks) == {name: 1e3 * (value or 0.0) for name, value in seen.quantiles.items()}
+
+
+def test_a_frontier_that_was_replayed_shows_both_figures_and_can_be_read_again(call: Any, tmp_path: Path) -> None:
+    status, out, err = call("frontier", "--evaluate", "replay", "--plot", str(tmp_path / "it.png"))
+    assert status == 0
+    assert out.count("by the model") == 2
+    assert "a better plan may lie beyond" in err
+    assert (tmp_path / "it.png").stat().st_size > 5000
+    status, out, err = call("frontier", "--evaluate", "replay", "--json")
+    assert (status, err) == (0, "")
+    (tmp_path / "answer.json").write_text(out)
+    status, out, err = call("replay", str(tmp_path / "answer.json"), "--rank", "9", "--json")
+    assert status == 0, err
+    seen, told = json.loads(out), json.loads((tmp_path / "answer.json").read_text())
+    assert seen["latency"]["mean_s"] == told["plans"][8]["latency_s"]
+    assert seen["model"]["latency_s"] == told["evaluation"]["plans"][8]["model"]["latency_s"]

@@ -1,6 +1,7 @@
 """Plots in two steps: a pure function that gives the data to draw, and a thin one that draws on an axes."""
 
 from tiercut.optimizer.plots.latencies import draw_latencies, latencies_of, save_replay_plot
+from tiercut.optimizer.plots.lived import draw_lived, lived_plans, save_lived_plot
 from tiercut.optimizer.plots.plan_bars import PlanBars, add_bars_legend, bars_height, draw_plan_bars, plan_bars
 from tiercut.optimizer.plots.profile import draw_profile, save_profile_plot
 from tiercut.optimizer.plots.sensitivity import save_why_plot
@@ -13,13 +14,16 @@ __all__ = [
     "add_bars_legend",
     "bars_height",
     "draw_latencies",
+    "draw_lived",
     "draw_plan_bars",
     "draw_profile",
     "draw_trade_off",
     "draw_waterfall",
     "latencies_of",
+    "lived_plans",
     "plan_bars",
     "save_answer_plot",
+    "save_lived_plot",
     "save_profile_plot",
     "save_replay_plot",
     "save_waterfall",

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer import pricing
 from tiercut.optimizer.answer import Answer
 from tiercut.optimizer.asked import Asked, make_query, merged
 from tiercut.optimizer.build import build_problem, warn_of_bare_spans
 from tiercut.optimizer.explain import Explanation, explain_plan
 from tiercut.optimizer.frontier import pareto
 from tiercut.optimizer.placing import narrow
-from tiercut.optimizer.pricing import decide, evaluate, price
+from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.query_file import QueryFile, load_query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Profile
-from tiercut.profiling.samples import samples_of
+from tiercut.profiling.samples import SampleSplit, samples_of
 from tiercut.solvers import registry
 from tiercut.solvers.options import Options
 from tiercut.solvers.refusal import why_none
@@ -32,13 +34,14 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Kind
     from tiercut.optimizer.replay import Replay
-    from tiercut.profiling.samples import Samples, SampleSplit
+    from tiercut.profiling.samples import Samples
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
 TopologyLike: TypeAlias = Topology | str | os.PathLike[str]
 ProfileLike: TypeAlias = Profile | str | os.PathLike[str]
 QueryLike: TypeAlias = QueryFile | str | os.PathLike[str]
+Evaluation: TypeAlias = Literal["model", "replay"]
 
 
 def problem(topology: TopologyLike, profile: ProfileLike) -> Problem:
@@ -66,7 +69,14 @@ def _profile(profile: ProfileLike) -> Profile:
 
 
 def ask(
-    topology: TopologyLike, profile: ProfileLike, query: Query, *, solver: str = "auto", options: Options | None = None
+    topology: TopologyLike,
+    profile: ProfileLike,
+    query: Query,
+    *,
+    solver: str = "auto",
+    options: Options | None = None,
+    evaluate: Evaluation = "model",
+    split: SampleSplit = "profile",
 ) -> Answer:
     """Answer a question.
 
@@ -80,6 +90,10 @@ def ask(
         ``auto`` or the name of a solver.
     options
         Threads, seed, time limit, progress.
+    evaluate
+        ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them.
+    split
+        Which samples.
 
     Returns
     -------
@@ -98,6 +112,8 @@ def ask(
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
     _check(space, query)
+    if evaluate not in ("model", "replay"):
+        raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
     found, why = registry.choose(space, query) if solver == "auto" else (registry.find(solver), "")
@@ -105,10 +121,29 @@ def ask(
     plans = [price(space.problem, decision) for decision in outcome.decisions]
     if query.kind == "frontier":
         plans = pareto(
-            [evaluate(space.problem, each.decision, query.additive, query.rate_fps) for each in plans], plans
+            [pricing.evaluate(space.problem, each.decision, query.additive, query.rate_fps) for each in plans], plans
         )
+    if evaluate == "replay":
+        lived = _relived(Answer(space, query, outcome, tuple(plans), "", why), solver, options, profile, split)
+        if lived.plans or lived.message:
+            return lived
     message = "" if plans else _why_none(whole, query, found, outcome)
     return Answer(space, query, outcome, tuple(plans), message, why)
+
+
+def _relived(answer: Answer, solver: str, options: Options | None, profile: Profile, split: SampleSplit) -> Answer:
+    """Choose the plans of an answer by what recorded samples make of candidates like them."""
+    from tiercut.optimizer.recorded import Recorded
+    from tiercut.optimizer.relive import relive
+
+    def asked(query: Query) -> Sequence[Decision]:
+        found = registry.choose(answer.space, query)[0] if solver == "auto" else registry.find(solver)
+        return found.solve(answer.space, query, options or Options()).decisions
+
+    own = [plan.decision for plan in answer.plans]
+    lived = relive(answer.space, answer.query, own, asked, Recorded.of(samples_of(profile, split), split))
+    plans = tuple(each.lived for each in lived.plans)
+    return replace(answer, plans=plans, message=lived.message, lived=lived)
 
 
 def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outcome) -> str:
@@ -138,11 +173,18 @@ class Question(Asked, total=False):
         ``auto`` or the name of a solver.
     options
         Threads, seed, time limit, progress.
+    evaluate
+        ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them, and plans
+        have the figures of the samples (see `Answer.lived`).
+    split
+        Which samples: ``profile`` or ``test``.
     """
 
     query: QueryLike | None
     solver: str
     options: Options | None
+    evaluate: Evaluation
+    split: SampleSplit
 
 
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
@@ -192,7 +234,8 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
         loaded = said.under(*loaded)
         asked = dict(merged(said.asked, cast("Asked", asked)))
     query = make_query(kind, cast("Asked", asked))
-    return ask(*loaded, query, solver=question.get("solver", "auto"), options=question.get("options"))
+    who: Any = {key: question[key] for key in ("solver", "options", "evaluate", "split") if key in question}
+    return ask(*loaded, query, **who)
 
 
 def plan(

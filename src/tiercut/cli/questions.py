@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SOLVER = "Solver"
+_SAMPLES = "Recorded samples"
 
 
 def command(kind: "Kind") -> Callable[..., None]:
@@ -69,6 +70,17 @@ def command(kind: "Kind") -> Callable[..., None]:
         time_limit: Annotated[
             str | None, typer.Option(metavar="TIME", help="Stop then with the best so far.", rich_help_panel=_SOLVER)
         ] = None,
+        evaluate: Annotated[
+            str,
+            typer.Option(
+                metavar="model|replay",
+                help="replay: candidates of the model are chosen by what recorded samples make of them.",
+                rich_help_panel=_SAMPLES,
+            ),
+        ] = "model",
+        split: Annotated[
+            str, typer.Option(metavar="profile|test", help="Which samples.", rich_help_panel=_SAMPLES)
+        ] = "profile",
         plot: given.Plot = None,
         json: given.Json = False,
     ) -> None:
@@ -117,9 +129,15 @@ def command(kind: "Kind") -> Callable[..., None]:
         limit = given.quantity("--time-limit", time_limit, "time")
         with progress("scoring") as report:
             options = Options(seed=seed, workers=workers, time_limit_s=limit, progress=report)
-            answer = answer_to(*loaded, asked, solver=solver, options=options)
+            how = {"evaluate": evaluate, "split": split}
+            answer = answer_to(*loaded, asked, solver=solver, options=options, **how)  # type: ignore[arg-type]
         _present(answer, json=json)
-        if plot is not None:
+        if plot is not None and answer.lived is not None:
+            from tiercut.optimizer.plots import save_lived_plot
+
+            save_lived_plot(answer, plot)
+            note(f"drew {plot}")
+        elif plot is not None:
             from tiercut.optimizer.plots import save_answer_plot
 
             whole = None
@@ -146,6 +164,12 @@ def _print(answer: "Answer") -> None:
 
     out: Any = console()
     out.print(headline(answer))
+    if answer.lived is not None:
+        from tiercut.optimizer.report_replay import lived_table
+
+        out.print(lived_table(answer, answer.lived))
+        note(answer.lived.guarantee)
+        return
     out.print(plans_table(answer))
     if answer.query.kind == "solve":
         out.print(stages_table(answer.best))

@@ -67,11 +67,11 @@ class Setting:
 
 
 def recorded() -> Setting:
-    """Return what was recorded on one machine, with the networks that are described beside this file."""
-    return Setting(
-        profiles_in(HERE / "profiles"),
-        {name: tiercut.load_topology(HERE / "networks" / f"{name}.yaml") for name in NETWORKS},
-    )
+    """Return what was recorded on one machine for every device of the networks that are described beside this file."""
+    networks = {name: tiercut.load_topology(HERE / "networks" / f"{name}.yaml") for name in NETWORKS}
+    devices = {node.device for topology in networks.values() for node in topology.nodes}
+    profiles = profiles_in(HERE / "profiles")
+    return Setting({name: each for name, each in profiles.items() if devices <= set(each.devices)}, networks)
 
 
 def published(folder: Path) -> Setting:

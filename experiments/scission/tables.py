@@ -26,6 +26,29 @@ SHOWN = ("vgg19", "resnet50", "mobilenetv2", "inceptionv3", "densenet169")
 """The models that the paper shows."""
 
 
+IN_THE_PAPER = {
+    "xception": 13,
+    "vgg16": 21,
+    "vgg19": 24,
+    "resnet50": 23,
+    "resnet101": 40,
+    "resnet152": 57,
+    "resnet50v2": 15,
+    "resnet101v2": 15,
+    "resnet152v2": 15,
+    "inceptionv3": 18,
+    "inceptionresnetv2": 60,
+    "mobilenet": 91,
+    "mobilenetv2": 65,
+    "densenet121": 21,
+    "densenet169": 21,
+    "densenet201": 21,
+    "nasnetmobile": 4,
+    "nasnetlarge": 4,
+}
+"""Partition points that the paper's rule finds (table I)."""
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "| --- |" + " ---: |" * (len(head) - 1)
@@ -45,8 +68,9 @@ def models(setting: Setting) -> Iterator[str]:
         layers = (profile.blocks[-1].last_layer or 0) + 1
         linear = all((block.first_layer or 0) == block.last_layer for block in profile.blocks[1:])
         mega = f"{size / 2**20:.0f} MiB" if size else "-"
-        rows.append([name, mega, str(layers), str(profile.block_count - 1), "linear" if linear else "branching"])
-    return table(["model", "parameters", "layers", "partition points", "type"], rows)
+        points = [str(profile.block_count - 1), str(IN_THE_PAPER[name])]
+        rows.append([name, mega, str(layers), *points, "linear" if linear else "branching"])
+    return table(["model", "parameters", "layers", "partition points", "in the paper", "type"], rows)
 
 
 def times(setting: Setting) -> Iterator[str]:

@@ -82,6 +82,16 @@ def test_profiles_are_found_by_name_and_given_the_papers_input(
     assert {profile.input_bytes for profile in found.values()} == {150_000}
 
 
+@pytest.mark.parametrize("name", RATES)
+def test_the_links_of_the_study_are_those_of_the_ready_made_networks(name: str) -> None:
+    ours = tiercut.load_topology(ROOT / "experiments" / "scission" / "networks" / f"{name}.yaml")
+    theirs = tiercut.load_topology(f"scission-{name}")
+    names = dict(zip(theirs.node_names, ours.node_names, strict=True))
+    assert {(names[hop.sender], names[hop.receiver]): (hop.bandwidth, hop.latency) for hop in theirs.hops.values()} == {
+        (hop.sender, hop.receiver): (hop.bandwidth, hop.latency) for hop in ours.hops.values()
+    }
+
+
 def test_the_input_at_which_the_best_plan_comes_to_the_device_is_exact(
     modules: dict[str, ModuleType], setting: Any
 ) -> None:
@@ -118,7 +128,7 @@ def test_many_machines_are_copies_of_three(modules: dict[str, ModuleType], setti
 
 def test_tables_have_a_row_for_each_model_or_question(modules: dict[str, ModuleType], setting: Any) -> None:
     tables = modules["tables"]
-    assert list(tables.models(setting))[2:] == ["| resnet50 | 1 MiB | 7 | 2 | branching |"]
+    assert list(tables.models(setting))[2:] == ["| resnet50 | 1 MiB | 7 | 2 | 23 | branching |"]
     (row,) = list(tables.times(setting))[2:]
     assert row.startswith("| resnet50 | 900 ms | 1000 ms | - | 100 ms | ")
     (row,) = list(tables.inputs(setting))[2:]

@@ -21,8 +21,8 @@ Kind = Literal["block", "branch", "span", "encode", "decode", "whole"]
 Key = tuple[Kind, int, int]
 """What is timed: the kind, the first and the last block, 0-based; for encode and decode 0 is the input, i block i."""
 
-Statistic = Literal["p50", "p99", "mean"]
-STATISTICS: tuple[Statistic, ...] = ("p50", "p99", "mean")
+Statistic = Literal["p25", "p50", "p99", "mean"]
+STATISTICS: tuple[Statistic, ...] = ("p25", "p50", "p99", "mean")
 _STORED = ("mean", "p50", "p99", "iqr")
 
 
@@ -92,7 +92,9 @@ def _activations(exits: ExitModel, sample: Any) -> list[Any]:
 
 def _not_negative(times: Times) -> Times:
     """Return times in which a difference that came out below 0 by chance is 0."""
-    return replace(times, mean=max(times.mean, 0.0), p50=max(times.p50, 0.0), p99=max(times.p99, 0.0))
+    return replace(
+        times, mean=max(times.mean, 0.0), p25=max(times.p25, 0.0), p50=max(times.p50, 0.0), p99=max(times.p99, 0.0)
+    )
 
 
 def _bind(function: Callable[[Any], object], argument: Any) -> Callable[[], object]:
@@ -131,7 +133,9 @@ def device_record(times: dict[Key, Times], count: int, *, statistic: Statistic =
         sums of times weighted by the share of samples that get there, and medians of many short runs nearly add
         up, while a sum of 99th percentiles describes a run in which every piece meets its worst moment at once.
         On a machine that does other things too, the 99th percentile also says more about those than about the
-        model, and is known far less precisely, so that a solver would choose among its chance differences.
+        model, and is known far less precisely, so that a solver would choose among its chance differences. Where the
+        machine is never quiet the lower quartile says most about the model: what others do only ever adds time
+        (Chen and Revels, "Robust benchmarking in noisy environments", HPEC 2016, take the minimum for that reason).
     """
 
     def row(kind: Kind, which: str, places: range) -> list[float | None]:

@@ -13,7 +13,7 @@ from tiercut import documents
 from tiercut.documents import Document, Key
 from tiercut.profiling.checks import profile_faults
 
-__all__ = ["FORMAT", "Block", "Codec", "Device", "Exits", "Profile"]
+__all__ = ["FORMAT", "Block", "Codec", "Device", "Exits", "Profile", "SpanCheck"]
 
 FORMAT = "tiercut.profile/1"
 
@@ -57,6 +57,14 @@ class Exits(Document):
     )
 
 
+class SpanCheck(Document):
+    """A span that was timed only to see how near the time comes that is put together for it."""
+
+    blocks: list[int] = Field(min_length=2, max_length=2, description="first and last, 1-based")
+    timed_s: Seconds
+    predicted_s: Seconds
+
+
 class Device(Document):
     """The times of one device, in seconds; N blocks."""
 
@@ -86,6 +94,9 @@ class Device(Document):
     encode_s: TimesOrNone | None = Field(default=None, description="tensor to bytes; index 0 is the input")
     decode_s: TimesOrNone | None = Field(default=None, description="bytes to tensor; index 0 is the input")
     span_method: str = Field(default="", description="how span_s was found")
+    span_check: list[SpanCheck] = Field(
+        default_factory=list, description="spans of span_s timed besides, drawn at random"
+    )
     whole_model_s: Seconds | None = None
     whole_model_mean_s: Seconds | None = None
     whole_model_p50_s: Seconds | None = None

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.blocks import Block, find_blocks
-from tiercut.profiling.device import Statistic, device_record
+from tiercut.profiling.device import Key, Statistic, device_record
 from tiercut.profiling.files import load_profile, save_profile
 from tiercut.profiling.graph import tensor_bytes
 from tiercut.profiling.machine import Watch, describe_machine
@@ -20,14 +20,15 @@ from tiercut.profiling.merging import check_same_model, replaced
 from tiercut.profiling.models import LoadedModel, load_model
 from tiercut.profiling.profile import FORMAT, Device, Profile
 from tiercut.profiling.runtime import describe_framework, start_framework, versions
+from tiercut.profiling.spans import draw_spans
 from tiercut.profiling.stress import stressed
-from tiercut.profiling.timing import Effort
+from tiercut.profiling.timing import Effort, Times
 
 __all__ = ["EFFORT", "Progress", "Recorded", "Wanted", "record_model"]
 
 log = logging.getLogger(__name__)
 
-EFFORT = Effort(runs=100, least=10, precision=0.02, burst=5, warm_up=1, limit_s=40.0)
+EFFORT = Effort(runs=100, least=10, precision=0.02, burst=2, warm_up=1, limit_s=40.0)
 """Enough for a median that is known to 2 %, and at most 40 s for a model."""
 
 Progress = Callable[[str, int, int], None]
@@ -64,6 +65,9 @@ class Wanted:
         How often everything is timed.
     statistic
         Which statistic of the runs stands in the profile.
+    check
+        How many spans, drawn at random, to time besides those that are needed, so that the profile says how near
+        the times of spans that were put together come.
     redo
         Whether to time a device again that the profile has already.
     """
@@ -80,11 +84,14 @@ class Wanted:
     stress: Mapping[str, float] = field(default_factory=dict)
     effort: Effort = EFFORT
     statistic: Statistic = "p50"
+    check: int = 0
     redo: bool = False
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise QuestionError(f"there must be at least 1 sample in a batch, got {self.batch}")
+        if self.check < 0:
+            raise QuestionError(f"the number of spans to check must be 0 or more, got {self.check}")
         if not self.device:
             raise QuestionError("the device needs a name")
 
@@ -200,11 +207,13 @@ def _timed(blocks: Sequence[Block], wanted: Wanted, threads: int, progress: Prog
     """Time everything and return what the profile says of this device."""
     import keras
 
+    drawn = draw_spans(len(blocks), wanted.check)
     with stressed(wanted.stress):
         watch = Watch()
         measured = time_blocks(
             blocks,
             wanted.effort,
+            also=drawn,
             batch=wanted.batch,
             jit=wanted.jit,
             calm=not wanted.stress,
@@ -212,6 +221,8 @@ def _timed(blocks: Sequence[Block], wanted: Wanted, threads: int, progress: Prog
             building=lambda done, most: progress("build", done, most),
         )
         load, told = watch.figures(), watch.describe()
+    needed = {key: each for key, each in measured.times.items() if key[0] != "span" or key[1:] not in drawn}
+    rows = device_record(needed, len(blocks), statistic=wanted.statistic)
     samples = "batches of one sample" if wanted.batch == 1 else f"batches of {wanted.batch} samples"
     return {
         "description": f"{describe_machine()}, {threads} thread{'s' * (threads != 1)}; {told}; {samples}",
@@ -224,7 +235,22 @@ def _timed(blocks: Sequence[Block], wanted: Wanted, threads: int, progress: Prog
         "load": load,
         "precision": round(min(measured.precision, 1.0), 4),
         "set_aside": round(measured.set_aside, 4),
-    } | device_record(dict(measured.times), len(blocks), statistic=wanted.statistic)
+        "span_check": _checked(measured.times, drawn, rows["span_s"], wanted.statistic),
+    } | rows
+
+
+def _checked(
+    times: Mapping[Key, Times], drawn: Sequence[tuple[int, int]], rows: Sequence[Sequence[float]], statistic: Statistic
+) -> list[dict[str, Any]]:
+    """Return what the profile says of the spans that were timed only to be compared."""
+    return [
+        {
+            "blocks": [first + 1, last + 1],
+            "timed_s": float(getattr(times["span", first, last], statistic)),
+            "predicted_s": rows[first][last - first],
+        }
+        for first, last in drawn
+    ]
 
 
 def _check_settings(found: Device, wanted: Wanted, threads: int, target: Path) -> None:

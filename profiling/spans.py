@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from tiercut.errors import QuestionError
 
-__all__ = ["ALL_TIMED", "TILED", "all_spans", "complete", "needed_spans"]
+__all__ = ["ALL_TIMED", "TILED", "all_spans", "complete", "draw_spans", "needed_spans"]
 
 Span = tuple[int, int]
 """First and last block, 0-based and both included."""
@@ -47,6 +49,13 @@ def needed_spans(count: int) -> tuple[Span, ...]:
         found |= {(first, first + width - 1) for first in range(0, count - width + 1, width)}
         width *= RADIX
     return tuple(sorted(found))
+
+
+def draw_spans(count: int, number: int, *, seed: int = 0) -> tuple[Span, ...]:
+    """Return spans drawn at random among those that need not be timed, each as likely as another."""
+    spare = sorted(set(all_spans(count)) - set(needed_spans(count)))
+    chosen = np.random.default_rng(seed).permutation(len(spare))[:number]
+    return tuple(spare[place] for place in sorted(chosen))
 
 
 def complete(timed: Mapping[Span, float], count: int) -> tuple[list[list[float]], str]:

@@ -32,12 +32,13 @@ class Times:
     ----------
     runs
         How many there were.
-    mean, p50, p99, iqr
-        Mean, median, 99th percentile, and the distance between the quartiles.
+    mean, p25, p50, p99, iqr
+        Mean, lower quartile, median, 99th percentile, and the distance between the quartiles.
     """
 
     runs: int
     mean: float
+    p25: float
     p50: float
     p99: float
     iqr: float
@@ -111,7 +112,7 @@ class Effort:
 def summarise(seconds: NDArray[np.float64]) -> Times:
     """Return the statistics of a call's runs, in any order; there must be at least one."""
     low, middle, high, tail = np.percentile(seconds, [25, 50, 75, 99])
-    return Times(len(seconds), float(np.mean(seconds)), float(middle), float(tail), float(high - low))
+    return Times(len(seconds), float(np.mean(seconds)), float(low), float(middle), float(tail), float(high - low))
 
 
 def median_uncertainty(seconds: NDArray[np.float64]) -> float:

@@ -15,7 +15,10 @@ __all__ = ["CALM", "LEAST_KEPT", "calm", "waiting_clock"]
 _TASKS = Path("/proc/self/task")
 
 CALM = 0.02
-"""A run counts as undisturbed where its threads have waited for less than this share of its time."""
+"""A run counts as undisturbed where its threads have waited for less than this share of its time ..."""
+
+HANDOVER_S = 0.5e-3
+"""... or for less than threads wait for each other anyway, when one hands work to the next; less than a time slice."""
 
 LEAST_KEPT = 0.25
 """The share of runs that is kept in any case: those that were disturbed least."""
@@ -55,7 +58,7 @@ def calm(seconds: NDArray[np.float64], waited: NDArray[np.float64]) -> NDArray[n
     waited
         What its threads waited in it, float64[runs].
     """
-    share = waited / np.maximum(seconds, 1e-12)
-    limit = max(CALM, float(np.quantile(share, LEAST_KEPT, method="inverted_cdf")))
-    kept: NDArray[np.float64] = seconds[share <= limit]
+    disturbed = np.where(waited <= HANDOVER_S, 0.0, waited / np.maximum(seconds, 1e-12))
+    limit = max(CALM, float(np.quantile(disturbed, LEAST_KEPT, method="inverted_cdf")))
+    kept: NDArray[np.float64] = seconds[disturbed <= limit]
     return kept

@@ -13,7 +13,7 @@ from tiercut.profiling.timing import Effort, Runs
 
 
 def _times(seconds: float) -> Times:
-    return Times(runs=7, mean=seconds + 0.1, p50=seconds, p99=seconds + 0.9, iqr=0.01)
+    return Times(runs=7, mean=seconds + 0.1, p25=seconds - 0.1, p50=seconds, p99=seconds + 0.9, iqr=0.01)
 
 
 @pytest.fixture

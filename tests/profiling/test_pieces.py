@@ -69,12 +69,7 @@ def test_blocks_that_are_not_there_are_refused(resnet20: Any) -> None:
             span(resnet20.blocks, first, last)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [("VGG16", 32), ("MobileNet", 32), ("MobileNetV2", 32), ("ResNet50V2", 32), ("DenseNet121", 32), ("Xception", 71)],
-)
-def test_two_pieces_of_an_application_give_the_answer_of_the_whole(keras: Any, name: str, size: int) -> None:
+def _check_every_cut(keras: Any, name: str, size: int) -> None:
     keras.utils.clear_session()
     keras.utils.set_random_seed(4)
     model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
@@ -85,3 +80,28 @@ def test_two_pieces_of_an_application_give_the_answer_of_the_whole(keras: Any, n
     for cut in range(len(blocks) - 1):
         second = span(blocks, cut + 1, len(blocks) - 1)
         np.testing.assert_allclose(_answer(second, outputs[cut]), whole, rtol=0, atol=1e-6)
+
+
+OTHERS = [
+    ("NASNetMobile", 32),
+    ("MobileNet", 32),
+    ("MobileNetV2", 32),
+    ("MobileNetV3Small", 32),
+    ("ResNet50", 32),
+    ("ResNet50V2", 32),
+    ("DenseNet121", 32),
+    ("EfficientNetB0", 32),
+    ("Xception", 71),
+    ("InceptionV3", 75),
+    ("InceptionResNetV2", 75),
+]
+
+
+def test_two_pieces_of_an_application_give_the_answer_of_the_whole_for_every_cut(keras: Any) -> None:
+    _check_every_cut(keras, "VGG16", 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), OTHERS)
+def test_two_pieces_of_eleven_more_architectures_do_so_too(keras: Any, name: str, size: int) -> None:
+    _check_every_cut(keras, name, size)

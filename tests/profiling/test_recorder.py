@@ -135,6 +135,18 @@ def test_bytes_and_operations_are_those_of_the_whole_batch(tmp_path: Path) -> No
         record_model(THREE, tmp_path / "one", replace(QUICK, device="there", batch=4))
 
 
+def test_spans_that_are_checked_stand_beside_what_was_put_together_for_them(tmp_path: Path) -> None:
+    path = record_model("chains_for_tests:nine", tmp_path, replace(QUICK, check=5, statistic="p25")).path
+    here = load_profile(path).devices["here"]
+    assert here.span_method == TILED
+    assert len(here.span_check) == 5
+    for checked in here.span_check:
+        first, last = checked.blocks
+        assert (first - 1, last - 1) not in needed_spans(9)
+        assert checked.predicted_s == (here.span_s or [])[first - 1][last - first]
+        assert checked.timed_s > 0
+
+
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match="at least 1 sample"):
         Wanted(batch=0)

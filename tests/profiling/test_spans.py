@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.spans import ALL_TIMED, FEW_BLOCKS, TILED, all_spans, complete, needed_spans
+from tiercut.profiling.spans import ALL_TIMED, FEW_BLOCKS, TILED, all_spans, complete, draw_spans, needed_spans
 
 
 @pytest.mark.parametrize("count", [1, 2, FEW_BLOCKS])
@@ -45,10 +45,9 @@ def test_three_blocks_by_hand() -> None:
     assert rows[1][1] == times[1, 2]
 
 
-@given(st.integers(7, 80), st.data())
-def test_spans_whose_parts_only_share_what_is_between_neighbours_come_out_exactly(
-    count: int, data: st.DataObject
-) -> None:
+@settings(max_examples=40, deadline=None)
+@given(st.integers(7, 40), st.data())
+def test_spans_that_save_something_only_between_neighbours_come_out_exactly(count: int, data: st.DataObject) -> None:
     alone = data.draw(st.lists(st.floats(1, 100), min_size=count, max_size=count))
     saved = data.draw(st.lists(st.floats(-0.5, 0.5), min_size=count - 1, max_size=count - 1))
 
@@ -64,6 +63,15 @@ def test_a_span_takes_at_least_as_long_as_its_longest_piece() -> None:
     times = {(k, k): 1.0 for k in range(7)} | {(k, k + 1): 0.1 for k in range(6)} | {(0, 3): 1.0, (0, 6): 1.0}
     rows, _ = complete(times, 7)
     assert rows[4][2] == 1.0
+
+
+def test_spans_to_check_are_drawn_among_those_that_are_not_timed_and_by_their_seed() -> None:
+    drawn = draw_spans(30, 20)
+    assert len(set(drawn)) == 20
+    assert not set(drawn) & set(needed_spans(30))
+    assert drawn == draw_spans(30, 20)
+    assert drawn != draw_spans(30, 20, seed=1)
+    assert draw_spans(4, 20) == ()
 
 
 def test_spans_without_the_times_of_all_neighbours_are_refused() -> None:

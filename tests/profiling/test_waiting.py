@@ -18,6 +18,11 @@ def test_runs_in_which_nobody_else_was_on_the_processor_count() -> None:
     np.testing.assert_array_equal(calm(seconds, waited), [1.0, 1.1, 1.2])
 
 
+def test_threads_that_wait_for_each_other_a_little_are_no_disturbance() -> None:
+    seconds = np.array([3e-4, 4e-4, 3e-3])
+    np.testing.assert_array_equal(calm(seconds, np.array([1e-4, 2e-4, 2.7e-3])), seconds[:2])
+
+
 def test_a_quarter_counts_even_where_every_run_was_disturbed() -> None:
     seconds = np.array([4.0, 2.0, 8.0, 6.0, 5.0, 3.0, 9.0, 7.0])
     waited = seconds * np.array([0.5, 0.1, 0.9, 0.6, 0.5, 0.2, 0.9, 0.7])

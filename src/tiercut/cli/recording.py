@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 _TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset: trained with exits"
+
+
+class Measured(StrEnum):
+    """Which statistic of many runs counts as the time."""
+
+    p25 = "p25"
+    p50 = "p50"
+    p99 = "p99"
+    mean = "mean"
 
 
 def profile(
@@ -65,6 +75,12 @@ def profile(
         str | None,
         typer.Option(metavar="TIME", help="Of timing a model.", show_default="40 s", rich_help_panel=_TIMING),
     ] = None,
+    check: Annotated[
+        int, typer.Option(min=0, help="Spans to time besides, to see how near others come.", rich_help_panel=_TIMING)
+    ] = 0,
+    statistic: Annotated[
+        Measured, typer.Option(help="Of the runs: what the profile calls the time.", rich_help_panel=_TIMING)
+    ] = Measured.p50,
     redo: Annotated[
         bool, typer.Option("--redo", help="Time a device that is recorded already again.", rich_help_panel=_TIMING)
     ] = False,
@@ -109,6 +125,8 @@ def profile(
         jit=jit_compile,
         stress=parse_stress(stress) if stress else {},
         effort=_effort(runs, precision, given.quantity("--limit", limit, "time")),
+        statistic=statistic.value,
+        check=check,
         redo=redo,
     )
     if on is not None:
@@ -164,7 +182,8 @@ def _record_there(models: Sequence[str], output: Path, wanted: Wanted, host: str
 
     options = ["--device", wanted.device, "--rule", wanted.rule, "--batch", str(wanted.batch)]
     options += ["--runs", str(wanted.effort.runs), "--precision", str(wanted.effort.precision)]
-    options += ["--limit", f"{wanted.effort.limit_s} s"]
+    options += ["--limit", f"{wanted.effort.limit_s} s", "--check", str(wanted.check)]
+    options += ["--statistic", wanted.statistic]
     if wanted.size is not None:
         options += ["--input-size", "x".join(map(str, wanted.size))]
     for name in ("weights", "threads", "backend"):

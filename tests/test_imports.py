@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from support.checkout import ROOT, project_files, rooms
 
+import tiercut
+
 PACKAGE = ROOT / "src" / "tiercut"
 EVERY_ROOM = {"optimizer", "profiling", "solvers", "topologies"}
 MAY_IMPORT = {
@@ -136,6 +138,17 @@ def test_nothing_imports_a_room_by_its_bare_name() -> None:
         if name.split(".")[0] in EVERY_ROOM | {""}
     ]
     assert not wrong, "write import tiercut.optimizer, not import optimizer, and no relative imports"
+
+
+def test_experiments_use_the_public_names_alone() -> None:
+    public = {"tiercut", *(f"tiercut.{name}" for name in tiercut.__all__)}
+    wrong = [
+        f"{path}:{line}: {name}"
+        for path in sorted((ROOT / "experiments").rglob("*.py"))
+        for line, name in imports(path)
+        if name.split(".")[0] == "tiercut" and name not in public
+    ]
+    assert not wrong
 
 
 def test_import_tiercut_costs_nothing() -> None:

@@ -1,101 +1,155 @@
-"""Where trimming, several exits and backward placements win, on the recorded ResNet-20 (the Joint model, section 3.3).
+"""Evaluate the study of the Joint model: how good its estimates are, and how common its four cases.
 
-For each accuracy bound the least latency is found in the whole space, and in the space without one of its freedoms.
-Run ``python experiments/joint/run.py``; the table in README.md is what it prints.
+``python experiments/joint/run.py`` prints the tables of README.md; ``--plots FOLDER`` draws its pictures, and ``--data
+FOLDER`` compares with published measurements too (by default those under ``TIERCUT_DATA``).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
+import argparse
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+from drawing import clouds, draw_cases, draw_validation, heats
+from four_cases import CASES, conditions, examples, questions, shares
+from published import cascades, compare
+from trainings import SETTINGS, Trainings, archive_of, partitionings
+from validation import Table, against_recording, against_trainings, summary
 
 import tiercut
-from tiercut import Answer, Query
 
-CONDITIONS: dict[str, tuple[str, dict[str, dict[str, float]]]] = {
-    "mobile": ("mobile", {}),
-    "iot": ("iot", {}),
-    "iot with a better device": ("iot", {"slowdown": {"raspberry": 20.0}, "bandwidth": {"raspberry-micro": 12.5e6}}),
-}
-"""Topologies, and what is changed in them: the last has a device five times as fast, on 100 Mb/s."""
+PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
+"""The recorded networks, and what to call them."""
 
-PROFILE = "resnet20-digits32"
-BOUNDS = (0.40, 0.68, 0.90, 0.93, 0.967, 0.9672, 0.975, 0.98, 0.983, 0.985, 0.9875)
+THRESHOLDS = [place / 20 for place in range(1, 21)]
 
-WITHOUT: dict[str, dict[str, object]] = {
-    "trimming or exits": {"exits": "final"},
-    "several exits": {"most_partitions": 1},
-    "going backward": {"order": "forward"},
-}
-"""What each freedom is taken away by."""
+DRAWN = 28
+"""Partitionings drawn for what needs no training: as many as in the paper."""
 
 
 def main() -> None:
-    """Print a table for each topology, and how often each freedom shows on the frontier."""
-    for topology in CONDITIONS:
-        print(f"\n### {topology}\n")
-        print("| accuracy ≥ | best plan | latency | " + " | ".join(f"without {name}" for name in WITHOUT) + " |")
-        print("| --- | --- | --- |" + " --- |" * len(WITHOUT))
-        for bound in BOUNDS:
-            print(row(topology, bound))
-        print(f"\n{frontier_of(topology)}")
-        for name, rule in WITHOUT.items():
-            print(f"- {most(topology, name, rule)}")
+    """Print every table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("TIERCUT_DATA"), help="published measurements")
+    parser.add_argument("--plots", type=Path, help="folder for the pictures")
+    parser.add_argument("--bounds", type=int, default=40, help="bounds of each kind in the sweep")
+    given = parser.parse_args()
+    print("\n### Accuracy of every branch\n")
+    print(depth())
+    recorded, trained = validation()
+    print("\n### The same network, its branches used in part\n")
+    print(table(recorded))
+    print("\n### Networks trained with their exits alone\n")
+    print(table(trained))
+    if given.data:
+        print("\n### Published networks\n")
+        print(table(published(Path(given.data) / "joint")))
+    asked = sweep(given.bounds)
+    print("\n### How often\n")
+    print(common(asked))
+    print("\n### Where each saves most\n")
+    print("\n".join(line for name, rows in asked.items() for line in found(name, rows)))
+    if given.plots:
+        given.plots.mkdir(parents=True, exist_ok=True)
+        panels = {name: clouds(rows, name) for name, rows in trained.items()}
+        draw_validation(panels).savefig(given.plots / "validation.png", dpi=110)
+        draw_cases([row for name, rows in asked.items() for row in heats(rows, name)]).savefig(
+            given.plots / "cases.png", dpi=90
+        )
 
 
-def row(topology: str, bound: float) -> str:
-    """Return one line of the table: the best plan, and how much slower the best is without each freedom."""
-    query = Query(min_accuracy=bound)
-    best = ask(topology, query).best
-    worse = [
-        slower(ask(topology, replace(query, **rule)), best.latency_s)  # type: ignore[arg-type]
-        for rule in WITHOUT.values()
+def depth() -> str:
+    """Return a table of the accuracy of every branch of what was trained, and of the recorded networks."""
+    lines = ["| network | trained | measured on | " + " | ".join(map(str, range(1, 11))) + " |"]
+    lines.append("| --- | --- | --- " + "| ---: " * 10 + "|")
+    for name, file in PROFILES.items():
+        exits = tiercut.load_profile(file).exits
+        lines.append(_percent(f"| {name} | jointly | profile split ", exits.accuracy))
+        archive = archive_of(file.removeprefix("resnet20-"))
+        trainings = Trainings.read(archive) if archive.exists() else None
+        if trainings is None or (separate := trainings.separate("test")) is None:
+            continue
+        lines.append(_percent(f"| {name} | jointly | test split ", trainings.correct("all", "test").mean(axis=0)))
+        lines.append(_percent(f"| {name} | each by itself | test split ", separate))
+    return "\n".join(lines)
+
+
+def _percent(head: str, shares: Iterable[float]) -> str:
+    return head + "".join(f"| {share:.1%} " for share in shares) + "|"
+
+
+def validation() -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Return, by data set, how estimates compare with the recorded network and with trained ones."""
+    recorded, trained = {}, {}
+    for dataset in SETTINGS:
+        if not archive_of(dataset).exists():
+            continue
+        trainings = Trainings.read(archive_of(dataset))
+        profile, test = (
+            Table(trainings.entropy("all", split), trainings.correct("all", split)) for split in ("profile", "test")
+        )
+        recorded[dataset] = against_recording(profile, test, THRESHOLDS, partitionings(DRAWN))
+        networks = {
+            blocks: Table(trainings.entropy(name, "test"), trainings.correct(name, "test"))
+            for name, blocks in trainings.partitionings()
+        }
+        if networks:
+            trained[dataset] = against_trainings(profile, trainings.separate("profile"), networks, THRESHOLDS)
+    return recorded, trained
+
+
+def published(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return, by network, how estimates compare with what its authors' test samples did."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tiercut.TiercutWarning)  # of the published rates, one of which falls with depth
+        return {profile.name: compare(profile, rows) for profile, rows in cascades(folder)}
+
+
+def table(rows: dict[str, pd.DataFrame]) -> str:
+    """Return a table of errors in points of a percent."""
+    lines = ["| network | against | estimator | points | slope | R² | bias | mean | worst | rates: mean | worst |"]
+    lines.append("| --- | --- | --- " + "| ---: " * 8 + "|")
+    for name, each in rows.items():
+        for row in summary(each).itertuples():
+            errors = (row.mean, row.worst, row.rate_mean, row.rate_worst)
+            figures = " | ".join([f"{row.bias * 100:+.2f}", *(f"{error * 100:.2f}" for error in errors)])
+            cells = f"{row.estimator} | {row.points} | {row.slope:.3f} | {row.r2:.3f} | {figures}"
+            lines.append(f"| {name} | {row.truth} | {cells} |")
+    return "\n".join(lines)
+
+
+def sweep(bounds: int) -> dict[str, pd.DataFrame]:
+    """Return the questions of the sweep with their answers, by network."""
+    return {name: questions(tiercut.load_profile(file), conditions(), bounds) for name, file in PROFILES.items()}
+
+
+def common(asked: dict[str, pd.DataFrame]) -> str:
+    """Return a table of how common each case is."""
+    lines = [
+        "| network | topology | " + " | ".join(f"{case}: {name}" for case, name in CASES.items()) + " | questions |"
     ]
-    return f"| {bound:g} | {best} | {best.latency_s * 1e3:.2f} ms | " + " | ".join(worse) + " |"
+    lines.append("| --- | --- " + "| ---: " * (len(CASES) + 1) + "|")
+    for name, rows in asked.items():
+        for topology, row in shares(rows).iterrows():
+            cells = " | ".join(f"{row[case]:.1%}" for case in CASES)
+            lines.append(f"| {name} | {topology} | {cells} | {row['questions']:.0f} |")
+    return "\n".join(lines)
 
 
-def slower(answer: Answer, latency_s: float) -> str:
-    """Return by how much an answer is slower than a latency, in percent."""
-    if not answer.plans:
-        return "impossible"
-    extra = answer.best.latency_s / latency_s - 1
-    return "=" if extra < 1e-9 else f"+{extra:.2%}"
-
-
-def frontier_of(topology: str) -> str:
-    """Return a sentence that counts the plans of the frontier by what they make use of."""
-    answer = ask(topology, Query(kind="frontier"))
-    place = {name: index for index, name in enumerate(answer.space.problem.nodes)}
-    last = answer.space.problem.block_count
-    trimmed = sum(plan.partition[-1] < last for plan in answer)
-    several = sum(len(plan.exits) > 1 for plan in answer)
-    backward = sum(any(place[after] < place[before] for before, after in pairwise(plan.placement)) for plan in answer)
-    return (
-        f"Of the {len(answer)} plans on the frontier of {topology}, {trimmed} are trimmed, "
-        f"{several} have several exits and {backward} go backward."
-    )
-
-
-def most(topology: str, name: str, rule: dict[str, object]) -> str:
-    """Return a sentence that says at which accuracy of the frontier a freedom saves most."""
-    found = []
-    for plan in ask(topology, Query(kind="frontier")):
-        query = Query(min_accuracy=plan.accuracy)
-        answer = ask(topology, replace(query, **rule))  # type: ignore[arg-type]
-        if answer.plans:
-            found.append((answer.best.latency_s / ask(topology, query).best.latency_s - 1, plan))
-    extra, plan = max(found, key=lambda pair: pair[0])
-    if extra < 1e-9:
-        return f"{name}: never missed where it can be done without"
-    lane = "" if plan.threshold is None else f", threshold {plan.threshold:g}"
-    takes = f"{plan}{lane} takes {plan.latency_s * 1e3:.2f} ms"
-    return f"without {name}: +{extra:.2%} at accuracy ≥ {plan.accuracy:.4f}, where {takes}"
-
-
-def ask(topology: str, query: Query) -> Answer:
-    """Answer a question about the recorded network."""
-    name, changes = CONDITIONS[topology]
-    return tiercut.ask(tiercut.load_topology(name).with_changes(**changes), PROFILE, query)  # type: ignore[arg-type]
+def found(name: str, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each case: the question on accuracy in which it saves most."""
+    for case, row in examples(rows).items():
+        plan = row["plan"]
+        threshold = "" if plan.threshold is None else f", threshold {plan.threshold:g}"
+        takes = f"{plan}{threshold}: {plan.latency_s * 1e3:.2f} ms"
+        where = f"{row['condition']}, accuracy ≥ {row['bound']:.4f}"
+        gain = f"without it {row[f'{case} gain']:+.1%}"
+        if case == "IV":
+            gain = f"for the last machine {row['other']}, and the first plan takes {row['IV gain']:+.1%}"
+        yield f"- {case}, {name}: {where}: {takes}; {gain}"
 
 
 if __name__ == "__main__":

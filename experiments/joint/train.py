@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from trainings import SETTINGS, Setting, Trainings, archive_of, partitionings
 
+import tiercut
+
 NETWORK = "resnet20"
 
 
@@ -41,38 +43,29 @@ def main() -> None:
 
 
 def names(setting: Setting) -> list[str]:
-    """Return the trainings of a setting in the order in which they are done: ``all``, then blocks such as ``3-9-10``."""
+    """Return the trainings of a setting in their order: ``all``, then blocks such as ``3-9-10``."""
     alone = [(block,) for block in range(1, 11)] if setting.separate else []
-    return ["all", *("-".join(map(str, blocks)) for blocks in (*alone, *partitionings(setting)))]
+    return ["all", *("-".join(map(str, blocks)) for blocks in (*partitionings(setting.partitionings), *alone))]
 
 
 def trainer(dataset: str, setting: Setting, work: Path) -> Callable[[str], Mapping[str, NDArray[Any]]]:
     """Return what does a training by its name, and returns entropies and hits on the profile and the test split."""
     import keras
 
-    from tiercut.profiling.backbones import backbone
-    from tiercut.profiling.configurations import fine_tune
-    from tiercut.profiling.data import load_dataset
-    from tiercut.profiling.exits import attach_exits
-    from tiercut.profiling.recording import record_samples
-    from tiercut.profiling.runtime import start_framework
-    from tiercut.profiling.training import Schedule
-
-    start_framework(1)
-    data = load_dataset(dataset, seed=0)
-    schedule = Schedule(setting.epochs, setting.batch, setting.learning_rate, setting.shift)
+    data = tiercut.load_dataset(dataset, seed=0)
+    schedule = tiercut.Schedule(setting.epochs, setting.batch, setting.learning_rate, setting.shift)
     keras.utils.set_random_seed(0)
-    made = backbone(NETWORK, classes=data.classes)
-    exits = attach_exits(made.model, cuts=made.cuts)
+    made = tiercut.backbone(NETWORK, classes=data.classes)
+    exits = tiercut.attach_exits(made.model, cuts=made.cuts)
 
     def train(name: str) -> Mapping[str, NDArray[Any]]:
         blocks = range(1, 11) if name == "all" else [int(part) for part in name.split("-")]
         kept = work / dataset / f"{name}.npz"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        model = fine_tune(exits, list(blocks), data.train, schedule, fresh=True, checkpoint=kept)
+        model = tiercut.fine_tune(exits, list(blocks), data.train, schedule, fresh=True, checkpoint=kept)
         arrays: dict[str, NDArray[Any]] = {}
-        for split in ("profile", "test"):
-            samples = record_samples(model, getattr(data, split), batch=250)
+        for split in ("test",) if "-" in name else ("profile", "test"):
+            samples = tiercut.record_samples(model, getattr(data, split), batch=250)
             arrays[f"{split}_entropy"] = samples.entropy[:, model.present].astype(np.float16)
             arrays[f"{split}_correct"] = samples.correct[:, model.present]
         kept.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,14 +42,14 @@ SETTINGS = {
 """By data set."""
 
 
-def partitionings(setting: Setting, *, blocks: int = 10, seed: int = 0) -> list[tuple[int, ...]]:
+def partitionings(count: int, *, blocks: int = 10, seed: int = 0) -> list[tuple[int, ...]]:
     """Return different partitionings drawn at random, each as the last blocks of its two to four partitions, P.
 
     One partition alone is no partitioning here: it is a branch that is trained by itself.
     """
     rng = np.random.default_rng(seed)
     found: dict[tuple[int, ...], None] = {}
-    while len(found) < setting.partitionings:
+    while len(found) < count:
         ends = rng.choice(blocks, size=rng.integers(2, 5), replace=False) + 1
         found[tuple(sorted(map(int, ends)))] = None
     return list(found)
@@ -67,8 +67,8 @@ class Trainings:
     Parameters
     ----------
     arrays
-        By ``NAME/profile_entropy``, ``NAME/profile_correct``, ``NAME/test_entropy``, ``NAME/test_correct``, where NAME is
-        ``all`` for the network with every branch, or the blocks that have one, such as ``3-9-10``: float16 normalised
+        By ``NAME/SPLIT_entropy`` and ``NAME/SPLIT_correct``, where NAME is ``all`` for the network with every branch,
+        or the blocks that have one, such as ``3-9-10``, and SPLIT is ``profile`` or ``test``: float16 normalised
         entropies and bool hits, [samples, branches].
     """
 
@@ -76,10 +76,12 @@ class Trainings:
 
     @classmethod
     def read(cls, path: Path) -> Trainings:
+        """Read what `write` wrote."""
         with np.load(path, allow_pickle=False) as archive:
             return cls({name: archive[name] for name in archive.files})
 
     def write(self, path: Path) -> None:
+        """Write everything into one archive, whole."""
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".partial")
         with fresh.open("wb") as stream:
@@ -101,3 +103,17 @@ class Trainings:
     def correct(self, name: str, split: str) -> NDArray[np.bool_]:
         """Return the hits of a training on the profile or test split."""
         return self.arrays[f"{name}/{split}_correct"]
+
+    def partitionings(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield name and blocks of every network that was trained with several branches, but not with all."""
+        names = {key.partition("/")[0]: None for key in self.arrays}
+        for name in names:
+            if "-" in name:
+                yield name, tuple(map(int, name.split("-")))
+
+    def separate(self, split: str, *, blocks: int = 10) -> NDArray[np.float64] | None:
+        """Return the accuracy of every branch trained by itself, NaN where it was not; None if none was."""
+        names = [str(block) for block in range(1, blocks + 1)]
+        if not any(self.has(name) for name in names):
+            return None
+        return np.array([self.correct(name, split).mean() if self.has(name) else np.nan for name in names])

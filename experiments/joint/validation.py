@@ -1,10 +1,9 @@
-"""How near the estimates of accuracy and exit rates are to what networks do (the Joint model, section 3.2, figure 3)."""
+"""How near estimates of accuracy and exit rates are to what networks do (the Joint model, section 3.2, figure 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ class Table:
 
 
 def lived(table: Table, threshold: float) -> tuple[NDArray[np.float64], float]:
-    """Return the share of samples that leaves at each branch, and how many of all samples are right where they leave."""
+    """Return the share of samples that leaves at each branch, and the share of all that is right where it leaves."""
     leaving = table.entropy < threshold
     leaving[:, -1] = True
     place = leaving.argmax(axis=1)
@@ -100,7 +99,7 @@ def _conditional(table: Table, threshold: float) -> NDArray[np.float64]:
 
 
 def against_recording(
-    recorded: Table, held_out: Table, thresholds: Sequence[float], partitionings: Sequence[Sequence[int]] = ()
+    recorded: Table, held_out: Table, thresholds: Sequence[float], partitionings: Sequence[Sequence[int]]
 ) -> pd.DataFrame:
     """Compare estimates with one and the same network whose branches are used in part.
 
@@ -111,17 +110,15 @@ def against_recording(
     thresholds
         Those to compare at.
     partitionings
-        The branches that are used; by default every two to four of them.
+        The branches that are used, each time.
 
     Returns
     -------
     pandas.DataFrame
         One row for each partitioning, threshold, estimator and truth (``recorded`` or ``held out``), see `_row`.
     """
-    count = recorded.entropy.shape[1]
-    every = [blocks for size in (2, 3, 4) for blocks in combinations(range(1, count + 1), size)]
     rows = []
-    for blocks in partitionings or every:
+    for blocks in partitionings:
         for threshold in thresholds:
             truths = {"recorded": recorded, "held out": held_out}
             measured = {name: lived(table.of(blocks), threshold) for name, table in truths.items()}
@@ -144,7 +141,7 @@ def against_trainings(
     recorded
         The network with every branch, on the samples that estimates are made of.
     separate
-        Accuracy of every branch trained by itself; None if there are none.
+        Accuracy of every branch trained by itself, NaN where it was not; None if there are none.
     trained
         By the blocks that have a branch: what those branches say of held-out samples.
     thresholds
@@ -160,11 +157,15 @@ def against_trainings(
         for threshold in thresholds:
             measured = lived(table, threshold)
             for estimator in ESTIMATORS:
-                if separate is None and estimator == "marginal, separate":
+                if estimator == "marginal, separate" and not _known(separate, blocks):
                     continue
                 said = estimate(recorded, blocks, threshold, estimator, separate)
                 rows.append(_row(blocks, threshold, estimator, "trained", said, measured))
     return pd.DataFrame(rows)
+
+
+def _known(accuracies: NDArray[np.float64] | None, blocks: Sequence[int]) -> bool:
+    return accuracies is not None and bool(np.all(np.isfinite(accuracies[[block - 1 for block in blocks]])))
 
 
 def _row(
@@ -193,9 +194,9 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``slope`` and ``r2`` of the line through measured over predicted accuracies, ``bias``, ``mean`` and ``worst`` (the
-        mean of predicted less measured, and of its size, and its greatest size), and ``rate_mean`` and ``rate_worst``,
-        the errors of exit rates, by truth and estimator.
+        ``slope`` and ``r2`` of the line through measured over predicted accuracies, ``bias``, ``mean`` and ``worst``
+        (the mean of predicted less measured, and of its size, and its greatest size), and ``rate_mean`` and
+        ``rate_worst``, the errors of exit rates, by truth and estimator.
     """
     found = []
     for (truth, estimator), group in rows.groupby(["truth", "estimator"], sort=False):

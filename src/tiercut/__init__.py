@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
     from tiercut.optimizer.reasons import Why
     from tiercut.optimizer.replay import Replay
+    from tiercut.profiling.backbones import backbone
+    from tiercut.profiling.configurations import fine_tune
+    from tiercut.profiling.data import load_dataset
+    from tiercut.profiling.exits import attach_exits
     from tiercut.profiling.files import load_profile, recorded, save_profile
     from tiercut.profiling.profile import Profile
-    from tiercut.profiling.samples import Samples, load_samples, samples_of
+    from tiercut.profiling.recording import exits_record, record_samples
+    from tiercut.profiling.samples import Samples, load_samples, samples_of, save_samples
+    from tiercut.profiling.training import Schedule
     from tiercut.reasoning import why
     from tiercut.solvers.options import Options
     from tiercut.topologies.loader import load_topology, ready_made
@@ -47,16 +53,22 @@ __all__ = [
     "QuestionError",
     "Replay",
     "Samples",
+    "Schedule",
     "TiercutError",
     "TiercutWarning",
     "Topology",
     "Why",
     "add_bars_legend",
     "ask",
+    "attach_exits",
+    "backbone",
     "bars_height",
     "draw_plan_bars",
+    "exits_record",
     "explain",
+    "fine_tune",
     "frontier",
+    "load_dataset",
     "load_profile",
     "load_query",
     "load_samples",
@@ -67,10 +79,12 @@ __all__ = [
     "rank",
     "ready_made",
     "ready_queries",
+    "record_samples",
     "recorded",
     "replay",
     "samples_of",
     "save_profile",
+    "save_samples",
     "solve",
     "why",
 ]
@@ -87,9 +101,15 @@ _HOMES = {
     "optimizer.query_file": ("QueryFile", "load_query", "ready_queries"),
     "optimizer.reasons": ("Why",),
     "optimizer.replay": ("Replay",),
+    "profiling.backbones": ("backbone",),
+    "profiling.configurations": ("fine_tune",),
+    "profiling.data": ("load_dataset",),
+    "profiling.exits": ("attach_exits",),
     "profiling.files": ("load_profile", "recorded", "save_profile"),
     "profiling.profile": ("Profile",),
-    "profiling.samples": ("Samples", "load_samples", "samples_of"),
+    "profiling.recording": ("exits_record", "record_samples"),
+    "profiling.samples": ("Samples", "load_samples", "samples_of", "save_samples"),
+    "profiling.training": ("Schedule",),
     "reasoning": ("why",),
     "solvers.options": ("Options",),
     "topologies.loader": ("load_topology", "ready_made"),

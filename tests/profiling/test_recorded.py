@@ -100,3 +100,18 @@ def test_it_says_who_measured_it_with_what_and_how(profile: Profile, device: Dev
 
 def test_it_is_small() -> None:
     assert sum(path.stat().st_size for path in FOLDER.glob(f"{NAME}.*")) < 2 << 20
+
+
+def test_the_profile_of_the_made_data_set_is_tied_to_its_samples_and_rises_from_a_third_to_nine_tenths() -> None:
+    clutter = load_profile("resnet20-clutter")
+    assert clutter.exits is not None
+    recorded, tested = samples_of(clutter), samples_of(clutter, "test")
+    of_samples = exits_record(recorded, clutter.exits.thresholds)
+    assert {name: getattr(clutter.exits, name) for name in of_samples} == of_samples
+    accuracy = np.array(clutter.exits.accuracy, dtype=float)
+    assert accuracy[0] < 0.4
+    assert accuracy[-1] > 0.85
+    assert np.all(np.diff(accuracy) > -0.01)
+    np.testing.assert_allclose(tested.correct.mean(axis=0), accuracy, atol=0.03)
+    assert clutter.devices == load_profile(NAME).devices
+    assert sum(path.stat().st_size for path in FOLDER.glob("resnet20-clutter.*")) < 2 << 20

@@ -1,0 +1,196 @@
+"""What the study of the Joint model computes, on tables small enough to check."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.checkout import ROOT
+
+import tiercut
+from tiercut import Profile
+
+sys.path.insert(0, str(ROOT / "experiments" / "joint"))
+
+import drawing
+import four_cases
+import published
+import trainings
+import validation
+from validation import Table
+
+DIGITS = "resnet20-digits32"
+
+
+def made(samples: int, branches: int, seed: int = 0) -> Table:
+    """Return a network that is surer and more often right the deeper it goes."""
+    rng = np.random.default_rng(seed)
+    depth = np.linspace(0.2, 0.9, branches)
+    entropy = np.clip(rng.random((samples, 1)) * (1 - depth) + rng.normal(0, 0.1, (samples, branches)), 0, 1)
+    return Table(entropy, rng.random((samples, branches)) < 1 - entropy)
+
+
+def test_samples_leave_where_they_are_sure_first_and_all_at_the_end() -> None:
+    entropy = np.array([[0.1, 0.0], [0.3, 0.1], [0.3, 0.9], [0.2, 0.1]])
+    correct = np.array([[True, False], [False, True], [True, False], [True, True]])
+    rates, accuracy = validation.lived(Table(entropy, correct), 0.2)
+    assert rates.tolist() == [0.25, 0.75]
+    assert accuracy == 0.75
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), threshold=st.sampled_from([0.2, 0.5, 0.9]))
+def test_replay_is_exact_on_what_was_recorded_and_conditional_wherever_no_branch_is_left_out(
+    seed: int, threshold: float
+) -> None:
+    table = made(80, 4, seed)
+    for blocks in ((1, 3), (2, 3, 4), (1, 2, 3, 4)):
+        rates, accuracy = validation.lived(table.of(blocks), threshold)
+        said = validation.estimate(table, blocks, threshold, "replay")
+        np.testing.assert_array_equal(said[0], rates)
+        assert said[1] == accuracy
+    rates, accuracy = validation.estimate(table, (1, 3), threshold, "conditional")
+    np.testing.assert_allclose(rates, validation.lived(table.of((1, 3)), threshold)[0], atol=1e-12)
+    assert accuracy == pytest.approx(validation.lived(table.of((1, 3)), threshold)[1])
+
+
+def test_the_marginal_estimate_is_the_accuracy_that_a_plan_is_priced_with() -> None:
+    samples = tiercut.samples_of(tiercut.load_profile(DIGITS))
+    table = Table(samples.entropy.astype(float), samples.correct)
+    for blocks, threshold in (((3, 9, 10), 0.5), ((2, 6), 0.8), ((1, 4, 7, 8), 0.95)):
+        plan = tiercut.plan(
+            "mobile",
+            DIGITS,
+            partition=blocks,
+            placement=["watch", "phone", "base", "cloud"][: len(blocks)],
+            threshold=threshold,
+        )
+        rates, accuracy = validation.estimate(table, blocks, threshold, "marginal, joint")
+        assert accuracy == pytest.approx(plan.accuracy, abs=1e-9)
+        np.testing.assert_allclose(rates, [stage.exit_rate for stage in plan.stages], atol=1e-9)
+
+
+def test_separate_accuracies_take_the_place_of_joint_ones() -> None:
+    table = made(50, 3)
+    rates, accuracy = validation.estimate(table, (1, 3), 0.5, "marginal, separate", np.array([0.5, 0.0, 1.0]))
+    assert accuracy == pytest.approx(0.5 * rates[0] + rates[1])
+    with pytest.raises(ValueError, match="trained by themselves"):
+        validation.estimate(table, (1, 3), 0.5, "marginal, separate")
+
+
+def test_a_summary_gives_line_and_errors_of_accuracies_and_rates() -> None:
+    said, measured = np.array([0.2, 0.4, 0.6]), np.array([0.1, 0.2, 0.3])
+    rows = pd.DataFrame({"predicted": said, "measured": measured, "truth": "made", "estimator": "some"})
+    rows["predicted_rates"] = [np.array([0.5, 0.5])] * 3
+    rows["measured_rates"] = [np.array([0.5, 0.5]), np.array([0.4, 0.6]), np.array([0.5, 0.5])]
+    found = validation.summary(rows).iloc[0]
+    assert found[["slope", "r2", "bias", "mean", "worst"]].tolist() == pytest.approx([0.5, 1, 0.2, 0.2, 0.3])
+    assert found[["rate_mean", "rate_worst"]].tolist() == pytest.approx([0.2 / 6, 0.1])
+
+
+def test_comparisons_have_a_row_for_everything_that_was_compared() -> None:
+    whole, other, part = made(60, 4, 1), made(60, 4, 2), made(60, 2, 3)
+    rows = validation.against_recording(whole, other, [0.3, 0.6], [(1, 3), (2, 3, 4)])
+    assert len(rows) == 2 * 2 * 2 * 3
+    exact = rows[(rows["estimator"] == "replay") & (rows["truth"] == "recorded")]
+    assert (exact["predicted"] == exact["measured"]).all()
+    trained = validation.against_trainings(whole, np.full(4, 0.5), {(1, 3): part}, [0.3, 0.6])
+    assert len(trained) == 2 * len(validation.ESTIMATORS)
+    partly = validation.against_trainings(whole, np.array([0.5, 0.5, np.nan, 0.5]), {(1, 3): part}, [0.3, 0.6])
+    assert "marginal, separate" not in set(partly["estimator"])
+    assert trained["measured"].iloc[0] == validation.lived(part, 0.3)[1]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_nested_hits_are_exact_where_nobody_or_everybody_leaves_early(threshold: float) -> None:
+    exits = {
+        "thresholds": [0.0, 1.0],
+        "exit_rate_alone": [[0.0, 1.0], [1.0, 1.0]],
+        "hit_rate_alone": [[0.0, 0.9], [0.6, 0.9]],
+        "accuracy": [0.6, 0.9],
+    }
+    blocks = [{"name": name, "output_bytes": 10} for name in "ab"]
+    data = {"format": "tiercut.profile/1", "model": "made", "input_bytes": 10, "blocks": blocks, "exits": exits}
+    profile = Profile.from_data(data | {"devices": {"here": {"block_s": [1, 1]}}}, source="made")
+    assert published.nested(profile, [1, 2], threshold) == pytest.approx(0.6 if threshold else 0.9)
+    assert published.nested(profile, [1], threshold) == 0.6
+
+
+def test_partitionings_are_drawn_by_their_seed_and_have_two_to_four_parts() -> None:
+    drawn = trainings.partitionings(28)
+    assert drawn == trainings.partitionings(28) != trainings.partitionings(28, seed=1)
+    assert drawn[:8] == trainings.partitionings(8)
+    assert len(set(drawn)) == 28
+    assert {len(each) for each in drawn} == {2, 3, 4}
+    assert all(each[0] >= 1 and list(each) == sorted(set(each)) and each[-1] <= 10 for each in drawn)
+
+
+def test_trainings_are_read_as_they_were_written(tmp_path: Path) -> None:
+    arrays = {f"{split}_{what}": np.ones((2, 1)) for split in ("profile", "test") for what in ("entropy", "correct")}
+    kept = trainings.Trainings({})
+    for name in ("all", "3-9-10", "1"):
+        kept = kept.with_training(name, arrays)
+    kept.write(tmp_path / "some.npz")
+    found = trainings.Trainings.read(tmp_path / "some.npz")
+    assert found.has("3-9-10")
+    assert not found.has("9")
+    assert list(found.partitionings()) == [("3-9-10", (3, 9, 10))]
+    np.testing.assert_array_equal(found.separate("test", blocks=2), [1.0, np.nan])
+    assert trainings.Trainings({}).separate("test") is None
+
+
+@pytest.fixture(scope="module")
+def asked() -> pd.DataFrame:
+    some = [four_cases.Condition("mobile"), four_cases.Condition("iot", 5, 10)]
+    return four_cases.questions(tiercut.load_profile(DIGITS), some, count=6)
+
+
+def test_every_plan_of_the_sweep_is_what_solving_its_question_gives(asked: pd.DataFrame) -> None:
+    assert len(asked) == 2 * 2 * 6
+    for row in asked.itertuples():
+        topology = four_cases.Condition(row.topology, row.speed, row.bandwidth).load()
+        bound = {"min_accuracy": row.bound} if row.kind == "accuracy" else {"max_latency": f"{row.bound} s"}
+        objective = "latency" if row.kind == "accuracy" else "accuracy"
+        best = tiercut.solve(topology, DIGITS, objective=objective, **bound).best
+        assert (best.latency_s, best.accuracy) == pytest.approx((row.plan.latency_s, row.plan.accuracy), abs=1e-9)
+
+
+def test_gains_of_the_sweep_are_what_the_same_question_without_a_freedom_loses(asked: pd.DataFrame) -> None:
+    rules = {"I gain": {"exits": "final"}, "II gain": {"partitions": 1}, "III gain": {"order": "forward"}}
+    for _, row in asked[asked["kind"] == "accuracy"][::2].iterrows():
+        topology = four_cases.Condition(row["topology"], row["speed"], row["bandwidth"]).load()
+        for name, rule in rules.items():
+            other = tiercut.solve(topology, DIGITS, min_accuracy=row["bound"], **rule).best
+            assert other.latency_s / row["plan"].latency_s - 1 == pytest.approx(row[name], abs=1e-9)
+
+
+def test_a_plan_that_is_moved_by_the_destination_would_be_slower_there(asked: pd.DataFrame) -> None:
+    moved = asked[asked["IV"]]
+    assert not moved.empty
+    assert (moved["IV gain"] > 0).all()
+    for row in moved.itertuples():
+        assert (row.other.partition, row.other.placement) != (row.plan.partition, row.plan.placement)
+
+
+def test_shares_and_pictures_say_how_common_each_case_is(asked: pd.DataFrame) -> None:
+    found = four_cases.shares(asked)
+    assert found.index.tolist() == ["mobile", "iot"]
+    assert found["questions"].tolist() == [12, 12]
+    panels = drawing.heats(asked, "made")
+    assert [len(row) for row in panels] == [4, 4]
+    assert panels[0][0].share[0, 0] == pytest.approx(found.loc["mobile", "I"])
+    assert len(drawing.draw_cases(panels).axes) == 8
+
+
+def test_the_picture_of_the_validation_has_a_panel_for_each_estimator_and_one_for_rates() -> None:
+    rows = validation.against_trainings(made(60, 4), np.full(4, 0.5), {(1, 3): made(60, 2)}, [0.3, 0.6])
+    panels = drawing.clouds(rows, "made")
+    assert [each.title for each in panels] == [f"made: {name}" for name in (*validation.ESTIMATORS, "exit rates")]
+    assert len(panels[0].said) == 2
+    assert len(panels[-1].said) == len(panels[-1].threshold) == 4
+    assert len(drawing.draw_validation({"made": panels}).axes) == 6

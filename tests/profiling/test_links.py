@@ -27,8 +27,13 @@ pytestmark = pytest.mark.usefixtures("_quick")
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Transfers that take 20 ms are long enough, and half a second without a byte is silence."""
+    """Transfers that take 20 ms are long enough."""
     monkeypatch.setattr(link_meter, "_LONG_ENOUGH_S", 0.02)
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second without a byte is silence."""
     monkeypatch.setattr(link_protocol, "SILENCE_S", 0.5)
 
 
@@ -71,6 +76,58 @@ def test_both_ways_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 0 < low <= spread.median <= high
     assert len(said) == 1
     assert "127.0.0.1: 25 pings" in said[0]
+
+
+class Wire:
+    """A connection on a clock of its own: an echo takes 8 ms, and a piece of at most 1000 bytes one."""
+
+    def __init__(self) -> None:
+        self.now, self.said = 0.0, b""
+
+    def sendall(self, data: bytes) -> None:
+        self.said += data
+
+    def recv(self, count: int) -> bytes:
+        self.now += 0.008
+        answer, self.said = self.said[:count], self.said[count:]
+        return answer
+
+    def recv_into(self, _: bytearray, count: int) -> int:
+        self.now += 0.001
+        return min(count, 1000)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    made = Wire()
+    for module in (link_meter, link_protocol):
+        monkeypatch.setattr(module.time, "perf_counter", lambda: made.now)
+    return made
+
+
+def test_latency_is_half_of_a_round_trip(wire: Wire) -> None:
+    spread = link_meter._latency(wire)  # type: ignore[arg-type]
+    assert spread.median == pytest.approx(0.004, rel=1e-9)
+    assert spread.runs == 21
+
+
+def test_transfers_are_timed_from_their_first_piece_to_the_last(wire: Wire) -> None:
+    seconds, count = link_protocol.receive(wire, 5500)  # type: ignore[arg-type]
+    assert seconds == pytest.approx(0.005, rel=1e-9)
+    assert count == 4500
+
+
+def test_transfers_grow_until_one_takes_long_enough_and_five_of_that_size_count() -> None:
+    sizes: list[int] = []
+
+    def transfer(size: int) -> tuple[float, int]:
+        sizes.append(size)
+        return size / 1e7, size
+
+    size, spread = link_meter._bandwidth(transfer)
+    assert sizes == [1 << 14, 1 << 16, *[1 << 18] * 6]
+    assert (size, spread.runs) == (1 << 18, 5)
+    assert spread.median == pytest.approx(1e7, rel=1e-9)
 
 
 def relay(to: int, delay_s: float, up: float, down: float) -> Callable[[socket.socket], None]:
@@ -122,14 +179,14 @@ def test_a_listener_that_cannot_be_says_why() -> None:
 def say(port: int, *what: bytes) -> bytes:
     """Send something to a listener and return all that it answers until it closes."""
     with socket.create_connection((LOOPBACK, port), 5) as connection:
-        for each in what:
-            connection.sendall(each)
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
         try:
+            for each in what:
+                connection.sendall(each)
+            connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(1 << 16):
                 answer += piece
-        except ConnectionResetError:  # it closed with bytes of ours unread
+        except OSError:  # it closed with bytes of ours unread
             pass
         return answer
 
@@ -157,6 +214,7 @@ def test_a_peer_that_misbehaves_is_dropped_and_the_next_one_served(what: str) ->
     assert said[1].startswith("127.0.0.1: 1 pings")
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_peer_that_falls_silent_is_dropped() -> None:
     with listening() as (port, said), socket.create_connection((LOOPBACK, port), 5) as connection:
         connection.sendall(GREETING)
@@ -207,6 +265,7 @@ def test_times_that_make_no_sense_are_refused() -> None:
         measure_link(LOOPBACK, port)
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_peer_that_never_answers_is_given_up() -> None:
     with answering(lambda connection: time.sleep(1)) as port, pytest.raises(InputError, match="does not answer; is"):
         measure_link(LOOPBACK, port)

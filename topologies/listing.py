@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["text"]
 
 _WIDEST = 8
+_WIDTH, _PADDING = 118, 3
+"""Characters that a table has in a pipe, and those around each column."""
 
 
 def text(topology: Topology, payload_bytes: float) -> Group:
@@ -131,12 +133,28 @@ def _times(topology: Topology, payload_bytes: float) -> Iterator[Table]:
     """Yield the matrix of seconds, in several tables where it is wide."""
     names = topology.node_names
     seconds = transfer_seconds(topology, [payload_bytes])[0]
-    for first in range(0, len(names), _WIDEST):
-        shown = range(first, min(first + _WIDEST, len(names)))
+    for shown in _side_by_side(names):
         rows = [
             (name, *(_cell(seconds[here, there], here == there) for there in shown)) for here, name in enumerate(names)
         ]
         yield _filled(("from", *(names[there] for there in shown)), rows)
+
+
+def _side_by_side(names: Sequence[str]) -> Iterator[range]:
+    """Yield the columns that fit beside one another: _WIDEST at most, and fewer where names are long."""
+    room = _WIDTH - max(map(len, names)) - _PADDING
+    first = 0
+    while first < len(names):
+        last, left = first + 1, room - _column(names[first])
+        while last < min(len(names), first + _WIDEST) and _column(names[last]) <= left:
+            left -= _column(names[last])
+            last += 1
+        yield range(first, last)
+        first = last
+
+
+def _column(name: str) -> int:
+    return max(len(name), len("999.9 ms")) + _PADDING
 
 
 def _cell(seconds: float, same: bool) -> str:

@@ -82,6 +82,18 @@ def test_many_nodes_share_the_times_among_several_tables() -> None:
     assert max(map(len, listing.splitlines())) <= 120
 
 
+def test_long_names_share_the_times_among_more_tables_and_are_not_broken() -> None:
+    nodes = [{"name": f"machine-in-the-cellar-{place:02}"} for place in range(10)]
+    start = nodes[0]["name"]
+    links = [{"between": [start, node["name"]], "bandwidth": "1 Mb/s", "latency": "1 ms"} for node in nodes[1:]]
+    data = {"format": "tiercut.topology/1", "name": "star", "source": start, "nodes": nodes, "links": links}
+    listing = shown(Topology.from_data(data))
+    heads = [line.split()[1:] for line in listing.splitlines() if line.strip().startswith("from ")]
+    assert [name for head in heads for name in head] == [node["name"] for node in nodes]
+    assert len(heads) > 2
+    assert max(map(len, listing.splitlines())) <= 120
+
+
 def test_names_in_brackets_are_no_markup() -> None:
     data = {"format": "tiercut.topology/1", "name": "[red]x[/red]", "source": "[b]a", "nodes": [{"name": "[b]a"}]}
     listing = shown(Topology.from_data(data))

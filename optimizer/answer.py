@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tiercut.errors import InfeasibleError
+from tiercut.optimizer.frontier import values_of
+from tiercut.optimizer.hypervolume import hypervolume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from tiercut.optimizer.hypervolume import Hypervolume
     from tiercut.optimizer.outcome import Outcome
     from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.problem import Floats
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.relive import Relived
     from tiercut.optimizer.space import Space
@@ -62,6 +66,29 @@ class Answer:
         return self.plans[index]
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        """What the question makes least, or compares, beside latency, accuracy and bytes, which every plan tells."""
+        query = self.query
+        asked = query.compared if query.kind == "frontier" else (query.objective,)
+        return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
+
+    def values(self, names: Sequence[str] | None = None) -> Floats:
+        """Return K x D: what the K plans come to in measures, in inner units; by default in `measures`."""
+        named = self.measures if names is None else names
+        return values_of(self.space.problem, self.plans, named, self.query.rate_fps)
+
+    def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume | None:
+        """Return how much a frontier covers; None where it is empty.
+
+        Parameters
+        ----------
+        reference
+            A value of each measure that is compared, in its inner unit; by default see
+            `tiercut.optimizer.hypervolume.hypervolume`.
+        """
+        return hypervolume(self.values(self.query.compared), self.query.compared, reference)
+
+    @property
     def best(self) -> Plan:
         """The first plan.
 
@@ -94,8 +121,22 @@ class Answer:
                 "seconds": self.outcome.seconds,
                 "why": self.why or None,
             },
-            "plans": [plan.to_data(rank) for rank, plan in enumerate(self.plans, 1)],
+            **self._frontier_data(),
+            "plans": list(self._rows()),
         } | ({} if self.lived is None else self.lived.to_data())
+
+    def _frontier_data(self) -> dict[str, Any]:
+        if not self.query.over:
+            return {}
+        covered = self.hypervolume()
+        volume = None if covered is None else covered.to_data()
+        return {"frontier": {"over": list(self.query.compared), "hypervolume": volume}}
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the plans as plain data, with the measures that were asked for."""
+        for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
+            named = dict(zip(self.measures, values, strict=True))
+            yield plan.to_data(rank) | ({"measures": named} if named else {})
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""
@@ -110,5 +151,6 @@ class Answer:
             columns.insert(4, "thresholds")
         if any(codec is not None for plan in self.plans for codec in plan.codecs):
             columns.append("codecs")
-        rows = [{"thresholds": None} | plan.to_data(rank) for rank, plan in enumerate(self.plans, 1)]
+        columns[3:3] = self.measures
+        rows = [{"thresholds": None} | row | row.get("measures", {}) for row in self._rows()]
         return pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)

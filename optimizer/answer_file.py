@@ -35,12 +35,14 @@ class _Plan(Document):
     bytes_sent: float
     input_s: float
     stages: list[dict[str, Any]] = Field(default_factory=list)
+    measures: dict[str, float] = Field(default_factory=dict)
 
 
 class _Answer(Document):
     format: Literal["tiercut.answer/1"]
     problem: dict[str, Any]
     solver: dict[str, Any]
+    frontier: dict[str, Any] | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
 

@@ -28,6 +28,9 @@ class Asked(TypedDict, total=False):
     objective
         What is made least: ``latency``, ``bytes``, ``energy``, ``cost``, or a measure with a place such as
         ``compute:edge`` or ``link:a>b``; or greatest: ``accuracy``.
+    over
+        What a frontier is over, in place of an objective and accuracy: two or three measures, such as
+        ``["latency", "accuracy", "energy"]``.
     min_accuracy
         Least accuracy, a share.
     max_latency
@@ -59,6 +62,7 @@ class Asked(TypedDict, total=False):
     """
 
     objective: str | None
+    over: Sequence[str] | None
     min_accuracy: float | None
     max_latency: str | float | None
     exits: Exits | None
@@ -97,6 +101,10 @@ def make_query(kind: Kind, asked: Asked, named: Callable[[str], str] = str) -> Q
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     _check_choice(given, "thresholds", ("one", "per-exit"), named)
     _check_choice(given, "only", ("native", "distributed"), named)
+    if "objective" in given and "over" in given:
+        raise QuestionError(
+            f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
+        )
     fewest, most = _partitions(given, named)
     plain = ("objective", "min_accuracy", "exits", "codec", "order", "top", "use_all_tiers", "keep_first")
     return Query(
@@ -106,6 +114,7 @@ def make_query(kind: Kind, asked: Asked, named: Callable[[str], str] = str) -> Q
         per_exit=given.get("thresholds") == "per-exit",
         bounds=tuple(bound_of(each) if isinstance(each, str) else each for each in _listed(given, "bounds", named)),
         rate_fps=_read(given, "rate", "rate", named),
+        over=tuple(_listed(given, "over", named)),
         include=tuple(_listed(given, "include", named)),
         exclude=tuple(_listed(given, "exclude", named)),
         fewest_partitions=fewest,
@@ -168,12 +177,13 @@ def merged(below: Asked, above: Asked) -> Asked:
 
     Lists add up. A bound takes the place of one on the same measure and place that limits the same side, a pin that of
     one of the same block; what is included above is no longer excluded below, and the other way round; `only` and
-    `partitions` are one thing.
+    `partitions` are one thing, `objective` and `over` another.
     """
     over: dict[str, Any] = {key: value for key, value in above.items() if value is not None}
     base: dict[str, Any] = {key: value for key, value in below.items() if value is not None}
-    if over.keys() & {"only", "partitions"}:
-        base = {key: value for key, value in base.items() if key not in ("only", "partitions")}
+    for same in (("only", "partitions"), ("objective", "over")):
+        if over.keys() & set(same):
+            base = {key: value for key, value in base.items() if key not in same}
     made = base | over
     for key, other in (("include", "exclude"), ("exclude", "include")):
         rest = [name for name in base.get(key, ()) if name not in over.get(other, ())]

@@ -85,6 +85,9 @@ class Query:
         Greatest expected latency in seconds, or None.
     exits, per_exit, codec, order
         As in `tiercut.optimizer.space.make_space`.
+    over
+        What a frontier is over, in place of an objective and accuracy: two or three measures, accuracy among them or
+        not. It is sorted by the first but accuracy, then by the next.
     top
         How many plans a ranking has.
     bounds
@@ -116,6 +119,7 @@ class Query:
     per_exit: bool = False
     codec: str = "none"
     order: Order = "any"
+    over: tuple[str, ...] = ()
     top: int = 5
     bounds: tuple[Bound, ...] = ()
     rate_fps: float | None = None
@@ -142,7 +146,17 @@ class Query:
             raise QuestionError(f"top must be at least 1, not {self.top}")
         if self.rate_fps is not None and not (isfinite(self.rate_fps) and self.rate_fps > 0):
             raise QuestionError(f"the rate must be greater than 0 and finite, not {self.rate_fps:g} frames per second")
+        self._check_over()
         self._check_placement()
+
+    def _check_over(self) -> None:
+        if self.over and self.kind != "frontier":
+            raise QuestionError("'over' says what a frontier is over; a best plan has one objective and bounds")
+        if self.over and not (2 <= len(self.over) <= 3 and len(set(self.over)) == len(self.over)):
+            raise QuestionError(f"a frontier is over two or three different measures, not {', '.join(self.over)}")
+        for name in self.over:
+            if wrong := goal_fault(name):
+                raise QuestionError(wrong)
 
     def _check_placement(self) -> None:
         few, many = self.fewest_partitions, self.most_partitions
@@ -162,11 +176,26 @@ class Query:
     @property
     def needs_accuracy(self) -> bool:
         """Whether the question cannot be answered without accuracies."""
-        return self.objective == "accuracy" or self.min_accuracy is not None or self.kind == "frontier"
+        asked = self.objective == "accuracy" or self.min_accuracy is not None
+        return asked or (self.kind == "frontier" and "accuracy" in self.compared)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """What a frontier is over, accuracy last."""
+        if not self.over:
+            return self.additive, "accuracy"
+        return *(name for name in self.over if name != "accuracy"), *(("accuracy",) if "accuracy" in self.over else ())
+
+    @property
+    def many(self) -> bool:
+        """Whether a frontier is over more, or other, than one measure and accuracy."""
+        return bool(self.over) and not (len(self.over) == 2 and "accuracy" in self.over)
 
     @property
     def additive(self) -> str:
         """The additive measure that is made least, or traded against accuracy."""
+        if self.over:
+            return "latency" if self.many else next(name for name in self.over if name != "accuracy")
         return "latency" if self.objective == "accuracy" else self.objective
 
     @property

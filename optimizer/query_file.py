@@ -120,6 +120,7 @@ class QueryFile(Document):
     objective: str | None = Field(
         default=None, description="accuracy: greatest; any other measure, such as latency or link:a>b: least"
     )
+    over: Names = Field(default=(), description="what a frontier is over, such as [latency, accuracy, energy]")
     min_accuracy: float | None = Field(default=None, ge=0, le=1, description="a share, such as 0.92")
     max_latency: Seconds | None = Field(default=None, description="expected, such as 80 ms")
     exits: Literal["cuts", "final", "free"] | None = Field(
@@ -163,6 +164,7 @@ class QueryFile(Document):
 
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield what is wrong between keys: places of bounds, names and numbers that exclude each other."""
+        yield from self._over_faults()
         for place, bound in enumerate(self.bounds):
             for key, message in bound.faults():
                 yield ("bounds", place, *key), message
@@ -173,6 +175,17 @@ class QueryFile(Document):
             if name in self.exclude:
                 yield ("exclude", self.exclude.index(name)), f"'{name}' stands in include too"
         yield from self._range_faults()
+
+    def _over_faults(self) -> Iterable[tuple[Key, str]]:
+        for place, name in enumerate(self.over):
+            if wrong := goal_fault(name):
+                yield ("over", place), wrong
+            elif name in self.over[:place]:
+                yield ("over", place), f"'{name}' is named twice"
+        if self.over and not 2 <= len(self.over) <= 3:
+            yield ("over",), f"a frontier is over two or three measures, not {len(self.over)}"
+        if self.over and self.objective is not None:
+            yield ("objective",), "give objective or over, not both: over names all measures"
 
     def _range_faults(self) -> Iterable[tuple[Key, str]]:
         fewest, most = self._range
@@ -194,6 +207,7 @@ class QueryFile(Document):
         """The question as keywords."""
         return Asked(
             objective=self.objective,
+            over=self.over or None,
             min_accuracy=self.min_accuracy,
             max_latency=self.max_latency,
             exits=self.exits,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut import units
 from tiercut.optimizer.bounds import Side, side_bounds
-from tiercut.optimizer.frontier import pareto
+from tiercut.optimizer.frontier import front_of
 from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
 from tiercut.optimizer.replay import Replay, replay_decisions
 
@@ -117,14 +117,16 @@ def relive(
 
 def _candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:
     loose = _loosened(query)
-    front = ask(replace(loose, kind="frontier", objective=query.additive))
+    front = ask(replace(loose, kind="frontier", objective=query.additive, over=()))
     yield from front
+    if query.many:
+        yield from ask(loose)
     reached = {round(price(space.problem, decision).accuracy or 0.0, 6) for decision in front}
     floors = sorted({max(accuracy - MARGIN, loose.min_accuracy or 0.0) for accuracy in reached})
     step = max(len(floors) / _FLOORS, 1.0)
     for place in range(min(len(floors), _FLOORS)):
         floor = floors[int(place * step)]
-        yield from ask(replace(loose, kind="rank", objective=query.additive, top=_TOP, min_accuracy=floor))
+        yield from ask(replace(loose, kind="rank", objective=query.additive, over=(), top=_TOP, min_accuracy=floor))
 
 
 def _loosened(query: Query) -> Query:
@@ -174,7 +176,7 @@ class _Judge:
         """Return the frontier, or the best in order."""
         costs = {id(each.lived): (self.cost(each), each) for each in kept}
         if self.query.kind == "frontier":
-            front = pareto([cost for cost, _ in costs.values()], [each.lived for each in kept])
+            front = front_of(self.problem, self.query, [each.lived for each in kept])
             return [costs[id(plan)][1] for plan in front]
         top = self.query.top if self.query.kind == "rank" else 1
 

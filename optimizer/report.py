@@ -10,7 +10,6 @@ from rich.text import Text
 
 from tiercut import units
 from tiercut.optimizer.bound_text import shown
-from tiercut.optimizer.pricing import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from tiercut.profiling.profile import Device, Exits, Profile
 
 __all__ = [
+    "covered_line",
     "headline",
     "plans_table",
     "profile_tables",
@@ -49,26 +49,20 @@ def headline(answer: Answer) -> Text:
 def plans_table(answer: Answer) -> Table:
     """Return a row for each plan: its measures, then where each piece runs."""
     table = table_of(_title(answer))
-    name = answer.query.additive
-    table.add_column("#", justify="right")
-    table.add_column("latency", justify="right")
-    if name != "latency":
-        table.add_column(name, justify="right")
+    names = answer.measures
+    for column in ("#", "latency", *names):
+        table.add_column(column, justify="right")
     right, lanes, inside = answer.space.knows_accuracy, answer.space.problem.has_exits, answer.space.inside
     for column in (*(["accuracy"] if right else []), *(["threshold"] if lanes else []), "sent"):
         table.add_column(column, justify="right")
     if inside:
         table.add_column("exits", justify="right")
     table.add_column("plan", overflow="fold")
-    for rank, plan in enumerate(answer.plans, 1):
-        other = []
-        if name != "latency":
-            value = evaluate(answer.space.problem, plan.decision, name, answer.query.rate_fps)
-            other.append(units.format_amount(value, name))
+    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
         table.add_row(
             str(rank),
             units.format_seconds(plan.latency_s),
-            *other,
+            *(units.format_amount(value, name) for name, value in zip(names, values, strict=True)),
             *([share_text(plan.accuracy)] if right else []),
             *([plan.thresholds_shown] if lanes else []),
             units.format_bytes(plan.bytes_sent),
@@ -88,8 +82,24 @@ def _title(answer: Answer) -> str:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
     bounds += [shown(half) for bound in query.bounds for half in bound.halves]
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
-    by = f"{query.additive} against accuracy" if query.kind == "frontier" else by
+    by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
+
+
+def covered_line(answer: Answer) -> Text | None:
+    """Return one line about the hypervolume of a frontier over measures that were named; None for other answers."""
+    covered = answer.hypervolume() if answer.query.over else None
+    if covered is None:
+        return None
+    point = ", ".join(f"{name} {_amount(value, name)}" for name, value in covered.reference.items())
+    return Text.assemble(
+        ("hypervolume", "bold"),
+        f": {covered.value:.6g}, {covered.share:.2%} of the box from the best of each to the reference point ({point})",
+    )
+
+
+def _amount(value: float, name: str) -> str:
+    return share_text(value) if name == "accuracy" else units.format_amount(value, name)
 
 
 def stages_table(plan: Plan) -> Table:

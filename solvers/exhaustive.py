@@ -57,6 +57,10 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     For blocks N, nodes M and thresholds T there are T·Σ_L C(N,L)·M!/(M-L)! decisions (the Joint model, section 3.3,
     tries them all).
     """
+    if query.many:
+        from tiercut.solvers.points import solve_points
+
+        return solve_points(space, query, options, "exhaustive")
     _load_kernels()
     began = time.perf_counter()
     work = _Work(space, query)

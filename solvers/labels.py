@@ -69,6 +69,10 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     Outcome
         ``optimal``; ``feasible`` where the time limit, memory or an interrupt ended the work early.
     """
+    if query.many:
+        from tiercut.solvers.points import solve_points
+
+        return solve_points(space, query, options, "labels")
     _load_kernels()
     began = time.perf_counter()
     search = _Search(space, query)

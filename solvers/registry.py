@@ -28,6 +28,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "codec": "codecs",
         "sides": "bounds on measures beside the objective and accuracy",
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
+        "many": "a frontier over other than one measure and accuracy",
         "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
@@ -94,9 +95,11 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
                 "grows what a bound lets pass",
             ),
             Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
-            Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all(), "proves the best under any bounds"),
+            Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all("many"), "proves the best under any bounds"),
             Solver("nsga2", "tiercut.solvers.evolutionary", False, _all(), "good plans by generations; needs pymoo"),
-            Solver("annealing", "tiercut.solvers.annealing", False, _all(), "good plans of any space, without proof"),
+            Solver(
+                "annealing", "tiercut.solvers.annealing", False, _all("many"), "good plans of any space, without proof"
+            ),
         )
     }
 )
@@ -110,13 +113,16 @@ def needs(space: Space, query: Query) -> frozenset[str]:
 def _needs(space: Space, query: Query) -> Iterator[str]:
     if query.kind != "solve":
         yield query.kind
+    if query.many:
+        yield "many"
     if space.inside:
         yield "free"
     if space.per_exit:
         yield "per-exit"
     if len(space.drops) > 1 or space.ways[0] >= 0:
         yield "codec"
-    if query.bounds or (query.max_latency_s is not None and query.additive != "latency"):
+    # Who compares many measures can bound them all.
+    if not query.many and (query.bounds or (query.max_latency_s is not None and query.additive != "latency")):
         yield "sides"
     if split_name(query.additive)[0] in PIECES_WHOLE:
         yield "whole"

@@ -2,6 +2,7 @@
 
 from tiercut.optimizer.plots.latencies import draw_latencies, latencies_of, save_replay_plot
 from tiercut.optimizer.plots.lived import draw_lived, lived_plans, save_lived_plot
+from tiercut.optimizer.plots.over import OverPlot, draw_over, over_plot
 from tiercut.optimizer.plots.plan_bars import PlanBars, add_bars_legend, bars_height, draw_plan_bars, plan_bars
 from tiercut.optimizer.plots.profile import draw_profile, save_profile_plot
 from tiercut.optimizer.plots.sensitivity import save_why_plot
@@ -9,18 +10,21 @@ from tiercut.optimizer.plots.trade_off import TradeOff, draw_trade_off, save_ans
 from tiercut.optimizer.plots.waterfall import draw_waterfall, save_waterfall
 
 __all__ = [
+    "OverPlot",
     "PlanBars",
     "TradeOff",
     "add_bars_legend",
     "bars_height",
     "draw_latencies",
     "draw_lived",
+    "draw_over",
     "draw_plan_bars",
     "draw_profile",
     "draw_trade_off",
     "draw_waterfall",
     "latencies_of",
     "lived_plans",
+    "over_plot",
     "plan_bars",
     "save_answer_plot",
     "save_lived_plot",

@@ -10,6 +10,8 @@ import numpy as np
 
 from tiercut import units
 from tiercut.figures import save_figure
+from tiercut.optimizer.frontier import values_of
+from tiercut.optimizer.plots.over import axis_of, draw_over, over_plot
 from tiercut.optimizer.plots.plan_bars import (
     BARS_WIDTH,
     add_bars_legend,
@@ -34,7 +36,6 @@ __all__ = ["TradeOff", "draw_trade_off", "save_answer_plot", "trade_off"]
 
 CLOUD_SIZE = 4000
 _FAINT: dict[str, Any] = {"alpha": 0.25, "linewidths": 0, "zorder": 1, "rasterized": True}
-_SCALES = {"latency": (1e3, "latency (ms)"), "bytes": (1e-3, "sent (kB)"), "energy": (1.0, "energy (J)")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +81,6 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
         Sampled decisions of the same space.
     """
     problem, query = answer.space.problem, answer.query
-    scale, label = _SCALES.get(query.additive, (1.0, f"{query.additive} ($)"))
     plans = list((frontier or answer).plans)
     chosen = None
     if query.kind != "frontier":
@@ -92,13 +92,14 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
                 answer.best, evaluate(problem, answer.best.decision, query.additive, query.rate_fps), query.additive
             ),
         )
-    costs = [evaluate(problem, plan.decision, query.additive, query.rate_fps) for plan in plans]
+    costs = values_of(problem, plans, (query.additive,), query.rate_fps)[:, 0]
+    scale, label = axis_of(query.additive)
     return TradeOff(
         label=label,
         cloud_x=cloud.costs * scale,
         cloud_y=cloud.accuracies * 100,
         cloud_parts=cloud.partitions,
-        x=np.array(costs) * scale,
+        x=costs * scale,
         y=np.array([100 * (plan.accuracy or 0.0) for plan in plans]),
         parts=np.array([len(plan.partition) for plan in plans]),
         bound_x=query.max_latency_s * scale
@@ -202,7 +203,12 @@ def save_answer_plot(
         Of the sampled cloud.
     """
     title = f"{answer.space.problem.profile} on {answer.space.problem.topology}"
-    if answer.query.kind == "rank" or not answer.space.knows_accuracy:
+    if answer.query.many:
+        figure = new_figure()
+        ax = figure.add_subplot()
+        draw_over(over_plot(answer), ax)
+        ax.set_title(title, fontsize=10)
+    elif answer.query.kind == "rank" or not answer.space.knows_accuracy:
         figure = new_figure((BARS_WIDTH, bars_height(len(answer))))
         ax = figure.add_subplot()
         bars = plan_bars(answer.plans, tiers_of(answer))
@@ -212,7 +218,8 @@ def save_answer_plot(
     else:
         figure = new_figure()
         ax = figure.add_subplot()
-        cloud = sample_cloud(answer.space, CLOUD_SIZE, name=answer.query.additive, seed=seed)
+        query = answer.query
+        cloud = sample_cloud(answer.space, CLOUD_SIZE, name=query.additive, rate_fps=query.rate_fps, seed=seed)
         draw_trade_off(trade_off(answer, frontier, cloud), ax)
         if answer.query.kind == "frontier":
             ax.set_title(title, fontsize=10)
@@ -220,10 +227,11 @@ def save_answer_plot(
 
 
 def _rows(answer: Answer) -> list[list[str]]:
-    rows = [["rank", "latency", "accuracy", "threshold", "sent", "plan"]]
-    for rank, plan in enumerate(answer.plans, 1):
+    rows = [["rank", "latency", *answer.measures, "accuracy", "threshold", "sent", "plan"]]
+    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
+        named = [units.format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         right = "-" if plan.accuracy is None else f"{plan.accuracy:.2%}"
         lane = "-" if plan.threshold is None else f"{plan.threshold:g}"
         sent = units.format_bytes(plan.bytes_sent)
-        rows.append([str(rank), units.format_seconds(plan.latency_s), right, lane, sent, str(plan)])
+        rows.append([str(rank), units.format_seconds(plan.latency_s), *named, right, lane, sent, str(plan)])
     return rows

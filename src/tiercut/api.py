@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer import pricing
 from tiercut.optimizer.answer import Answer
 from tiercut.optimizer.asked import Asked, make_query, merged
 from tiercut.optimizer.build import build_problem, warn_of_bare_spans
 from tiercut.optimizer.explain import Explanation, explain_plan
-from tiercut.optimizer.frontier import pareto
+from tiercut.optimizer.frontier import frontier_plans
 from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.query import Query
@@ -118,11 +117,10 @@ def ask(
         warn_of_bare_spans(profile)
     found, why = registry.choose(space, query) if solver == "auto" else (registry.find(solver), "")
     outcome = found.solve(space, query, options or Options())
-    plans = [price(space.problem, decision) for decision in outcome.decisions]
     if query.kind == "frontier":
-        plans = pareto(
-            [pricing.evaluate(space.problem, each.decision, query.additive, query.rate_fps) for each in plans], plans
-        )
+        plans = frontier_plans(space.problem, query, outcome.decisions)
+    else:
+        plans = [price(space.problem, decision) for decision in outcome.decisions]
     if evaluate == "replay":
         lived = _relived(Answer(space, query, outcome, tuple(plans), "", why), solver, options, profile, split)
         if lived.plans or lived.message:
@@ -141,9 +139,12 @@ def _relived(answer: Answer, solver: str, options: Options | None, profile: Prof
         return found.solve(answer.space, query, options or Options()).decisions
 
     own = [plan.decision for plan in answer.plans]
-    lived = relive(answer.space, answer.query, own, asked, Recorded.of(samples_of(profile, split), split))
+    recorded = Recorded.of(samples_of(profile, split), split)
+    lived = relive(answer.space, answer.query, own, asked, recorded)
     plans = tuple(each.lived for each in lived.plans)
-    return replace(answer, plans=plans, message=lived.message, lived=lived)
+    # What else is told of these plans is by the samples too.
+    space = replace(answer.space, problem=replace(answer.space.problem, recorded=recorded))
+    return replace(answer, space=space, plans=plans, message=lived.message, lived=lived)
 
 
 def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ import pytest
 from support.random_choices import drawn_choices
 from support.random_problems import Case, random_case
 from support.reference import Score
+from support.reference_measures import crossed
 
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import decide, evaluate, price
@@ -105,7 +106,7 @@ def test_what_crosses_links_and_leaves_nodes_is_what_the_second_scorer_adds_up(d
     for each in drawn[::50]:
         problem, reference = each.case.problem, each.case.reference
         for score in each.scores:
-            decision, total = each.case.decision(score.choice), reference.crossed(score)
+            decision, total = each.case.decision(score.choice), crossed(reference, score)
             wanted = {f"link:{a}>{b}": size for (a, b), size in total.items()}
             for link in each.case.topology["links"]:
                 if (ends := link.get("between")) is not None:

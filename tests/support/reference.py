@@ -316,21 +316,6 @@ class Reference:
         sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
         return Score(choice, *sums, input_s, tuple(parts))
 
-    def crossed(self, score: Score) -> dict[tuple[str, str], float]:
-        """Return the expected bytes over every direction of a link, on whatever route they take."""
-        sent = [(self.source, score.parts[0].node, self.payload(0), 1.0)]
-        for part in score.parts:
-            if part.send_to is not None:
-                sent.append((part.node, part.send_to, part.send_bytes, part.reach - part.exit_rate))
-            if self.destination != "anywhere":
-                sent.append((part.node, self.destination, self.profile.get("result_bytes", 0), part.exit_rate))
-        total = dict.fromkeys(self.hops, 0.0)
-        for sender, receiver, size, share in sent:
-            way = self.way(sender, receiver, size)
-            for pair in pairwise(way[0] if way is not None else ()):
-                total[pair] += share * size
-        return total
-
     def _energy(self, parts: Sequence[Part]) -> float | None:
         if len(self.watts) < len(self.nodes):
             return None
@@ -440,12 +425,12 @@ class Reference:
 
     def ranked(self, scores: list[Score], objective: str) -> list[Score]:
         """Return scores best first, equals in the project's order."""
-        return sorted(scores, key=lambda score: (_goal(score, objective), *self.tie_key(score)))
+        return sorted(scores, key=lambda score: (goal(score, objective), *self.tie_key(score)))
 
     def frontier(self, scores: list[Score], objective: str) -> list[Score]:
         """Return the scores that beat all cheaper ones in accuracy, cheapest first."""
         traded = "latency" if objective == "accuracy" else objective
-        ordered = sorted(scores, key=lambda each: (_goal(each, traded), -(each.accuracy or 0.0), *self.tie_key(each)))
+        ordered = sorted(scores, key=lambda each: (goal(each, traded), -(each.accuracy or 0.0), *self.tie_key(each)))
         kept: list[Score] = []
         best = -inf
         for score in ordered:
@@ -456,7 +441,7 @@ class Reference:
         return kept
 
 
-def _goal(score: Score, objective: str) -> float:
+def goal(score: Score, objective: str) -> float:
     if objective == "accuracy":
         return -(score.accuracy or 0.0)
     value = {"latency": score.latency, "bytes": score.bytes_sent, "energy": score.energy, "cost": score.cost}[objective]

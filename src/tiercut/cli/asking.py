@@ -110,11 +110,12 @@ def question(kind: Kind, file: QueryFile | None, flags: dict[str, Any]) -> Query
     file
         What stands below the flags, or None.
     flags
-        Keywords of `tiercut.optimizer.asked.Asked`; pins still as text.
+        Keywords of `tiercut.optimizer.asked.Asked`; pins and `over` still as text.
     """
     from tiercut.optimizer.asked import make_query, merged
 
-    asked = cast("Asked", flags | {"pin": _pins(flags["pin"])})
+    over = [name.strip() for name in flags["over"].split(",")] if flags.get("over") is not None else None
+    asked = cast("Asked", flags | {"pin": _pins(flags["pin"]), "over": over})
     if file is not None:
         asked = merged(file.asked, asked)
     return make_query(kind, asked, _flag)

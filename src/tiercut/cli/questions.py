@@ -31,6 +31,15 @@ def command(kind: "Kind") -> Callable[..., None]:
         profile: given.ProfileFile,
         query: asking.File = None,
         objective: asking.Objective = None,
+        over: Annotated[
+            str | None,
+            typer.Option(
+                metavar="MEASURES",
+                help="Two or three, in place of the objective and accuracy: latency,accuracy,energy.",
+                hidden=kind != "frontier",
+                rich_help_panel=asking.QUESTION,
+            ),
+        ] = None,
         min_accuracy: asking.MinAccuracy = None,
         max_latency: asking.MaxLatency = None,
         exits: asking.Exits = None,
@@ -108,6 +117,7 @@ def command(kind: "Kind") -> Callable[..., None]:
             file,
             {
                 "objective": objective,
+                "over": over,
                 "min_accuracy": min_accuracy,
                 "max_latency": max_latency,
                 "exits": exits,
@@ -160,7 +170,7 @@ def _present(answer: "Answer", *, json: bool) -> None:
 
 
 def _print(answer: "Answer") -> None:
-    from tiercut.optimizer.report import headline, plans_table, stages_table
+    from tiercut.optimizer.report import covered_line, headline, plans_table, stages_table
 
     out: Any = console()
     out.print(headline(answer))
@@ -171,6 +181,8 @@ def _print(answer: "Answer") -> None:
         note(answer.lived.guarantee)
         return
     out.print(plans_table(answer))
+    if (covered := covered_line(answer)) is not None:
+        out.print(covered)
     if answer.query.kind == "solve":
         out.print(stages_table(answer.best))
     if answer.outcome.status == "feasible":

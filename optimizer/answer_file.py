@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Problem
 
-__all__ = ["load_decision"]
+__all__ = ["load_decision", "load_exits_of"]
 
 SIZE_LIMIT = 256 << 20
 
@@ -47,6 +47,19 @@ class _Answer(Document):
     evaluation: dict[str, Any] | None = None
 
 
+def load_exits_of(path: str | os.PathLike[str], rank: int = 1) -> tuple[int, ...]:
+    """Return the blocks after which samples leave in the plan of a rank in an answer file, 1-based.
+
+    Raises
+    ------
+    InputError
+        If the file is no answer.
+    QuestionError
+        If it has no plan of that rank.
+    """
+    return tuple(_plan(path, rank).exits)
+
+
 def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1) -> Decision:
     """Return the decision of the plan of a rank in an answer file.
 
@@ -57,10 +70,15 @@ def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1)
     QuestionError
         If it has no plan of that rank, or the plan does not fit the problem.
     """
+    found = _plan(path, rank)
+    how: dict[str, Any] = {"thresholds": found.thresholds, "codecs": found.codecs or None}
+    return decide(problem, found.partition, found.placement, found.threshold, found.exits, **how)
+
+
+def _plan(path: str | os.PathLike[str], rank: int) -> _Plan:
     answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
     found = next((plan for plan in answer.plans if plan.rank == rank), None)
     if found is None:
         ranks = f"ranks 1 to {len(answer.plans)}" if answer.plans else "no plans"
         raise QuestionError(f"'{os.fspath(path)}' has {ranks}, but rank {rank} was asked for")
-    how: dict[str, Any] = {"thresholds": found.thresholds, "codecs": found.codecs or None}
-    return decide(problem, found.partition, found.placement, found.threshold, found.exits, **how)
+    return found

@@ -96,6 +96,7 @@ def fine_tune(
     split: Split,
     schedule: Schedule,
     *,
+    weights: Sequence[float] | None = None,
     fresh: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: Progress = lambda *_: None,
@@ -108,7 +109,7 @@ def fine_tune(
         The network, which stays as it is.
     branches
         Blocks after which samples may leave, 1-based and rising; the last of them is where the network is trimmed.
-    split, schedule, checkpoint, progress
+    split, schedule, weights, checkpoint, progress
         As for `tiercut.profiling.training.train_jointly`.
     fresh
         Whether to begin with new weights, as the Joint model does to validate its estimates (section 3.2), in place
@@ -128,5 +129,5 @@ def fine_tune(
 
     keras.utils.set_random_seed(schedule.seed)
     part = configuration(exits, branches, fresh=fresh)
-    train_jointly(part, split, schedule, checkpoint=checkpoint, progress=progress)
+    train_jointly(part, split, schedule, weights=weights, checkpoint=checkpoint, progress=progress)
     return part

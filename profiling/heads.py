@@ -10,9 +10,10 @@ import numpy as np
 from tiercut.errors import QuestionError
 from tiercut.profiling.graph import Step, layer_graph
 
-__all__ = ["Head", "find_head", "hang_head", "with_probabilities"]
+__all__ = ["Head", "find_head", "hang_head", "scoring_layer", "with_probabilities"]
 
 _POOLING = ("GlobalAveragePooling", "GlobalMaxPooling")
+_WITHOUT_EFFECT = ("Dropout", "Flatten", "Reshape")
 _POOLING_OF_RANK = {3: "GlobalAveragePooling1D", 4: "GlobalAveragePooling2D", 5: "GlobalAveragePooling3D"}
 
 
@@ -59,7 +60,7 @@ def with_probabilities(model: Any) -> Any:
     last = layer_graph(model)[-1].layer
     _check_classes(model)
     activation = getattr(last, "activation", None)
-    if type(last).__name__ == "Softmax" or activation is keras.activations.softmax or _sums_to_1(model):
+    if _is_softmax(last) or _sums_to_1(model):
         return model
     if activation is keras.activations.linear:
         scores = keras.layers.Softmax(name="probabilities")(model.outputs[0])
@@ -171,3 +172,39 @@ def _pooled(tensor: Any, classes: int, prefix: str) -> Any:
         tensor = getattr(layers, _POOLING_OF_RANK[rank])(name=f"{prefix}_pool")(tensor)
     # NOTE probabilities in half precision would make all entropies near 0 alike
     return layers.Dense(classes, activation="softmax", dtype="float32", name=f"{prefix}_classifier")(tensor)
+
+
+def scoring_layer(start: Any, end: Any) -> Any:
+    """Return the layer whose weights give the scores of a classifier, before its softmax.
+
+    Parameters
+    ----------
+    start, end
+        The symbolic tensors at the ends of the classifier.
+
+    Raises
+    ------
+    QuestionError
+        If something other than a softmax follows that layer.
+    """
+    import keras
+
+    chain = _chain(layer_graph(keras.Model(start, end)))
+    after: list[Any] = []
+    for step in reversed(chain):
+        if getattr(step.layer, "weights", ()):
+            break
+        after.append(step.layer)
+    else:
+        raise QuestionError(f"the branch that ends in '{end.name}' has no layer with weights to scale")
+    plain = all(_is_softmax(layer) or _pools(layer) or type(layer).__name__ in _WITHOUT_EFFECT for layer in after)
+    activation = getattr(step.layer, "activation", None)
+    if not plain or activation not in ({keras.activations.linear} if after else {keras.activations.softmax}):
+        raise QuestionError(f"the scores of the branch that ends in '{end.name}' cannot be scaled by its last weights")
+    return step.layer
+
+
+def _is_softmax(layer: Any) -> bool:
+    import keras
+
+    return type(layer).__name__ == "Softmax" or getattr(layer, "activation", None) is keras.activations.softmax

@@ -21,7 +21,7 @@ from tiercut.profiling.backbones import BACKBONES
 from tiercut.profiling.graph import layer_graph
 from tiercut.profiling.nested import flatten
 
-__all__ = ["LoadedModel", "applications", "fingerprint", "folded", "load_model"]
+__all__ = ["LoadedModel", "applications", "fingerprint", "folded", "load_model", "read_model"]
 
 _CONFIG = "config.json"
 _LARGEST_CONFIG = 256 << 20
@@ -80,7 +80,7 @@ def load_model(
     if path.suffix.lower() in (".h5", ".hdf5"):
         raise InputError(name, "files in HDF5 can hold code that runs when they are read; save the model as .keras")
     if path.suffix == ".keras" or path.exists():
-        return LoadedModel(path.stem, flatten(_from_file(path, trust), size=size))
+        return LoadedModel(path.stem, flatten(read_model(path, trust=trust), size=size))
     if ":" in name:
         return LoadedModel(name.rpartition(":")[2], flatten(_from_function(name), size=size))
     title, build = _by_name(name)
@@ -158,7 +158,14 @@ def _working_directory_first() -> Iterator[None]:
         sys.path.remove(str(Path.cwd()))
 
 
-def _from_file(path: Path, trust: bool) -> Any:
+def read_model(path: Path, *, trust: bool = False) -> Any:
+    """Return the Keras model in a ``.keras`` file, which may run nothing unless it is trusted.
+
+    Raises
+    ------
+    InputError
+        If the file is cut short, of another kind, or holds what is not trusted.
+    """
     import keras
 
     config = _read_config(path)

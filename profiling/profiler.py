@@ -13,18 +13,20 @@ from tiercut.errors import QuestionError
 from tiercut.profiling.backbones import backbone
 from tiercut.profiling.data import Dataset, load_dataset
 from tiercut.profiling.device import Statistic, device_record, time_exits
+from tiercut.profiling.exit_files import load_exits
 from tiercut.profiling.exits import ExitModel, attach_exits
 from tiercut.profiling.files import save_profile
 from tiercut.profiling.machine import Watch, describe_machine
 from tiercut.profiling.profile import FORMAT, Profile
 from tiercut.profiling.recording import exits_record, model_record, record_samples
 from tiercut.profiling.runtime import describe_framework, start_framework
-from tiercut.profiling.samples import save_samples
-from tiercut.profiling.thresholds import read_thresholds
+from tiercut.profiling.samples import Samples, save_samples
+from tiercut.profiling.thresholds import Thresholds, read_thresholds
 from tiercut.profiling.timing import Effort
+from tiercut.profiling.trainer import Network, data_of
 from tiercut.profiling.training import Schedule, train_jointly
 
-__all__ = ["Progress", "profile_backbone"]
+__all__ = ["Progress", "profile_backbone", "profile_exits"]
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ def profile_backbone(
     """
     schedule, effort = Schedule(epochs=epochs, seed=seed), Effort(runs=runs, precision=precision)
     marks = read_thresholds(str(thresholds))
-    target = _target(Path(output), name, dataset)
+    target = _target(Path(output), f"{name}-{dataset}")
     folder = Path(work) if work is not None else target.with_name(f".{target.stem}.partial")
     threads = start_framework(threads)
     data = load_dataset(dataset, seed=seed)
@@ -109,6 +111,85 @@ def profile_backbone(
         checkpoint=folder / "joint.npz",
         progress=lambda done, most: progress("train", done, most),
     )
+    profile = _recorded(
+        Network(title, exits, data),
+        _origin(title, data, schedule),
+        marks,
+        target,
+        threads,
+        device,
+        statistic,
+        effort,
+        progress,
+    )
+    if work is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return profile
+
+
+def profile_exits(
+    path: str | os.PathLike[str],
+    dataset: str | None = None,
+    *,
+    output: str | os.PathLike[str],
+    device: str = "local",
+    runs: int = 1000,
+    precision: float = 0.01,
+    thresholds: int | str = 20,
+    threads: int | None = None,
+    statistic: Statistic = "p50",
+    trust: bool = False,
+    progress: Progress = lambda *_: None,
+) -> Profile:
+    """Record the exits of a network that was trained before, time it here, and write its profile.
+
+    Parameters
+    ----------
+    path
+        What `tiercut.profiling.trainer.train_network` wrote.
+    dataset
+        What it was trained on; by default the name that the file has. The splits are those of the training.
+    output
+        The profile to write, ``*.json``, or a folder, in which it is called after the network's file.
+    device, runs, precision, thresholds, threads, statistic, progress
+        As for `profile_backbone`.
+    trust
+        Whether the file may run code of its own.
+
+    Returns
+    -------
+    Profile
+        What was written, with the two files of samples.
+
+    Raises
+    ------
+    QuestionError
+        If the data set is unknown, or a number out of range.
+    InputError
+        If the file cannot be read, or the data set is not the one that the network was trained on.
+    """
+    effort, marks = Effort(runs=runs, precision=precision), read_thresholds(str(thresholds))
+    target = _target(Path(output), Path(path).stem)
+    threads = start_framework(threads)
+    exits, record = load_exits(path, trust=trust)
+    network = Network(record.title, exits, data_of(exits, record, dataset, os.fspath(path)), record)
+    origin = f"{record.origin}; exits recorded on {len(network.data.profile)} others"
+    return _recorded(network, origin, marks, target, threads, device, statistic, effort, progress)
+
+
+def _recorded(
+    network: Network,
+    origin: str,
+    marks: Thresholds,
+    target: Path,
+    threads: int,
+    device: str,
+    statistic: Statistic,
+    effort: Effort,
+    progress: Progress,
+) -> Profile:
+    """Record what the exits do, time the pieces, and write everything."""
+    exits, data = network.exits, network.data
     samples, tests = record_samples(exits, data.profile), record_samples(exits, data.test)
     watch = Watch()
     times = time_exits(
@@ -124,23 +205,29 @@ def profile_backbone(
     files = {"samples_file": archive.name, "samples_sha256": save_samples(samples, archive)}
     files |= {"test_samples_file": apart.name, "test_samples_sha256": save_samples(tests, apart)}
     profile = Profile.from_data(
-        {"format": FORMAT, "model": title, "dataset": dataset, "samples": len(data.profile)}
-        | {"origin": _origin(title, data, schedule)}
+        {"format": FORMAT, "model": network.title, "dataset": data.name, "samples": len(data.profile)}
+        | {"origin": origin}
         | model_record(exits)
-        | {"exits": exits_record(samples, marks(samples)), "reference": device}
+        | {"exits": _exits_record(network, samples, marks), "reference": device}
         | files
         | {"devices": {device: record | device_record(times, len(exits.blocks), statistic=statistic)}},
         source=os.fspath(target),
     )
     save_profile(profile, target)
-    if work is None:
-        shutil.rmtree(folder, ignore_errors=True)
     return profile.found_in(target.parent)
 
 
-def _target(output: Path, name: str, dataset: str) -> Path:
+def _exits_record(network: Network, samples: Samples, marks: Thresholds) -> dict[str, Any]:
+    found = exits_record(samples, marks(samples), present=network.exits.present)
+    if network.record is not None:
+        kept = {"accuracy_separate": network.record.accuracy_separate, "temperature": network.record.temperature}
+        found |= {key: value for key, value in kept.items() if value is not None}
+    return found
+
+
+def _target(output: Path, stem: str) -> Path:
     folder = output.is_dir() or not output.suffix
-    target = output / f"{name}-{dataset}.json" if folder else output
+    target = output / f"{stem}.json" if folder else output
     if target.suffix != ".json":
         raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
     return target

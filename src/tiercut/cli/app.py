@@ -3,7 +3,18 @@
 import typer
 
 from tiercut import __version__
-from tiercut.cli import cutting, explaining, importing, inspecting, linking, merging, questions, recording, replaying
+from tiercut.cli import (
+    cutting,
+    explaining,
+    importing,
+    inspecting,
+    linking,
+    merging,
+    questions,
+    recording,
+    replaying,
+    training,
+)
 
 app = typer.Typer(
     name="tiercut",
@@ -41,5 +52,6 @@ app.command("blocks", help="List the blocks of a model: the pieces that may not 
 app.command("listen", help="Answer measure-link on another machine.")(linking.listen)
 app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(linking.measure_link)
 app.command("profile", help="Time networks on this machine and record them.")(recording.profile)
+app.command("train", help="Give a network exits, train it, and write it for profile.")(training.train)
 app.command("merge", help="Put the devices of several profiles of one model into one.")(merging.merge)
 app.add_typer(importing.app, name="import")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["profile"]
 
-_TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset: trained with exits"
+_TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
 
 
 class Measured(StrEnum):
@@ -97,15 +97,29 @@ def profile(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of joint training.", rich_help_panel=_TRAINING)] = 40,
     thresholds: Annotated[
-        int, typer.Option(min=1, help="How many, evenly between 0 and 1.", rich_help_panel=_TRAINING)
-    ] = 20,
+        str,
+        typer.Option(
+            metavar="20|quantiles:20|0.1,0.5",
+            help="Even, at quantiles of the entropies, or named.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = "20",
     seed: Annotated[int, typer.Option(help="Of splits, weights and order.", rich_help_panel=_TRAINING)] = 0,
 ) -> None:
     """Time networks on this machine, piece by piece, and record it; with --dataset train one with early exits before.
 
+    Of a file that tiercut train wrote, it is also recorded what its exits do with samples that it was not trained on.
+
     Needs the extra 'profiling' (TensorFlow). A device is added to a profile that is there already. What was
     interrupted goes on where it stopped when it is asked for again.
     """
+    if len(models) == 1 and models[0].endswith(".keras"):
+        from tiercut.profiling.exit_files import has_exits
+
+        if has_exits(models[0]):
+            settings = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000, "trust": trust_model}
+            _record_exits(models[0], dataset, output, device, settings)
+            return
     if dataset is not None:
         settings = {"epochs": epochs, "thresholds": thresholds, "seed": seed, "threads": threads, "runs": runs or 1000}
         _train(models, dataset, output, device, settings)
@@ -221,6 +235,22 @@ def _told(step: Step, done: int, count: int, left_s: float) -> str:
 
 def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _record_exits(path: str, dataset: str | None, output: Path, device: str, settings: dict[str, Any]) -> None:
+    """Record what the exits of a trained network do, and time its pieces."""
+    from tiercut.profiling.profiler import profile_exits
+
+    with progress("profiling") as report:
+        made = profile_exits(
+            path,
+            dataset,
+            output=output,
+            device=device,
+            progress=(lambda _, done, total: report(done, total)) if report else (lambda *_: None),
+            **settings,
+        )
+    note(f"recorded {made.name}: {output}")
 
 
 def _train(models: Sequence[str], dataset: str, output: Path, device: str, settings: dict[str, Any]) -> None:

@@ -194,13 +194,24 @@ def _device_parts(device: Device) -> Iterator[str]:
         yield f"whole model {units.format_seconds(device.whole_model_s)}"
 
 
+def _of_branches(exits: Exits) -> dict[str, list[str]]:
+    """Return the columns of what was recorded of every branch."""
+    columns = {"accuracy": [share_text(each) for each in exits.accuracy]}
+    shares = {"alone": exits.accuracy_separate, "ECE": exits.calibration_error}
+    columns |= {name: [share_text(each) for each in each_of] for name, each_of in shares.items() if each_of is not None}
+    if exits.temperature is not None:
+        columns["temperature"] = ["-" if each is None else f"{each:.2f}" for each in exits.temperature]
+    return columns
+
+
 def _blocks(profile: Profile) -> Table:
     table = table_of("blocks")
     table.add_column("#", justify="right")
     table.add_column("block")
     table.add_column("output", justify="right")
-    if profile.exits is not None:
-        table.add_column("accuracy", justify="right")
+    recorded = {} if profile.exits is None else _of_branches(profile.exits)
+    for name in recorded:
+        table.add_column(name, justify="right")
     for name, device in profile.devices.items():
         table.add_column(f"{name}" if device.block_s else f"{name} (one span)", justify="right")
         if device.branch_s is not None:
@@ -208,8 +219,7 @@ def _blocks(profile: Profile) -> Table:
     for index, block in enumerate(profile.blocks):
         size = "-" if block.output_bytes is None else units.format_bytes(block.output_bytes)
         row = [str(index + 1), block.name, size]
-        if profile.exits is not None:
-            row.append(share_text(profile.exits.accuracy[index]))
+        row += [texts[index] for texts in recorded.values()]
         for device in profile.devices.values():
             times = device.block_s or [spans[0] for spans in device.span_s or ()]
             row.append(units.format_seconds(times[index]))

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from tiercut import documents
 from tiercut.documents import Document, Key
+from tiercut.errors import QuestionError
 from tiercut.profiling.checks import profile_faults
 
 __all__ = ["FORMAT", "Block", "Codec", "Device", "Exits", "Profile", "SpanCheck"]
@@ -155,6 +156,22 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
         made = self.model_copy()
         made._folder = folder
         return made
+
+    def with_separate_accuracies(self) -> Profile:
+        """Return the profile with the accuracies of branches that were trained alone, as the Joint model takes them.
+
+        Raises
+        ------
+        QuestionError
+            If none were recorded.
+        """
+        if self.exits is None or self.exits.accuracy_separate is None:
+            raise QuestionError(
+                f"profile '{self.name}' has no accuracies of branches that were trained alone; record them with "
+                "tiercut train --separately"
+            )
+        exits = self.exits.model_copy(update={"accuracy": self.exits.accuracy_separate})
+        return self.model_copy(update={"exits": exits})
 
     @property
     def name(self) -> str:

@@ -197,3 +197,25 @@ def test_a_block_without_a_branch_does_not_count_as_a_fall(tmp_path: Path) -> No
 def test_rates_alone_are_not_doubted_where_others_count(tmp_path: Path) -> None:
     data = changed("exits", "exit_rate_alone", value=[[0.5, 0.25, 0.9]] * 2)
     assert doubts(data, tmp_path / "profile.json") == []
+
+
+# Accuracies of branches that were trained alone
+
+
+def test_accuracies_of_branches_trained_alone_take_the_place_of_the_others_on_request() -> None:
+    data = changed("exits", "accuracy_separate", value=[0.625, 0.75, 0.875])
+    alone = tiercut.Profile.from_data(data).with_separate_accuracies()
+    assert alone.exits is not None
+    assert alone.exits.accuracy == [0.625, 0.75, 0.875]
+    with pytest.raises(tiercut.QuestionError, match="record them with tiercut train --separately"):
+        tiercut.Profile.from_data(GOOD).with_separate_accuracies()
+
+
+@pytest.mark.parametrize("key", ["accuracy_separate", "calibration_error", "temperature"])
+def test_what_is_recorded_of_branches_has_a_value_for_each(tmp_path: Path, key: str) -> None:
+    message = refusal(tmp_path / "profile.json", changed("exits", key, value=[0.5]))
+    assert f"exits.{key}: expected 3 values" in message
+
+
+def test_a_hash_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert "samples_sha256" in refusal(tmp_path / "profile.json", changed("samples_sha256", value="abc"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tiercut.topologies.schema import Topology
 
 __all__ = [
+    "Accuracies",
     "Bandwidths",
     "Destination",
     "Excluded",
@@ -81,6 +82,14 @@ OnePer = Annotated[
     str | None,
     typer.Option(
         "--one-partition-per", metavar="node|tier", help="What is used at most once.", rich_help_panel=_CONDITIONS
+    ),
+]
+Accuracies = Annotated[
+    str | None,
+    typer.Option(
+        metavar="joint|separate",
+        help="Of branches in the network recorded, or each trained alone.",
+        rich_help_panel=_CONDITIONS,
     ),
 ]
 InputBytes = Annotated[
@@ -149,6 +158,7 @@ def inputs(
     without: Sequence[str] | None = None,
     forwarding: str | None = None,
     one_per: str | None = None,
+    accuracies: str | None = None,
     input_bytes: str | None = None,
     result_bytes: str | None = None,
 ) -> tuple[Topology, Profile]:
@@ -171,6 +181,8 @@ def inputs(
         loaded, measured = below(loaded, measured)
     if any(changes.values()):
         loaded = loaded.with_changes(**{key: value for key, value in changes.items() if value})  # type: ignore[arg-type]
+    if _one_of("--accuracies", accuracies, ("joint", "separate")) == "separate":
+        measured = measured.with_separate_accuracies()
     sizes = {
         "input_bytes": quantity("--input", input_bytes, "size"),
         "result_bytes": quantity("--result", result_bytes, "size"),

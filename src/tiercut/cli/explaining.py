@@ -83,6 +83,7 @@ def explain(
     without: given.Excluded = None,
     forwarding: given.Forwarding = None,
     one_per: given.OnePer = None,
+    accuracies: given.Accuracies = None,
     input_bytes: given.InputBytes = None,
     result_bytes: given.ResultBytes = None,
     plot: given.Plot = None,
@@ -129,6 +130,7 @@ def explain(
         without=without,
         forwarding=forwarding,
         one_per=one_per,
+        accuracies=accuracies,
         input_bytes=input_bytes,
         result_bytes=result_bytes,
     )

@@ -67,6 +67,7 @@ def command(kind: "Kind") -> Callable[..., None]:
         without: given.Excluded = None,
         forwarding: given.Forwarding = None,
         one_per: given.OnePer = None,
+        accuracies: given.Accuracies = None,
         input_bytes: given.InputBytes = None,
         result_bytes: given.ResultBytes = None,
         solver: Annotated[
@@ -109,6 +110,7 @@ def command(kind: "Kind") -> Callable[..., None]:
             without=without,
             forwarding=forwarding,
             one_per=one_per,
+            accuracies=accuracies,
             input_bytes=input_bytes,
             result_bytes=result_bytes,
         )

@@ -45,6 +45,7 @@ def replay(
     without: given.Excluded = None,
     forwarding: given.Forwarding = None,
     one_per: given.OnePer = None,
+    accuracies: given.Accuracies = None,
     input_bytes: given.InputBytes = None,
     result_bytes: given.ResultBytes = None,
     plot: given.Plot = None,
@@ -72,6 +73,7 @@ def replay(
         without=without,
         forwarding=forwarding,
         one_per=one_per,
+        accuracies=accuracies,
         input_bytes=input_bytes,
         result_bytes=result_bytes,
     )

@@ -135,7 +135,7 @@ def tensor_bytes(tensor: Any) -> int:
     shape: tuple[int | None, ...] = tuple(tensor.shape[1:])
     sizes = [size for size in shape if size is not None]
     if len(sizes) < len(shape):
-        raise QuestionError(f"tensor '{tensor.name}' has no fixed size {shape}; give the model an input of fixed shape")
+        raise QuestionError(f"tensor '{tensor.name}' has no fixed size {shape}; give its input a size (--input-size)")
     return math.prod(sizes) * dtype_bytes(tensor.dtype)
 
 

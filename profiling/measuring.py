@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter_ns, process_time_ns
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,12 @@ from tiercut.profiling.spans import needed_spans
 from tiercut.profiling.timing import Effort, Times, summarise, time_calls
 from tiercut.profiling.waiting import waiting_clock
 
-__all__ = ["Measured", "time_blocks"]
+__all__ = ["Clock", "Measured", "time_blocks"]
 
 Call = Callable[[], object]
+
+Clock = Literal["wall", "cpu"]
+_CLOCKS: dict[Clock, Callable[[], int]] = {"wall": perf_counter_ns, "cpu": process_time_ns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ def time_blocks(
     batch: int = 1,
     jit: bool = False,
     calm: bool = True,
+    clock: Clock = "wall",
     progress: Callable[[int, int], None] = lambda *_: None,
     building: Callable[[int, int], None] = lambda *_: None,
 ) -> Measured:
@@ -67,6 +72,10 @@ def time_blocks(
         Whether the framework compiles each piece with XLA, or what stands for it.
     calm
         Whether runs are set aside during which something else held the processor (see `tiercut.profiling.waiting`).
+    clock
+        ``wall``, or ``cpu``: the processor time of this process, which does not pass while others hold the
+        processor. With one thread that is what the call takes on a machine with nothing else to do; with more it is
+        not.
     progress
         Called after every round with the runs done and the most to do.
     building
@@ -74,8 +83,8 @@ def time_blocks(
     """
     calls, tensors = _pieces(blocks, {*needed_spans(len(blocks)), *also}, batch, jit, building)
     twins = _codings(calls, tensors)
-    clock = waiting_clock() if calm else None
-    taken = time_calls(calls, effort, waited=clock, progress=progress)
+    waited = waiting_clock() if calm and clock == "wall" else None
+    taken = time_calls(calls, effort, clock=_CLOCKS[clock], waited=waited, progress=progress)
     times = {key: summarise(runs.kept) for key, runs in taken.items()}
     times |= {key: times[twin] for key, twin in twins.items()}
     for place in range(len(blocks)):

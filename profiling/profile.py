@@ -77,6 +77,7 @@ class Device(Document):
     versions: dict[str, str] = Field(default_factory=dict)
     threads: int | None = Field(default=None, ge=1)
     jit_compile: bool = False
+    clock: Literal["wall", "cpu"] = Field(default="wall", description="cpu: processor time of one thread")
     stress: dict[str, Share] = Field(default_factory=dict, description="share of cpu and memory kept busy meanwhile")
     load: dict[str, float] = Field(default_factory=dict, description="average: before; other_cores: busy meanwhile")
     precision: Share | None = Field(default=None, description="to which share of itself half of the medians are known")

@@ -15,7 +15,7 @@ from tiercut.profiling.device import Key, Statistic, device_record
 from tiercut.profiling.files import load_profile, save_profile
 from tiercut.profiling.graph import tensor_bytes
 from tiercut.profiling.machine import Watch, describe_machine
-from tiercut.profiling.measuring import time_blocks
+from tiercut.profiling.measuring import Clock, time_blocks
 from tiercut.profiling.merging import check_same_model, replaced
 from tiercut.profiling.models import LoadedModel, load_model
 from tiercut.profiling.profile import FORMAT, Device, Profile
@@ -65,6 +65,8 @@ class Wanted:
         How often everything is timed.
     statistic
         Which statistic of the runs stands in the profile.
+    clock
+        ``wall`` or ``cpu`` (see `tiercut.profiling.measuring.time_blocks`); ``cpu`` needs one thread.
     check
         How many spans, drawn at random, to time besides those that are needed, so that the profile says how near
         the times of spans that were put together come.
@@ -84,12 +86,15 @@ class Wanted:
     stress: Mapping[str, float] = field(default_factory=dict)
     effort: Effort = EFFORT
     statistic: Statistic = "p50"
+    clock: Clock = "wall"
     check: int = 0
     redo: bool = False
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise QuestionError(f"there must be at least 1 sample in a batch, got {self.batch}")
+        if self.clock == "cpu" and self.threads != 1:
+            raise QuestionError("processor time says how long a call takes only with one thread: --threads 1")
         if self.check < 0:
             raise QuestionError(f"the number of spans to check must be 0 or more, got {self.check}")
         if not self.device:
@@ -217,6 +222,7 @@ def _timed(blocks: Sequence[Block], wanted: Wanted, threads: int, progress: Prog
             batch=wanted.batch,
             jit=wanted.jit,
             calm=not wanted.stress,
+            clock=wanted.clock,
             progress=lambda done, most: progress("time", done, most),
             building=lambda done, most: progress("build", done, most),
         )
@@ -231,6 +237,7 @@ def _timed(blocks: Sequence[Block], wanted: Wanted, threads: int, progress: Prog
         "versions": versions(),
         "threads": threads,
         "jit_compile": wanted.jit,
+        "clock": wanted.clock,
         "stress": dict(wanted.stress),
         "load": load,
         "precision": round(min(measured.precision, 1.0), 4),
@@ -261,6 +268,7 @@ def _check_settings(found: Device, wanted: Wanted, threads: int, target: Path) -
         "threads": threads,
         "backend": keras.backend.backend(),
         "jit_compile": wanted.jit,
+        "clock": wanted.clock,
         "stress": dict(wanted.stress),
         "statistic": wanted.statistic,
     }

@@ -23,6 +23,9 @@ __all__ = ["Effort", "Runs", "Times", "median_uncertainty", "summarise", "time_c
 
 K = TypeVar("K", bound=Hashable)
 
+_LEAST_FOR_INTERVAL = 6
+"""The least and the greatest of five runs have the median between them less often than 19 times in 20."""
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
@@ -120,8 +123,11 @@ def median_uncertainty(seconds: NDArray[np.float64]) -> float:
 
     The interval runs between two order statistics, whatever the distribution (Le Boudec, "Performance Evaluation
     of Computer and Communication Systems", section 2.2.2); runs that follow each other are taken as independent.
+    Fewer than six runs have no such interval, and the result is infinite.
     """
     ordered, count = np.sort(seconds), len(seconds)
+    if count < _LEAST_FOR_INTERVAL:
+        return math.inf
     reach = 0.98 * math.sqrt(count)
     low = max(math.floor(count / 2 - reach), 0)
     high = min(math.ceil(count / 2 + reach), count - 1)

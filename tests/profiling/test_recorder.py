@@ -147,11 +147,33 @@ def test_spans_that_are_checked_stand_beside_what_was_put_together_for_them(tmp_
         assert checked.timed_s > 0
 
 
+def test_processor_time_does_not_pass_while_a_call_sleeps(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from tiercut.profiling import measuring
+    from tiercut.profiling.blocks import find_blocks
+    from tiercut.profiling.models import load_model
+
+    blocks = find_blocks(load_model(THREE).model)
+    original = measuring.compile_piece
+
+    def slept(*given: Any, **named: Any) -> Any:
+        piece = original(*given, **named)
+        return lambda tensor: (time.sleep(0.02), piece(tensor))[1]
+
+    monkeypatch.setattr(measuring, "compile_piece", slept)
+    effort = replace(EFFORT, runs=2, least=2)
+    wall, cpu = (measuring.time_blocks(blocks, effort, clock=clock).times for clock in ("wall", "cpu"))  # type: ignore[arg-type]
+    assert wall["block", 0, 0].p50 > 0.02 > cpu["block", 0, 0].p50 > 0
+
+
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match="at least 1 sample"):
         Wanted(batch=0)
     with pytest.raises(QuestionError, match="at least 1 run"):
         Effort(runs=0)
+    with pytest.raises(QuestionError, match="only with one thread: --threads 1"):
+        Wanted(clock="cpu", threads=2)
     with pytest.raises(QuestionError, match="needs a name"):
         Wanted(device="")
     with pytest.raises(QuestionError, match=r"\.json file"):

@@ -85,6 +85,12 @@ def test_the_median_of_scattered_runs_is_known_less_well() -> None:
     assert median_uncertainty(np.zeros(9)) == math.inf
 
 
+def test_few_runs_say_nothing_of_how_well_their_median_is_known() -> None:
+    for count in range(1, 6):
+        assert median_uncertainty(np.ones(count)) == math.inf
+    assert median_uncertainty(np.ones(6)) == 0
+
+
 def test_the_interval_of_the_median_covers_it_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(9)
     covered = 0

@@ -26,6 +26,13 @@ __all__ = ["profile"]
 _TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
 
 
+class Watched(StrEnum):
+    """Which clock counts."""
+
+    wall = "wall"
+    cpu = "cpu"
+
+
 class Measured(StrEnum):
     """Which statistic of many runs counts as the time."""
 
@@ -75,6 +82,9 @@ def profile(
         str | None,
         typer.Option(metavar="TIME", help="Of timing a model.", show_default="40 s", rich_help_panel=_TIMING),
     ] = None,
+    clock: Annotated[
+        Watched, typer.Option(help="cpu: processor time, for a busy machine; one thread.", rich_help_panel=_TIMING)
+    ] = Watched.wall,
     check: Annotated[
         int, typer.Option(min=0, help="Spans to time besides, to see how near others come.", rich_help_panel=_TIMING)
     ] = 0,
@@ -140,6 +150,7 @@ def profile(
         stress=parse_stress(stress) if stress else {},
         effort=_effort(runs, precision, given.quantity("--limit", limit, "time")),
         statistic=statistic.value,
+        clock=clock.value,
         check=check,
         redo=redo,
     )
@@ -197,7 +208,7 @@ def _record_there(models: Sequence[str], output: Path, wanted: Wanted, host: str
     options = ["--device", wanted.device, "--rule", wanted.rule, "--batch", str(wanted.batch)]
     options += ["--runs", str(wanted.effort.runs), "--precision", str(wanted.effort.precision)]
     options += ["--limit", f"{wanted.effort.limit_s} s", "--check", str(wanted.check)]
-    options += ["--statistic", wanted.statistic]
+    options += ["--statistic", wanted.statistic, "--clock", wanted.clock]
     if wanted.size is not None:
         options += ["--input-size", "x".join(map(str, wanted.size))]
     for name in ("weights", "threads", "backend"):

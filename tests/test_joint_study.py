@@ -194,3 +194,27 @@ def test_the_picture_of_the_validation_has_a_panel_for_each_estimator_and_one_fo
     assert len(panels[0].said) == 2
     assert len(panels[-1].said) == len(panels[-1].threshold) == 4
     assert len(drawing.draw_validation({"made": panels}).axes) == 6
+
+
+def test_on_recorded_samples_replay_is_exact_and_conditional_errs_less_than_half_as_much_as_marginal() -> None:
+    kept = trainings.Trainings.read(trainings.archive_of("clutter"))
+    profile, test = (Table(kept.entropy("all", split), kept.correct("all", split)) for split in ("profile", "test"))
+    rows = validation.against_recording(profile, test, [0.3, 0.6, 0.9], trainings.partitionings(8))
+    mean = validation.summary(rows).set_index(["truth", "estimator"])["mean"]
+    assert mean["recorded", "replay"] == 0
+    for truth in ("recorded", "held out"):
+        assert mean[truth, "conditional"] < mean[truth, "marginal, joint"] / 2
+
+
+@pytest.mark.filterwarnings("ignore::tiercut.errors.TiercutWarning")  # of a published rate that falls with depth
+@pytest.mark.parametrize(
+    ("name", "marginal", "nested"),
+    [("ResNet20/CIFAR10", (0.017, 0.067), (0.009, 0.014)), ("EfficientNetB0/ImageNet", (0.013, 0.048), (0.004, 0.013))],
+)
+def test_errors_of_the_published_estimates_come_out_and_ours_are_smaller(
+    data_folder: Path, name: str, marginal: tuple[float, float], nested: tuple[float, float]
+) -> None:
+    profile, rows = next(pair for pair in published.cascades(data_folder / "joint") if pair[0].name == name)
+    found = validation.summary(published.compare(profile, rows)).set_index("estimator")[["mean", "worst"]]
+    assert tuple(found.loc["marginal"]) == pytest.approx(marginal, abs=6e-4)
+    assert tuple(found.loc["nested hits"]) == pytest.approx(nested, abs=6e-4)

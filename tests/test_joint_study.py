@@ -76,9 +76,14 @@ def test_the_marginal_estimate_is_the_accuracy_that_a_plan_is_priced_with() -> N
 
 
 def test_separate_accuracies_take_the_place_of_joint_ones() -> None:
-    table = made(50, 3)
-    rates, accuracy = validation.estimate(table, (1, 3), 0.5, "marginal, separate", np.array([0.5, 0.0, 1.0]))
-    assert accuracy == pytest.approx(0.5 * rates[0] + rates[1])
+    table, gain = made(50, 3), np.array([0.02, 0.0, -0.03])
+    separate = table.correct.mean(axis=0) + gain
+    rates, accuracy = validation.estimate(table, (1, 3), 0.5, "marginal, separate", separate)
+    assert accuracy == pytest.approx(rates @ separate[[0, 2]])
+    for name in ("marginal", "conditional"):
+        more = validation.estimate(table, (1, 3), 0.5, f"{name}, separate", separate)[1]
+        less = validation.estimate(table, (1, 3), 0.5, name if name == "conditional" else "marginal, joint")[1]
+        assert more - less == pytest.approx(rates @ gain[[0, 2]])
     with pytest.raises(ValueError, match="trained by themselves"):
         validation.estimate(table, (1, 3), 0.5, "marginal, separate")
 
@@ -102,7 +107,7 @@ def test_comparisons_have_a_row_for_everything_that_was_compared() -> None:
     trained = validation.against_trainings(whole, np.full(4, 0.5), {(1, 3): part}, [0.3, 0.6])
     assert len(trained) == 2 * len(validation.ESTIMATORS)
     partly = validation.against_trainings(whole, np.array([0.5, 0.5, np.nan, 0.5]), {(1, 3): part}, [0.3, 0.6])
-    assert "marginal, separate" not in set(partly["estimator"])
+    assert set(partly["estimator"]) == {"marginal, joint", "conditional", "replay"}
     assert trained["measured"].iloc[0] == validation.lived(part, 0.3)[1]
 
 
@@ -193,7 +198,7 @@ def test_the_picture_of_the_validation_has_a_panel_for_each_estimator_and_one_fo
     assert [each.title for each in panels] == [f"made: {name}" for name in (*validation.ESTIMATORS, "exit rates")]
     assert len(panels[0].said) == 2
     assert len(panels[-1].said) == len(panels[-1].threshold) == 4
-    assert len(drawing.draw_validation({"made": panels}).axes) == 6
+    assert len(drawing.draw_validation({"made": panels}).axes) == len(panels) + 1
 
 
 def test_on_recorded_samples_replay_is_exact_and_conditional_errs_less_than_half_as_much_as_marginal() -> None:

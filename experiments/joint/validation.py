@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 __all__ = ["ESTIMATORS", "Table", "against_recording", "against_trainings", "estimate", "lived", "summary"]
 
-ESTIMATORS = ("marginal, joint", "marginal, separate", "conditional", "replay")
-"""Ways to an accuracy. The first two weigh, with the rates of the full configuration, the accuracies of branches over
-all samples: of branches trained together, and of branches each trained by itself."""
+ESTIMATORS = ("marginal, joint", "marginal, separate", "conditional", "conditional, separate", "replay")
+"""Ways to an accuracy. All but the last weigh accuracies with the rates of the full configuration: of the branches over
+all samples, trained together or each by itself; or of the samples that really leave there, where ``separate`` adds what
+the branch gains over all samples when it is trained by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,13 @@ def estimate(
     gone = np.cumsum(full)[[block - 1 for block in blocks]]
     gone[-1] = 1.0
     rates = np.diff(gone, prepend=0.0)
-    if estimator == "conditional":
-        accuracies = _conditional(table.of(blocks), threshold)
-    else:
-        over_all = table.correct.mean(axis=0) if estimator == "marginal, joint" else separate
-        if over_all is None:
+    chosen = [block - 1 for block in blocks]
+    joint = table.correct.mean(axis=0)[chosen]
+    accuracies = _conditional(table.of(blocks), threshold) if estimator.startswith("conditional") else joint
+    if estimator.endswith("separate"):
+        if separate is None:
             raise ValueError("the accuracies of branches trained by themselves are needed")
-        accuracies = over_all[[block - 1 for block in blocks]]
+        accuracies = np.clip(accuracies + separate[chosen] - joint, 0, 1)
     return rates, float(rates @ accuracies)
 
 
@@ -157,7 +158,7 @@ def against_trainings(
         for threshold in thresholds:
             measured = lived(table, threshold)
             for estimator in ESTIMATORS:
-                if estimator == "marginal, separate" and not _known(separate, blocks):
+                if estimator.endswith("separate") and not _known(separate, blocks):
                     continue
                 said = estimate(recorded, blocks, threshold, estimator, separate)
                 rows.append(_row(blocks, threshold, estimator, "trained", said, measured))

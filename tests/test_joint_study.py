@@ -182,6 +182,15 @@ def test_a_plan_that_is_moved_by_the_destination_would_be_slower_there(asked: pd
         assert (row.other.partition, row.other.placement) != (row.plan.partition, row.plan.placement)
 
 
+def test_the_destination_alone_moves_the_quickest_plan_of_a_network() -> None:
+    plain = tiercut.load_profile(DIGITS).model_copy(update={"exits": None, "samples_file": None})
+    row = four_cases.destinations(plain, [four_cases.Condition("iot")]).iloc[0]
+    assert (row["plan"].partition, row["other"].partition) == ((10,), (10,))
+    assert (row["plan"].placement, row["other"].placement) == (("micro",), ("global",))
+    assert row["IV"]
+    assert row["same cuts"]
+
+
 def test_shares_and_pictures_say_how_common_each_case_is(asked: pd.DataFrame) -> None:
     found = four_cases.shares(asked)
     assert found.index.tolist() == ["mobile", "iot"]

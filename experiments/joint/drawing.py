@@ -85,7 +85,7 @@ def draw_validation(panels: Mapping[str, list[Cloud]]) -> Any:
             low, high = min(said.min(), measured.min()), max(said.max(), measured.max())
             ax.plot([low, high], [low, high], color="black", linewidth=0.8)
             ax.set_title(cloud.title, fontsize=9)
-            ax.text(0.04, 0.96, cloud.note, transform=ax.transAxes, va="top", fontsize=8)
+            ax.text(0.96, 0.04, cloud.note, transform=ax.transAxes, ha="right", fontsize=8)
             ax.set_xlabel("predicted, %", fontsize=8)
             ax.tick_params(labelsize=8)
         row[0].set_ylabel("measured on test samples, %", fontsize=8)

@@ -19,7 +19,18 @@ import pandas as pd
 import tiercut
 from tiercut import Plan, Profile, Query, Topology
 
-__all__ = ["BANDWIDTHS", "CASES", "SPEEDS", "Condition", "Frontier", "conditions", "examples", "questions", "shares"]
+__all__ = [
+    "BANDWIDTHS",
+    "CASES",
+    "SPEEDS",
+    "Condition",
+    "Frontier",
+    "conditions",
+    "destinations",
+    "examples",
+    "questions",
+    "shares",
+]
 
 CASES = {"I": "trimmed alone", "II": "several exits", "III": "backward", "IV": "destination moves it"}
 
@@ -216,6 +227,27 @@ class _Asked:
         )
         gain = kept.latency_s / other.latency_s - 1
         return {"IV": gain > 1e-9, "IV gain": gain, "same cuts": other.partition == plan.partition, "other": other}
+
+
+def destinations(profile: Profile, under: Iterable[Condition]) -> pd.DataFrame:
+    """Ask for the quickest plan of a network without exits, with its result wanted at either end.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each condition: ``condition``, ``plan`` and ``other``, for the device and for the last machine,
+        whether they differ (``IV``), and whether they do so in their placement alone (``same cuts``).
+    """
+    rows = []
+    for condition in under:
+        here, there = condition.load(), condition.load(ENDS[condition.topology][2])
+        plan, other = tiercut.solve(here, profile).best, tiercut.solve(there, profile).best
+        alike, moved = plan.partition == other.partition, plan.placement != other.placement
+        rows.append(
+            {"condition": str(condition), "topology": condition.topology, "plan": plan, "other": other}
+            | {"IV": moved or not alike, "same cuts": alike and moved}
+        )
+    return pd.DataFrame(rows)
 
 
 def _gain(best: Plan, other: Plan | None, kind: str) -> float:

@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from drawing import clouds, draw_cases, draw_validation, heats
-from four_cases import CASES, conditions, examples, questions, shares
+from four_cases import CASES, conditions, destinations, examples, questions, shares
 from published import cascades, compare
 from trainings import SETTINGS, Trainings, archive_of, partitionings
 from validation import Table, against_recording, against_trainings, summary
@@ -39,14 +40,16 @@ def main() -> None:
     given = parser.parse_args()
     print("\n### Accuracy of every branch\n")
     print(depth())
-    recorded, trained = validation()
     print("\n### The same network, its branches used in part\n")
-    print(table(recorded))
+    print(table(recordings()))
+    trained = specialised()
     print("\n### Networks trained with their exits alone\n")
     print(table(trained))
     if given.data:
         print("\n### Published networks\n")
         print(table(published(Path(given.data) / "joint")))
+        print("\n### InceptionV3\n")
+        print("\n".join(inception(Path(given.data) / "scission")))
     asked = sweep(given.bounds)
     print("\n### How often\n")
     print(common(asked))
@@ -78,27 +81,45 @@ def depth() -> str:
 
 
 def _percent(head: str, shares: Iterable[float]) -> str:
-    return head + "".join(f"| {share:.1%} " for share in shares) + "|"
+    return head + "".join(f"| {share:.1%} " if np.isfinite(share) else "| " for share in shares) + "|"
 
 
-def validation() -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-    """Return, by data set, how estimates compare with the recorded network and with trained ones."""
-    recorded, trained = {}, {}
+def recordings() -> dict[str, pd.DataFrame]:
+    """Return, by network, how estimates compare with the recorded network whose branches are used in part."""
+    return {
+        name: against_recording(*recorded_tables(file), THRESHOLDS, partitionings(DRAWN))
+        for name, file in PROFILES.items()
+    }
+
+
+def recorded_tables(file: str) -> tuple[Table, Table]:
+    """Return what the branches of a recorded network say of two sets of samples.
+
+    These are its profile and its test split; or, where no test split was recorded, the even and the odd samples of the
+    profile split.
+    """
+    profile = tiercut.load_profile(file)
+    samples = tiercut.samples_of(profile)
+    entropy, correct = samples.entropy.astype(float), samples.correct
+    if profile.test_samples_file is None:
+        return Table(entropy[::2], correct[::2]), Table(entropy[1::2], correct[1::2])
+    other = tiercut.samples_of(profile, "test")
+    return Table(entropy, correct), Table(other.entropy.astype(float), other.correct)
+
+
+def specialised() -> dict[str, pd.DataFrame]:
+    """Return, by data set, how estimates compare with networks that were trained with their exits alone."""
+    found = {}
     for dataset in SETTINGS:
-        if not archive_of(dataset).exists():
-            continue
-        trainings = Trainings.read(archive_of(dataset))
-        profile, test = (
-            Table(trainings.entropy("all", split), trainings.correct("all", split)) for split in ("profile", "test")
-        )
-        recorded[dataset] = against_recording(profile, test, THRESHOLDS, partitionings(DRAWN))
+        trainings = Trainings.read(archive_of(dataset)) if archive_of(dataset).exists() else Trainings({})
         networks = {
             blocks: Table(trainings.entropy(name, "test"), trainings.correct(name, "test"))
             for name, blocks in trainings.partitionings()
         }
         if networks:
-            trained[dataset] = against_trainings(profile, trainings.separate("profile"), networks, THRESHOLDS)
-    return recorded, trained
+            whole = Table(trainings.entropy("all", "profile"), trainings.correct("all", "profile"))
+            found[dataset] = against_trainings(whole, trainings.separate("profile"), networks, THRESHOLDS)
+    return found
 
 
 def published(folder: Path) -> dict[str, pd.DataFrame]:
@@ -119,6 +140,21 @@ def table(rows: dict[str, pd.DataFrame]) -> str:
             cells = f"{row.estimator} | {row.points} | {row.slope:.3f} | {row.r2:.3f} | {figures}"
             lines.append(f"| {name} | {row.truth} | {cells} |")
     return "\n".join(lines)
+
+
+def inception(folder: Path) -> Iterator[str]:
+    """Yield a line for each topology: how often the destination moves InceptionV3, as Scission's authors timed it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tiercut.TiercutWarning)  # of published times of 0
+        profile = tiercut.load_profile(folder / "inception_v3.json")
+    rows = destinations(profile.model_copy(update={"reference": "cloud-gpu"}), conditions())
+    for topology, group in rows.groupby("topology", sort=False):
+        first = group[group["IV"]].iloc[0]
+        moved, alike, count = group["IV"].sum(), group["same cuts"].sum(), len(group)
+        yield (
+            f"- InceptionV3 on {topology}: the plan differs in {moved} of {count} conditions, in its placement alone "
+            f"in {alike}; {first['condition']}: {first['plan']} becomes {first['other']}"
+        )
 
 
 def sweep(bounds: int) -> dict[str, pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.errors import QuestionError, unknown_name
+from tiercut.errors import QuestionError, TiercutWarning, unknown_name
 from tiercut.optimizer.problem import ANYWHERE
 from tiercut.optimizer.tables import Measure, scaled
 from tiercut.topologies.changes import directions_of
@@ -34,9 +35,17 @@ def place_of(problem: Problem, name: str) -> NDArray[np.bool_]:
     ------
     QuestionError
         If it is neither.
+
+    Warns
+    -----
+    TiercutWarning
+        If it is a node and a tier of others too; the node is meant.
     """
-    by_node = np.array([node == name for node in problem.nodes])
-    found = by_node if by_node.any() else np.array([tier == name for tier in problem.tiers])
+    by_node, by_tier = (np.array([each == name for each in names]) for names in (problem.nodes, problem.tiers))
+    found = by_node if by_node.any() else by_tier
+    if by_node.any() and (by_tier & ~by_node).any():
+        doubt = f"'{name}' is the name of a node and of a tier with other nodes, and is taken to mean the node"
+        warnings.warn(TiercutWarning(doubt, "give the node or the tier another name"), stacklevel=2)
     if not found.any():
         known = tuple(dict.fromkeys((*problem.nodes, *problem.tiers)))
         raise QuestionError(unknown_name("node or tier", name, known))

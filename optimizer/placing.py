@@ -31,7 +31,7 @@ def narrow(space: Space, query: Query) -> Space:
     allowed = space.allowed.copy()
     required = [place_of(problem, name) for name in query.include]
     if query.use_all_tiers:
-        required += [place_of(problem, tier) for tier in dict.fromkeys(problem.tiers)]
+        required += [np.array([each == tier for each in problem.tiers]) for tier in dict.fromkeys(problem.tiers)]
     for name in query.exclude:
         allowed[place_of(problem, name)] = False
     for here in required:

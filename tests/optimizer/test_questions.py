@@ -224,3 +224,22 @@ def test_the_nearest_value_that_a_message_names_can_be_asked_for() -> None:
             message = tiercut.solve(topology, profile, min_accuracy=1.0, **rule).message
             if found := re.search(r"best that can be had is (\S+)", message):
                 assert len(tiercut.solve(topology, profile, min_accuracy=float(found[1]), **rule)) == 1, found[0]
+
+
+SAME_NAME = tiercut.Topology.from_data(
+    topology_data(
+        [{"name": "pi", "tier": "device"}, {"name": "cloud", "tier": "cloud"}, {"name": "gpu", "tier": "cloud"}],
+        [both("pi", "cloud", 1, 4), both("pi", "gpu", 1, 4)],
+    )
+)
+
+
+def test_all_tiers_are_used_where_a_node_has_the_name_of_its_tier() -> None:
+    plans = tiercut.rank(SAME_NAME, BARE, use_all_tiers=True, top=100)
+    assert any("cloud" not in plan.placement and "gpu" in plan.placement for plan in plans)
+
+
+def test_a_name_of_a_node_and_of_a_tier_with_others_is_doubtful() -> None:
+    with pytest.warns(tiercut.TiercutWarning, match="'cloud' is the name of a node and of a tier with other nodes"):
+        plans = tiercut.rank(SAME_NAME, BARE, exclude=["cloud"], top=100)
+    assert any("gpu" in plan.placement for plan in plans)

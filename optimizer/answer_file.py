@@ -35,6 +35,7 @@ class _Plan(Document):
     bytes_sent: float
     input_s: float
     stages: list[dict[str, Any]] = Field(default_factory=list)
+    idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
 
 

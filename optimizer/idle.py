@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer.reasons import NOBODY
+from tiercut.optimizer.plan import NOBODY
 
 if TYPE_CHECKING:
     from tiercut.optimizer.space import Space

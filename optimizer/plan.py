@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Decision", "Plan", "Stage"]
+__all__ = ["NOBODY", "Decision", "Plan", "Stage"]
+
+NOBODY = 1e-12
+"""Share of the samples that counts as none; rates that sum to 1 leave about as much behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +138,33 @@ class Plan:
             "placement": list(self.placement),
             "exits": list(self.exits),
             "codecs": list(self.codecs),
+            **({"idle_stages": list(self.idle_stages)} if self.idle_stages else {}),
             "bytes_sent": self.bytes_sent,
             "input_s": self.input_s,
             "stages": [stage.to_data() for stage in self.stages],
         }
 
     def __str__(self) -> str:
+        return "".join(self._parts())
+
+    def _parts(self) -> Iterator[str]:
+        """Yield what is said of each stage, the way there included."""
         first = (1, *(last + 1 for last in self.partition[:-1]))
-        parts = (
-            f"{node} {_span(begin, end)}"
-            for node, begin, end in zip(self.placement, first, self.partition, strict=True)
-        )
-        shown = next(parts)
-        for codec, part in zip(self.codecs, parts, strict=True):
-            shown += f" → {part}" if codec is None else f" → ({codec}) → {part}"
-        return shown
+        ways = ("", *(" → " if codec is None else f" → ({codec}) → " for codec in self.codecs))
+        for way, node, begin, end in zip(ways, self.placement, first, self.partition, strict=True):
+            yield f"{way}{node} {_span(begin, end)}"
+
+    @property
+    def idle_stages(self) -> tuple[int, ...]:
+        """Stages, counted from 1, that no sample reaches: without them nothing would change for anyone."""
+        return tuple(place for place, stage in enumerate(self.stages, 1) if stage.reach <= NOBODY)
+
+    @property
+    def shown(self) -> str:
+        """The plan as tables show it: stages that no sample reaches in brackets."""
+        parts = list(self._parts())
+        begin = len(parts) - len(self.idle_stages)  # who has left does not come back
+        return "".join(parts[:begin]) + (f" [{''.join(parts[begin:]).lstrip()}]" if self.idle_stages else "")
 
     @property
     def thresholds_shown(self) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
+from tiercut.optimizer.plan import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.query import Query
 
-__all__ = ["FORMAT", "NOBODY", "Change", "Effect", "Span", "Sweep", "Why", "format_value", "label", "substance"]
+__all__ = ["FORMAT", "Change", "Effect", "Span", "Sweep", "Why", "format_value", "label", "substance"]
 
 FORMAT = "tiercut.why/1"
-NOBODY = 1e-12
-"""Share of the samples that counts as none; rates that sum to 1 leave about as much behind."""
 
 
 def format_value(value: float, objective: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "covered_line",
     "headline",
+    "idle_line",
     "plans_table",
     "profile_tables",
     "share_text",
@@ -67,7 +68,7 @@ def plans_table(answer: Answer) -> Table:
             *([plan.thresholds_shown] if lanes else []),
             units.format_bytes(plan.bytes_sent),
             *([", ".join(map(str, plan.exits))] if inside else []),
-            Text(str(plan)),  # no markup: names may hold brackets
+            Text(plan.shown),  # no markup: names may hold brackets
         )
     return table
 
@@ -84,6 +85,15 @@ def _title(answer: Answer) -> str:
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
+
+
+def idle_line(answer: Answer) -> Text | None:
+    """Return one line that says what brackets around stages mean; None where there are none."""
+    idle = sum(bool(plan.idle_stages) for plan in answer.plans)
+    if not idle:
+        return None
+    only = "this plan has" if len(answer) == 1 else f"{idle} of {len(answer)} plans have"
+    return Text(f"[in brackets]: {only} a part that no sample gets to, because all have left before it")
 
 
 def covered_line(answer: Answer) -> Text | None:

@@ -92,6 +92,6 @@ def lived_table(answer: Answer, lived: Relived) -> Table:
             f"{100 * low:.1f}-{100 * high:.1f}",
             share_text(each.model.accuracy),
             each.lived.thresholds_shown,
-            Text(f"{each.lived}{exits}"),
+            Text(f"{each.lived.shown}{exits}"),
         )
     return table

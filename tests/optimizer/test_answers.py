@@ -18,6 +18,7 @@ from tiercut.optimizer.answer_file import load_decision
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
+from tiercut.optimizer.report import idle_line
 
 EXITS = exits_data([0.5, 0.75, 1.0], [0.5, 0.25, 0.25])
 SIZES = [12.0, 8.0, 4.0, 0.0]
@@ -230,3 +231,19 @@ def test_a_plan_of_another_problem_is_refused_by_what_does_not_fit(saved: Path) 
     saved.write_text(json.dumps(data))
     with pytest.raises(QuestionError, match="there is no node 'moon'"):
         load(saved)
+
+
+def test_a_part_that_no_sample_gets_to_is_told_of_and_stands_in_brackets() -> None:
+    """Everybody leaves at block 1, so that whatever follows it is idle; the plans count as they always did."""
+    exits = exits_data([0.5, 0.75, 0.9], [1.0, 0.0, 0.0])
+    topology = tiercut.Topology.from_data(topology_data("near far", [both("near", "far", 1, 4)]))
+    profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], [12.0, 8.0, 4.0, 0.0], exits=exits))
+    answer = tiercut.rank(topology, profile, top=3)
+    assert [str(plan) for plan in answer] == ["near 1", "near 1 → far 2", "near 1 → far 2-3"]
+    assert [plan.shown for plan in answer] == ["near 1", "near 1 [→ far 2]", "near 1 [→ far 2-3]"]
+    assert [plan.idle_stages for plan in answer] == [(), (2,), (2,)]
+    assert [plan.get("idle_stages") for plan in answer.to_data()["plans"]] == [None, [2], [2]]
+    line = idle_line(answer)
+    assert line is not None
+    assert "2 of 3 plans have a part that no sample gets to" in line.plain
+    assert idle_line(tiercut.solve(topology, profile)) is None

@@ -172,7 +172,7 @@ def _present(answer: "Answer", *, json: bool) -> None:
 
 
 def _print(answer: "Answer") -> None:
-    from tiercut.optimizer.report import covered_line, headline, plans_table, stages_table
+    from tiercut.optimizer.report import covered_line, headline, idle_line, plans_table, stages_table
 
     out: Any = console()
     out.print(headline(answer))
@@ -183,8 +183,9 @@ def _print(answer: "Answer") -> None:
         note(answer.lived.guarantee)
         return
     out.print(plans_table(answer))
-    if (covered := covered_line(answer)) is not None:
-        out.print(covered)
+    for line in (idle_line(answer), covered_line(answer)):
+        if line is not None:
+            out.print(line)
     if answer.query.kind == "solve":
         out.print(stages_table(answer.best))
     if answer.outcome.status == "feasible":

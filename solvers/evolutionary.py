@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["generations_for", "solve"]
+__all__ = ["TRIALS", "Course", "generations_for", "solve"]
 
 _PEOPLE = 200
 _FEW = 40  # plans in a generation where the space is small
@@ -37,7 +37,8 @@ _SMALL = 20_000  # decisions of a space that is small
 _MOST_PLAIN = 10_000  # walks in one part that are tried to begin with
 _LEAST, _MOST = 5, 250  # generations
 _EACH = 200  # decisions for which there is one generation
-_TRIALS = 32  # moves that a child tries
+TRIALS = 32
+"""Moves that a child tries."""
 _GAIN = 1e-6  # what accuracy counts beside cost, or cost beside accuracy, where one alone is asked for
 _TIRED = 2  # times that pairs are asked for children that differ from all others
 _QUIET_S = 0.1
@@ -73,11 +74,15 @@ def solve(space: Space, query: Query, options: Options, generations: int | None 
         If pymoo is not installed.
     """
     _load()
+    if query.many:
+        from tiercut.solvers.evolutionary_points import PointsCourse, load_points
+
+        load_points()
     began = time.perf_counter()
-    course = _Course(Walks(space, query), options)
+    course = PointsCourse(Walks(space, query), query, options) if query.many else Course(Walks(space, query), options)
     finished = course.run(generations_for(space) if generations is None else generations, began)
     reason = "a heuristic came to its end" if finished else "stopped before the end"
-    return outcome_of("nsga2", course.walks, [course.kept], time.perf_counter() - began, course.scored, reason)
+    return course.outcome(time.perf_counter() - began, reason)
 
 
 @cache
@@ -92,10 +97,10 @@ def _load() -> None:
         ) from error
     Config.warnings["not_compiled"] = False
     for query in (Query(kind="frontier"), Query(kind="rank")):
-        _Course(Walks(tiny_space(), query), Options()).run(2, time.perf_counter())
+        Course(Walks(tiny_space(), query), Options()).run(2, time.perf_counter())
 
 
-class _Course:
+class Course:
     """One question under way: what has been kept, and the callbacks that pymoo's operators make of the kernels."""
 
     def __init__(self, walks: Walks, options: Options) -> None:
@@ -124,6 +129,15 @@ class _Course:
             return False
         return True
 
+    @property
+    def objectives(self) -> int:
+        """How many numbers `score` returns for each walk."""
+        return 1 + self.walks.front
+
+    def outcome(self, seconds: float, reason: str) -> Outcome:
+        """Return what was found."""
+        return outcome_of("nsga2", self.walks, [self.kept], seconds, self.scored, reason)
+
     def begin(self, count: int) -> Ints:
         """Return the first generation: plain walks and random ones, all a little improved.
 
@@ -145,8 +159,8 @@ class _Course:
         kept = self.kept
         known = (kept.costs, kept.accuracies, kept.count)
         improve_rows: Any = annealing_kernels.improve_rows
-        improve_rows(made, self.walks.ground, self.state, _TRIALS, *self.walks.goal, *known)
-        self.scored += len(made) * _TRIALS
+        improve_rows(made, self.walks.ground, self.state, TRIALS, *self.walks.goal, *known)
+        self.scored += len(made) * TRIALS
         return made
 
     def cross(self, mothers: Ints, fathers: Ints) -> Ints:
@@ -170,7 +184,7 @@ class _Course:
         return (c / wide * costs - a / high * accuracies)[:, None], violations[:, None]
 
 
-def _algorithm(course: _Course) -> Any:
+def _algorithm(course: Course) -> Any:
     """Return pymoo's NSGA-II with operators that work on walks."""
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.core.crossover import Crossover
@@ -217,7 +231,7 @@ def _algorithm(course: _Course) -> Any:
         eliminate_duplicates=Same(),
     )
     algorithm.mating.n_max_iterations = _TIRED
-    task = Task(n_var=walks.width, n_obj=1 + walks.front, n_ieq_constr=1, vtype=int)
+    task = Task(n_var=walks.width, n_obj=course.objectives, n_ieq_constr=1, vtype=int)
     algorithm.setup(task, termination=NoTermination(), seed=int(course.options.seed) % 2**32, verbose=False)
     return algorithm
 

@@ -13,13 +13,14 @@ from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.pricing import price
 from tiercut.solvers import annealing_kernels, move_kernels, walk_kernels
+from tiercut.solvers.goals import goals_of
 from tiercut.solvers.shared import Keeper, decisions_of, merge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.query import Query
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer.space import Costs, Space
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -154,18 +155,26 @@ def outcome_of(name: str, walks: Walks, kept: list[Kept], seconds: float, scored
     return Outcome(name, False, "feasible", decisions, seconds, scored, reason)
 
 
+def _measured(space: Space, query: Query) -> tuple[list[Costs], Floats]:
+    """Return the tables of what is made least and bounded, and greatest values, that of accuracy turned and last."""
+    if query.many:
+        goals = goals_of(space, query)
+        return list(goals.costs), goals.caps[np.argsort(goals.turned)]
+    sides = side_bounds(space, query)
+    latency = query.latency_cap if query.additive == "latency" else np.inf
+    costs = [space.costs(measure(space.problem, query.additive, query.rate_fps)), *(side.costs for side in sides)]
+    return costs, np.array([latency, *(side.cap for side in sides), -query.accuracy_floor])
+
+
 def _ground(space: Space, query: Query, layout: Layout) -> walk_kernels.Ground:
     """Return what walks are made of, violations not scaled yet."""
-    sides = side_bounds(space, query)
-    costs = [space.costs(measure(space.problem, query.additive, query.rate_fps)), *(side.costs for side in sides)]
+    costs, caps = _measured(space, query)
     # What has no path has no time either: the objective is infinite there, whatever it is.
     apart = np.where(space.linked, 0.0, np.inf)
     first = np.stack([each.first for each in costs])
     first[0] += apart[space.problem.source]
     send = np.stack([each.send for each in costs], axis=-1)
     send[..., 0] += apart
-    latency = query.latency_cap if query.additive == "latency" else np.inf
-    caps = np.array([latency, *(side.cap for side in sides), -query.accuracy_floor])
     whole = np.array([*(each.whole for each in costs), 0.0])
     sizes = (space.most, space.fewest, space.inside, len(space.lanes), len(space.ways))
     return walk_kernels.Ground(

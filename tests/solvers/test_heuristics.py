@@ -16,6 +16,8 @@ from support.random_questions import holds, priced, random_question
 import tiercut
 from tiercut import Answer, Options, Query
 from tiercut.errors import QuestionError
+from tiercut.optimizer.frontier import frontier_plans, values_of
+from tiercut.optimizer.hypervolume import hypervolume as hypervolume_of
 from tiercut.optimizer.keys import decision_of
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.pricing import evaluate_tables, price
@@ -252,3 +254,36 @@ def test_without_pymoo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, large
     evolutionary._load.cache_clear()
     with pytest.raises(QuestionError, match=r"pip install 'tiercut\[heuristics\]'"):
         evolutionary.solve(large, Query(), Options())
+
+
+def test_nsga2_covers_nearly_what_the_exact_frontier_over_three_measures_does_and_comes_back_by_seed() -> None:
+    query = Query(kind="frontier", over=("latency", "out:phone", "accuracy"), min_accuracy=0.6)
+    exact = tiercut.ask("mobile", RECORDED[1], query, solver="labels")
+    space = exact.space
+    found = [evolutionary.solve(space, query, Options(seed=2), generations=25) for _ in range(2)]
+    assert found[0].decisions == found[1].decisions
+    assert (found[0].status, found[0].exact) == ("feasible", False)
+    plans = frontier_plans(space.problem, query, found[0].decisions)
+    assert all((plan.accuracy or 0.0) >= 0.6 - 1e-9 for plan in plans)
+    wanted = exact.hypervolume()
+    assert wanted is not None
+    values = values_of(space.problem, plans, query.compared)
+    got = hypervolume_of(values, query.compared, wanted.reference)
+    assert got is not None
+    assert 0.99 <= got.value / wanted.value <= 1 + 1e-9
+
+
+def test_nsga2_holds_bounds_on_frontiers_over_several_measures() -> None:
+    asked = 0
+    for seed in range(20):
+        made = random_question(seed)
+        if made is None:
+            continue
+        space, query = made
+        query = replace(query, kind="frontier", objective="latency", over=("cost", "energy", "bytes"))
+        outcome = evolutionary.solve(space, query, Options(), generations=4)
+        exact = find("labels").solve(space, query, Options())
+        assert all(holds(space, query, decision) for decision in outcome.decisions)
+        assert exact.decisions or not outcome.decisions
+        asked += len(outcome.decisions) > 0
+    assert asked > 5

@@ -137,6 +137,7 @@ def profile_exits(
     precision: float = 0.01,
     thresholds: int | str = 20,
     threads: int | None = None,
+    backend: str | None = None,
     statistic: Statistic = "p50",
     trust: bool = False,
     progress: Progress = lambda *_: None,
@@ -153,6 +154,8 @@ def profile_exits(
         The profile to write, ``*.json``, or a folder, in which it is called after the network's file.
     device, runs, precision, thresholds, threads, statistic, progress
         As for `profile_backbone`.
+    backend
+        See `tiercut.profiling.runtime.start_framework`.
     trust
         Whether the file may run code of its own.
 
@@ -170,7 +173,7 @@ def profile_exits(
     """
     effort, marks = Effort(runs=runs, precision=precision), read_thresholds(str(thresholds))
     target = _target(Path(output), Path(path).stem)
-    threads = start_framework(threads)
+    threads = start_framework(threads, backend=backend)
     exits, record = load_exits(path, trust=trust)
     network = Network(record.title, exits, data_of(exits, record, dataset, os.fspath(path)), record)
     origin = f"{record.origin}; exits recorded on {len(network.data.profile)} others"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run the command as the shell does; return status, standard output and error."""
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", "train", *arguments])
+    def run(*arguments: str, command: str = "train") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tiercut", command, *arguments])
         status = 0
         try:
             main()
@@ -97,6 +98,30 @@ def test_a_plan_names_the_configuration_to_fine_tune(asked: list[dict[str, Any]]
 
 def test_ctrl_c_says_how_to_go_on(asked: list[dict[str, Any]], call: Any) -> None:
     assert call("slow") == (130, "", "interrupted; the same call goes on after the last whole epoch\n")
+
+
+def test_profile_records_the_exits_of_a_trained_file_and_takes_one_at_a_time(
+    call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import tiercut
+    from tiercut.profiling import profiler
+
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("tiercut.json", "{}")
+    seen: list[Any] = []
+
+    def profile_exits(*given: Any, **named: Any) -> Any:
+        seen.append((given, named))
+        return tiercut.load_profile("resnet20-digits32")
+
+    monkeypatch.setattr(profiler, "profile_exits", profile_exits)
+    path = str(tmp_path / "net.keras")
+    status, _, err = call(path, "--thresholds", "quantiles:5", "--output", "there", command="profile")
+    assert (status, err) == (0, "recorded ResNet20/digits32: there\n")
+    ((given, named),) = seen
+    assert given == (path, None)
+    assert (named["thresholds"], named["output"], named["runs"]) == ("quantiles:5", Path("there"), 1000)
+    assert "by itself, not along with other models" in call(path, "VGG16", command="profile")[2]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tiercut.profiling.profile import Profile
     from tiercut.profiling.recording import exits_record, record_samples
     from tiercut.profiling.samples import Samples, load_samples, samples_of, save_samples
+    from tiercut.profiling.trainer import Trained, Training, train_network
     from tiercut.profiling.training import Schedule
     from tiercut.reasoning import why
     from tiercut.solvers.options import Options
@@ -57,6 +58,8 @@ __all__ = [
     "TiercutError",
     "TiercutWarning",
     "Topology",
+    "Trained",
+    "Training",
     "Why",
     "add_bars_legend",
     "ask",
@@ -86,6 +89,7 @@ __all__ = [
     "save_profile",
     "save_samples",
     "solve",
+    "train_network",
     "why",
 ]
 
@@ -109,6 +113,7 @@ _HOMES = {
     "profiling.profile": ("Profile",),
     "profiling.recording": ("exits_record", "record_samples"),
     "profiling.samples": ("Samples", "load_samples", "samples_of", "save_samples"),
+    "profiling.trainer": ("Trained", "Training", "train_network"),
     "profiling.training": ("Schedule",),
     "reasoning": ("why",),
     "solvers.options": ("Options",),

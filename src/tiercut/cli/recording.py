@@ -123,13 +123,10 @@ def profile(
     Needs the extra 'profiling' (TensorFlow). A device is added to a profile that is there already. What was
     interrupted goes on where it stopped when it is asked for again.
     """
-    if len(models) == 1 and models[0].endswith(".keras"):
-        from tiercut.profiling.exit_files import has_exits
-
-        if has_exits(models[0]):
-            settings = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000, "trust": trust_model}
-            _record_exits(models[0], dataset, output, device, settings)
-            return
+    if _any_with_exits(models):
+        settings = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000, "trust": trust_model}
+        _record_exits(models, dataset, output, device, settings | {"backend": backend})
+        return
     if dataset is not None:
         settings = {"epochs": epochs, "thresholds": thresholds, "seed": seed, "threads": threads, "runs": runs or 1000}
         _train(models, dataset, output, device, settings)
@@ -248,10 +245,21 @@ def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def _record_exits(path: str, dataset: str | None, output: Path, device: str, settings: dict[str, Any]) -> None:
+def _any_with_exits(models: Sequence[str]) -> bool:
+    from tiercut.profiling.exit_files import has_exits
+
+    return any(has_exits(model) for model in models if model.endswith(".keras"))
+
+
+def _record_exits(
+    models: Sequence[str], dataset: str | None, output: Path, device: str, settings: dict[str, Any]
+) -> None:
     """Record what the exits of a trained network do, and time its pieces."""
     from tiercut.profiling.profiler import profile_exits
 
+    if len(models) > 1:
+        raise QuestionError("record a network with exits by itself, not along with other models")
+    (path,) = models
     with progress("profiling") as report:
         made = profile_exits(
             path,

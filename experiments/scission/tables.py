@@ -61,7 +61,7 @@ def seconds(value: float) -> str:
 
 
 def models(setting: Setting) -> Iterator[str]:
-    """Table I: size, layers, blocks, and whether any path runs beside another."""
+    """Return table I: size, layers, blocks, and whether any path runs beside another."""
     rows = []
     for name, profile in setting.profiles.items():
         size = sum(block.parameter_bytes or 0.0 for block in profile.blocks)
@@ -74,19 +74,23 @@ def models(setting: Setting) -> Iterator[str]:
 
 
 def times(setting: Setting) -> Iterator[str]:
-    """Table III: what a model takes on each device, whole and as separate blocks, and what a question takes."""
+    """Return what a model takes on each device, whole where that was measured, and as the sum of its blocks."""
     devices = list(dict.fromkeys(name for profile in setting.profiles.values() for name in profile.devices))
     whole = any(device.whole_model_s for profile in setting.profiles.values() for device in profile.devices.values())
     head = ["model"]
     for device in devices:
         head += [f"{device}, whole", "its blocks"] if whole else [device]
+    return table(head, [[name, *_device_times(profile, devices, whole)] for name, profile in setting.profiles.items()])
+
+
+def questions(setting: Setting) -> Iterator[str]:
+    """Return what the five best plans take to find, on the networks and among 21 machines: medians."""
     rows, many = [], many_machines(setting, "wired")
     for name, profile in setting.profiles.items():
         asked = [best(setting, name, network).outcome.seconds for network in NETWORKS for _ in range(3)]
         crowd = [tiercut.rank(many, profile, order="forward").outcome.seconds for _ in range(3)]
-        answers = [f"{statistics.median(each) * 1e3:.1f} ms" for each in (asked, crowd)]
-        rows.append([name, *_device_times(profile, devices, whole), *answers])
-    return table([*head, "a question", f"of {len(many.nodes)} machines"], rows)
+        rows.append([name, *(f"{statistics.median(each) * 1e3:.1f} ms" for each in (asked, crowd))])
+    return table(["model", "a question", f"among {len(many.nodes)} machines"], rows)
 
 
 def _device_times(profile: Profile, devices: Sequence[str], whole: bool) -> Iterator[str]:
@@ -98,7 +102,7 @@ def _device_times(profile: Profile, devices: Sequence[str], whole: bool) -> Iter
 
 
 def networks(setting: Setting) -> Iterator[str]:
-    """Figures 6 to 8 for every model: the best plan on each network."""
+    """Return figures 6 to 8 for every model: the best plan on each network."""
     rows = []
     for name in setting.profiles:
         plans = [best(setting, name, network).best for network in NETWORKS]
@@ -107,7 +111,7 @@ def networks(setting: Setting) -> Iterator[str]:
 
 
 def inputs(setting: Setting) -> Iterator[str]:
-    """Figure 9 for every model: the input size above which the best plan begins on the device."""
+    """Return figure 9 for every model: the input size above which the best plan begins on the device."""
     rows = []
     for name in setting.profiles:
         row = [name]
@@ -126,7 +130,7 @@ def inputs(setting: Setting) -> Iterator[str]:
 
 
 def constraints(setting: Setting, network: str = "4g") -> Iterator[str]:
-    """Section II-C, step 6: the best plan under each ready-made query."""
+    """Return, of section II-C, step 6, the best plan under each ready-made query."""
     shown = [name for name in SHOWN if name in setting.profiles]
     rows = [["(none)", *(_plan(setting, name, network) for name in shown)]]
     rows += [[query, *(_plan(setting, name, network, query) for name in shown)] for query in ready_queries()]
@@ -144,7 +148,7 @@ def _plan(setting: Setting, model: str, network: str, query: str | None = None) 
 
 
 def pipelines(setting: Setting, model: str, network: str = "wired") -> Iterator[str]:
-    """Table IV: the three best plans of a model on each pipeline, all of whose machines work."""
+    """Return table IV: the three best plans of a model on each pipeline, all of whose machines work."""
     rows = []
     for name in PIPELINES:
         answer = best(setting, model, network, top=3, **pipeline(setting, name))

@@ -129,8 +129,8 @@ def test_many_machines_are_copies_of_three(modules: dict[str, ModuleType], setti
 def test_tables_have_a_row_for_each_model_or_question(modules: dict[str, ModuleType], setting: Any) -> None:
     tables = modules["tables"]
     assert list(tables.models(setting))[2:] == ["| resnet50 | 1 MiB | 7 | 2 | 23 | branching |"]
-    (row,) = list(tables.times(setting))[2:]
-    assert row.startswith("| resnet50 | 900 ms | 1000 ms | - | 100 ms | ")
+    assert list(tables.times(setting))[2:] == ["| resnet50 | 900 ms | 1000 ms | - | 100 ms |"]
+    assert list(tables.questions(setting))[2].count(" ms |") == 2
     (row,) = list(tables.inputs(setting))[2:]
     assert row.startswith("| resnet50 | 176 KB | ")
     assert len(list(tables.constraints(setting))) == 3 + len(tiercut.ready_queries())

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.bound_text import bound_of
+from tiercut.optimizer.problem import Estimator
 from tiercut.optimizer.query import Bound, Kind, Query
 from tiercut.optimizer.space import Exits, Order
 
@@ -43,6 +44,9 @@ class Asked(TypedDict, total=False):
         ``none``, ``auto`` (what is best at each cut) or the name of a codec of the profile.
     order
         ``any`` or ``forward``.
+    estimator
+        How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
+        those who really leave) or ``replay`` (each recorded sample by itself).
     bounds
         On other measures: text such as ``"bytes:edge>cloud<=1 MB"``, or `Bound`.
     rate
@@ -69,6 +73,7 @@ class Asked(TypedDict, total=False):
     thresholds: Thresholds | None
     codec: str | None
     order: Order | None
+    estimator: Estimator | None
     top: int | None
     bounds: Sequence[str | Bound] | None
     rate: str | float | None
@@ -106,7 +111,7 @@ def make_query(kind: Kind, asked: Asked, named: Callable[[str], str] = str) -> Q
             f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
         )
     fewest, most = _partitions(given, named)
-    plain = ("objective", "min_accuracy", "exits", "codec", "order", "top", "use_all_tiers", "keep_first")
+    plain = ("objective", "min_accuracy", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
     return Query(
         kind=kind,
         **{key: given[key] for key in plain if key in given},

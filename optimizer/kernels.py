@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
+    Bits = NDArray[np.uint64]
 
 __all__ = ["ALL", "FULL", "UNCUT", "enumerate_plans", "walk_plans"]
 
@@ -210,6 +211,19 @@ def enumerate_plans(
 
 
 @compiled
+def _common(left: Bits, right: Bits) -> int:
+    """Return how many bits are set in both."""
+    total = 0
+    for word in range(left.shape[0]):
+        x = left[word] & right[word]
+        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+        total += int((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return total
+
+
+@compiled
 def _uses(used: int, required: Ints) -> bool:
     """Return whether one of each required set of groups is used."""
     missing = 0
@@ -225,7 +239,7 @@ def walk_plans(
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
     side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_caps: Floats, whole: bool,
-    tied: bool,
+    tied: bool, samples: int, below: Bits | None, hits: Bits | None,
     front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats,
     keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> Any:  # fmt: skip
@@ -240,7 +254,7 @@ def walk_plans(
     exits_at, thresholds_at, codecs_at
         As in `tiercut.optimizer.keys.Layout`.
     first, ..., linked
-        The tables of `tiercut.optimizer.space.Costs` and `Space`; `stay` Q, of this lane.
+        The tables of `tiercut.optimizer.space.Costs` and `Space`; `stay` Q and `accuracy` R x N, of this lane.
     side_first, ..., side_result, side_whole, side_caps
         The same for other measures that are bounded (one more axis in front, perhaps of length 0), whether their pieces
         count whole, and their greatest values.
@@ -248,11 +262,15 @@ def walk_plans(
         Whether the pieces of the cost itself count whole.
     tied
         Whether the first of these is the latency, which decides among plans of equal cost.
+    samples, below, hits
+        To replay samples in place of `stay` and `accuracy`: their number (else 0), which of them are below each
+        threshold at each branch (T x N x words of 64 samples), and which are right there (N x words); else None.
     front, ..., progress
         As in `enumerate_plans`.
     """
     # A walk in depth; a frame for each piece. The counter of a frame runs over (end, option, next node, way).
-    nodes, blocks, sides = group.shape[0], accuracy.shape[0], side_caps.shape[0]
+    nodes, blocks, sides = group.shape[0], accuracy.shape[1], side_caps.shape[0]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     options, ways = option_exit.shape[0], send.shape[0]
     room = blocks + 1
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
@@ -261,6 +279,12 @@ def walk_plans(
     used = np.zeros(room, np.int64)
     cost, right, side = np.zeros(room), np.zeros(room), np.zeros((room, sides))
     totals = np.zeros(sides)
+    asked_last, gained, shares = np.full(room, -1), np.zeros(room), np.ones(room)
+    # NOTE: numba leaves out what hangs on tables that are None, so that estimates cost what they did without samples.
+    if below is not None and hits is not None:
+        under_way = np.zeros((room, hits.shape[1]), np.uint64)
+        for d in range(samples):
+            under_way[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
     key = np.zeros(keys.shape[1], np.int64)
     scored = 0
     for root in range(nodes):
@@ -272,15 +296,20 @@ def walk_plans(
             side[0, s] = side_first[s, root]
         depth = 0
         while depth >= 0:
-            v, start, share = node[depth], begin[depth], stay[level[depth]]
+            v, start, at = node[depth], begin[depth], level[depth] if by_level else 0
+            share = stay[level[depth]]
+            if below is not None:
+                share = shares[depth]
             if counter[depth] < 0:
-                counter[depth] = 0
+                counter[depth], asked_last[depth] = 0, -1
                 complete = parts[depth] >= fewest and _uses(used[depth], required)
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
                     c = cost[depth] + (1.0 if whole else share) * span[v, start, end] + share * result[end, v]
-                    a = right[depth] + share * accuracy[end]
+                    a = right[depth] + share * accuracy[at + final, end]
+                    if hits is not None:
+                        a = right[depth] + _common(under_way[depth], hits[end]) / samples
                     scored += 1
                     if not (c <= cost_cap and c < np.inf) or a < accuracy_floor:
                         continue
@@ -337,9 +366,21 @@ def walk_plans(
                 continue
             piece = span[v, start, end] if option_exit[o] else bare[v, start, end]
             onward = stay[after]
+            if below is not None and hits is not None:
+                if asked_last[depth] != end * options + o:
+                    asked_last[depth], gained[depth] = end * options + o, 0.0
+                    under_way[depth + 1], shares[depth + 1] = under_way[depth], share
+                    if option_exit[o]:
+                        limit = lane if option_threshold[o] < 0 else option_threshold[o]
+                        gained[depth] = _common(under_way[depth] & below[limit, end], hits[end]) / samples
+                        under_way[depth + 1] &= ~below[limit, end]
+                        shares[depth + 1] = _common(under_way[depth + 1], under_way[depth + 1]) / samples
+                onward = shares[depth + 1]
             leave = share - onward
             c = cost[depth] + (1.0 if whole else share) * piece + leave * result[end, v]
-            a = right[depth] + leave * accuracy[end]
+            a = right[depth] + leave * accuracy[at, end]
+            if below is not None:
+                a = right[depth] + gained[depth]
             if w != v:
                 c = c + onward * send[x, end, v, w]
                 a = a - onward * drops[x, end]

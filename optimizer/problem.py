@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ANYWHERE", "Problem"]
+__all__ = ["ANYWHERE", "Estimator", "Problem"]
+
+Estimator = Literal["marginal", "conditional", "replay"]
 
 ANYWHERE = -1
 """The destination index that stands for a result that stays where it is made."""
@@ -112,6 +114,7 @@ class Problem:
     activation_bytes: Floats
     memory: Floats
     recorded: Recorded | None = None
+    conditional: Floats | None = None
     network: Topology | None = None
 
     def __post_init__(self) -> None:
@@ -146,10 +149,15 @@ class Problem:
             "parameter_bytes": (n,),
             "activation_bytes": (n,),
             "memory": (m,),
-        }
+        } | ({} if self.conditional is None else {"conditional": (t, 2, n + 1, n)})
         for name, wanted in shapes.items():
             if (got := getattr(self, name).shape) != wanted:
                 raise InputError(name, f"expected shape {wanted}, got {got}")
+
+    @property
+    def estimator(self) -> Estimator:
+        """How exit rates and accuracies of a plan are known (see `tiercut.optimizer.estimators`)."""
+        return "replay" if self.recorded is not None else "marginal" if self.conditional is None else "conditional"
 
     @property
     def node_count(self) -> int:

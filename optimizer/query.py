@@ -8,6 +8,7 @@ from typing import Literal
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.grammar import goal_fault
+from tiercut.optimizer.problem import Estimator
 from tiercut.optimizer.space import Exits, Order
 
 __all__ = ["SLACK", "Bound", "Kind", "Query"]
@@ -88,6 +89,8 @@ class Query:
     over
         What a frontier is over, in place of an objective and accuracy: two or three measures, accuracy among them or
         not. It is sorted by the first but accuracy, then by the next.
+    estimator
+        How exit rates and accuracies are known (see `tiercut.optimizer.estimators`).
     top
         How many plans a ranking has.
     bounds
@@ -120,6 +123,7 @@ class Query:
     codec: str = "none"
     order: Order = "any"
     over: tuple[str, ...] = ()
+    estimator: Estimator = "marginal"
     top: int = 5
     bounds: tuple[Bound, ...] = ()
     rate_fps: float | None = None
@@ -138,6 +142,8 @@ class Query:
             raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
         if self.order not in ("any", "forward"):
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
+        if self.estimator not in ("marginal", "conditional", "replay"):
+            raise QuestionError(unknown_name("estimator", str(self.estimator), ("marginal", "conditional", "replay")))
         if self.min_accuracy is not None and not 0 <= self.min_accuracy <= 1:
             raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {self.min_accuracy:g}")
         if self.max_latency_s is not None and not (isfinite(self.max_latency_s) and self.max_latency_s >= 0):

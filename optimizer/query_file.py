@@ -129,6 +129,9 @@ class QueryFile(Document):
     thresholds: Literal["one", "per-exit"] | None = Field(default=None, description="one for all exits, or one each")
     codec: str | None = Field(default=None, description="none, auto or the name of a codec")
     order: Literal["any", "forward"] | None = Field(default=None, description="whether a later part may stand nearer")
+    estimator: Literal["marginal", "conditional", "replay"] | None = Field(
+        default=None, description="how exit rates and accuracies are known: by formula, or from recorded samples"
+    )
     top: int | None = Field(default=None, ge=1, description="how many plans a ranking has")
     bounds: tuple[BoundEntry, ...] = Field(default=(), strict=False, description="on any other measure")
     rate: Rate | None = Field(default=None, description="at which frames arrive, such as 30 fps; for utilisation")
@@ -214,6 +217,7 @@ class QueryFile(Document):
             thresholds=self.thresholds,
             codec=self.codec,
             order=self.order,
+            estimator=self.estimator,
             top=self.top,
             bounds=[bound for entry in self.bounds for bound in entry.bounds],
             rate=self.rate,

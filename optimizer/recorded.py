@@ -55,6 +55,14 @@ class Recorded:
         """Number of samples, S."""
         return int(self.entropy.shape[1])
 
+    def bits(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return which samples are below each threshold at each branch, and which are right: T x N and N x words of 64.
+
+        The first sample is the lowest bit of the first word.
+        """
+        below = np.stack([_packed(self.entropy < limit) for limit in single_precision(thresholds)])
+        return below, _packed(self.correct > 0)
+
     def leaving(self, problem: Problem, decisions: Sequence[Decision]) -> list[tuple[Ints, Ints]]:
         """Return for each decision how many samples leave at each of its exits, and how many of those are right.
 
@@ -83,6 +91,12 @@ class Recorded:
         left, right = np.zeros((2, len(exits)), np.int64)
         count_leaving(self.entropy, self.correct, exits, limits, first, left, right)
         return [(left[begin:end], right[begin:end]) for begin, end in pairwise(first)]
+
+
+def _packed(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    room = -(-rows.shape[1] // 64) * 8
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    return np.pad(packed, ((0, 0), (0, room - packed.shape[1]))).view("<u8").astype(np.uint64)
 
 
 def _limits(problem: Problem, decision: Decision) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.recorded import Recorded
     from tiercut.optimizer.space import Space
 
-__all__ = ["MARGIN", "Relived", "relive"]
+__all__ = ["MARGIN", "Relived", "candidates", "relive"]
 
 MARGIN = 0.05
 """By how much a candidate may miss a bound, and be less accurate than the model's frontier, in the model's eyes."""
@@ -40,6 +40,8 @@ class Relived:
         The plans that the model would have chosen, as they are lived.
     candidates
         How many plans were replayed.
+    proved
+        Whether these are all there are, so that no plan is better for these samples.
     message
         Where there are candidates but no plans: what comes nearest to the bounds.
     """
@@ -47,14 +49,17 @@ class Relived:
     plans: tuple[Replay, ...]
     modelled: tuple[Replay, ...]
     candidates: int
+    proved: bool
     message: str = ""
 
     @property
     def guarantee(self) -> str:
         """What is proved, and what is not."""
+        if self.proved:
+            return f"all {self.candidates:,} decisions were replayed: for these samples nothing is better"
         return (
-            f"figures are exact for these samples, and of {self.candidates:,} candidates none is better; they are the "
-            f"quickest by the model down to {100 * MARGIN:g} points below its frontier, so a better plan may lie beyond"
+            f"figures are exact for these samples, and of {self.candidates:,} candidates none is better; these are the "
+            f"best by estimates, down to {100 * MARGIN:g} points below the frontier, so a better plan may lie beyond"
         )
 
     def to_data(self) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def _figures(plan: Plan) -> dict[str, float | None]:
 
 
 def relive(
-    space: Space, query: Query, own: Sequence[Decision], ask: Callable[[Query], Sequence[Decision]], recorded: Recorded
+    space: Space, query: Query, own: Sequence[Decision], others: Iterable[Decision], recorded: Recorded, proved: int = 0
 ) -> Relived:
     """Choose the plans of a question by what recorded samples make of them.
 
@@ -97,25 +102,36 @@ def relive(
         What is asked.
     own
         The model's answer.
-    ask
-        Answers other questions about the same space, by the model.
+    others
+        More candidates (see `candidates`), or the answer itself where every decision was replayed.
     recorded
         The samples.
+    proved
+        How many decisions were replayed where that is all of them, else 0.
+    """
+    tried = list(dict.fromkeys([*own, *others]))
+    replays = replay_decisions(space.problem, tried, recorded)
+    judge = _Judge(space, query, recorded)
+    kept = [each for each in replays if judge.misses(each) == 0]
+    message = "" if kept or not replays or proved else judge.nearest(replays)
+    return Relived(tuple(judge.chosen(kept)), tuple(replays[: len(own)]), proved or len(replays), bool(proved), message)
+
+
+def candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:
+    """Yield plans that may be good once they are replayed.
+
+    Parameters
+    ----------
+    space, query
+        What is asked; the problem of the space says by which estimator plans are priced.
+    ask
+        Answers other questions about the same space.
 
     Notes
     -----
-    Candidates are the model's answer, its frontier under bounds that are looser by `MARGIN`, and for floors along that
-    frontier, lowered by `MARGIN`, the quickest (or cheapest) plans of each. All are replayed together.
+    They are the frontier under bounds that are looser by `MARGIN`, and for floors along that frontier, lowered by
+    `MARGIN`, the quickest (or cheapest) plans of each.
     """
-    candidates = list(dict.fromkeys([*own, *_candidates(space, query, ask)]))
-    replays = replay_decisions(space.problem, candidates, recorded)
-    judge = _Judge(space, query, recorded)
-    kept = [each for each in replays if judge.misses(each) <= 0]
-    message = "" if kept or not replays else judge.nearest(replays)
-    return Relived(tuple(judge.chosen(kept)), tuple(replays[: len(own)]), len(replays), message)
-
-
-def _candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:
     loose = _loosened(query)
     front = ask(replace(loose, kind="frontier", objective=query.additive, over=()))
     yield from front

@@ -34,13 +34,20 @@ def shares_of(problem: Problem, decision: Decision) -> Shares:
 
 
 def _estimated(problem: Problem, decision: Decision) -> Shares:
-    """Take rates of the full configuration, and accuracies over all samples (the Joint model, section 2.3.1)."""
-    onward, right, reach = [], [], 1.0
+    """Take rates of the full configuration, and accuracies over all samples (the Joint model, section 2.3.1).
+
+    Conditional accuracies, where the problem has them, are those of the samples that really leave.
+    """
+    onward, right, reach, before = [], [], 1.0, 0
     for asked, block in enumerate(decision.exits):
-        level = 0.0 if block == decision.exits[-1] else _level(problem, decision, block, reach, asked)
+        last = block == decision.exits[-1]
+        level = 0.0 if last else _level(problem, decision, block, reach, asked)
+        accuracy = problem.accuracy[block - 1]
+        if problem.conditional is not None and decision.thresholds is None:
+            accuracy = problem.conditional[decision.threshold or 0, int(last), before, block - 1]
         onward.append(level)
-        right.append((reach - level) * float(problem.accuracy[block - 1]))
-        reach = level
+        right.append((reach - level) * float(accuracy))
+        reach, before = level, block
     return Shares(tuple(onward), tuple(right))
 
 

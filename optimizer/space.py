@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.measures import Measure
-    from tiercut.optimizer.problem import Floats, Problem
+    from tiercut.optimizer.problem import Estimator, Floats, Problem
 
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
@@ -126,6 +126,8 @@ class Space:
     @property
     def plain(self) -> bool:
         """Whether this is the Joint model's or Scission's own space: one threshold, no codecs, nothing forbidden."""
+        if self.estimator != "marginal":
+            return False
         few = not self.per_exit and not self.inside and len(self.ways) == 1 and int(self.ways[0]) == PLAIN
         free = len(self.required) == 0 and self.fewest <= 1 and bool(self.allowed.all())
         return few and free
@@ -135,6 +137,22 @@ class Space:
         """R: the required sets with bit g for group g, as kernels take them that remember what is used in one word."""
         bits = [sum(1 << group for group in np.flatnonzero(row).tolist()) for row in self.required]
         return np.array(bits, np.int64)
+
+    @property
+    def estimator(self) -> Estimator:
+        """How exit rates and accuracies are known."""
+        return self.problem.estimator
+
+    def accuracies(self, lane: int) -> Floats:
+        """Return the accuracy of who leaves, for one lane: R x N.
+
+        R is 1 where it does not matter where a sample was asked before; else 2Q: a row for each level, of samples that
+        leave at a branch before the last, and after all these a row for each level of samples that take the last exit.
+        """
+        if self.problem.conditional is None:
+            return self.accuracy[None].copy()
+        table: Floats = self.problem.conditional[self.lanes[lane]]
+        return np.nan_to_num(table).reshape(-1, table.shape[-1])
 
     @property
     def knows_accuracy(self) -> bool:
@@ -205,6 +223,8 @@ def make_space(
     if not problem.has_exits and (exits != "final" or per_exit):
         asked = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
         raise QuestionError(f"{asked} the key 'exits', which profile '{problem.profile}' does not have")
+    if exits == "final":  # where everybody stays to the end, all estimators say the same
+        problem = replace(problem, recorded=None, conditional=None)
     nodes = problem.node_count
     group = _indices(problem.tiers) if problem.one_per_tier else np.arange(nodes)
     ends = np.zeros(problem.block_count, bool)
@@ -237,14 +257,17 @@ def make_space(
 
 
 def plain_part(space: Space) -> Space | None:
-    """Return the part of a space with exits at cuts (or only at the end), one threshold and no codecs.
+    """Return the part of a space with exits at cuts (or only at the end), one threshold, no codecs, marginal estimates.
 
     None where the space is no more than that already, or has no such part because every cut must use a codec.
     """
-    if PLAIN not in space.ways.tolist() or (not space.inside and not space.per_exit and len(space.ways) == 1):
+    estimated = space.estimator != "marginal"
+    more = space.inside or space.per_exit or len(space.ways) > 1 or estimated
+    if PLAIN not in space.ways.tolist() or not more:
         return None
     exits: Exits = "final" if space.exits == "final" else "cuts"
-    part = make_space(space.problem, exits=exits, order=space.order)
+    problem = replace(space.problem, recorded=None, conditional=None) if estimated else space.problem
+    part = make_space(problem, exits=exits, order=space.order)
     rules = {"allowed": space.allowed, "required": space.required, "fewest": space.fewest}
     return replace(part, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
 
@@ -291,6 +314,11 @@ def _levels_per_exit(space: Space) -> Space:
     """
     problem, count = space.problem, space.problem.block_count
     free = space.exits == "free"
+    if problem.estimator == "conditional":
+        raise QuestionError(
+            "the conditional estimator knows what samples do at one threshold for all exits; with a threshold for each "
+            "exit the estimator is marginal or replay"
+        )
     alone = problem.stay_alone
     if np.isnan(alone).any():
         raise QuestionError(

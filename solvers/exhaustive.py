@@ -114,15 +114,18 @@ class _Work:
     def _walking(self, costs: Costs, sides: list[Side]) -> tuple[Any, ...]:
         space = self.space
         tables = (costs.first, costs.span, costs.bare, costs.send, costs.result, space.drops)
+        samples = space.problem.recorded
+        seen = (0, None, None) if samples is None else (samples.count, *samples.bits(space.problem.thresholds))
         rules = (space.option_exit, space.option_threshold, space.jump, space.inside, space.can_end)
         return (
             *tables,
-            *(space.accuracy, *rules, space.group, space.rank, space.linked),
+            *(*rules, space.group, space.rank, space.linked),
             *(_stacked([getattr(side.costs, name) for side in sides], getattr(costs, name)) for name in _TABLES),
             np.array([side.costs.whole for side in sides], bool),
             np.array([side.cap for side in sides], float),
             costs.whole,
             self.tied,
+            *seen,
         )
 
     def keeper(self) -> Keeper:
@@ -137,7 +140,7 @@ class _Work:
         head = (lane, space.problem.source, space.most, space.fewest, space.required_bits, *places, *self.arrays[:6])
         kept = (*self.wanted, *keeper.arrays, keeper.count, keeper.progress)
         run: Any = kernels.walk_plans
-        made = run(*head, np.ascontiguousarray(space.stay[:, lane]), *self.arrays[6:], *kept)
+        made = run(*head, np.ascontiguousarray(space.stay[:, lane]), space.accuracies(lane), *self.arrays[6:], *kept)
         keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
 
 

@@ -93,7 +93,8 @@ def budgets(
     stop
         Read now and then: a value that is not 0 ends the work.
     """
-    blocks, nodes, cells, ways = accuracy.shape[0], group.shape[0], allowed.shape[0] - 1, send.shape[0]
+    blocks, nodes, cells, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     tops, bottoms = np.empty(begins.shape[0], np.int64), np.empty(begins.shape[0], np.int64)
     for state in range(begins.shape[0]):
         gone = 1.0 - stay[levels[state]]
@@ -102,14 +103,14 @@ def budgets(
     for state in range(begins.shape[0] - 1, -1, -1):
         if stop[0] != 0:
             return
-        start, share = begins[state], stay[levels[state]]
+        start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         bottom, top = bottoms[state], tops[state]
         for v in range(nodes):
             row = budget[state, v]
             row[bottom : top + 1] = -np.inf
             for end in range(start, blocks):
                 if can_end[end] and span[v, start, end] < np.inf:
-                    shift = _shift(share * accuracy[end], cells)
+                    shift = _shift(share * accuracy[at + final, end], cells)
                     cost = share * span[v, start, end] + share * result[end, v]
                     _raise(row, bottom, top, allowed, shift, 0, cells, cost)
                 for option in range(option_exit.shape[0]):
@@ -120,7 +121,7 @@ def budgets(
                     if piece == np.inf:
                         continue
                     leave, ahead = share - stay[after], state_of[end + 1, after]
-                    shift = _shift(leave * accuracy[end], cells)
+                    shift = _shift(leave * accuracy[at, end], cells)
                     cost = share * piece + leave * result[end, v]
                     _raise(row, bottom, top, leaving[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
                     if inside and option_exit[option]:
@@ -242,8 +243,9 @@ def grow_labels(
         Costs, accuracies and keys of the plans, and their number.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
-    blocks, nodes, cells = accuracy.shape[0], group.shape[0], allowed.shape[0] - 1
+    blocks, nodes, cells = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     size = 1024
     cost, gained, tie = np.empty(size), np.empty(size), np.zeros(size)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
@@ -264,7 +266,7 @@ def grow_labels(
     for state in range(begins.shape[0]):
         if stop[0] != 0:
             break
-        start, share = begins[state], stay[levels[state]]
+        start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         for v in range(nodes):
             label = heads[state, v]
             while label >= 0:
@@ -278,7 +280,7 @@ def grow_labels(
                 for end in range(start, blocks):
                     if can_end[end] and complete:
                         c = so_far + share * span[v, start, end] + share * result[end, v]
-                        a = right + share * accuracy[end]
+                        a = right + share * accuracy[at + final, end]
                         if c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor:
                             if found == found_cost.shape[0]:
                                 found_cost, found_right = _longer(found_cost), _longer(found_right)
@@ -309,7 +311,7 @@ def grow_labels(
                         leave = share - onward
                         piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                         c = so_far + share * piece + leave * result[end, v]
-                        a = right + leave * accuracy[end]
+                        a = right + leave * accuracy[at, end]
                         stays = inside and option_exit[option]
                         away = chain[here, PARTS] < most and c <= leaving[ahead, v, _cell(a, cells)] - less
                         if not away and not (stays and c <= budget[ahead, v, _cell(a, cells)] - less):

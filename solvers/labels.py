@@ -120,8 +120,9 @@ class _Search:
         self.bounds = (cap, query.accuracy_floor)
         self.limited = space.most < len(set(space.group.tolist()))
         self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
-        rights = space.accuracy[space.can_end]
-        self.reach = (0.0 if self.pieces[-1].any() else float(rights.min()), float(rights.max()))
+        rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.lanes))]
+        least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
+        self.reach = (0.0 if self.pieces[-1].any() else least, most_right)
         self.ceiling = self.reach[1]
         self.known = self._keeper()
         self.found = self._keeper()
@@ -221,14 +222,15 @@ class _Search:
         walk = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end)
         nodes = (space.group, space.rank, space.linked)
         stay = np.ascontiguousarray(space.stay[:, lane])
+        accuracies = space.accuracies(lane)
         fill: Any = label_kernels.budgets
-        head = (allowed, *self.reach, stay, space.accuracy, *self.pieces, space.option_exit)
+        head = (allowed, *self.reach, stay, accuracies, *self.pieces, space.option_exit)
         fill(*head, *walk, *nodes, budget, leaving, stop)
         grow: Any = label_kernels.grow_labels
         rules = (space.most, space.fewest, space.required_bits, self.limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
         exits = (space.option_exit, space.option_threshold)
-        tables = (costs.first, stay, space.accuracy, *self.pieces, *self.ties, *exits)
+        tables = (costs.first, stay, accuracies, *self.pieces, *self.ties, *exits)
         keep = 1 if self.front else self.top
         limits = (budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
         where = (lane, space.problem.source, *rules, *places)

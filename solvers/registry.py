@@ -29,6 +29,8 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "sides": "bounds on measures beside the objective and accuracy",
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
         "many": "a frontier over other than one measure and accuracy",
+        "conditional": "conditional accuracies",
+        "replay": "samples in place of estimates",
         "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
@@ -36,6 +38,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
 
 _MOST_ENUMERATED = 10**8
 _CROWD = 62
+_SEEN = ("conditional", "replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,24 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
                 "labels",
                 "tiercut.solvers.labels",
                 True,
-                _all("sides", "whole", "crowd"),
+                _all("sides", "whole", "replay", "crowd"),
                 "grows what a bound lets pass",
             ),
             Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
-            Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all("many"), "proves the best under any bounds"),
-            Solver("nsga2", "tiercut.solvers.evolutionary", False, _all(), "good plans by generations; needs pymoo"),
+            Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all("many", *_SEEN), "proves the best under any bounds"),
             Solver(
-                "annealing", "tiercut.solvers.annealing", False, _all("many"), "good plans of any space, without proof"
+                "nsga2",
+                "tiercut.solvers.evolutionary",
+                False,
+                _all(*_SEEN),
+                "good plans by generations; needs pymoo",
+            ),
+            Solver(
+                "annealing",
+                "tiercut.solvers.annealing",
+                False,
+                _all("many", *_SEEN),
+                "good plans of any space, without proof",
             ),
         )
     }
@@ -126,6 +139,8 @@ def _needs(space: Space, query: Query) -> Iterator[str]:
         yield "sides"
     if split_name(query.additive)[0] in PIECES_WHOLE:
         yield "whole"
+    if space.estimator != "marginal":
+        yield space.estimator
     if len(set(space.group.tolist())) > _CROWD:
         yield "crowd"
 

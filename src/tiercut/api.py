@@ -11,6 +11,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.answer import Answer
 from tiercut.optimizer.asked import Asked, make_query, merged
 from tiercut.optimizer.build import build_problem, warn_of_bare_spans
+from tiercut.optimizer.estimators import with_estimator
 from tiercut.optimizer.explain import Explanation, explain_plan
 from tiercut.optimizer.frontier import frontier_plans
 from tiercut.optimizer.placing import narrow
@@ -20,7 +21,7 @@ from tiercut.optimizer.query_file import QueryFile, load_query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Profile
-from tiercut.profiling.samples import SampleSplit, samples_of
+from tiercut.profiling.samples import Samples, SampleSplit, samples_of
 from tiercut.solvers import registry
 from tiercut.solvers.options import Options
 from tiercut.solvers.refusal import why_none
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Kind
     from tiercut.optimizer.replay import Replay
-    from tiercut.profiling.samples import Samples
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
@@ -41,6 +41,8 @@ TopologyLike: TypeAlias = Topology | str | os.PathLike[str]
 ProfileLike: TypeAlias = Profile | str | os.PathLike[str]
 QueryLike: TypeAlias = QueryFile | str | os.PathLike[str]
 Evaluation: TypeAlias = Literal["model", "replay"]
+
+_ALL_REPLAYED = 2_000_000  # decisions that replay tries all, in about a second
 
 
 def problem(topology: TopologyLike, profile: ProfileLike) -> Problem:
@@ -108,6 +110,8 @@ def ask(
     """
     profile = _profile(profile)
     tables = build_problem(_topology(topology), profile)
+    if query.estimator != "marginal":
+        tables = with_estimator(tables, query.estimator, samples_of(profile))
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
     _check(space, query)
@@ -122,29 +126,43 @@ def ask(
     else:
         plans = [price(space.problem, decision) for decision in outcome.decisions]
     if evaluate == "replay":
-        lived = _relived(Answer(space, query, outcome, tuple(plans), "", why), solver, options, profile, split)
+        own = Answer(space, query, outcome, tuple(plans), "", why)
+        lived = _relived(own, whole, solver, options or Options(), samples_of(profile, split), split)
         if lived.plans or lived.message:
             return lived
     message = "" if plans else _why_none(whole, query, found, outcome)
     return Answer(space, query, outcome, tuple(plans), message, why)
 
 
-def _relived(answer: Answer, solver: str, options: Options | None, profile: Profile, split: SampleSplit) -> Answer:
-    """Choose the plans of an answer by what recorded samples make of candidates like them."""
+def _relived(
+    answer: Answer, whole: Space, solver: str, options: Options, samples: Samples, split: SampleSplit
+) -> Answer:
+    """Choose plans by what recorded samples make of them: of all where they are few, else of candidates."""
     from tiercut.optimizer.recorded import Recorded
-    from tiercut.optimizer.relive import relive
+    from tiercut.optimizer.relive import candidates, relive
+
+    space, query, recorded = answer.space, answer.query, Recorded.of(samples, split)
+    own = [plan.decision for plan in answer.plans]
+    seen = replace(space, problem=replace(space.problem, recorded=recorded, conditional=None))
+    able = registry.find("exhaustive")
+    if space.decisions <= _ALL_REPLAYED and not query.over and registry.needs(seen, query) <= able.supports:
+        outcome = able.solve(seen, query, options)
+        if outcome.status == "infeasible":
+            problem = replace(whole.problem, recorded=recorded, conditional=None)
+            return replace(answer, plans=(), message=why_none(replace(whole, problem=problem), query, able))
+        if outcome.status == "optimal":
+            lived = relive(space, query, own, outcome.decisions, recorded, space.decisions)
+            return replace(answer, plans=tuple(each.lived for each in lived.plans), lived=lived)
+    # Conditional estimates come much nearer to what samples do, so that their best are the better candidates.
+    guided = not space.per_exit and space.estimator == "marginal" and solver in ("auto", "labels", "exhaustive")
+    guide = replace(space, problem=with_estimator(space.problem, "conditional", samples)) if guided else space
 
     def asked(query: Query) -> Sequence[Decision]:
-        found = registry.choose(answer.space, query)[0] if solver == "auto" else registry.find(solver)
-        return found.solve(answer.space, query, options or Options()).decisions
+        found = registry.choose(guide, query)[0] if solver == "auto" else registry.find(solver)
+        return found.solve(guide, query, options).decisions
 
-    own = [plan.decision for plan in answer.plans]
-    recorded = Recorded.of(samples_of(profile, split), split)
-    lived = relive(answer.space, answer.query, own, asked, recorded)
-    plans = tuple(each.lived for each in lived.plans)
-    # What else is told of these plans is by the samples too.
-    space = replace(answer.space, problem=replace(answer.space.problem, recorded=recorded))
-    return replace(answer, space=space, plans=plans, message=lived.message, lived=lived)
+    lived = relive(space, query, own, candidates(guide, query, asked), recorded)
+    return replace(answer, plans=tuple(each.lived for each in lived.plans), message=lived.message, lived=lived)
 
 
 def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outcome) -> str:
@@ -156,6 +174,11 @@ def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outc
 
 
 def _check(space: Space, query: Query) -> None:
+    if query.over and space.estimator != "marginal":
+        raise QuestionError(
+            f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
+            "evaluate 'replay' its plans are those of the samples"
+        )
     if query.needs_accuracy and not space.knows_accuracy:
         key = "exits" if space.exits == "cuts" else "accuracy"
         asked = "a frontier" if query.kind == "frontier" else "a question about accuracy"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,20 +76,36 @@ def test_the_answer_as_json_says_what_was_replayed_and_what_the_model_says(front
     data = json.loads(front.to_json())
     told = data["evaluation"]
     assert (told["by"], told["split"], told["samples"]) == ("replay", "profile", 720)
-    assert "a better plan may lie beyond" in told["guarantee"]
+    assert told["guarantee"] == "all 170,000 decisions were replayed: for these samples nothing is better"
     assert [each["replay"]["latency_s"] for each in told["plans"]] == [each["latency_s"] for each in data["plans"]]
     assert all(each["replay"]["accuracy_low"] <= each["replay"]["accuracy"] for each in told["plans"])
     assert len(told["model_plans"]) == len(tiercut.frontier(*CASE))
     assert "evaluation" not in tiercut.frontier(*CASE).to_data()
 
 
-def test_what_no_candidate_keeps_names_the_one_that_comes_nearest() -> None:
-    answer = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay")
-    assert not answer.plans
-    with pytest.raises(
-        InfeasibleError, match=r"candidates keeps the bounds when it is replayed; nearest comes .* 0\.98"
-    ):
-        _ = answer.best
+def test_what_no_plan_keeps_when_it_is_lived_is_refused_with_the_nearest_lived_value() -> None:
+    with pytest.raises(InfeasibleError, match=r"reaches an accuracy of 0\.995; the best that can be had is 0\.9875 "):
+        _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
+
+
+@pytest.mark.parametrize("asked", [{}, {"max_latency": "41 ms"}, {"exits": "free", "min_accuracy": 0.97}])
+def test_candidates_come_near_to_what_trying_everything_finds(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = tiercut.frontier(*CASE, estimator="replay", **asked)
+    monkeypatch.setattr("tiercut.api._ALL_REPLAYED", 0)
+    near = tiercut.frontier(*CASE, evaluate="replay", **asked)
+    assert near.lived is not None
+    assert not near.lived.proved
+    assert "a better plan may lie beyond" in near.lived.guarantee
+    both = [{(plan.latency_s, plan.accuracy) for plan in answer} for answer in (exact, near)]
+    assert len(both[0] & both[1]) >= 0.9 * len(both[0])
+    for plan in near:
+        assert any(other.latency_s <= plan.latency_s and other.accuracy >= plan.accuracy for other in exact)
+
+
+def test_where_no_candidate_keeps_the_bounds_the_nearest_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.api._ALL_REPLAYED", 0)
+    with pytest.raises(InfeasibleError, match=r"keeps the bounds when it is replayed; nearest comes .* 0\.98"):
+        _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
 
 
 def test_what_the_model_cannot_do_either_is_refused_as_the_model_does() -> None:

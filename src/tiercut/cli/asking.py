@@ -18,6 +18,7 @@ __all__ = [
     "QUESTION",
     "Bounds",
     "Codec",
+    "Estimator",
     "Excluded",
     "Exits",
     "File",
@@ -70,6 +71,13 @@ Bounds = Annotated[
 Rate = Annotated[str | None, _option(metavar="RATE", help="Such as '30 fps', for utilisation.")]
 Order = Annotated[
     str | None, _option(metavar="any|forward", help="Whether a later part may stand nearer.", panel=_PLACEMENT)
+]
+Estimator = Annotated[
+    str | None,
+    _option(
+        metavar="marginal|conditional|replay",
+        help="How exit rates and accuracies are known: by formula (default), or from recorded samples.",
+    ),
 ]
 Included = Annotated[
     list[str] | None, _option("--include", metavar="NODE|TIER", help="Must run a part.", panel=_PLACEMENT)

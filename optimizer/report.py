@@ -41,9 +41,11 @@ def headline(answer: Answer) -> Text:
     lanes = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
     work = f"{answer.space.decisions:,} decisions"
     why = f" ({answer.why})" if answer.why else ""
+    how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
-        f": {size}{lanes}, {work}; {outcome.solver}{why} {outcome.status} in {units.format_seconds(outcome.seconds)}",
+        f": {size}{lanes}, {work}{how}; {outcome.solver}{why} {outcome.status} in "
+        f"{units.format_seconds(outcome.seconds)}",
     )
 
 

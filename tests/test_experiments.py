@@ -53,3 +53,11 @@ def test_the_study_of_thresholds_prints_what_its_readme_says() -> None:
     printed = run("experiments/thresholds/run.py")
     written = (ROOT / "experiments/thresholds/README.md").read_text(encoding="utf-8")
     assert printed.strip() in written
+
+
+def test_the_study_of_estimators_prints_what_its_readme_says() -> None:
+    printed = run("experiments/estimators/run.py")
+    written = (ROOT / "experiments/estimators/README.md").read_text(encoding="utf-8")
+    assert printed.strip() in written
+    errors = {row.split(" | ")[0]: float(row.split(" | ")[1]) for row in printed.splitlines()[4:7]}
+    assert errors["| conditional"] < 0.6 * errors["| marginal"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.explain import Explanation
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.plots.plan_bars import add_bars_legend, bars_height, draw_plan_bars, plan_bars
+    from tiercut.optimizer.pricing import price
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Bound, Query
     from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
@@ -78,6 +79,7 @@ __all__ = [
     "load_topology",
     "plan",
     "plan_bars",
+    "price",
     "problem",
     "rank",
     "ready_made",
@@ -100,6 +102,7 @@ _HOMES = {
     "optimizer.explain": ("Explanation",),
     "optimizer.plan": ("Plan",),
     "optimizer.plots.plan_bars": ("add_bars_legend", "bars_height", "draw_plan_bars", "plan_bars"),
+    "optimizer.pricing": ("price",),
     "optimizer.problem": ("Problem",),
     "optimizer.query": ("Bound", "Query"),
     "optimizer.query_file": ("QueryFile", "load_query", "ready_queries"),

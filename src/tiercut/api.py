@@ -31,7 +31,7 @@ from tiercut.topologies.schema import Topology
 if TYPE_CHECKING:
     from tiercut.optimizer.outcome import Outcome
     from tiercut.optimizer.plan import Decision, Plan
-    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer.problem import Estimator, Problem
     from tiercut.optimizer.query import Kind
     from tiercut.optimizer.replay import Replay
 
@@ -45,20 +45,34 @@ Evaluation: TypeAlias = Literal["model", "replay"]
 _ALL_REPLAYED = 2_000_000  # decisions that replay tries all, in about a second
 
 
-def problem(topology: TopologyLike, profile: ProfileLike) -> Problem:
+def problem(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    *,
+    estimator: Estimator = "marginal",
+    samples: Samples | None = None,
+) -> Problem:
     """Return the dense tables of a topology and a profile.
 
     Parameters
     ----------
     topology, profile
         Loaded ones, files, or the names of those that come with the package.
+    estimator
+        How exit rates and accuracies are known (see `tiercut.optimizer.estimators`).
+    samples
+        What an estimator is fitted to; by default those of the profile.
 
     Raises
     ------
     InputError, QuestionError
         If a file is wrong, or the two do not fit together.
     """
-    return build_problem(_topology(topology), _profile(profile))
+    profile = _profile(profile)
+    tables = build_problem(_topology(topology), profile)
+    if estimator == "marginal":
+        return tables
+    return with_estimator(tables, estimator, samples_of(profile) if samples is None else samples)
 
 
 def _topology(topology: TopologyLike) -> Topology:
@@ -109,9 +123,7 @@ def ask(
         If the question cannot be asked of this problem.
     """
     profile = _profile(profile)
-    tables = build_problem(_topology(topology), profile)
-    if query.estimator != "marginal":
-        tables = with_estimator(tables, query.estimator, samples_of(profile))
+    tables = problem(topology, profile, estimator=query.estimator)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
     _check(space, query)
@@ -145,16 +157,17 @@ def _relived(
     own = [plan.decision for plan in answer.plans]
     seen = replace(space, problem=replace(space.problem, recorded=recorded, conditional=None))
     able = registry.find("exhaustive")
-    if space.decisions <= _ALL_REPLAYED and not query.over and registry.needs(seen, query) <= able.supports:
+    if space.decisions <= _ALL_REPLAYED and not query.many and registry.needs(seen, query) <= able.supports:
         outcome = able.solve(seen, query, options)
         if outcome.status == "infeasible":
-            problem = replace(whole.problem, recorded=recorded, conditional=None)
-            return replace(answer, plans=(), message=why_none(replace(whole, problem=problem), query, able))
+            all_seen = replace(whole, problem=seen.problem)
+            return replace(answer, plans=(), message=why_none(all_seen, query, able))
         if outcome.status == "optimal":
             lived = relive(space, query, own, outcome.decisions, recorded, space.decisions)
             return replace(answer, plans=tuple(each.lived for each in lived.plans), lived=lived)
     # Conditional estimates come much nearer to what samples do, so that their best are the better candidates.
-    guided = not space.per_exit and space.estimator == "marginal" and solver in ("auto", "labels", "exhaustive")
+    guided = not (space.per_exit or query.many) and space.estimator == "marginal"
+    guided = guided and solver in ("auto", "labels", "exhaustive")
     guide = replace(space, problem=with_estimator(space.problem, "conditional", samples)) if guided else space
 
     def asked(query: Query) -> Sequence[Decision]:
@@ -174,7 +187,7 @@ def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outc
 
 
 def _check(space: Space, query: Query) -> None:
-    if query.over and space.estimator != "marginal":
+    if query.many and space.estimator != "marginal":
         raise QuestionError(
             f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
             "evaluate 'replay' its plans are those of the samples"

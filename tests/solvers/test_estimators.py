@@ -15,7 +15,7 @@ from support.replayed import random_samples
 import tiercut
 from tiercut import Profile, QuestionError, Samples, Topology
 from tiercut.optimizer.estimators import with_estimator
-from tiercut.optimizer.frontier import pareto
+from tiercut.optimizer.frontier import front_of
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.problem import Problem
@@ -89,7 +89,7 @@ def test_exact_solvers_find_what_trying_every_plan_finds(seed: int, estimator: A
     problem = with_estimator(case.problem, estimator, samples)
     space = make_space(problem, exits=case.exits, order=case.order)
     plans = every_plan(case, space.problem)
-    front = pareto([plan.latency_s for plan in plans], plans)
+    front = front_of(space.problem, Query(kind="frontier"), plans)
     some = plans[int(rng.integers(len(plans)))] if plans else None
     floor = None if some is None else float(np.clip(some.accuracy or 0.0, 0.0, 1.0))
     good = sorted(plan.latency_s for plan in plans if floor is None or (plan.accuracy or 0.0) >= floor - 1e-9)

@@ -59,20 +59,22 @@ def test_replay_is_exact_on_what_was_recorded_and_conditional_wherever_no_branch
     assert accuracy == pytest.approx(validation.lived(table.of((1, 3)), threshold)[1])
 
 
-def test_the_marginal_estimate_is_the_accuracy_that_a_plan_is_priced_with() -> None:
-    samples = tiercut.samples_of(tiercut.load_profile(DIGITS))
+@pytest.mark.parametrize("estimator", ["marginal", "conditional"])
+def test_the_estimates_are_those_that_plans_are_found_with_and_replay_is_the_packages(estimator: str) -> None:
+    profile = tiercut.load_profile("resnet20-clutter")
+    samples = tiercut.samples_of(profile)
     table = Table(samples.entropy.astype(float), samples.correct)
-    for blocks, threshold in (((3, 9, 10), 0.5), ((2, 6), 0.8), ((1, 4, 7, 8), 0.95)):
-        plan = tiercut.plan(
-            "mobile",
-            DIGITS,
-            partition=blocks,
-            placement=["watch", "phone", "base", "cloud"][: len(blocks)],
-            threshold=threshold,
-        )
-        rates, accuracy = validation.estimate(table, blocks, threshold, "marginal, joint")
+    several = [plan for plan in tiercut.frontier("iot", profile, estimator=estimator) if len(plan.exits) > 1]
+    assert len(several) > 10
+    for plan in several[::3]:
+        asked = table, plan.exits, plan.threshold
+        rates, accuracy = validation.estimate(*asked, {"marginal": "marginal, joint"}.get(estimator, estimator))
         assert accuracy == pytest.approx(plan.accuracy, abs=1e-9)
         np.testing.assert_allclose(rates, [stage.exit_rate for stage in plan.stages], atol=1e-9)
+        replayed = tiercut.replay("iot", profile, plan)
+        rates, accuracy = validation.estimate(*asked, "replay")
+        assert accuracy == pytest.approx(replayed.accuracy, abs=1e-9)
+        np.testing.assert_allclose(rates, [each.exit_rate for each in replayed.exits], atol=1e-9)
 
 
 def test_separate_accuracies_take_the_place_of_joint_ones() -> None:

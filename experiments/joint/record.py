@@ -37,8 +37,9 @@ def record(dataset: str, trainings: Trainings, folder: Path) -> Profile:
         name = f"{stem}{part}.samples.npz"
         files[f"{key}samples_file"], files[f"{key}samples_sha256"] = name, tiercut.save_samples(samples, folder / name)
     exits = tiercut.exits_record(profiled, timed.exits.thresholds)
-    if (separate := trainings.separate("profile")) is not None:
-        exits["accuracy_separate"] = [None if np.isnan(each) else float(each) for each in separate]
+    separate = trainings.separate("profile")
+    if separate is not None and np.all(np.isfinite(separate)):  # of some branches alone they would be of no use
+        exits["accuracy_separate"] = separate.tolist()
     data = timed.model_dump(exclude_none=True) | files
     data |= {"dataset": dataset, "samples": len(profiled.correct), "exits": exits, "origin": _origin(dataset)}
     profile = Profile.from_data(data, source=stem)

@@ -1,7 +1,8 @@
 """Evaluate the study of the Joint model: how good its estimates are, and how common its four cases.
 
-``python experiments/joint/run.py`` prints the tables of README.md; ``--plots FOLDER`` draws its pictures, and ``--data
-FOLDER`` compares with published measurements too (by default those under ``TIERCUT_DATA``).
+``python experiments/joint/run.py`` prints the tables of README.md, with ``accuracy`` or ``cases`` those of one part.
+``--plots FOLDER`` draws its pictures, and ``--data FOLDER`` compares with published measurements too (by default those
+under ``TIERCUT_DATA``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ import tiercut
 PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
 """The recorded networks, and what to call them."""
 
+SWEEPS = [(name, estimator) for name in PROFILES for estimator in ("marginal", "conditional")]
+"""What is asked of which network, and how its accuracy is estimated."""
+
 THRESHOLDS = [place / 20 for place in range(1, 21)]
 
 DRAWN = 28
@@ -32,51 +36,73 @@ DRAWN = 28
 
 
 def main() -> None:
-    """Print every table."""
+    """Print the tables that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("TIERCUT_DATA"), help="published measurements")
+    parser.add_argument("part", nargs="?", choices=["accuracy", "cases"], help="by default both")
+    parser.add_argument("--data", type=Path, default=_data_folder(), help="published measurements")
     parser.add_argument("--plots", type=Path, help="folder for the pictures")
-    parser.add_argument("--bounds", type=int, default=40, help="bounds of each kind in the sweep")
     given = parser.parse_args()
-    print("\n### Accuracy of every branch\n")
-    print(depth())
-    print("\n### The same network, its branches used in part\n")
-    print(table(recordings()))
-    trained = specialised()
-    print("\n### Networks trained with their exits alone\n")
-    print(table(trained))
-    if given.data:
-        print("\n### Published networks\n")
-        print(table(published(Path(given.data) / "joint")))
-        print("\n### InceptionV3\n")
-        print("\n".join(inception(Path(given.data) / "scission")))
-    asked = sweep(given.bounds)
-    print("\n### How often\n")
-    print(common(asked))
-    print("\n### Where each saves most\n")
-    print("\n".join(line for name, rows in asked.items() for line in found(name, rows)))
     if given.plots:
         given.plots.mkdir(parents=True, exist_ok=True)
+    if given.part != "cases":
+        accuracy(given.data and given.data / "joint", given.plots)
+    if given.part != "accuracy":
+        cases(given.data and given.data / "scission", given.plots)
+
+
+def accuracy(data: Path | None, plots: Path | None) -> None:
+    """Print how good estimates are, and draw it."""
+    trained = specialised()
+    show("Accuracy of every branch", depth())
+    show("The same network, its branches used in part", table(recordings()))
+    show("Networks trained with their exits alone", table(trained))
+    if data:
+        show("Published networks", table(published(data)))
+    if plots:
         panels = {name: clouds(rows, name) for name, rows in trained.items()}
-        draw_validation(panels).savefig(given.plots / "validation.png", dpi=110)
-        draw_cases([row for name, rows in asked.items() for row in heats(rows, name)]).savefig(
-            given.plots / "cases.png", dpi=90
-        )
+        draw_validation(panels).savefig(plots / "validation.png", dpi=110)
+
+
+def cases(data: Path | None, plots: Path | None) -> None:
+    """Print how common the four cases are, and draw where."""
+    asked = sweep()
+    show("How often", common(asked))
+    show("Where each saves most", "\n".join(line for name, rows in asked.items() for line in found(name, rows)))
+    if data:
+        show("InceptionV3", "\n".join(inception(data)))
+    if plots:
+        drawn = [row for name, rows in asked.items() if name.startswith("clutter") for row in heats(rows, name)]
+        draw_cases(drawn).savefig(plots / "cases.png", dpi=90)
+
+
+def _data_folder() -> Path | None:
+    named = os.environ.get("TIERCUT_DATA")
+    return Path(named) if named else None
+
+
+def show(title: str, text: str) -> None:
+    """Print one section."""
+    print(f"\n### {title}\n\n{text}")
 
 
 def depth() -> str:
     """Return a table of the accuracy of every branch of what was trained, and of the recorded networks."""
-    lines = ["| network | trained | measured on | " + " | ".join(map(str, range(1, 11))) + " |"]
+    lines = ["| network | trained with | measured on | " + " | ".join(map(str, range(1, 11))) + " |"]
     lines.append("| --- | --- | --- " + "| ---: " * 10 + "|")
     for name, file in PROFILES.items():
         exits = tiercut.load_profile(file).exits
-        lines.append(_percent(f"| {name} | jointly | profile split ", exits.accuracy))
+        lines.append(_percent(f"| {name} | all exits | profile split ", exits.accuracy))
         archive = archive_of(file.removeprefix("resnet20-"))
-        trainings = Trainings.read(archive) if archive.exists() else None
-        if trainings is None or (separate := trainings.separate("test")) is None:
+        if not archive.exists():
             continue
-        lines.append(_percent(f"| {name} | jointly | test split ", trainings.correct("all", "test").mean(axis=0)))
-        lines.append(_percent(f"| {name} | each by itself | test split ", separate))
+        trainings = Trainings.read(archive)
+        rows = [("all exits", "all", tuple(range(1, 11)))]
+        rows += [(f"exits {', '.join(map(str, blocks))}", key, blocks) for key, blocks in trainings.partitionings()]
+        rows += [(f"exit {block}", str(block), (block,)) for block in range(1, 11) if trainings.has(str(block))]
+        for how, key, blocks in rows:
+            shares = dict(zip(blocks, trainings.correct(key, "test").mean(axis=0), strict=True))
+            cells = [shares.get(block, np.nan) for block in range(1, 11)]
+            lines.append(_percent(f"| {name} | {how} | test split ", cells))
     return "\n".join(lines)
 
 
@@ -157,9 +183,12 @@ def inception(folder: Path) -> Iterator[str]:
         )
 
 
-def sweep(bounds: int) -> dict[str, pd.DataFrame]:
-    """Return the questions of the sweep with their answers, by network."""
-    return {name: questions(tiercut.load_profile(file), conditions(), bounds) for name, file in PROFILES.items()}
+def sweep() -> dict[str, pd.DataFrame]:
+    """Return the questions of the sweep with their answers, by network and estimator."""
+    return {
+        f"{name}, {estimator}": questions(tiercut.load_profile(PROFILES[name]), conditions(), estimator=estimator)
+        for name, estimator in SWEEPS
+    }
 
 
 def common(asked: dict[str, pd.DataFrame]) -> str:

@@ -173,9 +173,12 @@ class _Run:
         import keras
 
         steps = schedule.epochs * -(-samples // schedule.batch)
-        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps))
+        optimizer: Any = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps))
+        # NOTE Keras would look at the policy of the model and not of its layers, and a copy of a model has none
+        if any(getattr(layer, "compute_dtype", None) == "float16" for layer in self.model.layers):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         losses = ["sparse_categorical_crossentropy"] * self.branches
-        self.model.compile(optimizer, loss=losses, loss_weights=list(weights))
+        self.model.compile(optimizer, loss=losses, loss_weights=list(weights), auto_scale_loss=False)
         self.model.optimizer.build(self.model.trainable_variables)
 
     def variables(self) -> list[Any]:
@@ -227,8 +230,12 @@ class _Run:
         return float(np.mean(losses))
 
     def _evaluate(self, split: Split, batch: int) -> float:
-        out = self.model.evaluate(split.images, [split.labels] * self.branches, batch_size=batch, verbose=0)
-        return float(np.ravel(out)[0])
+        total = 0.0
+        for start in range(0, len(split), batch):
+            images, labels = split.images[start : start + batch], split.labels[start : start + batch]
+            total += len(labels) * float(np.ravel(self.model.test_on_batch(images, [labels] * self.branches))[0])
+            self.model.reset_metrics()
+        return total / len(split)
 
     def _broken(self, loss: float, number: int) -> str:
         kept = f"the weights of epoch {number} are kept" if number else "the first weights are kept"

@@ -162,10 +162,35 @@ def _archive(path: Path, *, classes: int) -> None:
         for part, count in (("train", 10), ("test", 2)):
             pixels = np.random.default_rng(count).integers(0, 256, (count * classes, 3072), dtype=np.uint8)
             fine = [place % classes for place in range(count * classes)]
-            data = pickle.dumps({b"data": pixels, b"fine_labels": fine, b"coarse_labels": fine}, protocol=4)
-            info = tarfile.TarInfo(f"cifar-100-python/{part}")
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
+            _add(archive, f"cifar-100-python/{part}", {b"data": pixels, b"fine_labels": fine, b"coarse_labels": fine})
+
+
+def _add(archive: tarfile.TarFile, name: str, content: dict[bytes, Any]) -> None:
+    data = pickle.dumps(content, protocol=4)
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
+
+
+def test_cifar_10_is_read_from_an_archive_in_the_cache_of_keras(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keras.src.datasets import cifar10
+    from keras.src.utils.file_utils import get_file
+
+    from tiercut.profiling.sources import from_keras
+
+    path = tmp_path / "datasets" / "cifar-10-batches-py-target_archive"
+    path.parent.mkdir(parents=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for place, part in enumerate([*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]):
+            # one image for each batch of 10,000, which Keras repeats
+            _add(archive, f"cifar-10-batches-py/{part}", {b"data": _noise(6, 3072)[[place]], b"labels": [place]})
+    monkeypatch.setattr(cifar10, "get_file", lambda file_hash, **rest: get_file(**rest, cache_dir=tmp_path))
+    found = from_keras("cifar10")
+    assert (found.images.shape, found.tests) == ((50_001, 32, 32, 3), 1)
+    np.testing.assert_array_equal(found.labels[[0, 10_000, 49_999, 50_000]], [0, 1, 4, 5])
+    np.testing.assert_array_equal(found.images[-1], _noise(6, 3072)[5].reshape(3, 32, 32).transpose(1, 2, 0))
 
 
 def test_a_data_set_that_cannot_be_fetched_says_how_to_get_it(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.data import Split
-from tiercut.profiling.exits import ExitModel, attach_exits
+from tiercut.profiling.exits import ExitModel, attach_exits, configuration
 from tiercut.profiling.training import Schedule, train_jointly
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
@@ -118,6 +118,29 @@ def test_a_finished_training_is_not_done_again_but_another_one_is(
 
 
 @pytest.mark.usefixtures("eager")
+def test_in_half_precision_losses_are_scaled_also_for_a_configuration_and_training_is_resumed(
+    keras: Any, tiny: Callable[..., Any], split: Split, tmp_path: Path
+) -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        whole = _fresh(keras, tiny)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    epochs: list[int] = []
+    for _ in range(2):
+        part = configuration(whole, [2])
+        train_jointly(
+            part,
+            split,
+            Schedule(epochs=1),
+            checkpoint=tmp_path / "it.npz",
+            progress=lambda done, _: epochs.append(done),
+        )
+        assert type(part.model.optimizer).__name__ == "LossScaleOptimizer"
+    assert epochs == [1]
+
+
+@pytest.mark.usefixtures("eager")
 def test_training_stops_when_the_samples_held_out_say_so_and_takes_the_best_weights(
     keras: Any, tiny: Callable[..., Any], split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +152,7 @@ def test_training_stops_when_the_samples_held_out_say_so_and_takes_the_best_weig
         seen.append(exits.model.get_weights())
         return [next(held)]
 
-    monkeypatch.setattr(exits.model, "evaluate", evaluate)
+    monkeypatch.setattr(exits.model, "test_on_batch", evaluate)
     assert len(train_jointly(exits, split, Schedule(epochs=9, held_out=0.25, patience=2))) == 4
     _assert_same(exits.model.get_weights(), seen[1])
 

@@ -215,9 +215,9 @@ class _Study:
         query, links = self.query, parameter.kind != "slowdown"
         if query.max_latency_s is not None and query.objective not in ("latency", "accuracy"):
             return "the bound on latency moves with it"
-        if links and self._routed(query.objective):
+        if links and self._routed(query.objective, parameter):
             what = "what sending costs" if query.objective == "cost" else query.objective
-            return f"{what} follows the routes, which change with it"
+            return f"{what} follows the routes, which may change with it"
         moving = (bound for bound in query.bounds if self._moves(bound.name, parameter))
         return next((f"the bound on {bound.name} moves with it" for bound in moving), "")
 
@@ -227,19 +227,22 @@ class _Study:
         if head in ("latency", "share"):
             return True
         if parameter.kind != "slowdown":
-            return self._routed(name)
+            return self._routed(name, parameter)
         if place is None:
             return head in ("energy", "cost")
-        if head not in ("compute", "utilisation") or self._routed(name):
+        if head not in ("compute", "utilisation") or is_link(self.problem, place):
             return False
         return bool(place_of(self.problem, place)[self.problem.nodes.index(parameter.name)])
 
-    def _routed(self, name: str) -> bool:
-        """Return whether a measure hangs on which links payloads take, and so changes by steps."""
+    def _routed(self, name: str, parameter: Parameter) -> bool:
+        """Return whether a measure hangs on which links payloads take, and so changes by steps with a link."""
         head, place = split_name(name)
-        if head == "utilisation" and place is not None:
-            return is_link(self.problem, place)
-        return head in ("link", "out") or (head == "cost" and any(link.price for link in self.topology.links))
+        # Without a circle of links there is one way between any two nodes, whatever it takes.
+        circle = len({frozenset(way) for way in self.topology.hops}) >= len(self.topology.nodes)
+        if head == "utilisation" and place is not None and is_link(self.problem, place):
+            return circle or parameter.kind == "bandwidth"
+        priced = head == "cost" and any(link.price for link in self.topology.links)
+        return circle and (head in ("link", "out") or priced)
 
     def _matters(self, parameter: Parameter) -> bool:
         return self.query.objective == "accuracy" or self._moves(self.query.objective, parameter)

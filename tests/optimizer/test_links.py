@@ -126,12 +126,33 @@ def test_labels_are_not_asked_for_what_counts_pieces_whole() -> None:
     assert choose(space, Query(objective="blocks:a"))[0].name == "exhaustive"
 
 
-def test_why_says_of_links_that_what_crosses_them_follows_the_routes() -> None:
-    topology, profile = tiercut.Topology.from_data(CHAIN), tiercut.Profile.from_data(PROFILE)
-    notes = {sweep.parameter.kind: sweep.note for sweep in tiercut.why(topology, profile, objective="link:a-b").sweeps}
-    assert notes["bandwidth"] == notes["latency"] == "link:a-b follows the routes, which change with it"
-    assert notes["slowdown"] == ""
-    bounded = tiercut.why(topology, profile, bounds=["utilisation:a>b<=1"], rate="1 fps")
-    notes = {sweep.parameter.kind: sweep.note for sweep in bounded.sweeps}
-    assert notes["bandwidth"] == "the bound on utilisation:a>b moves with it"
-    assert notes["slowdown"] == ""
+def notes(why: tiercut.Why) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for sweep in why.sweeps:
+        found.setdefault(sweep.parameter.kind, set()).add(sweep.note)
+    return found
+
+
+def test_why_says_where_what_crosses_links_follows_the_routes() -> None:
+    """On a chain there is one way between any two nodes; where links make a circle there are more."""
+    profile = tiercut.Profile.from_data(PROFILE)
+    chain = tiercut.Topology.from_data(CHAIN)
+    circle = tiercut.Topology.from_data(topology_data("a b c", [*LINKS, both("a", "c", 1, 10)]))
+    assert notes(tiercut.why(chain, profile, objective="link:a-b")) == {
+        "bandwidth": {""},
+        "latency": {""},
+        "slowdown": {""},
+    }
+    said = {"link:a-b follows the routes, which may change with it"}
+    assert notes(tiercut.why(circle, profile, objective="link:a-b")) == {
+        "bandwidth": said,
+        "latency": said,
+        "slowdown": {""},
+    }
+
+
+def test_why_says_that_a_bound_on_the_use_of_a_link_moves_with_its_bandwidth() -> None:
+    chain, profile = tiercut.Topology.from_data(CHAIN), tiercut.Profile.from_data(PROFILE)
+    bounded = tiercut.why(chain, profile, bounds=["utilisation:a>b<=1"], rate="1 fps")
+    assert notes(bounded)["bandwidth"] == {"the bound on utilisation:a>b moves with it"}
+    assert notes(bounded)["latency"] == notes(bounded)["slowdown"] == {""}

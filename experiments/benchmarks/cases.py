@@ -82,6 +82,17 @@ def _labels(blocks: int, nodes: int, thresholds: int, make: str = "chain", limit
     return [row]
 
 
+def _over(blocks: int, nodes: int, thresholds: int, whole: int) -> list[Row]:
+    """Find frontiers over three measures by labels, and of a smaller network by scoring everything too."""
+    query = Query(kind="frontier", over=("latency", "accuracy", "out:n0"))
+    rows = [_answer(instances.chain(blocks, nodes, thresholds), query, "labels", repeat=3)[1]]
+    small = instances.chain(whole, nodes, thresholds)
+    fast, first = _answer(small, query, "labels", repeat=3)
+    slow, second = _answer(small, query, "exhaustive")
+    same = fast.plans == slow.plans
+    return [*rows, first | {"ratio": 1.0}, second | {"ratio": second["seconds"] / first["seconds"], "same": same}]
+
+
 def _crowd(blocks: int, edges: int, clouds: int) -> list[Row]:
     """Find the five best plans of Scission's kind of question."""
     instance = instances.crowd(blocks, edges, clouds)
@@ -164,6 +175,8 @@ CASES = (
          {"blocks": 60, "nodes": 5, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("loose-100x6x20", "a frontier where the bound is weak, two minutes at most", _labels,
          {"blocks": 100, "nodes": 6, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
+    Case("over-91x4x20", "a frontier over latency, accuracy and what the device sends", _over,
+         {"blocks": 91, "nodes": 4, "thresholds": 20, "whole": 30}, _SMALL | {"whole": 5}),
     Case("crowd-92", "the five best on one device, ten edges, ten clouds", _crowd,
          {"blocks": 92, "edges": 10, "clouds": 10}, {"blocks": 6, "edges": 2, "clouds": 2}),
     Case("bounds-92x5", "the best plan under five bounds, proved", _bounds,

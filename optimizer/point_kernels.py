@@ -21,26 +21,48 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["beaten", "offer_point", "offer_points", "walk_points"]
+__all__ = ["TOP", "beaten", "offer_point", "offer_points", "walk_points"]
+
+
+_CHUNK = 16
+"""Rows of which it is known what is the least that any of them has of each measure."""
+
+TOP, FRESH, LAST = range(3)
+"""What stands in ``state``: rows in use, rows written since all were sorted, and the row that last beat a candidate."""
 
 
 @compiled
-def beaten(point: Floats, compared: int, points: Floats, order: Ints, count: int) -> bool:
-    """Return whether one of the first points is no worse in what is compared, and better somewhere.
+def _beats(point: Floats, compared: int, other: Floats) -> bool:
+    """Return whether the other is no worse in what is compared, and better somewhere."""
+    better = False
+    for d in range(compared):
+        if point[d] < other[d]:
+            return False
+        better = better or point[d] > other[d]
+    return better
 
-    ``order`` says in which order to ask them, and is changed: what beats one candidate beats many, and comes sooner.
+
+@compiled
+def beaten(point: Floats, compared: int, points: Floats, lows: Floats, state: Ints) -> bool:
+    """Return whether one of the points is no worse in what is compared, and better somewhere.
+
+    What beats one candidate often beats the next, and is asked first; then rows are passed over sixteen at a time where
+    the least that they have of each measure does not reach the candidate.
     """
-    for place in range(count):
-        i = order[place]
-        worse, better = False, False
+    if state[TOP] > 0 and _beats(point, compared, points[state[LAST]]):
+        return True
+    for chunk in range((state[TOP] + _CHUNK - 1) // _CHUNK):
+        near = True
         for d in range(compared):
-            if point[d] < points[i, d]:
-                better = True
+            if point[d] < lows[chunk, d]:
+                near = False
                 break
-            worse = worse or point[d] > points[i, d]
-        if worse and not better:
-            order[place], order[place // 2] = order[place // 2], i
-            return True
+        if not near:
+            continue
+        for i in range(chunk * _CHUNK, min((chunk + 1) * _CHUNK, state[TOP])):
+            if _beats(point, compared, points[i]):
+                state[LAST] = i
+                return True
     return False
 
 
@@ -58,9 +80,9 @@ def _sooner(point: Floats, key: Ints, other: Floats, other_key: Ints, compared: 
 
 @compiled
 def offer_point(
-    point: Floats, key: Ints, compared: int, ties: int, points: Floats, keys: Ints, order: Ints, count: int
+    point: Floats, key: Ints, compared: int, ties: int, points: Floats, keys: Ints, lows: Floats, state: Ints
 ) -> Any:
-    """Offer a plan to the points that nothing beats; return points, keys, order (perhaps longer ones) and their number.
+    """Offer a plan to the points that nothing beats; return points, keys, lows (perhaps longer ones) and the state.
 
     Parameters
     ----------
@@ -68,14 +90,17 @@ def offer_point(
         F measures, and the decision (see `tiercut.optimizer.keys`).
     compared, ties
         How many of the measures are compared, and how many of the next decide among equals.
-    points, keys, order, count
-        P x F, P x width, P, and how many there are.
+    points, keys
+        P x F and P x width: rows with a key of 0 are empty, and infinite.
+    lows
+        For each chunk of rows no more than what any of them has of each measure.
+    state
+        See `TOP`; changed.
     """
-    if beaten(point, compared, points, order, count):
-        return points, keys, order, count
-    place = 0
-    while place < count:
-        i = order[place]
+    if beaten(point, compared, points, lows, state):
+        return points, keys, lows, state
+    place = -1
+    for i in range(state[TOP]):
         worse, better = False, False
         for d in range(compared):
             better = better or point[d] < points[i, d]
@@ -83,33 +108,59 @@ def offer_point(
         if not worse and not better:
             if _sooner(point, key, points[i], keys[i], compared, ties):
                 points[i], keys[i] = point, key
-            return points, keys, order, count
-        if not worse:  # the last one moves into its row
-            count -= 1
-            order[place] = order[count]
-            order[count] = i
-            continue
-        place += 1
-    if count == points.shape[0]:
-        points, keys, order = _longer(points), _longer_keys(keys), _longer_order(order)
-    i = order[count]
-    points[i], keys[i] = point, key
-    return points, keys, order, count + 1
+            return points, keys, lows, state
+        if not worse:
+            points[i], keys[i, 0] = np.inf, 0
+            place = i
+    if place < 0:
+        if state[TOP] == points.shape[0]:
+            points, keys, lows = _longer(points, 2 * state[TOP]), _longer_keys(keys), _longer(lows, 2 * lows.shape[0])
+        place = state[TOP]
+        if place % _CHUNK == 0:
+            lows[place // _CHUNK] = np.inf
+        state[TOP] += 1
+    points[place], keys[place] = point, key
+    chunk = place // _CHUNK
+    for d in range(compared):
+        lows[chunk, d] = min(lows[chunk, d], point[d])
+    state[FRESH] += 1
+    if state[FRESH] > 8 * _CHUNK and 2 * state[FRESH] > state[TOP]:
+        _sort(compared, points, keys, lows, state)
+    return points, keys, lows, state
+
+
+@compiled
+def _sort(compared: int, points: Floats, keys: Ints, lows: Floats, state: Ints) -> None:
+    """Put rows that are alike into one chunk: by the first measure, and what is near in it by the last compared."""
+    live = np.flatnonzero(keys[: state[TOP], 0] > 0)
+    live = live[np.argsort(points[live, 0])]
+    wide = int(np.ceil(np.sqrt(live.shape[0] / _CHUNK))) * _CHUNK
+    for begin in range(0, live.shape[0], wide):
+        part = live[begin : begin + wide]
+        live[begin : begin + wide] = part[np.argsort(points[part, compared - 1])]
+    sorted_points, sorted_keys = points[live], keys[live]
+    count = live.shape[0]
+    points[:count], keys[:count] = sorted_points, sorted_keys
+    lows[:] = np.inf
+    for i in range(count):
+        for d in range(compared):
+            lows[i // _CHUNK, d] = min(lows[i // _CHUNK, d], points[i, d])
+    state[TOP], state[FRESH], state[LAST] = count, 0, 0
 
 
 @compiled
 def offer_points(
-    new: Floats, new_keys: Ints, compared: int, ties: int, points: Floats, keys: Ints, order: Ints, count: int
+    new: Floats, new_keys: Ints, compared: int, ties: int, points: Floats, keys: Ints, lows: Floats, state: Ints
 ) -> Any:
     """Offer K plans to the points that nothing beats, as `offer_point`."""
     for k in range(new.shape[0]):
-        points, keys, order, count = offer_point(new[k], new_keys[k], compared, ties, points, keys, order, count)
-    return points, keys, order, count
+        points, keys, lows, state = offer_point(new[k], new_keys[k], compared, ties, points, keys, lows, state)
+    return points, keys, lows, state
 
 
 @compiled
-def _longer(values: Floats) -> Floats:
-    made = np.empty((2 * values.shape[0], values.shape[1]))
+def _longer(values: Floats, rows: int) -> Floats:
+    made = np.empty((rows, values.shape[1]))
     made[: values.shape[0]] = values
     return made
 
@@ -118,13 +169,6 @@ def _longer(values: Floats) -> Floats:
 def _longer_keys(keys: Ints) -> Ints:
     made = np.empty((2 * keys.shape[0], keys.shape[1]), np.int64)
     made[: keys.shape[0]] = keys
-    return made
-
-
-@compiled
-def _longer_order(order: Ints) -> Ints:
-    made = np.arange(2 * order.shape[0])
-    made[: order.shape[0]] = order
     return made
 
 
@@ -142,7 +186,7 @@ def walk_points(
     codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats, whole: Bools,
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, turned: Ints, compared: int, ties: int,
-    caps: Floats, points: Floats, keys: Ints, order: Ints, count: int, progress: Ints,
+    caps: Floats, points: Floats, keys: Ints, lows: Floats, state: Ints, progress: Ints,
 ) -> Any:  # fmt: skip
     """Score every decision of one lane of any space in R measures and accuracy, and keep what nothing beats.
 
@@ -162,7 +206,7 @@ def walk_points(
         As in `offer_point`.
     caps
         R+1: greatest values by place in a point.
-    points, keys, order, count
+    points, keys, lows, state
         As in `offer_point`.
     progress
         ``[stop, decisions scored]``, as in `tiercut.optimizer.kernels.enumerate_plans`.
@@ -203,7 +247,7 @@ def walk_points(
                     for f in range(rows + 1):
                         point[f] = totals[turned[f]]
                         fits = fits and point[f] <= caps[f]
-                    if not fits or beaten(point, compared, points, order, count):
+                    if not fits or beaten(point, compared, points, lows, state):
                         continue
                     key[:] = 0
                     key[0], place, exit_place = parts[depth], 0, 0
@@ -225,13 +269,13 @@ def walk_points(
                     if exits_at >= 0:
                         key[exits_at + exit_place] = end + 1
                     key[key.shape[0] - 1] = lane
-                    points, keys, order, count = offer_point(point, key, compared, ties, points, keys, order, count)
+                    points, keys, lows, state = offer_point(point, key, compared, ties, points, keys, lows, state)
             if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
                 depth -= 1
                 progress[1] += scored
                 scored = 0
                 if progress[0] != 0:
-                    return points, keys, order, count
+                    return points, keys, lows, state
                 continue
             step = counter[depth]
             counter[depth] += 1
@@ -263,4 +307,4 @@ def walk_points(
             used[deeper] = used[depth] | (1 << group[w])
             depth = deeper
     progress[1] += scored
-    return points, keys, order, count
+    return points, keys, lows, state

@@ -11,7 +11,7 @@ import numpy as np
 from tiercut.optimizer.bounds import side_bounds
 from tiercut.optimizer.keys import Layout, decision_of
 from tiercut.optimizer.measures import measure
-from tiercut.optimizer.point_kernels import offer_points
+from tiercut.optimizer.point_kernels import TOP, offer_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,7 @@ __all__ = ["Goals", "Points", "goals_of"]
 
 _NOISE = 1e-12  # of a sum that was taken in another order, as a share of it
 _ACCURACY_NOISE = 1e-13
+_ROWS = 64
 _TABLES = ("first", "span", "bare", "send", "result")
 
 
@@ -109,23 +110,30 @@ class Points:
     width: int
     points: Floats = field(init=False)
     keys: Ints = field(init=False)
-    order: Ints = field(init=False)
-    count: int = 0
-    progress: Ints = field(default_factory=lambda: np.zeros(2, np.int64))
+    lows: Floats = field(init=False)
+    state: Ints = field(init=False)
 
     def __post_init__(self) -> None:
-        self.points = np.empty((64, len(self.goals.turned)))
-        self.keys = np.zeros((64, self.width), np.int64)
-        self.order = np.arange(64)
+        self.points = np.empty((_ROWS, len(self.goals.turned)))
+        self.keys = np.zeros((_ROWS, self.width), np.int64)
+        self.lows = np.empty((_ROWS, self.goals.compared))  # more than one for each chunk of rows
+        self.state = np.zeros(3, np.int64)
 
     @property
-    def arrays(self) -> tuple[Floats, Ints, Ints, int]:
+    def arrays(self) -> tuple[Floats, Ints, Floats, Ints]:
         """What kernels take and give back."""
-        return self.points, self.keys, self.order, self.count
+        return self.points, self.keys, self.lows, self.state
 
     def take(self, made: Any) -> None:
         """Take over what a kernel gave back."""
-        self.points, self.keys, self.order, self.count = made
+        self.points, self.keys, self.lows, self.state = made
+
+    @property
+    def held(self) -> tuple[Floats, Ints]:
+        """Points and keys of the plans that are held."""
+        keys = self.keys[: self.state[TOP]]
+        live = keys[:, 0] > 0
+        return self.points[: self.state[TOP]][live], keys[live]
 
     def offer(self, points: Floats, keys: Ints) -> None:
         """Keep what nothing beats of more plans; the order in which they come does not matter."""
@@ -133,18 +141,17 @@ class Points:
 
     def merge(self, other: Points) -> None:
         """Keep what nothing beats of another's."""
-        live = other.order[: other.count]
-        self.offer(other.points[live], other.keys[live])
+        self.offer(*other.held)
 
     def copy(self) -> Points:
         """Return another one that holds the same."""
         made = Points(self.goals, self.width)
-        made.merge(self)
+        for name in ("points", "keys", "lows", "state"):
+            setattr(made, name, getattr(self, name).copy())
         return made
 
     def decisions(self, space: Space, layout: Layout) -> tuple[Decision, ...]:
         """Return what is held, by what is compared, the first measure first."""
-        live = self.order[: self.count]
-        points, keys = self.points[live], self.keys[live]
+        points, keys = self.held
         sort = np.lexsort(points[:, : self.goals.compared].T[::-1])
         return tuple(decision_of(space, layout, keys[place]) for place in sort)

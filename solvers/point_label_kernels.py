@@ -105,7 +105,7 @@ def least_ahead(
 @compiled
 def _hopeless(
     values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
-    points: Floats, order: Ints, count: int,
+    points: Floats, lows: Floats, known: Ints,
 ) -> bool:  # fmt: skip
     """Return whether no plan that a label can become holds the caps and is of interest.
 
@@ -119,7 +119,7 @@ def _hopeless(
         if low > caps[f]:
             return True
         bound[f] = low
-    return beaten(bound, compared, points, order, count)
+    return beaten(bound, compared, points, lows, known)
 
 
 @compiled
@@ -157,7 +157,7 @@ def grow_points(
     result: Floats, whole: Bools, drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools,
     option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, can_end: Bools,
     group: Ints, rank: Ints, linked: Bools, future: Ints, ahead: Floats, leaving: Floats, turned: Ints,
-    loose: Floats, compared: int, ties: int, caps: Floats, points: Floats, keys: Ints, order: Ints, count: int,
+    loose: Floats, compared: int, ties: int, caps: Floats, points: Floats, keys: Ints, lows: Floats, known: Ints,
     room: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels of one lane that may still become of interest, and keep the plans that nothing beats.
@@ -172,7 +172,7 @@ def grow_points(
         As in `tiercut.solvers.label_kernels.grow_labels`.
     ahead, leaving
         Of `least_ahead`.
-    turned, compared, ties, caps, points, keys, order, count
+    turned, compared, ties, caps, points, keys, lows, known
         As in `walk_points`; the points may be known already.
     loose
         As in `_hopeless`.
@@ -180,7 +180,7 @@ def grow_points(
     Returns
     -------
     tuple
-        Points, keys and order (perhaps longer ones) and their number.
+        Points, keys and lows (perhaps longer ones) and their state.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
     blocks, nodes, rows, width = accuracy.shape[0], group.shape[0], first.shape[1], keys.shape[1]
@@ -203,7 +203,7 @@ def grow_points(
             while label >= 0 and stop[0] == 0:
                 here, label = label, chain[label, AFTER]
                 if chain[here, ALIVE] == 0 or _hopeless(
-                    values[here], ahead[state, v], turned, loose, compared, caps, bound, points, order, count
+                    values[here], ahead[state, v], turned, loose, compared, caps, bound, points, lows, known
                 ):
                     continue
                 used = chain[here, USED]
@@ -219,14 +219,14 @@ def grow_points(
                         for f in range(rows + 1):
                             point[f] = at[turned[f]]
                             fits = fits and point[f] <= caps[f]
-                        if fits and not beaten(point, compared, points, order, count):
+                        if fits and not beaten(point, compared, points, lows, known):
                             _prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
                             key[chain[here, PARTS]] = end + 1
                             if exits_at >= 0:
                                 key[exits_at + chain[here, ASKED]] = end + 1
                             key[width - 1] = lane
-                            points, keys, order, count = offer_point(
-                                point, key, compared, ties, points, keys, order, count
+                            points, keys, lows, known = offer_point(
+                                point, key, compared, ties, points, keys, lows, known
                             )
                     for option in range(options):
                         after = jump[levels[state], end, option]
@@ -242,7 +242,7 @@ def grow_points(
                             continue
                         stays = inside and option_exit[option]
                         away = chain[here, PARTS] < deepest and not _hopeless(
-                            at, leaving[then, v], turned, loose, compared, caps, bound, points, order, count
+                            at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known
                         )
                         if not away and not stays:
                             continue
@@ -256,7 +256,7 @@ def grow_points(
                             if made == size:
                                 if made >= room:
                                     stop[0], stop[1] = 2, made
-                                    return points, keys, order, count
+                                    return points, keys, lows, known
                                 values, chain = _more(values), _more_rows(chain)
                                 size = 2 * size
                             new, row = values[made], chain[made]
@@ -266,7 +266,7 @@ def grow_points(
                                     new[r] = at[r] + onward * send[way, end, v, w, r]
                                 new[rows] = -(-at[rows] - onward * drops[way, end])
                             if not new[0] < np.inf or _hopeless(
-                                new, ahead[then, w], turned, loose, compared, caps, bound, points, order, count
+                                new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known
                             ):
                                 continue
                             row[PARENT], row[NODE], row[BEGIN], row[WAY] = here, w, end + 1, way
@@ -275,7 +275,7 @@ def grow_points(
                             row[ASKED] = chain[here, ASKED] + option_exit[option]
                             row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
                             # The list is sorted by the first measure: only what stands before can dominate.
-                            other, before, known = heads[then, w], -1, False
+                            other, before, worse = heads[then, w], -1, False
                             while other >= 0 and values[other, top] <= new[top]:
                                 if chain[other, ALIVE]:
                                     verdict = _beats(
@@ -288,10 +288,10 @@ def grow_points(
                                             other, made, chain, most, exits_at, thresholds_at, codecs_at, width
                                         )
                                     ):
-                                        known = True
+                                        worse = True
                                         break
                                 before, other = other, chain[other, AFTER]
-                            if known:
+                            if worse:
                                 continue
                             row[AFTER] = other
                             if before < 0:
@@ -317,7 +317,7 @@ def grow_points(
                             made += 1
                 stop[1] = made
     stop[1] = made
-    return points, keys, order, count
+    return points, keys, lows, known
 
 
 @compiled

@@ -20,6 +20,8 @@ sys.path.insert(0, str(ROOT / "experiments" / "joint"))
 import drawing
 import four_cases
 import published
+import record
+import train
 import trainings
 import validation
 from validation import Table
@@ -234,3 +236,25 @@ def test_errors_of_the_published_estimates_come_out_and_ours_are_smaller(
     found = validation.summary(published.compare(profile, rows)).set_index("estimator")[["mean", "worst"]]
     assert tuple(found.loc["marginal"]) == pytest.approx(marginal, abs=6e-4)
     assert tuple(found.loc["nested hits"]) == pytest.approx(nested, abs=6e-4)
+
+
+def test_the_recorded_profile_is_what_its_trainings_make(tmp_path: Path) -> None:
+    kept = trainings.Trainings.read(trainings.archive_of("clutter"))
+    made = record.record("clutter", kept, tmp_path)
+    assert made == tiercut.load_profile("resnet20-clutter")
+    assert tiercut.load_profile(tmp_path / "resnet20-clutter.json") == made
+    some = kept.with_training("3", {"profile_correct": np.ones((1, 1)), "test_correct": np.ones((1, 1))})
+    assert record.record("clutter", some, tmp_path).exits.accuracy_separate is None
+    for block in range(1, 11):
+        some = some.with_training(str(block), {"profile_correct": np.ones((1, 1)), "test_correct": np.ones((1, 1))})
+    assert record.record("clutter", some, tmp_path).exits.accuracy_separate == [1.0] * 10
+
+
+def test_trainings_are_done_in_one_order_the_whole_network_first() -> None:
+    setting = trainings.SETTINGS["clutter"]
+    names = train.names(setting)
+    assert len(set(names)) == len(names) == 1 + 8 + 10
+    assert names[0] == "all"
+    assert names[1:9] == ["-".join(map(str, blocks)) for blocks in trainings.partitionings(8)]
+    kept = trainings.Trainings.read(trainings.archive_of("clutter"))
+    assert all(kept.has(name) for name in names[:9])

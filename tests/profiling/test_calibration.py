@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from tiercut.errors import QuestionError
+from tiercut.profiling.backbones import backbone
 from tiercut.profiling.calibration import calibrate, fit_temperature
-from tiercut.profiling.data import Split
+from tiercut.profiling.data import Split, load_dataset
 from tiercut.profiling.exits import attach_exits
+from tiercut.profiling.recording import exits_record, record_samples
+from tiercut.profiling.training import Schedule, train_jointly
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
@@ -63,3 +66,25 @@ def test_scores_before_a_softmax_of_its_own_are_scaled_too_but_not_what_follows_
         scoring_layer(entry, k.Softmax()(k.Dense(2, activation="tanh")(entry)))
     with pytest.raises(QuestionError, match="no layer with weights"):
         scoring_layer(entry, k.Softmax()(entry))
+
+
+@pytest.mark.slow
+def test_temperatures_fitted_to_samples_held_out_hold_on_the_profile_split(keras: Any) -> None:
+    pytest.importorskip("sklearn")
+    data = load_dataset("digits16")
+    keras.utils.set_random_seed(0)
+    made = backbone("lenet", input_shape=(16, 16, 3))
+    exits = attach_exits(made.model, cuts=made.cuts)
+    schedule = Schedule(epochs=20, shift=1, held_out=0.2)
+    train_jointly(exits, data.train, schedule)
+
+    def errors() -> tuple[np.ndarray, np.ndarray]:
+        record = exits_record(record_samples(exits, data.profile), [1.0])
+        return np.array(record["accuracy"]), np.array(record["calibration_error"])
+
+    accuracy, before = errors()
+    calibrate(exits, schedule.divide(data.train)[1])
+    again, after = errors()
+    np.testing.assert_array_equal(again, accuracy)
+    assert accuracy[-1] > 0.9
+    assert after[2:].max() < 0.05 < before[2:].min()

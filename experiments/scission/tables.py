@@ -130,21 +130,23 @@ def inputs(setting: Setting) -> Iterator[str]:
 
 
 def constraints(setting: Setting, network: str = "4g") -> Iterator[str]:
-    """Return, of section II-C, step 6, the best plan under each ready-made query."""
-    shown = [name for name in SHOWN if name in setting.profiles]
-    rows = [["(none)", *(_plan(setting, name, network) for name in shown)]]
-    rows += [[query, *(_plan(setting, name, network, query) for name in shown)] for query in ready_queries()]
-    return table([f"question, on {network}", *shown], rows)
+    """Return, of section II-C, step 6, the best plan of the paper's models under each ready-made query."""
+    rows = []
+    for name in SHOWN:
+        if name in setting.profiles:
+            rows.append([name, "(none)", *_plan(setting, name, network)])
+            rows += [[name, query, *_plan(setting, name, network, query)] for query in ready_queries()]
+    return table([f"on {network}", "question", "best plan", "latency"], rows)
 
 
-def _plan(setting: Setting, model: str, network: str, query: str | None = None) -> str:
+def _plan(setting: Setting, model: str, network: str, query: str | None = None) -> tuple[str, str]:
     try:
         plan = best(setting, model, network, query=query).best
     except InfeasibleError:
-        return "no plan"
+        return "none", "-"
     except QuestionError:
-        return "cannot be asked"
-    return f"{plan}, {seconds(plan.latency_s)}"
+        return "cannot be asked", "-"
+    return str(plan), seconds(plan.latency_s)
 
 
 def pipelines(setting: Setting, model: str, network: str = "wired") -> Iterator[str]:

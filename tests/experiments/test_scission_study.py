@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -156,3 +157,15 @@ def test_figures_show_what_the_profile_and_the_plans_say(
     assert first.latency_s <= second.latency_s
     drawn = figures.draw_all(setting, tmp_path, "fast")
     assert all(path.stat().st_size > 5000 for path in drawn)
+
+
+def test_the_readme_says_what_the_study_prints() -> None:
+    """Every row of its tables; models that are recorded later may add rows."""
+    folder = ROOT / "experiments" / "scission"
+    written = (folder / "README.md").read_text(encoding="utf-8").partition("<!-- begin")[2].partition("<!-- end")[0]
+    call = [sys.executable, "-W", "error", str(folder / "run.py")]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in written.splitlines() if line.startswith("|")]
+    assert len(rows) > 20
+    assert [row for row in rows if row not in done.stdout] == []

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.measures import Measure
+    from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Estimator, Floats, Problem
 
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["PLAIN", "Costs", "Exits", "Order", "Space", "make_space", "plain_part"]
+__all__ = ["PLAIN", "Costs", "Exits", "Order", "Space", "admits", "make_space", "plain_part"]
 
 Exits = Literal["cuts", "final", "free"]
 Order = Literal["any", "forward"]
@@ -268,8 +269,22 @@ def plain_part(space: Space) -> Space | None:
     exits: Exits = "final" if space.exits == "final" else "cuts"
     problem = replace(space.problem, recorded=None, conditional=None) if estimated else space.problem
     part = make_space(problem, exits=exits, order=space.order)
+    if exits == "cuts" and not space.per_exit:  # where each exit has its own, there is one lane for all thresholds
+        part = replace(part, lanes=space.lanes, stay=np.ascontiguousarray(part.stay[:, space.lanes]))
     rules = {"allowed": space.allowed, "required": space.required, "fewest": space.fewest}
     return replace(part, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
+
+
+def admits(space: Space, decision: Decision) -> bool:
+    """Return whether a plan with exits at its cuts, or only at its end, finds a way on at every cut of a space."""
+    level, thresholds = 0, decision.thresholds or (-1,) * len(decision.partition)
+    for block, threshold in zip(decision.partition[:-1], thresholds, strict=False):
+        fits = (space.option_exit == (block in decision.exits)) & (space.option_threshold == threshold)
+        ahead = space.jump[level, block - 1, fits]
+        if not (ahead >= 0).any():
+            return False
+        level = int(ahead.max())
+    return True
 
 
 def _ways(problem: Problem, codec: str) -> Ints:

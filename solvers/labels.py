@@ -31,7 +31,7 @@ from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
 from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Query
-from tiercut.optimizer.space import PLAIN, plain_part
+from tiercut.optimizer.space import PLAIN, admits, plain_part
 from tiercut.optimizer.tiny import tiny_space
 from tiercut.solvers import label_kernels
 from tiercut.solvers.options import Options
@@ -173,7 +173,7 @@ class _Search:
                 chosen = replace(decision, threshold=None, thresholds=each)
             cost = evaluate_tables(space.problem, chosen, tables)
             right = price(space.problem, chosen).accuracy or 0.0
-            if cost <= self.bounds[0] and right >= self.bounds[1]:
+            if cost <= self.bounds[0] and right >= self.bounds[1] and admits(space, chosen):
                 key = key_of(space, self.layout, chosen)[None]
                 merge(self.known, np.array([cost]), np.array([right]), key, self.front, self.by_accuracy)
 

@@ -11,6 +11,7 @@ from support.checkout import ROOT
 from support.random_problems import Case, random_case
 
 import tiercut
+from tiercut.optimizer.idle import without_idle_ends
 from tiercut.optimizer.keys import Layout, decision_of, key_of
 from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import price
@@ -67,6 +68,20 @@ def test_labels_find_what_trying_everything_finds_under_every_rule_for_exits(chu
                 got = values(space, query, "labels")
                 assert got.shape == wanted.shape, (seed, query)
                 assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), (seed, query)
+                asked += 1
+    assert asked > 100
+
+
+def test_labels_find_what_trying_everything_finds_in_the_parts_of_a_space_without_idle_ends() -> None:
+    """A part has one lane and fewer ways on than the plain plans that labels begin with."""
+    asked = 0
+    for seed in range(25):
+        for space in spaces(random_case([8, seed], blocks=4, nodes=3)):
+            for part in without_idle_ends(space):
+                query = Query(kind="rank", top=6)
+                wanted, got = values(part, query, "exhaustive"), values(part, query, "labels")
+                assert got.shape == wanted.shape, seed
+                assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), seed
                 asked += 1
     assert asked > 100
 

@@ -188,6 +188,8 @@ class _Search:
         if count == 1 and options.time_limit_s is None and small:
             self._work(lanes, stops[0])
             return bool(stops[0][0] == 0)
+        for stop in stops:
+            stop[0] = options.time_limit_s == 0  # no time at all: what is known at the beginning is the answer
         with ThreadPoolExecutor(count) as pool:
             running = [pool.submit(self._work, lanes, stop) for stop in stops]
             finished = watch(running, stops, options, lambda: (self.labels, 0))

@@ -28,8 +28,8 @@ __all__ = ["EFFORT", "Progress", "Recorded", "Wanted", "record_model"]
 
 log = logging.getLogger(__name__)
 
-EFFORT = Effort(runs=100, least=10, precision=0.02, burst=2, warm_up=1, limit_s=40.0)
-"""Enough for a median that is known to 2 %, and at most 40 s for a model."""
+EFFORT = Effort(runs=100, least=10, precision=0.02, burst=2, warm_up=1, limit_s=30.0)
+"""Enough for a median that is known to 2 %, and at most 30 s for a model."""
 
 Progress = Callable[[str, int, int], None]
 """Told the stage (``load``, ``build``, ``time``), how much of it is done, and how much there is at most."""

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 from support.checkout import ROOT
@@ -62,3 +63,11 @@ def test_the_study_of_estimators_prints_what_its_readme_says() -> None:
     assert printed.strip() in written
     errors = {row.split(" | ")[0]: float(row.split(" | ")[1]) for row in printed.splitlines()[4:7]}
     assert errors["| conditional"] < 0.6 * errors["| marginal"]
+
+
+def test_the_study_of_spans_prints_what_its_readme_says_and_draws_it(tmp_path: Path) -> None:
+    printed = run("experiments/scission/spans/run.py", "--plot", str(tmp_path / "spans.png"))
+    written = (ROOT / "experiments/scission/spans/README.md").read_text(encoding="utf-8")
+    assert printed.count("|") > 50
+    assert printed.strip() in written
+    assert (tmp_path / "spans.png").stat().st_size > 10_000

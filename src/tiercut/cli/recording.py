@@ -80,7 +80,7 @@ def profile(
     ] = None,
     limit: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Of timing a model.", show_default="40 s", rich_help_panel=_TIMING),
+        typer.Option(metavar="TIME", help="Of timing a model.", show_default="30 s", rich_help_panel=_TIMING),
     ] = None,
     clock: Annotated[
         Watched, typer.Option(help="cpu: processor time, for a busy machine; one thread.", rich_help_panel=_TIMING)

@@ -77,7 +77,11 @@ def plans_table(answer: Answer) -> Table:
 
 def _title(answer: Answer) -> str:
     query = answer.query
-    kind = {"solve": "best plan", "rank": f"best {len(answer)} plans", "frontier": f"frontier of {len(answer)} plans"}
+    kind = {
+        "solve": "best plan",
+        "rank": f"best {len(answer)} plan{'s' * (len(answer) != 1)}",
+        "frontier": f"frontier of {len(answer)} plan{'s' * (len(answer) != 1)}",
+    }
     bounds = []
     if query.min_accuracy is not None:
         bounds.append(f"accuracy ≥ {query.min_accuracy:g}")

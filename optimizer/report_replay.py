@@ -72,7 +72,11 @@ def _figures(replay: Replay) -> Table:
 def lived_table(answer: Answer, lived: Relived) -> Table:
     """Return a row for each plan that replay chose: its figures by the samples, and the model's beside them."""
     first = lived.plans[0]
-    kinds = {"solve": "best plan", "rank": "best plans", "frontier": f"frontier of {len(lived.plans)} plans"}
+    kinds = {
+        "solve": "best plan",
+        "rank": "best plans",
+        "frontier": f"frontier of {len(lived.plans)} plan{'s' * (len(lived.plans) != 1)}",
+    }
     what = f"{kinds[answer.query.kind]} by {first.samples:,} samples of the {first.split} split"
     table = table_of(f"{what}, of {lived.candidates:,} candidates")
     table.add_column("#", justify="right")

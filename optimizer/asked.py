@@ -36,6 +36,8 @@ class Asked(TypedDict, total=False):
         Least accuracy, a share.
     max_latency
         Greatest expected latency: text such as ``"80 ms"``, or seconds.
+    max_p99
+        Greatest latency that 99 % of the samples do not exceed (see `tiercut.optimizer.tails`), written alike.
     exits
         ``cuts``, ``final`` or ``free``; by default cuts where the profile has exits, else final.
     thresholds
@@ -69,6 +71,7 @@ class Asked(TypedDict, total=False):
     over: Sequence[str] | None
     min_accuracy: float | None
     max_latency: str | float | None
+    max_p99: str | float | None
     exits: Exits | None
     thresholds: Thresholds | None
     codec: str | None
@@ -111,13 +114,18 @@ def make_query(kind: Kind, asked: Asked, named: Callable[[str], str] = str) -> Q
             f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
         )
     fewest, most = _partitions(given, named)
+    slow = _read(given, "max_p99", "time", named)
+    tails = () if slow is None else (Bound("p99", at_most=slow),)
     plain = ("objective", "min_accuracy", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
     return Query(
         kind=kind,
         **{key: given[key] for key in plain if key in given},
         max_latency_s=_read(given, "max_latency", "time", named),
         per_exit=given.get("thresholds") == "per-exit",
-        bounds=tuple(bound_of(each) if isinstance(each, str) else each for each in _listed(given, "bounds", named)),
+        bounds=(
+            *tails,
+            *(bound_of(each) if isinstance(each, str) else each for each in _listed(given, "bounds", named)),
+        ),
         rate_fps=_read(given, "rate", "rate", named),
         over=tuple(_listed(given, "over", named)),
         include=tuple(_listed(given, "include", named)),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tiercut import units
+from tiercut.optimizer.pricing import path_seconds, price
+from tiercut.optimizer.shares import shares_of
+from tiercut.optimizer.tails import quantile_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tiercut.optimizer.plan import Plan, Stage
+    from tiercut.optimizer.plan import Decision, Plan, Stage
+    from tiercut.optimizer.problem import Problem
 
-__all__ = ["Explanation", "Step", "explain_plan"]
+__all__ = ["Explanation", "Step", "explain_plan", "explained"]
 
 Sort = Literal["send", "compute", "result"]
 
@@ -55,22 +59,30 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The steps of a plan, in the order in which a sample meets them."""
+    """The steps of a plan, in the order in which a sample meets them, and what 99 % of the samples do not exceed."""
 
     plan: Plan
     steps: tuple[Step, ...]
+    p99_s: float | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan and its steps as plain data."""
         names = ("sort", "what", "share", "seconds", "adds_s", "total_s")
         steps = [{name: getattr(step, name) for name in names} for step in self.steps]
-        return {"format": "tiercut.explanation/1", "plan": self.plan.to_data(1), "steps": steps}
+        return {"format": "tiercut.explanation/1", "plan": self.plan.to_data(1), "p99_s": self.p99_s, "steps": steps}
 
     def frame(self) -> pd.DataFrame:
         """Return one row for each step: sort, what, share, seconds, adds_s, total_s."""
         import pandas as pd
 
         return pd.DataFrame(self.to_data()["steps"])
+
+
+def explained(problem: Problem, decision: Decision) -> Explanation:
+    """Return the price of a decision as the sum that it is, with the quantile of its latencies."""
+    made = explain_plan(price(problem, decision), problem.nodes[problem.source])
+    onward = shares_of(problem, decision).onward
+    return replace(made, p99_s=quantile_of(path_seconds(problem, decision), onward, 0.99))
 
 
 def explain_plan(plan: Plan, source: str) -> Explanation:

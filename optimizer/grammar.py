@@ -4,6 +4,7 @@
 measure         what it is                                                            place
 ==============  ====================================================================  ==========================
 latency         expected seconds                                                      none
+p99             seconds that 99 % of the samples do not exceed                        none
 bytes           expected payload, input and result included                           none, or ``a>b``
 energy, cost    joules of computing; dollars of computing and sending                 none
 compute         expected seconds of computing per sample                              node or tier
@@ -26,11 +27,12 @@ from types import MappingProxyType
 
 from tiercut.errors import unknown_name
 
-__all__ = ["KINDS", "PIECES_WHOLE", "WHOLE_PLAN", "goal_fault", "kind_of", "place_fault", "split_name"]
+__all__ = ["KINDS", "PIECES_WHOLE", "TAILS", "WHOLE_PLAN", "goal_fault", "kind_of", "place_fault", "split_name"]
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "latency": "time",
+        "p99": "time",
         "bytes": "size",
         "energy": "energy",
         "cost": "money",
@@ -45,11 +47,15 @@ KINDS: Mapping[str, str] = MappingProxyType(
 )
 """What may be bounded, and as what kind of quantity its values are written."""
 
-WHOLE_PLAN = ("latency", "bytes", "energy", "cost")
+WHOLE_PLAN = ("latency", "p99", "bytes", "energy", "cost")
 """Measures of the whole plan, which need no place."""
 
 PIECES_WHOLE = ("blocks", "memory")
 """Measures of which a piece counts whole, however few samples get there."""
+
+
+TAILS: Mapping[str, float] = MappingProxyType({"p99": 0.01})
+"""Quantiles of the latency: the share of the samples that may take longer."""
 
 
 def split_name(name: str) -> tuple[str, str | None]:

@@ -224,6 +224,14 @@ def _common(left: Bits, right: Bits) -> int:
 
 
 @compiled
+def _weighed(share: float, tail: float) -> float:
+    """Return what a term counts that a share of the samples meets (see `tiercut.optimizer.tables.Measure.tail`)."""
+    if tail < 0.0:
+        return share
+    return 1.0 if share > tail else 0.0
+
+
+@compiled
 def _uses(used: int, required: Ints) -> bool:
     """Return whether one of each required set of groups is used."""
     missing = 0
@@ -238,7 +246,8 @@ def walk_plans(
     codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
     drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
-    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_caps: Floats, whole: bool,
+    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_tails: Floats,
+    side_caps: Floats, whole: bool, tail: float,
     tied: bool, samples: int, below: Bits | None, hits: Bits | None,
     front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats,
     keys: Ints, table: Floats, count: int, progress: Ints,
@@ -255,11 +264,11 @@ def walk_plans(
         As in `tiercut.optimizer.keys.Layout`.
     first, ..., linked
         The tables of `tiercut.optimizer.space.Costs` and `Space`; `stay` Q and `accuracy` R x N, of this lane.
-    side_first, ..., side_result, side_whole, side_caps
+    side_first, ..., side_result, side_whole, side_tails, side_caps
         The same for other measures that are bounded (one more axis in front, perhaps of length 0), whether their pieces
-        count whole, and their greatest values.
-    whole
-        Whether the pieces of the cost itself count whole.
+        count whole, the share up to which nothing counts (else -1), and their greatest values.
+    whole, tail
+        Whether the pieces of the cost itself count whole, and the share up to which nothing counts (else -1).
     tied
         Whether the first of these is the latency, which decides among plans of equal cost.
     samples, below, hits
@@ -300,13 +309,14 @@ def walk_plans(
             share = stay[level[depth]]
             if below is not None:
                 share = shares[depth]
+            own = _weighed(share, tail)
             if counter[depth] < 0:
                 counter[depth], asked_last[depth] = 0, -1
                 complete = parts[depth] >= fewest and _uses(used[depth], required)
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
-                    c = cost[depth] + (1.0 if whole else share) * span[v, start, end] + share * result[end, v]
+                    c = cost[depth] + (1.0 if whole else own) * span[v, start, end] + own * result[end, v]
                     a = right[depth] + share * accuracy[at + final, end]
                     if hits is not None:
                         a = right[depth] + _common(under_way[depth], hits[end]) / samples
@@ -315,9 +325,9 @@ def walk_plans(
                         continue
                     fits = True
                     for s in range(sides):
-                        weight = 1.0 if side_whole[s] else share
-                        totals[s] = side[depth, s] + weight * side_span[s, v, start, end]
-                        totals[s] += share * side_result[s, end, v]
+                        counts = _weighed(share, side_tails[s])
+                        totals[s] = side[depth, s] + (1.0 if side_whole[s] else counts) * side_span[s, v, start, end]
+                        totals[s] += counts * side_result[s, end, v]
                         fits = fits and totals[s] <= side_caps[s]
                     if not fits:
                         continue
@@ -377,20 +387,23 @@ def walk_plans(
                         shares[depth + 1] = _common(under_way[depth + 1], under_way[depth + 1]) / samples
                 onward = shares[depth + 1]
             leave = share - onward
-            c = cost[depth] + (1.0 if whole else share) * piece + leave * result[end, v]
+            ahead = _weighed(onward, tail)
+            c = cost[depth] + (1.0 if whole else own) * piece + (own - ahead) * result[end, v]
             a = right[depth] + leave * accuracy[at, end]
             if below is not None:
                 a = right[depth] + gained[depth]
             if w != v:
-                c = c + onward * send[x, end, v, w]
+                c = c + ahead * send[x, end, v, w]
                 a = a - onward * drops[x, end]
             if not c < np.inf:  # nan too: a forbidden piece that nobody gets to
                 continue
             deeper = depth + 1
             for s in range(sides):
                 piece = side_span[s, v, start, end] if option_exit[o] else side_bare[s, v, start, end]
-                total = side[depth, s] + (1.0 if side_whole[s] else share) * piece + leave * side_result[s, end, v]
-                side[deeper, s] = total + (onward * side_send[s, x, end, v, w] if w != v else 0.0)
+                counts, beyond = _weighed(share, side_tails[s]), _weighed(onward, side_tails[s])
+                total = side[depth, s] + (1.0 if side_whole[s] else counts) * piece
+                total = total + (counts - beyond) * side_result[s, end, v]
+                side[deeper, s] = total + (beyond * side_send[s, x, end, v, w] if w != v else 0.0)
             option[depth], way[depth] = o, x
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
             parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]

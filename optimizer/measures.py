@@ -13,6 +13,7 @@ from tiercut.optimizer.grammar import KINDS, place_fault, split_name
 from tiercut.optimizer.local_measures import LOCAL, between, utilisation
 from tiercut.optimizer.problem import ANYWHERE
 from tiercut.optimizer.tables import Measure
+from tiercut.optimizer.tails import tail_of
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import Floats, Problem
@@ -101,7 +102,17 @@ def _needs(problem: Problem, values: Floats, key: str, what: str) -> None:
         )
 
 
+def _p99(problem: Problem) -> Measure:
+    return tail_of(problem, _latency(problem), "p99")
+
+
 MEASURES: Mapping[str, Callable[[Problem], Measure]] = MappingProxyType(
-    {"latency": _latency, "bytes": _bytes, "energy": _energy, "cost": _cost}
+    {
+        "latency": _latency,
+        "p99": _p99,
+        "bytes": _bytes,
+        "energy": _energy,
+        "cost": _cost,
+    }
 )
 """Measures of the whole plan, and how their tables are made."""

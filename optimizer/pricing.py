@@ -177,14 +177,15 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
     total = float(tables.first[decision.placement[0]])
     for span in _spans(problem, decision):
         piece = (tables.span if span.leaves else tables.bare)[span.node, span.begin, span.end]
-        weight = 1.0 if tables.unweighted else span.reach
-        leave = span.reach - span.onward
+        reach, onward = tables.weigh(span.reach), tables.weigh(span.onward)
+        weight = 1.0 if tables.unweighted else reach
+        leave = reach - onward
         total = total + weight * float(piece) + leave * float(tables.result[span.end, span.node])
         if span.end + 1 in decision.partition[:-1]:
             cut = decision.partition.index(span.end + 1)
             codec = decision.codecs[cut] if decision.codecs else None
             send = tables.send if codec is None else tables.codec_send[codec]
-            total += span.onward * float(send[span.end, span.node, decision.placement[cut + 1]])
+            total += onward * float(send[span.end, span.node, decision.placement[cut + 1]])
     return total
 
 

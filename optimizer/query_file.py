@@ -123,6 +123,7 @@ class QueryFile(Document):
     over: Names = Field(default=(), description="what a frontier is over, such as [latency, accuracy, energy]")
     min_accuracy: float | None = Field(default=None, ge=0, le=1, description="a share, such as 0.92")
     max_latency: Seconds | None = Field(default=None, description="expected, such as 80 ms")
+    max_p99: Seconds | None = Field(default=None, description="what 99 % of the samples do not exceed, such as 120 ms")
     exits: Literal["cuts", "final", "free"] | None = Field(
         default=None, description="where samples may leave: at every cut, only at the end, or anywhere"
     )
@@ -213,6 +214,7 @@ class QueryFile(Document):
             over=self.over or None,
             min_accuracy=self.min_accuracy,
             max_latency=self.max_latency,
+            max_p99=self.max_p99,
             exits=self.exits,
             thresholds=self.thresholds,
             codec=self.codec,

@@ -149,7 +149,8 @@ def waterfall_table(explanation: Explanation) -> Table:
     word = "threshold" if plan.thresholds is None else "thresholds"
     lane = "" if plan.thresholds_shown == "-" else f", {word} {plan.thresholds_shown}"
     right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
-    table = table_of(f"{plan}: {units.format_seconds(plan.latency_s)}{right}{lane}")
+    tail = "" if explanation.p99_s is None else f", p99 {units.format_seconds(explanation.p99_s)}"
+    table = table_of(f"{plan}: {units.format_seconds(plan.latency_s)}{tail}{right}{lane}")
     table.add_column("step", overflow="fold")
     for name in ("samples", "each", "adds", "total"):
         table.add_column(name, justify="right")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut.optimizer.keys import Layout, decision_of
 from tiercut.optimizer.measures import measure
+from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.space import Exits, Space, make_space
 
 if TYPE_CHECKING:
@@ -70,6 +72,10 @@ def sample_cloud(
     fitted = (tables.first, tables.span if cuts else tables.bare, tables.span, tables.send[0], tables.result)
     stay = space.stay if cuts else np.ones((len(space.accuracy) + 1, 1))
     score_keys(keys, most, *fitted, stay, space.accuracy, costs, accuracies)
+    if tables.tail is not None:  # which the kernel does not weigh
+        layout = Layout.of(space)
+        whole = (decision_of(space, layout, row) for row in np.insert(keys, -1, 0, axis=1))
+        costs = np.array([evaluate(space.problem, each, name, rate_fps) for each in whole])
     return Cloud(costs, accuracies, keys[:, 0])
 
 

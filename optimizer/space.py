@@ -47,8 +47,8 @@ class Costs:
     """The tables of one measure, fitted to a space; W ways across a cut.
 
     ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
-    ``result`` N x M. A piece that may not be is infinite. ``whole``: whether pieces count whole, however few samples
-    get there.
+    ``result`` N x M. A piece that may not be is infinite. ``whole`` and ``tail``: how terms are weighed, as in
+    `tiercut.optimizer.tables.Measure`.
     """
 
     first: Floats
@@ -57,6 +57,11 @@ class Costs:
     send: Floats
     result: Floats
     whole: bool = False
+    tail: float | None = None
+
+    def weigh(self, shares: Floats) -> Floats:
+        """Return what terms count that shares of the samples meet (see `tiercut.optimizer.tables.Measure.tail`)."""
+        return shares if self.tail is None else (shares > self.tail).astype(float)
 
     @property
     def last(self) -> Floats:
@@ -179,7 +184,8 @@ class Space:
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways]
-        return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), measure.unweighted)
+        weighed = measure.unweighted, measure.tail
+        return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
 
     def _coded(self, measure: Measure, way: int) -> Floats:
         usable = np.isfinite(self.problem.codec_s[way, 1:])

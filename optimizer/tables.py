@@ -36,6 +36,9 @@ class Measure:
         C x N x M x M: as `send`, by each codec.
     unweighted
         Whether pieces count whole, however few samples get there (memory, blocks).
+    tail
+        Where it is not None, terms are not weighted by shares: each counts whole where more than this share of the
+        samples is under way, and not at all where no more is (see `tiercut.optimizer.tails`).
     """
 
     name: str
@@ -47,6 +50,11 @@ class Measure:
     result: Floats
     codec_send: Floats
     unweighted: bool = False
+    tail: float | None = None
+
+    def weigh(self, share: float) -> float:
+        """Return what a term counts that a share of the samples meets."""
+        return share if self.tail is None else float(share > self.tail)
 
 
 def scaled(tables: Measure, factor: float) -> Measure:

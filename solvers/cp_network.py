@@ -167,13 +167,14 @@ class _Maker:
         v = np.arange(self.nodes)[:, None]
         after = space.jump[level, end, option]
         exits = space.option_exit[option]
-        share, leave = self.stay[level], self.stay[level] - self.stay[after]
+        leave = self.stay[level] - self.stay[after]
 
         def row(costs: Costs) -> Floats:
-            weight = 1.0 if costs.whole else share
+            weigh = costs.weigh(self.stay)
+            weight = 1.0 if costs.whole else weigh[level]
             piece = np.where(exits, costs.span[v, begin, end], costs.bare[v, begin, end])
             with np.errstate(invalid="ignore"):  # nobody at an infinite price is no number, and left out
-                return np.asarray(weight * piece + leave * costs.result[end, v])
+                return np.asarray(weight * piece + (weigh[level] - weigh[after]) * costs.result[end, v])
 
         pieces = [row(costs) for costs in self._tables]
         rows = [pieces[0], -leave * space.accuracy[end], *pieces[1:]]
@@ -198,7 +199,8 @@ class _Maker:
         end = begin + np.flatnonzero(space.can_end[begin:])
         v, share = np.arange(self.nodes)[:, None], self.stay[level]
         with np.errstate(invalid="ignore"):
-            ends = [(1.0 if each.whole else share) * each.last[v, begin, end] for each in self._tables]
+            weights = [1.0 if each.whole else each.weigh(self.stay)[level] for each in self._tables]
+            ends = [weight * each.last[v, begin, end] for weight, each in zip(weights, self._tables, strict=True)]
             rows = [ends[0], -share * space.accuracy[end], *ends[1:]]
         head = np.full((self.nodes, len(end)), self.vertices - 1)
         self._add(self._vertex(state, _ARRIVED, v), head, END, rows, node=v, end=end)
@@ -209,8 +211,8 @@ class _Maker:
         u, v = np.nonzero(apart)
         share, way = self.stay[level], np.arange(len(space.ways))[:, None]
         with np.errstate(invalid="ignore"):
-            rows = [share * self.costs.send[way, end, u, v], share * space.drops[way, end]]
-            rows += [share * side.costs.send[way, end, u, v] for side in self.sides]
+            crossing = [each.weigh(self.stay)[level] * each.send[way, end, u, v] for each in self._tables]
+            rows = [crossing[0], share * space.drops[way, end], *crossing[1:]]
         head = np.broadcast_to(self._vertex(state, _ARRIVED, v), (len(way), len(v)))
         self._add(self._vertex(state, _LEAVING, u), head, CROSS, rows, node=v, end=np.asarray(end), way=way)
         if space.inside:

@@ -98,7 +98,7 @@ class _Work:
             latency = measure(space.problem, "latency")
             sides.insert(0, Side("latency", latency, space.costs(latency), inf))
         costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
-        self.fast = space.plain and not sides and not costs.whole
+        self.fast = space.plain and not sides and not costs.whole and costs.tail is None
         self.tasks: list[tuple[int, ...]]
         self.arrays: tuple[Any, ...]
         if self.fast:
@@ -122,8 +122,10 @@ class _Work:
             *(*rules, space.group, space.rank, space.linked),
             *(_stacked([getattr(side.costs, name) for side in sides], getattr(costs, name)) for name in _TABLES),
             np.array([side.costs.whole for side in sides], bool),
+            np.array([_tail(side.costs) for side in sides], float),
             np.array([side.cap for side in sides], float),
             costs.whole,
+            _tail(costs),
             self.tied,
             *seen,
         )
@@ -145,6 +147,10 @@ class _Work:
 
 
 _TABLES = ("first", "span", "bare", "send", "result")
+
+
+def _tail(costs: Costs) -> float:
+    return -1.0 if costs.tail is None else costs.tail
 
 
 def _stacked(tables: list[NDArray[np.float64]], like: NDArray[np.float64]) -> NDArray[np.float64]:

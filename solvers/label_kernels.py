@@ -67,8 +67,8 @@ def allowances(
 
 @compiled
 def budgets(
-    allowed: Floats, low: float, high: float, stay: Floats, accuracy: Floats, span: Floats, bare: Floats,
-    send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
+    allowed: Floats, low: float, high: float, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
+    bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
     begins: Ints, levels: Ints, inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools,
     budget: Floats, leaving: Floats, stop: Ints,
 ) -> None:  # fmt: skip
@@ -80,8 +80,8 @@ def budgets(
         Of `allowances`, C+1.
     low, high
         Least and greatest accuracy of those who have left.
-    stay
-        Q, for one lane.
+    stay, weight
+        Q, for one lane: the share under way, and what the terms of the cost count.
     accuracy, span, bare, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
         The tables of `tiercut.optimizer.space.Space` and `Costs`.
     state_of, begins, levels
@@ -104,6 +104,7 @@ def budgets(
         if stop[0] != 0:
             return
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
+        own = weight[levels[state]]
         bottom, top = bottoms[state], tops[state]
         for v in range(nodes):
             row = budget[state, v]
@@ -111,7 +112,7 @@ def budgets(
             for end in range(start, blocks):
                 if can_end[end] and span[v, start, end] < np.inf:
                     shift = _shift(share * accuracy[at + final, end], cells)
-                    cost = share * span[v, start, end] + share * result[end, v]
+                    cost = own * span[v, start, end] + own * result[end, v]
                     _raise(row, bottom, top, allowed, shift, 0, cells, cost)
                 for option in range(option_exit.shape[0]):
                     after = jump[levels[state], end, option]
@@ -122,7 +123,7 @@ def budgets(
                         continue
                     leave, ahead = share - stay[after], state_of[end + 1, after]
                     shift = _shift(leave * accuracy[at, end], cells)
-                    cost = share * piece + leave * result[end, v]
+                    cost = own * piece + (own - weight[after]) * result[end, v]
                     _raise(row, bottom, top, leaving[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
                     if inside and option_exit[option]:
                         _raise(row, bottom, top, budget[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
@@ -136,7 +137,7 @@ def budgets(
                     continue
                 for way in range(ways):
                     if send[way, start - 1, v, w] < np.inf:
-                        shift, cost = -int(share * drops[way, start - 1] * cells), share * send[way, start - 1, v, w]
+                        shift, cost = -int(share * drops[way, start - 1] * cells), own * send[way, start - 1, v, w]
                         _raise(row, bottom, top, budget[state, w], shift, bottom, top, cost)
 
 
@@ -199,8 +200,8 @@ PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10
 @compiled
 def grow_labels(
     lane: int, source: int, most: int, fewest: int, required: Ints, limited: bool, exits_at: int,
-    thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
+    thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, weight: Floats, accuracy: Floats,
+    span: Floats, bare: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
     tie_span: Floats, tie_bare: Floats, tie_send: Floats, tie_result: Floats,
     option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
@@ -267,6 +268,7 @@ def grow_labels(
         if stop[0] != 0:
             break
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
+        own = weight[levels[state]]
         for v in range(nodes):
             label = heads[state, v]
             while label >= 0:
@@ -279,7 +281,7 @@ def grow_labels(
                 complete = complete and (lane == 0 or chain[here, ASKED] > 0)
                 for end in range(start, blocks):
                     if can_end[end] and complete:
-                        c = so_far + share * span[v, start, end] + share * result[end, v]
+                        c = so_far + own * span[v, start, end] + own * result[end, v]
                         a = right + share * accuracy[at + final, end]
                         if c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor:
                             if found == found_cost.shape[0]:
@@ -310,7 +312,7 @@ def grow_labels(
                         ahead, onward = state_of[end + 1, after], stay[after]
                         leave = share - onward
                         piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                        c = so_far + share * piece + leave * result[end, v]
+                        c = so_far + own * piece + (own - weight[after]) * result[end, v]
                         a = right + leave * accuracy[at, end]
                         stays = inside and option_exit[option]
                         away = chain[here, PARTS] < most and c <= leaving[ahead, v, _cell(a, cells)] - less
@@ -325,7 +327,7 @@ def grow_labels(
                             else:
                                 if not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
                                     continue
-                                total = c + onward * send[way, end, v, w]
+                                total = c + weight[after] * send[way, end, v, w]
                                 reached = a - onward * drops[way, end]
                                 mask = used | (1 << group[w])
                             if not total <= budget[ahead, w, _cell(reached, cells)] - less or not total < np.inf:

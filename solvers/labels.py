@@ -152,7 +152,7 @@ class _Search:
         if simple is not None:
             self._borrow(simple)
             return
-        if len(space.required) or space.fewest > 1 or space.ways.tolist() != [PLAIN]:
+        if len(space.required) or space.fewest > 1 or space.ways.tolist() != [PLAIN] or self.costs.tail is not None:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
@@ -226,13 +226,14 @@ class _Search:
         stay = np.ascontiguousarray(space.stay[:, lane])
         accuracies = space.accuracies(lane)
         fill: Any = label_kernels.budgets
-        head = (allowed, *self.reach, stay, accuracies, *self.pieces, space.option_exit)
+        weight = self.costs.weigh(stay)
+        head = (allowed, *self.reach, stay, weight, accuracies, *self.pieces, space.option_exit)
         fill(*head, *walk, *nodes, budget, leaving, stop)
         grow: Any = label_kernels.grow_labels
         rules = (space.most, space.fewest, space.required_bits, self.limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
         exits = (space.option_exit, space.option_threshold)
-        tables = (costs.first, stay, accuracies, *self.pieces, *self.ties, *exits)
+        tables = (costs.first, stay, weight, accuracies, *self.pieces, *self.ties, *exits)
         keep = 1 if self.front else self.top
         limits = (budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
         where = (lane, space.problem.source, *rules, *places)

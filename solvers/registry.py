@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.grammar import PIECES_WHOLE, split_name
+from tiercut.optimizer.grammar import PIECES_WHOLE, TAILS, split_name
 
 if TYPE_CHECKING:
     from tiercut.optimizer.outcome import Outcome
@@ -29,6 +29,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "sides": "bounds on measures beside the objective and accuracy",
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
         "many": "a frontier over other than one measure and accuracy",
+        "tail": "quantiles of the latency",
         "conditional": "conditional accuracies",
         "replay": "samples in place of estimates",
         "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
@@ -103,14 +104,14 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
                 "nsga2",
                 "tiercut.solvers.evolutionary",
                 False,
-                _all(*_SEEN),
+                _all("tail", *_SEEN),
                 "good plans by generations; needs pymoo",
             ),
             Solver(
                 "annealing",
                 "tiercut.solvers.annealing",
                 False,
-                _all("many", *_SEEN),
+                _all("many", "tail", *_SEEN),
                 "good plans of any space, without proof",
             ),
         )
@@ -139,6 +140,8 @@ def _needs(space: Space, query: Query) -> Iterator[str]:
         yield "sides"
     if split_name(query.additive)[0] in PIECES_WHOLE:
         yield "whole"
+    if {split_name(query.additive)[0], *(bound.measure for bound in query.bounds)} & TAILS.keys():
+        yield "tail"
     if space.estimator != "marginal":
         yield space.estimator
     if len(set(space.group.tolist())) > _CROWD:

@@ -12,8 +12,9 @@ from tiercut.optimizer.answer import Answer
 from tiercut.optimizer.asked import Asked, make_query, merged
 from tiercut.optimizer.build import build_problem, warn_of_bare_spans
 from tiercut.optimizer.estimators import with_estimator
-from tiercut.optimizer.explain import Explanation, explain_plan
+from tiercut.optimizer.explain import Explanation, explained
 from tiercut.optimizer.frontier import frontier_plans
+from tiercut.optimizer.grammar import TAILS
 from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.query import Query
@@ -187,6 +188,8 @@ def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outc
 
 
 def _check(space: Space, query: Query) -> None:
+    if query.many and TAILS.keys() & {*query.compared, *(bound.measure for bound in query.bounds)}:
+        raise QuestionError("a frontier over several measures takes no quantile of the latency, nor a bound on one")
     if query.many and space.estimator != "marginal":
         raise QuestionError(
             f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
@@ -323,7 +326,7 @@ def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explana
         From `solve`, `rank`, `frontier` or `plan`.
     """
     tables = problem(topology, profile)
-    return explain_plan(price(tables, _again(tables, plan)), tables.nodes[tables.source])
+    return explained(tables, _again(tables, plan))
 
 
 @overload

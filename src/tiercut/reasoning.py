@@ -13,7 +13,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.asked import Asked, make_query
 from tiercut.optimizer.build import rebuild_problem
 from tiercut.optimizer.easing import easings
-from tiercut.optimizer.grammar import split_name
+from tiercut.optimizer.grammar import TAILS, split_name
 from tiercut.optimizer.idle import without_idle_ends
 from tiercut.optimizer.local_measures import is_link, place_of
 from tiercut.optimizer.parameters import KINDS, Parameter, kinks, link_slope, parameters_of
@@ -213,6 +213,8 @@ class _Study:
     def _obstacle(self, parameter: Parameter) -> str:
         """Return why the best plan is no envelope over a parameter, or nothing."""
         query, links = self.query, parameter.kind != "slowdown"
+        if query.objective in TAILS:
+            return f"changes of the best {query.objective} are not followed"
         if query.max_latency_s is not None and query.objective not in ("latency", "accuracy"):
             return "the bound on latency moves with it"
         if links and self._routed(query.objective, parameter):
@@ -224,7 +226,7 @@ class _Study:
     def _moves(self, name: str, parameter: Parameter) -> bool:
         """Return whether a measure of a plan may change with a parameter."""
         head, place = split_name(name)
-        if head in ("latency", "share"):
+        if head in ("latency", "share", *TAILS):
             return True
         if parameter.kind != "slowdown":
             return self._routed(name, parameter)

@@ -130,7 +130,7 @@ def format_bytes(size: float) -> str:
 def format_amount(value: float, measure: str) -> str:
     """Return a value of a measure of plans, whatever its place, as people read it, and as `parse` reads it back."""
     measure = measure.partition(":")[0]
-    if measure in ("latency", "compute"):
+    if measure in ("latency", "p99", "compute"):
         return format_seconds(value)
     if measure in ("bytes", "memory", "link", "out"):
         return format_bytes(value)

@@ -25,6 +25,7 @@ __all__ = [
     "Included",
     "KeepFirst",
     "MaxLatency",
+    "MaxP99",
     "MinAccuracy",
     "Objective",
     "Only",
@@ -58,6 +59,9 @@ Objective = Annotated[
 ]
 MinAccuracy = Annotated[float | None, _option(metavar="SHARE", help="Such as 0.92.")]
 MaxLatency = Annotated[str | None, _option(metavar="TIME", help="Such as '80 ms'.")]
+MaxP99 = Annotated[
+    str | None, _option("--max-p99", metavar="TIME", help="Such as '120 ms': 99 % of the samples take no longer.")
+]
 Exits = Annotated[
     str | None,
     _option(metavar="cuts|final|free", help="Where samples may leave: at every cut, only at the end, anywhere."),

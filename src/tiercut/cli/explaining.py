@@ -1,6 +1,6 @@
 """``tiercut explain``: the latency of a plan as a sum, and why it is the best."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from tiercut.errors import QuestionError
 if TYPE_CHECKING:
     from tiercut.optimizer.explain import Explanation
     from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.problem import Estimator
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.reasons import Why
     from tiercut.profiling.profile import Profile
@@ -49,6 +50,7 @@ def explain(
     objective: asking.Objective = None,
     min_accuracy: asking.MinAccuracy = None,
     max_latency: asking.MaxLatency = None,
+    max_p99: asking.MaxP99 = None,
     codec: asking.Codec = None,
     bound: asking.Bounds = None,
     rate: asking.Rate = None,
@@ -95,13 +97,15 @@ def explain(
     Give an answer file, or a plan of your own by --partition and --placement; with neither, the best plan of the
     question is explained, and --why says why it is the best.
     """
-    from tiercut.optimizer.explain import explain_plan
+    from tiercut.api import problem
+    from tiercut.optimizer.explain import explained
 
     mine = plan is not None or partition is not None
     flags = {
         "objective": objective,
         "min_accuracy": min_accuracy,
         "max_latency": max_latency,
+        "max_p99": max_p99,
         "codec": codec,
         "bounds": bound,
         "rate": rate,
@@ -136,20 +140,22 @@ def explain(
         input_bytes=input_bytes,
         result_bytes=result_bytes,
     )
-    reasons = None
+    reasons, estimator = None, "marginal"
     if mine:
         priced = own.priced(*loaded)
     else:
         asked = asking.question("solve", file, flags | _of_question(exits, thresholds))
         priced, reasons = _best(loaded, asked, factor if why else None)
-    _present(explain_plan(priced, loaded[0].source), reasons, json=json, every=all_changes)
+        estimator = asked.estimator
+    explanation = explained(problem(*loaded, estimator=cast("Estimator", estimator)), priced.decision)
+    _present(explanation, reasons, json=json, every=all_changes)
     if plot is not None:
         from tiercut.optimizer.plots import save_waterfall, save_why_plot
 
         if reasons is not None:
             save_why_plot(reasons, plot)
         else:
-            save_waterfall(explain_plan(priced, loaded[0].source), plot)
+            save_waterfall(explanation, plot)
         note(f"drew {plot}")
 
 

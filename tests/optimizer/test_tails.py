@@ -1,0 +1,180 @@
+"""The p99 of a plan: by hand, against every path by itself, and in every solver that has it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isclose, isfinite
+from typing import Any
+
+import numpy as np
+import pytest
+from support.made import both, exits_data, one, plan_of, problem_of, profile_data, topology_data
+from support.random_choices import drawn_choices
+from support.random_problems import Case, random_case
+from support.reference import Choice, Reference
+
+import tiercut
+from tiercut import QuestionError
+from tiercut.optimizer.pricing import evaluate, path_seconds, price
+from tiercut.optimizer.query import Bound, Query
+from tiercut.optimizer.shares import shares_of
+from tiercut.optimizer.space import make_space
+from tiercut.optimizer.tails import quantile_of
+from tiercut.solvers.options import Options
+from tiercut.solvers.registry import find, needs
+
+CASE = ("iot", "resnet20-digits32")
+FEW = 1500
+
+
+class OnePath(Reference):
+    """A problem in which everybody leaves at one exit of a choice."""
+
+    def __init__(self, reference: Reference, block: int) -> None:
+        super().__init__(reference.topology, reference.profile)
+        self.block = block
+
+    def stay(self, choice: Choice, block: int) -> float:
+        return float(block < self.block)
+
+
+def p99_of(reference: Reference, choice: Choice) -> float:
+    """Return the 0.99 quantile of the latencies of all paths, each with the share of who takes it."""
+    paths = []
+    for before, block in zip((0, *choice.exits), choice.exits, strict=False):
+        share = reference.stay(choice, before) - reference.stay(choice, block)
+        paths.append((OnePath(reference, block).score(choice).latency, share))
+    gone = 0.0
+    for seconds, share in sorted(paths):
+        gone += share
+        if gone >= 0.99 - 1e-9:
+            return seconds
+    raise AssertionError(paths)
+
+
+def asked(case: Case) -> bool:
+    """Whether a p99 can be asked of a problem."""
+    try:
+        evaluate(case.problem, case.decision(next(iter(case.reference.choices(case.exits, case.order)))), "p99")
+    except (QuestionError, StopIteration):
+        return False
+    return True
+
+
+def test_pieces_count_whole_while_more_than_one_percent_get_there() -> None:
+    topology = topology_data("a b", [both("a", "b", 1.0, 1e3)])
+    rates = ([0.5, 0.48, 0.02], [0.5, 0.495, 0.005])
+    sizes = [0.0, 1000.0, 2000.0, 0.0]
+    problem = problem_of(topology, profile_data([1.0, 2.0, 4.0], sizes, exits=exits_data([0.5, 0.6, 0.9], *rates)))
+    for threshold, wanted in ((0.1, 1 + 2 + 4 + 3 + 1.0), (0.2, 1 + 2.0)):
+        plan = plan_of(problem, [2, 3], "a b", threshold=threshold)
+        assert evaluate(problem, plan.decision, "p99") == wanted
+    assert evaluate(problem, plan_of(problem, [3], "b").decision, "p99") == 1 + 7 + 1.0
+
+
+def test_the_quantile_counts_shares_not_exits() -> None:
+    assert quantile_of((1.0, 2.0, 3.0), (0.5, 0.01, 0.0), 0.99) == 2.0
+    assert quantile_of((1.0, 2.0, 3.0), (0.5, 0.0101, 0.0), 0.99) == 3.0
+    assert quantile_of((1.0, 5.0, 3.0), (0.5, 0.3, 0.0), 0.99) == 5.0
+    assert quantile_of((4.0,), (0.0,), 0.99) == 4.0
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_the_sum_is_the_quantile_of_all_paths(seed: int) -> None:
+    rng = np.random.default_rng([12, seed])
+    case = random_case([12, seed])
+    if not asked(case):
+        return
+    for choice in drawn_choices(case, rng):
+        decision = case.decision(choice)
+        got, wanted = evaluate(case.problem, decision, "p99"), p99_of(case.reference, choice)
+        assert isclose(got, wanted, rel_tol=1e-9, abs_tol=1e-12)
+        onward = shares_of(case.problem, decision).onward
+        assert isclose(quantile_of(path_seconds(case.problem, decision), onward, 0.99), wanted, rel_tol=1e-9)
+
+
+def test_where_results_take_a_detour_the_question_is_refused() -> None:
+    links = [one("a", "b", 0.0, 1e6), one("b", "a", 100.0, 1e6), both("b", "c", 0.0, 1e6), one("c", "a", 0.0, 1e6)]
+    exits = exits_data([0.5, 0.9], [0.5, 0.5])
+    problem = problem_of(topology_data("a b c", links), profile_data([1.0, 1.0], [1.0, 1.0, 1.0], exits=exits))
+    with pytest.raises(QuestionError, match="from 'b' takes longer than going on to 'c'"):
+        evaluate(problem, plan_of(problem, [2], "b").decision, "p99")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_exact_solvers_find_the_least_p99_and_keep_bounds_on_it(seed: int) -> None:
+    case = random_case([13, seed], blocks=6, nodes=3)
+    reference = case.reference
+    if case.reference.exits is None or reference.decisions(case.exits, case.order) > FEW or not asked(case):
+        return
+    if not case.space.knows_accuracy:
+        return
+    choices = [each for each in reference.choices(case.exits, case.order) if reference.possible(each)]
+    plans = [(p99_of(reference, each), reference.score(each)) for each in choices]
+    plans = [(tail, score) for tail, score in plans if isfinite(tail)]
+    if not plans:
+        return
+    rng = np.random.default_rng([13, seed])
+    cap = plans[int(rng.integers(len(plans)))][0]
+    floor = min(max(plans[int(rng.integers(len(plans)))][1].accuracy or 0.0, 0.0), 1.0)
+    good = [tail for tail, score in plans if (score.accuracy or 0.0) >= floor - 1e-9]
+    kept = [score.latency for tail, score in plans if tail <= cap + 1e-9]
+    space = make_space(case.problem, exits=case.exits, order=case.order)
+    for name in ("exhaustive", "labels", "cp-sat") if seed % 6 == 0 else ("exhaustive", "labels"):
+        solver = find(name)
+        least = Query(objective="p99", min_accuracy=floor)
+        (best,) = solver.solve(space, least, Options()).decisions
+        assert isclose(evaluate(case.problem, best, "p99"), min(good), rel_tol=1e-9, abs_tol=1e-9)
+        bounded = Query(bounds=(Bound("p99", at_most=cap),))
+        if needs(space, bounded) <= solver.supports:
+            (best,) = solver.solve(space, bounded, Options()).decisions
+            assert isclose(price(case.problem, best).latency_s, min(kept), rel_tol=1e-9, abs_tol=1e-9)
+            assert evaluate(case.problem, best, "p99") <= cap + 2e-9
+
+
+def test_a_frontier_over_p99_beats_every_other_plan() -> None:
+    front = tiercut.frontier(*CASE, objective="p99")
+    problem = front.space.problem
+    points = np.array([(evaluate(problem, plan.decision, "p99"), plan.accuracy) for plan in front])
+    assert np.all(np.diff(points, axis=0) > 0)
+    for plan in tiercut.frontier(*CASE):
+        value = evaluate(problem, plan.decision, "p99")
+        assert points[points[:, 0] <= value + 1e-12, 1].max() >= (plan.accuracy or 0.0) - 1e-12
+
+
+@pytest.mark.parametrize("how", [{}, {"thresholds": "per-exit"}, {"exits": "free"}, {"evaluate": "replay"}])
+def test_max_p99_is_a_bound_everywhere(how: Any) -> None:
+    answer = tiercut.rank(*CASE, max_p99="45 ms", min_accuracy=0.9, partitions="1-2", top=10, **how)
+    assert len(answer) == 10
+    problem = answer.space.problem
+    if "evaluate" in how:
+        seen = tiercut.replay(*CASE, list(answer))
+        assert all(each.quantile(0.99) <= 0.045 + 1e-9 for each in seen)
+    else:
+        assert all(evaluate(problem, plan.decision, "p99") <= 0.045 + 1e-9 for plan in answer)
+    free = tiercut.rank(*CASE, min_accuracy=0.9, partitions="1-2", top=10, **how)
+    assert free[0].latency_s <= answer[0].latency_s
+
+
+def test_a_bound_that_nothing_keeps_names_the_nearest_value() -> None:
+    with pytest.raises(tiercut.InfeasibleError, match=r"keeps p99 <= 1 ms; the least p99 is 32\.\d+ ms \(micro 1\)"):
+        _ = tiercut.solve(*CASE, max_p99="1 ms").best
+
+
+def test_an_explanation_has_the_p99_and_heuristics_say_that_they_do_not() -> None:
+    plan = tiercut.plan(*CASE, partition=[5, 7, 9], placement=["micro", "local", "global"], threshold=0.45)
+    explained = tiercut.explain(*CASE, plan)
+    problem = tiercut.problem(*CASE)
+    assert explained.p99_s == pytest.approx(evaluate(problem, plan.decision, "p99"), rel=1e-12)
+    assert explained.to_data()["p99_s"] == explained.p99_s
+    with pytest.raises(QuestionError, match="quantiles of the latency; these do: labels, exhaustive, cp-sat"):
+        tiercut.solve(*CASE, objective="p99", solver="annealing")
+    with pytest.raises(QuestionError, match="takes no quantile of the latency"):
+        tiercut.frontier(*CASE, over=("p99", "bytes"))
+
+
+def test_replay_lives_by_the_p99_of_its_samples() -> None:
+    known = tiercut.problem(*CASE, estimator="replay")
+    plans = list(tiercut.rank(*CASE, top=50, partitions=(3, None)))
+    for plan, seen in zip(plans, tiercut.replay(*CASE, plans), strict=True):
+        assert evaluate(replace(known), plan.decision, "p99") == pytest.approx(seen.quantile(0.99), rel=1e-12)

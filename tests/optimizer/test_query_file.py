@@ -13,7 +13,7 @@ import tiercut
 from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.asked import Asked, make_query, merged
 from tiercut.optimizer.bound_text import bound_of, nearest_limit, shown
-from tiercut.optimizer.grammar import KINDS
+from tiercut.optimizer.grammar import KINDS, WHOLE_PLAN
 from tiercut.optimizer.local_measures import LOCAL
 from tiercut.optimizer.measures import MEASURES
 from tiercut.optimizer.query import Bound, Query
@@ -218,7 +218,7 @@ def test_the_nearest_limit_that_is_named_holds_for_the_value(measure: str, value
         return
     for side, sign in (("at_most", "<="), ("at_least", ">=")):
         near = nearest_limit(Bound(measure, "a>b" if measure == "bytes" else "a", **{side: 0.5}), value)  # type: ignore[arg-type]
-        place = "" if measure in ("latency", "energy", "cost", "bytes") else ":a"
+        place = "" if measure in WHOLE_PLAN else ":a"
         limit = getattr(bound_of(f"{measure}{place}{sign}{near}"), side)
         slack = 1e-9 * max(1.0, limit)
         assert limit >= value - slack if side == "at_most" else limit <= value + slack

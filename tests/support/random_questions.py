@@ -10,7 +10,7 @@ import numpy as np
 
 from support.random_problems import random_case
 from tiercut.optimizer.bounds import bound_measure, side_bounds
-from tiercut.optimizer.grammar import WHOLE_PLAN, split_name
+from tiercut.optimizer.grammar import TAILS, WHOLE_PLAN, split_name
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.placing import narrow
@@ -109,7 +109,7 @@ def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[
     bounds = []
     for decision in plans[: int(rng.integers(0, 4))]:
         share = f"share:{rng.choice(space.problem.nodes)}"
-        named = rng.choice([*WHOLE_PLAN, share, *random_measures(space.problem, rng)])
+        named = rng.choice([*(name for name in WHOLE_PLAN if name not in TAILS), share, *random_measures(space.problem, rng)])
         name, place = split_name(str(named))
         value = value_of(space, decision, name, place)
         if isfinite(value):

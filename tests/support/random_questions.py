@@ -109,7 +109,8 @@ def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[
     bounds = []
     for decision in plans[: int(rng.integers(0, 4))]:
         share = f"share:{rng.choice(space.problem.nodes)}"
-        named = rng.choice([*(name for name in WHOLE_PLAN if name not in TAILS), share, *random_measures(space.problem, rng)])
+        whole = [name for name in WHOLE_PLAN if name not in TAILS]  # which some topologies refuse
+        named = rng.choice([*whole, share, *random_measures(space.problem, rng)])
         name, place = split_name(str(named))
         value = value_of(space, decision, name, place)
         if isfinite(value):

@@ -54,7 +54,7 @@ def _tiercut(loaded: Loaded, plans: list[Plan], samples: Samples) -> list[list[t
 
 def _numpy(_: Loaded, plans: list[Plan], samples: Samples) -> list[list[tuple[int, int]]]:
     """Only count, with one array operation for each step of a plan."""
-    entropy, correct = samples.entropy.T.copy(), samples.correct.T.copy()
+    entropy, correct = samples.entropy.T.astype(float, order="C"), samples.correct.T.copy()
     made = []
     for plan in plans:
         under_way, counts = np.ones(entropy.shape[1], bool), []

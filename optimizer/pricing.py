@@ -13,7 +13,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures import Measure, measure
 from tiercut.optimizer.plan import Decision, Plan, Stage
 from tiercut.optimizer.problem import ANYWHERE
-from tiercut.optimizer.shares import shares_of
+from tiercut.optimizer.shares import Shares, shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,9 @@ class _Span:
     right: float
 
 
-def _spans(problem: Problem, decision: Decision) -> Iterator[_Span]:
+def _spans(problem: Problem, decision: Decision, known: Shares | None = None) -> Iterator[_Span]:
     """Yield the pieces between exits and cuts, in the order in which a sample meets them."""
-    shares, asked = shares_of(problem, decision), 0
+    shares, asked = known or shares_of(problem, decision), 0
     begin, reach = 0, 1.0
     for last in sorted({*decision.partition, *decision.exits}):
         part = bisect_left(decision.partition, last)
@@ -49,7 +49,7 @@ def _spans(problem: Problem, decision: Decision) -> Iterator[_Span]:
         begin, reach = last, onward
 
 
-def price(problem: Problem, decision: Decision) -> Plan:
+def price(problem: Problem, decision: Decision, shares: Shares | None = None) -> Plan:
     """Return the plan that a decision makes (the Joint model, sections 2.3.1 to 2.3.3).
 
     Parameters
@@ -58,6 +58,8 @@ def price(problem: Problem, decision: Decision) -> Plan:
         The tables.
     decision
         Partition, placement, exits, thresholds and codecs. A cut that is none of the exits is crossed by everyone.
+    shares
+        What becomes of the samples, where it is known already; else as the problem knows it.
 
     Notes
     -----
@@ -68,7 +70,7 @@ def price(problem: Problem, decision: Decision) -> Plan:
     sent = _apart(problem.source, first) * float(problem.payload_bytes[0])
     right, stages = 0.0, []
     open_stage = _Stage(first, 0)
-    for span in _spans(problem, decision):
+    for span in _spans(problem, decision, shares):
         table = problem.span_s if span.leaves else problem.bare_s
         compute = float(table[span.node, span.begin, span.end])
         back = float(problem.result_s[span.end, span.node]) if span.leaves else 0.0

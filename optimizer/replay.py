@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut.errors import QuestionError
 from tiercut.optimizer.intervals import clopper_pearson, rank_of, samples_needed
 from tiercut.optimizer.pricing import path_seconds, price
-from tiercut.optimizer.shares import shares_of
+from tiercut.optimizer.shares import counted, shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -196,7 +196,7 @@ def replay_decisions(problem: Problem, decisions: Sequence[Decision], recorded: 
     return [
         Replay(
             model=price(problem, decision),
-            lived=price(lived, decision),
+            lived=price(lived, decision, counted(left, right, recorded.count)),
             split=recorded.split,
             samples=recorded.count,
             exits=tuple(_exits(problem, decision, left.tolist(), right.tolist(), recorded.count)),

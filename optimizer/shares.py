@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Problem
 
-__all__ = ["Shares", "shares_of"]
+__all__ = ["Shares", "counted", "shares_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,13 @@ def _level(problem: Problem, decision: Decision, block: int, reach: float, asked
 def _seen(problem: Problem, decision: Decision) -> Shares:
     """Send the recorded samples through the exits."""
     assert problem.recorded is not None
-    count, under_way = problem.recorded.count, problem.recorded.count
     ((left, right),) = problem.recorded.leaving(problem, [decision])
-    onward = []
+    return counted(left, right, problem.recorded.count)
+
+
+def counted(left: NDArray[np.int64], right: NDArray[np.int64], count: int) -> Shares:
+    """Return shares of samples that were counted: how many leave at each exit, and how many of these are right."""
+    onward, under_way = [], count
     for gone in left.tolist():
         under_way -= gone
         onward.append(under_way / count)

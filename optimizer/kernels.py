@@ -55,7 +55,7 @@ def _next_hit(
 
 @compiled
 def enumerate_plans(
-    root: int, first_cut: int, most: int, deepest: int, first: Floats, middle: Floats, last: Floats,
+    root: int, first_cut: int, most: int, deepest: int, coarse: bool, first: Floats, middle: Floats, last: Floats,
     send: Floats, result: Floats, stay: Floats, accuracy: Floats, can_cut: Bools, can_end: Bools, group: Ints,
     rank: Ints, linked: Bools, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float,
     costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
@@ -68,6 +68,9 @@ def enumerate_plans(
         Where to begin, 0-based; `UNCUT` stands for the plans that are not cut, `ALL` for all.
     most, deepest
         Most partitions in a key, and in the plans that are scored.
+    coarse
+        Whether a frontier needs no more than one point for each bucket of accuracies and one of the greatest accuracy
+        there is, kept in its place: room for all of them is needed, and infinite costs where there is none yet.
     first, middle, last, send, result
         The tables of `tiercut.optimizer.space.Costs`: `middle` with branches or without, as cuts have them, `last` with
         them, without the way of the result; `send` N x M x M.
@@ -149,7 +152,9 @@ def enumerate_plans(
                 for t in range(width):
                     c = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
                     a = right[depth, t] + stay[start, t] * share
-                    if not (c <= cap and a >= floor and c < table[int(a * BUCKETS)]):
+                    bucket = int(a * BUCKETS)
+                    place = BUCKETS if coarse and a >= highest - 1e-13 else bucket
+                    if not (c <= cap and a >= floor and c < table[bucket]) or (coarse and c >= costs[place]):
                         continue
                     key[:] = 0
                     key[0] = depth + 1
@@ -159,7 +164,13 @@ def enumerate_plans(
                     key[1 + depth] = end + 1
                     key[1 + most + depth] = v
                     key[key.shape[0] - 1] = t
-                    if not front:
+                    if coarse:
+                        costs[place], accuracies[place] = c, a
+                        keys[place] = key
+                        while bucket > 0 and table[bucket - 1] > c:
+                            bucket -= 1
+                            table[bucket] = c
+                    elif not front:
                         count = offer_best(c, a, key, by_accuracy, costs, accuracies, keys, count)
                     elif count == costs.shape[0]:
                         progress[FULL] = 1

@@ -106,7 +106,7 @@ class _Work:
             self.arrays = (*tables, *rules)
             cuts = [kernels.UNCUT, *np.flatnonzero(space.can_cut).tolist()] if space.most > 1 else [kernels.UNCUT]
             roots = np.flatnonzero(space.linked[space.problem.source])
-            self.tasks = [(int(root), cut, space.most, space.most) for cut in cuts for root in roots]
+            self.tasks = [(int(root), cut, space.most, space.most, False) for cut in cuts for root in roots]
         else:
             self.arrays = self._walking(costs, sides)
             self.tasks = [(lane,) for lane in range(len(space.lanes))]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["allowances", "budgets", "grow_labels"]
+__all__ = ["FULL", "allowances", "budgets", "grow_labels"]
 
 
 @compiled
@@ -193,6 +193,9 @@ def _earlier(
     return True
 
 
+FULL = 2
+"""Where in `stop` it is said that there was no room."""
+
 PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)
 """The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
 
@@ -234,9 +237,10 @@ def grow_labels(
         For the N best by cost: the cost of the N-th plan that is known already, and the costs of the N best found here,
         rising, infinite where there are fewer; empty for other questions. Updated.
     room
-        Most labels; more end the work.
+        Most labels; more end the work, which is then said, as do more plans than an eighth of them. NOTE Arrays never
+        change places in here: with names that are bound again in a loop, numba counts references all the time.
     stop
-        ``[stop, labels made]``; written and read.
+        ``[stop, labels made, full]``; written and read.
 
     Returns
     -------
@@ -247,12 +251,13 @@ def grow_labels(
     blocks, nodes, cells = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
-    size = 1024
-    cost, gained, tie = np.empty(size), np.empty(size), np.zeros(size)
+    cost, gained, tie = np.empty(room), np.empty(room), np.zeros(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
-    chain = np.zeros((size, 10), np.int64)
+    chain, line = np.empty((room, 10), np.int64), np.empty(room, np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
-    found_cost, found_right, found_keys = np.empty(64), np.empty(64), np.zeros((64, width), np.int64)
+    most_found = room // 8
+    found_cost, found_right = np.empty(most_found), np.empty(most_found)
+    found_keys = np.empty((most_found, width), np.int64)
     count, found = 0, 0
     for v in range(nodes):
         if linked[source, v] and first[v] <= budget[0, v, _cell(0.0, cells)]:
@@ -260,7 +265,7 @@ def grow_labels(
             if tied:
                 tie[count] = tie_first[v]
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
-            chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 1 << group[v], -1, 1
+            chain[count, ASKED], chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 0, 1 << group[v], -1, 1
             heads[0, v] = count
             count += 1
 
@@ -270,59 +275,75 @@ def grow_labels(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         for v in range(nodes):
-            label = heads[state, v]
+            many, label, most_right = 0, heads[state, v], 0.0
             while label >= 0:
-                here, label = label, chain[label, AFTER]
-                if chain[here, ALIVE] == 0:
-                    continue
-                so_far, right, used = cost[here], gained[here], chain[here, USED]
+                if chain[label, ALIVE]:
+                    line[many] = label
+                    many += 1
+                    most_right = max(most_right, gained[label])
+                label = chain[label, AFTER]
+            if many == 0:
+                continue
+            least = cost[line[0]]
+            # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
+            for end in range(start, blocks):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                complete = chain[here, PARTS] >= fewest and _uses(used, required)
-                complete = complete and (lane == 0 or chain[here, ASKED] > 0)
-                for end in range(start, blocks):
-                    if can_end[end] and complete:
-                        c = so_far + own * span[v, start, end] + own * result[end, v]
-                        a = right + share * accuracy[at + final, end]
-                        if c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor:
-                            if found == found_cost.shape[0]:
-                                found_cost, found_right = _longer(found_cost), _longer(found_right)
-                                found_keys = _longer_rows(found_keys)
-                            key = found_keys[found]
-                            _prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
-                            key[chain[here, PARTS]] = end + 1
-                            if exits_at >= 0:
-                                key[exits_at + chain[here, ASKED]] = end + 1
-                            key[width - 1] = lane
-                            if tied:
-                                bits[0] = tie[here] + share * tie_span[v, start, end] + share * tie_result[end, v]
-                                key[width - 2] = bits.view(np.int64)[0]
-                            found_cost[found], found_right[found] = c, a
-                            found += 1
-                            if ranked > 0:
-                                _insert(best_costs, c)
-                            elif keep == 1:
-                                k, most_cost = int(a * cells), c * (1 + 1e-12) + 1e-15
-                                while k >= 0 and allowed[k] > most_cost:
-                                    allowed[k] = most_cost
-                                    k -= 1
-                    for option in range(options):
-                        after = jump[levels[state], end, option]
-                        if after < 0:
-                            continue
-                        ahead, onward = state_of[end + 1, after], stay[after]
-                        leave = share - onward
-                        piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                        c = so_far + own * piece + (own - weight[after]) * result[end, v]
-                        a = right + leave * accuracy[at, end]
-                        stays = inside and option_exit[option]
+                last, back, right = share * span[v, start, end], result[end, v], share * accuracy[at + final, end]
+                ends = can_end[end] and least + last + own * back <= allowed[_cell(most_right + right, cells)] - less
+                for i in range(many if ends else 0):
+                    here = line[i]
+                    c, a = cost[here] + last + own * back, gained[here] + right
+                    if not (c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor):
+                        continue
+                    if chain[here, PARTS] < fewest or not _uses(chain[here, USED], required):
+                        continue
+                    if lane > 0 and chain[here, ASKED] == 0:
+                        continue
+                    if found == most_found:
+                        stop[FULL] = 1
+                        return found_cost, found_right, found_keys, found
+                    key = found_keys[found]
+                    _prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
+                    key[chain[here, PARTS]] = end + 1
+                    if exits_at >= 0:
+                        key[exits_at + chain[here, ASKED]] = end + 1
+                    key[width - 1] = lane
+                    if tied:
+                        bits[0] = tie[here] + share * tie_span[v, start, end] + share * tie_result[end, v]
+                        key[width - 2] = bits.view(np.int64)[0]
+                    found_cost[found], found_right[found] = c, a
+                    found += 1
+                    if ranked > 0:
+                        _insert(best_costs, c)
+                    elif keep == 1:
+                        k, most_cost = int(a * cells), c * (1 + 1e-12) + 1e-15
+                        while k >= 0 and allowed[k] > most_cost:
+                            allowed[k] = most_cost
+                            k -= 1
+                for option in range(options):
+                    after = jump[levels[state], end, option]
+                    if after < 0:
+                        continue
+                    ahead, onward = state_of[end + 1, after], stay[after]
+                    leave = share - onward
+                    piece = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
+                    right = leave * accuracy[at, end]
+                    stays = inside and option_exit[option]
+                    k, earliest = _cell(most_right + right, cells), least + piece + fewer * back
+                    may_stay = stays and earliest <= budget[ahead, v, k] - less
+                    if not may_stay and not earliest <= leaving[ahead, v, k] - less:
+                        continue
+                    for i in range(many):
+                        here = line[i]
+                        c, a, used = cost[here] + piece + fewer * back, gained[here] + right, chain[here, USED]
                         away = chain[here, PARTS] < most and c <= leaving[ahead, v, _cell(a, cells)] - less
-                        if not away and not (stays and c <= budget[ahead, v, _cell(a, cells)] - less):
+                        if not away and not (may_stay and c <= budget[ahead, v, _cell(a, cells)] - less):
                             continue
                         for step in range(nodes * ways):
                             w, way = step // ways, step % ways
                             total, reached, mask = c, a, used
                             if w == v:
-                                if not stays or way > 0:
+                                if not may_stay or way > 0:
                                     continue
                             else:
                                 if not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
@@ -332,24 +353,21 @@ def grow_labels(
                                 mask = used | (1 << group[w])
                             if not total <= budget[ahead, w, _cell(reached, cells)] - less or not total < np.inf:
                                 continue
-                            if count == size:
-                                if count >= room:
-                                    stop[0] = 2
-                                    return found_cost, found_right, found_keys, found
-                                cost, gained, tie = _longer(cost), _longer(gained), _longer(tie)
-                                chain = _longer_rows(chain)
-                                size = 2 * size
-                            cost[count], gained[count], row = total, reached, chain[count]
+                            if count == room:
+                                stop[FULL] = 1
+                                return found_cost, found_right, found_keys, found
+                            cost[count], gained[count] = total, reached
                             if tied:
-                                piece = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
-                                tie[count] = tie[here] + share * piece + leave * tie_result[end, v]
+                                time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
+                                tie[count] = tie[here] + share * time + leave * tie_result[end, v]
                                 tie[count] += onward * tie_send[way, end, v, w] if w != v else 0.0
-                            row[PARENT], row[NODE], row[BEGIN], row[USED], row[WAY] = here, w, end + 1, mask, way
-                            row[PARTS] = chain[here, PARTS] + (w != v)
-                            row[ASKED] = chain[here, ASKED] + option_exit[option]
-                            row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
+                            chain[count, PARENT], chain[count, NODE], chain[count, BEGIN] = here, w, end + 1
+                            chain[count, PARTS] = chain[here, PARTS] + (w != v)
+                            chain[count, ASKED] = chain[here, ASKED] + option_exit[option]
+                            chain[count, USED], chain[count, WAY], chain[count, ALIVE] = mask, way, 1
+                            chain[count, THRESHOLD] = option_threshold[option]
                             # The list is sorted by cost: only what stands before can dominate.
-                            other, before, better = heads[ahead, w], -1, 0
+                            other, before, better, level = heads[ahead, w], -1, 0, -1
                             while other >= 0 and cost[other] <= total:
                                 if chain[other, ALIVE] and _dominates(
                                     other, count, cost, gained, tie, chain, future[w], required, fewest, limited
@@ -363,22 +381,26 @@ def grow_labels(
                                         better += 1
                                         if better >= keep:
                                             break
+                                if level < 0 and cost[other] == total:
+                                    level = other
                                 before, other = other, chain[other, AFTER]
                             if better >= keep:
                                 continue
-                            row[AFTER] = other
+                            chain[count, AFTER] = other
                             if before < 0:
                                 heads[ahead, w] = count
                             else:
                                 chain[before, AFTER] = count
-                            other = heads[ahead, w] if keep == 1 else -1
+                            # It dominates none that costs less; what it does dominate leaves the list.
+                            before, other = count if level < 0 else -1, other if level < 0 else level
+                            if keep > 1:
+                                other = -1
                             while other >= 0:
-                                if (
-                                    other != count
-                                    and chain[other, ALIVE]
-                                    and _dominates(
-                                        count, other, cost, gained, tie, chain, future[w], required, fewest, limited
-                                    )
+                                following = chain[other, AFTER]
+                                if other == count:
+                                    before = count
+                                elif _dominates(
+                                    count, other, cost, gained, tie, chain, future[w], required, fewest, limited
                                 ):
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
@@ -387,7 +409,13 @@ def grow_labels(
                                         count, other, chain, most, exits_at, thresholds_at, codecs_at, width
                                     ):
                                         chain[other, ALIVE] = 0
-                                other = chain[other, AFTER]
+                                        if before >= 0:
+                                            chain[before, AFTER] = following
+                                    elif before >= 0:
+                                        before = other
+                                elif before >= 0:
+                                    before = other
+                                other = following
                             count += 1
         stop[1] = count
     stop[1] = count
@@ -441,17 +469,3 @@ def _insert(values: Floats, value: float) -> None:
         values[place] = values[place - 1]
         place -= 1
     values[place] = value
-
-
-@compiled
-def _longer(values: Floats) -> Floats:
-    made = np.empty(2 * values.shape[0])
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _longer_rows(values: Ints) -> Ints:
-    made = np.zeros((2 * values.shape[0], values.shape[1]), np.int64)
-    made[: values.shape[0]] = values
-    return made

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import kernels
+from tiercut.optimizer.keep_kernels import BUCKETS
 from tiercut.optimizer.keys import Layout, key_of
 from tiercut.optimizer.measures import measure
 from tiercut.optimizer.outcome import Outcome, Status
@@ -46,9 +47,11 @@ if TYPE_CHECKING:
 __all__ = ["solve"]
 
 _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
-_ROOM = 8_000_000  # labels of one threshold, about 0.6 GB; more end the work with what is proved so far
+_ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
+_FIRST_ROOM, _MORE = 1 << 16, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _FINITE = 1e300  # a cap that keeps out what cannot be
+_TINY = 100_000  # such steps below which the table of budgets costs more than labels do
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -114,7 +117,7 @@ class _Search:
         self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
         counts = self.front or self.by_accuracy or query.min_accuracy is not None
         room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
-        most = _CELLS if self.steps >= _SMALL else _FEW_CELLS
+        most = _CELLS if self.steps >= _TINY else _FEW_CELLS
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         cap = query.latency_cap if query.additive == "latency" else inf
         self.bounds = (cap, query.accuracy_floor)
@@ -126,7 +129,7 @@ class _Search:
         self.ceiling = self.reach[1]
         self.known = self._keeper()
         self.found = self._keeper()
-        self.labels = 0
+        self.labels, self.room = 0, _FIRST_ROOM
         self.reason = "stopped before the end"
         self.lock = Lock()
 
@@ -156,9 +159,15 @@ class _Search:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
+        rough = Keeper(BUCKETS + 1, self.layout.width) if self.front else known
+        rough.costs[:] = inf
         for root in np.flatnonzero(space.linked[space.problem.source]):
-            task = (int(root), kernels.ALL, space.most, min(space.most, 2))
-            known.enumerate(task, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
+            task = (int(root), kernels.ALL, space.most, min(space.most, 2), self.front)
+            rough.enumerate(task, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
+
+        if self.front:
+            there = np.isfinite(rough.costs)
+            merge(known, rough.costs[there], rough.accuracies[there], rough.keys[there], True, False)
 
     def _borrow(self, simple: Space) -> None:
         """Answer the same question with exits at cuts, one threshold and no codecs, and price the plans here."""
@@ -184,10 +193,10 @@ class _Search:
             lanes.put(lane)
         small = self.steps < _SMALL
         count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
-        stops = [np.zeros(2, np.int64) for _ in range(count)]
+        stops = [np.zeros(3, np.int64) for _ in range(count)]
         if count == 1 and options.time_limit_s is None and small:
             self._work(lanes, stops[0])
-            return bool(stops[0][0] == 0)
+            return not stops[0][0] and not stops[0][label_kernels.FULL]
         for stop in stops:
             stop[0] = options.time_limit_s == 0  # no time at all: what is known at the beginning is the answer
         with ThreadPoolExecutor(count) as pool:
@@ -195,15 +204,16 @@ class _Search:
             finished = watch(running, stops, options, lambda: (self.labels, 0))
         for each in running:
             each.result()
-        if any(stop[0] == 2 for stop in stops):
+        full = any(stop[label_kernels.FULL] for stop in stops)
+        if full:
             self.reason = f"out of room for labels ({_ROOM:,} for one threshold)"
-        return finished and all(stop[0] == 0 for stop in stops)
+        return finished and not full
 
     def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
         shape = (len(self.states.begins), len(self.space.group), self.cells + 1)
         budget, leaving = np.empty(shape), np.empty(shape)
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
-        while not stop[0]:
+        while not stop[0] and not stop[label_kernels.FULL]:
             try:
                 lane = lanes.get_nowait()
             except Empty:
@@ -235,10 +245,19 @@ class _Search:
         exits = (space.option_exit, space.option_threshold)
         tables = (costs.first, stay, weight, accuracies, *self.pieces, *self.ties, *exits)
         keep = 1 if self.front else self.top
-        limits = (budget, leaving, allowed, *self.bounds, keep, cap, best, _ROOM, stop)
+        limits = (budget, leaving, allowed, *self.bounds, keep, cap)
         where = (lane, space.problem.source, *rules, *places)
-        rights: NDArray[np.float64]
-        found, rights, keys, count = grow(*where, *tables, *walk, *nodes, self.future, *limits)
+        before = best.copy()
+        while True:
+            room = self.room
+            last = (*limits, best, room, stop)
+            rights: NDArray[np.float64]
+            found, rights, keys, count = grow(*where, *tables, *walk, *nodes, self.future, *last)
+            if not stop[label_kernels.FULL] or room == _ROOM:
+                break
+            # Once more from the beginning, with more room.
+            stop[label_kernels.FULL], best[:] = 0, before
+            self.room = min(_MORE * room, _ROOM)
         with self.lock:
             self.labels += int(stop[1])
             merge(self.found, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)

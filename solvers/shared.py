@@ -31,6 +31,7 @@ ROOM = 1024
 """Points of a frontier for which there is room to begin with."""
 
 _POLL_S = 0.1
+_SORTED = 4000  # plans beyond which frontiers are merged by sorting
 
 
 @dataclass(slots=True)
@@ -83,8 +84,24 @@ class Keeper:
 
 def merge(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints, front: bool, by_accuracy: bool) -> None:
     """Offer plans to a keeper; the order in which they come does not matter."""
+    if front and keeper.count + len(costs) > _SORTED:
+        _merge_sorted(keeper, costs, accuracies, keys)
+        return
     made = keep_kernels.offer_all(costs, accuracies, keys, front, by_accuracy, *keeper.arrays, keeper.count)
     keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
+
+
+def _merge_sorted(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints) -> None:
+    """Merge long frontiers at once: one by one, each plan would move all that cost more."""
+    count = keeper.count
+    costs = np.concatenate([keeper.costs[:count], costs])
+    accuracies = np.concatenate([keeper.accuracies[:count], accuracies])
+    keys = np.concatenate([keeper.keys[:count], keys])
+    columns = (*keys.T[::-1], keys[:, -2], -accuracies, costs)  # the last decides first: the order of equal plans
+    order = np.lexsort(columns)
+    rights = accuracies[order]
+    best = order[np.concatenate([[True], rights[1:] > np.maximum.accumulate(rights)[:-1]])]
+    keeper.costs, keeper.accuracies, keeper.keys, keeper.count = costs[best], accuracies[best], keys[best], len(best)
 
 
 def cores() -> int:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,22 +47,30 @@ def _answer(
     return answer, row | {"status": answer.outcome.status, "work": answer.outcome.scored}
 
 
-def _scorers(blocks: int, nodes: int, thresholds: int, python: int) -> list[Row]:
-    """Score the same triplets three ways; each way's time for one triplet."""
+def _scorers(blocks: int, nodes: int, thresholds: int, numpy: int, python: int) -> list[Row]:
+    """Score triplets four ways, all of them or as many as a peer can be given; each way's time for one triplet."""
     instance = instances.chain(blocks, nodes, thresholds)
     problem = tiercut.problem(*instances.load(instance))
-    answer, row = _answer(instance, Query(min_accuracy=0.5), "exhaustive", repeat=9)
-    rows = [row | {"ns_each": row["seconds"] / row["work"] * 1e9, "best": answer.best.latency_s}]
-    for name, run in (
-        ("numpy", lambda: peers.numpy_best(problem, 0.5)),
-        ("python", lambda: peers.python_best(problem, 0.5, python)),
-    ):
-        began = time.perf_counter()
-        best, scored = run()
-        seconds = time.perf_counter() - began
-        rows.append(
-            {"solver": name, "seconds": seconds, "work": scored, "ns_each": seconds / scored * 1e9, "best": best}
-        )
+    answer, row = _answer(instance, Query(min_accuracy=0.5), "exhaustive", repeat=5)
+    rows = [row | {"ns_each": row["seconds"] / row["work"] * 1e9}]
+    many, few = peers.draw(problem, numpy // thresholds), peers.draw(problem, python // thresholds)
+    # Given all there are, NumPy must find the same best plan.
+    whole = sum(len(cuts) for cuts, _ in many) * thresholds == answer.space.decisions
+    calls = {
+        "numpy": (peers.numpy_best, many, answer.best.latency_s if whole else None),
+        "python, the formula": (peers.formula_best, few, peers.numpy_best(problem, few, 0.5)),
+        "python, sums looked up": (peers.tuned_best, few, peers.numpy_best(problem, few, 0.5)),
+    }
+    for name, (run, given, best) in calls.items():
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            found = run(problem, given, 0.5)
+            times.append(time.perf_counter() - began)
+        scored = thresholds * sum(len(cuts) for cuts, _ in given)
+        ns_each = median(times) / scored * 1e9
+        row = {"solver": name, "seconds": median(times), "work": scored, "ns_each": ns_each}
+        rows.append(row if best is None else row | {"same": isclose(found, best, rel_tol=1e-9)})
     return [each | {"ratio": each["ns_each"] / rows[0]["ns_each"]} for each in rows]
 
 
@@ -158,8 +167,12 @@ def _process(repeat: int) -> list[Row]:
 _SMALL = {"blocks": 6, "nodes": 3, "thresholds": 2}
 
 CASES = (
-    Case("scorers", "the same triplets, scored three ways", _scorers,
-         {"blocks": 24, "nodes": 4, "thresholds": 20, "python": 300_000}, _SMALL | {"python": 50}),
+    Case("scorers-24x4x20", "triplets scored four ways", _scorers,
+         {"blocks": 24, "nodes": 4, "thresholds": 20, "numpy": 10_000_000, "python": 200_000},
+         _SMALL | {"numpy": 10**6, "python": 10**6}),
+    Case("scorers-91x4x20", "triplets scored four ways", _scorers,
+         {"blocks": 91, "nodes": 4, "thresholds": 20, "numpy": 4_000_000, "python": 200_000},
+         _SMALL | {"numpy": 50, "python": 50}),
     Case("frontier-91x4x20", "one frontier, by labels and by scoring everything", _against,
          {"blocks": 91, "nodes": 4, "thresholds": 20}, _SMALL),
     Case("frontier-100x6x20", "a frontier by labels", _labels, {"blocks": 100, "nodes": 6, "thresholds": 20}, _SMALL),

@@ -1,8 +1,14 @@
-"""The same triplets scored by people's usual means: a vectorised NumPy scorer, and plain Python."""
+"""Triplets scored by people's usual means: vectorised NumPy, and plain Python, as it is written down and tuned.
+
+Each peer gets the same triplets of cuts, nodes and threshold, all there are or some drawn at random, and returns the
+least latency of those whose accuracy is at least a floor.
+"""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from math import comb, perm
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,39 +18,42 @@ if TYPE_CHECKING:
 
     from tiercut import Problem
 
-__all__ = ["numpy_best", "python_best"]
+    Ints = NDArray[np.int64]
+    Pairs = list[tuple[Ints, Ints]]
+
+__all__ = ["draw", "formula_best", "numpy_best", "tuned_best"]
 
 
-def numpy_best(problem: Problem, floor: float) -> tuple[float, int]:
-    """Return the least latency of all triplets whose accuracy is at least `floor`, and how many triplets were scored.
-
-    One array operation for each term of the formula, over all placements and thresholds of one length at once.
-    """
+def draw(problem: Problem, most: int, seed: int = 0) -> Pairs:
+    """Return cuts and nodes, for each number of partitions K x parts of both: all, or about `most` drawn uniformly."""
+    rng = np.random.default_rng(seed)
     blocks, nodes = problem.block_count, problem.node_count
-    stay, accuracy = problem.stay, problem.accuracy
-    best, scored = np.inf, 0
-    for parts in range(1, nodes + 1):
-        cuts = np.array(list(itertools.combinations(range(1, blocks + 1), parts)))
-        places = np.array(list(itertools.permutations(range(nodes), parts)))
-        cut = np.repeat(cuts, len(places), axis=0)
-        place = np.tile(places, (len(cuts), 1))
-        latency, right = _columns(problem, cut, place, stay, accuracy)
-        scored += latency.size
-        fits = right >= floor
-        if fits.any():
-            best = min(best, float(latency[fits].min()))
-    return best, scored
+    counts = [comb(blocks, parts) * perm(nodes, parts) for parts in range(1, nodes + 1)]
+    drawn = []
+    for parts, count in enumerate(counts, 1):
+        if sum(counts) <= most:
+            cuts = np.array(list(itertools.combinations(range(1, blocks + 1), parts)))
+            places = np.array(list(itertools.permutations(range(nodes), parts)))
+            drawn.append((np.repeat(cuts, len(places), axis=0), np.tile(places, (len(cuts), 1))))
+            continue
+        rows = round(most * count / sum(counts))
+        cut = np.sort(rng.random((rows, blocks)).argpartition(parts - 1, axis=1)[:, :parts] + 1, axis=1)
+        drawn.append((cut, rng.random((rows, nodes)).argsort(axis=1)[:, :parts]))
+    return drawn
 
 
-def _columns(
-    problem: Problem,
-    cut: NDArray[np.int64],
-    place: NDArray[np.int64],
-    stay: NDArray[np.float64],
-    accuracy: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def numpy_best(problem: Problem, drawn: Pairs, floor: float) -> float:
+    """One array operation for each term of the formula, over placements and thresholds of one length at once."""
+    best = np.inf
+    for cut, place in drawn:
+        latency, right = _columns(problem, cut, place)
+        best = min(best, float(latency[right >= floor].min(initial=np.inf)))
+    return best
+
+
+def _columns(problem: Problem, cut: Ints, place: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return latency and accuracy of K decisions at T thresholds, K x T."""
-    parts = cut.shape[1]
+    parts, stay, accuracy = cut.shape[1], problem.stay, problem.accuracy
     latency = np.repeat(problem.transfer_s[0, problem.source, place[:, 0]][:, None], len(stay), axis=1)
     right = np.zeros_like(latency)
     reach = np.ones_like(latency)
@@ -61,29 +70,55 @@ def _columns(
     return latency, right
 
 
-def python_best(problem: Problem, floor: float, most: int) -> tuple[float, int]:
-    """Return the same from the first `most` triplets alone, in plain Python, and how many were scored."""
+def _rows(drawn: Pairs) -> Iterator[tuple[list[int], list[int]]]:
+    for cuts, places in drawn:
+        yield from zip(cuts.tolist(), places.tolist(), strict=True)
+
+
+def formula_best(problem: Problem, drawn: Pairs, floor: float) -> float:
+    """Plain Python as the formula is written down: seconds and exit rates of a partition are sums over its blocks."""
+    each = np.arange(problem.block_count)
+    block = problem.bare_s[:, each, each].tolist()
+    branch = (problem.span_s[:, each, each] - problem.bare_s[:, each, each]).tolist()
+    exit_rate, accuracy = (-np.diff(problem.stay, axis=1)).tolist(), problem.accuracy.tolist()
+    transfer, result, source = problem.transfer_s.tolist(), problem.result_s.tolist(), problem.source
+    best = float("inf")
+    for cuts, places in _rows(drawn):
+        for rates in exit_rate:
+            latency, right, stay, first = transfer[0][source][places[0]], 0.0, 1.0, 0
+            for k, (last, node) in enumerate(zip(cuts, places, strict=True)):
+                end = k == len(cuts) - 1
+                leave = stay if end else sum(rates[first:last])
+                latency += stay * (branch[node][last - 1] + sum(block[node][first:last]))
+                latency += leave * result[last - 1][node]
+                right += leave * accuracy[last - 1]
+                stay -= leave
+                if not end:
+                    latency += stay * transfer[last][node][places[k + 1]]
+                first = last
+            if right >= floor and latency < best:
+                best = latency
+    return best
+
+
+def tuned_best(problem: Problem, drawn: Pairs, floor: float) -> float:
+    """Plain Python with the sums of all partitions looked up, as nobody writes it at first."""
     stay, accuracy = problem.stay.tolist(), problem.accuracy.tolist()
     span, transfer, result = problem.span_s.tolist(), problem.transfer_s.tolist(), problem.result_s.tolist()
-    best, scored = float("inf"), 0
-    blocks, nodes = problem.block_count, problem.node_count
-    for parts in range(nodes, 0, -1):
-        for cuts in itertools.combinations(range(1, blocks + 1), parts):
-            for places in itertools.permutations(range(nodes), parts):
-                for lane in stay:
-                    latency, right, reach, begin = transfer[0][problem.source][places[0]], 0.0, 1.0, 0
-                    for k in range(parts):
-                        v, end = places[k], cuts[k] - 1
-                        onward = lane[cuts[k]] if k < parts - 1 else 0.0
-                        leave = reach - onward
-                        latency += reach * span[v][begin][end] + leave * result[end][v]
-                        right += leave * accuracy[end]
-                        if k < parts - 1:
-                            latency += onward * transfer[cuts[k]][v][places[k + 1]]
-                        begin, reach = cuts[k], onward
-                    scored += 1
-                    if right >= floor and latency < best:
-                        best = latency
-                    if scored == most:
-                        return best, scored
-    return best, scored
+    best = float("inf")
+    for cuts, places in _rows(drawn):
+        parts = len(cuts)
+        for lane in stay:
+            latency, right, reach, begin = transfer[0][problem.source][places[0]], 0.0, 1.0, 0
+            for k in range(parts):
+                v, end = places[k], cuts[k] - 1
+                onward = lane[cuts[k]] if k < parts - 1 else 0.0
+                leave = reach - onward
+                latency += reach * span[v][begin][end] + leave * result[end][v]
+                right += leave * accuracy[end]
+                if k < parts - 1:
+                    latency += onward * transfer[cuts[k]][v][places[k + 1]]
+                begin, reach = cuts[k], onward
+            if right >= floor and latency < best:
+                best = latency
+    return best

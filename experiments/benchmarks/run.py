@@ -1,6 +1,7 @@
 """Run the benchmarks and write results.md: ``python experiments/benchmarks/run.py [NAME ...] [--smoke]``.
 
-Each case runs in a process of its own, so that its peak memory can be read; ratios are between rows of one case.
+Each case runs in a process of its own, so that its peak memory can be read; ratios are between rows of one case. Cases
+that are named take the place of what results.json has of them, and the others stay.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import platform
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +29,21 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="cases to run; default: all")
     parser.add_argument("--smoke", action="store_true", help="the smallest sizes, to see that everything runs")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--output", type=Path, default=HERE / "results.md")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of results.json and results.md")
     given = parser.parse_args()
     chosen = [case for case in CASES if not given.names or case.name in given.names]
     if given.one:
         print(json.dumps(run(chosen[0], smoke=given.smoke)))
         return
-    results = [apart(case, smoke=given.smoke) for case in chosen]
-    text = report(results)
-    print(text)
-    if not given.smoke:
-        given.output.write_text(text, encoding="utf-8")
+    store = given.output / "results.json"
+    kept = json.loads(store.read_text(encoding="utf-8")) if store.exists() and not given.smoke else {}
+    for case in chosen:
+        kept[case.name] = apart(case, smoke=given.smoke)
+        results = [kept[each.name] for each in CASES if each.name in kept]
+        if not given.smoke:  # after each case, so that what was measured stays whatever happens to the next
+            store.write_text(json.dumps({each["name"]: each for each in results}, indent=1) + "\n", encoding="utf-8")
+            (given.output / "results.md").write_text(report(results), encoding="utf-8")
+    print(report(results))
 
 
 def run(case: Case, *, smoke: bool) -> dict[str, Any]:
@@ -48,7 +54,8 @@ def run(case: Case, *, smoke: bool) -> dict[str, Any]:
     rows = case.run(**(case.smoke if smoke else case.full))
     unit = 1024 if sys.platform != "darwin" else 1
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit
-    return {"name": case.name, "about": case.about, "rows": rows, "memory_mb": grown / 1e6}
+    when = {"date": time.strftime("%Y-%m-%d"), "load": round(os.getloadavg()[0], 1)}
+    return {"name": case.name, "about": case.about, "rows": rows, "memory_mb": round(grown / 1e6), **when}
 
 
 def apart(case: Case, *, smoke: bool) -> dict[str, Any]:
@@ -65,11 +72,12 @@ def report(results: list[dict[str, Any]]) -> str:
 
     packages = ", ".join(f"{name} {version(name)}" for name in ("tiercut", "numba", "numpy", "ortools"))
     lines = [
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}; "
-        f"load {os.getloadavg()[0]:.1f} at the end. Command: `python experiments/benchmarks/run.py`.",
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {packages}. "
+        "Command: `python experiments/benchmarks/run.py`, some cases again by name. "
+        "The load is that of the machine at the end of the case: above 2, other work took part of the cores.",
         "",
-        "| case | by | decisions | seconds | ratio | work | status | plans | memory grown |",
-        "| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
+        "| case | by | decisions | seconds | ratio | work | status | plans | memory grown | load |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     lines += [_line(result, row) for result in results for row in result["rows"]]
     return "\n".join(lines) + "\n"
@@ -82,7 +90,7 @@ def _line(result: dict[str, Any], row: dict[str, Any]) -> str:
     work = f"{row['work']:,}" if row.get("work") else ""
     cells = (
         *(result["name"], row["solver"], decisions, f"{row['seconds']:.4g}", ratio, work),
-        *(row.get("status", ""), str(row.get("plans", "")), f"{result['memory_mb']:.0f} MB"),
+        *(row.get("status", ""), str(row.get("plans", "")), f"{result['memory_mb']:.0f} MB", f"{result['load']:.1f}"),
     )
     return "| " + " | ".join(cells) + " |"
 

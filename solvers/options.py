@@ -26,9 +26,12 @@ class Options:
         Seconds after which to stop with the best so far; None: no limit.
     progress
         Told how far the work has come, about ten times a second, once it takes long.
+    presolve
+        Whether cp-sat lets OR-tools simplify its models first (see `tiercut.solvers.cp_search`).
     """
 
     workers: int | None = None
     seed: int = 0
     time_limit_s: float | None = None
     progress: Progress | None = None
+    presolve: bool = False

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.made import both, grown_problem, problem_of, profile_data, topology_data
+from support.proof import assert_same
 from support.random_questions import holds, priced, random_question
 
 from tiercut.errors import QuestionError
@@ -38,37 +39,20 @@ CHUNKS, PER_CHUNK = 8, 60
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_it_answers_as_trying_everything_does(chunk: int) -> None:
+    """With OR-tools' presolve every fourth time, which else finds now and then that a model with solutions has none."""
     asked = 0
     for seed in range(chunk * PER_CHUNK, (chunk + 1) * PER_CHUNK):
         question = random_question(seed)
         if question is None:
             continue
         space, query = question
-        wanted, got = find("exhaustive").solve(space, query, Options()), SOLVER.solve(space, query, Options())
+        wanted = find("exhaustive").solve(space, query, Options())
+        got = SOLVER.solve(space, query, Options(presolve=seed % 4 == 3))
         assert got.status == wanted.status, (seed, query)
         assert_same(priced(space, got, query), priced(space, wanted, query), query, seed)
         assert all(holds(space, query, decision) for decision in got.decisions), (seed, query)
         asked += 1
     assert asked > PER_CHUNK // 3
-
-
-def assert_same(got: list[tuple[float, float]], wanted: list[tuple[float, float]], query: Query, seed: int) -> None:
-    if query.kind == "frontier":
-        for one, other in ((got, wanted), (wanted, got)):
-            assert all(any(covers(each, point) for each in one) for point in other), (seed, query, got, wanted)
-        return
-    place = 1 if query.objective == "accuracy" else 0
-    assert len(got) == len(wanted), (seed, query)
-    for one, other in zip(got, wanted, strict=True):
-        assert near(one[place], other[place]), (seed, query, got, wanted)
-
-
-def covers(point: tuple[float, float], other: tuple[float, float]) -> bool:
-    return (point[0] <= other[0] or near(point[0], other[0])) and point[1] >= other[1] - 3e-12
-
-
-def near(one: float, other: float) -> bool:
-    return isclose(one, other, rel_tol=1e-11, abs_tol=1e-11)
 
 
 # A model of the size that counts

@@ -1,8 +1,9 @@
 """Hold every exact solver to the others on random problems: ``python experiments/proof/run.py [--problems N]``.
 
 Each seed is a problem with random questions, answered by labels, by trying everything, by a second scorer in plain
-Python that reads the files and not the tables, and, every tenth, by cp-sat without presolve and with it; the code stands
-in ``tests/support/proof.py``. What was done is kept in results.json after every hundred problems, and goes on from there.
+Python that reads the files and not the tables, and, every tenth, by cp-sat without presolve and with it; the code
+stands in ``tests/support/proof.py``. What was done is kept in results.json after every hundred problems, and goes on
+from there.
 """
 
 from __future__ import annotations

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["solve"]
 
 _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
+_MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
 _FIRST_ROOM, _MORE = 1 << 16, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
@@ -117,7 +118,7 @@ class _Search:
         self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
         counts = self.front or self.by_accuracy or query.min_accuracy is not None
         room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
-        most = _CELLS if self.steps >= _TINY else _FEW_CELLS
+        most = _MANY_CELLS if space.per_exit else _CELLS if self.steps >= _TINY else _FEW_CELLS
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         cap = query.latency_cap if query.additive == "latency" else inf
         self.bounds = (cap, query.accuracy_floor)

@@ -9,7 +9,7 @@ import numpy as np
 
 import tiercut
 
-__all__ = ["chain", "crowd", "load", "loose", "spans"]
+__all__ = ["chain", "crowd", "joined", "load", "loose", "spans"]
 
 Instance = tuple[dict[str, Any], dict[str, Any]]
 
@@ -36,6 +36,29 @@ def chain(blocks: int, nodes: int, thresholds: int, *, seed: int = 0, link_cost:
     machines = [{"name": f"n{v}", "slowdown": float(slowdown[v])} for v in range(nodes)]
     profile = _profile(rng, blocks, thresholds, {"reference": _times(rng, blocks)})
     return _topology(rng, machines, link_cost), profile
+
+
+def joined(blocks: int, nodes: int, *, seed: int = 0) -> Instance:
+    """Return a network without early exits on nodes that are all linked, with memory, power and prices.
+
+    Each node is twice as quick as the one before; what a bound takes from the last of them, slower ones must do.
+    """
+    rng = np.random.default_rng(seed)
+    machines = [
+        {"name": f"n{v}", "slowdown": 20 / 2**v, "power": "10 W", "price": "1 $/h", "memory": "1 GB"}
+        for v in range(nodes)
+    ]
+    names = [machine["name"] for machine in machines]
+    links = []
+    for a, b in itertools.combinations(names, 2):
+        bandwidth, latency = int(rng.integers(1, 30)), int(rng.integers(1, 20))
+        links.append({"between": [a, b], "bandwidth": f"{bandwidth} MB/s", "latency": f"{latency} ms"})
+    profile = _profile(rng, blocks, 1, {"reference": _times(rng, blocks, 5.0)})
+    del profile["exits"]
+    profile["accuracy"] = 0.9
+    for block in profile["blocks"]:
+        block["parameter_bytes"] = int(rng.integers(1, 100)) * 10_000
+    return _document(machines, links), profile
 
 
 def loose(blocks: int, nodes: int, thresholds: int, *, seed: int = 0) -> Instance:

@@ -76,8 +76,8 @@ def report(results: list[dict[str, Any]]) -> str:
         "Command: `python experiments/benchmarks/run.py`, some cases again by name. "
         "The load is that of the machine at the end of the case: above 2, other work took part of the cores.",
         "",
-        "| case | by | decisions | seconds | ratio | work | status | plans | memory grown | load |",
-        "| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+        "| case | by | decisions | seconds | CPU s | ratio | work | status | plans | memory grown | load |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     lines += [_line(result, row) for result in results for row in result["rows"]]
     return "\n".join(lines) + "\n"
@@ -87,9 +87,10 @@ def _line(result: dict[str, Any], row: dict[str, Any]) -> str:
     decisions = f"{row['decisions']:.3g}" if "decisions" in row else ""
     ratio = f"{row['ratio']:.3g}" if "ratio" in row else ""
     ratio = f"hypervolume {row['hypervolume']:.4f}" if "hypervolume" in row else ratio
+    cpu = f"{row['cpu']:.3g}" if "cpu" in row else ""
     work = f"{row['work']:,}" if row.get("work") else ""
     cells = (
-        *(result["name"], row["solver"], decisions, f"{row['seconds']:.4g}", ratio, work),
+        *(result["name"], row["solver"], decisions, f"{row['seconds']:.4g}", cpu, ratio, work),
         *(row.get("status", ""), str(row.get("plans", "")), f"{result['memory_mb']:.0f} MB", f"{result['load']:.1f}"),
     )
     return "| " + " | ".join(cells) + " |"

@@ -29,11 +29,12 @@ TENTH, CHUNK = 10, 100
 def main() -> None:
     """Check problems until there are as many as are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--problems", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="seed to begin with; another needs another --output")
+    parser.add_argument("--problems", type=int, default=10_000, help="seed before which to end")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
     given = parser.parse_args()
     warnings.simplefilter("ignore", TiercutWarning)
-    state = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {"seeds": 0}
+    state = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else {"seeds": given.first}
     while state["seeds"] < given.problems:
         began, counts = time.perf_counter(), Counter(state.get("counts", {}))
         last = min(state["seeds"] + CHUNK, given.problems)

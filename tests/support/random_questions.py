@@ -130,7 +130,7 @@ def value_of(space: Space, decision: Decision, name: str, place: str | None) -> 
     value = evaluate_tables(
         space.problem, decision, bound_measure(space.problem, Bound(name, place, at_most=0.0), 10.0)
     )
-    return value / price(space.problem, decision).latency_s if name == "share" else value
+    return value / (price(space.problem, decision).latency_s or 1.0) if name == "share" else value
 
 
 def holds(space: Space, query: Query, decision: Decision) -> bool:

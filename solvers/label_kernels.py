@@ -288,7 +288,7 @@ def grow_labels(
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
             for end in range(start, blocks):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                last, back, right = share * span[v, start, end], result[end, v], share * accuracy[at + final, end]
+                last, back, right = own * span[v, start, end], result[end, v], share * accuracy[at + final, end]
                 ends = can_end[end] and least + last + own * back <= allowed[_cell(most_right + right, cells)] - less
                 for i in range(many if ends else 0):
                     here = line[i]
@@ -327,7 +327,7 @@ def grow_labels(
                     ahead, onward = state_of[end + 1, after], stay[after]
                     leave = share - onward
                     piece = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
-                    right = leave * accuracy[at, end]
+                    right, fewer = leave * accuracy[at, end], own - weight[after]
                     stays = inside and option_exit[option]
                     k, earliest = _cell(most_right + right, cells), least + piece + fewer * back
                     may_stay = stays and earliest <= budget[ahead, v, k] - less

@@ -208,7 +208,7 @@ class _Search:
         full = any(stop[label_kernels.FULL] for stop in stops)
         if full:
             self.reason = f"out of room for labels ({_ROOM:,} for one threshold)"
-        return finished and not full
+        return finished and not full and not any(stop[0] for stop in stops)
 
     def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
         shape = (len(self.states.begins), len(self.space.group), self.cells + 1)

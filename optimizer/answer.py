@@ -73,9 +73,13 @@ class Answer:
         return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
 
     def values(self, names: Sequence[str] | None = None) -> Floats:
-        """Return K x D: what the K plans come to in measures, in inner units; by default in `measures`."""
+        """Return K x D: what the K plans come to in measures, in inner units; by default in `measures`.
+
+        Plans that were chosen by replay have what the samples make of them.
+        """
         named = self.measures if names is None else names
-        return values_of(self.space.problem, self.plans, named, self.query.rate_fps)
+        problem = self.space.problem if self.lived is None else self.lived.problem
+        return values_of(problem, self.plans, named, self.query.rate_fps)
 
     def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume | None:
         """Return how much a frontier covers; None where it is empty.

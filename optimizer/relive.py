@@ -15,6 +15,7 @@ from tiercut.optimizer.replay import Replay, replay_decisions
 
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Decision, Plan
+    from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Bound, Query
     from tiercut.optimizer.recorded import Recorded
     from tiercut.optimizer.space import Space
@@ -34,6 +35,8 @@ class Relived:
 
     Parameters
     ----------
+    problem
+        The tables, by which the recorded samples say who leaves where.
     plans
         In order, each with what the samples make of it and what the model says.
     modelled
@@ -46,6 +49,7 @@ class Relived:
         Where there are candidates but no plans: what comes nearest to the bounds.
     """
 
+    problem: Problem
     plans: tuple[Replay, ...]
     modelled: tuple[Replay, ...]
     candidates: int
@@ -114,7 +118,8 @@ def relive(
     judge = _Judge(space, query, recorded)
     kept = [each for each in replays if judge.misses(each) == 0]
     message = "" if kept or not replays or proved else judge.nearest(replays)
-    return Relived(tuple(judge.chosen(kept)), tuple(replays[: len(own)]), proved or len(replays), bool(proved), message)
+    chosen, modelled = tuple(judge.chosen(kept)), tuple(replays[: len(own)])
+    return Relived(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message)
 
 
 def candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:

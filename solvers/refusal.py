@@ -76,7 +76,8 @@ class _Search:
 
     def __init__(self, whole: Space, query: Query, solver: registry.Solver) -> None:
         self.whole = whole
-        self.query = replace(query, kind="solve", objective="latency", min_accuracy=None, max_latency_s=None, bounds=())
+        free: dict[str, Any] = {"min_accuracy": None, "max_latency_s": None, "bounds": ()}
+        self.query = replace(query, kind="solve", objective="latency", over=(), **free)
         self.solver = solver
         self.space = narrow(whole, query)
         self.limits = list(_limits(query))

@@ -26,6 +26,7 @@ from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.frontier import frontier_plans, values_of
 from tiercut.optimizer.hypervolume import hypervolume
 from tiercut.optimizer.plots import over_plot, save_answer_plot
+from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.query_file import load_query
 from tiercut.optimizer.space import Space
@@ -320,5 +321,13 @@ def test_replayed_frontiers_compare_what_the_samples_make_of_plans() -> None:
     assert values[:, 0].tolist() == [plan.latency_s for plan in answer]
     assert values[:, 2].tolist() == [plan.accuracy for plan in answer]
     assert moocore.is_nondominated(values, maximise=[False, False, True]).all()
+    seen = tiercut.problem(*RECORDED, estimator="replay")
+    assert values[:, 1].tolist() == [evaluate(seen, plan.decision, "out:phone") for plan in answer]
     model = tiercut.frontier(*RECORDED, over=["latency", "out:phone", "accuracy"])
     assert set(answer.plans) != set(model.plans)
+
+
+def test_where_no_plan_keeps_the_bounds_the_nearest_value_is_named() -> None:
+    answer = tiercut.frontier(*RECORDED, over=["latency", "out:phone"], min_accuracy=1.0)
+    assert not answer.plans
+    assert answer.message.startswith("no plan reaches an accuracy of 1; the best that can be had is ")

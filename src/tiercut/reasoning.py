@@ -13,7 +13,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.asked import Asked, make_query
 from tiercut.optimizer.build import rebuild_problem
 from tiercut.optimizer.easing import easings
-from tiercut.optimizer.grammar import TAILS, split_name
+from tiercut.optimizer.grammar import PIECES_WHOLE, TAILS, split_name
 from tiercut.optimizer.idle import without_idle_ends
 from tiercut.optimizer.local_measures import is_link, place_of
 from tiercut.optimizer.parameters import KINDS, Parameter, kinks, link_slope, parameters_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["why"]
 
 _SAME = 1e-12
-_TOPS = (2, 8, 32, 128)
+_TOPS = (2, 8, 32, 128, 512, 2048, 8192)
 
 
 def why(
@@ -154,8 +154,7 @@ class _Study:
     def runner_up(self) -> Plan | None:
         """Return the next best plan that is another one for some sample."""
         own = substance(self.best)
-        rules = self.query.include or self.query.use_all_tiers or self.query.fewest_partitions
-        spaces = [self.space] if rules else list(without_idle_ends(self.space))
+        spaces = [self.space] if self._idle_ends_count() else list(without_idle_ends(self.space))
         for top in _TOPS:
             rankings = [self._plans(space, top) for space in spaces]
             others = (plan for plans in rankings for plan in plans if substance(plan) != own)
@@ -163,6 +162,15 @@ class _Study:
             if best is not None or all(len(plans) < top for plans in rankings):
                 return best
         return None
+
+    def _idle_ends_count(self) -> bool:
+        """Return whether a plan may need a stage that nobody reaches, or somebody does get to what is taken for one."""
+        query = self.query
+        rules = query.include or query.use_all_tiers or query.fewest_partitions
+        measures = (query.objective, *(bound.measure for bound in query.bounds))
+        whole = any(split_name(name)[0] in PIECES_WHOLE for name in measures)
+        # Whether anybody is left is told by the rates of the full configuration, which samples need not follow.
+        return bool(rules) or whole or self.space.estimator != "marginal"
 
     def _plans(self, space: Space, top: int) -> list[Plan]:
         found = self.solve(self.problem, replace(self.query, kind="rank", top=top), space)

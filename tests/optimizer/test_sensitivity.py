@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import inf, isclose
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tiercut.optimizer.build import build_problem, rebuild_problem
 from tiercut.optimizer.parameters import KINDS, Parameter, parameters_of
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Bound, Query
-from tiercut.optimizer.reasons import Sweep, Why, label
+from tiercut.optimizer.reasons import Sweep, Why, label, substance
 from tiercut.optimizer.sensitivity import Line, Segment, clip, lower_envelope, settle
 from tiercut.profiling.profile import Profile
 from tiercut.solvers.options import Options
@@ -292,6 +293,19 @@ def test_plans_that_go_on_where_nobody_is_left_are_no_runner_up() -> None:
     why = tiercut.why(Topology.from_data(topology_data(nodes, [both("a", "b", 1.0, 1.0)])), profile)
     assert [str(plan) for plan in tiercut.rank("mobile", "resnet20-digits32", top=2)][1] == "watch 1 → phone 2"
     assert (str(why.plan), str(why.runner_up), why.margin) == ("a 1", "a 1-2", 1.0)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"estimator": "replay"}, {"include": ("micro",)}, {"bounds": ("blocks:global>=1",)}],
+    ids=["samples", "a rule", "a measure"],
+)
+def test_the_runner_up_is_the_next_of_a_long_ranking_where_idle_stages_count_or_are_not_idle(asked: Any) -> None:
+    """Samples go on where rates say that nobody does, and rules and measures may want what nobody reaches."""
+    case = ("iot", "resnet20-digits32")
+    ranking = tiercut.rank(*case, min_accuracy=0.97, top=300, **asked)
+    wanted = next(plan for plan in ranking if substance(plan) != substance(ranking.best))
+    assert tiercut.why(*case, min_accuracy=0.97, kinds=(), **asked).runner_up == wanted
 
 
 # Against trying everything

@@ -19,7 +19,7 @@ from tiercut.errors import InputError, QuestionError, unknown_name
 if TYPE_CHECKING:
     from tiercut.profiling.profile import Profile
 
-__all__ = ["SampleSplit", "Samples", "load_samples", "samples_of", "save_samples"]
+__all__ = ["SampleSplit", "Samples", "check_split", "load_samples", "samples_of", "save_samples"]
 
 SampleSplit = Literal["profile", "test"]
 
@@ -138,6 +138,18 @@ def _parsed(data: bytes, source: str) -> Samples:
         raise InputError(source, str(error)) from None
 
 
+def check_split(split: str) -> None:
+    """Refuse what is no split of samples.
+
+    Raises
+    ------
+    QuestionError
+        If there is none of that name.
+    """
+    if split not in _KEYS:
+        raise QuestionError(unknown_name("split of samples", split, _KEYS))
+
+
 def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
     """Return the samples that were recorded for a profile, from the file that it names.
 
@@ -156,8 +168,7 @@ def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
         If the file cannot be read, or is not the one that the profile was made with: its hash is another, or its
         tables have other branches or samples.
     """
-    if split not in _KEYS:
-        raise QuestionError(unknown_name("split of samples", split, _KEYS))
+    check_split(split)
     key, remedy = _KEYS[split]
     name = getattr(profile, key)
     if name is None:

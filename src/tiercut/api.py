@@ -22,7 +22,7 @@ from tiercut.optimizer.query_file import QueryFile, load_query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.profile import Profile
-from tiercut.profiling.samples import Samples, SampleSplit, samples_of
+from tiercut.profiling.samples import Samples, SampleSplit, check_split, samples_of
 from tiercut.solvers import registry
 from tiercut.solvers.options import Options
 from tiercut.solvers.refusal import why_none
@@ -109,7 +109,7 @@ def ask(
     evaluate
         ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them.
     split
-        Which samples.
+        Which samples replay them.
 
     Returns
     -------
@@ -130,6 +130,9 @@ def ask(
     _check(space, query)
     if evaluate not in ("model", "replay"):
         raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
+    check_split(split)
+    if split != "profile" and evaluate == "model":
+        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
     found, why = registry.choose(space, query) if solver == "auto" else (registry.find(solver), "")

@@ -118,6 +118,13 @@ def test_an_unknown_evaluation_is_refused() -> None:
         tiercut.solve(*CASE, evaluate="replays")  # type: ignore[arg-type]
 
 
+def test_a_split_that_is_unknown_or_would_not_be_looked_at_is_refused() -> None:
+    with pytest.raises(QuestionError, match="there is no split of samples 'tests'; did you mean 'test'"):
+        tiercut.solve(*CASE, split="tests")  # type: ignore[arg-type]
+    with pytest.raises(QuestionError, match="split 'test' says which samples replay the plans; evaluate 'replay' asks"):
+        tiercut.solve(*CASE, split="test")
+
+
 def test_the_picture_holds_both_figures_of_both_sets_of_plans(front: tiercut.Answer) -> None:
     assert front.lived is not None
     data = lived_plans(front.lived)

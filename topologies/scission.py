@@ -138,7 +138,7 @@ def pipeline_text(
     used = [(tier, machine) for tier, machine in machines if tier != tiers[0] or machine == source]
     pairs = [(a, b) for tier, a in used for other, b in used if tiers.index(tier) < tiers.index(other)]
     if missing := [pair for pair in pairs if pair not in network]:
-        raise InputError(origin, _missing(missing, network))
+        raise InputError(origin, [*_missing(missing, network), *_strangers([each for _, each in machines], network)])
     nodes = [f"  - {{name: {quoted(each)}, tier: {tier}, device: {quoted(each)}}}" for tier, each in used]
     links = [
         f"  - {{from: {quoted(a)}, to: {quoted(b)}, bandwidth: {network[a, b].mbps:.15g} Mb/s, "
@@ -168,3 +168,13 @@ def _missing(pairs: Sequence[Pair], network: Mapping[Pair, Row]) -> list[Fault]:
     if len(pairs) > 12:
         faults.append(Fault(f"... and {len(pairs) - 12} more"))
     return faults
+
+
+def _strangers(machines: Sequence[str], network: Mapping[Pair, Row]) -> list[Fault]:
+    """Return what may be why pairs are missing: rows that name machines otherwise than their files do."""
+    unknown = [each for each in dict.fromkeys(name for pair in network for name in pair) if each not in machines]
+    if not unknown:
+        return []
+    told = ", ".join(map(repr, unknown[:6])) + (", ..." if len(unknown) > 6 else "")
+    known = ", ".join(map(repr, machines))
+    return [Fault(f"its rows name {told}; the machines are {known}, each the NAME of a file TIER-NAME.dat")]

@@ -283,6 +283,7 @@ def test_a_folder_without_files_is_refused(call: Call, tmp_path: Path) -> None:
 
 
 CSV = {
+    "device-pi,edge-box,10,8\n": "its rows name 'device-pi', 'edge-box'; the machines are 'pi', 'box', 'big', each",
     "a,b,c,d\n": "wired.csv:1: expected the columns source,destination,ping(ms),bandwidth(mbps), got a,b,c,d",
     "pi,box,10,8\nbox,big,20,80\n": "there is no row from 'pi' to 'big', every machine needs one to each farther tier",
     "pi,box,10,8\nbig,pi,30,8\nbox,big,20,80\n": "from 'pi' to 'big'; there is one for the other way, but",

@@ -17,7 +17,7 @@ app = typer.Typer(help="Turn benchmarks that other tools made into profiles and 
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds <tier>-<name>.dat, one for each machine.")]
 Network = Annotated[
-    Path, typer.Argument(metavar="NETWORK.csv", help="source,destination,ping(ms),bandwidth(mbps), by names of files.")
+    Path, typer.Argument(metavar="NETWORK.csv", help="source,destination,ping(ms),bandwidth(mbps), by these names.")
 ]
 Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write the files.")]
 Size = Annotated[str, typer.Option("--input", metavar="SIZE", help="Size of the input, which the files do not hold.")]

@@ -53,7 +53,23 @@ def test_the_table_names_every_block_and_marks_where_less_than_the_input_is_sent
     assert [row[0] for row in rows if row and row[0].isdecimal()] == [str(number) for number in range(1, 15)]
     marked = [line for line in out.splitlines() if " * " in line and "than the input" not in line]
     assert marked
+    assert "* less than the input leaves this block" in out
     assert all("kB" not in line.split("*")[0] or float(line.split("kB")[0].split()[-1]) < 12.288 for line in marked)
+
+
+def test_a_network_of_one_block_is_not_called_blocks_and_explains_no_mark_that_is_not_there(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made_alone.py").write_text(
+        "import keras\n\ndef net():\n    x = keras.Input((8,))\n    return keras.Model(x, keras.layers.Dense(64)(x))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = call("made_alone:net")
+    lines = [line.strip() for line in out.splitlines()]
+    assert status == 0
+    assert lines[0].endswith(": 1 block (rule all), 2 layers")
+    assert lines[1] == "input 32 B, parameters 2.304 kB, 1.02 k floating-point operations"
+    assert "less than the input" not in out
 
 
 @pytest.mark.parametrize(

@@ -69,15 +69,16 @@ def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Ta
     from tiercut.profiling.graph import tensor_bytes
 
     input_bytes = tensor_bytes(found[0].input)
+    smaller = [each.output_bytes < input_bytes for each in found[:-1]] + [False]
     parameters, flops = sum(each.parameter_bytes for each in found), sum(each.flops for each in found)
     table = Table(
-        title=f"{loaded.title}: {len(found)} blocks (rule {rule.value}), {len(loaded.model.layers)} layers, input "
-        f"{units.format_bytes(input_bytes)}, parameters {units.format_bytes(parameters)}, "
-        f"{_operations(flops)} floating-point operations",
+        title=f"{loaded.title}: {_counted(len(found), 'block')} (rule {rule.value}), "
+        f"{_counted(len(loaded.model.layers), 'layer')}\ninput {units.format_bytes(input_bytes)}, "
+        f"parameters {units.format_bytes(parameters)}, {_operations(flops)} floating-point operations",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
-        caption="* less than the input leaves this block",
+        caption="* less than the input leaves this block" if any(smaller) else None,
         caption_justify="left",
     )
     for name, side in (("#", "right"), ("ends after", "left"), ("layers", "left"), ("output", "right"),
@@ -89,12 +90,16 @@ def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Ta
             Text(block.name),
             _places(block),
             units.format_bytes(block.output_bytes),
-            "*" if block.output_bytes < input_bytes and number < len(found) else "",
+            "*" if smaller[number - 1] else "",
             units.format_bytes(block.parameter_bytes) if block.parameter_bytes else "-",
             _operations(block.flops) if block.flops else "-",
             f"{block.flops / flops:.1%}" if block.flops else "-",
         )
     return table
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _places(block: Block) -> str:

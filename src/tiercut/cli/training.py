@@ -84,7 +84,10 @@ def train(
         ),
     ] = None,
     policy: Annotated[
-        str | None, typer.Option("--precision", metavar="mixed_float16|mixed_bfloat16", rich_help_panel=_HOW)
+        str | None,
+        typer.Option(
+            "--precision", metavar="POLICY", help="Of Keras: mixed_float16 or mixed_bfloat16.", rich_help_panel=_HOW
+        ),
     ] = None,
     backend: Annotated[
         str | None, typer.Option(metavar="tensorflow|jax|torch", help="What Keras runs on.", rich_help_panel=_HOW)

@@ -119,8 +119,9 @@ def _amount(value: float, name: str) -> str:
 
 
 def stages_table(plan: Plan) -> Table:
-    """Return a row for each partition of a plan."""
-    table = table_of("its stages; seconds are those of a sample that gets there")
+    """Return a row for each partition of a plan; the title tells the seconds before the first."""
+    carried = f"the input takes {units.format_seconds(plan.input_s)} to {plan.placement[0]}; " if plan.input_s else ""
+    table = table_of(f"its stages; {carried}seconds are those of a sample that gets there")
     for name, side in (("node", "left"), ("blocks", "right"), ("reach", "right"), ("leave", "right")):
         table.add_column(name, justify=side)  # type: ignore[arg-type]
     for name in ("compute", "result", "send", "payload"):

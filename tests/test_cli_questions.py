@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.made import both, exits_data, profile_data, topology_data
 
+from tiercut import units
 from tiercut.cli import main
 
 NODES = [
@@ -324,3 +325,12 @@ def test_schema_of_a_query(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     schema = json.loads(capsys.readouterr().out)
     assert schema["properties"]["rate"]["anyOf"][0]["examples"] == ["30 fps"]
     assert "bounds" in schema["properties"]
+
+
+def test_the_stages_of_the_best_plan_say_how_long_the_input_takes_to_the_first(call: Any) -> None:
+    status, out, _ = call("solve", "--exclude", "pi", "--json")
+    best = json.loads(out)["plans"][0]
+    assert (status, best["input_s"] > 0) == (0, True)
+    told = f"the input takes {units.format_seconds(best['input_s'])} to {best['placement'][0]};"
+    assert told in " ".join(call("solve", "--exclude", "pi")[1].split())
+    assert "the input takes" not in call("solve", "--keep-first", "1")[1]

@@ -58,7 +58,8 @@ def _headline(topology: Topology) -> str:
     )
     packets = f" in packets of {units.format_bytes(topology.mtu)}" if topology.forwarding == "cut-through" else ""
     tiers = ", one node of each tier at most" if topology.one_partition_per == "tier" else ""
-    return f"{topology.name}: samples begin at {topology.source}, {ends}, {topology.forwarding}{packets}{tiers}"
+    carried = "store and forward" if topology.forwarding == "store" else topology.forwarding
+    return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}"
 
 
 def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -83,7 +83,7 @@ def draw_lived(data: LivedPlans, above: Axes, below: Axes) -> None:
     below.scatter(data.kept[:, 0], data.kept[:, 1] - data.promised[:, 1], s=14, color=COLOURS[1], zorder=3, **style)
     below.scatter(chosen[:, 0], chosen[:, 1] - data.expected[:, 1], s=22, color=COLOURS[0], zorder=4, **style)
     above.set_ylabel("accuracy (%)")
-    above.legend(loc="lower right", fontsize=8, framealpha=0.9)
+    above.legend(loc="best", fontsize=8, framealpha=0.9)
     below.set_ylabel("replay less\nmodel (points)", fontsize=8)
     below.set_xlabel("latency (ms)")
     below.xaxis.set_major_formatter("{x:g}")
@@ -105,5 +105,5 @@ def save_lived_plot(answer: Answer, path: str | os.PathLike[str]) -> None:
     for rank, each in enumerate(lived.plans, 1):
         seconds = [units.format_seconds(plan.latency_s) for plan in (each.lived, each.model)]
         rights = [f"{plan.accuracy or 0.0:.2%}" for plan in (each.lived, each.model)]
-        rows.append([str(rank), *seconds, *rights, each.lived.thresholds_shown, str(each.lived)])
+        rows.append([str(rank), *seconds, *rights, each.lived.thresholds_shown, each.lived.shown])
     save_figure(figure, path, title=title, rows=rows)

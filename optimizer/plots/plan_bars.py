@@ -85,10 +85,12 @@ def plan_bars(plans: Sequence[Plan], tiers: Mapping[str, str], captions: Sequenc
     tiers
         Tier of each node, in the order of the topology.
     captions
-        One for each plan; by default rank, latency and the plan itself.
+        One for each plan; by default rank, latency and the plan, stages that no sample reaches in brackets.
     """
     if captions is None:
-        captions = [f"{rank}.  {units.format_seconds(each.latency_s)}   {each}" for rank, each in enumerate(plans, 1)]
+        captions = [
+            f"{rank}.  {units.format_seconds(each.latency_s)}   {each.shown}" for rank, each in enumerate(plans, 1)
+        ]
     return PlanBars(tuple(captions), tuple(_segments(plan) for plan in plans), _colours(tiers))
 
 

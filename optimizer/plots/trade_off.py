@@ -233,5 +233,5 @@ def _rows(answer: Answer) -> list[list[str]]:
         right = "-" if plan.accuracy is None else f"{plan.accuracy:.2%}"
         lane = "-" if plan.threshold is None else f"{plan.threshold:g}"
         sent = units.format_bytes(plan.bytes_sent)
-        rows.append([str(rank), units.format_seconds(plan.latency_s), *named, right, lane, sent, str(plan)])
+        rows.append([str(rank), units.format_seconds(plan.latency_s), *named, right, lane, sent, plan.shown])
     return rows

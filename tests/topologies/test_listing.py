@@ -22,7 +22,7 @@ def row(of: str, listing: str) -> list[str]:
 
 def test_mobile_is_listed_with_nodes_links_routes_and_times() -> None:
     listing = shown(load_topology("mobile"))
-    assert listing.startswith("mobile: samples begin at watch, results go to watch, store")
+    assert listing.startswith("mobile: samples begin at watch, results go to watch, store and forward\n")
     assert row("phone   phone", listing) == ["phone", "phone", "reference", "device", "x", "10"]
     assert row("phone ↔ base", listing) == ["phone", "↔", "base", "10", "Mb/s", "40", "ms"]
     assert "watch → phone → base → cloud     96 ms       500 kb/s    2.618 s" in listing

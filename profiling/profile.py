@@ -175,6 +175,11 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
         return self.model_copy(update={"exits": exits})
 
     @property
+    def is_separate(self) -> bool:
+        """Whether it is what `with_separate_accuracies` returned."""
+        return self.exits is not None and self.exits.accuracy is self.exits.accuracy_separate
+
+    @property
     def name(self) -> str:
         """The model with its dataset, such as ``ResNet20/CIFAR10``."""
         return f"{self.model}/{self.dataset}" if self.dataset else self.model

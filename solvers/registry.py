@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.space import Space
     from tiercut.solvers.options import Options
 
-__all__ = ["FEATURES", "SOLVERS", "Solver", "choose", "find", "needs"]
+__all__ = ["FEATURES", "SOLVERS", "Solver", "choose", "find", "in_time", "needs"]
 
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
@@ -180,4 +180,12 @@ def choose(space: Space, query: Query) -> tuple[Solver, str]:
             return solver, f"exact, and {space.decisions:,} decisions are few enough to score them all"
         if solver.name == "cp-sat":
             return solver, "exact, with any bound"
-    return able[-1], "the space is too large for the exact solvers"
+    last = able[-1]
+    if last.exact:
+        return last, f"nothing else answers it, and {space.decisions:,} decisions to score may take long"
+    return last, "the space is too large for the exact solvers"
+
+
+def in_time(space: Space, query: Query) -> bool:
+    """Return whether what ``auto`` takes for a question need not score more decisions than it would by choice."""
+    return choose(space, query)[0].name != "exhaustive" or space.decisions <= _MOST_ENUMERATED

@@ -73,6 +73,11 @@ def problem(
     tables = build_problem(_topology(topology), profile)
     if estimator == "marginal":
         return tables
+    if samples is None and profile.is_separate:
+        raise QuestionError(
+            f"the estimator '{estimator}' takes accuracies from samples of the network that was trained as one; "
+            "accuracies 'separate' go with the marginal estimator"
+        )
     return with_estimator(tables, estimator, samples_of(profile) if samples is None else samples)
 
 
@@ -173,6 +178,8 @@ def _relived(
     guided = not (space.per_exit or query.many) and space.estimator == "marginal"
     guided = guided and solver in ("auto", "labels", "exhaustive")
     guide = replace(space, problem=with_estimator(space.problem, "conditional", samples)) if guided else space
+    if solver == "auto" and not registry.in_time(guide, query):
+        guide = space
 
     def asked(query: Query) -> Sequence[Decision]:
         found = registry.choose(guide, query)[0] if solver == "auto" else registry.find(solver)

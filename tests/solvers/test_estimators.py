@@ -19,10 +19,10 @@ from tiercut.optimizer.frontier import front_of
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.problem import Problem
-from tiercut.optimizer.query import Query
+from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.options import Options
-from tiercut.solvers.registry import find, needs
+from tiercut.solvers.registry import choose, find, in_time, needs
 
 FEW = 1500
 CASES = 60
@@ -170,6 +170,29 @@ def test_solvers_without_an_estimator_name_those_that_have_it() -> None:
         tiercut.solve(*case, thresholds="per-exit", estimator="conditional")
     with pytest.raises(QuestionError, match="there is no estimator 'margin'"):
         tiercut.solve(*case, estimator="margin")  # type: ignore[arg-type]
+
+
+def test_accuracies_of_branches_trained_alone_do_not_go_with_samples_of_the_whole_network() -> None:
+    profile = tiercut.load_profile("resnet20-digits32")
+    assert profile.exits is not None
+    exits = profile.exits.model_copy(update={"accuracy_separate": [0.5] * profile.block_count})
+    alone = profile.model_copy(update={"exits": exits}).with_separate_accuracies()
+    for estimator in ("conditional", "replay"):
+        with pytest.raises(QuestionError, match="accuracies 'separate' go with the marginal estimator"):
+            tiercut.solve("iot", alone, estimator=estimator)  # type: ignore[arg-type]
+    assert tiercut.solve("iot", alone).best.accuracy == pytest.approx(0.5)
+
+
+def test_what_only_enumeration_answers_is_said_where_decisions_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, bounds = ("iot", "resnet20-digits32"), (Bound("bytes", at_most=13e3),)
+    monkeypatch.setattr("tiercut.solvers.registry._MOST_ENUMERATED", 1000)
+    seen = make_space(tiercut.problem(*case, estimator="conditional"))
+    bounded = Query(bounds=bounds)
+    solver, why = choose(seen, bounded)
+    assert (solver.name, why) == ("exhaustive", "nothing else answers it, and 170,000 decisions to score may take long")
+    assert not in_time(seen, bounded)
+    assert in_time(seen, Query())
+    assert in_time(make_space(tiercut.problem(*case)), bounded)
 
 
 def test_without_early_exits_every_estimator_says_the_same_and_every_solver_answers() -> None:

@@ -9,15 +9,16 @@ from pydantic import Field
 
 from tiercut import documents
 from tiercut.documents import Document
-from tiercut.errors import QuestionError
+from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.optimizer.answer import FORMAT
+from tiercut.optimizer.estimators import ESTIMATORS
 from tiercut.optimizer.pricing import decide
 
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer.problem import Estimator, Problem
 
-__all__ = ["load_decision", "load_exits_of"]
+__all__ = ["load_decision", "load_estimator", "load_exits_of"]
 
 SIZE_LIMIT = 256 << 20
 
@@ -59,6 +60,22 @@ def load_exits_of(path: str | os.PathLike[str], rank: int = 1) -> tuple[int, ...
         If it has no plan of that rank.
     """
     return tuple(_plan(path, rank).exits)
+
+
+def load_estimator(path: str | os.PathLike[str]) -> Estimator:
+    """Return the estimator by which the plans of an answer file are priced.
+
+    Raises
+    ------
+    InputError
+        If the file is no answer, or names an estimator that there is none of.
+    """
+    answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
+    named = answer.problem.get("estimator", "marginal")
+    known = next((each for each in ESTIMATORS if each == named), None)
+    if known is None:
+        raise InputError(os.fspath(path), f"problem: {unknown_name('estimator', str(named), ESTIMATORS)}")
+    return known
 
 
 def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1) -> Decision:

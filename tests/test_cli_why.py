@@ -14,10 +14,10 @@ from tiercut.cli import main
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Explain as the shell does; return status, standard output and standard error."""
+    """Explain, or run another command, as the shell does; return status, standard output and standard error."""
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", "explain", "mobile", "resnet20-digits32", *arguments])
+    def run(*arguments: str, command: str = "explain") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tiercut", command, "mobile", "resnet20-digits32", *arguments])
         try:
             main()
         except SystemExit as stop:
@@ -98,3 +98,18 @@ def test_exits_of_a_question_are_a_rule(call: Any) -> None:
     status, out, _ = call("--exits", "final")
     assert status == 0
     assert "1-10" in out.splitlines()[0]
+
+
+def test_a_plan_of_an_answer_is_explained_by_the_estimator_that_priced_it(call: Any, tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    for estimator in ("conditional", "replay"):
+        question = ("--estimator", estimator, "--min-accuracy", "0.95", "--partitions", "2", "--json")
+        status, out, _ = call(*question, command="solve")
+        assert status == 0
+        path.write_text(out)
+        (plan,), again = json.loads(out)["plans"], json.loads(call(str(path), "--json")[1])["plan"]
+        assert (again["latency_s"], again["accuracy"]) == (plan["latency_s"], plan["accuracy"])
+    path.write_text(out.replace('"replay"', '"repaly"'))
+    status, _, err = call(str(path))
+    assert status == 2
+    assert "there is no estimator 'repaly'; did you mean 'replay'" in err

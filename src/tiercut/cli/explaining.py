@@ -1,6 +1,6 @@
 """``tiercut explain``: the latency of a plan as a sum, and why it is the best."""
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,6 @@ from tiercut.errors import QuestionError
 if TYPE_CHECKING:
     from tiercut.optimizer.explain import Explanation
     from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.problem import Estimator
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.reasons import Why
     from tiercut.profiling.profile import Profile
@@ -140,14 +139,15 @@ def explain(
         input_bytes=input_bytes,
         result_bytes=result_bytes,
     )
-    reasons, estimator = None, "marginal"
+    reasons = None
     if mine:
-        priced = own.priced(*loaded)
+        by = own.estimator
+        priced = own.priced(*loaded, by)
     else:
         asked = asking.question("solve", file, flags | _of_question(exits, thresholds))
         priced, reasons = _best(loaded, asked, factor if why else None)
-        estimator = asked.estimator
-    explanation = explained(problem(*loaded, estimator=cast("Estimator", estimator)), priced.decision)
+        by = asked.estimator
+    explanation = explained(problem(*loaded, estimator=by), priced.decision)
     _present(explanation, reasons, json=json, every=all_changes)
     if plot is not None:
         from tiercut.optimizer.plots import save_waterfall, save_why_plot

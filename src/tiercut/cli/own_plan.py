@@ -11,6 +11,7 @@ from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.problem import Estimator
     from tiercut.profiling.profile import Profile
     from tiercut.topologies.schema import Topology
 
@@ -58,16 +59,22 @@ class Own(NamedTuple):
         if self.partition is None and any(each is not None for each in details):
             raise QuestionError(_BELONG)
 
-    def priced(self, topology: Topology, profile: Profile) -> Plan:
-        """Return the price of the plan."""
-        from tiercut.api import plan
+    @property
+    def estimator(self) -> Estimator:
+        """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
+        from tiercut.optimizer.answer_file import load_estimator
+
+        return "marginal" if self.file is None else load_estimator(self.file)
+
+    def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
+        """Return the price of the plan, by an estimator where it comes from a file."""
+        from tiercut.api import plan, problem
         from tiercut.optimizer.answer_file import load_decision
-        from tiercut.optimizer.build import build_problem
         from tiercut.optimizer.pricing import price
 
         if self.file is not None:
-            problem = build_problem(topology, profile)
-            return price(problem, load_decision(problem, self.file, self.rank))
+            tables = problem(topology, profile, estimator=estimator)
+            return price(tables, load_decision(tables, self.file, self.rank))
         return plan(
             topology,
             profile,

@@ -64,7 +64,7 @@ class BoundEntry(Document):
     """A bound on a measure: of the whole plan, on a node or tier, or on what one sends to another."""
 
     measure: str = Field(
-        description="latency, bytes, energy, cost, compute, share, utilisation, blocks, memory, link or out",
+        description="latency, p99, bytes, energy, cost, compute, share, utilisation, blocks, memory, link or out",
         json_schema_extra={"enum": list(KINDS)},
     )
     place: str | None = Field(

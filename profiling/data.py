@@ -191,8 +191,10 @@ def split(
     Raises
     ------
     QuestionError
-        If the labels are not 0, 1, 2, ..., or a split comes out empty or of one class.
+        If there are no samples, the labels are not 0, 1, 2, ..., or a split comes out empty or of one class.
     """
+    if not len(labels):
+        raise QuestionError(f"the data set '{name}' holds no samples")
     if np.issubdtype(images.dtype, np.floating) and not np.all(np.isfinite(images)):
         raise QuestionError(f"the data set '{name}' has values that are no finite numbers")
     rng = np.random.default_rng(seed)

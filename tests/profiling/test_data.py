@@ -244,6 +244,12 @@ def test_labels_that_cannot_be_split_are_refused(labels: np.ndarray, what: str) 
         split("it", _noise(40, 2, 2, 3), labels, seed=0)
 
 
+def test_a_data_set_without_samples_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "none.npz", images=np.zeros((0, 4, 4, 1), np.uint8), labels=np.zeros(0, int))
+    with pytest.raises(QuestionError, match="the data set 'none' holds no samples"):
+        load_dataset(str(tmp_path / "none.npz"))
+
+
 def test_values_that_are_no_numbers_are_refused() -> None:
     images = _noise(40, 2, 2, 3) / 255
     images[3, 0, 0, 0] = np.nan

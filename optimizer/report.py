@@ -120,8 +120,8 @@ def _amount(value: float, name: str) -> str:
 
 def stages_table(plan: Plan) -> Table:
     """Return a row for each partition of a plan; the title tells the seconds before the first."""
-    carried = f"the input takes {units.format_seconds(plan.input_s)} to {plan.placement[0]}; " if plan.input_s else ""
-    table = table_of(f"its stages; {carried}seconds are those of a sample that gets there")
+    before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
+    table = table_of(f"its stages, timed for a sample that gets there{before}")
     for name, side in (("node", "left"), ("blocks", "right"), ("reach", "right"), ("leave", "right")):
         table.add_column(name, justify=side)  # type: ignore[arg-type]
     for name in ("compute", "result", "send", "payload"):

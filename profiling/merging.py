@@ -111,10 +111,15 @@ def check_same_model(first: Profile, other: Profile, *, names: tuple[str, str]) 
 
 def difference(first: Profile, other: Profile) -> str | None:
     """Return what tells the models of two profiles apart, the first block that differs before all else; or None."""
-    for key in ("model", "batch", "input_bytes"):
+    for key, what in (
+        ("model", "the model is"),
+        ("batch", "the batch is"),
+        ("input_bytes", "the bytes of the input are"),
+    ):
         left, right = getattr(first, key), getattr(other, key)
         if left != right:
-            return f"the {key.replace('_', ' ')} is {left} there and {right} here"
+            told = [each if isinstance(each, str) else f"{each:,.15g}" for each in (left, right)]
+            return f"{what} {told[0]} there and {told[1]} here"
     for number, (left, right) in enumerate(zip(first.blocks, other.blocks, strict=False), 1):
         if (left.name, left.output_bytes) != (right.name, right.output_bytes):
             return f"block {number} differs first: there it is {_told(left)}, here {_told(right)}"

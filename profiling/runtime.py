@@ -87,6 +87,7 @@ def _start(backend: str, threads: int) -> int:
         return min(threads, cpu_count())
     import tensorflow as tf
 
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks in a process, which is the task
     tf.config.list_physical_devices()  # now, since TensorFlow grumbles where there is no GPU
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

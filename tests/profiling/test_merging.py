@@ -44,7 +44,7 @@ def test_the_same_device_may_stand_in_both_only_with_the_same_times() -> None:
     ("changes", "words"),
     [
         ({"model": "other"}, "the model is small there and other here"),
-        ({"input_bytes": 17.0}, "the input bytes is 16.0 there and 17.0 here"),
+        ({"input_bytes": 17.0}, "the bytes of the input are 16 there and 17 here"),
         ({"batch": 2}, "the batch is 1 there and 2 here"),
         (
             {"blocks": [{"name": "first", "output_bytes": 8.0}, {"name": "third", "output_bytes": 4.0}]},

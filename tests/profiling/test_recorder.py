@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -254,6 +255,15 @@ def test_a_process_that_is_killed_takes_only_its_model_with_it(tmp_path: Path, c
     assert "killed, most likely because memory ran out" in made.failed[0].error
     assert made.steps[1].recorded is not None
     assert load_profile(tmp_path / "three.json").devices["here"].threads
+
+
+def test_tensorflow_is_asked_not_to_warn_of_many_networks_in_one_process(keras: Any) -> None:
+    from tiercut.profiling.runtime import start_framework
+
+    logger = logging.getLogger("tensorflow")
+    logger.setLevel(logging.WARNING)
+    start_framework()
+    assert not logger.isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.slow

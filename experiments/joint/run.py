@@ -29,6 +29,9 @@ PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
 SWEEPS = [(name, estimator) for name in PROFILES for estimator in ("marginal", "conditional")]
 """What is asked of which network, and how its accuracy is estimated."""
 
+INCEPTION = Path(__file__).parent.parent / "scission" / "profiles" / "inceptionv3.json"
+"""InceptionV3 without exits, as the study of Scission recorded it."""
+
 THRESHOLDS = [place / 20 for place in range(1, 21)]
 
 DRAWN = 28
@@ -68,8 +71,11 @@ def cases(data: Path | None, plots: Path | None) -> None:
     asked = sweep()
     show("How often", common(asked))
     show("Where each saves most", "\n".join(line for name, rows in asked.items() for line in found(name, rows)))
-    if data:
-        show("InceptionV3", "\n".join(inception(data)))
+    timed = [
+        ("timed here", tiercut.load_profile(INCEPTION)),
+        *([("published", published_inception(data))] if data else []),
+    ]
+    show("InceptionV3", "\n".join(line for name, profile in timed for line in inception(name, profile)))
     if plots:
         drawn = [row for name, rows in asked.items() if name.startswith("clutter") for row in heats(rows, name)]
         draw_cases(drawn).savefig(plots / "cases.png", dpi=90)
@@ -168,17 +174,21 @@ def table(rows: dict[str, pd.DataFrame]) -> str:
     return "\n".join(lines)
 
 
-def inception(folder: Path) -> Iterator[str]:
-    """Yield a line for each topology: how often the destination moves InceptionV3, as Scission's authors timed it."""
+def published_inception(folder: Path) -> tiercut.Profile:
+    """Return InceptionV3 as Scission's authors timed it, their cloud with a GPU as the reference."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tiercut.TiercutWarning)  # of published times of 0
         profile = tiercut.load_profile(folder / "inception_v3.json")
-    rows = destinations(profile.model_copy(update={"reference": "cloud-gpu"}), conditions())
-    for topology, group in rows.groupby("topology", sort=False):
+    return profile.model_copy(update={"reference": "cloud-gpu"})
+
+
+def inception(name: str, profile: tiercut.Profile) -> Iterator[str]:
+    """Yield a line for each topology: how often the destination moves the quickest plan of InceptionV3."""
+    for topology, group in destinations(profile, conditions()).groupby("topology", sort=False):
         first = group[group["IV"]].iloc[0]
         moved, alike, count = group["IV"].sum(), group["same cuts"].sum(), len(group)
         yield (
-            f"- InceptionV3 on {topology}: the plan differs in {moved} of {count} conditions, in its placement alone "
+            f"- {name}, {topology}: the plan differs in {moved} of {count} conditions, in its placement alone "
             f"in {alike}; {first['condition']}: {first['plan']} becomes {first['other']}"
         )
 

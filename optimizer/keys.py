@@ -68,6 +68,8 @@ def key_of(space: Space, layout: Layout, decision: Decision) -> NDArray[np.int64
     key[1 : 1 + parts] = decision.partition
     key[1 + most : 1 + most + parts] = decision.placement
     if layout.exits_at >= 0:
+        end = next((at for at in (layout.thresholds_at, layout.codecs_at) if at >= 0), layout.width - 1)
+        key[layout.exits_at : min(end, layout.width - 2)] = end - layout.exits_at + 1  # as label kernels fill it
         key[layout.exits_at : layout.exits_at + len(decision.exits)] = decision.exits
     if layout.thresholds_at >= 0 and decision.thresholds:
         key[layout.thresholds_at : layout.thresholds_at + len(decision.thresholds)] = decision.thresholds

@@ -17,8 +17,10 @@ from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers.labels import _Search
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import find
+from tiercut.solvers.shared import decisions_of
 
 MOST = 20_000
 
@@ -112,6 +114,17 @@ def test_a_key_says_all_of_a_decision() -> None:
             outcome = find("exhaustive").solve(space, Query(kind="rank", top=50), Options())
             for decision in outcome.decisions:
                 assert decision_of(space, layout, key_of(space, layout, decision)) == decision
+
+
+def test_keys_of_plans_to_begin_with_are_those_that_the_search_writes() -> None:
+    """Else a plan that was known and is found again before time runs out would be ranked twice."""
+    for seed in range(12):
+        for space in spaces(random_case([7, seed], blocks=5, nodes=4)):
+            search = _Search(space, Query(kind="rank", top=9))
+            search.begin()
+            search.run(Options(workers=1))
+            decisions = decisions_of(space, search.layout, search.result(False))
+            assert len(set(decisions)) == len(decisions)
 
 
 def test_labels_out_of_time_give_what_they_have_and_say_that_it_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,19 @@ def test_without_removes_the_machine_and_exclude_only_its_work(call: Any) -> Non
     assert call("solve", "--exclude", "box", "--include", "edge")[0] == 3
 
 
+@pytest.mark.parametrize("command", ["solve", "frontier"])
+def test_how_many_plans_is_asked_of_rank_alone(call: Any, command: str) -> None:
+    status, out, err = call(command, "--top", "3")
+    assert (status, out) == (2, "")
+    assert "tiercut rank" in err
+
+
+def test_a_picture_of_an_unknown_format_is_refused_before_anything_is_solved(call: Any) -> None:
+    status, out, err = call("solve", "--plot", "it.gif")
+    assert (status, out) == (2, "")
+    assert "png, svg, pdf, html" in err
+
+
 def test_a_query_file_lies_below_the_flags(call: Any, tmp_path: Path) -> None:
     path = tmp_path / "query.yaml"
     path.write_text("format: tiercut.query/1\nonly: distributed\ntop: 2\nexclude: [cloud]\nlatency: {pi-box: 9 s}\n")

@@ -16,7 +16,7 @@ from tiercut.errors import QuestionError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["save_figure"]
+__all__ = ["check_ending", "save_figure"]
 
 _FORMATS = ("png", "svg", "pdf", "html")
 _MOST_PIXELS = 30_000
@@ -42,11 +42,7 @@ def save_figure(
     QuestionError
         If the ending is another one.
     """
-    ending = Path(path).suffix.lower().removeprefix(".")
-    if ending not in _FORMATS:
-        raise QuestionError(
-            f"cannot draw '{os.fspath(path)}': the ending says the format, one of {', '.join(_FORMATS)}"
-        )
+    ending = check_ending(path)
     if ending == "html":
         documents.write_text(path, _page(figure, title, rows))
         return
@@ -54,6 +50,16 @@ def save_figure(
     dpi = min(_DPI, _MOST_PIXELS / max(figure.get_size_inches()))
     figure.savefig(buffer, format=ending, dpi=dpi, metadata=_undated(ending))
     documents.write_whole(path, lambda stream: stream.write(buffer.getvalue()))
+
+
+def check_ending(path: str | os.PathLike[str]) -> str:
+    """Return the format that the ending of a file names; see `save_figure`."""
+    ending = Path(path).suffix.lower().removeprefix(".")
+    if ending not in _FORMATS:
+        raise QuestionError(
+            f"cannot draw '{os.fspath(path)}': the ending says the format, one of {', '.join(_FORMATS)}"
+        )
+    return ending
 
 
 def _undated(ending: str) -> dict[str, None]:

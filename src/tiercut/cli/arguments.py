@@ -48,7 +48,21 @@ ProfileFile = Annotated[
     str, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg, pdf or html by the ending.")]
+
+
+def _drawable(path: Path | None) -> Path | None:
+    """Refuse a picture of an unknown format before anything is solved."""
+    if path is not None:
+        from tiercut.figures import check_ending
+
+        check_ending(path)
+    return path
+
+
+Plot = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Draw it: png, svg, pdf or html by the ending.", callback=_drawable),
+]
 Source = Annotated[
     str | None, typer.Option(metavar="NODE", help="Where the input is born.", rich_help_panel=_CONDITIONS)
 ]

@@ -11,7 +11,7 @@ import typer
 from tiercut.cli import arguments as given
 from tiercut.cli import asking
 from tiercut.cli.console import console, note, progress
-from tiercut.errors import InfeasibleError
+from tiercut.errors import InfeasibleError, QuestionError
 
 if TYPE_CHECKING:
     from tiercut.optimizer.answer import Answer
@@ -99,6 +99,8 @@ def command(kind: "Kind") -> Callable[..., None]:
         from tiercut.api import ask as answer_to
         from tiercut.solvers.options import Options
 
+        if top is not None and kind != "rank":
+            raise QuestionError(f"--top is how many plans tiercut rank lists; tiercut {kind} has no use for it")
         file = asking.read_file(query)
         loaded = given.inputs(
             topology,

@@ -43,7 +43,11 @@ def test_a_classifier_of_convolution_and_pooling_is_copied_too(keras: Any) -> No
 
 def test_after_a_flattening_backbone_early_branches_pool_and_late_ones_read_the_vector(keras: Any) -> None:
     k = keras.layers
-    ending = (k.Flatten(name="flat"), k.Dense(5, activation="relu", name="dense"), k.Dense(3, activation="softmax"))
+    ending = (
+        k.Flatten(name="flat"),
+        k.Dense(5, activation="relu", name="dense"),
+        k.Dense(3, activation="softmax", name="last"),
+    )
     exits = attach_exits(_classifier(keras, *ending))
     assert [block.name for block in exits.blocks] == ["one", "two", "flat", "dense"]
     assert [_layers_of(exits.model, f"exit{number}_") for number in (1, 2, 3)] == [

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tiercut.errors import QuestionError
 from tiercut.profiling.recorder import Recorded, Wanted
 from tiercut.profiling.worker import FailedModelError, Worker
 
@@ -68,7 +67,7 @@ def record_models(
     Parameters
     ----------
     names
-        See `tiercut.profiling.models.load_model`.
+        What `tiercut.profiling.preflight.prepared` returns, which looks at all of them before the first is timed.
     output
         The folder of their profiles, or the profile of a single model.
     wanted
@@ -79,19 +78,9 @@ def record_models(
         Told what is being done, and the share of the whole that is done, 0..1.
     finished
         Told of each model when it is done with, and the seconds that the others will take, as far as one can tell.
-
-    Raises
-    ------
-    QuestionError
-        If no model is named, or several for one file.
     """
-    output = os.fspath(output)
-    if not names:
-        raise QuestionError("name at least one model")
-    if len(names) > 1 and output.endswith(".json"):
-        raise QuestionError(f"{len(names)} models cannot be written to one file; name a folder, not '{output}'")
     with Worker() as worker:
-        run = _Run(record or worker.record, output, wanted, len(names), progress, finished)
+        run = _Run(record or worker.record, os.fspath(output), wanted, len(names), progress, finished)
         return Campaign(tuple(run.step(place, name) for place, name in enumerate(names)))
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tiercut import documents
-from tiercut.errors import InputError, unknown_name
+from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.checks import profile_doubts
 from tiercut.profiling.profile import FORMAT, Profile
 
-__all__ = ["load_profile", "profile_text", "recorded", "save_profile"]
+__all__ = ["load_profile", "profile_path", "profile_text", "recorded", "save_profile"]
 
 SIZE_LIMIT = 128 << 20
 """Most bytes that a profile may have: 1000 blocks with spans on ten devices have about half of it."""
@@ -47,6 +47,28 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Write a profile, whole or not at all; keys without a value are left out."""
     documents.write_text(path, profile_text(profile))
+
+
+def profile_path(output: str | os.PathLike[str], stem: str) -> Path:
+    """Return where a profile is written: the ``.json`` file that was named, or one in the folder that was.
+
+    Parameters
+    ----------
+    output
+        The file, or the folder, which need not be there yet.
+    stem
+        What the file in it is called, without ``.json``.
+
+    Raises
+    ------
+    QuestionError
+        If a file of another kind was named.
+    """
+    given = Path(output)
+    path = given / f"{stem}.json" if given.is_dir() or not given.suffix else given
+    if path.suffix != ".json":
+        raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
+    return path
 
 
 def profile_text(profile: Profile) -> str:

@@ -9,20 +9,37 @@ import hashlib
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.backbones import BACKBONES
 from tiercut.profiling.graph import layer_graph
 from tiercut.profiling.nested import flatten
 
-__all__ = ["LoadedModel", "applications", "fingerprint", "folded", "load_model", "read_model"]
+__all__ = [
+    "BESIDES",
+    "LoadedModel",
+    "applications",
+    "check_file",
+    "fingerprint",
+    "folded",
+    "kind_of",
+    "load_model",
+    "no_such_function",
+    "no_such_module",
+    "read_model",
+    "working_directory_first",
+]
 
+BESIDES = "a model may also be a .keras file or module:function"
+"""What to say after the names that are known."""
+
+_HDF5 = (".h5", ".hdf5")
 _CONFIG = "config.json"
 _LARGEST_CONFIG = 256 << 20
 
@@ -76,15 +93,21 @@ def load_model(
     import keras
 
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
-    path = Path(name)
-    if path.suffix.lower() in (".h5", ".hdf5"):
-        raise InputError(name, "files in HDF5 can hold code that runs when they are read; save the model as .keras")
-    if path.suffix == ".keras" or path.exists():
-        return LoadedModel(path.stem, flatten(read_model(path, trust=trust), size=size))
-    if ":" in name:
+    kind = kind_of(name)
+    if kind == "file":
+        return LoadedModel(Path(name).stem, flatten(read_model(Path(name), trust=trust), size=size))
+    if kind == "function":
         return LoadedModel(name.rpartition(":")[2], flatten(_from_function(name), size=size))
     title, build = _by_name(name)
     return LoadedModel(title, flatten(_built(title, build, size, weights)))
+
+
+def kind_of(name: str) -> Literal["file", "function", "name"]:
+    """Return what a person means by a model's name; see `load_model`."""
+    path = Path(name)
+    if path.suffix.lower() in (".keras", *_HDF5) or path.is_file() or path.name != name:
+        return "file"
+    return "function" if ":" in name else "name"
 
 
 def folded(name: str) -> str:
@@ -109,8 +132,7 @@ def _by_name(name: str) -> tuple[str, Callable[..., Any]]:
         if folded(key) == folded(name):
             return key, _backbone(key)
     ours = [key for key in BACKBONES if key not in {folded(title) for title in known}]
-    message = unknown_name("model", name, [*known, *ours])
-    raise QuestionError(f"{message}; a model may also be a .keras file or module:function")
+    raise QuestionError(f"{unknown_name('model', name, [*known, *ours])}; {BESIDES}")
 
 
 def _backbone(key: str) -> Callable[..., Any]:
@@ -135,22 +157,37 @@ def _built(title: str, build: Callable[..., Any], size: Sequence[int] | None, we
 def _from_function(name: str) -> Any:
     module, _, attribute = name.rpartition(":")
     try:
-        with _working_directory_first():
+        with working_directory_first():
             found = import_module(module)
             build = getattr(found, attribute, None)
             if not callable(build):
                 known = [each for each, value in vars(found).items() if callable(value) and not each.startswith("_")]
-                raise QuestionError(unknown_name(f"function in '{module}'", attribute, known))
+                raise QuestionError(no_such_function(name, known))
             made = build()
     except QuestionError:
         raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise QuestionError(no_such_module(name)) from None
+        raise QuestionError(f"'{name}' gives no model: {_sentence(error)}") from error
     except Exception as error:  # the code is the user's own: whatever it raises is told as its error
         raise QuestionError(f"'{name}' gives no model: {type(error).__name__}: {_sentence(error)}") from error
     return made
 
 
+def no_such_module(name: str) -> str:
+    """Return a message for a ``module:function`` whose module is not there."""
+    return f"'{name}': there is no module '{name.rpartition(':')[0]}', neither installed nor in the working directory"
+
+
+def no_such_function(name: str, known: Iterable[str]) -> str:
+    """Return a message for a ``module:function`` whose module has other functions."""
+    return f"'{name}': {unknown_name('function', name.rpartition(':')[2], known)}"
+
+
 @contextmanager
-def _working_directory_first() -> Iterator[None]:
+def working_directory_first() -> Iterator[None]:
+    """Let modules in the working directory be found."""
     sys.path.insert(0, str(Path.cwd()))
     try:
         yield
@@ -168,11 +205,7 @@ def read_model(path: Path, *, trust: bool = False) -> Any:
     """
     import keras
 
-    config = _read_config(path)
-    code = next(_lambdas(config), None)
-    if code is not None and not trust:
-        raise InputError(str(path), f"layer '{code}' is a Lambda, which runs code from the file; if you trust whoever "
-                         "made it, say --trust-model")  # fmt: skip
+    check_file(path, trust=trust)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=not trust)
     except Exception as error:  # what Keras raises for a damaged file is of every kind
@@ -181,6 +214,24 @@ def read_model(path: Path, *, trust: bool = False) -> Any:
             f"Keras cannot load this model: {_sentence(error)}; a model with layers of your own can be named as "
             "module:function",
         ) from error
+
+
+def check_file(path: Path, *, trust: bool = False) -> None:
+    """Make sure of all that can be told of a ``.keras`` file without loading it.
+
+    Raises
+    ------
+    InputError
+        If it is cut short, of another kind, or holds what is not trusted.
+    """
+    if path.suffix.lower() in _HDF5:
+        raise InputError(
+            str(path), "files in HDF5 can hold code that runs when they are read; save the model as .keras"
+        )
+    code = next(_lambdas(_read_config(path)), None)
+    if code is not None and not trust:
+        raise InputError(str(path), f"layer '{code}' is a Lambda, which runs code from the file; if you trust whoever "
+                         "made it, say --trust-model")  # fmt: skip
 
 
 def _read_config(path: Path) -> Any:

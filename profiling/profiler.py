@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tiercut.errors import QuestionError
+from tiercut.documents import check_writable
 from tiercut.profiling.backbones import backbone
 from tiercut.profiling.data import Dataset, load_dataset
 from tiercut.profiling.device import Statistic, device_record, time_exits
 from tiercut.profiling.exit_files import load_exits
 from tiercut.profiling.exits import ExitModel, attach_exits
-from tiercut.profiling.files import save_profile
+from tiercut.profiling.files import profile_path, save_profile
 from tiercut.profiling.machine import Watch, describe_machine
 from tiercut.profiling.profile import FORMAT, Profile
 from tiercut.profiling.recording import exits_record, model_record, record_samples
@@ -96,10 +96,13 @@ def profile_backbone(
     ------
     QuestionError
         If a name is unknown, a number out of range, or TensorFlow or scikit-learn is not installed.
+    InputError
+        If the profile cannot be written, which is told before anything is trained.
     """
     schedule, effort = Schedule(epochs=epochs, seed=seed), Effort(runs=runs, precision=precision)
     marks = read_thresholds(str(thresholds))
-    target = _target(Path(output), f"{name}-{dataset}")
+    target = profile_path(output, f"{name}-{dataset}")
+    check_writable(target)
     folder = Path(work) if work is not None else target.with_name(f".{target.stem}.partial")
     threads = start_framework(threads)
     data = load_dataset(dataset, seed=seed)
@@ -169,10 +172,12 @@ def profile_exits(
     QuestionError
         If the data set is unknown, or a number out of range.
     InputError
-        If the file cannot be read, or the data set is not the one that the network was trained on.
+        If the file cannot be read, the profile cannot be written, or the data set is not the one that the network was
+        trained on.
     """
     effort, marks = Effort(runs=runs, precision=precision), read_thresholds(str(thresholds))
-    target = _target(Path(output), Path(path).stem)
+    target = profile_path(output, Path(path).stem)
+    check_writable(target)
     threads = start_framework(threads, backend=backend)
     exits, record = load_exits(path, trust=trust)
     network = Network(record.title, exits, data_of(exits, record, dataset, os.fspath(path)), record)
@@ -226,14 +231,6 @@ def _exits_record(network: Network, samples: Samples, marks: Thresholds) -> dict
         kept = {"accuracy_separate": network.record.accuracy_separate, "temperature": network.record.temperature}
         found |= {key: value for key, value in kept.items() if value is not None}
     return found
-
-
-def _target(output: Path, stem: str) -> Path:
-    folder = output.is_dir() or not output.suffix
-    target = output / f"{stem}.json" if folder else output
-    if target.suffix != ".json":
-        raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
-    return target
 
 
 def _build(name: str, data: Dataset, seed: int) -> tuple[str, ExitModel]:

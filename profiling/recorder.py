@@ -12,7 +12,7 @@ from typing import Any, Literal
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.blocks import Block, find_blocks
 from tiercut.profiling.device import Key, Statistic, device_record
-from tiercut.profiling.files import load_profile, save_profile
+from tiercut.profiling.files import load_profile, profile_path, save_profile
 from tiercut.profiling.graph import tensor_bytes
 from tiercut.profiling.machine import Watch, describe_machine
 from tiercut.profiling.measuring import Clock, time_blocks
@@ -154,7 +154,7 @@ def record_model(
     progress("load", 0, 1)
     loaded = load_model(name, size=wanted.size, weights=wanted.weights, trust=wanted.trust)
     blocks = find_blocks(loaded.model, wanted.rule)
-    target = _target(Path(output), loaded.title)
+    target = profile_path(output, loaded.title.casefold())
     empty = _sketch(loaded, blocks, wanted)
     known = load_profile(target) if target.exists() else None
     if known is not None:
@@ -170,13 +170,6 @@ def record_model(
         made = replaced(known, made, names=(os.fspath(target), name))
     save_profile(made, target)
     return Recorded(target, loaded.title, len(blocks), record["whole_model_s"], fresh=True)
-
-
-def _target(output: Path, title: str) -> Path:
-    target = output if output.suffix else output / f"{title.casefold()}.json"
-    if target.suffix != ".json":
-        raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
-    return target
 
 
 def _sketch(loaded: LoadedModel, blocks: Sequence[Block], wanted: Wanted) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tiercut.errors import InputError, QuestionError
-from tiercut.profiling.files import load_profile, save_profile
+from tiercut.profiling.files import load_profile, profile_path, save_profile
 from tiercut.profiling.merging import merge, replaced
+from tiercut.profiling.models import kind_of
 from tiercut.profiling.profile import Profile
 
 __all__ = ["record_remotely"]
@@ -48,7 +49,7 @@ def record_remotely(
     host
         As ssh takes it, such as ``user@host``.
     models
-        What to record; see `tiercut.profiling.models.load_model`.
+        What to record, as `tiercut.profiling.preflight.prepared` returns it.
     output
         The folder of the profiles here, or the profile of a single model.
     options
@@ -71,9 +72,6 @@ def record_remotely(
         raise QuestionError("there is no 'ssh' on the PATH; install OpenSSH, or record on the other machine itself")
     if not host or host.startswith("-"):
         raise QuestionError(f"'{host}' is no host; write user@host")
-    target = Path(output)
-    if len(models) > 1 and target.suffix:
-        raise QuestionError(f"{len(models)} models cannot be written to one file; name a folder, not '{output}'")
     names = [_sent(host, model) for model in models]
     call = [*shlex.split(command), "profile", *names, *options, "--output", f"{_FOLDER}/profiles", "--json"]
     with subprocess.Popen(
@@ -81,7 +79,7 @@ def record_remotely(
     ) as process:
         try:
             for line in process.stdout or ():
-                _keep(line, host, target, redo, finished)
+                _keep(line, host, output, redo, finished)
         except BaseException:
             process.terminate()
             raise
@@ -94,9 +92,9 @@ def _ssh(host: str, call: str) -> list[str]:
 
 def _sent(host: str, model: str) -> str:
     """Send a model's file to the other machine, and return what it is called there."""
-    path = Path(model)
-    if path.suffix != ".keras":
+    if kind_of(model) != "file":
         return model
+    path = Path(model)
     there = f"{_FOLDER}/models/{path.name}"
     call = f"mkdir -p {_FOLDER}/models && cat > {shlex.quote(there)}"
     try:
@@ -108,13 +106,15 @@ def _sent(host: str, model: str) -> str:
     return there
 
 
-def _keep(line: str, host: str, target: Path, redo: bool, finished: Callable[[Profile, Path], None]) -> None:
+def _keep(
+    line: str, host: str, output: str | os.PathLike[str], redo: bool, finished: Callable[[Profile, Path], None]
+) -> None:
     """Add what the other machine has recorded to the profile here."""
     try:
         fresh = Profile.from_data(json.loads(line), source=host)
     except ValueError:
         raise InputError(host, f"expected a profile, got '{line.strip()[:60]}'") from None
-    path = target if target.suffix else target / f"{fresh.model.casefold()}.json"
+    path = profile_path(output, fresh.model.casefold())
     if path.exists():
         known = load_profile(path)
         made = replaced(known, fresh, names=(str(path), host)) if redo else merge({str(path): known, host: fresh})

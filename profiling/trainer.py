@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tiercut.documents import check_writable
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.backbones import BACKBONES, backbone
 from tiercut.profiling.calibration import calibrate
@@ -159,12 +160,13 @@ def train_network(
     QuestionError
         If something is unknown or does not go together, or the loss is no longer a number.
     InputError
-        If a file cannot be read or written.
+        If a file cannot be read, or written, which is told before anything is trained.
     """
+    check_writable(_target(Path(output), "any"))
     start_framework(threads, backend=backend)
     with _policy(training.policy):
         network = _open(name, dataset, training, size, channels, trust)
-    target = _target(Path(output), name, network.data.name, training.configuration)
+    target = _target(Path(output), _stem(name, network.data.name, training.configuration))
     folder = target.with_name(f".{target.stem}.partial")
     exits, separate = _train(network, training, folder, report)
     held = training.schedule.divide(network.data.train)[1]
@@ -332,10 +334,13 @@ def _train(
     return exits, separate
 
 
-def _target(output: Path, name: str, dataset: str, configuration: Sequence[int]) -> Path:
-    stem = Path(name.rpartition(":")[2]).stem.removesuffix(f"-{dataset}")
-    part = "".join(f"-{block}" for block in configuration)
-    target = output if output.suffix else output / f"{stem.casefold()}-{dataset}{part}.keras"
+def _stem(name: str, dataset: str, configuration: Sequence[int]) -> str:
+    stem = Path(name.rpartition(":")[2]).stem.removesuffix(f"-{dataset}").casefold()
+    return f"{stem}-{dataset}" + "".join(f"-{block}" for block in configuration)
+
+
+def _target(output: Path, stem: str) -> Path:
+    target = output / f"{stem}.keras" if output.is_dir() or not output.suffix else output
     if target.suffix != ".keras":
         raise QuestionError(f"a network is a .keras file, or a folder to write it into, not '{output}'")
     return target

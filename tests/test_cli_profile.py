@@ -29,6 +29,8 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         '    entry = keras.Input((4,), name="entry")\n'
         '    middle = keras.layers.Dense(4, name="middle")(entry)\n'
         '    return keras.Model(entry, keras.layers.Dense(2, name="end")(middle))\n'
+        "def broken():\n"
+        "    raise RuntimeError('no disk')\n"
     )
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -76,11 +78,33 @@ def test_devices_are_merged_by_a_command(call: Any) -> None:
 
 
 def test_one_model_that_fails_is_told_at_the_end_and_the_others_are_kept(call: Any) -> None:
-    status, _, err = call("profile", "VGG61", SMALL, "--runs", "2")
+    status, _, err = call("profile", "small_for_cli:broken", SMALL, "--runs", "2")
     assert status == 2
-    assert "1 of 2: VGG61 failed" in err
+    assert "1 of 2: small_for_cli:broken failed" in err
     assert "2 of 2: small: 2 blocks" in err
-    assert err.splitlines()[-1].startswith("error: there is no model 'VGG61'")
+    assert err.splitlines()[-1] == "error: 'small_for_cli:broken' gives no model: RuntimeError: no disk"
+
+
+def test_what_is_wrong_with_any_model_or_the_output_is_told_before_the_first_is_timed(call: Any) -> None:
+    Path("out").write_text("")
+    status, out, err = call("profile", SMALL, "VGG61", "none.keras", "small_for_cli:smal", "--runs", "2")
+    assert (status, out) == (2, "")
+    lines = err.splitlines()
+    assert lines[0].startswith("error: there is no model 'VGG61'; did you mean 'VGG1")
+    assert lines[1] == "error: none.keras: there is no such file"
+    assert lines[2].startswith("error: 'small_for_cli:smal': there is no function 'smal'; did you mean 'small'?")
+    assert lines[3].startswith("error: known are ConvNeXt")
+    assert lines[4] == "error: out/small.json: cannot be written: 'out' is no folder; name another place"
+    assert lines[5].endswith("nothing was timed; mend these or leave them out: VGG61, none.keras, small_for_cli:smal")
+    assert Path("out").read_text() == ""
+
+
+@pytest.mark.filterwarnings("default::tiercut.errors.TiercutWarning")
+def test_a_model_that_is_named_twice_is_recorded_once_with_a_warning(call: Any) -> None:
+    status, _, err = call("profile", SMALL, SMALL, "--runs", "2", "--redo")
+    warning, recorded = err.splitlines()
+    assert (status, warning) == (0, f"warning: named again: {SMALL}; each model is recorded once")
+    assert recorded.startswith("small: 2 blocks")
 
 
 def test_what_is_interrupted_says_what_is_kept_and_how_to_go_on(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +138,7 @@ def test_memory_that_ran_out_is_one_line(call: Any, monkeypatch: pytest.MonkeyPa
         (["--backend", "tenserflow"], "did you mean 'tensorflow'"),
         (["VGG16", "--output", "it.json"], "2 models cannot be written to one file"),
         (["VGG16", "--dataset", "digits32"], "one network is trained at a time, not 2"),
+        (["--dataset", "digits32", "--on", "me@far"], "a network with exits is recorded on the machine itself"),
     ],
 )
 def test_a_wrong_call_is_told_and_status_2(call: Any, arguments: list[str], words: str) -> None:

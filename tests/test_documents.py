@@ -328,3 +328,31 @@ def test_a_written_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> No
     finally:
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_whether_a_file_can_be_written_later_is_found_out_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "there.txt").write_text("kept")
+    documents.check_writable(tmp_path / "there.txt")
+    documents.check_writable(tmp_path / "deep" / "deeper" / "new.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["there.txt"]
+    assert (tmp_path / "there.txt").read_text() == "kept"
+
+
+def test_a_file_that_could_not_be_written_later_is_told_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for path, fault in (
+        (tmp_path, "this is a directory; name a file in it"),
+        (tmp_path / "file" / "deep" / "it.txt", r"cannot be written: '.*file' is no folder; name another place"),
+        (tmp_path / ("x" * 300), "cannot be written: File name too long"),
+    ):
+        with pytest.raises(InputError, match=fault):
+            documents.check_writable(path)
+
+    def forbid(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", forbid)
+    with pytest.raises(InputError, match=r"it\.txt: cannot be written: Permission denied; name another place"):
+        documents.check_writable(tmp_path / "it.txt")

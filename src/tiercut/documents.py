@@ -15,13 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Wi
 from tiercut import units
 from tiercut.errors import Fault, InputError
 from tiercut.parsing import Key, locate, parse_json, parse_yaml
-from tiercut.text_files import read_bytes, read_text, write_text, write_whole
+from tiercut.text_files import check_writable, read_bytes, read_text, write_text, write_whole
 from tiercut.wording import described, key_of, message_of
 
 __all__ = [
     "Document",
     "Key",
     "Si",
+    "check_writable",
     "load",
     "parse_json",
     "parse_yaml",

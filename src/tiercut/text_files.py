@@ -10,7 +10,7 @@ from typing import Any
 
 from tiercut.errors import Fault, InputError
 
-__all__ = ["read_bytes", "read_text", "write_text", "write_whole"]
+__all__ = ["check_writable", "read_bytes", "read_text", "write_text", "write_whole"]
 
 
 def read_text(path: str | os.PathLike[str], *, limit: int) -> str:
@@ -114,6 +114,30 @@ def _write_whole(target: Path, fill: Callable[[Any], object]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Make sure that `write_whole` can write `path` later; what is there stays, and no folder is made yet.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, or there is no right or no such place to write it.
+    """
+    target = folder = Path(path)
+    try:
+        if target.is_dir():
+            raise InputError(os.fspath(path), "this is a directory; name a file in it")
+        while not (folder := folder.parent).exists():
+            pass
+        if not folder.is_dir():
+            raise InputError(os.fspath(path), f"cannot be written: '{folder}' is no folder; name another place")
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
+    except OSError as error:
+        what = f"cannot be written: {error.strerror or error}; name another place"
+        raise InputError(os.fspath(path), what) from None
+    os.close(handle)
+    Path(temporary).unlink()
 
 
 def _umask() -> int:

@@ -127,8 +127,11 @@ def test_a_function_of_a_module_in_the_working_directory_gives_a_model(keras: An
         load_model("mine_a:broken")
     with pytest.raises(QuestionError, match="expected a functional Keras model, got NoneType"):
         load_model("mine_a:nothing")
-    with pytest.raises(QuestionError, match="ModuleNotFoundError"):
+    with pytest.raises(QuestionError, match="there is no module 'mine_b', neither installed nor in the working"):
         load_model("mine_b:small")
+    (here / "mine_c.py").write_text("import not_installed_anywhere\n")
+    with pytest.raises(QuestionError, match="'mine_c:small' gives no model: No module named 'not_installed_anywhere'"):
+        load_model("mine_c:small")
 
 
 def test_the_fingerprint_tells_architectures_apart_but_not_weights(keras: Any) -> None:

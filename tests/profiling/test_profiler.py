@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tiercut.errors import QuestionError
+from tiercut.errors import InputError, QuestionError
 from tiercut.profiling import backbones, data, profiler
 from tiercut.profiling.files import load_profile
 from tiercut.profiling.recording import exits_record
@@ -107,3 +107,16 @@ def test_names_that_are_not_there_are_refused_before_anything_is_trained(tmp_pat
     with pytest.raises(QuestionError, match="epochs"):
         _record(tmp_path, epochs=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_profile_that_cannot_be_written_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("the framework was loaded")
+
+    monkeypatch.setattr(profiler, "start_framework", load)
+    (tmp_path / "taken").write_text("")
+    for record in (profiler.profile_backbone, profiler.profile_exits):
+        with pytest.raises(InputError, match=r"cannot be written: '.*taken' is no folder; name another place"):
+            record("tiny", "bright", output=tmp_path / "taken" / "it.json")

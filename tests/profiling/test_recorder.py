@@ -49,6 +49,7 @@ def chains(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     path = tmp_path / "chains_for_tests.py"
     path.write_text(NINE)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # as old as what replaces it within a second, and as long
     yield path
     sys.modules.pop("chains_for_tests", None)
 
@@ -239,13 +240,6 @@ def test_progress_rises_from_model_to_model_up_to_the_whole(tmp_path: Path) -> N
     )  # fmt: skip
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 1)
-
-
-def test_several_models_for_one_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(QuestionError, match="2 models cannot be written to one file"):
-        record_models([THREE, THREE], tmp_path / "it.json", QUICK, record=record_here)
-    with pytest.raises(QuestionError, match="at least one model"):
-        record_models([], tmp_path, QUICK, record=record_here)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tiercut.errors import InputError, QuestionError
-from tiercut.profiling import backbones, data
+from tiercut.profiling import backbones, data, trainer
 from tiercut.profiling.exit_files import load_exits
 from tiercut.profiling.profiler import profile_exits
 from tiercut.profiling.samples import samples_of
@@ -149,3 +149,24 @@ def test_what_does_not_go_together_is_refused(wrong: dict[str, Any], what: str) 
 def test_a_file_of_another_kind_is_no_output(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match=r"a network is a \.keras file, or a folder"):
         _train(tmp_path / "it.h5")
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        ("taken/it.keras", "cannot be written: '.*taken' is no folder; name another place"),
+        ("taken/deep", "any.keras: cannot be written: '.*taken' is no folder"),
+        ("folder.keras", "this is a directory; name a file in it"),
+    ],
+)
+def test_a_network_that_cannot_be_written_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, fault: str
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("the framework was loaded")
+
+    monkeypatch.setattr(trainer, "start_framework", load)
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "folder.keras" / "any.keras").mkdir(parents=True)
+    with pytest.raises(InputError, match=fault):
+        _train(tmp_path / output)

@@ -123,7 +123,12 @@ def profile(
     Needs the extra 'profiling' (TensorFlow). A device is added to a profile that is there already. What was
     interrupted goes on where it stopped when it is asked for again.
     """
-    if _any_with_exits(models):
+    with_exits = _any_with_exits(models)
+    if on is not None and (with_exits or dataset is not None):
+        raise QuestionError(
+            "a network with exits is recorded on the machine itself: run tiercut profile there, not --on"
+        )
+    if with_exits:
         settings = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000, "trust": trust_model}
         _record_exits(models, dataset, output, device, settings | {"backend": backend})
         return
@@ -131,6 +136,7 @@ def profile(
         settings = {"epochs": epochs, "thresholds": thresholds, "seed": seed, "threads": threads, "runs": runs or 1000}
         _train(models, dataset, output, device, settings)
         return
+    from tiercut.profiling.preflight import prepared
     from tiercut.profiling.recorder import Wanted
     from tiercut.profiling.stress import parse_stress
 
@@ -151,10 +157,11 @@ def profile(
         check=check,
         redo=redo,
     )
+    once = prepared(models, output, trust=trust_model, elsewhere=on is not None)
     if on is not None:
-        _record_there(models, output, wanted, on, remote_command)
+        _record_there(once, output, wanted, on, remote_command)
     else:
-        _record(models, output, wanted, json)
+        _record(once, output, wanted, json)
 
 
 def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:

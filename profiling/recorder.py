@@ -58,7 +58,7 @@ class Wanted:
     backend
         Of Keras; None: the one that it is set to.
     jit
-        Whether every piece is compiled with XLA.
+        Whether every piece is compiled (see `tiercut.profiling.runtime.compile_piece`).
     stress
         Shares of processors and memory that are kept busy meanwhile.
     effort

@@ -8,7 +8,9 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 from tiercut.errors import QuestionError, unknown_name
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 
 BACKENDS = ("tensorflow", "jax", "torch")
 """What Keras can run on, by the names of its KERAS_BACKEND."""
+
+_EXTRAS = {"tensorflow": "profiling"}
+"""What installs a backend, where it is not called like it."""
 
 _DISTRIBUTIONS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}
 
@@ -53,18 +58,25 @@ def start_framework(threads: int | None = None, *, backend: str | None = None) -
             import keras
 
             return _start(keras.backend.backend(), count)
-    except ImportError:
-        raise QuestionError(
-            "profiling needs Keras and what it runs on; install TensorFlow with: pip install 'tiercut[profiling]'"
-            + ("" if wanted in (None, "tensorflow") else f", and {wanted} with: pip install {wanted}")
-        ) from None
+    except ImportError as error:
+        raise QuestionError(_missing(wanted or "tensorflow", error)) from None
+
+
+def _missing(wanted: str, error: ImportError) -> str:
+    """Say what has to be installed to run models, or to be named because it is there instead."""
+    absent = [name for name in ("keras", wanted) if find_spec(name) is None]
+    if not absent:
+        return f"{wanted} cannot be loaded: {error}"
+    message = f"models need {' and '.join(absent)}; install with: pip install 'tiercut[{_EXTRAS.get(wanted, wanted)}]'"
+    others = [name for name in BACKENDS if name != wanted and find_spec(name) is not None]
+    return message + (f", or set KERAS_BACKEND={others[0]}, which is installed" if others else "")
 
 
 def _chosen(backend: str | None) -> str | None:
     """Tell Keras which backend to take, before it is loaded."""
     if backend is not None and backend not in BACKENDS:
         raise QuestionError(unknown_name("backend", backend, BACKENDS))
-    if backend is not None and "keras" in sys.modules:
+    if backend is not None and sys.modules.get("keras") is not None:
         running = sys.modules["keras"].backend.backend()
         if running != backend:
             raise QuestionError(f"Keras runs on {running} already; set KERAS_BACKEND={backend} before it is loaded")
@@ -140,16 +152,17 @@ def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) ->
 
     backend = keras.backend.backend()
     if backend == "jax":
-        return _jax_piece(start, end)
+        return _jax_piece(build_piece(start, end))
+    shape = (batch, *start.shape[1:])
+    if backend == "torch":
+        return _torch_piece(build_piece(start, end), keras.ops.zeros(shape, dtype=start.dtype) if jit else None)
     ends = end if isinstance(end, list) else [end]
 
     def run(tensor: Any) -> Any:
         made = compute([start], [tensor], ends)
         return made if isinstance(end, list) else made[0]
 
-    if backend == "torch":
-        return _torch_piece(run, jit)
-    return _tensorflow_piece(run, (batch, *start.shape[1:]), start.dtype, jit)
+    return _tensorflow_piece(run, shape, start.dtype, jit)
 
 
 def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: str, jit: bool) -> Callable[[Any], Any]:
@@ -169,30 +182,51 @@ def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: st
     return wait
 
 
-def _jax_piece(start: Any, end: Any) -> Callable[[Any], Any]:
+def _jax_piece(model: Any) -> Callable[[Any], Any]:
     """Return a piece for JAX, whose weights are arguments: as constants they would be folded, and copied each time."""
     import jax
 
-    model = build_piece(start, end)
     learned = [each.value for each in model.trainable_variables]
     other = [each.value for each in model.non_trainable_variables]
     compiled = jax.jit(lambda *given: model.stateless_call(*given, training=False)[0])
     return lambda tensor: jax.block_until_ready(compiled(learned, other, tensor))
 
 
-def _torch_piece(run: Callable[[Any], Any], jit: bool) -> Callable[[Any], Any]:
+def _torch_piece(model: Any, example: Any | None) -> Callable[[Any], Any]:
+    """Return a piece for torch: compiled for tensors like `example`, or without one as Keras calls it."""
     import torch
 
-    compiled = torch.compile(run) if jit else run
+    run = partial(model, training=False) if example is None else _torch_compiled(model, example)
 
     def call(tensor: Any) -> Any:
         with torch.no_grad():
-            result = compiled(tensor)
-        if tensor.is_cuda:
-            torch.cuda.synchronize()
+            result = run(tensor)
+        if tensor.device.type != "cpu":
+            getattr(torch, tensor.device.type).synchronize()
         return result
 
     return call
+
+
+def _torch_compiled(model: Any, example: Any) -> Callable[[Any], Any]:
+    """Return a piece compiled by torch, which shares its weights.
+
+    NOTE it is exported first: torch keeps what it compiles by the code that runs, which is Keras' own for all pieces,
+    and gives up after eight of them. An exported piece is code of its own, with none of Keras left in it.
+    """
+    import torch
+
+    try:
+        with torch.no_grad():
+            compiled = torch.compile(torch.export.export(model, (example,), strict=False).module())
+            compiled(example)
+    except Exception as error:  # what torch raises, or its C++ compiler where there is none, is of every kind
+        end = model.outputs[0].name
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise QuestionError(
+            f"torch cannot compile the piece that ends in '{end}': {first}; leave out --jit-compile"
+        ) from error
+    return compiled  # type: ignore[no-any-return]
 
 
 def versions() -> dict[str, str]:

@@ -64,7 +64,10 @@ def profile(
         typer.Option(metavar="tensorflow|jax|torch", help="What Keras runs on.", rich_help_panel=_TIMING),
     ] = None,
     jit_compile: Annotated[
-        bool, typer.Option("--jit-compile", help="Compile every piece with XLA.", rich_help_panel=_TIMING)
+        bool,
+        typer.Option(
+            "--jit-compile", help="Compile every piece: with XLA, or torch's compiler.", rich_help_panel=_TIMING
+        ),
     ] = False,
     stress: Annotated[
         str | None,

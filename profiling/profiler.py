@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tiercut.documents import check_writable
+from tiercut.errors import InputError
 from tiercut.profiling.backbones import backbone
 from tiercut.profiling.data import Dataset, load_dataset
 from tiercut.profiling.device import Statistic, device_record, time_exits
 from tiercut.profiling.exit_files import load_exits
 from tiercut.profiling.exits import ExitModel, attach_exits
-from tiercut.profiling.files import profile_path, save_profile
+from tiercut.profiling.files import load_profile, profile_path, save_profile
 from tiercut.profiling.machine import Watch, describe_machine
 from tiercut.profiling.profile import FORMAT, Profile
 from tiercut.profiling.recording import exits_record, model_record, record_samples
@@ -172,17 +173,29 @@ def profile_exits(
     QuestionError
         If the data set is unknown, or a number out of range.
     InputError
-        If the file cannot be read, the profile cannot be written, or the data set is not the one that the network was
-        trained on.
+        If the file cannot be read, the profile cannot be written or has other devices, whose times would be lost, or
+        the data set is not the one that the network was trained on.
     """
     effort, marks = Effort(runs=runs, precision=precision), read_thresholds(str(thresholds))
     target = profile_path(output, Path(path).stem)
     check_writable(target)
+    _check_others(target, device)
     threads = start_framework(threads, backend=backend)
     exits, record = load_exits(path, trust=trust)
     network = Network(record.title, exits, data_of(exits, record, dataset, os.fspath(path)), record)
     origin = f"{record.origin}; exits recorded on {len(network.data.profile)} others"
     return _recorded(network, origin, marks, target, threads, device, statistic, effort, progress)
+
+
+def _check_others(target: Path, device: str) -> None:
+    """Refuse to write a profile over one that has times of other devices."""
+    others = [name for name in load_profile(target).devices if name != device] if target.exists() else []
+    if others:
+        raise InputError(
+            os.fspath(target),
+            f"has times of {', '.join(others)}, which would be lost; write another file with --output, and put both "
+            "together with tiercut merge",
+        )
 
 
 def _recorded(

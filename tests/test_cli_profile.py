@@ -139,6 +139,8 @@ def test_memory_that_ran_out_is_one_line(call: Any, monkeypatch: pytest.MonkeyPa
         (["VGG16", "--output", "it.json"], "2 models cannot be written to one file"),
         (["VGG16", "--dataset", "digits32"], "one network is trained at a time, not 2"),
         (["--dataset", "digits32", "--on", "me@far"], "a network with exits is recorded on the machine itself"),
+        (["--dataset", "digits32", "--batch", "2", "--redo"], "not with --dataset: --batch, --redo; leave them out"),
+        (["--epochs", "3"], "not without --dataset: --epochs; leave it out"),
     ],
 )
 def test_a_wrong_call_is_told_and_status_2(call: Any, arguments: list[str], words: str) -> None:

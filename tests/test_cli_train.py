@@ -116,11 +116,16 @@ def test_profile_records_the_exits_of_a_trained_file_and_takes_one_at_a_time(
 
     monkeypatch.setattr(profiler, "profile_exits", profile_exits)
     path = str(tmp_path / "net.keras")
-    status, _, err = call(path, "--thresholds", "quantiles:5", "--output", "there", command="profile")
+    options = ("--thresholds", "quantiles:5", "--output", "there", "--statistic", "p25", "--precision", "0.05")
+    status, _, err = call(path, *options, command="profile")
     assert (status, err) == (0, "recorded ResNet20/digits32: there\n")
     ((given, named),) = seen
     assert given == (path, None)
     assert (named["thresholds"], named["output"], named["runs"]) == ("quantiles:5", Path("there"), 1000)
+    assert (named["statistic"], named["precision"]) == ("p25", 0.05)
+    assert (
+        "not for a network with exits: --jit-compile; leave it out" in call(path, "--jit-compile", command="profile")[2]
+    )
     assert "by itself, not along with other models" in call(path, "VGG16", command="profile")[2]
 
 

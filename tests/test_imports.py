@@ -52,13 +52,15 @@ HEAVY = {
     "networkx",
     "tensorflow",
     "keras",
+    "torch",
+    "jax",
     "sklearn",
     "ortools",
     "moocore",
     "pymoo",
     "grpc",
 }
-EXTRAS = {"tensorflow", "keras", "sklearn", "scipy", "pymoo", "grpc"}
+EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"}
 """What a base install does not bring."""
 
 

@@ -67,6 +67,10 @@ def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tm
     assert (profile.model, profile.dataset, profile.samples) == ("Tiny", "bright", 32)
     assert "28 samples of bright, seed 0; exits recorded on 32 others" in profile.origin
     assert [samples_of(profile, split).entropy.shape for split in ("profile", "test")] == [(32, 3), (12, 3)]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"\.json: has times of local, which would be lost; .*tiercut merge"):
+        profile_exits(made.path, output=tmp_path, device="edge", runs=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_trained_network_is_fine_tuned_to_a_configuration_on_the_same_splits(tmp_path: Path) -> None:

@@ -26,6 +26,16 @@ __all__ = ["profile"]
 _TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
 
 
+_FOR_ALL = {"models", "device", "output", "threads", "runs", "precision", "statistic"}
+_USED = {
+    "exits": _FOR_ALL | {"dataset", "thresholds", "trust_model", "backend"},
+    "training": _FOR_ALL | {"dataset", "thresholds", "epochs", "seed"},
+}
+"""The parameters that count for what is recorded; of pieces alone all do but `_OF_EXITS`."""
+
+_OF_EXITS = {"epochs", "thresholds", "seed"}
+
+
 class Watched(StrEnum):
     """Which clock counts."""
 
@@ -43,6 +53,7 @@ class Measured(StrEnum):
 
 
 def profile(
+    context: typer.Context,
     models: Annotated[
         list[str],
         typer.Argument(metavar="MODEL...", help="Names of Keras Applications, .keras files, or module:function."),
@@ -123,21 +134,21 @@ def profile(
 
     Of a file that tiercut train wrote, it is also recorded what its exits do with samples that it was not trained on.
 
-    Needs the extra 'profiling' (TensorFlow). A device is added to a profile that is there already. What was
-    interrupted goes on where it stopped when it is asked for again.
+    Needs the extra 'profiling' (TensorFlow), 'torch' or 'jax'. A device is added to a profile that is there already.
+    What was interrupted goes on where it stopped when it is asked for again.
     """
-    with_exits = _any_with_exits(models)
-    if on is not None and (with_exits or dataset is not None):
-        raise QuestionError(
-            "a network with exits is recorded on the machine itself: run tiercut profile there, not --on"
-        )
-    if with_exits:
-        settings = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000, "trust": trust_model}
-        _record_exits(models, dataset, output, device, settings | {"backend": backend})
-        return
-    if dataset is not None:
-        settings = {"epochs": epochs, "thresholds": thresholds, "seed": seed, "threads": threads, "runs": runs or 1000}
-        _train(models, dataset, output, device, settings)
+    kind = "exits" if _any_with_exits(models) else "training" if dataset is not None else "pieces"
+    if on is not None and kind != "pieces":
+        raise QuestionError("a network with exits is recorded on the machine itself; run tiercut profile there")
+    _refuse_useless(context, kind)
+    if dataset is not None or kind == "exits":
+        settings: dict[str, Any] = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000}
+        settings |= {"statistic": statistic.value}
+        settings |= {"precision": precision} if precision is not None else {}
+        if kind == "exits":
+            _record_exits(models, dataset, output, device, settings | {"trust": trust_model, "backend": backend})
+        elif dataset is not None:
+            _train(models, dataset, output, device, settings | {"epochs": epochs, "seed": seed})
         return
     from tiercut.profiling.preflight import prepared
     from tiercut.profiling.recorder import Wanted
@@ -165,6 +176,21 @@ def profile(
         _record_there(once, output, wanted, on, remote_command)
     else:
         _record(once, output, wanted, json)
+
+
+def _refuse_useless(context: typer.Context, kind: str) -> None:
+    """Refuse options that were given but would not count for what is recorded."""
+    given_ = [name for name in context.params if _was_given(context, name)]
+    useless = [name for name in given_ if (name in _OF_EXITS if kind == "pieces" else name not in _USED[kind])]
+    if useless:
+        what = {"exits": "for a network with exits", "training": "with --dataset", "pieces": "without --dataset"}[kind]
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+        raise QuestionError(f"not {what}: {options}; leave {'it' if len(useless) == 1 else 'them'} out")
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:

@@ -157,6 +157,8 @@ def from_folder(path: Path, size: tuple[int, int], channels: int = 3) -> Picture
     ------
     InputError
         If there are no images, or one of them cannot be read.
+    QuestionError
+        If TensorFlow, by which Keras reads them whatever it runs on, is not installed.
     """
     import keras
 
@@ -171,6 +173,11 @@ def from_folder(path: Path, size: tuple[int, int], channels: int = 3) -> Picture
         )
     except ValueError as error:
         raise InputError(str(path), f"expected one folder of image files for each class: {_sentence(error)}") from None
+    except ImportError:
+        raise QuestionError(
+            f"'{path}' is a folder of images, which Keras reads by TensorFlow; install it with: pip install "
+            "'tiercut[profiling]', or give a .npz file"
+        ) from None
     try:
         batches = [(images.numpy(), labels.numpy()) for images, labels in found]
     except Exception as error:  # TensorFlow's own, which does not name the file

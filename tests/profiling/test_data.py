@@ -138,6 +138,17 @@ def test_a_folder_of_images_has_a_class_for_each_folder_in_it(keras: Any, tmp_pa
         load_dataset(str(tmp_path / "empty"), size=(8, 8))
 
 
+def test_a_folder_of_images_says_what_to_install_where_keras_runs_without_tensorflow(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ImportError("This requires the tensorflow module")
+
+    monkeypatch.setattr(keras.utils, "image_dataset_from_directory", missing)
+    with pytest.raises(QuestionError, match=r"Keras reads by TensorFlow; install it .*, or give a \.npz file"):
+        load_dataset(str(tmp_path), size=(8, 8))
+
+
 def test_cifar_100_is_read_from_an_archive_in_the_cache_of_keras(
     keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,7 +222,7 @@ def _record(models: Sequence[str], output: Path, wanted: Wanted, json: bool) -> 
         note(f"interrupted: {kept} of {len(models)} models are recorded in {output}; the same call goes on after them")
         sys.exit(130)
     if campaign.failed:
-        raise QuestionError("\n".join(step.error for step in campaign.failed))
+        raise QuestionError("\n".join(dict.fromkeys(step.error for step in campaign.failed)))
 
 
 def _on_one_line(path: Path) -> str:

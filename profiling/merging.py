@@ -15,6 +15,10 @@ from tiercut.profiling.profile import FORMAT, Block, Profile
 __all__ = ["check_same_model", "difference", "merge", "merge_files", "replaced"]
 
 
+_SAMPLES = ("samples_file", "test_samples_file")
+_HASHES = ("samples_sha256", "test_samples_sha256")
+
+
 def merge(profiles: Mapping[str, Profile]) -> Profile:
     """Return one profile with the devices and codecs of all; nothing that was measured is overwritten.
 
@@ -37,7 +41,7 @@ def merge(profiles: Mapping[str, Profile]) -> Profile:
         added = other.model_dump(exclude_defaults=True)
         data["devices"] = _joined(data["devices"], added["devices"], "device", name)
         data["codecs"] = _codecs(data.get("codecs", {}), added.get("codecs", {}), name)
-        for key in ("dataset", "classes", "samples", "accuracy", "exits", "samples_file", "result_bytes"):
+        for key in ("dataset", "classes", "samples", "accuracy", "exits", "result_bytes", *_SAMPLES, *_HASHES):
             data[key] = _agreed(key, data.get(key), added.get(key), name)
         for key in ("architecture", "rule", "reference", "origin"):
             data[key] = data.get(key) or added.get(key)
@@ -81,9 +85,11 @@ def merge_files(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLi
         raise QuestionError(f"a profile is a .json file, not '{target}'")
     profiles = {os.fspath(path): load_profile(path) for path in paths}
     made = merge(profiles)
-    if made.samples_file is not None:
-        home = next(Path(path) for path, each in profiles.items() if each.samples_file == made.samples_file)
-        _keep_samples(home.with_name(made.samples_file), target.with_name(made.samples_file))
+    for key in _SAMPLES:
+        name = getattr(made, key)
+        if name is not None:
+            home = next(Path(path) for path, each in profiles.items() if getattr(each, key) == name)
+            _keep_samples(home.with_name(name), target.with_name(name))
     save_profile(made, target)
     return made
 

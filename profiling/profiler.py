@@ -193,8 +193,8 @@ def _check_others(target: Path, device: str) -> None:
     if others:
         raise InputError(
             os.fspath(target),
-            f"has times of {', '.join(others)}, which would be lost; write another file with --output, and put both "
-            "together with tiercut merge",
+            f"has times of {', '.join(others)}, which would be lost; record into another folder with --output, and "
+            "put both together with tiercut merge",
         )
 
 

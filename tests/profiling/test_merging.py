@@ -97,11 +97,16 @@ def test_a_device_that_is_timed_again_takes_the_place_of_its_old_record_alone() 
 def test_files_are_merged_with_their_samples_beside_them(tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     save_profile(made("pi"), tmp_path / "pi.json")
-    save_profile(made("edge", samples_file="it.samples.npz"), tmp_path / "far" / "edge.json")
-    (tmp_path / "far" / "it.samples.npz").write_bytes(b"samples")
+    files = {"samples_file": "it.samples.npz", "test_samples_file": "it.test.samples.npz"}
+    hashes = {"samples_sha256": "a" * 64, "test_samples_sha256": "b" * 64}
+    save_profile(made("edge", **files, **hashes), tmp_path / "far" / "edge.json")
+    for name in files.values():
+        (tmp_path / "far" / name).write_bytes(name.encode())
     both = merge_files([tmp_path / "pi.json", tmp_path / "far" / "edge.json"], tmp_path / "both.json")
     assert load_profile(tmp_path / "both.json") == both
-    assert (tmp_path / "it.samples.npz").read_bytes() == b"samples"
+    assert (both.samples_sha256, both.test_samples_sha256) == tuple(hashes.values())
+    for name in files.values():
+        assert (tmp_path / name).read_bytes() == name.encode()
 
 
 def test_what_cannot_be_merged_leaves_the_output_as_it_was(tmp_path: Path) -> None:

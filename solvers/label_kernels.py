@@ -1,8 +1,4 @@
-"""Numba kernels of the label solver: budgets backward, labels forward (see `tiercut.solvers.labels`).
-
-Accuracy that has been gained so far is sorted into CELLS cells; a label in cell k has gained at most k / CELLS. All
-rounding goes towards keeping a label, so that no cell is too coarse to be right, only too coarse to be quick.
-"""
+"""Numba kernels of the label solver: labels grow forward within their budgets (see `tiercut.solvers.labels`)."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer.compiled import compiled
+from tiercut.solvers.budget_kernels import LEAVING, STAYING, cell_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,144 +16,27 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["FULL", "allowances", "budgets", "grow_labels"]
+__all__ = [
+    "AFTER",
+    "ALIVE",
+    "ASKED",
+    "BEGIN",
+    "FULL",
+    "NODE",
+    "PARENT",
+    "PARTS",
+    "THRESHOLD",
+    "USED",
+    "WAY",
+    "earlier",
+    "grow_labels",
+    "prefix",
+    "uses",
+]
 
 
 @compiled
-def _cell(accuracy: float, cells: int) -> int:
-    """Return the first cell that surely holds an accuracy."""
-    return min(max(int(accuracy * cells) + 1, 0), cells)
-
-
-@compiled
-def _shift(gain: float, cells: int) -> int:
-    """Return by how many cells a gain lifts a label at most."""
-    return int(np.ceil(gain * cells))
-
-
-@compiled
-def _larger(left: float, right: float) -> float:
-    """Return the larger; unlike ``max`` it asks nothing about nan, so that loops over it use vector instructions."""
-    return right if right > left else left
-
-
-@compiled
-def allowances(
-    costs: Floats, accuracies: Floats, count: int, cost_cap: float, floor: float, ceiling: float, cells: int
-) -> Floats:
-    """Return for each cell the most that a plan of such an accuracy may cost to be of interest.
-
-    Parameters
-    ----------
-    costs, accuracies, count
-        The frontier so far, rising in both; with a count of 0 the bounds alone decide.
-    cost_cap, floor, ceiling
-        Most cost, least accuracy, and what no plan's accuracy exceeds.
-    """
-    made = np.empty(cells + 1)
-    place = 0
-    for k in range(cells + 1):
-        y = min(k / cells, ceiling - 1e-13)
-        # A cell holds accuracies up to y; what beats the frontier there costs no more than the first point above it.
-        while place < count and accuracies[place] < y:
-            place += 1
-        most = cost_cap if place == count else min(cost_cap, costs[place])
-        made[k] = -np.inf if k / cells < floor else most * (1 + 1e-12) + 1e-15
-    return made
-
-
-@compiled
-def budgets(
-    allowed: Floats, low: float, high: float, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
-    begins: Ints, levels: Ints, inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools,
-    budget: Floats, leaving: Floats, stop: Ints,
-) -> None:  # fmt: skip
-    """Fill in how much a label may have cost so far and still be of interest, nodes being free to be used again.
-
-    Parameters
-    ----------
-    allowed
-        Of `allowances`, C+1.
-    low, high
-        Least and greatest accuracy of those who have left.
-    stay, weight
-        Q, for one lane: the share under way, and what the terms of the cost count.
-    accuracy, span, bare, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
-        The tables of `tiercut.optimizer.space.Space` and `Costs`.
-    state_of, begins, levels
-        (N+1) x Q: the state of (blocks done, level), -1 where it cannot be; S: both of each state, blocks done rising.
-    budget
-        S x M x (C+1), filled: node v is to go on from the state, k cells of accuracy are gained.
-    leaving
-        The same before the output of the last block is sent away from v to whichever node, by whichever way, is best.
-    stop
-        Read now and then: a value that is not 0 ends the work.
-    """
-    blocks, nodes, cells, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
-    tops, bottoms = np.empty(begins.shape[0], np.int64), np.empty(begins.shape[0], np.int64)
-    for state in range(begins.shape[0]):
-        gone = 1.0 - stay[levels[state]]
-        tops[state] = min(int(gone * high * cells) + 2, cells)
-        bottoms[state] = int(gone * low * cells)
-    for state in range(begins.shape[0] - 1, -1, -1):
-        if stop[0] != 0:
-            return
-        start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
-        own = weight[levels[state]]
-        bottom, top = bottoms[state], tops[state]
-        for v in range(nodes):
-            row = budget[state, v]
-            row[bottom : top + 1] = -np.inf
-            for end in range(start, blocks):
-                if can_end[end] and span[v, start, end] < np.inf:
-                    shift = _shift(share * accuracy[at + final, end], cells)
-                    cost = own * span[v, start, end] + own * result[end, v]
-                    _raise(row, bottom, top, allowed, shift, 0, cells, cost)
-                for option in range(option_exit.shape[0]):
-                    after = jump[levels[state], end, option]
-                    if after < 0:
-                        continue
-                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                    if piece == np.inf:
-                        continue
-                    leave, ahead = share - stay[after], state_of[end + 1, after]
-                    shift = _shift(leave * accuracy[at, end], cells)
-                    cost = own * piece + (own - weight[after]) * result[end, v]
-                    _raise(row, bottom, top, leaving[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
-                    if inside and option_exit[option]:
-                        _raise(row, bottom, top, budget[ahead, v], shift, bottoms[ahead], tops[ahead], cost)
-        if start == 0:
-            continue
-        for v in range(nodes):
-            row = leaving[state, v]
-            row[bottom : top + 1] = -np.inf
-            for w in range(nodes):
-                if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
-                    continue
-                for way in range(ways):
-                    if send[way, start - 1, v, w] < np.inf:
-                        shift, cost = -int(share * drops[way, start - 1] * cells), own * send[way, start - 1, v, w]
-                        _raise(row, bottom, top, budget[state, w], shift, bottom, top, cost)
-
-
-@compiled
-def _raise(row: Floats, bottom: int, top: int, ahead: Floats, shift: int, floor: int, roof: int, cost: float) -> None:
-    """Raise each cell of a row to what a step leaves it: ``ahead`` some cells further on, less the cost of the step."""
-    if ahead[max(min(roof, top + shift), floor)] - cost <= row[bottom]:
-        return  # both rise from cell to cell, so the most that the step leaves is no more than the least there is
-    first, last = max(bottom, floor - shift), min(top, roof - shift)
-    for k in range(bottom, min(first, top + 1)):
-        row[k] = _larger(row[k], ahead[floor] - cost)
-    for k in range(first, last + 1):
-        row[k] = _larger(row[k], ahead[k + shift] - cost)
-    for k in range(max(last + 1, bottom), top + 1):
-        row[k] = _larger(row[k], ahead[roof] - cost)
-
-
-@compiled
-def _prefix(label: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, key: Ints) -> None:
+def prefix(label: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, key: Ints) -> None:
     """Write the steps that lead to a label into a key: all but its own end (see `tiercut.optimizer.keys`)."""
     key[:] = 0
     key[0] = chain[label, PARTS]
@@ -180,13 +60,13 @@ def _prefix(label: int, chain: Ints, most: int, exits_at: int, thresholds_at: in
 
 
 @compiled
-def _earlier(
+def earlier(
     left: int, right: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, width: int
 ) -> bool:
     """Return whether the plans of the left label come first among equals."""
     one, two = np.empty(width, np.int64), np.empty(width, np.int64)
-    _prefix(left, chain, most, exits_at, thresholds_at, codecs_at, one)
-    _prefix(right, chain, most, exits_at, thresholds_at, codecs_at, two)
+    prefix(left, chain, most, exits_at, thresholds_at, codecs_at, one)
+    prefix(right, chain, most, exits_at, thresholds_at, codecs_at, two)
     for i in range(width):
         if one[i] != two[i]:
             return bool(one[i] < two[i])
@@ -208,8 +88,8 @@ def grow_labels(
     tie_span: Floats, tie_bare: Floats, tie_send: Floats, tie_result: Floats,
     option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
     inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
-    leaving: Floats, allowed: Floats, cost_cap: float, floor: float, keep: int, cap: float, best_costs: Floats,
-    room: int, stop: Ints,
+    peaks: Floats, slope: float, base: float, summit: float, allowed: Floats, cost_cap: float, floor: float, keep: int,
+    cap: float, best_costs: Floats, room: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels of one lane that their budget allows, and return the plans they end in.
 
@@ -222,13 +102,16 @@ def grow_labels(
     width
         Integers in a key.
     first, ..., linked
-        As in `budgets`.
+        As in `tiercut.solvers.budget_kernels.budgets`.
     tie_first, ..., tie_result
         The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
     future
         M: the groups that may still follow a node, as bits.
-    budget, leaving, allowed
-        Of `budgets` and `allowances`; the last is lowered as plans are found.
+    budget, peaks, slope, base, summit
+        Of `tiercut.solvers.budget_kernels.budgets`.
+    allowed
+        Of `tiercut.solvers.budget_kernels.allowances`, for all accuracies and without a slope, in cells of its own;
+        lowered as plans are found.
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
     keep
@@ -248,7 +131,8 @@ def grow_labels(
         Costs, accuracies and keys of the plans, and their number.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
-    blocks, nodes, cells = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1
+    blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
+    per, fine_per = cells / (summit - base), fine / (summit - base)
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     cost, gained, tie = np.empty(room), np.empty(room), np.zeros(room)
@@ -260,7 +144,7 @@ def grow_labels(
     found_keys = np.empty((most_found, width), np.int64)
     count, found = 0, 0
     for v in range(nodes):
-        if linked[source, v] and first[v] <= budget[0, v, _cell(0.0, cells)]:
+        if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
             cost[count], gained[count] = first[v], 0.0
             if tied:
                 tie[count] = tie_first[v]
@@ -275,12 +159,13 @@ def grow_labels(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         for v in range(nodes):
-            many, label, most_right = 0, heads[state, v], 0.0
+            many, label, most_right, best = 0, heads[state, v], base, np.inf
             while label >= 0:
                 if chain[label, ALIVE]:
                     line[many] = label
                     many += 1
                     most_right = max(most_right, gained[label])
+                    best = min(best, cost[label] - slope * gained[label])
                 label = chain[label, AFTER]
             if many == 0:
                 continue
@@ -289,13 +174,21 @@ def grow_labels(
             for end in range(start, blocks):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
                 last, back, right = own * span[v, start, end], result[end, v], share * accuracy[at + final, end]
-                ends = can_end[end] and least + last + own * back <= allowed[_cell(most_right + right, cells)] - less
+                ends = (
+                    can_end[end]
+                    and least + last + own * back <= allowed[cell_of(most_right + right, base, fine_per, fine)] - less
+                )
                 for i in range(many if ends else 0):
                     here = line[i]
                     c, a = cost[here] + last + own * back, gained[here] + right
-                    if not (c <= allowed[_cell(a, cells)] - less and c <= cost_cap and c < np.inf and a >= floor):
+                    if not (
+                        c <= allowed[cell_of(a, base, fine_per, fine)] - less
+                        and c <= cost_cap
+                        and c < np.inf
+                        and a >= floor
+                    ):
                         continue
-                    if chain[here, PARTS] < fewest or not _uses(chain[here, USED], required):
+                    if chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
                         continue
                     if lane > 0 and chain[here, ASKED] == 0:
                         continue
@@ -303,7 +196,7 @@ def grow_labels(
                         stop[FULL] = 1
                         return found_cost, found_right, found_keys, found
                     key = found_keys[found]
-                    _prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
+                    prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
                     key[chain[here, PARTS]] = end + 1
                     if exits_at >= 0:
                         key[exits_at + chain[here, ASKED]] = end + 1
@@ -316,7 +209,7 @@ def grow_labels(
                     if ranked > 0:
                         _insert(best_costs, c)
                     elif keep == 1:
-                        k, most_cost = int(a * cells), c * (1 + 1e-12) + 1e-15
+                        k, most_cost = cell_of(a, base, fine_per, fine) - 1, c * (1 + 1e-12) + 1e-15
                         while k >= 0 and allowed[k] > most_cost:
                             allowed[k] = most_cost
                             k -= 1
@@ -329,15 +222,16 @@ def grow_labels(
                     piece = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
                     right, fewer = leave * accuracy[at, end], own - weight[after]
                     stays = inside and option_exit[option]
-                    k, earliest = _cell(most_right + right, cells), least + piece + fewer * back
-                    may_stay = stays and earliest <= budget[ahead, v, k] - less
-                    if not may_stay and not earliest <= leaving[ahead, v, k] - less:
+                    earliest = best + piece + fewer * back - slope * right
+                    may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
+                    if not may_stay and not earliest <= peaks[LEAVING, ahead, v] - less:
                         continue
                     for i in range(many):
                         here = line[i]
                         c, a, used = cost[here] + piece + fewer * back, gained[here] + right, chain[here, USED]
-                        away = chain[here, PARTS] < most and c <= leaving[ahead, v, _cell(a, cells)] - less
-                        if not away and not (may_stay and c <= budget[ahead, v, _cell(a, cells)] - less):
+                        k, sheared = cell_of(a, base, per, cells), c - slope * a
+                        away = chain[here, PARTS] < most and sheared <= budget[LEAVING, ahead, v, k] - less
+                        if not away and not (may_stay and sheared <= budget[STAYING, ahead, v, k] - less):
                             continue
                         for step in range(nodes * ways):
                             w, way = step // ways, step % ways
@@ -351,7 +245,8 @@ def grow_labels(
                                 total = c + weight[after] * send[way, end, v, w]
                                 reached = a - onward * drops[way, end]
                                 mask = used | (1 << group[w])
-                            if not total <= budget[ahead, w, _cell(reached, cells)] - less or not total < np.inf:
+                            k = cell_of(reached, base, per, cells)
+                            if not total - slope * reached <= budget[STAYING, ahead, w, k] - less or not total < np.inf:
                                 continue
                             if count == room:
                                 stop[FULL] = 1
@@ -375,7 +270,7 @@ def grow_labels(
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
                                     )
-                                    if not same or _earlier(
+                                    if not same or earlier(
                                         other, count, chain, most, exits_at, thresholds_at, codecs_at, width
                                     ):
                                         better += 1
@@ -405,7 +300,7 @@ def grow_labels(
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
                                     )
-                                    if not same or _earlier(
+                                    if not same or earlier(
                                         count, other, chain, most, exits_at, thresholds_at, codecs_at, width
                                     ):
                                         chain[other, ALIVE] = 0
@@ -423,7 +318,7 @@ def grow_labels(
 
 
 @compiled
-def _uses(used: int, required: Ints) -> bool:
+def uses(used: int, required: Ints) -> bool:
     """Return whether one of each required set of groups is used."""
     missing = 0
     for mask in required:

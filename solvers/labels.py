@@ -4,8 +4,9 @@ For a fixed threshold, what the rest of a plan costs and gains depends on the nu
 on and the nodes used; not on the past. So partial plans (*labels*: cost and accuracy so far) compete at such a state.
 
 1. Plans with one or two partitions are enumerated; they give a first frontier, or the N-th best cost so far.
-2. Backward, *without* the rule that a node is used once: how much may a label have cost at (block, node) with so much
-   accuracy gained, if its best completion is to be of interest? That small dynamic program has no node sets.
+2. Forward, *without* the rule that a node is used once: how little may a label have cost at (block, node)? And
+   backward: how much, with so much accuracy gained, if its best completion is to be of interest? These small dynamic
+   programs have no node sets. Along a frontier both are counted less what the accuracy gained is worth there.
 3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
    node that has used no other nodes, is dropped. Almost nothing survives both.
 
@@ -34,7 +35,7 @@ from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import PLAIN, admits, plain_part
 from tiercut.optimizer.tiny import tiny_space
-from tiercut.solvers import label_kernels
+from tiercut.solvers import budget_kernels, label_kernels
 from tiercut.solvers.options import Options
 from tiercut.solvers.shared import ROOM, Keeper, cores, decisions_of, merge, plain_tables, watch
 from tiercut.solvers.states import states_of
@@ -48,6 +49,7 @@ __all__ = ["solve"]
 
 _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
 _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
+_FINE = 16_384  # cells by which whole plans are compared with what is known
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
 _FIRST_ROOM, _MORE = 1 << 16, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
@@ -126,8 +128,11 @@ class _Search:
         self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.lanes))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
-        self.reach = (0.0 if self.pieces[-1].any() else least, most_right)
-        self.ceiling = self.reach[1]
+        # What codecs may take or give besides, at every cut.
+        falls, rises = (max((space.most - 1) * float(each), 0.0) for each in (space.drops.max(), -space.drops.min()))
+        self.leaving = (least, most_right)
+        self.reach = (least - falls, most_right + rises)
+        self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels, self.room = 0, _FIRST_ROOM
@@ -148,6 +153,18 @@ class _Search:
 
     def _keeper(self) -> Keeper:
         return Keeper(ROOM if self.front else self.top, self.layout.width)
+
+    @property
+    def slope(self) -> float:
+        """What accuracy costs along the frontier that is known, its steep part aside; 0 for other questions."""
+        costs, rights = self.known.costs[: self.known.count], self.known.accuracies[: self.known.count]
+        if not self.front or len(costs) < 3:
+            return 0.0
+        chord = np.interp(rights, rights[[0, -1]], costs[[0, -1]])
+        knee = int(np.clip(np.abs(costs - chord).argmax(), 1, len(costs) - 2))
+        # The smaller of two: where budgets fall from cell to cell, labels seem to be worth more than they are.
+        slopes = np.diff(costs[[0, knee, -1]]) / np.diff(rights[[0, knee, -1]])
+        return float(slopes.min())
 
     def begin(self) -> None:
         """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space."""
@@ -211,49 +228,44 @@ class _Search:
         return finished and not full and not any(stop[0] for stop in stops)
 
     def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
-        shape = (len(self.states.begins), len(self.space.group), self.cells + 1)
-        budget, leaving = np.empty(shape), np.empty(shape)
+        shape = (2, len(self.states.begins), len(self.space.group))
+        tables = np.empty((*shape, self.cells + 1)), np.empty(shape), np.empty(shape[1:])
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
         while not stop[0] and not stop[label_kernels.FULL]:
             try:
                 lane = lanes.get_nowait()
             except Empty:
                 return
-            self._lane(lane, budget, leaving, best, stop)
+            self._lane(lane, tables, best, stop)
 
     def _lane(
-        self,
-        lane: int,
-        budget: NDArray[np.float64],
-        leaving: NDArray[np.float64],
-        best: NDArray[np.float64],
-        stop: NDArray[np.int64],
+        self, lane: int, tables: tuple[NDArray[np.float64], ...], best: NDArray[np.float64], stop: NDArray[np.int64]
     ) -> None:
         """Answer for one threshold, and offer what is found to the others."""
         space, costs, states, layout = self.space, self.costs, self.states, self.layout
-        allowed, cap = self._allowed()
-        walk = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end)
+        budget, peaks, reached = tables
+        slope, allowed, allowed_ends, cap = self._allowed()
+        walk = (space.jump, states.number, states.begins, states.levels, space.inside)
         nodes = (space.group, space.rank, space.linked)
-        stay = np.ascontiguousarray(space.stay[:, lane])
-        accuracies = space.accuracies(lane)
-        fill: Any = label_kernels.budgets
-        weight = self.costs.weigh(stay)
-        head = (allowed, *self.reach, stay, weight, accuracies, *self.pieces, space.option_exit)
-        fill(*head, *walk, *nodes, budget, leaving, stop)
+        stay, accuracies = np.ascontiguousarray(space.stay[:, lane]), space.accuracies(lane)
+        pieces = (stay, costs.weigh(stay), accuracies, *self.pieces)
+        least: Any = budget_kernels.floors
+        least(space.problem.source, slope, costs.first, *pieces, space.option_exit, *walk, *nodes, reached)
+        fill: Any = budget_kernels.budgets
+        head = (allowed, slope, *self.scale, *self.leaving, *pieces, space.option_exit)
+        fill(*head, *walk, space.can_end, *nodes, reached, budget, peaks, stop)
         grow: Any = label_kernels.grow_labels
         rules = (space.most, space.fewest, space.required_bits, self.limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
-        exits = (space.option_exit, space.option_threshold)
-        tables = (costs.first, stay, weight, accuracies, *self.pieces, *self.ties, *exits)
+        where = (lane, space.problem.source, *rules, *places, costs.first, *pieces, *self.ties)
+        steps = (space.option_exit, space.option_threshold, *walk, space.can_end, *nodes, self.future)
         keep = 1 if self.front else self.top
-        limits = (budget, leaving, allowed, *self.bounds, keep, cap)
-        where = (lane, space.problem.source, *rules, *places)
+        limits = (budget, peaks, slope, *self.scale, allowed_ends, *self.bounds, keep, cap)
         before = best.copy()
         while True:
             room = self.room
-            last = (*limits, best, room, stop)
             rights: NDArray[np.float64]
-            found, rights, keys, count = grow(*where, *tables, *walk, *nodes, self.future, *last)
+            found, rights, keys, count = grow(*where, *steps, *limits, best, room, stop)
             if not stop[label_kernels.FULL] or room == _ROOM:
                 break
             # Once more from the beginning, with more room.
@@ -265,21 +277,25 @@ class _Search:
             if self.front:
                 merge(self.known, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
 
-    def _allowed(self) -> tuple[NDArray[np.float64], float]:
-        """Return what a plan may cost by accuracy, given what is known, and the N-th best cost."""
-        cap, floor = self.bounds
-        nothing = np.empty(0)
+    def _allowed(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
+        """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""
+        (cap, floor), none = self.bounds, np.empty(0)
+        make: Any = budget_kernels.allowances
         with self.lock:
-            known = self.known
-            if self.front:
-                given = (known.costs[: known.count].copy(), known.accuracies[: known.count].copy(), known.count)
-                return label_kernels.allowances(*given, cap, floor, self.ceiling, self.cells), inf
-            full = known.count == self.top
+            known, slope = self.known, self.slope
+            count, full = known.count, known.count == self.top
+            costs, rights = known.costs[:count].copy(), known.accuracies[:count].copy()
+        best = inf
+        if self.front:
+            floor = max(floor, self.reach[0] - 1e-12)
+        else:
             if self.by_accuracy:
-                floor = max(floor, known.accuracies[self.top - 1] - 1e-15) if full else floor
+                floor = max(floor, rights[-1] - 1e-15) if full else floor
             else:
-                cap = min(cap, known.costs[self.top - 1]) if full else cap
-        return label_kernels.allowances(nothing, nothing, 0, cap, floor, self.ceiling, self.cells), cap
+                best = cap = min(cap, costs[-1]) if full else cap
+            costs, rights, count = none, none, 0
+        given = (costs, rights, count, cap, floor, self.reach[1])
+        return slope, make(*given, slope, *self.scale, self.cells), make(*given, 0.0, *self.scale, _FINE), best
 
     def result(self, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""

@@ -23,9 +23,9 @@ from tiercut.solvers.label_kernels import (
     THRESHOLD,
     USED,
     WAY,
-    _earlier,
-    _prefix,
-    _uses,
+    earlier,
+    prefix,
+    uses,
 )
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def grow_points(
                 ):
                     continue
                 used = chain[here, USED]
-                complete = chain[here, PARTS] >= fewest and _uses(used, required)
+                complete = chain[here, PARTS] >= fewest and uses(used, required)
                 complete = complete and (lane == 0 or chain[here, ASKED] > 0)
                 for end in range(start, blocks):
                     if can_end[end] and complete:
@@ -220,7 +220,7 @@ def grow_points(
                             point[f] = at[turned[f]]
                             fits = fits and point[f] <= caps[f]
                         if fits and not beaten(point, compared, points, lows, known):
-                            _prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
+                            prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
                             key[chain[here, PARTS]] = end + 1
                             if exits_at >= 0:
                                 key[exits_at + chain[here, ASKED]] = end + 1
@@ -284,9 +284,7 @@ def grow_points(
                                     )  # fmt: skip
                                     if verdict == 1 or (
                                         verdict == 2
-                                        and _earlier(
-                                            other, made, chain, most, exits_at, thresholds_at, codecs_at, width
-                                        )
+                                        and earlier(other, made, chain, most, exits_at, thresholds_at, codecs_at, width)
                                     ):
                                         worse = True
                                         break
@@ -308,9 +306,7 @@ def grow_points(
                                     )  # fmt: skip
                                     if verdict == 1 or (
                                         verdict == 2
-                                        and _earlier(
-                                            made, other, chain, most, exits_at, thresholds_at, codecs_at, width
-                                        )
+                                        and earlier(made, other, chain, most, exits_at, thresholds_at, codecs_at, width)
                                     ):
                                         chain[other, ALIVE] = 0
                                 other = chain[other, AFTER]

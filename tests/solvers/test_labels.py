@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers import labels
 from tiercut.solvers.labels import _Search
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import find
@@ -25,7 +28,14 @@ from tiercut.solvers.shared import decisions_of
 MOST = 20_000
 
 
-def spaces(case: Case) -> list[Space]:
+@pytest.fixture
+def instances(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the module that makes the instances of the benchmarks."""
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
+    return importlib.import_module("instances")
+
+
+def spaces(case: Case | SimpleNamespace) -> list[Space]:
     """Return every small space of a problem: rules for exits, thresholds and codecs."""
     problem, found = case.problem, []
     alone = problem.has_exits and not np.isnan(problem.stay_alone).any()
@@ -107,6 +117,46 @@ def test_labels_hold_rules_for_the_placement_as_trying_everything_does() -> None
             assert np.allclose(values(part, query, "labels"), values(part, query, "exhaustive"), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("cells", [1, 2, 7, 40])
+def test_budgets_are_right_however_coarse_their_cells_are(
+    cells: int, instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_CELLS", "_FEW_CELLS", "_MANY_CELLS"):
+        monkeypatch.setattr(labels, name, cells)
+    made = [(make, seed) for make in (instances.chain, instances.loose) for seed in range(6)]
+    problems = [tiercut.problem(*instances.load(make(9, 4, 4, seed=seed))) for make, seed in made]
+    for space in [make_space(problem) for problem in problems] + [
+        space for seed in range(8) for space in spaces(random_case([11, seed], blocks=5, nodes=3))
+    ]:
+        for query in questions(space, np.random.default_rng(len(space.lanes))):
+            found, expected = values(space, query, "labels"), values(space, query, "exhaustive")
+            assert found.shape == expected.shape
+            assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_codec_that_makes_answers_better_is_found_to() -> None:
+    for seed in range(24):
+        case = random_case([12, seed], blocks=5, nodes=3)
+        drop = case.problem.codec_drop * np.where(np.arange(case.problem.block_count + 1) % 2, -1.0, 1.0)
+        problem = replace(case.problem, codec_drop=drop)
+        for space in spaces(SimpleNamespace(problem=problem, order=case.order)):
+            for query in questions(space, np.random.default_rng(seed)):
+                found, expected = values(space, query, "labels"), values(space, query, "exhaustive")
+                assert found.shape == expected.shape
+                assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("blocks", "nodes", "most"), [(100, 6, 2_000), (100, 8, 10_000), (300, 8, 30_000)])
+def test_of_many_billions_of_decisions_few_labels_survive_their_budgets(
+    blocks: int, nodes: int, most: int, instances: Any
+) -> None:
+    space = make_space(tiercut.problem(*instances.load(instances.chain(blocks, nodes, 20))))
+    outcome = find("labels").solve(space, Query(kind="frontier"), Options(workers=1))
+    assert outcome.status == "optimal"
+    assert outcome.scored < most
+    assert space.decisions > 1e13
+
+
 def test_a_key_says_all_of_a_decision() -> None:
     for seed in range(40):
         for space in spaces(random_case([9, seed], blocks=5, nodes=4)):
@@ -127,9 +177,7 @@ def test_keys_of_plans_to_begin_with_are_those_that_the_search_writes() -> None:
             assert len(set(decisions)) == len(decisions)
 
 
-def test_labels_out_of_time_give_what_they_have_and_say_that_it_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
-    instances = importlib.import_module("instances")
+def test_labels_out_of_time_give_what_they_have_and_say_that_it_is_not_proved(instances: Any) -> None:
     hard = make_space(tiercut.problem(*instances.load(instances.loose(40, 5, 20))))
     for query in (Query(kind="frontier"), Query(kind="rank")):
         outcome = find("labels").solve(hard, query, Options(time_limit_s=0.0))

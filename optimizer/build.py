@@ -51,7 +51,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     slow = np.array([node.slowdown for node in topology.nodes])
     accuracy = _accuracies(profile)
     branch = ~np.isnan(accuracy) if profile.exits is not None else _only_last(profile.block_count)
-    pieces = [_pieces(device, len(branch)) for device in devices]
+    span_s, bare_s = _spans(devices, slow, len(branch))
     payload = np.array(profile.payload_bytes)
     codecs = [_codec(profile, codec, devices, slow, topology) for codec in profile.codecs.values()]
     destination = topology.destination_index
@@ -69,8 +69,8 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         stay_alone=_stay_alone(profile.exits, profile.block_count),
         accuracy=accuracy,
         branch=branch,
-        span_s=np.stack([span for span, _ in pieces]) * slow[:, None, None],
-        bare_s=np.stack([bare for _, bare in pieces]) * slow[:, None, None],
+        span_s=span_s,
+        bare_s=bare_s,
         transfer_s=_transfers(topology, payload, devices, slow),
         result_s=_results(transfer_seconds(topology, np.array([profile.result_bytes])), destination, len(branch)),
         payload_bytes=payload,
@@ -216,6 +216,20 @@ def _stay_alone(exits: Exits | None, count: int) -> Floats:
     if exits is not None and exits.exit_rate_alone is not None:
         made[:, 1:] = 1.0 - np.array(exits.exit_rate_alone)
     return made
+
+
+def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:
+    """Return M x N x N seconds of blocks i..j on each node, with branch j and without.
+
+    NOTE: With a thousand blocks each table is 8 MB a node, so a device's are made once, and nothing is stacked.
+    """
+    span_s, bare_s = np.empty((2, len(devices), count, count))
+    for device in {id(each): each for each in devices}.values():
+        span, bare = _pieces(device, count)
+        for node in (at for at, each in enumerate(devices) if each is device):
+            np.multiply(span, slow[node], out=span_s[node])
+            np.multiply(bare, slow[node], out=bare_s[node])
+    return span_s, bare_s
 
 
 def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:

@@ -165,7 +165,7 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     blocks, nodes, cells, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells / (summit - base)
-    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, drops.any())
+    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, bool(drops.any()))
     peak, most = allowed.max(), _most(allowed, slope, base, per)
     rest = np.full(peaks.shape, np.inf)  # the least that comes yet, whatever it gains
     budget[:], peaks[:] = -np.inf, -np.inf

@@ -165,8 +165,8 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     blocks, nodes, cells, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells / (summit - base)
-    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, bool(drops.any()))
-    peak, most = allowed.max(), _most(allowed, slope, base, per)
+    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _wanders(drops))
+    peak, most = _greatest(allowed), _most(allowed, slope, base, per)
     rest = np.full(peaks.shape, np.inf)  # the least that comes yet, whatever it gains
     budget[:], peaks[:] = -np.inf, -np.inf
     for state in range(begins.shape[0] - 1, -1, -1):
@@ -207,17 +207,17 @@ def budgets(
                     _raise(row, bottom, top, rows, gain, bottom, top, cost - slope * gain, per)
                     least = min(least, cost + rest[STAYING, state, w])
             rest[LEAVING, state, v] = least
-            peaks[LEAVING, state, v] = row.max()
+            peaks[LEAVING, state, v] = _greatest(row)
 
 
 @compiled
 def _rows(
-    allowed: Floats, base: float, per: float, low: float, high: float, stay: Floats, levels: Ints, drops: bool
+    allowed: Floats, base: float, per: float, low: float, high: float, stay: Floats, levels: Ints, wanders: bool
 ) -> tuple[Ints, Ints]:
     """Return the first and the last cell, for each state, in which a label may be that is of interest."""
     cells, states = allowed.shape[0] - 1, levels.shape[0]
     bottoms, tops = np.zeros(states, np.int64), np.full(states, cells)
-    if drops:  # accuracy may go up and down
+    if wanders:
         return bottoms, tops
     first, last = 0, cells
     while first < cells and allowed[first] == -np.inf:
@@ -230,6 +230,25 @@ def _rows(
         short = first - int(share * high * per) - 2  # the rest gains too little
         bottoms[state] = max(cell_of((1.0 - share) * low, base, per, cells) - 1, short, 0)
     return bottoms, tops
+
+
+@compiled
+def _wanders(drops: Floats) -> bool:
+    """Return whether accuracy may go up and down on the way, as codecs take from it or give."""
+    for way in range(drops.shape[0]):
+        for block in range(drops.shape[1]):
+            if drops[way, block] != 0.0:
+                return True
+    return False
+
+
+@compiled
+def _greatest(values: Floats) -> float:
+    """Return the greatest value. NOTE With ``max`` of an array, numba would load what it needs to compile."""
+    greatest = -np.inf
+    for k in range(values.shape[0]):
+        greatest = max(greatest, float(values[k]))
+    return greatest
 
 
 @compiled

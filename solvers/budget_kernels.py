@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["LEAVING", "STAYING", "allowances", "budgets", "cell_of", "floors"]
+__all__ = ["LEAVING", "STAYING", "allowances", "budgets", "cell_of"]
 
 STAYING, LEAVING = 0, 1
 """The tables of budgets: a node is to go on from a state; the output of the last block is to be sent away from it."""
@@ -86,23 +86,25 @@ def allowances(
 
 
 @compiled
-def floors(
+def _floors(
     source: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
-    begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools, reached: Floats,
-) -> None:  # fmt: skip
-    """Fill in the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
+    begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools,
+) -> Floats:  # fmt: skip
+    """Return the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
 
     Parameters
     ----------
     source, slope, first, ..., linked
         As in `budgets`.
-    reached
-        S x M, filled: node v is to go on from the state.
+
+    Returns
+    -------
+    array
+        S x M: node v is to go on from the state.
     """
     blocks, nodes, ways, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
-    left = np.full(reached.shape, np.inf)
-    reached[:] = np.inf
+    reached, left = np.full((begins.shape[0], nodes), np.inf), np.full((begins.shape[0], nodes), np.inf)
     for v in range(nodes):
         if linked[source, v]:
             reached[0, v] = first[v]
@@ -129,16 +131,19 @@ def floors(
                     left[ahead, v] = min(left[ahead, v], there)
                     if inside and option_exit[option]:
                         reached[ahead, v] = min(reached[ahead, v], there)
+    return reached
 
 
 @compiled
 def budgets(
-    allowed: Floats, slope: float, base: float, summit: float, low: float, high: float, stay: Floats,
-    weight: Floats, accuracy: Floats, span: Floats, bare: Floats, send: Floats, result: Floats, drops: Floats,
-    option_exit: Bools, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, can_end: Bools,
-    group: Ints, rank: Ints, linked: Bools, reached: Floats, budget: Floats, peaks: Floats, stop: Ints,
+    allowed: Floats, slope: float, base: float, summit: float, low: float, high: float, source: int, first: Floats,
+    stay: Floats, weight: Floats, accuracy: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
+    drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool,
+    can_end: Bools, group: Ints, rank: Ints, linked: Bools, budget: Floats, peaks: Floats, stop: Ints,
 ) -> None:  # fmt: skip
     """Fill in how much a label may have cost so far and still be of interest, nodes being free to be used again.
+
+    A step that would be too dear even for the cheapest label is left out.
 
     Parameters
     ----------
@@ -146,14 +151,14 @@ def budgets(
         Of `allowances`, C+1.
     low, high
         Least and greatest accuracy of those who have left, codecs aside.
+    source, first
+        Where the input is born, and M: what it costs to send it.
     stay, weight
         Q, for one lane: the share under way, and what the terms of the cost count.
     accuracy, span, bare, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
         The tables of `tiercut.optimizer.space.Space` and `Costs`.
     state_of, begins, levels
         (N+1) x Q: the state of (blocks done, level), -1 where it cannot be; S: both of each state, blocks done rising.
-    reached
-        Of `floors`. A step that is too dear even for a label that cost no more than this is left out.
     budget
         2 x S x M x (C+1), filled: node v is to go on from the state, or has to send its output away to whichever node,
         by whichever way, is best; k cells of accuracy are gained. Less ``slope`` times what a label gained.
@@ -165,6 +170,10 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     blocks, nodes, cells, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells / (summit - base)
+    reached = _floors(
+        source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
+        begins, levels, inside, group, rank, linked,
+    )  # fmt: skip
     bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _wanders(drops))
     peak, most = _greatest(allowed), _most(allowed, slope, base, per)
     rest = np.full(peaks.shape, np.inf)  # the least that comes yet, whatever it gains

@@ -229,7 +229,7 @@ class _Search:
 
     def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
         shape = (2, len(self.states.begins), len(self.space.group))
-        tables = np.empty((*shape, self.cells + 1)), np.empty(shape), np.empty(shape[1:])
+        tables = np.empty((*shape, self.cells + 1)), np.empty(shape)
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
         while not stop[0] and not stop[label_kernels.FULL]:
             try:
@@ -243,24 +243,21 @@ class _Search:
     ) -> None:
         """Answer for one threshold, and offer what is found to the others."""
         space, costs, states, layout = self.space, self.costs, self.states, self.layout
-        budget, peaks, reached = tables
         slope, allowed, allowed_ends, cap = self._allowed()
         walk = (space.jump, states.number, states.begins, states.levels, space.inside)
         nodes = (space.group, space.rank, space.linked)
         stay, accuracies = np.ascontiguousarray(space.stay[:, lane]), space.accuracies(lane)
         pieces = (stay, costs.weigh(stay), accuracies, *self.pieces)
-        least: Any = budget_kernels.floors
-        least(space.problem.source, slope, costs.first, *pieces, space.option_exit, *walk, *nodes, reached)
         fill: Any = budget_kernels.budgets
-        head = (allowed, slope, *self.scale, *self.leaving, *pieces, space.option_exit)
-        fill(*head, *walk, space.can_end, *nodes, reached, budget, peaks, stop)
+        head = (allowed, slope, *self.scale, *self.leaving, space.problem.source, costs.first)
+        fill(*head, *pieces, space.option_exit, *walk, space.can_end, *nodes, *tables, stop)
         grow: Any = label_kernels.grow_labels
         rules = (space.most, space.fewest, space.required_bits, self.limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
         where = (lane, space.problem.source, *rules, *places, costs.first, *pieces, *self.ties)
         steps = (space.option_exit, space.option_threshold, *walk, space.can_end, *nodes, self.future)
         keep = 1 if self.front else self.top
-        limits = (budget, peaks, slope, *self.scale, allowed_ends, *self.bounds, keep, cap)
+        limits = (*tables, slope, *self.scale, allowed_ends, *self.bounds, keep, cap)
         before = best.copy()
         while True:
             room = self.room

@@ -71,7 +71,7 @@ def _compared(name: str, count: int, device: Any) -> Checked:
     return Checked(
         name,
         count,
-        f"{device.precision:.1%}" if device.precision < 1 else f"{device.runs} runs",
+        f"{device.precision:.1%}" if device.precision < 1 else f"{device.runs} run{'s' * (device.runs != 1)}",
         np.array([each.timed_s for each in device.span_check]),
         {
             "tiles": np.array([each.predicted_s for each in device.span_check]),

@@ -124,6 +124,8 @@ class Answer:
                 "exact": self.outcome.exact,
                 "status": self.outcome.status,
                 "seconds": self.outcome.seconds,
+                "scored": self.outcome.scored,
+                "memory_bytes": self.outcome.memory_bytes,
                 "why": self.why or None,
             },
             **self._frontier_data(),

@@ -29,9 +29,11 @@ class Outcome:
     seconds
         From the dense tables to the decisions, kernels already loaded.
     scored
-        How many decisions were scored, where the solver counts them.
+        How many decisions were scored, or partial plans grown, where the solver counts them.
     reason
         Why it stopped, where that is not the end of its work.
+    memory_bytes
+        What its own tables and partial plans took at most, where the solver counts it.
     """
 
     solver: str
@@ -41,3 +43,4 @@ class Outcome:
     seconds: float
     scored: int | None = None
     reason: str = ""
+    memory_bytes: int | None = None

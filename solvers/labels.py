@@ -51,6 +51,7 @@ _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less 
 _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
 _FINE = 16_384  # cells by which whole plans are compared with what is known
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
+_LABEL_BYTES = 112  # cost, accuracy, tie, place in its line, and the ten columns of `label_kernels`
 _FIRST_ROOM, _MORE = 1 << 16, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _FINITE = 1e300  # a cap that keeps out what cannot be
@@ -89,7 +90,7 @@ def solve(space: Space, query: Query, options: Options) -> Outcome:
     status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
     reason = "" if finished else search.reason
     seconds = time.perf_counter() - began
-    return Outcome("labels", True, status, decisions, seconds, search.labels, reason)
+    return Outcome("labels", True, status, decisions, seconds, search.labels, reason, search.memory)
 
 
 @cache
@@ -135,7 +136,7 @@ class _Search:
         self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))
         self.known = self._keeper()
         self.found = self._keeper()
-        self.labels, self.room = 0, _FIRST_ROOM
+        self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.reason = "stopped before the end"
         self.lock = Lock()
 
@@ -231,12 +232,16 @@ class _Search:
         shape = (2, len(self.states.begins), len(self.space.group))
         tables = np.empty((*shape, self.cells + 1)), np.empty(shape)
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
+        most = 0
         while not stop[0] and not stop[label_kernels.FULL]:
             try:
                 lane = lanes.get_nowait()
             except Empty:
-                return
+                break
             self._lane(lane, tables, best, stop)
+            most = max(most, int(stop[1]))
+        with self.lock:
+            self.memory += sum(each.nbytes for each in tables) + _LABEL_BYTES * most
 
     def _lane(
         self, lane: int, tables: tuple[NDArray[np.float64], ...], best: NDArray[np.float64], stop: NDArray[np.int64]

@@ -71,7 +71,9 @@ def solve_points(space: Space, query: Query, options: Options, how: Literal["lab
     decisions = search.best.decisions(space, search.layout)
     status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
     seconds = time.perf_counter() - began
-    return Outcome(how, True, status, decisions, seconds, search.scored, "" if finished else search.reason)
+    return Outcome(
+        how, True, status, decisions, seconds, search.scored, "" if finished else search.reason, search.memory or None
+    )
 
 
 @cache
@@ -89,7 +91,7 @@ class _Search:
         self.layout = layout = Layout.of(space)
         self.goals = goals_of(space, query)
         self.best = Points(self.goals, layout.width)
-        self.scored = 0
+        self.scored, self.memory, self.threads = 0, 0, 1
         self.reason = "stopped before the end"
         self.lock = Lock()
         *tables, self.whole = self.goals.tables
@@ -113,7 +115,7 @@ class _Search:
         for lane in range(len(self.space.lanes)):
             lanes.put(lane)
         small = self.space.decisions < _SMALL and options.time_limit_s is None
-        count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
+        count = self.threads = 1 if small else min(options.workers or cores(), len(self.space.lanes))
         stops = [np.zeros(2, np.int64) for _ in range(count)]
 
         def take(stop: Ints) -> None:
@@ -146,10 +148,11 @@ class _Search:
         with self.lock:
             return self.best.copy()
 
-    def found(self, points: Points, scored: int) -> None:
-        """Take over what a lane found."""
+    def found(self, points: Points, scored: int, size: int = 0) -> None:
+        """Take over what a lane found, and how many bytes its partial plans took."""
         with self.lock:
             self.scored += scored
+            self.memory = max(self.memory, size * self.threads)
             self.best.merge(points)
 
 
@@ -207,4 +210,5 @@ class _Labels(_Search):
         grow: Any = point_label_kernels.grow_points
         bounds = (self.future, ahead, leaving, goals.turned, goals.loose, compared, ties, caps)
         found.take(grow(*head, self.first, *pieces, *exits, *walk, *bounds, *found.arrays, _ROOM, stop))
-        self.found(found, int(stop[1]))
+        size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (len(goals.turned) + 10)
+        self.found(found, int(stop[1]), size)

@@ -154,6 +154,9 @@ def test_of_many_billions_of_decisions_few_labels_survive_their_budgets(
     outcome = find("labels").solve(space, Query(kind="frontier"), Options(workers=1))
     assert outcome.status == "optimal"
     assert outcome.scored < most
+    tables = 2 * blocks * nodes * 129 * 8
+    assert outcome.memory_bytes is not None
+    assert tables < outcome.memory_bytes < 3 * tables + 120 * most
     assert space.decisions > 1e13
 
 

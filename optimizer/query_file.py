@@ -113,6 +113,10 @@ class Range(Document):
     at_most: int | None = Field(default=None, ge=1)
 
 
+def _or_number(schema: dict[str, Any]) -> None:
+    schema["anyOf"].insert(0, {"type": "integer", "minimum": 1})
+
+
 class QueryFile(Document):
     """A question in a file; every key but the format may be left out, and then says nothing."""
 
@@ -140,7 +144,9 @@ class QueryFile(Document):
     exclude: Names = Field(default=(), description="nodes or tiers that must not")
     use_all_tiers: bool | None = Field(default=None, description="whether every tier must run a part")
     only: Literal["native", "distributed"] | None = Field(default=None, description="in one piece, or in several")
-    partitions: int | Range | None = Field(default=None, description="a number, or at_least and at_most")
+    partitions: Range | None = Field(
+        default=None, description="a number, or at_least and at_most", json_schema_extra=_or_number
+    )
     pin: Pins = Field(default_factory=dict, description="blocks, each with the node or tier that must run it")
     keep_first: int | None = Field(default=None, ge=0, description="number of first blocks that stay on the source")
     source: str | None = Field(default=None, description="condition: where the input is born")
@@ -162,8 +168,10 @@ class QueryFile(Document):
     @field_validator("partitions", mode="before")
     @classmethod
     def _check_partitions(cls, given: Any) -> Any:
-        if given is None or isinstance(given, dict) or (isinstance(given, int) and given >= 1 and given is not True):
+        if given is None or isinstance(given, dict | Range):
             return given
+        if isinstance(given, int) and given >= 1 and given is not True:
+            return {"at_least": given, "at_most": given}
         raise ValueError(f"expected a number such as 2, or a mapping with at_least and at_most, got {given!r}")
 
     def faults(self) -> Iterable[tuple[Key, str]]:
@@ -202,9 +210,8 @@ class QueryFile(Document):
 
     @property
     def _range(self) -> tuple[int | None, int | None]:
-        if isinstance(self.partitions, Range):
-            return self.partitions.at_least, self.partitions.at_most
-        return self.partitions, self.partitions
+        given = self.partitions
+        return (None, None) if given is None else (given.at_least, given.at_most)
 
     @property
     def asked(self) -> Asked:

@@ -87,7 +87,8 @@ def _title(answer: Answer) -> str:
         bounds.append(f"accuracy ≥ {query.min_accuracy:g}")
     if query.max_latency_s is not None:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
-    bounds += [shown(half) for bound in query.bounds for half in bound.halves]
+    halves = (shown(half) for bound in query.bounds for half in bound.halves)
+    bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")

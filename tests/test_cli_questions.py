@@ -209,7 +209,7 @@ def test_people_see_thresholds_exits_and_bounds(call: Any) -> None:
     flags = ("--thresholds", "per-exit", "--exits", "free", "--partitions", "3", "--bound", "blocks:edge>=1")
     status, out, _ = call("rank", *flags, "--top", "1000")
     assert status == 0
-    assert "blocks:edge >= 1" in out
+    assert "blocks:edge ≥ 1" in out
     assert "exits" in out
     assert "0.1, 0.2" in out
 

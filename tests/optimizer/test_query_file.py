@@ -124,6 +124,7 @@ def test_what_can_be_bounded_is_what_can_be_written() -> None:
         ("use_all_tiers: 1", (2, 16), ["true or false"]),
         ("only: natve", (2, 7), ["'native' or 'distributed'"]),
         ("partitions: 0", (2, 13), ["expected a number such as 2", "0"]),
+        ("partitions: {at_mst: 2}", (2, 22), [": partitions.at_mst: unknown key", "did you mean 'at_most'"]),
         ("partitions: two", (2, 13), ["expected a number such as 2", "'two'"]),
         ("partitions: {at_least: 3, at_most: 2}", (2, 13), ["at least 3 and at most 2"]),
         ("only: native\npartitions: 2", (3, 13), ["native is one partition"]),

@@ -64,17 +64,17 @@ def allowances(
     Returns
     -------
     array
-        C+1; -inf where there is no accuracy of interest.
+        C+1; -inf where there is no accuracy of interest. With a slope of 0 it never falls between two such cells.
     """
     made, per = np.full(cells + 1, -np.inf), cells / (summit - base)
     low, near = max(floor, base), _NEAR / per
     for i in range(count + 1):
-        if i == count and count > 0 and accuracies[count - 1] >= ceiling - 1e-13:
+        if i == count and count > 0 and accuracies[count - 1] >= ceiling - min(near, 1e-13):
             break
-        # What lies above `low` has to cost less than the first plan that is more accurate, or just as much.
+        # What lies above `low` must cost no more than the first plan that is as accurate, or more.
         high = min(accuracies[i], ceiling) if i < count else ceiling
         most = min(cost_cap, costs[i]) if i < count else cost_cap
-        if high < low:
+        if high < low - near:  # sums of equal accuracies may lie a little above the ceiling, and `low` with them
             continue
         for k in range(cell_of(low - near, base, per, cells), cell_of(high + near, base, per, cells) + 1):
             least = max(low, base + k / per - near)
@@ -147,8 +147,10 @@ def budgets(
 
     Parameters
     ----------
-    allowed, slope, base, summit
-        Of `allowances`, C+1.
+    allowed
+        C+1, of `allowances`.
+    slope, base, summit
+        As given to it.
     low, high
         Least and greatest accuracy of those who have left, codecs aside.
     source, first

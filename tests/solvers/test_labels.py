@@ -17,9 +17,9 @@ from tiercut.optimizer.idle import without_idle_ends
 from tiercut.optimizer.keys import Layout, decision_of, key_of
 from tiercut.optimizer.placing import narrow
 from tiercut.optimizer.pricing import price
-from tiercut.optimizer.query import Query
+from tiercut.optimizer.query import SLACK, Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers import labels
+from tiercut.solvers import budget_kernels, labels
 from tiercut.solvers.labels import _Search
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import find
@@ -130,6 +130,43 @@ def test_budgets_are_right_however_coarse_their_cells_are(
     ]:
         for query in questions(space, np.random.default_rng(len(space.lanes))):
             found, expected = values(space, query, "labels"), values(space, query, "exhaustive")
+            assert found.shape == expected.shape
+            assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_where_all_branches_are_as_accurate_a_floor_in_their_rounding_is_held_by_the_same_plans(instances: Any) -> None:
+    """Their sums lie a little above the greatest accuracy there is, and so may a floor that some of them reach."""
+    problem = tiercut.problem(*instances.load(instances.chain(8, 3, 4)))
+    space = make_space(replace(problem, accuracy=np.full(8, 0.9)))
+    query = Query(kind="rank", top=20, min_accuracy=float(np.nextafter(0.9 + SLACK, 1.0)))
+    assert query.accuracy_floor > 0.9
+    expected = values(space, query, "exhaustive")
+    assert len(expected) == 20
+    assert np.allclose(values(space, query, "labels"), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("below", [0.0, 2e-14, 6e-14, 9e-14, 2e-13])
+def test_allowances_rise_up_to_the_greatest_accuracy_however_near_a_known_plan_comes_to_it(below: float) -> None:
+    """Labels are dropped together where the most accurate of them may not cost so much: the others may cost no more."""
+    for ceiling in np.linspace(0.05, 1.0, 40):
+        known = np.array([1.0, 2.0]), np.array([ceiling / 2, ceiling - below])
+        allowances: Any = budget_kernels.allowances
+        allowed = allowances(*known, 2, 3.0, 0.0, ceiling, 0.0, 0.0, ceiling, labels._FINE)
+        assert np.all(np.diff(allowed) >= 0)
+
+
+@pytest.mark.parametrize("times", [0.0, 30.0, 1e6])
+def test_frontiers_are_right_whatever_the_slope_of_their_budgets(
+    times: float, instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With accuracies in a narrow band slopes are so steep that costs all but vanish beside them."""
+    slope = _Search.slope.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(_Search, "slope", property(lambda search: times * slope(search)))
+    for seed in range(4):
+        problem = tiercut.problem(*instances.load((instances.chain, instances.loose)[seed % 2](9, 4, 4, seed=seed)))
+        for low, width in ((0.0, 1.0), (0.9, 1e-6), (0.9, 1e-10)):
+            space = make_space(replace(problem, accuracy=low + width * problem.accuracy))
+            found, expected = (values(space, Query(kind="frontier"), each) for each in ("labels", "exhaustive"))
             assert found.shape == expected.shape
             assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
 

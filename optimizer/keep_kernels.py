@@ -79,7 +79,7 @@ def offer_front(
             keys[i + shift] = keys[i]
     costs[low], accuracies[low] = cost, accuracy
     keys[low] = key
-    bucket = int(accuracy * BUCKETS) - 1
+    bucket = min(int(accuracy * BUCKETS), BUCKETS) - 1  # codecs that mend answers can lift the sum above 1
     while bucket >= 0 and table[bucket] > cost:
         table[bucket] = cost
         bucket -= 1

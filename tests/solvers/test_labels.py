@@ -13,6 +13,7 @@ from support.checkout import ROOT
 from support.random_problems import Case, random_case
 
 import tiercut
+from tiercut.optimizer import keep_kernels
 from tiercut.optimizer.idle import without_idle_ends
 from tiercut.optimizer.keys import Layout, decision_of, key_of
 from tiercut.optimizer.placing import narrow
@@ -23,7 +24,7 @@ from tiercut.solvers import budget_kernels, labels
 from tiercut.solvers.labels import _Search
 from tiercut.solvers.options import Options
 from tiercut.solvers.registry import find
-from tiercut.solvers.shared import decisions_of
+from tiercut.solvers.shared import Keeper, decisions_of, merge
 
 MOST = 20_000
 
@@ -181,6 +182,16 @@ def test_a_codec_that_makes_answers_better_is_found_to() -> None:
                 found, expected = values(space, query, "labels"), values(space, query, "exhaustive")
                 assert found.shape == expected.shape
                 assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_frontier_of_accuracies_above_1_stays_within_its_table() -> None:
+    """Codecs that make answers better may promise too much; a table must not be written beyond its end for it."""
+    around = np.full(3 * keep_kernels.BUCKETS, np.inf)
+    keeper = Keeper(4, 5)
+    keeper.table = around[: keep_kernels.BUCKETS + 1]
+    merge(keeper, np.array([1.0, 2.0]), np.array([0.5, 2.5]), np.zeros((2, 5), np.int64), True, False)
+    assert keeper.accuracies[: keeper.count].tolist() == [0.5, 2.5]
+    assert np.isinf(around[keep_kernels.BUCKETS :]).all()
 
 
 @pytest.mark.parametrize(("blocks", "nodes", "most"), [(100, 6, 2_000), (100, 8, 10_000), (300, 8, 30_000)])

@@ -110,8 +110,8 @@ def grow_labels(
     budget, peaks, slope, base, summit
         Of `tiercut.solvers.budget_kernels.budgets`.
     allowed
-        Of `tiercut.solvers.budget_kernels.allowances`, for all accuracies and without a slope, in cells of its own;
-        lowered as plans are found.
+        Of `tiercut.solvers.budget_kernels.allowances`, without a slope and in finer cells of its own: what whole plans
+        may cost. Lowered as plans are found.
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
     keep

@@ -133,7 +133,7 @@ class _Search:
         falls, rises = (max((space.most - 1) * float(each), 0.0) for each in (space.drops.max(), -space.drops.min()))
         self.leaving = (least, most_right)
         self.reach = (least - falls, most_right + rises)
-        self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))
+        self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))  # what cells divide: labels begin with nothing
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0

@@ -51,7 +51,7 @@ def least_ahead(
     stay
         Q, for one lane.
     accuracy, ..., linked
-        As in `tiercut.solvers.label_kernels.budgets`; tables have the R measures in the last axis.
+        As in `tiercut.solvers.budget_kernels.budgets`; tables have the R measures in the last axis.
     ahead
         S x M x (R+1), filled: node v is to go on from the state.
     leaving
@@ -165,7 +165,7 @@ def grow_points(
     Parameters
     ----------
     lane, ..., linked
-        As in `tiercut.optimizer.point_kernels.walk_points` and `tiercut.solvers.label_kernels.budgets`.
+        As in `tiercut.optimizer.point_kernels.walk_points` and `tiercut.solvers.budget_kernels.budgets`.
     deepest
         Most partitions of a plan here; `most` is that of a key.
     limited, future, room, stop

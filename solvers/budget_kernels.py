@@ -69,7 +69,7 @@ def allowances(
     made, per = np.full(cells + 1, -np.inf), cells / (summit - base)
     low, near = max(floor, base), _NEAR / per
     for i in range(count + 1):
-        if i == count and count > 0 and accuracies[count - 1] >= ceiling - min(near, 1e-13):
+        if i == count and count > 0 and accuracies[count - 1] >= ceiling:
             break
         # What lies above `low` must cost no more than the first plan that is as accurate, or more.
         high = min(accuracies[i], ceiling) if i < count else ceiling

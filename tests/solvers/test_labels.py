@@ -154,6 +154,7 @@ def test_allowances_rise_up_to_the_greatest_accuracy_however_near_a_known_plan_c
         allowances: Any = budget_kernels.allowances
         allowed = allowances(*known, 2, 3.0, 0.0, ceiling, 0.0, 0.0, ceiling, labels._FINE)
         assert np.all(np.diff(allowed) >= 0)
+        assert allowed[-1] == pytest.approx(2.0 if below == 0 else 3.0)
 
 
 @pytest.mark.parametrize("times", [0.0, 30.0, 1e6])

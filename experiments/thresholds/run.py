@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-
 import tiercut
-from tiercut import Answer, Plan
+from tiercut import Answer
 
 TOPOLOGIES = ("mobile", "iot")
 PROFILE = "resnet20-digits32"
-SAMPLES = Path(__file__).parents[2] / "profiling" / "recorded" / "resnet20-digits32.samples.npz"
 
 Point = tuple[float, float]
 
@@ -27,7 +22,7 @@ def main() -> None:
         one = tiercut.frontier(topology, PROFILE)
         each = tiercut.frontier(topology, PROFILE, thresholds="per-exit")
         print(row(topology, "of the model", priced(one), priced(each)))
-        print(row(topology, "of the samples", lived(one), lived(each)))
+        print(row(topology, "of the samples", lived(topology, one), lived(topology, each)))
 
 
 def row(topology: str, figures: str, one: list[Point], each: list[Point]) -> str:
@@ -49,32 +44,14 @@ def priced(answer: Answer) -> list[Point]:
     return [(plan.latency_s, plan.accuracy or 0.0) for plan in answer]
 
 
-def lived(answer: Answer) -> list[Point]:
+def lived(topology: str, answer: Answer) -> list[Point]:
     """Return the frontier of the same plans with every recorded sample sent through them."""
-    with np.load(SAMPLES) as data:
-        entropy, correct = data["entropy"].astype(float), data["correct"]
-    points = sorted((replayed(plan, entropy, correct) for plan in answer), key=lambda point: (point[0], -point[1]))
+    points = sorted((each.mean_s, -(each.accuracy or 0.0)) for each in tiercut.replay(topology, PROFILE, answer))
     kept: list[Point] = []
-    for point in points:
-        if not kept or point[1] > kept[-1][1]:
-            kept.append(point)
+    for latency, wrong in points:
+        if not kept or -wrong > kept[-1][1]:
+            kept.append((latency, -wrong))
     return kept
-
-
-def replayed(plan: Plan, entropy: np.ndarray, correct: np.ndarray) -> Point:  # type: ignore[type-arg]
-    """Return mean latency and accuracy of the recorded samples: each leaves at the first exit that is sure enough."""
-    thresholds = plan.thresholds or (plan.threshold or 0.0,) * (len(plan.exits) - 1)
-    under_way = np.ones(len(entropy), bool)
-    right, latency, spent = 0.0, 0.0, plan.input_s
-    for place, (block, stage) in enumerate(zip(plan.exits, plan.stages, strict=True)):
-        last = place == len(plan.exits) - 1
-        leaves = under_way if last else under_way & (entropy[:, block - 1] < thresholds[place])
-        spent += stage.compute_s
-        latency += leaves.mean() * (spent + stage.result_s)
-        right += (leaves & correct[:, block - 1]).mean()
-        spent += stage.send_s
-        under_way = under_way & ~leaves
-    return float(latency), float(right)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def grow_labels(
     per, fine_per = cells / (summit - base), fine / (summit - base)
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
-    cost, gained, tie = np.empty(room), np.empty(room), np.zeros(room)
+    cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
     chain, line = np.empty((room, 10), np.int64), np.empty(room, np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
@@ -145,9 +145,7 @@ def grow_labels(
     count, found = 0, 0
     for v in range(nodes):
         if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
-            cost[count], gained[count] = first[v], 0.0
-            if tied:
-                tie[count] = tie_first[v]
+            cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
             chain[count, ASKED], chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 0, 1 << group[v], -1, 1
             heads[0, v] = count
@@ -251,7 +249,7 @@ def grow_labels(
                             if count == room:
                                 stop[FULL] = 1
                                 return found_cost, found_right, found_keys, found
-                            cost[count], gained[count] = total, reached
+                            cost[count], gained[count], tie[count] = total, reached, 0.0
                             if tied:
                                 time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
                                 tie[count] = tie[here] + share * time + leave * tie_result[end, v]

@@ -52,7 +52,7 @@ _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a grea
 _FINE = 16_384  # cells by which whole plans are compared with what is known
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
 _LABEL_BYTES = 112  # cost, accuracy, tie, place in its line, and the ten columns of `label_kernels`
-_FIRST_ROOM, _MORE = 1 << 16, 8  # labels for which there is room at first, and how many times that when it is too few
+_FIRST_ROOM, _MORE = 1 << 18, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
@@ -103,6 +103,16 @@ def _load_kernels() -> None:
         search.result(True)
 
 
+def _without_repeats(space: Space) -> NDArray[np.int64]:
+    """Return the table of steps without options that lead where the one before does, at whose threshold as many leave.
+
+    What comes of them is equal to what comes of the one before, and later among equals.
+    """
+    jump, asked = space.jump, space.option_exit
+    same = (jump[:, :, 1:] == jump[:, :, :-1]) & (asked[1:] == asked[:-1])
+    return np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump))
+
+
 class _Search:
     """One question under way: its tables, what is known so far, and what the threads have found."""
 
@@ -125,6 +135,7 @@ class _Search:
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         cap = query.latency_cap if query.additive == "latency" else inf
         self.bounds = (cap, query.accuracy_floor)
+        self.jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
         self.limited = space.most < len(set(space.group.tolist()))
         self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.lanes))]
@@ -249,7 +260,7 @@ class _Search:
         """Answer for one threshold, and offer what is found to the others."""
         space, costs, states, layout = self.space, self.costs, self.states, self.layout
         slope, allowed, allowed_ends, cap = self._allowed()
-        walk = (space.jump, states.number, states.begins, states.levels, space.inside)
+        walk = (self.jump, states.number, states.begins, states.levels, space.inside)
         nodes = (space.group, space.rank, space.linked)
         stay, accuracies = np.ascontiguousarray(space.stay[:, lane]), space.accuracies(lane)
         pieces = (stay, costs.weigh(stay), accuracies, *self.pieces)

@@ -351,3 +351,12 @@ def test_conditions_of_a_file_hold() -> None:
 def test_a_keyword_that_there_is_not_is_refused() -> None:
     with pytest.raises(TypeError, match=r"solve\(\): .*'max_latancy'; did you mean 'max_latency'"):
         tiercut.solve(TOPOLOGY, PROFILE, max_latancy="1 s")  # type: ignore[call-arg]
+
+
+def test_the_query_in_the_documentation_is_answered(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    answer = tiercut.frontier("mobile", "resnet20-digits32", query=load_query(written(tmp_path, text)))
+    assert answer.query.compared == ("latency", "bytes", "accuracy")
+    assert len(answer.plans) > 1
+    assert all("watch" not in plan.placement for plan in answer.plans)

@@ -224,7 +224,7 @@ def grow_labels(
                     may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
                     if not may_stay and not earliest <= peaks[LEAVING, ahead, v] - less:
                         continue
-                    for i in range(many):
+                    for i in range(many if stop[0] == 0 else 0):
                         here = line[i]
                         c, a, used = cost[here] + piece + fewer * back, gained[here] + right, chain[here, USED]
                         k, sheared = cell_of(a, base, per, cells), c - slope * a

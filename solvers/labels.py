@@ -221,11 +221,16 @@ class _Search:
         lanes: SimpleQueue[int] = SimpleQueue()
         for lane in range(len(self.space.lanes)):
             lanes.put(lane)
-        small = self.steps < _SMALL
+        small = self.steps * len(self.space.option_exit) < _SMALL
         count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
         stops = [np.zeros(3, np.int64) for _ in range(count)]
         if count == 1 and options.time_limit_s is None and small:
-            self._work(lanes, stops[0])
+            try:
+                self._work(lanes, stops[0])
+            except SystemError as error:  # an interrupt in this very thread, which compiled code only tells at its end
+                if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                    raise
+                return False
             return not stops[0][0] and not stops[0][label_kernels.FULL]
         for stop in stops:
             stop[0] = options.time_limit_s == 0  # no time at all: what is known at the beginning is the answer

@@ -167,7 +167,7 @@ def choose(space: Space, query: Query) -> tuple[Solver, str]:
     Raises
     ------
     QuestionError
-        If none answers it.
+        If none answers it, or only one that would have to replay too many decisions.
     """
     wanted = needs(space, query)
     able = [solver for solver in SOLVERS.values() if wanted <= solver.supports]
@@ -181,6 +181,12 @@ def choose(space: Space, query: Query) -> tuple[Solver, str]:
         if solver.name == "cp-sat":
             return solver, "exact, with any bound"
     last = able[-1]
+    if "replay" in wanted:
+        raise QuestionError(
+            f"the estimator replay sends every sample through every decision, and {space.decisions:,} are too many; "
+            "ask with fewer exits, thresholds or nodes, choose among candidates of the model (--evaluate replay alone) "
+            "or take your time with --solver exhaustive"
+        )
     if last.exact:
         return last, f"nothing else answers it, and {space.decisions:,} decisions to score may take long"
     return last, "the space is too large for the exact solvers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, cast, overload
@@ -181,9 +182,19 @@ def _relived(
     if solver == "auto" and not registry.in_time(guide, query):
         guide = space
 
+    began, stopped = time.perf_counter(), False
+
     def asked(query: Query) -> Sequence[Decision]:
+        """Answer a question for candidates; none once time is up or the user interrupted one before."""
+        nonlocal stopped
+        limit = options.time_limit_s
+        left = None if limit is None else limit - (time.perf_counter() - began)
+        if stopped or (left is not None and left <= 0):
+            return ()
         found = registry.choose(guide, query)[0] if solver == "auto" else registry.find(solver)
-        return found.solve(guide, query, options).decisions
+        outcome = found.solve(guide, query, replace(options, time_limit_s=left))
+        stopped = outcome.exact and outcome.status == "feasible"
+        return outcome.decisions
 
     lived = relive(space, query, own, candidates(guide, query, asked), recorded)
     return replace(answer, plans=tuple(each.lived for each in lived.plans), message=lived.message, lived=lived)

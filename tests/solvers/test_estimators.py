@@ -190,6 +190,8 @@ def test_what_only_enumeration_answers_is_said_where_decisions_are_many(monkeypa
     bounded = Query(bounds=bounds)
     solver, why = choose(seen, bounded)
     assert (solver.name, why) == ("exhaustive", "nothing else answers it, and 170,000 decisions to score may take long")
+    with pytest.raises(QuestionError, match="170,000 are too many"):
+        choose(make_space(tiercut.problem(*case, estimator="replay")), bounded)
     assert not in_time(seen, bounded)
     assert in_time(seen, Query())
     assert in_time(make_space(tiercut.problem(*case)), bounded)

@@ -240,3 +240,20 @@ def test_labels_out_of_time_give_what_they_have_and_say_that_it_is_not_proved(in
             continue
         assert outcome.status == "feasible"
         assert outcome.reason
+
+
+def test_an_interrupt_in_compiled_code_ends_with_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+    def broken(*_: Any) -> None:
+        raise SystemError("something else")
+
+    space = make_space(random_case([13, 1], blocks=5, nodes=3).problem)
+    monkeypatch.setattr(_Search, "_work", interrupted)
+    labels._load_kernels.cache_clear()
+    outcome = find("labels").solve(space, Query(kind="rank"), Options())
+    assert (outcome.status, outcome.reason) == ("feasible", "stopped before the end")
+    monkeypatch.setattr(_Search, "_work", broken)
+    with pytest.raises(SystemError, match="something else"):
+        find("labels").solve(space, Query(kind="rank"), Options())

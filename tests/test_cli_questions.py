@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -347,3 +349,16 @@ def test_the_stages_of_the_best_plan_say_how_long_the_input_takes_to_the_first(c
     told = f"timed for a sample that gets there; the input takes {units.format_seconds(best['input_s'])} "
     assert told in " ".join(call("solve", "--exclude", "pi")[1].split())
     assert "the input takes" not in call("solve", "--keep-first", "1")[1]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux that is always full")
+def test_output_that_cannot_be_written_is_an_error_of_one_line() -> None:
+    command = [sys.executable, "-c", "from tiercut.cli import main; main()", "show", "mobile"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: what was to be printed could not be written: No space left on device\n",
+    )
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,8 +1,10 @@
 """The command ``tiercut``. Rooms are imported when a command needs them, so that ``--help`` is quick."""
 
 import gc
+import os
 import sys
 import warnings
+from pathlib import Path
 
 __all__ = ["main"]
 
@@ -15,8 +17,13 @@ def main() -> None:
     from tiercut.errors import InfeasibleError, TiercutError
 
     warnings.showwarning = _show_warning
+    if sys.stdout is None:  # closed by whoever called, as with >&-
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 for as long as the process runs
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InfeasibleError as error:
         _fail(str(error), 3, "infeasible")
     except TiercutError as error:
@@ -24,6 +31,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # files that people name are told as errors of their own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it would be tried once more at the end
+        _fail(f"what was to be printed could not be written: {error.strerror or error}", 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
 

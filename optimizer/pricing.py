@@ -251,8 +251,8 @@ def _check_partition(problem: Problem, partition: Sequence[int], placement: Sequ
         )
     if len(placement) != len(partition):
         raise QuestionError(
-            f"the partition '{shown}' has {len(partition)} parts, but the placement names {len(placement)} nodes; "
-            "name one node for each part"
+            f"the partition '{shown}' has {_counted(len(partition), 'part')}, but the placement names "
+            f"{_counted(len(placement), 'node')}; name one node for each part"
         )
 
 

@@ -99,7 +99,7 @@ def idle_line(answer: Answer) -> Text | None:
     idle = sum(bool(plan.idle_stages) for plan in answer.plans)
     if not idle:
         return None
-    only = "this plan has" if len(answer) == 1 else f"{idle} of {len(answer)} plans have"
+    only = "this plan has" if len(answer) == 1 else f"{idle} of {len(answer)} plans {'has' if idle == 1 else 'have'}"
     return Text(f"[in brackets]: {only} a part that no sample gets to, because all have left before it")
 
 

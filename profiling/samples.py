@@ -116,11 +116,11 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
     return _parsed(_read(path), os.fspath(path))
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def _read(path: str | os.PathLike[str], *, missing: str = "there is no such file") -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise InputError(os.fspath(path), "there is no such file") from None
+        raise InputError(os.fspath(path), missing) from None
     except OSError as error:
         raise InputError(os.fspath(path), f"cannot be read: {error.strerror or error}") from None
 
@@ -132,8 +132,12 @@ def _parsed(data: bytes, source: str) -> Samples:
             return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_), confidence)
     except KeyError as error:
         raise InputError(source, f"expected the arrays 'entropy' and 'correct': {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile) as error:
         raise InputError(source, f"is no archive of samples: {error}") from None
+    except (ValueError, EOFError, TypeError):  # NumPy's own words advise to load it unsafely
+        raise InputError(
+            source, "is no archive of samples: expected a NumPy .npz file whose arrays hold plain numbers"
+        ) from None
     except QuestionError as error:
         raise InputError(source, str(error)) from None
 
@@ -179,7 +183,11 @@ def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
             "the samples themselves"
         )
     path = profile.folder / name
-    data = _read(path)
+    data = _read(
+        path,
+        missing=f"there is no such file, which profile '{profile.name}' names as its {key}; put it beside the profile "
+        "again, or record the network again",
+    )
     known = getattr(profile, f"{key.removesuffix('_file')}_sha256")
     if known is not None and known != _sha256(data):
         raise InputError(

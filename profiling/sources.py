@@ -101,8 +101,12 @@ def from_archive(path: Path) -> Pictures:
             held = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(source, "there is no such file") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile) as error:
         raise InputError(source, f"is no archive of arrays: {error}") from None
+    except (ValueError, EOFError, TypeError):  # NumPy's own words advise to load it unsafely
+        raise InputError(
+            source, "is no archive of arrays: expected a NumPy .npz file whose arrays hold plain numbers"
+        ) from None
     if set(_FOUR) <= set(held):
         return _joined(source, *(held[name] for name in _FOUR))
     for images, labels in _PAIRS:

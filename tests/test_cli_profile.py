@@ -14,6 +14,7 @@ pytest.importorskip("tensorflow")
 from tiercut.cli import main
 from tiercut.profiling import campaign
 from tiercut.profiling.files import load_profile
+from tiercut.profiling.recorder import Recorded
 from tiercut.profiling.worker import FailedModelError, record_here
 
 
@@ -56,7 +57,7 @@ def test_a_model_is_recorded_and_said_so_on_standard_error(call: Any) -> None:
     assert err.startswith("small: 2 blocks, whole ")
     assert list(load_profile("out/small.json").devices) == ["pi"]
     _, _, err = call("profile", SMALL, "--runs", "2", "--device", "pi")
-    assert "small is recorded already in out/small.json" in err
+    assert "small is recorded already on pi in out/small.json; --redo times it again" in err
 
 
 def test_json_prints_each_profile_on_a_line_of_its_own(call: Any) -> None:
@@ -115,6 +116,17 @@ def test_what_is_interrupted_says_what_is_kept_and_how_to_go_on(call: Any, monke
     status, _, err = call("profile", SMALL, "VGG16")
     assert status == 130
     assert "interrupted: 0 of 2 models are recorded in out; the same call goes on after them" in err
+
+
+def test_what_is_interrupted_counts_a_single_model_as_one(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object, name: str, *__: object, **___: object) -> Recorded:
+        if name == "VGG16":
+            raise KeyboardInterrupt
+        return Recorded(Path("out/small.json"), "small", 2, 0.1, fresh=True)
+
+    monkeypatch.setattr(campaign.Worker, "record", interrupt)
+    _, _, err = call("profile", SMALL, "VGG16")
+    assert "interrupted: 1 of 2 models is recorded in out; the same call goes on after it" in err
 
 
 def test_memory_that_ran_out_is_one_line(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,7 @@ def test_other_samples_take_the_place_of_those_of_the_profile(call: Any, tmp_pat
         (("--partition", "5"), "--partition and --placement go together"),
         ((*PLAN, "--split", "tests"), "there is no split of samples 'tests'; did you mean 'test'?"),
         ((*PLAN, "--samples", "nowhere.npz"), "nowhere.npz: there is no such file"),
+        (("--partition", "3,5", "--placement", "micro"), "has 2 parts, but the placement names 1 node; name one"),
         (("nowhere.json",), "nowhere.json"),
     ],
 )

@@ -147,6 +147,7 @@ def test_rules_between_keys_are_located_like_those_of_one(tmp_path: Path) -> Non
         ("tools: {spade: 1}", "---\nowner: bob", "", "expected a single document in the stream"),
         ("garden/1", "garden/2", "format", "this version of tiercut reads no other version of a garden"),
         ("tiercut.garden/1", "tiercut.topology/1", "format", "got a topology, 'tiercut.topology/1'"),
+        ("tiercut.garden/1", "tiercut.answer/1", "format", "expected a garden, 'tiercut.garden/1', got an answer, "),
         ("format: tiercut.garden/1\n", "", "format", "this key is missing; expected 'format: tiercut.garden/1'"),
         ("tiercut.garden/1", "yaml", "format", "expected 'tiercut.garden/1', got 'yaml'"),
         ("tiercut.garden/1", "[1, 2]", "format", "expected 'tiercut.garden/1', got a list of 2"),

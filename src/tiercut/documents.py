@@ -147,14 +147,16 @@ def _format_fault(data: dict[Any, Any], wanted: str) -> str:
         return f"this key is missing; expected 'format: {wanted}'"
     found, kind = data["format"], wanted.partition("/")[0]
     if isinstance(found, str) and found.startswith(f"{kind}/"):
-        return f"expected '{wanted}', got '{found}': this version of tiercut reads no other version of a {_noun(kind)}"
+        return f"expected '{wanted}', got '{found}': this version of tiercut reads no other version of {_noun(kind)}"
     if isinstance(found, str) and found.startswith("tiercut."):
-        return f"expected a {_noun(kind)}, '{wanted}', got a {_noun(found.partition('/')[0])}, {described(found)}"
+        return f"expected {_noun(kind)}, '{wanted}', got {_noun(found.partition('/')[0])}, {described(found)}"
     return f"expected '{wanted}', got {described(found)}"
 
 
 def _noun(kind: str) -> str:
-    return kind.removeprefix("tiercut.")
+    """Return what a kind of document is called, with its article."""
+    noun = kind.removeprefix("tiercut.")
+    return f"{'an' if noun[:1] in set('aeiou') else 'a'} {noun}"
 
 
 def _located(found: Sequence[tuple[Key, str]], text: str) -> list[Fault]:

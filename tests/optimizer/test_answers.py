@@ -246,4 +246,7 @@ def test_a_part_that_no_sample_gets_to_is_told_of_and_stands_in_brackets() -> No
     line = idle_line(answer)
     assert line is not None
     assert "2 of 3 plans have a part that no sample gets to" in line.plain
+    fewer = idle_line(tiercut.rank(topology, profile, top=2))
+    assert fewer is not None
+    assert "1 of 2 plans has a part" in fewer.plain
     assert idle_line(tiercut.solve(topology, profile)) is None

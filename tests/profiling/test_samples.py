@@ -37,8 +37,9 @@ def test_a_file_that_is_no_archive_of_samples_is_refused(four: Samples, tmp_path
     with pytest.raises(InputError, match="no such file"):
         load_samples(path)
     path.write_bytes(b"not an archive")
-    with pytest.raises(InputError, match="no archive of samples"):
+    with pytest.raises(InputError, match="no archive of samples") as caught:
         load_samples(path)
+    assert "pickle" not in str(caught.value)
     save_samples(four, path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(InputError, match="no archive of samples"):
@@ -51,7 +52,7 @@ def test_a_file_that_is_no_archive_of_samples_is_refused(four: Samples, tmp_path
 def test_an_archive_with_pickled_objects_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "it.npz"
     np.savez(path, entropy=np.array([[{}]], dtype=object), correct=np.array([[True]]))
-    with pytest.raises(InputError, match="no archive of samples"):
+    with pytest.raises(InputError, match=r"no archive of samples: .* plain numbers$"):
         load_samples(path)
 
 

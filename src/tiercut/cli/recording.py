@@ -212,14 +212,18 @@ def _record(models: Sequence[str], output: Path, wanted: Wanted, json: bool) -> 
         done.append(step)
         if json and step.recorded is not None:
             typer.echo(_on_one_line(step.recorded.path))
-        note(_told(step, len(done), len(models), left_s))
+        note(_told(step, wanted.device, len(done), len(models), left_s))
 
     try:
         with work_bar("profiling") as report:
             campaign = record_models(models, output, wanted, progress=report, finished=finished)
     except KeyboardInterrupt:
         kept = sum(step.recorded is not None for step in done)
-        note(f"interrupted: {kept} of {len(models)} models are recorded in {output}; the same call goes on after them")
+        one = kept == 1
+        note(
+            f"interrupted: {kept} of {len(models)} models {'is' if one else 'are'} recorded in {output}; the same call "
+            f"goes on after {'it' if one else 'them'}"
+        )
         sys.exit(130)
     if campaign.failed:
         raise QuestionError("\n".join(dict.fromkeys(step.error for step in campaign.failed)))
@@ -262,7 +266,7 @@ def _record_there(models: Sequence[str], output: Path, wanted: Wanted, host: str
     )
 
 
-def _told(step: Step, done: int, count: int, left_s: float) -> str:
+def _told(step: Step, device: str, done: int, count: int, left_s: float) -> str:
     """Return a line on a model that is done with."""
     from tiercut import units
 
@@ -272,7 +276,7 @@ def _told(step: Step, done: int, count: int, left_s: float) -> str:
         return f"{place}{step.name} failed{left}"
     made = step.recorded
     if not made.fresh:
-        return f"{place}{made.model} is recorded already in {made.path}{left}"
+        return f"{place}{made.model} is recorded already on {device} in {made.path}; --redo times it again{left}"
     whole = units.format_seconds(made.whole_s or 0.0)
     return f"{place}{made.model}: {made.blocks} blocks, whole {whole}, took {step.seconds:.0f} s: {made.path}{left}"
 

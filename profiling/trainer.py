@@ -129,6 +129,7 @@ def train_network(
     threads: int | None = None,
     backend: str | None = None,
     trust: bool = False,
+    redo: bool = False,
     report: Report = lambda *_: None,
 ) -> Trained:
     """Train a network with its exits and write it, with all that profiling needs, as one ``.keras`` file.
@@ -152,6 +153,8 @@ def train_network(
         See `tiercut.profiling.runtime.start_framework`.
     trust
         Whether a file may run code of its own.
+    redo
+        Whether a file that is there already is written anew.
     report
         Told how far it is.
 
@@ -160,13 +163,15 @@ def train_network(
     QuestionError
         If something is unknown or does not go together, or the loss is no longer a number.
     InputError
-        If a file cannot be read, or written, which is told before anything is trained.
+        If a file cannot be read, or written, or is there already; which is told before anything is trained.
     """
     check_writable(_target(Path(output), "any"))
     start_framework(threads, backend=backend)
     with _policy(training.policy):
         network = _open(name, dataset, training, size, channels, trust)
     target = _target(Path(output), _stem(name, network.data.name, training.configuration))
+    if target.exists() and not redo:
+        raise InputError(os.fspath(target), "is there already; name another --output, or train it again with --redo")
     folder = target.with_name(f".{target.stem}.partial")
     exits, separate = _train(network, training, folder, report)
     held = training.schedule.divide(network.data.train)[1]

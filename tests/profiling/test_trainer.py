@@ -45,10 +45,16 @@ def _flipped(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
 
 def _train(
-    output: Path, *, name: str = "tiny", dataset: str | None = "bright", report: Any = None, **wanted: Any
+    output: Path,
+    *,
+    name: str = "tiny",
+    dataset: str | None = "bright",
+    report: Any = None,
+    redo: bool = False,
+    **wanted: Any,
 ) -> Trained:
     training = Training(**{"schedule": SCHEDULE, "branches": [1]} | wanted)
-    return train_network(name, dataset, training, output=output, **({"report": report} if report else {}))
+    return train_network(name, dataset, training, output=output, redo=redo, **({"report": report} if report else {}))
 
 
 def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tmp_path: Path) -> None:
@@ -81,6 +87,15 @@ def test_a_trained_network_is_fine_tuned_to_a_configuration_on_the_same_splits(t
     assert part.record.trained_on == whole.record.trained_on
     assert part.record.origin.count("trained by tiercut") == 2
     assert load_exits(part.path)[0].present == (0,)
+
+
+def test_a_trained_network_is_not_written_over_unless_that_is_said(tmp_path: Path) -> None:
+    made = _train(tmp_path)
+    before = made.path.read_bytes()
+    with pytest.raises(InputError, match=r"tiny-bright\.keras: is there already; name another --output, or .*--redo"):
+        _train(tmp_path, branches=[1, 2])
+    assert made.path.read_bytes() == before
+    assert _train(tmp_path, branches=[1, 2], redo=True).record.branches == [1, 2, 3]
 
 
 def test_an_interrupted_training_goes_on_and_a_file_is_left_only_at_its_end(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, show_default="all", rich_help_panel=_HOW)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of splits, weights and order.", rich_help_panel=_HOW)] = 0,
     trust_model: given.TrustModel = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Write a network that is there already anew.")] = False,
 ) -> None:
     """Hang exits on a network, train it with them, and write it as one .keras file for tiercut profile.
 
@@ -137,6 +138,7 @@ def train(
             threads=threads,
             backend=backend,
             trust=trust_model,
+            redo=redo,
             report=lambda what, done, most: bar(f"training {what}", done / most),
         )
     console().print(_table(made))

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.bound_text import bound_of
+from tiercut.optimizer.bound_text import bound_of, limit_of
 from tiercut.optimizer.problem import Estimator
 from tiercut.optimizer.query import Bound, Kind, Query
 from tiercut.optimizer.space import Exits, Order
@@ -33,7 +33,7 @@ class Asked(TypedDict, total=False):
         What a frontier is over, in place of an objective and accuracy: two or three measures, such as
         ``["latency", "accuracy", "energy"]``.
     min_accuracy
-        Least accuracy, a share.
+        Least accuracy, a share: a number such as 0.92, or text such as ``"92 %"``.
     max_latency
         Greatest expected latency: text such as ``"80 ms"``, or seconds.
     max_p99
@@ -69,7 +69,7 @@ class Asked(TypedDict, total=False):
 
     objective: str | None
     over: Sequence[str] | None
-    min_accuracy: float | None
+    min_accuracy: str | float | None
     max_latency: str | float | None
     max_p99: str | float | None
     exits: Exits | None
@@ -116,10 +116,11 @@ def make_query(kind: Kind, asked: Asked, named: Callable[[str], str] = str) -> Q
     fewest, most = _partitions(given, named)
     slow = _read(given, "max_p99", "time", named)
     tails = () if slow is None else (Bound("p99", at_most=slow),)
-    plain = ("objective", "min_accuracy", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
+    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
     return Query(
         kind=kind,
         **{key: given[key] for key in plain if key in given},
+        min_accuracy=_share(given, "min_accuracy", named),
         max_latency_s=_read(given, "max_latency", "time", named),
         per_exit=given.get("thresholds") == "per-exit",
         bounds=(
@@ -154,6 +155,16 @@ def _read(given: Mapping[str, Any], key: str, kind: str, named: Callable[[str], 
         return value
     try:
         return units.parse(value, kind)
+    except ValueError as error:
+        raise QuestionError(f"{named(key)}: {error}") from None
+
+
+def _share(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> float | None:
+    value = given.get(key)
+    if not isinstance(value, str):
+        return value
+    try:
+        return limit_of("share", value).value
     except ValueError as error:
         raise QuestionError(f"{named(key)}: {error}") from None
 

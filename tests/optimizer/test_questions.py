@@ -61,6 +61,27 @@ def test_a_greatest_latency_needs_a_unit_of_time(given: str, words: list[str]) -
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ("92", ["min_accuracy: a share is between 0 and 1", "did you mean '92 %'?"]),
+        ("high", ["min_accuracy: expected a number such as 0.3 or '30 %', got 'high'"]),
+        ("120 %", ["min_accuracy: a share is at most 100 %, got '120 %'"]),
+    ],
+)
+def test_a_least_accuracy_in_words_says_how_to_write_it(given: str, words: list[str]) -> None:
+    with pytest.raises(QuestionError) as raised:
+        tiercut.solve(TOPOLOGY, PROFILE, min_accuracy=given)
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+def test_a_least_accuracy_may_be_given_in_per_cent() -> None:
+    every = tiercut.frontier(TOPOLOGY, PROFILE)
+    kept = tiercut.frontier(TOPOLOGY, PROFILE, min_accuracy="70%")
+    assert [plan.accuracy for plan in kept] == [plan.accuracy for plan in every if (plan.accuracy or 0) >= 0.7]
+    assert 0 < len(kept) < len(every)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
         ({"partition": [], "placement": []}, ["''", "1..3"]),
         ({"partition": [3, 3], "placement": ["near", "far"]}, ["'3,3'", "rising", "1..3"]),
         ({"partition": [3, 2], "placement": ["near", "far"]}, ["'3,2'", "rising"]),

@@ -57,7 +57,7 @@ Objective = Annotated[
         metavar="MEASURE", help="latency (default), bytes, energy, cost, link:a>b, ...: least; accuracy: greatest."
     ),
 ]
-MinAccuracy = Annotated[float | None, _option(metavar="SHARE", help="Such as 0.92.")]
+MinAccuracy = Annotated[str | None, _option(metavar="SHARE", help="Such as 0.92 or '92 %'.")]
 MaxLatency = Annotated[str | None, _option(metavar="TIME", help="Such as '80 ms'.")]
 MaxP99 = Annotated[
     str | None, _option("--max-p99", metavar="TIME", help="Such as '120 ms': 99 % of the samples take no longer.")

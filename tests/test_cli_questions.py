@@ -358,7 +358,16 @@ def test_output_that_cannot_be_written_is_an_error_of_one_line() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: what was to be printed could not be written: No space left on device\n",
+        "error: could not write: No space left on device\n",
     )
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_error_that_is_no_fault_of_the_output_is_not_blamed_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("tiercut.cli.app.app", refuse)
+    with pytest.raises(ConnectionRefusedError):
+        main()

@@ -1,5 +1,6 @@
 """The command ``tiercut``. Rooms are imported when a command needs them, so that ``--help`` is quick."""
 
+import errno
 import gc
 import os
 import sys
@@ -7,6 +8,9 @@ import warnings
 from pathlib import Path
 
 __all__ = ["main"]
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""What writing fails with where a disk is full, or a device or stream gone."""
 
 
 def main() -> None:
@@ -31,9 +35,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:  # files that people name are told as errors of their own
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it would be tried once more at the end
-        _fail(f"what was to be printed could not be written: {error.strerror or error}", 2)
+        _fail(f"could not write: {error.strerror}", 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
 

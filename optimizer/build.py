@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tiercut.optimizer.problem import Floats
-    from tiercut.profiling.profile import Codec, Device, Exits, Profile
+    from tiercut.profiling.profile.schema import Codec, Device, Exits, Profile
     from tiercut.topologies.schema import Node, Topology
 
 __all__ = ["build_problem", "rebuild_problem"]

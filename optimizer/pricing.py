@@ -10,10 +10,10 @@ from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures import Measure, measure
+from tiercut.optimizer.measures.whole_plan import Measure, measure
 from tiercut.optimizer.plan import Decision, Plan, Stage
 from tiercut.optimizer.problem import ANYWHERE
-from tiercut.optimizer.shares import Shares, shares_of
+from tiercut.optimizer.samples.exit_shares import Shares, shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
 
     Notes
     -----
-    Terms are added in the order in which a sample meets them, exactly as in `tiercut.optimizer.kernels`.
+    Terms are added in the order in which a sample meets them, exactly as in `tiercut.solvers.kernels.plain_kernels`.
     """
     first = decision.placement[0]
     latency = input_s = float(problem.transfer_s[0, problem.source, first])
@@ -164,7 +164,7 @@ def path_seconds(problem: Problem, decision: Decision) -> tuple[float, ...]:
 
 
 def evaluate(problem: Problem, decision: Decision, name: str, rate_fps: float | None = None) -> float:
-    """Return what a decision costs in an additive measure, in its inner unit (see `tiercut.optimizer.grammar`).
+    """Return what a decision costs in an additive measure, in its inner unit (see `tiercut.optimizer.measures.names`).
 
     Raises
     ------

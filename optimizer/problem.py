@@ -12,7 +12,7 @@ from tiercut.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.recorded import Recorded
+    from tiercut.optimizer.samples.recorded import Recorded
     from tiercut.topologies.schema import Topology
 
     Floats = NDArray[np.float64]
@@ -156,7 +156,7 @@ class Problem:
 
     @property
     def estimator(self) -> Estimator:
-        """How exit rates and accuracies of a plan are known (see `tiercut.optimizer.estimators`)."""
+        """How exit rates and accuracies of a plan are known (see `tiercut.optimizer.samples.estimators`)."""
         return "replay" if self.recorded is not None else "marginal" if self.conditional is None else "conditional"
 
     @property

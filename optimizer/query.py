@@ -7,7 +7,7 @@ from math import inf, isfinite
 from typing import Literal
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.grammar import goal_fault
+from tiercut.optimizer.measures.names import goal_fault
 from tiercut.optimizer.problem import Estimator
 from tiercut.optimizer.space import Exits, Order
 
@@ -21,7 +21,7 @@ Kind = Literal["solve", "rank", "frontier"]
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A bound on a measure (see `tiercut.optimizer.bounds`), in its inner unit.
+    """A bound on a measure (see `tiercut.optimizer.constraints`), in its inner unit.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Query:
     kind
         ``solve`` asks for the best plan, ``rank`` for the `top` best, ``frontier`` for all that nothing else beats.
     objective
-        The measure that is made least (see `tiercut.optimizer.grammar`), or ``accuracy``: greatest. A frontier trades
-        it (latency, where accuracy is named) against accuracy.
+        The measure that is made least (see `tiercut.optimizer.measures.names`), or ``accuracy``: greatest. A frontier
+        trades it (latency, where accuracy is named) against accuracy.
     min_accuracy
         Least accuracy, a share, or None.
     max_latency_s
@@ -90,7 +90,7 @@ class Query:
         What a frontier is over, in place of an objective and accuracy: two or three measures, accuracy among them or
         not. It is sorted by the first but accuracy, then by the next.
     estimator
-        How exit rates and accuracies are known (see `tiercut.optimizer.estimators`).
+        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`).
     top
         How many plans a ranking has.
     bounds

@@ -16,24 +16,39 @@ per exit   one for each distinct share gone                  the branch at each 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import comb, factorial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.plan import NOBODY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.measures import Measure
+    from tiercut.optimizer.measures.whole_plan import Measure
     from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Estimator, Floats, Problem
 
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["PLAIN", "Costs", "Exits", "Order", "Space", "admits", "make_space", "plain_part"]
+__all__ = [
+    "PLAIN",
+    "Costs",
+    "Exits",
+    "Order",
+    "Space",
+    "admits",
+    "count_decisions",
+    "make_space",
+    "plain_part",
+    "without_idle_ends",
+]
 
 Exits = Literal["cuts", "final", "free"]
 Order = Literal["any", "forward"]
@@ -48,7 +63,7 @@ class Costs:
 
     ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
     ``result`` N x M. A piece that may not be is infinite. ``whole`` and ``tail``: how terms are weighed, as in
-    `tiercut.optimizer.tables.Measure`.
+    `tiercut.optimizer.measures.tables.Measure`.
     """
 
     first: Floats
@@ -60,7 +75,7 @@ class Costs:
     tail: float | None = None
 
     def weigh(self, shares: Floats) -> Floats:
-        """Return what terms count that shares of the samples meet (see `tiercut.optimizer.tables.Measure.tail`)."""
+        """Return what terms count that shares of the samples meet (see `Measure.tail`)."""
         return shares if self.tail is None else (shares > self.tail).astype(float)
 
     @property
@@ -173,8 +188,6 @@ class Space:
     @property
     def decisions(self) -> int:
         """Number of decisions that exits, order and one_partition_per admit, before bounds, as an exact integer."""
-        from tiercut.optimizer.counting import count_decisions
-
         return count_decisions(self)
 
     def costs(self, measure: Measure) -> Costs:
@@ -367,3 +380,80 @@ def _levels_per_exit(space: Space) -> Space:
 def _indices(names: tuple[str, ...]) -> Ints:
     order = {name: index for index, name in enumerate(dict.fromkeys(names))}
     return np.array([order[name] for name in names], np.int64)
+
+
+def without_idle_ends(space: Space) -> Iterator[Space]:
+    """Yield the parts of a space, one for each lane, without the plans that go on where nobody is left.
+
+    Every plan of the space that has no idle end is in one of the parts (in each, where thresholds have no effect on
+    it), and each of the other plans has the measures of one of them.
+    """
+    for place, lane in enumerate(space.lanes):
+        left = space.stay[:, place] > NOBODY
+        jump = np.where((space.jump >= 0) & left[space.jump], space.jump, -1)
+        part = replace(space, lanes=np.array([lane]), stay=np.ascontiguousarray(space.stay[:, [place]]), jump=jump)
+        yield replace(part, most=min(space.most, int(part.can_cut.sum()) + 1))
+
+
+# How many decisions a space has, in closed form
+
+
+def count_decisions(space: Space) -> int:
+    """Return the number of decisions that exits, order and one_partition_per admit, as an exact integer.
+
+    For exits at cuts it is ``T · Σ_L C(N, L) · M! / (M - L)!`` (the Joint model, section 3.3).
+    """
+    placements = _placements(space)
+    counts = range(1, len(placements))
+    if space.inside:
+        walks = sum(_free_walks(space, parts) * placements[parts] for parts in counts)
+    else:
+        walks = sum(_walks(space, parts) * placements[parts] for parts in counts)
+    return walks * len(space.lanes)
+
+
+def _walks(space: Space, parts: int) -> int:
+    """Return in how many ways a network is cut into `parts`, with a threshold and a way for each cut."""
+    final = space.exits == "final"
+    sets = comb(int(space.can_cut.sum()), parts - 1) if final else comb(int(space.can_end.sum()), parts)
+    thresholds = len(space.problem.thresholds) if space.per_exit else 1
+    return sets * int((thresholds * len(space.ways)) ** (parts - 1))
+
+
+def _free_walks(space: Space, parts: int) -> int:
+    """Return the same where any set of branches before the last block may be used, and cuts need none."""
+    thresholds = len(space.problem.thresholds) if space.per_exit else 1
+    total, before, ways = 0, 0, len(space.ways)
+    for end in range(space.problem.block_count):
+        if space.can_end[end]:
+            total += comb(end, parts - 1) * int(ways ** (parts - 1) * (1 + thresholds) ** before)
+        before += bool(space.problem.branch[end])
+    return total
+
+
+def _placements(space: Space) -> list[int]:
+    """Return for each number of partitions in how many ways nodes may follow each other."""
+    by_group = Counter(space.group.tolist())
+    rank_of = dict(zip(space.group.tolist(), space.rank.tolist(), strict=True))
+    ways = [1]
+    for rank in sorted(set(rank_of.values())):
+        sizes = [size for group, size in by_group.items() if rank_of[group] == rank]
+        chosen = _elementary(sizes)
+        ways = _convolve(ways, [factorial(count) * sets for count, sets in enumerate(chosen)])
+    return ways
+
+
+def _elementary(sizes: list[int]) -> list[int]:
+    """Return for each k in how many ways k groups can be chosen with one node of each: symmetric polynomials."""
+    ways = [1]
+    for size in sizes:
+        ways = _convolve(ways, [1, size])
+    return ways
+
+
+def _convolve(left: list[int], right: list[int]) -> list[int]:
+    made = [0] * (len(left) + len(right) - 1)
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            made[i + j] += a * b
+    return made

@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.grammar import PIECES_WHOLE, TAILS, split_name
+from tiercut.optimizer.measures.names import PIECES_WHOLE, TAILS, split_name
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.outcome import Outcome
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
-    from tiercut.solvers.options import Options
+    from tiercut.solvers.interface import Options, Outcome
 
 __all__ = ["FEATURES", "SOLVERS", "Solver", "choose", "find", "in_time", "needs"]
 
@@ -93,23 +92,29 @@ SOLVERS: Mapping[str, Solver] = MappingProxyType(
         for solver in (
             Solver(
                 "labels",
-                "tiercut.solvers.labels",
+                "tiercut.solvers.labels.solver",
                 True,
                 _all("sides", "whole", "replay", "crowd"),
                 "grows what a bound lets pass",
             ),
-            Solver("exhaustive", "tiercut.solvers.exhaustive", True, _all("crowd"), "scores every decision"),
-            Solver("cp-sat", "tiercut.solvers.cp_sat", True, _all("many", *_SEEN), "proves the best under any bounds"),
+            Solver("exhaustive", "tiercut.solvers.exhaustive.solver", True, _all("crowd"), "scores every decision"),
+            Solver(
+                "cp-sat",
+                "tiercut.solvers.cp_sat.solver",
+                True,
+                _all("many", *_SEEN),
+                "proves the best under any bounds",
+            ),
             Solver(
                 "nsga2",
-                "tiercut.solvers.evolutionary",
+                "tiercut.solvers.heuristics.nsga2",
                 False,
                 _all("tail", *_SEEN),
                 "good plans by generations; needs pymoo",
             ),
             Solver(
                 "annealing",
-                "tiercut.solvers.annealing",
+                "tiercut.solvers.heuristics.annealing",
                 False,
                 _all("many", "tail", *_SEEN),
                 "good plans of any space, without proof",

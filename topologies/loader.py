@@ -56,7 +56,7 @@ def ready_made() -> tuple[str, ...]:
 
 
 def _folder() -> Path:
-    return Path(__file__).parent
+    return Path(__file__).parent / "ready"
 
 
 def _resolve(path_or_name: str | os.PathLike[str]) -> Path:

@@ -20,7 +20,7 @@ class Setting:
     Parameters
     ----------
     epochs, batch, learning_rate, shift
-        As in `tiercut.profiling.training.Schedule`.
+        As in `tiercut.profiling.exits.training.Schedule`.
     partitionings
         How many partitionings are drawn at random.
     separate

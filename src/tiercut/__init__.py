@@ -11,30 +11,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.explain import Explanation
+    from tiercut.analysis.replay import Replay
+    from tiercut.analysis.why.result import Why
+    from tiercut.analysis.why.study import why
     from tiercut.api import ask, explain, frontier, plan, problem, rank, replay, solve
     from tiercut.errors import InfeasibleError, InputError, QuestionError, TiercutError, TiercutWarning
-    from tiercut.optimizer.answer import Answer
-    from tiercut.optimizer.explain import Explanation
     from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.plots.plan_bars import add_bars_legend, bars_height, draw_plan_bars, plan_bars
     from tiercut.optimizer.pricing import price
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.query import Bound, Query
-    from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
-    from tiercut.optimizer.reasons import Why
-    from tiercut.optimizer.replay import Replay
-    from tiercut.profiling.backbones import backbone
-    from tiercut.profiling.configurations import fine_tune
-    from tiercut.profiling.data import load_dataset
-    from tiercut.profiling.exits import attach_exits
-    from tiercut.profiling.files import load_profile, recorded, save_profile
-    from tiercut.profiling.profile import Profile
-    from tiercut.profiling.recording import exits_record, record_samples
-    from tiercut.profiling.samples import Samples, load_samples, samples_of, save_samples
-    from tiercut.profiling.trainer import Trained, Training, train_network
-    from tiercut.profiling.training import Schedule
-    from tiercut.reasoning import why
-    from tiercut.solvers.options import Options
+    from tiercut.optimizer.questions.query_file import QueryFile, load_query, ready_queries
+    from tiercut.profiling.data.datasets import load_dataset
+    from tiercut.profiling.exits.configurations import fine_tune
+    from tiercut.profiling.exits.exits import attach_exits
+    from tiercut.profiling.exits.statistics import exits_record, record_samples
+    from tiercut.profiling.exits.trainer import Trained, Training, train_network
+    from tiercut.profiling.exits.training import Schedule
+    from tiercut.profiling.models.backbones import backbone
+    from tiercut.profiling.profile.files import load_profile, recorded, save_profile
+    from tiercut.profiling.profile.samples import Samples, load_samples, samples_of, save_samples
+    from tiercut.profiling.profile.schema import Profile
+    from tiercut.report.plots.plan_bars import add_bars_legend, bars_height, draw_plan_bars, plan_bars
+    from tiercut.solvers.interface import Options
     from tiercut.topologies.loader import load_topology, ready_made
     from tiercut.topologies.schema import Topology
 
@@ -98,28 +98,28 @@ __all__ = [
 _HOMES = {
     "api": ("ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"),
     "errors": ("InfeasibleError", "InputError", "QuestionError", "TiercutError", "TiercutWarning"),
-    "optimizer.answer": ("Answer",),
-    "optimizer.explain": ("Explanation",),
+    "analysis.answers.answer": ("Answer",),
+    "analysis.explain": ("Explanation",),
     "optimizer.plan": ("Plan",),
-    "optimizer.plots.plan_bars": ("add_bars_legend", "bars_height", "draw_plan_bars", "plan_bars"),
+    "report.plots.plan_bars": ("add_bars_legend", "bars_height", "draw_plan_bars", "plan_bars"),
     "optimizer.pricing": ("price",),
     "optimizer.problem": ("Problem",),
     "optimizer.query": ("Bound", "Query"),
-    "optimizer.query_file": ("QueryFile", "load_query", "ready_queries"),
-    "optimizer.reasons": ("Why",),
-    "optimizer.replay": ("Replay",),
-    "profiling.backbones": ("backbone",),
-    "profiling.configurations": ("fine_tune",),
-    "profiling.data": ("load_dataset",),
-    "profiling.exits": ("attach_exits",),
-    "profiling.files": ("load_profile", "recorded", "save_profile"),
-    "profiling.profile": ("Profile",),
-    "profiling.recording": ("exits_record", "record_samples"),
-    "profiling.samples": ("Samples", "load_samples", "samples_of", "save_samples"),
-    "profiling.trainer": ("Trained", "Training", "train_network"),
-    "profiling.training": ("Schedule",),
-    "reasoning": ("why",),
-    "solvers.options": ("Options",),
+    "optimizer.questions.query_file": ("QueryFile", "load_query", "ready_queries"),
+    "analysis.why.result": ("Why",),
+    "analysis.replay": ("Replay",),
+    "profiling.models.backbones": ("backbone",),
+    "profiling.exits.configurations": ("fine_tune",),
+    "profiling.data.datasets": ("load_dataset",),
+    "profiling.exits.exits": ("attach_exits",),
+    "profiling.profile.files": ("load_profile", "recorded", "save_profile"),
+    "profiling.profile.schema": ("Profile",),
+    "profiling.exits.statistics": ("exits_record", "record_samples"),
+    "profiling.profile.samples": ("Samples", "load_samples", "samples_of", "save_samples"),
+    "profiling.exits.trainer": ("Trained", "Training", "train_network"),
+    "profiling.exits.training": ("Schedule",),
+    "analysis.why.study": ("why",),
+    "solvers.interface": ("Options",),
     "topologies.loader": ("load_topology", "ready_made"),
     "topologies.schema": ("Topology",),
 }

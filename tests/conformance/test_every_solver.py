@@ -12,10 +12,9 @@ from support.random_problems import Case, random_case
 from support.reference import within
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import SOLVERS, Solver, choose, find, needs
 
 CHUNKS = 10

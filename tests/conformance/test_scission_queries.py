@@ -14,7 +14,7 @@ from support.reference import SLACK, Choice, Reference, Score
 
 import tiercut
 from tiercut.errors import QuestionError, TiercutWarning
-from tiercut.optimizer.query_file import ready_queries
+from tiercut.optimizer.questions.query_file import ready_queries
 
 MODELS = (
     "densenet169",

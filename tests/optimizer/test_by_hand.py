@@ -16,7 +16,7 @@ import tiercut
 from tiercut.optimizer.plan import Decision, Plan
 from tiercut.optimizer.pricing import evaluate, price
 from tiercut.optimizer.query import Query
-from tiercut.profiling.profile import Profile
+from tiercut.profiling.profile.schema import Profile
 from tiercut.topologies.schema import Topology
 
 RATES = [0.5, 0.25, 0.25]

@@ -18,8 +18,8 @@ from support.random_problems import Case, random_case
 from support.reference import FACTORS
 
 import tiercut
-from tiercut.optimizer.answer import Answer
-from tiercut.optimizer.answer_file import load_decision
+from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.answers.answer_file import load_decision
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import SLACK, Query

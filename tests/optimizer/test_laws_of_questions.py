@@ -15,7 +15,7 @@ from support.random_problems import Case, random_case
 from support.reference import FACTORS
 
 import tiercut
-from tiercut.optimizer.answer import Answer
+from tiercut.analysis.answers.answer import Answer
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.query import Query
 

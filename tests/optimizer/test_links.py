@@ -13,7 +13,7 @@ import tiercut
 from tiercut.errors import QuestionError
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Query
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find, needs
 
 LINKS = [both("a", "b", 1, 10), one("b", "c", 1, 5), one("c", "b", 1, 20)]

@@ -11,13 +11,13 @@ from support.made import both, exits_data, profile_data, topology_data
 
 import tiercut
 from tiercut.errors import InputError, QuestionError
-from tiercut.optimizer.asked import Asked, make_query, merged
-from tiercut.optimizer.bound_text import bound_of, nearest_limit, shown
-from tiercut.optimizer.grammar import KINDS, WHOLE_PLAN
-from tiercut.optimizer.local_measures import LOCAL
-from tiercut.optimizer.measures import MEASURES
+from tiercut.optimizer.measures.local import LOCAL
+from tiercut.optimizer.measures.names import KINDS, WHOLE_PLAN
+from tiercut.optimizer.measures.whole_plan import MEASURES
 from tiercut.optimizer.query import Bound, Query
-from tiercut.optimizer.query_file import QueryFile, load_query, ready_queries
+from tiercut.optimizer.questions.bound_text import bound_of, nearest_limit, shown
+from tiercut.optimizer.questions.keywords import Asked, make_query, merged
+from tiercut.optimizer.questions.query_file import QueryFile, load_query, ready_queries
 
 WHOLE = """\
 format: tiercut.query/1
@@ -232,7 +232,7 @@ def test_the_nearest_limit_that_is_named_holds_for_the_value(measure: str, value
 @pytest.mark.parametrize("name", ready_queries())
 def test_every_ready_made_query_is_a_question_and_names_its_source(name: str) -> None:
     assert make_query("solve", load_query(name).asked) != Query()
-    text = (Path(tiercut.__file__).parent / "topologies" / "queries" / f"{name}.yaml").read_text()
+    text = (Path(tiercut.__file__).parent / "optimizer" / "questions" / "ready" / f"{name}.yaml").read_text()
     assert text.startswith("# The ")
     assert "# Source: " in text
 

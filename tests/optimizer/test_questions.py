@@ -12,7 +12,7 @@ from support.random_problems import random_case
 
 import tiercut
 from tiercut.errors import InfeasibleError, QuestionError
-from tiercut.optimizer.measures import MEASURES
+from tiercut.optimizer.measures.whole_plan import MEASURES
 from tiercut.optimizer.pricing import decide
 from tiercut.optimizer.query import Query
 

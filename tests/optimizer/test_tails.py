@@ -15,12 +15,12 @@ from support.reference import Choice, Reference
 
 import tiercut
 from tiercut import QuestionError
+from tiercut.optimizer.measures.tails import quantile_of
 from tiercut.optimizer.pricing import evaluate, path_seconds, price
 from tiercut.optimizer.query import Bound, Query
-from tiercut.optimizer.shares import shares_of
+from tiercut.optimizer.samples.exit_shares import shares_of
 from tiercut.optimizer.space import make_space
-from tiercut.optimizer.tails import quantile_of
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find, needs
 
 CASE = ("iot", "resnet20-digits32")

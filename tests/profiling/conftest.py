@@ -27,8 +27,8 @@ def keras() -> Any:
 @pytest.fixture(scope="session")
 def resnet20(keras: Any) -> Any:
     """An untrained ResNet-20 with a branch after every block, whose normalisations do something."""
-    from tiercut.profiling.backbones import backbone
-    from tiercut.profiling.exits import attach_exits
+    from tiercut.profiling.exits.exits import attach_exits
+    from tiercut.profiling.models.backbones import backbone
 
     keras.utils.set_random_seed(1)
     made = backbone("ResNet-20")
@@ -51,7 +51,7 @@ def diamond(keras: Any) -> Any:
 @pytest.fixture(scope="session")
 def tiny(keras: Any) -> Callable[..., Any]:
     """A function that makes a backbone of three blocks for two classes, which takes no time to compile."""
-    from tiercut.profiling.backbones import Backbone
+    from tiercut.profiling.models.backbones import Backbone
 
     def make(*, classes: int = 2, input_shape: tuple[int, int, int] = (8, 8, 3)) -> Backbone:
         entry = keras.Input(input_shape, name="input")

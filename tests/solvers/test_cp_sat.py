@@ -22,15 +22,15 @@ from support.proof import assert_same
 from support.random_questions import holds, priced, random_question
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.placing import narrow
+from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers import cp_sat
-from tiercut.solvers.cp_bounds import Relaxation
-from tiercut.solvers.cp_model import scaled
-from tiercut.solvers.cp_search import Search
-from tiercut.solvers.options import Options
+from tiercut.solvers.cp_sat import solver as cp_sat
+from tiercut.solvers.cp_sat.bounds import Relaxation
+from tiercut.solvers.cp_sat.model import scaled
+from tiercut.solvers.cp_sat.search import Search
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find
 
 SOLVER = find("cp-sat")
@@ -244,10 +244,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 sys.path.insert(0, sys.argv[1] + "/solvers")
 from test_cp_sat import random_question
-from tiercut.solvers.cp_bounds import rules
-from tiercut.solvers.cp_network import CROSS, ENTER
-from tiercut.solvers.cp_search import Search
-from tiercut.solvers.options import Options
+from tiercut.solvers.cp_sat.bounds import rules
+from tiercut.solvers.cp_sat.network import CROSS, ENTER
+from tiercut.solvers.cp_sat.search import Search
+from tiercut.solvers.interface import Options
 from dataclasses import replace
 
 found = {}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from support.made import both, problem_of, profile_data, topology_data
 
-from tiercut.optimizer.placing import narrow
+from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
 
 COUNT = 70

@@ -14,14 +14,14 @@ from support.replayed import random_samples
 
 import tiercut
 from tiercut import Profile, QuestionError, Samples, Topology
-from tiercut.optimizer.estimators import with_estimator
 from tiercut.optimizer.frontier import front_of
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
+from tiercut.optimizer.samples.estimators import with_estimator
 from tiercut.optimizer.space import make_space
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find, in_time, needs
 
 FEW = 1500

@@ -12,11 +12,10 @@ import pytest
 from support.made import both, exits_data, grown_problem, problem_of, profile_data, topology_data
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.outcome import Outcome
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers import exhaustive
-from tiercut.solvers.options import Options
+from tiercut.solvers.exhaustive import solver as exhaustive
+from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import SOLVERS, find
 
 SOLVER = find("exhaustive")
@@ -127,8 +126,8 @@ import json, sys
 from support.made import grown_problem
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers import exhaustive
-from tiercut.solvers.options import Options
+from tiercut.solvers.exhaustive import solver as exhaustive
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find
 
 outcome = find("exhaustive").solve(make_space(grown_problem(11, 5, 6)), Query(kind="frontier"), Options())
@@ -154,8 +153,8 @@ import resource
 from support.made import grown_problem
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers import exhaustive
-from tiercut.solvers.options import Options
+from tiercut.solvers.exhaustive import solver as exhaustive
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find
 
 def peak(blocks):

@@ -15,17 +15,17 @@ from support.random_questions import holds, priced, random_question
 
 import tiercut
 from tiercut import Answer, Options, Query
+from tiercut.analysis.answers.hypervolume import hypervolume as hypervolume_of
 from tiercut.errors import QuestionError
 from tiercut.optimizer.frontier import frontier_plans, values_of
-from tiercut.optimizer.hypervolume import hypervolume as hypervolume_of
-from tiercut.optimizer.keys import decision_of
-from tiercut.optimizer.measures import measure
+from tiercut.optimizer.measures.whole_plan import measure
 from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Bound
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers import annealing, evolutionary
+from tiercut.solvers.encoding import decision_of
+from tiercut.solvers.heuristics import annealing, nsga2
+from tiercut.solvers.heuristics.candidates import Walks, states
 from tiercut.solvers.registry import SOLVERS, find
-from tiercut.solvers.walks import Walks, states
 
 HEURISTICS = [solver.name for solver in SOLVERS.values() if not solver.exact]
 RECORDED = ("iot", "resnet20-digits32")
@@ -251,16 +251,16 @@ def test_an_interrupt_leaves_what_was_found(heuristic: str, large: Space) -> Non
 
 def test_without_pymoo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, large: Space) -> None:
     monkeypatch.setitem(sys.modules, "pymoo.config", None)
-    evolutionary._load.cache_clear()
+    nsga2._load.cache_clear()
     with pytest.raises(QuestionError, match=r"pip install 'tiercut\[heuristics\]'"):
-        evolutionary.solve(large, Query(), Options())
+        nsga2.solve(large, Query(), Options())
 
 
 def test_nsga2_covers_nearly_what_the_exact_frontier_over_three_measures_does_and_comes_back_by_seed() -> None:
     query = Query(kind="frontier", over=("latency", "out:phone", "accuracy"), min_accuracy=0.6)
     exact = tiercut.ask("mobile", RECORDED[1], query, solver="labels")
     space = exact.space
-    found = [evolutionary.solve(space, query, Options(seed=2), generations=25) for _ in range(2)]
+    found = [nsga2.solve(space, query, Options(seed=2), generations=25) for _ in range(2)]
     assert found[0].decisions == found[1].decisions
     assert (found[0].status, found[0].exact) == ("feasible", False)
     plans = frontier_plans(space.problem, query, found[0].decisions)
@@ -281,7 +281,7 @@ def test_nsga2_holds_bounds_on_frontiers_over_several_measures() -> None:
             continue
         space, query = made
         query = replace(query, kind="frontier", objective="latency", over=("cost", "energy", "bytes"))
-        outcome = evolutionary.solve(space, query, Options(), generations=4)
+        outcome = nsga2.solve(space, query, Options(), generations=4)
         exact = find("labels").solve(space, query, Options())
         assert all(holds(space, query, decision) for decision in outcome.decisions)
         assert exact.decisions or not outcome.decisions

@@ -13,18 +13,18 @@ from support.checkout import ROOT
 from support.random_problems import Case, random_case
 
 import tiercut
-from tiercut.optimizer import keep_kernels
-from tiercut.optimizer.idle import without_idle_ends
-from tiercut.optimizer.keys import Layout, decision_of, key_of
-from tiercut.optimizer.placing import narrow
+from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import SLACK, Query
-from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers import budget_kernels, labels
-from tiercut.solvers.labels import _Search
-from tiercut.solvers.options import Options
+from tiercut.optimizer.space import Space, make_space, without_idle_ends
+from tiercut.solvers.encoding import Layout, decision_of, key_of
+from tiercut.solvers.interface import Options
+from tiercut.solvers.kernels import keep_kernels
+from tiercut.solvers.labels import budget_kernels
+from tiercut.solvers.labels import solver as labels
+from tiercut.solvers.labels.solver import _Search
+from tiercut.solvers.parallel import Keeper, decisions_of, merge
 from tiercut.solvers.registry import find
-from tiercut.solvers.shared import Keeper, decisions_of, merge
 
 MOST = 20_000
 

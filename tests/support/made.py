@@ -10,7 +10,7 @@ from tiercut.optimizer.build import build_problem
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import decide, price
 from tiercut.optimizer.problem import Problem
-from tiercut.profiling.profile import Profile
+from tiercut.profiling.profile.schema import Profile
 from tiercut.topologies.schema import Topology
 
 

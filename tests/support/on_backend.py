@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from tiercut.profiling.blocks import find_blocks
-from tiercut.profiling.files import load_profile
-from tiercut.profiling.models import load_model
-from tiercut.profiling.pieces import span
-from tiercut.profiling.recorder import EFFORT, Wanted, record_model
-from tiercut.profiling.runtime import compile_piece, start_framework
+from tiercut.profiling.models.blocks import find_blocks
+from tiercut.profiling.models.loader import load_model
+from tiercut.profiling.models.pieces import span
+from tiercut.profiling.models.runtime import compile_piece, start_framework
+from tiercut.profiling.profile.files import load_profile
+from tiercut.profiling.record.recorder import EFFORT, Wanted, record_model
 
 CHAIN = """
 import keras

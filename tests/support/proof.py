@@ -16,7 +16,7 @@ from support.random_questions import priced, random_question
 from tiercut.errors import TiercutError
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
 
 SORTS = ("any", "plain", "zero times", "one block", "one node", "cut off", "none feasible")

@@ -14,7 +14,7 @@ from tiercut.optimizer.build import build_problem
 from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.space import Space, make_space
-from tiercut.profiling.profile import Profile
+from tiercut.profiling.profile.schema import Profile
 from tiercut.topologies.schema import Topology
 
 NAMES = ("watch", "phone", "tower", "edge", "cloud")

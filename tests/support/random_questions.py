@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 
 from support.random_problems import random_case
-from tiercut.optimizer.bounds import bound_measure, side_bounds
-from tiercut.optimizer.grammar import TAILS, WHOLE_PLAN, split_name
-from tiercut.optimizer.measures import measure
-from tiercut.optimizer.outcome import Outcome
-from tiercut.optimizer.placing import narrow
+from tiercut.optimizer.constraints import bound_measure, side_bounds
+from tiercut.optimizer.measures.names import TAILS, WHOLE_PLAN, split_name
+from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers.options import Options
+from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import find
 
 FEW = 60_000  # decisions that the exhaustive solver is asked to try

@@ -9,7 +9,7 @@ import numpy as np
 
 from support.random_problems import Case
 from support.reference import Choice, Reference, Score
-from tiercut.profiling.samples import Samples
+from tiercut.profiling.profile.samples import Samples
 
 
 class OneSample(Reference):

@@ -8,7 +8,7 @@ import pytest
 import tiercut.topologies
 from tiercut.topologies import load_topology, quickest_route, ready_made, transfer_seconds
 
-FOLDER = Path(tiercut.topologies.__file__).parent
+FOLDER = Path(tiercut.topologies.__file__).parent / "ready"
 
 
 def test_all_published_settings_are_there() -> None:

@@ -3,18 +3,8 @@
 import typer
 
 from tiercut import __version__
-from tiercut.cli import (
-    cutting,
-    explaining,
-    importing,
-    inspecting,
-    linking,
-    merging,
-    questions,
-    recording,
-    replaying,
-    training,
-)
+from tiercut.cli.commands.ask import explain, replay, show, solve
+from tiercut.cli.commands.record import blocks, imports, links, merge, profile, train
 
 app = typer.Typer(
     name="tiercut",
@@ -39,19 +29,19 @@ def _root(
     pass
 
 
-app.command("solve", help="Find the best plan.")(questions.command("solve"))
-app.command("rank", help="List the best plans in order.")(questions.command("rank"))
+app.command("solve", help="Find the best plan.")(solve.command("solve"))
+app.command("rank", help="List the best plans in order.")(solve.command("rank"))
 app.command("frontier", help="List the plans that no other beats in both latency and accuracy.")(
-    questions.command("frontier")
+    solve.command("frontier")
 )
-app.command("explain", help="Show a plan's latency as the sum that it is.")(explaining.explain)
-app.command("replay", help="Send every recorded sample through a plan.")(replaying.replay)
-app.command("show", help="Print and plot a topology or a profile.")(inspecting.show)
-app.command("schema", help="Print the JSON Schema of a file format, for editors.")(inspecting.schema)
-app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(cutting.blocks)
-app.command("listen", help="Answer measure-link on another machine.")(linking.listen)
-app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(linking.measure_link)
-app.command("profile", help="Time networks on this machine and record them.")(recording.profile)
-app.command("train", help="Give a network exits, train it, and write it for profile.")(training.train)
-app.command("merge", help="Put the devices of several profiles of one model into one.")(merging.merge)
-app.add_typer(importing.app, name="import")
+app.command("explain", help="Show a plan's latency as the sum that it is.")(explain.explain)
+app.command("replay", help="Send every recorded sample through a plan.")(replay.replay)
+app.command("show", help="Print and plot a topology or a profile.")(show.show)
+app.command("schema", help="Print the JSON Schema of a file format, for editors.")(show.schema)
+app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(blocks.blocks)
+app.command("listen", help="Answer measure-link on another machine.")(links.listen)
+app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(links.measure_link)
+app.command("profile", help="Time networks on this machine and record them.")(profile.profile)
+app.command("train", help="Give a network exits, train it, and write it for profile.")(train.train)
+app.command("merge", help="Put the devices of several profiles of one model into one.")(merge.merge)
+app.add_typer(imports.app, name="import")

@@ -12,7 +12,7 @@ from tiercut import units
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.profiling.profile import Profile
+    from tiercut.profiling.profile.schema import Profile
     from tiercut.topologies.schema import Topology
 
 __all__ = [
@@ -53,7 +53,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 def _drawable(path: Path | None) -> Path | None:
     """Refuse a picture of an unknown format before anything is solved."""
     if path is not None:
-        from tiercut.figures import check_ending
+        from tiercut.report.save import check_ending
 
         check_ending(path)
     return path
@@ -177,7 +177,7 @@ def inputs(
     result_bytes: str | None = None,
 ) -> tuple[Topology, Profile]:
     """Load a topology and a profile under the conditions that the call names, on top of those of a query file."""
-    from tiercut.profiling.files import load_profile
+    from tiercut.profiling.profile.files import load_profile
     from tiercut.topologies.loader import load_topology
 
     changes = {

@@ -10,9 +10,9 @@ import typer
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.asked import Asked
     from tiercut.optimizer.query import Kind, Query
-    from tiercut.optimizer.query_file import QueryFile
+    from tiercut.optimizer.questions.keywords import Asked
+    from tiercut.optimizer.questions.query_file import QueryFile
 
 __all__ = [
     "QUESTION",
@@ -107,7 +107,7 @@ def read_file(path: str | None) -> QueryFile | None:
     """Return the query that a call names, or None."""
     if path is None:
         return None
-    from tiercut.optimizer.query_file import load_query
+    from tiercut.optimizer.questions.query_file import load_query
 
     return load_query(path)
 
@@ -122,9 +122,9 @@ def question(kind: Kind, file: QueryFile | None, flags: dict[str, Any]) -> Query
     file
         What stands below the flags, or None.
     flags
-        Keywords of `tiercut.optimizer.asked.Asked`; pins and `over` still as text.
+        Keywords of `tiercut.optimizer.questions.keywords.Asked`; pins and `over` still as text.
     """
-    from tiercut.optimizer.asked import make_query, merged
+    from tiercut.optimizer.questions.keywords import make_query, merged
 
     over = [name.strip() for name in flags["over"].split(",")] if flags.get("over") is not None else None
     asked = cast("Asked", flags | {"pin": _pins(flags["pin"]), "over": over})

@@ -12,7 +12,7 @@ from tiercut.errors import QuestionError
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.problem import Estimator
-    from tiercut.profiling.profile import Profile
+    from tiercut.profiling.profile.schema import Profile
     from tiercut.topologies.schema import Topology
 
 __all__ = ["Codecs", "File", "Own", "Partition", "Placement", "Rank", "Threshold"]
@@ -62,14 +62,14 @@ class Own(NamedTuple):
     @property
     def estimator(self) -> Estimator:
         """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
-        from tiercut.optimizer.answer_file import load_estimator
+        from tiercut.analysis.answers.answer_file import load_estimator
 
         return "marginal" if self.file is None else load_estimator(self.file)
 
     def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
         """Return the price of the plan, by an estimator where it comes from a file."""
+        from tiercut.analysis.answers.answer_file import load_decision
         from tiercut.api import plan, problem
-        from tiercut.optimizer.answer_file import load_decision
         from tiercut.optimizer.pricing import price
 
         if self.file is not None:

@@ -1,0 +1,117 @@
+"""One question answered: the space that it admits, the solver that answers, and what it found as priced plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.infeasible import why_none
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, problem, profile_of
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.build import warn_of_bare_spans
+from tiercut.optimizer.frontier import frontier_plans
+from tiercut.optimizer.measures.names import TAILS
+from tiercut.optimizer.placement import narrow
+from tiercut.optimizer.pricing import price
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.space import Space, make_space
+from tiercut.profiling.profile.samples import SampleSplit, check_split, samples_of
+from tiercut.solvers import registry
+from tiercut.solvers.interface import Options
+
+if TYPE_CHECKING:
+    from tiercut.solvers.interface import Outcome
+
+__all__ = ["Evaluation", "ask"]
+
+Evaluation: TypeAlias = Literal["model", "replay"]
+
+
+def ask(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    query: Query,
+    *,
+    solver: str = "auto",
+    options: Options | None = None,
+    evaluate: Evaluation = "model",
+    split: SampleSplit = "profile",
+) -> Answer:
+    """Answer a question.
+
+    Parameters
+    ----------
+    topology, profile
+        Loaded ones, files, or the names of those that come with the package.
+    query
+        What is asked.
+    solver
+        ``auto`` or the name of a solver.
+    options
+        Threads, seed, time limit, progress.
+    evaluate
+        ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them.
+    split
+        Which samples replay them.
+
+    Returns
+    -------
+    Answer
+        With no plans and a message where nothing meets the question.
+
+    Raises
+    ------
+    InputError
+        If a file is wrong.
+    QuestionError
+        If the question cannot be asked of this problem.
+    """
+    profile = profile_of(profile)
+    tables = problem(topology, profile, estimator=query.estimator)
+    whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
+    space = narrow(whole, query)
+    _check(space, query)
+    if evaluate not in ("model", "replay"):
+        raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
+    check_split(split)
+    if split != "profile" and evaluate == "model":
+        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
+    if space.exits != "cuts":
+        warn_of_bare_spans(profile)
+    found, why = registry.choose(space, query) if solver == "auto" else (registry.find(solver), "")
+    outcome = found.solve(space, query, options or Options())
+    if query.kind == "frontier":
+        plans = frontier_plans(space.problem, query, outcome.decisions)
+    else:
+        plans = [price(space.problem, decision) for decision in outcome.decisions]
+    if evaluate == "replay":
+        own = Answer(space, query, outcome, tuple(plans), "", why)
+        from tiercut.analysis.choose_by_replay import chosen_by_replay
+
+        lived = chosen_by_replay(own, whole, solver, options or Options(), samples_of(profile, split), split)
+        if lived.plans or lived.message:
+            return lived
+    message = "" if plans else _why_none(whole, query, found, outcome)
+    return Answer(space, query, outcome, tuple(plans), message, why)
+
+
+def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outcome) -> str:
+    if outcome.status == "infeasible":
+        return why_none(whole, query, solver)
+    return f"{solver.name} has found no plan that meets the question, and not proved that there is none: " + (
+        outcome.reason or "it tries only some"
+    )
+
+
+def _check(space: Space, query: Query) -> None:
+    if query.many and TAILS.keys() & {*query.compared, *(bound.measure for bound in query.bounds)}:
+        raise QuestionError("a frontier over several measures takes no quantile of the latency, nor a bound on one")
+    if query.many and space.estimator != "marginal":
+        raise QuestionError(
+            f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
+            "evaluate 'replay' its plans are those of the samples"
+        )
+    if query.needs_accuracy and not space.knows_accuracy:
+        key = "exits" if space.exits == "cuts" else "accuracy"
+        asked = "a frontier" if query.kind == "frontier" else "a question about accuracy"
+        raise QuestionError(f"{asked} needs the key '{key}', which profile '{space.problem.profile}' does not have")

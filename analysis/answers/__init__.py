@@ -1,0 +1,1 @@
+"""Answers: plans in order, read and written, and what a frontier covers."""

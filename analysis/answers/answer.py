@@ -1,0 +1,163 @@
+"""The answer to a question: plans in order, what was asked, and who says so (``tiercut.answer/1``)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tiercut.analysis.answers.hypervolume import hypervolume
+from tiercut.errors import InfeasibleError
+from tiercut.optimizer.frontier import values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from tiercut.analysis.answers.hypervolume import Hypervolume
+    from tiercut.analysis.choose_by_replay import Relived
+    from tiercut.optimizer.plan import Plan
+    from tiercut.optimizer.problem import Floats
+    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.space import Space
+    from tiercut.solvers.interface import Outcome
+
+__all__ = ["FORMAT", "Answer"]
+
+FORMAT = "tiercut.answer/1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Plans in order, with the problem and the solver that they come from.
+
+    Parameters
+    ----------
+    space, query
+        What was asked.
+    outcome
+        What the solver says of its work.
+    plans
+        Best first; along a frontier, quickest (or cheapest) first. Empty where nothing meets the question.
+    message
+        Where it is empty: which bound cannot be met, and the nearest value.
+    why
+        Why ``auto`` took this solver; empty where it was named.
+    lived
+        Where replay chose the plans: each with what the model says of it, and what that proves.
+    """
+
+    space: Space
+    query: Query
+    outcome: Outcome
+    plans: tuple[Plan, ...]
+    message: str = ""
+    why: str = ""
+    lived: Relived | None = None
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def __iter__(self) -> Iterator[Plan]:
+        return iter(self.plans)
+
+    def __getitem__(self, index: int) -> Plan:
+        return self.plans[index]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What the question makes least, or compares, beside latency, accuracy and bytes, which every plan tells."""
+        query = self.query
+        asked = query.compared if query.kind == "frontier" else (query.objective,)
+        return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
+
+    def values(self, names: Sequence[str] | None = None) -> Floats:
+        """Return K x D: what the K plans come to in measures, in inner units; by default in `measures`.
+
+        Plans that were chosen by replay have what the samples make of them.
+        """
+        named = self.measures if names is None else names
+        problem = self.space.problem if self.lived is None else self.lived.problem
+        return values_of(problem, self.plans, named, self.query.rate_fps)
+
+    def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume | None:
+        """Return how much a frontier covers; None where it is empty.
+
+        Parameters
+        ----------
+        reference
+            A value of each measure that is compared, in its inner unit; by default see
+            `tiercut.analysis.answers.hypervolume.hypervolume`.
+        """
+        return hypervolume(self.values(self.query.compared), self.query.compared, reference)
+
+    @property
+    def best(self) -> Plan:
+        """The first plan.
+
+        Raises
+        ------
+        InfeasibleError
+            If there is none; the message names the bound that cannot be met and the nearest value.
+        """
+        if not self.plans:
+            raise InfeasibleError(self.message)
+        return self.plans[0]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the answer as plain data, ``tiercut.answer/1``."""
+        problem = self.space.problem
+        return {
+            "format": FORMAT,
+            "problem": {
+                "topology": problem.topology,
+                "profile": problem.profile,
+                "blocks": problem.block_count,
+                "nodes": problem.node_count,
+                "thresholds": len(problem.thresholds) if problem.has_exits else 0,
+                "decisions": self.space.decisions,
+                **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
+            },
+            "solver": {
+                "name": self.outcome.solver,
+                "exact": self.outcome.exact,
+                "status": self.outcome.status,
+                "seconds": self.outcome.seconds,
+                "scored": self.outcome.scored,
+                "memory_bytes": self.outcome.memory_bytes,
+                "why": self.why or None,
+            },
+            **self._frontier_data(),
+            "plans": list(self._rows()),
+        } | ({} if self.lived is None else self.lived.to_data())
+
+    def _frontier_data(self) -> dict[str, Any]:
+        if not self.query.over:
+            return {}
+        covered = self.hypervolume()
+        volume = None if covered is None else covered.to_data()
+        return {"frontier": {"over": list(self.query.compared), "hypervolume": volume}}
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the plans as plain data, with the measures that were asked for."""
+        for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
+            named = dict(zip(self.measures, values, strict=True))
+            yield plan.to_data(rank) | ({"measures": named} if named else {})
+
+    def to_json(self) -> str:
+        """Return the answer as JSON text, numbers unrounded."""
+        return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row for each plan: rank, measures, and the decision as lists."""
+        import pandas as pd
+
+        columns = ["rank", "latency_s", "accuracy", "threshold", "partition", "placement", "exits", "bytes_sent"]
+        if self.space.per_exit:
+            columns.insert(4, "thresholds")
+        if any(codec is not None for plan in self.plans for codec in plan.codecs):
+            columns.append("codecs")
+        columns[3:3] = self.measures
+        rows = [{"thresholds": None} | row | row.get("measures", {}) for row in self._rows()]
+        return pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)

@@ -1,0 +1,265 @@
+"""Plans chosen again by what recorded samples make of them: candidates of the model, replayed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from tiercut import units
+from tiercut.analysis.infeasible import why_none
+from tiercut.analysis.replay import Replay, replay_decisions
+from tiercut.optimizer.constraints import Side, side_bounds
+from tiercut.optimizer.frontier import front_of
+from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
+from tiercut.optimizer.samples.estimators import with_estimator
+from tiercut.optimizer.samples.recorded import Recorded
+from tiercut.solvers import registry
+
+if TYPE_CHECKING:
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.optimizer.plan import Decision, Plan
+    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer.query import Bound, Query
+    from tiercut.optimizer.space import Space
+    from tiercut.profiling.profile.samples import Samples, SampleSplit
+    from tiercut.solvers.interface import Options
+
+__all__ = ["MARGIN", "Relived", "candidates", "chosen_by_replay", "relive"]
+
+MARGIN = 0.05
+"""By how much a candidate may miss a bound, and be less accurate than the model's frontier, in the model's eyes."""
+
+_TOP = 100  # candidates for each floor of accuracy
+_FLOORS = 48  # floors at most, evenly spread along the model's frontier
+
+_ALL_REPLAYED = 2_000_000  # decisions that replay tries all, in about a second
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relived:
+    """The plans of an answer that were chosen by replay.
+
+    Parameters
+    ----------
+    problem
+        The tables, by which the recorded samples say who leaves where.
+    plans
+        In order, each with what the samples make of it and what the model says.
+    modelled
+        The plans that the model would have chosen, as they are lived.
+    candidates
+        How many plans were replayed.
+    proved
+        Whether these are all there are, so that no plan is better for these samples.
+    message
+        Where there are candidates but no plans: what comes nearest to the bounds.
+    """
+
+    problem: Problem
+    plans: tuple[Replay, ...]
+    modelled: tuple[Replay, ...]
+    candidates: int
+    proved: bool
+    message: str = ""
+
+    @property
+    def guarantee(self) -> str:
+        """What is proved, and what is not."""
+        if self.proved:
+            return f"all {self.candidates:,} decisions were replayed: for these samples nothing is better"
+        return (
+            f"figures are exact for these samples, and of {self.candidates:,} candidates none is better; these are the "
+            f"best by estimates, down to {100 * MARGIN:g} points below the frontier, so a better plan may lie beyond"
+        )
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what stands in an answer beside its plans: both figures of each, and the model's plans replayed."""
+        shown = (*self.plans, *self.modelled)
+        return {
+            "evaluation": {
+                "by": "replay",
+                "split": shown[0].split if shown else None,
+                "samples": shown[0].samples if shown else None,
+                "candidates": self.candidates,
+                "guarantee": self.guarantee,
+                "plans": [_both(each) for each in self.plans],
+                "model_plans": [_both(each) for each in self.modelled],
+            }
+        }
+
+
+def _both(replay: Replay) -> dict[str, Any]:
+    low, high = replay.accuracy_interval()
+    return {
+        "plan": str(replay.lived),
+        "replay": _figures(replay.lived) | {"accuracy_low": low, "accuracy_high": high},
+        "model": _figures(replay.model),
+    }
+
+
+def _figures(plan: Plan) -> dict[str, float | None]:
+    return {"latency_s": plan.latency_s, "accuracy": plan.accuracy}
+
+
+def relive(
+    space: Space, query: Query, own: Sequence[Decision], others: Iterable[Decision], recorded: Recorded, proved: int = 0
+) -> Relived:
+    """Choose the plans of a question by what recorded samples make of them.
+
+    Parameters
+    ----------
+    space, query
+        What is asked.
+    own
+        The model's answer.
+    others
+        More candidates (see `candidates`), or the answer itself where every decision was replayed.
+    recorded
+        The samples.
+    proved
+        How many decisions were replayed where that is all of them, else 0.
+    """
+    tried = list(dict.fromkeys([*own, *others]))
+    replays = replay_decisions(space.problem, tried, recorded)
+    judge = _Judge(space, query, recorded)
+    kept = [each for each in replays if judge.misses(each) == 0]
+    message = "" if kept or not replays or proved else judge.nearest(replays)
+    chosen, modelled = tuple(judge.chosen(kept)), tuple(replays[: len(own)])
+    return Relived(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message)
+
+
+def candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:
+    """Yield plans that may be good once they are replayed.
+
+    Parameters
+    ----------
+    space, query
+        What is asked; the problem of the space says by which estimator plans are priced.
+    ask
+        Answers other questions about the same space.
+
+    Notes
+    -----
+    They are the frontier under bounds that are looser by `MARGIN`, and for floors along that frontier, lowered by
+    `MARGIN`, the quickest (or cheapest) plans of each.
+    """
+    loose = _loosened(query)
+    front = ask(replace(loose, kind="frontier", objective=query.additive, over=()))
+    yield from front
+    if query.many:
+        yield from ask(loose)
+    reached = {round(price(space.problem, decision).accuracy or 0.0, 6) for decision in front}
+    floors = sorted({max(accuracy - MARGIN, loose.min_accuracy or 0.0) for accuracy in reached})
+    step = max(len(floors) / _FLOORS, 1.0)
+    for place in range(min(len(floors), _FLOORS)):
+        floor = floors[int(place * step)]
+        yield from ask(replace(loose, kind="rank", objective=query.additive, over=(), top=_TOP, min_accuracy=floor))
+
+
+def _loosened(query: Query) -> Query:
+    """Return the question with bounds that are looser by the margin."""
+    return replace(
+        query,
+        min_accuracy=None if query.min_accuracy is None else max(query.min_accuracy - MARGIN, 0.0),
+        max_latency_s=None if query.max_latency_s is None else query.max_latency_s * (1 + MARGIN),
+        bounds=tuple(_looser(bound) for bound in query.bounds),
+    )
+
+
+def _looser(bound: Bound) -> Bound:
+    most, least = bound.at_most, bound.at_least
+    greatest = 1.0 if bound.relative or bound.measure == "share" else inf
+    return replace(
+        bound,
+        at_most=None if most is None else min(most * (1 + MARGIN), greatest),
+        at_least=None if least is None else least * (1 - MARGIN),
+    )
+
+
+class _Judge:
+    """The question, asked of replays."""
+
+    def __init__(self, space: Space, query: Query, recorded: Recorded) -> None:
+        self.query = query
+        self.problem = replace(space.problem, recorded=recorded)
+        self.sides = side_bounds(replace(space, problem=self.problem), query)
+
+    def misses(self, replay: Replay) -> int:
+        """Return how many bounds the samples do not keep."""
+        query, lived = self.query, replay.lived
+        late = query.additive == "latency" and lived.latency_s > query.latency_cap
+        wrong = replay.accuracy < query.accuracy_floor
+        beyond = [self.value(replay, side) > side.cap for side in self.sides]
+        return int(late) + int(wrong) + sum(beyond)
+
+    def value(self, replay: Replay, side: Side) -> float:
+        return evaluate_tables(self.problem, replay.lived.decision, side.measure)
+
+    def cost(self, replay: Replay) -> float:
+        """Return what is made least or traded against accuracy."""
+        return evaluate(self.problem, replay.lived.decision, self.query.additive, self.query.rate_fps)
+
+    def chosen(self, kept: Sequence[Replay]) -> list[Replay]:
+        """Return the frontier, or the best in order."""
+        costs = {id(each.lived): (self.cost(each), each) for each in kept}
+        if self.query.kind == "frontier":
+            front = front_of(self.problem, self.query, [each.lived for each in kept])
+            return [costs[id(plan)][1] for plan in front]
+        top = self.query.top if self.query.kind == "rank" else 1
+
+        def order(pair: tuple[float, Replay]) -> tuple[Any, ...]:
+            cost, replay = pair
+            goal = -replay.accuracy if self.query.objective == "accuracy" else cost
+            return goal, replay.lived.latency_s, -replay.accuracy, replay.lived.decision.order
+
+        return [replay for _, replay in sorted(costs.values(), key=order)[:top]]
+
+    def nearest(self, replays: Sequence[Replay]) -> str:
+        """Say which candidate misses the fewest bounds, and by these comes nearest to the accuracy asked for."""
+        best = min(replays, key=lambda each: (self.misses(each), -each.accuracy, self.cost(each)))
+        what = f"{best.lived}: {units.format_seconds(best.lived.latency_s)}, accuracy {best.accuracy:.6g}"
+        return f"none of {len(replays):,} candidates keeps the bounds when it is replayed; nearest comes {what}"
+
+
+def chosen_by_replay(
+    answer: Answer, whole: Space, solver: str, options: Options, samples: Samples, split: SampleSplit
+) -> Answer:
+    """Choose plans by what recorded samples make of them: of all where they are few, else of candidates."""
+    space, query, recorded = answer.space, answer.query, Recorded.of(samples, split)
+    own = [plan.decision for plan in answer.plans]
+    seen = replace(space, problem=replace(space.problem, recorded=recorded, conditional=None))
+    able = registry.find("exhaustive")
+    if space.decisions <= _ALL_REPLAYED and not query.many and registry.needs(seen, query) <= able.supports:
+        outcome = able.solve(seen, query, options)
+        if outcome.status == "infeasible":
+            all_seen = replace(whole, problem=seen.problem)
+            return replace(answer, plans=(), message=why_none(all_seen, query, able))
+        if outcome.status == "optimal":
+            lived = relive(space, query, own, outcome.decisions, recorded, space.decisions)
+            return replace(answer, plans=tuple(each.lived for each in lived.plans), lived=lived)
+    # Conditional estimates come much nearer to what samples do, so that their best are the better candidates.
+    guided = not (space.per_exit or query.many) and space.estimator == "marginal"
+    guided = guided and solver in ("auto", "labels", "exhaustive")
+    guide = replace(space, problem=with_estimator(space.problem, "conditional", samples)) if guided else space
+    if solver == "auto" and not registry.in_time(guide, query):
+        guide = space
+
+    began, stopped = time.perf_counter(), False
+
+    def asked(query: Query) -> Sequence[Decision]:
+        """Answer a question for candidates; none once time is up or the user interrupted one before."""
+        nonlocal stopped
+        limit = options.time_limit_s
+        left = None if limit is None else limit - (time.perf_counter() - began)
+        if stopped or (left is not None and left <= 0):
+            return ()
+        found = registry.choose(guide, query)[0] if solver == "auto" else registry.find(solver)
+        outcome = found.solve(guide, query, replace(options, time_limit_s=left))
+        stopped = outcome.exact and outcome.status == "feasible"
+        return outcome.decisions
+
+    lived = relive(space, query, own, candidates(guide, query, asked), recorded)
+    return replace(answer, plans=tuple(each.lived for each in lived.plans), message=lived.message, lived=lived)

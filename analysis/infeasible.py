@@ -1,0 +1,295 @@
+"""Why no plan meets a question: which bound or rule cannot be kept, and the nearest value that can.
+
+Each is taken by itself, then all together with one left out, and at last the fewest that exclude each other are sought
+by leaving out one after the other. Every step asks a solver that proves what it says, so nothing here is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import floor, log10
+from typing import Any, TypeAlias
+
+from tiercut import units
+from tiercut.errors import QuestionError
+from tiercut.optimizer.constraints import bound_value
+from tiercut.optimizer.measures.names import KINDS
+from tiercut.optimizer.placement import narrow
+from tiercut.optimizer.plan import Plan
+from tiercut.optimizer.pricing import price
+from tiercut.optimizer.query import SLACK, Bound, Query
+from tiercut.optimizer.questions.bound_text import nearest_limit, shown
+from tiercut.optimizer.space import Space
+from tiercut.solvers import registry
+from tiercut.solvers.interface import Options
+
+__all__ = ["why_none"]
+
+_STEPS = 100
+_CLOSE = 2e-9
+_NO_RULES: dict[str, Any] = {
+    "include": (),
+    "exclude": (),
+    "use_all_tiers": False,
+    "fewest_partitions": None,
+    "most_partitions": None,
+    "pins": (),
+    "keep_first": 0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Accuracy:
+    """The least accuracy, where the others are bounds on measures."""
+
+    at_least: float
+
+
+_Limit: TypeAlias = Bound | _Accuracy
+
+
+def why_none(whole: Space, query: Query, solver: registry.Solver) -> str:
+    """Name the bound or the rule that cannot be kept, and the nearest value that can.
+
+    Parameters
+    ----------
+    whole
+        The space before the placement rules of the question.
+    query
+        A question that no plan meets.
+    solver
+        Asked where `auto` would take one that proves nothing.
+    """
+    try:
+        return _Search(whole, query, solver).message()
+    except _UnprovedError:
+        return "no plan meets the question; which bound is in the way could not be proved in this space"
+
+
+class _UnprovedError(Exception):
+    """A solver found nothing, and cannot say that there is nothing."""
+
+
+class _Search:
+    """The bounds of a question, and plans that keep some of them."""
+
+    def __init__(self, whole: Space, query: Query, solver: registry.Solver) -> None:
+        self.whole = whole
+        free: dict[str, Any] = {"min_accuracy": None, "max_latency_s": None, "bounds": ()}
+        self.query = replace(query, kind="solve", objective="latency", over=(), **free)
+        self.solver = solver
+        self.space = narrow(whole, query)
+        self.limits = list(_limits(query))
+
+    def message(self) -> str:
+        if self.plan(()) is None:
+            return self.rules()
+        for limit in self.limits:
+            if self.plan([limit]) is None:
+                return f"no plan {_says(limit)}; {self.nearest(limit, ())}"
+        return self.together()
+
+    def rules(self) -> str:
+        """Name the placement rule without which there are plans."""
+        if self.found(self.whole, replace(self.query, **_NO_RULES)) is None:
+            return "no plan is possible at all: the source is cut off from every node"
+        freed = []
+        for name, without in _rules(self.query):
+            changed = replace(self.query, **without)
+            if self.found(narrow(self.whole, changed), changed) is not None:
+                freed.append(name)
+        if not freed:
+            named = _listed([name for name, _ in _rules(self.query)])
+            return f"no plan keeps all rules of placement together ({named}), nor all but one of them"
+        return f"no plan keeps the rules of placement; there are plans without {' or without '.join(freed)}"
+
+    def together(self) -> str:
+        """Say how far each bound would have to give way if all others stayed."""
+        eased = {limit: self.plan(self.others(limit)) for limit in self.limits}
+        able = [limit for limit, plan in eased.items() if plan is not None]
+        if not able:
+            return self.conflict()
+        if len(self.limits) == 2:
+            first, second = sorted(self.limits, key=lambda limit: not isinstance(limit, _Accuracy))
+            head = f"no plan {_says(first)}{_within(second)}"
+            return f"{head}; {self.nearest(first, (second,))}, and that {_noun(first)} {self.takes(second, (first,))}"
+        ways = "; ".join(self.nearest(limit, self.others(limit)) for limit in able)
+        return f"no plan keeps all bounds together ({_listed([_text(each) for each in self.limits])}); {ways}"
+
+    def conflict(self) -> str:
+        """Name the fewest bounds that exclude each other."""
+        core = list(self.limits)
+        for limit in self.limits:
+            rest = [each for each in core if each is not limit]
+            if self.plan(rest) is None:
+                core = rest
+        named = _listed([_text(limit) for limit in core])
+        ways = "; ".join(self.nearest(limit, [each for each in core if each is not limit]) for limit in core)
+        return f"no plan keeps {named} together, whatever the other bounds are; of these alone: {ways}"
+
+    def others(self, limit: _Limit) -> list[_Limit]:
+        return [each for each in self.limits if each is not limit]
+
+    def nearest(self, limit: _Limit, kept: Sequence[_Limit]) -> str:
+        """Say the nearest value of a bound that can be had while others are kept."""
+        plan = self.best(limit, kept)
+        within = "".join(_within(each) for each in kept) if len(kept) == 1 else " with the others" if kept else ""
+        if isinstance(limit, _Accuracy):
+            return f"the best that can be had{within} is {_rounded_down(plan.accuracy or 0.0)} ({plan})"
+        word = "least" if limit.at_most is not None else "greatest"
+        return f"the {word} {limit.name}{within} is {self.value(limit, plan)} ({plan})"
+
+    def takes(self, limit: _Limit, kept: Sequence[_Limit]) -> str:
+        plan = self.best(limit, kept)
+        if isinstance(limit, _Accuracy):
+            return f"leaves an accuracy of {_rounded_down(plan.accuracy or 0.0)}"
+        what = "" if limit.name == "latency" else f" {limit.name} of"
+        return f"{'takes' if limit.at_most is not None else 'leaves'}{what} {self.value(limit, plan)}"
+
+    def value(self, limit: Bound, plan: Plan) -> str:
+        if limit.name == "latency" and limit.at_most is not None:
+            return _rounded_up(plan.latency_s)
+        return nearest_limit(limit, bound_value(self.space.problem, plan.decision, limit, self.query.rate_fps))
+
+    def best(self, limit: _Limit, kept: Sequence[_Limit]) -> Plan:
+        """Return the plan that comes nearest to a bound while others are kept; there is one."""
+        plan = self.plan(kept, self.objective(limit))
+        if plan is None:
+            raise _UnprovedError
+        if isinstance(limit, _Accuracy) or self.objective(limit) is not None:
+            return plan
+        return self.closing_in(limit, kept, plan)
+
+    @staticmethod
+    def objective(limit: _Limit) -> str | None:
+        """Return the objective that finds the nearest value at once, or None."""
+        if isinstance(limit, _Accuracy):
+            return "accuracy"
+        return limit.name if limit.at_most is not None and limit.measure != "share" else None
+
+    def closing_in(self, limit: Bound, kept: Sequence[_Limit], plan: Plan) -> Plan:
+        """Halve the gap between what cannot be kept and what a plan keeps, each time to the value of that plan."""
+        upward = limit.at_most is not None
+        bad = limit.at_most if limit.at_most is not None else limit.at_least or 0.0
+        for step in range(_STEPS):
+            good = bound_value(self.space.problem, plan.decision, limit, self.query.rate_fps)
+            gap = 0.5 if KINDS[limit.measure] == "count" and not limit.relative else _CLOSE * max(1.0, good)
+            if abs(good - bad) <= 2 * gap:
+                break
+            # Every other time just beyond the plan: mostly it is the nearest already, and one question proves it.
+            wanted = (good + bad) / 2 if step % 2 else good + (-gap if upward else gap)
+            nearer = self.plan([*kept, _moved(limit, max(wanted, 0.0))])
+            better = nearer is not None and self._is_nearer(limit, nearer, good)
+            if nearer is not None and better:
+                plan = nearer
+            elif step % 2:
+                bad = wanted
+            elif nearer is None:
+                break
+        return plan
+
+    def _is_nearer(self, limit: Bound, plan: Plan, value: float) -> bool:
+        fresh = bound_value(self.space.problem, plan.decision, limit, self.query.rate_fps)
+        return fresh < value if limit.at_most is not None else fresh > value
+
+    def plan(self, kept: Sequence[_Limit], objective: str | None = None) -> Plan | None:
+        """Return the best plan that keeps some bounds, or None where there is none."""
+        floors = [limit.at_least for limit in kept if isinstance(limit, _Accuracy)]
+        bounds = tuple(limit for limit in kept if not isinstance(limit, _Accuracy))
+        plain = [bound for bound in bounds if bound.name == "latency" and bound.at_most is not None]
+        query = replace(
+            self.query,
+            objective=objective or "latency",
+            min_accuracy=max(floors) if floors else None,
+            max_latency_s=min(bound.at_most or 0.0 for bound in plain) if plain else None,
+            bounds=tuple(bound for bound in bounds if bound not in plain),
+        )
+        return self.found(self.space, query)
+
+    def found(self, space: Space, query: Query) -> Plan | None:
+        solver = self._solver(space, query)
+        outcome = solver.solve(space, query, Options())
+        if outcome.decisions and (outcome.status == "optimal" or query.objective == "latency"):
+            return price(space.problem, outcome.decisions[0])
+        if outcome.status != "infeasible" or not outcome.exact:
+            raise _UnprovedError
+        return None
+
+    def _solver(self, space: Space, query: Query) -> registry.Solver:
+        try:
+            chosen = registry.choose(space, query)[0]
+        except QuestionError:
+            return self.solver
+        return chosen if chosen.exact else self.solver
+
+
+def _moved(limit: Bound, value: float) -> Bound:
+    return replace(limit, at_most=value) if limit.at_most is not None else replace(limit, at_least=value)
+
+
+def _limits(query: Query) -> Iterator[_Limit]:
+    if query.max_latency_s is not None:
+        yield Bound("latency", at_most=query.max_latency_s)
+    if query.min_accuracy is not None:
+        yield _Accuracy(query.min_accuracy)
+    for bound in query.bounds:
+        yield from bound.halves
+
+
+def _rules(query: Query) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each placement rule by name, with the change of the question that lifts it."""
+    for key in ("include", "exclude"):
+        for name in getattr(query, key):
+            yield f"{key} {name}", {key: tuple(each for each in getattr(query, key) if each != name)}
+    if query.use_all_tiers:
+        yield "use_all_tiers", {"use_all_tiers": False}
+    if query.fewest_partitions is not None or query.most_partitions is not None:
+        few, many = query.fewest_partitions or 1, query.most_partitions
+        count = f"{few}" if few == many else f"{few} or more" if many is None else f"{few}-{many}"
+        yield f"partitions {count}", {"fewest_partitions": None, "most_partitions": None}
+    for pin in query.pins:
+        yield f"pin {pin[0]}={pin[1]}", {"pins": tuple(each for each in query.pins if each != pin)}
+    if query.keep_first:
+        yield f"keep_first {query.keep_first}", {"keep_first": 0}
+
+
+def _says(limit: _Limit) -> str:
+    if isinstance(limit, _Accuracy):
+        return f"reaches an accuracy of {limit.at_least:g}"
+    if limit.name == "latency" and limit.at_most is not None:
+        return f"takes at most {units.format_seconds(limit.at_most)}"
+    return f"keeps {shown(limit)}"
+
+
+def _within(limit: _Limit) -> str:
+    if isinstance(limit, _Accuracy):
+        return f" with an accuracy of {limit.at_least:g}"
+    if limit.name == "latency" and limit.at_most is not None:
+        return f" within {units.format_seconds(limit.at_most)}"
+    return f" with {shown(limit)}"
+
+
+def _text(limit: _Limit) -> str:
+    return f"accuracy >= {limit.at_least:g}" if isinstance(limit, _Accuracy) else shown(limit)
+
+
+def _noun(limit: _Limit) -> str:
+    return "accuracy" if isinstance(limit, _Accuracy) else "bound"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1] if names else ""
+
+
+def _rounded_up(seconds: float) -> str:
+    """Return a latency in four digits that can be asked for where `seconds` can be had."""
+    written = units.format_seconds(seconds)
+    if units.parse(written, "time") >= seconds - SLACK / 2:
+        return written
+    return units.format_seconds(seconds + 10.0 ** (floor(log10(seconds)) - 3) / 2)
+
+
+def _rounded_down(accuracy: float) -> str:
+    """Return an accuracy in six digits that can be asked for where `accuracy` can be had."""
+    return f"{floor((accuracy + SLACK / 2) * 1e6) / 1e6:.6g}"

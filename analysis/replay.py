@@ -1,0 +1,216 @@
+"""A plan with every recorded sample sent through it: exact exit rates, accuracy and latencies of that recording."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tiercut.errors import QuestionError
+from tiercut.optimizer.pricing import path_seconds, price
+from tiercut.optimizer.samples.exit_shares import counted, shares_of
+from tiercut.optimizer.samples.intervals import clopper_pearson, rank_of, samples_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+
+    from tiercut.optimizer.plan import Decision, Plan
+    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer.samples.recorded import Recorded
+    from tiercut.profiling.profile.samples import SampleSplit
+
+__all__ = ["CONFIDENCE", "FORMAT", "QUANTILES", "ExitCount", "Replay", "replay_decisions"]
+
+FORMAT = "tiercut.replay/1"
+CONFIDENCE = 0.95
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCount:
+    """What the samples do at one exit.
+
+    Parameters
+    ----------
+    block, node
+        Where it stands: the 1-based block, and the node that runs it.
+    left, right
+        How many samples leave there, and how many of those are right.
+    exit_rate, model_exit_rate
+        The share of all samples that leaves there, and the share that the model lets leave.
+    latency_s
+        What a sample takes that leaves there, from its birth until the destination has the result.
+    """
+
+    block: int
+    node: str
+    left: int
+    right: int
+    exit_rate: float
+    model_exit_rate: float
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """What recorded samples make of a plan.
+
+    Parameters
+    ----------
+    model
+        The plan as the model prices it, from rates and accuracies of the profile.
+    lived
+        The same plan priced with what the samples do: exit rates, latency, accuracy, bytes.
+    split
+        Which samples: those of the profile, or others (``test``).
+    samples
+        How many.
+    exits
+        What they do at each exit, in the order in which a sample meets them.
+    """
+
+    model: Plan
+    lived: Plan
+    split: SampleSplit
+    samples: int
+    exits: tuple[ExitCount, ...]
+
+    @property
+    def hits(self) -> int:
+        """How many samples are answered rightly, before what codecs cost."""
+        return sum(each.right for each in self.exits)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, less the fall that the profile records for the codecs of the plan.
+
+        The recorded samples went through no codec, so the fall is taken off as the model does it: of the samples that
+        cross a cut, the share that the profile says.
+        """
+        return self.lived.accuracy or 0.0
+
+    @property
+    def codec_drop(self) -> float:
+        """By how much the codecs of the plan lower the accuracy; 0 without codecs."""
+        return self.hits / self.samples - self.accuracy if any(self.lived.codecs) else 0.0
+
+    def accuracy_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Return the Clopper-Pearson interval of the accuracy, moved by the fall that codecs bring.
+
+        It speaks of samples like these, for a plan that was not chosen by them.
+        """
+        low, high = clopper_pearson(self.hits, self.samples, confidence)
+        drop = self.codec_drop
+        return max(low - drop, 0.0), min(high - drop, 1.0)
+
+    @property
+    def mean_s(self) -> float:
+        """Mean latency in seconds: exactly the expected latency of the plan at the samples' exit rates."""
+        return self.lived.latency_s
+
+    @property
+    def distribution(self) -> tuple[tuple[float, int, int], ...]:
+        """The latencies that occur, in rising order: seconds, how many samples, how many of them right."""
+        counts = sorted((each.latency_s, each.left, each.right) for each in self.exits if each.left)
+        return tuple(counts)
+
+    def quantile(self, share: float) -> float:
+        """Return the least latency in seconds that a share of the samples does not exceed.
+
+        Raises
+        ------
+        QuestionError
+            If there are too few samples to tell (see `tiercut.optimizer.samples.intervals.samples_needed`).
+        """
+        needed = samples_needed(share)
+        if self.samples < needed:
+            raise QuestionError(
+                f"the {share:g} quantile of the latency needs {needed:,} samples, and there are {self.samples:,}"
+            )
+        rank, seen = rank_of(share, self.samples), 0
+        return next(seconds for seconds, left, _ in self.distribution if (seen := seen + left) >= rank)
+
+    @property
+    def quantiles(self) -> dict[str, float | None]:
+        """p50, p95 and p99 of the latency in seconds; None where there are too few samples to tell."""
+        able = {name: samples_needed(share) <= self.samples for name, share in QUANTILES.items()}
+        return {name: self.quantile(share) if able[name] else None for name, share in QUANTILES.items()}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the replay as plain data, ``tiercut.replay/1``."""
+        low, high = self.accuracy_interval()
+        quantiles = self.quantiles
+        needs = {name: samples_needed(QUANTILES[name]) for name, value in quantiles.items() if value is None}
+        return {
+            "format": FORMAT,
+            "split": self.split,
+            "samples": self.samples,
+            "plan": self.lived.to_data(1),
+            "model": {name: getattr(self.model, name) for name in ("latency_s", "accuracy", "bytes_sent")},
+            "accuracy": {
+                "value": self.accuracy,
+                "low": low,
+                "high": high,
+                "confidence": CONFIDENCE,
+                "codec_drop": self.codec_drop,
+            },
+            "latency": {"mean_s": self.mean_s}
+            | {f"{name}_s": value for name, value in quantiles.items()}
+            | {"samples_needed": needs},
+            "exits": [asdict(each) for each in self.exits],
+        }
+
+    def to_json(self) -> str:
+        """Return the replay as JSON text, numbers unrounded."""
+        return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row for each exit: block, node, left, right, exit_rate, model_exit_rate, latency_s."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(each) for each in self.exits])
+
+
+def replay_decisions(problem: Problem, decisions: Sequence[Decision], recorded: Recorded) -> list[Replay]:
+    """Send recorded samples through decisions.
+
+    Parameters
+    ----------
+    problem
+        The tables, with rates and accuracies as the model takes them.
+    decisions
+        What to replay.
+    recorded
+        The samples.
+
+    Raises
+    ------
+    QuestionError
+        If the samples and the problem do not belong together.
+    """
+    lived = replace(problem, recorded=recorded)
+    counts = recorded.leaving(problem, decisions)
+    return [
+        Replay(
+            model=price(problem, decision),
+            lived=price(lived, decision, counted(left, right, recorded.count)),
+            split=recorded.split,
+            samples=recorded.count,
+            exits=tuple(_exits(problem, decision, left.tolist(), right.tolist(), recorded.count)),
+        )
+        for decision, (left, right) in zip(decisions, counts, strict=True)
+    ]
+
+
+def _exits(
+    problem: Problem, decision: Decision, left: Sequence[int], right: Sequence[int], count: int
+) -> Iterator[ExitCount]:
+    onward = (1.0, *shares_of(problem, decision).onward)
+    seconds = path_seconds(problem, decision)
+    for place, block in enumerate(decision.exits):
+        node = problem.nodes[decision.placement[bisect_left(decision.partition, block)]]
+        rates = left[place] / count, onward[place] - onward[place + 1]
+        yield ExitCount(block, node, left[place], right[place], *rates, seconds[place])

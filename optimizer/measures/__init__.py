@@ -1,0 +1,1 @@
+"""The measures of a plan, each described in one file."""

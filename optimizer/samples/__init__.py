@@ -1,0 +1,1 @@
+"""What recorded samples say of exits: shares, estimators, intervals."""

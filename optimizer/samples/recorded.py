@@ -1,0 +1,115 @@
+"""Recorded samples, laid out to be sent through many plans at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.errors import QuestionError
+from tiercut.optimizer.samples.replay_kernels import count_leaving
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer.problem import Problem
+    from tiercut.profiling.profile.samples import Samples, SampleSplit
+
+    Ints = NDArray[np.int64]
+
+__all__ = ["Recorded"]
+
+_NOBODY_STAYS = np.float32(np.inf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """What every branch says of every sample: S samples, N branches.
+
+    Parameters
+    ----------
+    entropy
+        float32[N, S]: normalised entropies; samples in the fast direction.
+    correct
+        uint8[N, S]: 1 where the answer is right.
+    split
+        Which samples they are, to show to people.
+    """
+
+    entropy: NDArray[np.float32]
+    correct: NDArray[np.uint8]
+    split: SampleSplit = "profile"
+
+    @classmethod
+    def of(cls, samples: Samples, split: SampleSplit = "profile") -> Recorded:
+        """Return samples as they lie in a file, turned over."""
+        entropy = np.ascontiguousarray(samples.entropy.T, np.float32)
+        return cls(entropy, np.ascontiguousarray(samples.correct.T).view(np.uint8), split)
+
+    @property
+    def count(self) -> int:
+        """Number of samples, S."""
+        return int(self.entropy.shape[1])
+
+    def bits(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return which samples are below each threshold at each branch, and which are right: T x N and N x words of 64.
+
+        The first sample is the lowest bit of the first word.
+        """
+        below = np.stack([_packed(self.entropy < limit) for limit in single_precision(thresholds)])
+        return below, _packed(self.correct > 0)
+
+    def leaving(self, problem: Problem, decisions: Sequence[Decision]) -> list[tuple[Ints, Ints]]:
+        """Return for each decision how many samples leave at each of its exits, and how many of those are right.
+
+        A sample leaves at the first exit where its entropy is below the threshold, and at the last whatever it is.
+
+        Parameters
+        ----------
+        problem
+            Whose thresholds the decisions name.
+        decisions
+            Any; where they run does not matter.
+
+        Raises
+        ------
+        QuestionError
+            If the samples have another number of branches than the problem has blocks.
+        """
+        if self.entropy.shape[0] != problem.block_count:
+            raise QuestionError(
+                f"the samples have {self.entropy.shape[0]} branches, but profile '{problem.profile}' has "
+                f"{problem.block_count} blocks; they do not belong together"
+            )
+        first = np.cumsum([0, *(len(each.exits) for each in decisions)])
+        exits = np.array([block - 1 for each in decisions for block in each.exits], np.int64)
+        limits = np.concatenate([np.empty(0, np.float32), *(_limits(problem, each) for each in decisions)])
+        left, right = np.zeros((2, len(exits)), np.int64)
+        count_leaving(self.entropy, self.correct, exits, limits, first, left, right)
+        return [(left[begin:end], right[begin:end]) for begin, end in pairwise(first)]
+
+
+def _packed(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    room = -(-rows.shape[1] // 64) * 8
+    packed = np.packbits(rows, axis=1, bitorder="little")
+    return np.pad(packed, ((0, 0), (0, room - packed.shape[1]))).view("<u8").astype(np.uint64)
+
+
+def _limits(problem: Problem, decision: Decision) -> NDArray[np.float32]:
+    """Return the entropy below which a sample leaves at each exit."""
+    before = len(decision.exits) - 1
+    chosen = decision.thresholds or (decision.threshold or 0,) * before
+    return np.append(single_precision(problem.thresholds[list(chosen)]), _NOBODY_STAYS)
+
+
+def single_precision(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return limits below which a number in single precision lies exactly where it lies below the thresholds.
+
+    NOTE: it is the least such number that is not below the threshold: a cast alone would round 0.1 up and 0.7 down.
+    """
+    near = thresholds.astype(np.float32)
+    return np.where(near < thresholds, np.nextafter(near, np.float32(np.inf)), near).astype(np.float32)

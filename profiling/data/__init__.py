@@ -1,0 +1,1 @@
+"""Data sets: ready-made, from files, and made here."""

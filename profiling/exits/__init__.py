@@ -1,0 +1,1 @@
+"""Exits on a classifier: branches, training, calibration, statistics."""

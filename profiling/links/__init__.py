@@ -1,0 +1,1 @@
+"""Measuring links between machines."""

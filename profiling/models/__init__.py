@@ -1,0 +1,1 @@
+"""Models: where they come from, their graph, their blocks and pieces."""

@@ -1,0 +1,288 @@
+"""Keras models by name: one of Keras Applications, a ``.keras`` file, or ``module:function``.
+
+A file is only data here: what is in it cannot run, unless it is trusted. A function of one's own is code anyway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from tiercut.errors import InputError, QuestionError, unknown_name
+from tiercut.profiling.models.backbones import BACKBONES
+from tiercut.profiling.models.graph import layer_graph
+from tiercut.profiling.models.nested import flatten
+
+__all__ = [
+    "BESIDES",
+    "LoadedModel",
+    "applications",
+    "check_file",
+    "fingerprint",
+    "folded",
+    "kind_of",
+    "load_model",
+    "no_such_function",
+    "no_such_module",
+    "read_model",
+    "working_directory_first",
+]
+
+BESIDES = "a model may also be a .keras file or module:function"
+"""What to say after the names that are known."""
+
+_HDF5 = (".h5", ".hdf5")
+_CONFIG = "config.json"
+_LARGEST_CONFIG = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that can be cut.
+
+    Parameters
+    ----------
+    title
+        What a profile calls it.
+    model
+        The functional Keras model, without models inside.
+    """
+
+    title: str
+    model: Any
+
+    @property
+    def fingerprint(self) -> str:
+        """See `fingerprint`."""
+        return fingerprint(self.model)
+
+
+def load_model(
+    name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
+) -> LoadedModel:
+    """Return a model by what a person calls it.
+
+    Parameters
+    ----------
+    name
+        A name of Keras Applications or of `tiercut.profiling.models.backbones`, in which case, ``_`` and ``-`` do not
+        count; the path of a ``.keras`` file; or ``module:function``, a function without arguments that returns the
+        model (modules in the working directory are found).
+    size
+        Height and width of the input, in place of the model's own.
+    weights
+        What Keras Applications take: None for random ones, ``imagenet`` (which are downloaded), or a file.
+    trust
+        Whether layers in a file may run code from it (``Lambda``).
+
+    Raises
+    ------
+    QuestionError
+        If there is no such model, or it is not functional.
+    InputError
+        If the file is cut short, of another kind, or holds what is not trusted.
+    """
+    import keras
+
+    keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
+    kind = kind_of(name)
+    if kind == "file":
+        return LoadedModel(Path(name).stem, flatten(read_model(Path(name), trust=trust), size=size))
+    if kind == "function":
+        return LoadedModel(name.rpartition(":")[2], flatten(_from_function(name), size=size))
+    title, build = _by_name(name)
+    return LoadedModel(title, flatten(_built(title, build, size, weights)))
+
+
+def kind_of(name: str) -> Literal["file", "function", "name"]:
+    """Return what a person means by a model's name; see `load_model`."""
+    path = Path(name)
+    if path.suffix.lower() in (".keras", *_HDF5) or path.is_file() or path.name != name:
+        return "file"
+    return "function" if ":" in name else "name"
+
+
+def folded(name: str) -> str:
+    """Return a name without what does not count in it."""
+    return name.casefold().replace("_", "").replace("-", "")
+
+
+def applications() -> dict[str, Callable[..., Any]]:
+    """Return the functions of Keras Applications that build a model, by name."""
+    import keras
+
+    found = {name: getattr(keras.applications, name) for name in dir(keras.applications)}
+    return {name: each for name, each in found.items() if callable(each) and not isinstance(each, type)}
+
+
+def _by_name(name: str) -> tuple[str, Callable[..., Any]]:
+    known = applications()
+    for title, build in known.items():
+        if folded(title) == folded(name):
+            return title, build
+    for key in BACKBONES:
+        if folded(key) == folded(name):
+            return key, _backbone(key)
+    ours = [key for key in BACKBONES if key not in {folded(title) for title in known}]
+    raise QuestionError(f"{unknown_name('model', name, [*known, *ours])}; {BESIDES}")
+
+
+def _backbone(key: str) -> Callable[..., Any]:
+    def build(*, weights: None = None, input_shape: tuple[int, int, int] | None = None) -> Any:
+        if weights is not None:
+            raise ValueError("there are no trained weights of this model")
+        shape = {} if input_shape is None else {"input_shape": input_shape}
+        return BACKBONES[key](**shape).model
+
+    return build
+
+
+def _built(title: str, build: Callable[..., Any], size: Sequence[int] | None, weights: str | None) -> Any:
+    shape = {} if size is None else {"input_shape": (*size, 3)}
+    try:
+        return build(weights=weights, **shape)
+    except (ValueError, OSError) as error:
+        what = f"{title}" + (f" with an input of {'x'.join(map(str, size))}" if size else "")
+        raise QuestionError(f"{what} cannot be built: {_sentence(error)}") from None
+
+
+def _from_function(name: str) -> Any:
+    module, _, attribute = name.rpartition(":")
+    try:
+        with working_directory_first():
+            found = import_module(module)
+            build = getattr(found, attribute, None)
+            if not callable(build):
+                known = [each for each, value in vars(found).items() if callable(value) and not each.startswith("_")]
+                raise QuestionError(no_such_function(name, known))
+            made = build()
+    except QuestionError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise QuestionError(no_such_module(name)) from None
+        raise QuestionError(f"'{name}' gives no model: {_sentence(error)}") from error
+    except Exception as error:  # the code is the user's own: whatever it raises is told as its error
+        raise QuestionError(f"'{name}' gives no model: {type(error).__name__}: {_sentence(error)}") from error
+    return made
+
+
+def no_such_module(name: str) -> str:
+    """Return a message for a ``module:function`` whose module is not there."""
+    return f"'{name}': there is no module '{name.rpartition(':')[0]}', neither installed nor in the working directory"
+
+
+def no_such_function(name: str, known: Iterable[str]) -> str:
+    """Return a message for a ``module:function`` whose module has other functions."""
+    return f"'{name}': {unknown_name('function', name.rpartition(':')[2], known)}"
+
+
+@contextmanager
+def working_directory_first() -> Iterator[None]:
+    """Let modules in the working directory be found."""
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(Path.cwd()))
+
+
+def read_model(path: Path, *, trust: bool = False) -> Any:
+    """Return the Keras model in a ``.keras`` file, which may run nothing unless it is trusted.
+
+    Raises
+    ------
+    InputError
+        If the file is cut short, of another kind, or holds what is not trusted.
+    """
+    import keras
+
+    check_file(path, trust=trust)
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=not trust)
+    except Exception as error:  # what Keras raises for a damaged file is of every kind
+        raise InputError(
+            str(path),
+            f"Keras cannot load this model: {_sentence(error)}; a model with layers of your own can be named as "
+            "module:function",
+        ) from error
+
+
+def check_file(path: Path, *, trust: bool = False) -> None:
+    """Make sure of all that can be told of a ``.keras`` file without loading it.
+
+    Raises
+    ------
+    InputError
+        If it is cut short, of another kind, or holds what is not trusted.
+    """
+    if path.suffix.lower() in _HDF5:
+        raise InputError(
+            str(path), "files in HDF5 can hold code that runs when they are read; save the model as .keras"
+        )
+    code = next(_lambdas(_read_config(path)), None)
+    if code is not None and not trust:
+        raise InputError(str(path), f"layer '{code}' is a Lambda, which runs code from the file; if you trust whoever "
+                         "made it, say --trust-model")  # fmt: skip
+
+
+def _read_config(path: Path) -> Any:
+    """Return the settings that a ``.keras`` file holds, without loading it."""
+    if not path.exists():
+        raise InputError(str(path), "there is no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(_CONFIG)
+            if info.file_size > _LARGEST_CONFIG:
+                raise InputError(str(path), f"its {_CONFIG} has {info.file_size:,} bytes, which no model needs")
+            return json.loads(archive.read(info))
+    except (zipfile.BadZipFile, IsADirectoryError, EOFError, OSError):
+        raise InputError(str(path), "this is no .keras file, or one that was cut short; save the model again") from None
+    except (KeyError, ValueError):
+        raise InputError(str(path), f"there is no model in it ({_CONFIG} is missing or damaged)") from None
+
+
+def _lambdas(config: Any) -> Iterator[str]:
+    """Yield the names of the layers in a model's settings that run code from them."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "Lambda":
+            inner = config.get("config")
+            yield str(inner.get("name", "lambda") if isinstance(inner, dict) else "lambda")
+        for each in config.values():
+            yield from _lambdas(each)
+    elif isinstance(config, list):
+        for each in config:
+            yield from _lambdas(each)
+
+
+def fingerprint(model: Any) -> str:
+    """Return the SHA-256 of a model's architecture: its layers, their settings, and how they are joined.
+
+    The values of the weights do not count, since they change no time.
+    """
+    steps = [
+        [step.name, type(step.layer).__name__, _settings(step.layer), step.parents, list(step.output.shape)]
+        for step in layer_graph(model)
+    ]
+    return hashlib.sha256(json.dumps(steps, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _settings(layer: Any) -> Any:
+    try:
+        return layer.get_config()
+    except NotImplementedError:  # an operation outside a layer has none
+        return None
+
+
+def _sentence(error: Exception) -> str:
+    """Return the first line of what an error says, without the full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,252 @@
+"""The framework that runs the models: started quietly, with a fixed number of threads, and described."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.profiling.models.graph import compute
+from tiercut.profiling.models.pieces import build_piece
+from tiercut.profiling.timing.machine import cpu_count
+
+__all__ = ["BACKENDS", "compile_call", "compile_piece", "describe_framework", "start_framework", "versions"]
+
+log = logging.getLogger(__name__)
+
+BACKENDS = ("tensorflow", "jax", "torch")
+"""What Keras can run on, by the names of its KERAS_BACKEND."""
+
+_EXTRAS = {"tensorflow": "profiling"}
+"""What installs a backend, where it is not called like it."""
+
+_DISTRIBUTIONS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}
+
+
+def start_framework(threads: int | None = None, *, backend: str | None = None) -> int:
+    """Load Keras and its backend without their chatter, and return the number of threads that may compute.
+
+    Parameters
+    ----------
+    threads
+        That number; by default one for each CPU that this process may use. TensorFlow takes it only before its
+        first operation; later the earlier number stays, and the log says so. JAX has no such setting: the process
+        is bound to so many CPUs instead, where the system lets it.
+    backend
+        One of `BACKENDS`; by default what KERAS_BACKEND or Keras' own settings say, and TensorFlow otherwise.
+
+    Raises
+    ------
+    QuestionError
+        If the backend is unknown or not installed, or Keras runs on another one already.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    wanted = _chosen(backend)
+    count = threads or cpu_count()
+    if wanted == "jax" and threads and "jax" not in sys.modules and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    try:
+        with _silence():
+            import keras
+
+            return _start(keras.backend.backend(), count)
+    except ImportError as error:
+        raise QuestionError(_missing(wanted or "tensorflow", error)) from None
+
+
+def _missing(wanted: str, error: ImportError) -> str:
+    """Say what has to be installed to run models, or to be named because it is there instead."""
+    absent = [name for name in ("keras", wanted) if find_spec(name) is None]
+    if not absent:
+        return f"{wanted} cannot be loaded: {error}"
+    message = f"models need {' and '.join(absent)}; install with: pip install 'tiercut[{_EXTRAS.get(wanted, wanted)}]'"
+    others = [name for name in BACKENDS if name != wanted and find_spec(name) is not None]
+    return message + (f", or set KERAS_BACKEND={others[0]}, which is installed" if others else "")
+
+
+def _chosen(backend: str | None) -> str | None:
+    """Tell Keras which backend to take, before it is loaded."""
+    if backend is not None and backend not in BACKENDS:
+        raise QuestionError(unknown_name("backend", backend, BACKENDS))
+    if backend is not None and sys.modules.get("keras") is not None:
+        running = sys.modules["keras"].backend.backend()
+        if running != backend:
+            raise QuestionError(f"Keras runs on {running} already; set KERAS_BACKEND={backend} before it is loaded")
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
+    return backend or os.environ.get("KERAS_BACKEND")
+
+
+def _start(backend: str, threads: int) -> int:
+    """Load the backend and set its threads; return how many it has."""
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+        return int(torch.get_num_threads())
+    if backend == "jax":
+        import jax
+
+        jax.devices()  # now, since it looks for accelerators only when asked
+        return min(threads, cpu_count())
+    import tensorflow as tf
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks in a process, which is the task
+    tf.config.list_physical_devices()  # now, since TensorFlow grumbles where there is no GPU
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        log.info("TensorFlow has started already; the number of its threads stays as it is")
+    return int(tf.config.threading.get_intra_op_parallelism_threads()) or threads
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what compiled code writes to standard error while it loads, and which nothing else can turn off."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device, not a file of ours
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def compile_call(model: Any) -> Callable[[Any], Any]:
+    """Return a model as a compiled function of one tensor, which returns when the result is there.
+
+    Parameters
+    ----------
+    model
+        A Keras model with one input; the function takes a batch of one, float32[1, ...].
+    """
+    outputs = model.outputs
+    return compile_piece(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
+
+
+def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) -> Callable[[Any], Any]:
+    """Return the layers between two symbolic tensors as a compiled function, which returns when the result is there.
+
+    Parameters
+    ----------
+    start
+        The symbolic tensor that stands for the function's argument.
+    end
+        The symbolic tensor that it computes, or a list of them.
+    batch
+        Samples in one call: the argument has the shape [batch, ...].
+    jit
+        Whether TensorFlow compiles it with XLA, and torch with its compiler; JAX always does.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return _jax_piece(build_piece(start, end))
+    shape = (batch, *start.shape[1:])
+    if backend == "torch":
+        return _torch_piece(build_piece(start, end), keras.ops.zeros(shape, dtype=start.dtype) if jit else None)
+    ends = end if isinstance(end, list) else [end]
+
+    def run(tensor: Any) -> Any:
+        made = compute([start], [tensor], ends)
+        return made if isinstance(end, list) else made[0]
+
+    return _tensorflow_piece(run, shape, start.dtype, jit)
+
+
+def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: str, jit: bool) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec(shape, dtype)]
+    function = tf.function(run, input_signature=signature, autograph=False, jit_compile=jit or None)
+    compiled = function.get_concrete_function()
+    if not tf.config.list_physical_devices("GPU"):
+        return compiled  # type: ignore[no-any-return]  # NOTE on a CPU a compiled function returns with its result made
+
+    def wait(tensor: Any) -> Any:
+        result = compiled(tensor)
+        tf.test.experimental.sync_devices()
+        return result
+
+    return wait
+
+
+def _jax_piece(model: Any) -> Callable[[Any], Any]:
+    """Return a piece for JAX, whose weights are arguments: as constants they would be folded, and copied each time."""
+    import jax
+
+    learned = [each.value for each in model.trainable_variables]
+    other = [each.value for each in model.non_trainable_variables]
+    compiled = jax.jit(lambda *given: model.stateless_call(*given, training=False)[0])
+    return lambda tensor: jax.block_until_ready(compiled(learned, other, tensor))
+
+
+def _torch_piece(model: Any, example: Any | None) -> Callable[[Any], Any]:
+    """Return a piece for torch: compiled for tensors like `example`, or without one as Keras calls it."""
+    import torch
+
+    run = partial(model, training=False) if example is None else _torch_compiled(model, example)
+
+    def call(tensor: Any) -> Any:
+        with torch.no_grad():
+            result = run(tensor)
+        if tensor.device.type != "cpu":
+            getattr(torch, tensor.device.type).synchronize()
+        return result
+
+    return call
+
+
+def _torch_compiled(model: Any, example: Any) -> Callable[[Any], Any]:
+    """Return a piece compiled by torch, which shares its weights.
+
+    NOTE it is exported first: torch keeps what it compiles by the code that runs, which is Keras' own for all pieces,
+    and gives up after eight of them. An exported piece is code of its own, with none of Keras left in it.
+    """
+    import torch
+
+    try:
+        with torch.no_grad():
+            compiled = torch.compile(torch.export.export(model, (example,), strict=False).module())
+            compiled(example)
+    except Exception as error:  # what torch raises, or its C++ compiler where there is none, is of every kind
+        end = model.outputs[0].name
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise QuestionError(
+            f"torch cannot compile the piece that ends in '{end}': {first}; leave out --jit-compile"
+        ) from error
+    return compiled  # type: ignore[no-any-return]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what runs the models, by name."""
+    import keras
+
+    backend = keras.backend.backend()
+    found = next((each for name in _DISTRIBUTIONS[backend] if (each := _version(name))), "unknown")
+    own = {"keras": _version("keras") or "unknown", backend: found, "numpy": _version("numpy") or "unknown"}
+    return own | {"python": platform.python_version()}
+
+
+def describe_framework() -> str:
+    """Return those versions as text, such as ``keras 3.15.1 on tensorflow 2.21.0, numpy 2.4.6, Python 3.11.7``."""
+    (_, keras), (backend, its), (_, numpy), (_, python) = versions().items()
+    return f"keras {keras} on {backend} {its}, numpy {numpy}, Python {python}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,177 @@
+"""Profiles of one model, recorded on different machines, as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tiercut import documents
+from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.profile.files import load_profile, save_profile
+from tiercut.profiling.profile.schema import FORMAT, Block, Profile
+
+__all__ = ["check_same_model", "difference", "merge", "merge_files", "replaced"]
+
+
+_SAMPLES = ("samples_file", "test_samples_file")
+_HASHES = ("samples_sha256", "test_samples_sha256")
+
+
+def merge(profiles: Mapping[str, Profile]) -> Profile:
+    """Return one profile with the devices and codecs of all; nothing that was measured is overwritten.
+
+    Parameters
+    ----------
+    profiles
+        By what to call each in an error, such as its file; at least one. What only some of them know (exits,
+        accuracy, the data set) comes from the first that does.
+
+    Raises
+    ------
+    InputError
+        If they are not of one model with one list of blocks, or say different things of one device, codec or
+        exit.
+    """
+    (first_name, first), *others = profiles.items()
+    data = first.model_dump(exclude_defaults=True)
+    for name, other in others:
+        check_same_model(first, other, names=(first_name, name))
+        added = other.model_dump(exclude_defaults=True)
+        data["devices"] = _joined(data["devices"], added["devices"], "device", name)
+        data["codecs"] = _codecs(data.get("codecs", {}), added.get("codecs", {}), name)
+        for key in ("dataset", "classes", "samples", "accuracy", "exits", "result_bytes", *_SAMPLES, *_HASHES):
+            data[key] = _agreed(key, data.get(key), added.get(key), name)
+        for key in ("architecture", "rule", "reference", "origin"):
+            data[key] = data.get(key) or added.get(key)
+    if data.get("reference") is None:
+        data["reference"] = first.reference_device
+    return Profile.from_data(
+        {"format": FORMAT} | {key: value for key, value in data.items() if value not in (None, {})},
+        source=" + ".join(profiles),
+    )
+
+
+def replaced(known: Profile, fresh: Profile, *, names: tuple[str, str]) -> Profile:
+    """Return a profile with the devices of another one added, in place of those of the same name.
+
+    Raises
+    ------
+    InputError
+        If they are not of one model with one list of blocks.
+    """
+    check_same_model(known, fresh, names=names)
+    data, added = known.model_dump(exclude_defaults=True), fresh.model_dump(exclude_defaults=True)
+    known_before = {key: added[key] for key in ("architecture", "rule") if key in added}
+    devices = data["devices"] | added["devices"]
+    return Profile.from_data(known_before | {"format": FORMAT} | data | {"devices": devices}, source=names[0])
+
+
+def merge_files(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> Profile:
+    """Merge profiles into a file, and put the samples that they name beside it.
+
+    Raises
+    ------
+    QuestionError
+        If there are fewer than two, or the output is no ``*.json``.
+    InputError
+        If a file cannot be read or they do not belong together; then nothing is written.
+    """
+    target = Path(output)
+    if len(paths) < 2:
+        raise QuestionError("name at least two profiles to merge")
+    if target.suffix != ".json":
+        raise QuestionError(f"a profile is a .json file, not '{target}'")
+    profiles = {os.fspath(path): load_profile(path) for path in paths}
+    made = merge(profiles)
+    for key in _SAMPLES:
+        name = getattr(made, key)
+        if name is not None:
+            home = next(Path(path) for path, each in profiles.items() if getattr(each, key) == name)
+            _keep_samples(home.with_name(name), target.with_name(name))
+    save_profile(made, target)
+    return made
+
+
+def _keep_samples(source: Path, target: Path) -> None:
+    if source.exists() and not (target.exists() and target.samefile(source)):
+        data = source.read_bytes()
+        if target.exists() and target.read_bytes() != data:
+            raise InputError(os.fspath(target), f"this file of samples is another than {source}; move one of them away")
+        documents.write_whole(target, lambda stream: stream.write(data))
+
+
+def check_same_model(first: Profile, other: Profile, *, names: tuple[str, str]) -> None:
+    """Refuse a profile whose times are those of other blocks.
+
+    Raises
+    ------
+    InputError
+        Says what differs first.
+    """
+    found = difference(first, other)
+    if found is not None:
+        raise InputError(names[1], f"these are not the blocks of {names[0]}: {found}")
+
+
+def difference(first: Profile, other: Profile) -> str | None:
+    """Return what tells the models of two profiles apart, the first block that differs before all else; or None."""
+    for key, what in (
+        ("model", "the model is"),
+        ("batch", "the batch is"),
+        ("input_bytes", "the bytes of the input are"),
+    ):
+        left, right = getattr(first, key), getattr(other, key)
+        if left != right:
+            told = [each if isinstance(each, str) else f"{each:,.15g}" for each in (left, right)]
+            return f"{what} {told[0]} there and {told[1]} here"
+    for number, (left, right) in enumerate(zip(first.blocks, other.blocks, strict=False), 1):
+        if (left.name, left.output_bytes) != (right.name, right.output_bytes):
+            return f"block {number} differs first: there it is {_told(left)}, here {_told(right)}"
+    if len(first.blocks) != len(other.blocks):
+        longer = first if len(first.blocks) > len(other.blocks) else other
+        number = min(len(first.blocks), len(other.blocks)) + 1
+        where = "there" if longer is first else "here"
+        return f"block {number} differs first: only {where} is one, {_told(longer.blocks[number - 1])}"
+    if first.architecture and other.architecture and first.architecture != other.architecture:
+        return "the blocks have the same names and sizes, but the layers in them have changed"
+    return None
+
+
+def _told(block: Block) -> str:
+    size = "no output" if block.output_bytes is None else f"{block.output_bytes:,.0f} bytes"
+    return f"'{block.name}' with {size}"
+
+
+def _joined(known: dict[str, Any], added: dict[str, Any], what: str, source: str) -> dict[str, Any]:
+    for name, value in added.items():
+        if name in known and known[name] != value:
+            raise InputError(
+                source,
+                f"there are other times for the {what} '{name}' already; give one of the two another name",
+            )
+    return known | added
+
+
+def _codecs(known: dict[str, Any], added: dict[str, Any], source: str) -> dict[str, Any]:
+    made = dict(known)
+    for name, codec in added.items():
+        if name not in made:
+            made[name] = codec
+            continue
+        mine = made[name]
+        made[name] = mine | {
+            key: _agreed(f"codecs.{name}.{key}", mine.get(key), codec.get(key), source)
+            for key in ("bytes", "accuracy_drop")
+            if key in mine or key in codec
+        }
+        for key in ("encode_s", "decode_s"):
+            made[name][key] = _joined(mine.get(key, {}), codec.get(key, {}), f"codec '{name}' on device", source)
+    return made
+
+
+def _agreed(key: str, known: Any, added: Any, source: str) -> Any:
+    if known is not None and added is not None and known != added:
+        raise InputError(source, f"{key}: another profile says otherwise; keep it in one of them only")
+    return known if known is not None else added

@@ -1,0 +1,1 @@
+"""Recording a network: checks beforehand, one process a model, other machines."""

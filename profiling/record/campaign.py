@@ -1,0 +1,129 @@
+"""Many models recorded one after the other: each saved when it is done, whatever becomes of the next."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tiercut.profiling.record.recorder import Recorded, Wanted
+from tiercut.profiling.record.worker import FailedModelError, Worker
+
+__all__ = ["Campaign", "Step", "record_models"]
+
+_BUILD = 0.35
+"""The share of the time of one model that goes by before the timing begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One model of a campaign, done with.
+
+    Parameters
+    ----------
+    name
+        As it was asked for.
+    recorded
+        What became of it; None where it failed.
+    error
+        Why it failed; empty where it did not.
+    seconds
+        What it took.
+    """
+
+    name: str
+    recorded: Recorded | None
+    error: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What was done, and what failed."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def failed(self) -> tuple[Step, ...]:
+        """The models that could not be recorded."""
+        return tuple(step for step in self.steps if step.recorded is None)
+
+
+def record_models(
+    names: Sequence[str],
+    output: str | os.PathLike[str],
+    wanted: Wanted,
+    *,
+    record: Callable[..., Recorded] | None = None,
+    progress: Callable[[str, float], None] = lambda *_: None,
+    finished: Callable[[Step, float], None] = lambda *_: None,
+) -> Campaign:
+    """Record models on this machine; a model that fails keeps no other from being recorded.
+
+    What was recorded before with the same settings is not timed again, so that the same call goes on where an earlier
+    one was interrupted.
+
+    Parameters
+    ----------
+    names
+        What `tiercut.profiling.record.preflight.prepared` returns, which looks at all of them before the first is
+        timed.
+    output
+        The folder of their profiles, or the profile of a single model.
+    wanted
+        How.
+    record
+        What records one model; by default a process of its own (see `tiercut.profiling.record.worker`).
+    progress
+        Told what is being done, and the share of the whole that is done, 0..1.
+    finished
+        Told of each model when it is done with, and the seconds that the others will take, as far as one can tell.
+    """
+    with Worker() as worker:
+        run = _Run(record or worker.record, os.fspath(output), wanted, len(names), progress, finished)
+        return Campaign(tuple(run.step(place, name) for place, name in enumerate(names)))
+
+
+class _Run:
+    """A campaign under way."""
+
+    def __init__(
+        self,
+        record: Callable[..., Recorded],
+        output: str,
+        wanted: Wanted,
+        count: int,
+        progress: Callable[[str, float], None],
+        finished: Callable[[Step, float], None],
+    ) -> None:
+        self._record, self._output, self._wanted, self._count = record, output, wanted, count
+        self._progress, self._finished = progress, finished
+        self._timed: list[float] = []
+
+    def step(self, place: int, name: str) -> Step:
+        def told(stage: str, done: int, most: int) -> None:
+            share = done / max(most, 1)
+            within = {"load": 0.0, "build": _BUILD * share}.get(stage, _BUILD + (1 - _BUILD) * share)
+            self._progress(f"{name}: {_STAGES.get(stage, stage)}", (place + within) / self._count)
+
+        begin = time.monotonic()
+        recorded, error = None, ""
+        try:
+            recorded = self._record(name, self._output, self._wanted, progress=told)
+        except FailedModelError as failure:
+            error = str(failure)
+        seconds = time.monotonic() - begin
+        if recorded is not None and recorded.fresh:
+            self._timed.append(seconds)
+        made = Step(name, recorded, error, seconds)
+        self._finished(made, self._left(place + 1))
+        return made
+
+    def _left(self, done: int) -> float:
+        """Return the seconds that the other models will take if each takes what those timed so far took on average."""
+        pace = sum(self._timed) / len(self._timed) if self._timed else 0.0
+        return pace * (self._count - done)
+
+
+_STAGES = {"load": "loading", "build": "compiling pieces", "time": "timing"}

@@ -1,0 +1,1 @@
+"""Timing on this machine: pieces, spans, load."""

@@ -1,0 +1,1 @@
+"""All that people see: rows, tables, plots and pages."""

@@ -1,0 +1,109 @@
+"""The frontier that will be lived beside the one that the model promises, and where each of its plans really lies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut import units
+from tiercut.errors import QuestionError
+from tiercut.report.plots.style import COLOURS, COLUMN, new_figure
+from tiercut.report.save import save_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.choose_by_replay import Relived
+    from tiercut.analysis.replay import Replay
+
+__all__ = ["LivedPlans", "draw_lived", "lived_plans", "save_lived_plot"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LivedPlans:
+    """What the picture shows: latency in milliseconds and accuracy in percent, one row for each plan.
+
+    Parameters
+    ----------
+    chosen, expected
+        The plans that replay chose, as the samples live them and as the model prices them, K x 2.
+    low, high
+        Ends of the intervals of their accuracies, K.
+    promised, kept
+        The model's own plans as it prices them, and as the samples live them, M x 2.
+    """
+
+    chosen: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    promised: NDArray[np.float64]
+    kept: NDArray[np.float64]
+
+
+def lived_plans(lived: Relived) -> LivedPlans:
+    """Return what to draw."""
+    ends = np.array([each.accuracy_interval() for each in lived.plans]) * 100
+    return LivedPlans(
+        chosen=_points(lived.plans, "lived"),
+        expected=_points(lived.plans, "model"),
+        low=ends[:, 0],
+        high=ends[:, 1],
+        promised=_points(lived.modelled, "model"),
+        kept=_points(lived.modelled, "lived"),
+    )
+
+
+def _points(replays: Sequence[Replay], which: str) -> NDArray[np.float64]:
+    plans = [getattr(each, which) for each in replays]
+    return np.array([(1e3 * plan.latency_s, 100 * (plan.accuracy or 0.0)) for plan in plans]).reshape(-1, 2)
+
+
+def draw_lived(data: LivedPlans, above: Axes, below: Axes) -> None:
+    """Draw the plans by latency and accuracy, and below by how much more accurate they are than the model says."""
+    style: dict[str, Any] = {"edgecolors": "black", "linewidths": 0.4}
+    chosen, low, high = data.chosen, data.chosen[:, 1] - data.low, data.high - data.chosen[:, 1]
+    for points, colour, label in (
+        (data.promised, "white", "promised by the model"),
+        (data.kept, COLOURS[1], "the same plans, replayed"),
+    ):
+        above.scatter(points[:, 0], points[:, 1], s=14, color=colour, zorder=3, label=label, **style)
+    ends = np.clip([low, high], 0.0, None)
+    above.errorbar(chosen[:, 0], chosen[:, 1], yerr=ends, fmt="none", ecolor=COLOURS[0], elinewidth=0.7, zorder=2)
+    above.step(chosen[:, 0], chosen[:, 1], where="post", color=COLOURS[0], linewidth=1, zorder=3)
+    above.scatter(chosen[:, 0], chosen[:, 1], s=22, color=COLOURS[0], zorder=4, label="chosen by replay", **style)
+    below.axhline(0.0, color="black", linewidth=0.7)
+    below.scatter(data.kept[:, 0], data.kept[:, 1] - data.promised[:, 1], s=14, color=COLOURS[1], zorder=3, **style)
+    below.scatter(chosen[:, 0], chosen[:, 1] - data.expected[:, 1], s=22, color=COLOURS[0], zorder=4, **style)
+    above.set_ylabel("accuracy (%)")
+    above.legend(loc="best", fontsize=8, framealpha=0.9)
+    below.set_ylabel("replay less\nmodel (points)", fontsize=8)
+    below.set_xlabel("latency (ms)")
+    below.xaxis.set_major_formatter("{x:g}")
+    for ax in (above, below):
+        ax.grid(alpha=0.25, linewidth=0.5)
+
+
+def save_lived_plot(answer: Answer, path: str | os.PathLike[str]) -> None:
+    """Draw an answer that replay chose into a file; the ending names the format."""
+    if answer.lived is None:
+        raise QuestionError("this answer was not chosen by replay")
+    problem, lived = answer.space.problem, answer.lived
+    figure = new_figure((COLUMN[0], 1.3 * COLUMN[1]))
+    above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
+    draw_lived(lived_plans(lived), above, below)
+    title = f"{problem.profile} on {problem.topology}"
+    above.set_title(f"{title}, {lived.plans[0].samples:,} samples", fontsize=10)
+    rows = [["rank", "latency", "by the model", "accuracy", "by the model", "threshold", "plan"]]
+    for rank, each in enumerate(lived.plans, 1):
+        seconds = [units.format_seconds(plan.latency_s) for plan in (each.lived, each.model)]
+        rights = [f"{plan.accuracy or 0.0:.2%}" for plan in (each.lived, each.model)]
+        rows.append([str(rank), *seconds, *rights, each.lived.thresholds_shown, each.lived.shown])
+    save_figure(figure, path, title=title, rows=rows)

@@ -1,0 +1,110 @@
+"""The picture of a frontier over measures of choice: two as axes, the third as colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.optimizer.measures.names import kind_of
+from tiercut.report.plots.style import COLOURS, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from tiercut.analysis.answers.answer import Answer
+
+__all__ = ["OverPlot", "axis_of", "draw_over", "over_plot"]
+
+_UNITS = {
+    "time": (1e3, "ms"),
+    "size": (1e-3, "kB"),
+    "energy": (1.0, "J"),
+    "money": (1.0, "$"),
+    "number": (1.0, ""),
+    "count": (1.0, ""),
+}
+_LARGEST = 10_000
+_NEXT = {"ms": (1e-3, "s"), "kB": (1e-3, "MB"), "MB": (1e-3, "GB")}
+_WIDE = 30  # times the least beyond which an axis is logarithmic
+
+
+def axis_of(name: str, most: float = 0.0) -> tuple[float, str]:
+    """Return by what to multiply values of a measure, of which `most` is the largest, and what to call their axis."""
+    if name == "accuracy":
+        return 100.0, "expected accuracy (%)"
+    factor, unit = _UNITS[kind_of(name)]
+    while most * factor > _LARGEST and unit in _NEXT:
+        factor, unit = factor * _NEXT[unit][0], _NEXT[unit][1]
+    called = "sent" if name == "bytes" else name
+    return factor, f"{called} ({unit})" if unit else called
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OverPlot:
+    """What the picture shows, in the units of its axes.
+
+    Parameters
+    ----------
+    labels
+        Of the horizontal axis, the vertical one, and of the colours where there are three measures.
+    x, y, colour
+        The plans; without a third measure the colour is None.
+    parts
+        Number of partitions of each.
+    """
+
+    labels: tuple[str, ...]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    colour: NDArray[np.float64] | None
+    parts: NDArray[np.int64]
+
+
+def over_plot(answer: Answer) -> OverPlot:
+    """Return what to draw: the first measure across, accuracy (or else the second) upward, the third as colour."""
+    names = list(answer.query.compared)
+    names.insert(1, names.pop())
+    values = answer.values(names)
+    scaled, labels = [], []
+    for name, column in zip(names, values.T, strict=True):
+        factor, label = axis_of(name, float(column.max()))
+        scaled.append(column * factor)
+        labels.append(label)
+    parts = np.array([len(plan.partition) for plan in answer])
+    third = scaled[2] if len(scaled) > 2 else None
+    return OverPlot(tuple(labels), scaled[0], scaled[1], third, parts)
+
+
+def draw_over(data: OverPlot, ax: Axes) -> None:
+    """Draw the plans, by number of partitions; two measures with the line that nothing beats, three with a scale."""
+    if data.colour is None:
+        ax.step(data.x, data.y, where="post", color="black", linewidth=1, zorder=2)
+    drawn: Any = None
+    for parts in sorted(set(data.parts.tolist())):
+        mask = data.parts == parts
+        style: dict[str, Any] = {"marker": MARKERS[(parts - 1) % len(MARKERS)], "linewidths": 0.4, "zorder": 3}
+        style |= {"s": 24, "edgecolors": "black", "label": f"{parts} partition{'s' if parts > 1 else ''}"}
+        if data.colour is None:
+            style["color"] = COLOURS[(parts - 1) % len(COLOURS)]
+        else:
+            low, high = float(data.colour.min()), float(data.colour.max())
+            style |= {"c": data.colour[mask], "cmap": "viridis", "vmin": low, "vmax": high if high > low else low + 1}
+        drawn = ax.scatter(data.x[mask], data.y[mask], **style)
+    if data.colour is not None and ax.figure is not None:
+        ax.figure.colorbar(drawn, ax=ax, label=data.labels[2], pad=0.02)
+    for values, scale in ((data.x, ax.set_xscale), (data.y, ax.set_yscale)):
+        if values.min() > 0 and values.max() > _WIDE * values.min():
+            scale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(data.labels[0])
+    ax.set_ylabel(data.labels[1])
+    ax.grid(alpha=0.25, linewidth=0.5)
+    ax.margins(0.08)
+    legend = ax.legend(loc="best", fontsize=8, framealpha=0.9)
+    for handle in legend.legend_handles if data.colour is not None else ():
+        handle.set_array(None)  # type: ignore[union-attr]  # no colour of the scale, which would mean a value
+        handle.set_facecolor("white")  # type: ignore[union-attr]

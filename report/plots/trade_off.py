@@ -1,0 +1,237 @@
+"""The picture of an answer: latency against accuracy, as the Joint model's figure 4 shows it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut import units
+from tiercut.analysis.answers.cloud import sample_cloud
+from tiercut.optimizer.frontier import values_of
+from tiercut.optimizer.pricing import evaluate
+from tiercut.report.plots.plan_bars import (
+    BARS_WIDTH,
+    add_bars_legend,
+    bars_height,
+    draw_plan_bars,
+    plan_bars,
+    tiers_of,
+)
+from tiercut.report.plots.several_measures import axis_of, draw_over, over_plot
+from tiercut.report.plots.style import COLOURS, MARKERS, new_figure
+from tiercut.report.save import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.answers.cloud import Cloud
+    from tiercut.optimizer.plan import Plan
+
+__all__ = ["TradeOff", "draw_trade_off", "save_answer_plot", "trade_off"]
+
+CLOUD_SIZE = 4000
+_FAINT: dict[str, Any] = {"alpha": 0.25, "linewidths": 0, "zorder": 1, "rasterized": True}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TradeOff:
+    """What the picture of a trade-off shows (the Joint model, figure 4), in the units of its axes.
+
+    Parameters
+    ----------
+    label
+        Of the horizontal axis.
+    cloud_x, cloud_y, cloud_parts
+        Sampled decisions: cost, accuracy in percent, number of partitions.
+    x, y, parts
+        The plans along the frontier, and last the chosen one.
+    bound_x, bound_y
+        Bounds of the question, or None.
+    chosen
+        Index of the plan to name, and what to call it.
+    """
+
+    label: str
+    cloud_x: NDArray[np.float64]
+    cloud_y: NDArray[np.float64]
+    cloud_parts: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    parts: NDArray[np.int64]
+    bound_x: float | None
+    bound_y: float | None
+    chosen: tuple[int, str] | None
+
+
+def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff:
+    """Return what to draw.
+
+    Parameters
+    ----------
+    answer
+        What was asked for; its first plan is named, unless it is a frontier without bounds.
+    frontier
+        The frontier to draw the line from; None where the answer is one.
+    cloud
+        Sampled decisions of the same space.
+    """
+    problem, query = answer.space.problem, answer.query
+    plans = list((frontier or answer).plans)
+    chosen = None
+    if query.kind != "frontier":
+        plans = [*(frontier.plans if frontier else ()), *answer.plans]
+        index = len(plans) - len(answer)
+        chosen = (
+            index,
+            _caption(
+                answer.best, evaluate(problem, answer.best.decision, query.additive, query.rate_fps), query.additive
+            ),
+        )
+    costs = values_of(problem, plans, (query.additive,), query.rate_fps)[:, 0]
+    scale, label = axis_of(query.additive)
+    return TradeOff(
+        label=label,
+        cloud_x=cloud.costs * scale,
+        cloud_y=cloud.accuracies * 100,
+        cloud_parts=cloud.partitions,
+        x=costs * scale,
+        y=np.array([100 * (plan.accuracy or 0.0) for plan in plans]),
+        parts=np.array([len(plan.partition) for plan in plans]),
+        bound_x=query.max_latency_s * scale
+        if query.max_latency_s is not None and query.additive == "latency"
+        else None,
+        bound_y=None if query.min_accuracy is None else query.min_accuracy * 100,
+        chosen=chosen,
+    )
+
+
+def _caption(plan: Plan, cost: float, measure: str) -> str:
+    right = "" if plan.accuracy is None else f", {plan.accuracy:.2%}"
+    return f"{plan}\n{units.format_amount(cost, measure)}{right}"
+
+
+def draw_trade_off(data: TradeOff, ax: Axes) -> None:
+    """Draw the cloud, the frontier as a line, the plans by number of partitions, the bound and the chosen plan."""
+    for parts in sorted(set(data.cloud_parts.tolist())):
+        mask = data.cloud_parts == parts
+        ax.scatter(data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), **_FAINT)
+    front = slice(None, data.chosen[0]) if data.chosen else slice(None)
+    left, right = view(data)
+    along = (np.append(data.x[front], right), np.append(data.y[front], data.y[front][-1:]))
+    ax.step(*along, where="post", color="black", linewidth=1, zorder=2)
+    for parts in sorted(set(data.parts.tolist())):
+        mask = data.parts == parts
+        label = f"{parts} partition{'s' if parts > 1 else ''}"
+        style = {"marker": _marker(parts), "color": _colour(parts), "edgecolors": "black", "linewidths": 0.5}
+        ax.scatter(data.x[mask], data.y[mask], s=22, label=label, zorder=3, **style)  # type: ignore[arg-type]
+    if data.bound_x is not None:
+        ax.axvline(data.bound_x, color="black", linestyle="--", linewidth=0.9)
+    if data.bound_y is not None:
+        ax.axhline(data.bound_y, color="black", linestyle="--", linewidth=0.9)
+    ax.set_xscale("log" if right > 30 * left else "linear")
+    ax.set_xlim(left, right)
+    ax.xaxis.set_major_formatter("{x:g}")
+    _count_beyond(data, right, ax)
+    _name_chosen(data, ax)
+    ax.set_xlabel(data.label)
+    ax.set_ylabel("expected accuracy (%)")
+    ax.grid(alpha=0.25, linewidth=0.5)
+    ax.legend(loc="lower right", fontsize=8, framealpha=0.9)
+
+
+def view(data: TradeOff) -> tuple[float, float]:
+    """Return the ends of the horizontal axis: the plans with room to their right, not all of a far-flung cloud."""
+    least, most = float(data.x.min()), float(max(data.x.max(), data.bound_x or 0.0))
+    cloud = float(data.cloud_x.max()) if len(data.cloud_x) else most
+    room = max(2.0 * (most - least), 0.15 * most)
+    right = max(min(cloud, most + room), 1.05 * most)
+    return least - 0.05 * (right - least) if right < 30 * least else 0.8 * least, right
+
+
+def _count_beyond(data: TradeOff, right: float, ax: Axes) -> None:
+    beyond = float(np.mean(data.cloud_x > right)) if len(data.cloud_x) else 0.0
+    if beyond > 0.005:
+        text = f"{beyond:.0%} of the sampled plans\nare further right →"
+        ax.text(0.99, 0.45, text, transform=ax.transAxes, ha="right", va="center", fontsize=7, color="0.35")
+
+
+def _name_chosen(data: TradeOff, ax: Axes) -> None:
+    if data.chosen is None:
+        return
+    index, name = data.chosen
+    point = (float(data.x[index]), float(data.y[index]))
+    ax.scatter(*point, s=110, facecolors="none", edgecolors="black", linewidths=1.5, zorder=4)
+    ax.annotate(
+        name,
+        point,
+        xytext=(0.5, 1.02),
+        textcoords="axes fraction",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        arrowprops={"arrowstyle": "-", "linewidth": 0.7, "shrinkB": 6},
+    )
+
+
+def _colour(parts: int) -> str:
+    return COLOURS[(parts - 1) % len(COLOURS)]
+
+
+def _marker(parts: int) -> str:
+    return MARKERS[(parts - 1) % len(MARKERS)]
+
+
+def save_answer_plot(
+    answer: Answer, path: str | os.PathLike[str], *, frontier: Answer | None = None, seed: int = 0
+) -> None:
+    """Draw an answer into a file: a ranking, and what has no accuracies, as bars of its plans.
+
+    Parameters
+    ----------
+    answer
+        With at least one plan.
+    path
+        Ends in png, svg, pdf or html.
+    frontier
+        The frontier of the same space, for the best plan of a question about accuracy.
+    seed
+        Of the sampled cloud.
+    """
+    title = f"{answer.space.problem.profile} on {answer.space.problem.topology}"
+    if answer.query.many:
+        figure = new_figure()
+        ax = figure.add_subplot()
+        draw_over(over_plot(answer), ax)
+        ax.set_title(title, fontsize=10)
+    elif answer.query.kind == "rank" or not answer.space.knows_accuracy:
+        figure = new_figure((BARS_WIDTH, bars_height(len(answer))))
+        ax = figure.add_subplot()
+        bars = plan_bars(answer.plans, tiers_of(answer))
+        draw_plan_bars(bars, ax)
+        add_bars_legend(figure, bars)
+        ax.set_title(title, fontsize=10)
+    else:
+        figure = new_figure()
+        ax = figure.add_subplot()
+        query = answer.query
+        cloud = sample_cloud(answer.space, CLOUD_SIZE, name=query.additive, rate_fps=query.rate_fps, seed=seed)
+        draw_trade_off(trade_off(answer, frontier, cloud), ax)
+        if answer.query.kind == "frontier":
+            ax.set_title(title, fontsize=10)
+    save_figure(figure, path, title=title, rows=_rows(answer))
+
+
+def _rows(answer: Answer) -> list[list[str]]:
+    rows = [["rank", "latency", *answer.measures, "accuracy", "threshold", "sent", "plan"]]
+    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
+        named = [units.format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
+        right = "-" if plan.accuracy is None else f"{plan.accuracy:.2%}"
+        lane = "-" if plan.threshold is None else f"{plan.threshold:g}"
+        sent = units.format_bytes(plan.bytes_sent)
+        rows.append([str(rank), units.format_seconds(plan.latency_s), *named, right, lane, sent, plan.shown])
+    return rows

@@ -1,0 +1,64 @@
+"""A plan's latency as a waterfall: each step begins where the one before it ends."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tiercut import units
+from tiercut.report.plots.style import COLOURS, new_figure
+from tiercut.report.save import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from tiercut.analysis.explain import Explanation
+
+__all__ = ["draw_waterfall", "save_waterfall"]
+
+_SORTS = {"send": (COLOURS[5], "send"), "compute": (COLOURS[0], "compute"), "result": (COLOURS[3], "send the result")}
+
+
+def draw_waterfall(explanation: Explanation, ax: Axes) -> None:
+    """Draw one bar for each step, top to bottom, in the unit that fits; `Explanation.steps` is the data."""
+    plan = explanation.plan
+    scale, unit = (1e3, "ms") if plan.latency_s < 1 else (1.0, "s")
+    for row, step in enumerate(explanation.steps):
+        colour = _SORTS[step.sort][0]
+        ax.barh(row, step.adds_s * scale, left=step.begins_s * scale, color=colour, edgecolor="black", linewidth=0.4)
+        share = "" if step.share > 1 - 1e-9 else f"  ({step.share:.1%} of samples)"
+        text = f"{units.format_seconds(step.adds_s)}{share}"
+        _label(ax, text, row, step.begins_s * scale, step.total_s * scale, plan.latency_s * scale)
+        if row:
+            ax.plot([step.begins_s * scale] * 2, [row - 1, row], color="black", linewidth=0.5, linestyle=":")
+    ax.set_yticks(range(len(explanation.steps)), [step.what for step in explanation.steps], fontsize=7)
+    ax.invert_yaxis()
+    ax.set_xlim(0, plan.latency_s * scale * 1.02)
+    ax.set_xlabel(f"expected latency ({unit})")
+    right = "" if plan.accuracy is None else f", accuracy {plan.accuracy:.2%}"
+    ax.set_title(f"{units.format_seconds(plan.latency_s)}{right}", fontsize=9)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _label(ax: Axes, text: str, row: int, begins: float, ends: float, whole: float) -> None:
+    """Write beside the bar where there is room for it, else on the bar."""
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    if ends < 0.6 * whole:
+        ax.annotate(text, (ends, row), xytext=(4, 0), ha="left", **style)
+    elif begins > 0.4 * whole:
+        ax.annotate(text, (begins, row), xytext=(-4, 0), ha="right", **style)
+    else:
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+        ax.annotate(text, ((begins + ends) / 2, row), xytext=(0, 0), ha="center", bbox=box, **style)
+
+
+def save_waterfall(explanation: Explanation, path: str | os.PathLike[str]) -> None:
+    """Draw an explanation into a file; the ending names the format."""
+    steps = explanation.steps
+    figure = new_figure((6.0, 0.7 + 0.34 * max(len(steps), 3)))
+    draw_waterfall(explanation, figure.add_subplot())
+    rows = [["step", "samples", "each", "adds", "total"]]
+    for step in steps:
+        times = (units.format_seconds(each) for each in (step.seconds, step.adds_s, step.total_s))
+        rows.append([step.what, f"{step.share:.1%}", *times])
+    save_figure(figure, path, title=str(explanation.plan), rows=rows)

@@ -1,0 +1,275 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tiercut import units
+from tiercut.optimizer.questions.bound_text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.explain import Explanation
+    from tiercut.optimizer.plan import Plan
+    from tiercut.profiling.profile.schema import Device, Exits, Profile
+
+__all__ = [
+    "covered_line",
+    "headline",
+    "idle_line",
+    "plans_table",
+    "profile_tables",
+    "share_text",
+    "stages_table",
+    "table_of",
+    "waterfall_table",
+]
+
+_BAR = 24
+
+
+def headline(answer: Answer) -> Text:
+    """Return one line that says what was asked, how large it is, and who answers."""
+    problem, outcome = answer.space.problem, answer.outcome
+    size = f"{problem.block_count} blocks on {problem.node_count} nodes"
+    lanes = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
+    work = f"{answer.space.decisions:,} decisions"
+    why = f" ({answer.why})" if answer.why else ""
+    how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
+    return Text.assemble(
+        (f"{problem.profile} on {problem.topology}", "bold"),
+        f": {size}{lanes}, {work}{how}; {outcome.solver}{why} {outcome.status} in "
+        f"{units.format_seconds(outcome.seconds)}",
+    )
+
+
+def plans_table(answer: Answer) -> Table:
+    """Return a row for each plan: its measures, then where each piece runs."""
+    table = table_of(_title(answer))
+    names = answer.measures
+    for column in ("#", "latency", *names):
+        table.add_column(column, justify="right")
+    right, lanes, inside = answer.space.knows_accuracy, answer.space.problem.has_exits, answer.space.inside
+    for column in (*(["accuracy"] if right else []), *(["threshold"] if lanes else []), "sent"):
+        table.add_column(column, justify="right")
+    if inside:
+        table.add_column("exits", justify="right")
+    table.add_column("plan", overflow="fold")
+    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
+        table.add_row(
+            str(rank),
+            units.format_seconds(plan.latency_s),
+            *(units.format_amount(value, name) for name, value in zip(names, values, strict=True)),
+            *([share_text(plan.accuracy)] if right else []),
+            *([plan.thresholds_shown] if lanes else []),
+            units.format_bytes(plan.bytes_sent),
+            *([", ".join(map(str, plan.exits))] if inside else []),
+            Text(plan.shown),  # no markup: names may hold brackets
+        )
+    return table
+
+
+def _title(answer: Answer) -> str:
+    query = answer.query
+    kind = {
+        "solve": "best plan",
+        "rank": f"best {len(answer)} plan{'s' * (len(answer) != 1)}",
+        "frontier": f"frontier of {len(answer)} plan{'s' * (len(answer) != 1)}",
+    }
+    bounds = []
+    if query.min_accuracy is not None:
+        bounds.append(f"accuracy ≥ {query.min_accuracy:g}")
+    if query.max_latency_s is not None:
+        bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
+    halves = (shown(half) for bound in query.bounds for half in bound.halves)
+    bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
+    by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
+    by = " against ".join(query.compared) if query.kind == "frontier" else by
+    return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
+
+
+def idle_line(answer: Answer) -> Text | None:
+    """Return one line that says what brackets around stages mean; None where there are none."""
+    idle = sum(bool(plan.idle_stages) for plan in answer.plans)
+    if not idle:
+        return None
+    only = "this plan has" if len(answer) == 1 else f"{idle} of {len(answer)} plans {'has' if idle == 1 else 'have'}"
+    return Text(f"[in brackets]: {only} a part that no sample gets to, because all have left before it")
+
+
+def covered_line(answer: Answer) -> Text | None:
+    """Return one line about the hypervolume of a frontier over measures that were named; None for other answers."""
+    covered = answer.hypervolume() if answer.query.over else None
+    if covered is None:
+        return None
+    point = ", ".join(f"{name} {_amount(value, name)}" for name, value in covered.reference.items())
+    return Text.assemble(
+        ("hypervolume", "bold"),
+        f": {covered.value:.6g}, {covered.share:.2%} of the box from the best of each to the reference point ({point})",
+    )
+
+
+def _amount(value: float, name: str) -> str:
+    return share_text(value) if name == "accuracy" else units.format_amount(value, name)
+
+
+def stages_table(plan: Plan) -> Table:
+    """Return a row for each partition of a plan; the title tells the seconds before the first."""
+    before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
+    table = table_of(f"its stages, timed for a sample that gets there{before}")
+    for name, side in (("node", "left"), ("blocks", "right"), ("reach", "right"), ("leave", "right")):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    for name in ("compute", "result", "send", "payload"):
+        table.add_column(name, justify="right")
+    table.add_column("to")
+    for stage in plan.stages:
+        first, last = stage.blocks
+        sent = stage.send_to is not None
+        table.add_row(
+            stage.node,
+            str(first) if first == last else f"{first}-{last}",
+            f"{stage.reach:.1%}",
+            f"{stage.exit_rate:.1%}",
+            units.format_seconds(stage.compute_s),
+            units.format_seconds(stage.result_s),
+            units.format_seconds(stage.send_s) if sent else "-",
+            units.format_bytes(stage.send_bytes) if sent else "-",
+            stage.send_to or "-",
+        )
+    return table
+
+
+def waterfall_table(explanation: Explanation) -> Table:
+    """Return a row for each addend of a plan's latency, with a bar from where it begins to where it ends."""
+    plan = explanation.plan
+    word = "threshold" if plan.thresholds is None else "thresholds"
+    lane = "" if plan.thresholds_shown == "-" else f", {word} {plan.thresholds_shown}"
+    right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
+    tail = "" if explanation.p99_s is None else f", p99 {units.format_seconds(explanation.p99_s)}"
+    table = table_of(f"{plan}: {units.format_seconds(plan.latency_s)}{tail}{right}{lane}")
+    table.add_column("step", overflow="fold")
+    for name in ("samples", "each", "adds", "total"):
+        table.add_column(name, justify="right")
+    table.add_column("", min_width=_BAR, no_wrap=True)
+    for step in explanation.steps:
+        table.add_row(
+            step.what,
+            f"{step.share:.1%}",
+            units.format_seconds(step.seconds),
+            units.format_seconds(step.adds_s),
+            units.format_seconds(step.total_s),
+            _bar(step.begins_s, step.total_s, plan.latency_s),
+        )
+    return table
+
+
+def _bar(begins: float, ends: float, whole: float) -> str:
+    left, right = (round(_BAR * each / whole) for each in (begins, ends))
+    return " " * left + ("█" * (right - left) or "▏")
+
+
+def profile_tables(profile: Profile) -> Iterator[Table]:
+    """Yield what a profile holds: the network, its blocks on each device, its exits."""
+    yield _network(profile)
+    yield _blocks(profile)
+    if profile.exits is not None:
+        yield _exits(profile.exits)
+
+
+def _network(profile: Profile) -> Table:
+    table = table_of(profile.name)
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    table.show_header = False
+    rows = {
+        "blocks": str(profile.block_count),
+        "input": units.format_bytes(profile.input_bytes),
+        "result": units.format_bytes(profile.result_bytes),
+        "samples": "" if profile.samples is None else f"{profile.samples:,}",
+        "accuracy": "" if profile.accuracy is None else share_text(profile.accuracy),
+        "origin": profile.origin,
+    }
+    for name, device in profile.devices.items():
+        rows[f"device {name}"] = ", ".join(part for part in _device_parts(device) if part)
+    for key, text in rows.items():
+        if text:
+            table.add_row(key, text)
+    return table
+
+
+def _device_parts(device: Device) -> Iterator[str]:
+    yield device.description
+    yield device.framework
+    yield f"{device.statistic} of {device.runs} runs" if device.runs else device.statistic
+    if device.span_s is not None:
+        yield "with spans"
+    if device.whole_model_s is not None:
+        yield f"whole model {units.format_seconds(device.whole_model_s)}"
+
+
+def _of_branches(exits: Exits) -> dict[str, list[str]]:
+    """Return the columns of what was recorded of every branch."""
+    columns = {"accuracy": [share_text(each) for each in exits.accuracy]}
+    shares = {"alone": exits.accuracy_separate, "ECE": exits.calibration_error}
+    columns |= {name: [share_text(each) for each in each_of] for name, each_of in shares.items() if each_of is not None}
+    if exits.temperature is not None:
+        columns["temperature"] = ["-" if each is None else f"{each:.2f}" for each in exits.temperature]
+    return columns
+
+
+def _blocks(profile: Profile) -> Table:
+    table = table_of("blocks")
+    table.add_column("#", justify="right")
+    table.add_column("block")
+    table.add_column("output", justify="right")
+    recorded = {} if profile.exits is None else _of_branches(profile.exits)
+    for name in recorded:
+        table.add_column(name, justify="right")
+    for name, device in profile.devices.items():
+        table.add_column(f"{name}" if device.block_s else f"{name} (one span)", justify="right")
+        if device.branch_s is not None:
+            table.add_column("branch", justify="right")
+    for index, block in enumerate(profile.blocks):
+        size = "-" if block.output_bytes is None else units.format_bytes(block.output_bytes)
+        row = [str(index + 1), block.name, size]
+        row += [texts[index] for texts in recorded.values()]
+        for device in profile.devices.values():
+            times = device.block_s or [spans[0] for spans in device.span_s or ()]
+            row.append(units.format_seconds(times[index]))
+            if device.branch_s is not None:
+                row.append(_seconds(device.branch_s[index]))
+        table.add_row(*row)
+    return table
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else units.format_seconds(seconds)
+
+
+def _exits(exits: Exits) -> Table:
+    rates, title = exits.exit_rate, "samples that leave at each branch, every branch present"
+    if rates is None:
+        rates, title = exits.exit_rate_alone or [], "samples that leave at each branch, asked by itself"
+    table = table_of(title)
+    table.add_column("threshold", justify="right")
+    for index in range(len(exits.accuracy)):
+        table.add_column(str(index + 1), justify="right")
+    for threshold, row in zip(exits.thresholds, rates, strict=True):
+        table.add_row(f"{threshold:g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
+    return table
+
+
+def share_text(share: float | None) -> str:
+    """Return a share in percent, with two digits."""
+    return "-" if share is None else f"{share:.2%}"
+
+
+def table_of(title: str) -> Table:
+    """Return an empty table as all of them look."""
+    return Table(title=title, title_justify="left", title_style="italic", box=box.SIMPLE_HEAD, padding=(0, 1))

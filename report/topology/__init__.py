@@ -1,0 +1,1 @@
+"""The drawing of a topology, and its routes as tables."""

@@ -1,0 +1,1 @@
+"""The solver that hands the question to OR-tools CP-SAT."""

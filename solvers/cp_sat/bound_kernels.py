@@ -1,0 +1,124 @@
+"""Numba kernels over a network of arcs sorted by tail: shortest paths that use some groups once, and a beam search.
+
+*Marked* groups have a bit each; what has been used of them is a mask. A path may use a marked group once, and others,
+as far as `shortest` knows, more than once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["beam", "shortest"]
+
+
+@compiled
+def shortest(tail: Ints, head: Ints, length: Floats, bit: Ints, ahead: Floats, back: Floats, came: Ints) -> Floats:
+    """Return for each of A arcs the least length of a path through it.
+
+    Parameters
+    ----------
+    tail, head, length
+        A: the arcs; lengths may be negative, as there are no circles.
+    bit
+        A: bit of the marked group that an arc enters, 0 for none.
+    ahead, back, came
+        V x K, filled in for each vertex and mask: length of the best way there, of the best way on with these groups
+        used up, and the arc by which the former arrives.
+    """
+    masks = ahead.shape[1]
+    ahead[:], back[:], came[:] = np.inf, np.inf, -1
+    ahead[0, 0] = 0.0
+    back[-1, :] = 0.0
+    for arc in range(tail.shape[0]):
+        u, v, g, step = tail[arc], head[arc], bit[arc], length[arc]
+        for mask in range(masks):
+            if not mask & g and ahead[u, mask] + step < ahead[v, mask | g]:
+                ahead[v, mask | g], came[v, mask | g] = ahead[u, mask] + step, arc
+    least = np.empty(tail.shape[0])
+    for arc in range(tail.shape[0] - 1, -1, -1):
+        u, v, g, step, best = tail[arc], head[arc], bit[arc], length[arc], np.inf
+        for mask in range(masks):
+            if not mask & g:
+                onward = step + back[v, mask | g]
+                back[u, mask] = min(back[u, mask], onward)
+                best = min(best, ahead[u, mask] + onward)
+        least[arc] = best
+    return least
+
+
+@compiled
+def beam(
+    tail: Ints, head: Ints, length: Floats, group: Ints, bit: Ints, back: Floats, limit: float, over: Floats,
+    rest: Floats, caps: Floats, width: int,
+) -> Ints:  # fmt: skip
+    """Return complete paths that use each group once, best first, as rows of arcs filled up with -1.
+
+    At each vertex the best `width` partial paths are kept, by their length and that of the best way on.
+
+    Parameters
+    ----------
+    tail, head, length, bit, back
+        As in `shortest`.
+    group
+        A: group that an arc enters, -1 for none.
+    limit
+        Greatest length.
+    over, rest, caps
+        R x A amounts, R x V least amounts still to come, R greatest sums of amounts.
+    """
+    rows, vertices = caps.shape[0], back.shape[0]
+    room = vertices * width
+    far, rank, sums = np.empty(room), np.empty(room), np.zeros((room, rows))
+    came, parent, used = np.full(room, -1), np.full(room, -1), np.zeros(room, np.int64)
+    count = np.zeros(vertices, np.int64)
+    far[0], count[0] = 0.0, 1
+    made = np.empty(rows)
+    for arc in range(tail.shape[0]):
+        u, v, g = tail[arc], head[arc], group[arc]
+        for label in range(u * width, u * width + count[u]):
+            if used[label] & bit[arc]:
+                continue
+            mask = used[label] | bit[arc]
+            total = far[label] + length[arc]
+            whole = total + back[v, mask]
+            if whole > limit or (count[v] == width and whole >= rank[v * width + width - 1]):
+                continue
+            fits = True
+            for r in range(rows):
+                made[r] = sums[label, r] + over[r, arc]
+                fits = fits and made[r] + rest[r, v] <= caps[r]
+            at = label
+            while fits and g >= 0 and bit[arc] == 0 and parent[at] >= 0:
+                fits = group[came[at]] != g
+                at = parent[at]
+            if not fits:
+                continue
+            place = v * width + min(count[v], width - 1)
+            while place > v * width and rank[place - 1] > whole:
+                far[place], rank[place], used[place] = far[place - 1], rank[place - 1], used[place - 1]
+                came[place], parent[place] = came[place - 1], parent[place - 1]
+                sums[place] = sums[place - 1]
+                place -= 1
+            far[place], rank[place], used[place], came[place], parent[place] = total, whole, mask, arc, label
+            sums[place] = made
+            count[v] = min(count[v] + 1, width)
+    last = (vertices - 1) * width
+    paths = np.full((count[vertices - 1], vertices), -1)
+    longest = 0
+    for row in range(count[vertices - 1]):
+        at, steps = last + row, 0
+        while parent[at] >= 0:
+            paths[row, steps] = came[at]
+            at, steps = parent[at], steps + 1
+        longest = max(longest, steps)
+    return paths[:, :longest]

@@ -1,0 +1,210 @@
+"""Bounds on the plans of a lane, by dynamic programming: which pieces and crossings no plan of interest can use.
+
+What is bounded enters the objective with a price (Lagrangian relaxation; the prices by a subgradient method). The
+shortest path through an arc that uses no node twice is then a lower bound on every plan that uses it. Where there are
+too many nodes to remember which were used, the rule that they are used once has a price too. The same lengths guide a
+search for good plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from tiercut.solvers.cp_sat import bound_kernels
+from tiercut.solvers.cp_sat.network import CROSS, ENTER, PIECE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.space import Space
+    from tiercut.solvers.cp_sat.network import Network
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Look", "Relaxation", "rules"]
+
+Look: TypeAlias = Callable[[list[int]], float]
+"""Told of paths that come up; returns the least value of the objective that is known by then."""
+
+_MARKED = 6  # groups of which it is remembered whether they were used
+_STEPS = 3_000_000  # of one dynamic program
+_ROUNDS, _TRIAL = 300, 30
+_PATIENCE, _MEMORY, _LEAST_PACE = 10, 0.85, 1e-3
+_MARGIN = 1e-9
+_LABELS = 3_000_000  # partial plans that a search keeps
+
+
+class Rule(NamedTuple):
+    """Amounts of arcs that a plan may not exceed, as `Network.values` and their caps, but never of an objective."""
+
+    amounts: Floats
+    cap: float
+
+
+class _Measured(NamedTuple):
+    value: float
+    slack: float
+    path: list[int]
+    length: Floats
+
+
+def rules(space: Space, network: Network) -> list[Rule]:
+    """Return what plans must keep to beside their measures: numbers of partitions, required nodes, an exit asked."""
+    net = network
+    arrives = (net.kind == ENTER) | (net.kind == CROSS)
+    group = space.group[net.node]
+    made = []
+    if space.most < len(set(space.group.tolist())):
+        made.append(Rule(arrives.astype(float), space.most))
+    if space.fewest > 1:
+        made.append(Rule(-arrives.astype(float), -space.fewest))
+    made += [Rule(-(arrives & wanted[group]).astype(float), -1.0) for wanted in space.required]
+    if net.lane > 0:
+        # A plan on which the threshold has no effect belongs to the first lane.
+        made.append(Rule(-((net.kind == PIECE) & space.option_exit[net.option]).astype(float), -1.0))
+    return made
+
+
+class Relaxation:
+    """What is known of the plans of one lane that hold some caps.
+
+    Parameters
+    ----------
+    space, network
+        The decisions, and the graph of the lane.
+    objective
+        The row of its values that is made least.
+    caps
+        R: greatest value of each row; inf: none. The one of the objective is its least known value.
+
+    Attributes
+    ----------
+    bounds
+        A: less than the objective of any plan that uses the arc and holds the caps.
+    """
+
+    def __init__(self, space: Space, network: Network, objective: int, caps: Floats) -> None:
+        self.network, self.objective, self.caps = network, objective, caps.copy()
+        self.bounds = np.full(len(network.tail), -inf)
+        arrives = (network.kind == ENTER) | (network.kind == CROSS)
+        self.entered = np.where(arrives, space.group[network.node], -1)
+        capped = np.flatnonzero(np.isfinite(caps) & (np.arange(len(caps)) != objective))
+        self.rows = [Rule(network.values[row], float(caps[row])) for row in capped] + rules(space, network)
+        groups = np.unique(self.entered[arrives])
+        self._mark(np.empty(0, np.int64), groups)
+        most = int(np.clip(np.log2(_STEPS / max(len(network.tail), 1)), 0, _MARKED))
+        if len(groups) > most:
+            groups = self._most_repeated(groups)
+        self._mark(groups[:most], groups[most:])
+
+    def _mark(self, marked: Ints, priced: Ints) -> None:
+        """Remember the use of some groups, and put a price on that of others."""
+        net = self.network
+        self.bit = np.zeros(len(net.tail), np.int64)
+        for place, group in enumerate(marked):
+            self.bit[self.entered == group] = 1 << place
+        rows = [*self.rows, *(Rule((self.entered == group).astype(float), 1.0) for group in priced)]
+        size = [max(float(np.abs(row.amounts).max(initial=0.0)), abs(row.cap)) or 1.0 for row in rows]
+        empty = np.empty((0, len(net.tail)))
+        self.over = np.vstack([empty, *(row.amounts / each for row, each in zip(rows, size, strict=True))])
+        self.limit = np.array([row.cap / each for row, each in zip(rows, size, strict=True)])
+        self.prices = np.zeros(len(rows))
+        shape = (net.vertices, 1 << len(marked))
+        self.ahead, self.back, self.came = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
+
+    def _most_repeated(self, groups: Ints) -> Ints:
+        """Return the groups, those first that shortest paths would use more than once."""
+        again = np.zeros(len(groups))
+
+        def look(path: list[int]) -> float:
+            visits = np.bincount(self.entered[path][self.entered[path] >= 0], minlength=int(groups.max()) + 1)
+            again[:] += np.maximum(visits[groups] - 1, 0)
+            return inf
+
+        self.tighten(look, _TRIAL)
+        return np.asarray(groups[np.argsort(-again, kind="stable")])
+
+    @property
+    def arcs(self) -> Ints:
+        """Indices of the arcs that a plan no worse than the best known may use."""
+        return np.flatnonzero((self.bounds <= self.caps[self.objective]) & (self.bounds < inf))
+
+    def cut(self, value: float) -> None:
+        """Say that only plans up to a value of the objective are of interest."""
+        self.caps[self.objective] = min(self.caps[self.objective], value)
+
+    def _paths(self, length: Floats) -> Floats:
+        net = self.network
+        return bound_kernels.shortest(net.tail, net.head, length, self.bit, self.ahead, self.back, self.came)
+
+    def measure(self, prices: Floats) -> _Measured:
+        """Bound the arcs by some prices; return the bound of all plans, and the path that it belongs to, if any."""
+        values = self.network.values[self.objective]
+        length = values + prices @ self.over
+        least = self._paths(length)
+        paid, value = float(prices @ self.limit), float(self.ahead[-1].min())
+        if value == inf:
+            self.bounds[:] = inf
+            return _Measured(inf, 0.0, [], length)
+        # What rounding may have added: a billionth of the largest numbers that were added up.
+        slack = _MARGIN * (float(np.abs(values).max()) + abs(value - paid) + float(prices.sum()))
+        # Every set of prices gives a bound of its own, and an arc is out as soon as one of them says so.
+        np.maximum(self.bounds, least - paid - slack, out=self.bounds)
+        return _Measured(value - paid, slack, self._path(), length)
+
+    def _path(self) -> list[int]:
+        path, vertex, mask = [], self.network.vertices - 1, int(self.ahead[-1].argmin())
+        while vertex:
+            arc = int(self.came[vertex, mask])
+            path.append(arc)
+            vertex, mask = int(self.network.tail[arc]), mask & ~int(self.bit[arc])
+        return path
+
+    def tighten(self, look: Look, rounds: int = _ROUNDS) -> None:
+        """Raise the bounds by better prices, and show the plans that come up."""
+        highest, idle, pace = -inf, 0, 1.0
+        prices = best = self.prices
+        course = np.zeros(len(prices))
+        for _ in range(rounds):
+            value, slack, path, _ = self.measure(prices)
+            if not path:
+                return
+            self.cut(look(path))
+            cutoff = float(self.caps[self.objective])
+            idle = 0 if value > highest + 1e-4 * abs(value) else idle + 1
+            if value > highest:
+                highest, best = value, prices
+            if idle >= _PATIENCE:
+                idle, pace, prices, course = 0, pace / 2, best, np.zeros(len(prices))
+            course = self.over[:, path].sum(axis=1) - self.limit + _MEMORY * course
+            step = np.where((prices == 0) & (course < 0), 0.0, course)
+            norm = float(step @ step)
+            if highest - slack > cutoff or pace < _LEAST_PACE or norm == 0:
+                break
+            aim = min(cutoff, highest + max(0.2 * abs(highest), 1e-12))
+            prices = np.maximum(0.0, prices + pace * max(aim - value, 1e-9 * abs(value)) / norm * step)
+        self.prices = best
+
+    def search(self, look: Look, width: int) -> None:
+        """Look for good plans, keeping a few partial ones at each vertex."""
+        net = self.network
+        rest = np.empty((len(self.limit), net.vertices))
+        for row, amounts in enumerate(self.over):
+            least = self._paths(amounts)
+            rest[row] = self.back[:, 0]
+            # An arc through which every path exceeds a cap is out.
+            self.bounds[least > self.limit[row] + _MARGIN] = inf
+        length = self.measure(self.prices).length
+        limit = float(self.caps[self.objective] + self.prices @ self.limit)
+        keep = self.arcs
+        over = np.ascontiguousarray(self.over[:, keep])
+        columns = (net.tail[keep], net.head[keep], length[keep], self.entered[keep], self.bit[keep])
+        width = int(np.clip(_LABELS // net.vertices, 1, width))
+        find: Any = bound_kernels.beam
+        for row in find(*columns, self.back, limit, over, rest, self.limit + _MARGIN, width):
+            self.cut(look(keep[row[row >= 0]].tolist()))

@@ -1,0 +1,236 @@
+"""The constraint model of one lane: a flow of one unit through its network, for OR-tools' CP-SAT.
+
+CP-SAT reckons in integers. A row of values is multiplied by a power of two, so that sums of dyadic numbers stay exact,
+and rounded; each of the at most `steps` arcs of a path is then wrong by at most half a unit, in truth by no more than
+the largest residue that was rounded away. Bounds are loosened by as much, so that no plan is lost; what meets them is
+priced again in floating point by whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor, frexp
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.solvers.cp_sat.network import CROSS, ENTER, PIECE, arc_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.space import Space
+    from tiercut.solvers.cp_sat.network import Network
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Model", "Scaled", "build_model", "scaled"]
+
+_BITS = 44
+"""Of the largest coefficient of a row."""
+
+_ROOM = 60
+"""Of the sum of all coefficients of a row, which must stay a 64-bit integer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """A row of values in integers.
+
+    Parameters
+    ----------
+    values
+        One for each arc: ``factor`` times the value, rounded.
+    factor
+        Units in one, a power of two.
+    error
+        By how many units the sum along a path may be wrong, at most.
+    reach
+        No path has a larger sum, or a smaller one than the negative of it.
+    """
+
+    values: Ints
+    factor: float
+    error: int
+    reach: int
+
+    def cap(self, most: float, *, loose: bool = True) -> int:
+        """Return the greatest sum of a plan that comes to `most`, or to less than that where it is not loose."""
+        return floor(most * self.factor) + self.error if loose else ceil(most * self.factor - self.error) - 1
+
+
+def scaled(row: Floats, steps: int) -> Scaled:
+    """Return a row of values as integers; see this module for the error."""
+    largest = float(np.abs(row).max(initial=0.0))
+    room = min(_BITS, _ROOM - len(row).bit_length())
+    power = room - frexp(largest)[1] if largest > 0 else 0
+    exact = np.ldexp(row, power)
+    values = np.rint(exact)
+    error = ceil(steps * float(np.abs(exact - values).max(initial=0.0)))
+    reach = steps * int(np.abs(values).max(initial=0.0))
+    return Scaled(values.astype(np.int64), 2.0**power, error, reach)
+
+
+@dataclass(slots=True, eq=False)
+class Model:
+    """A model and the variable of each arc that is still there.
+
+    Parameters
+    ----------
+    cp
+        The `ortools.sat.python.cp_model.CpModel`.
+    arcs
+        Indices of the arcs.
+    taken
+        Their variables: whether the plan uses the arc.
+    objective
+        The row that is made least, scaled; None where any plan will do.
+    above
+        An objective above this says that only known plans are left.
+    """
+
+    cp: Any
+    arcs: Ints
+    taken: list[Any]
+    objective: Scaled | None
+    above: int = 0
+
+    def hint(self, path: Iterable[int]) -> None:
+        """Tell the solver of a plan to begin with; arcs that are not there are passed over."""
+        chosen = set(path)
+        for arc, variable in zip(self.arcs.tolist(), self.taken, strict=True):
+            self.cp.add_hint(variable, arc in chosen)
+
+
+def build_model(
+    space: Space,
+    network: Network,
+    arcs: Ints,
+    caps: Floats,
+    *,
+    objective: int | None,
+    strict: int | None = None,
+    without: Sequence[frozenset[int]] = (),
+    known: Sequence[frozenset[int]] = (),
+    named: bool = False,
+) -> Model:
+    """Return the model of the plans that use none but some arcs.
+
+    Parameters
+    ----------
+    space, network
+        The decisions, and the graph of the lane.
+    arcs
+        Indices of the arcs that may be used.
+    caps
+        R: greatest value of each row; inf: none.
+    objective
+        The row that is made least, or None.
+    strict
+        The row whose cap is not loosened by the error of scaling, but tightened.
+    without
+        Paths that are no longer of interest.
+    known
+        Paths that are to be given only if there is no other: the objective of each is raised above what any other may
+        come to. So one proof says that the best is known and that nothing is as good, and a model that turns out to
+        have no solution is seen to be wrong.
+    named
+        Whether variables are given names that a person understands.
+    """
+    from ortools.sat.python import cp_model
+
+    model: Any = cp_model.CpModel()
+    # One boolean for each arc: whether the plan goes along it. A piece is (state, node, last block, option), a crossing
+    # is (state, node, next node, way).
+    taken = [model.new_bool_var(arc_name(space, network, arc) if named else "") for arc in arcs.tolist()]
+    made = Model(model, arcs, taken, None)
+    _flow(made, network)
+    _placement(made, space, network)
+    for row in range(len(caps)):
+        if row != objective and not np.isfinite(caps[row]):
+            continue
+        values = scaled(network.values[row, arcs], network.steps)
+        # A measure of the plan, the sum over its arcs, is at most its cap.
+        if np.isfinite(caps[row]):
+            _at_most(made, values, values.cap(float(caps[row]), loose=row != strict))
+        if row == objective:
+            made.objective = values
+    place = {arc: index for index, arc in enumerate(arcs.tolist())}
+    for path in without:
+        # Not every arc of a plan that misses a bound.
+        if all(arc in place for arc in path):
+            model.add_bool_or([~taken[place[arc]] for arc in sorted(path)])
+    if made.objective is not None:
+        _objective(made, float(caps[objective]), [path for path in known if all(arc in place for arc in path)], place)
+    return made
+
+
+def _objective(made: Model, cap: float, known: Sequence[frozenset[int]], place: Mapping[int, int]) -> None:
+    from ortools.sat.python import cp_model
+
+    row = made.objective
+    assert row is not None
+    made.above = min(row.cap(cap), row.reach) + row.error if np.isfinite(cap) else row.reach
+    chosen, weights = list(made.taken), row.values.tolist()
+    for path in known:
+        # Whether the plan is one that is known: at least 1 where all of its arcs are taken.
+        again = made.cp.new_bool_var("")
+        made.cp.add_bool_or([again, *(~made.taken[place[arc]] for arc in sorted(path))])
+        chosen.append(again)
+        weights.append(max(made.above + 1 - sum(int(row.values[place[arc]]) for arc in path), 0))
+    # The measure that is made least.
+    made.cp.minimize(cp_model.LinearExpr.weighted_sum(chosen, weights))
+
+
+def _at_most(made: Model, row: Scaled, cap: int) -> None:
+    from ortools.sat.python import cp_model
+
+    count = np.flatnonzero(row.values)
+    chosen = [made.taken[index] for index in count.tolist()]
+    made.cp.add(
+        cp_model.LinearExpr.weighted_sum(chosen, row.values[count].tolist()) <= max(min(cap, row.reach), -row.reach - 1)
+    )
+
+
+def _flow(made: Model, network: Network) -> None:
+    """Let one unit go from the first vertex to the last."""
+    into: dict[int, list[Any]] = {}
+    out: dict[int, list[Any]] = {}
+    for variable, tail, head in zip(
+        made.taken, network.tail[made.arcs].tolist(), network.head[made.arcs].tolist(), strict=True
+    ):
+        out.setdefault(tail, []).append(variable)
+        into.setdefault(head, []).append(variable)
+    last = network.vertices - 1
+    # A plan begins once and ends once.
+    made.cp.add_exactly_one(out.get(0, []))
+    made.cp.add_exactly_one(into.get(last, []))
+    for vertex in sorted((into.keys() | out.keys()) - {0, last}):
+        # What arrives at a state on a node goes on from there.
+        made.cp.add(sum(into.get(vertex, [])) == sum(out.get(vertex, [])))
+
+
+def _placement(made: Model, space: Space, network: Network) -> None:
+    """Use each group once at most, and as many of them, and those, that the question wants."""
+    kinds = network.kind[made.arcs]
+    arriving = np.flatnonzero((kinds == ENTER) | (kinds == CROSS))
+    group = space.group[network.node[made.arcs[arriving]]]
+    by_group = {int(each): [made.taken[at] for at in arriving[group == each].tolist()] for each in np.unique(group)}
+    for entered in by_group.values():
+        # A node (or a tier, where a tier is used once) is gone to at most once.
+        made.cp.add_at_most_one(entered)
+    for mask in space.required:
+        # One of a required set of nodes is gone to.
+        wanted = [variable for each, entered in by_group.items() if mask[each] for variable in entered]
+        made.cp.add_bool_or(wanted)
+    # There are as many partitions as arrivals, the first included.
+    parts = [made.taken[at] for at in arriving.tolist()]
+    made.cp.add_linear_constraint(sum(parts), space.fewest, space.most)
+    if network.lane > 0:
+        # A plan on which the threshold has no effect belongs to the first lane.
+        pieces = np.flatnonzero(kinds == PIECE)
+        exits = pieces[space.option_exit[network.option[made.arcs[pieces]]]]
+        made.cp.add_bool_or([made.taken[at] for at in exits.tolist()])

@@ -1,0 +1,130 @@
+"""The plans that the search for constraint models has come across, priced in floating point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.optimizer.constraints import side_bounds
+from tiercut.optimizer.frontier import TOLERANCE
+from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
+from tiercut.solvers.cp_sat.network import COST, LOSS, decision_along
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.space import Space
+    from tiercut.solvers.cp_sat.bounds import Relaxation
+    from tiercut.solvers.cp_sat.network import Network
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Plans", "Priced", "holds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A plan in floating point: ``values`` as the rows of the network."""
+
+    decision: Decision
+    latency: float
+    values: tuple[float, ...]
+
+    @property
+    def front_order(self) -> tuple[Any, ...]:
+        """What is compared along a frontier, the least first."""
+        return self.values[COST], self.values[LOSS], self.latency, self.decision.order
+
+
+def holds(plan: Priced, caps: Floats, strict: int | None) -> bool:
+    """Return whether a plan is within caps, strictly so in one row."""
+    within = all(value <= cap for value, cap in zip(plan.values, caps.tolist(), strict=True))
+    return within and (strict is None or plan.values[strict] < caps[strict])
+
+
+class Plans:
+    """The bounds of a question, and the plans that hold them, as found so far.
+
+    Parameters
+    ----------
+    space, query
+        The question.
+
+    Attributes
+    ----------
+    caps
+        Greatest value of each row of a network.
+    goal, top
+        The row that is made least, and how many plans are wanted.
+    """
+
+    def __init__(self, space: Space, query: Query) -> None:
+        self.space, self.query = space, query
+        self.sides = side_bounds(space, query)
+        self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
+        self.front = query.kind == "frontier"
+        self.goal = LOSS if query.objective == "accuracy" and not self.front else COST
+        self.top = query.top if query.kind == "rank" else 1
+        cap = query.latency_cap if query.additive == "latency" else inf
+        self.caps = np.array([cap, -query.accuracy_floor, *(side.cap for side in self.sides)])
+        self.pool: dict[Decision, Priced] = {}
+        self.paths: dict[Decision, tuple[int, frozenset[int]]] = {}
+        self.scored = 0
+
+    def order(self, plan: Priced) -> tuple[Any, ...]:
+        """Return what is compared among plans, the least first."""
+        cost, loss = plan.values[COST], plan.values[LOSS]
+        if self.goal == LOSS:
+            return loss, cost, plan.decision.order
+        return cost, plan.latency, loss, plan.decision.order
+
+    def answer(self) -> tuple[Decision, ...]:
+        """Return the best plans found, or those that no other beats, in order."""
+        if not self.front:
+            return tuple(plan.decision for plan in sorted(self.pool.values(), key=self.order)[: self.top])
+        kept, least = [], inf
+        for plan in sorted(self.pool.values(), key=lambda plan: plan.front_order):
+            if plan.values[LOSS] < least - TOLERANCE:
+                kept.append(plan.decision)
+            least = min(least, plan.values[LOSS])
+        return tuple(kept)
+
+    def price(self, decision: Decision) -> Priced:
+        """Return the plan in floating point."""
+        problem = self.space.problem
+        plan = price(problem, decision)
+        name, rate = self.query.additive, self.query.rate_fps
+        cost = plan.latency_s if name == "latency" else evaluate(problem, decision, name, rate)
+        sides = (evaluate_tables(problem, decision, side.measure) for side in self.sides)
+        self.scored += 1
+        return Priced(decision, plan.latency_s, (cost, -(plan.accuracy or 0.0), *sides))
+
+    def offer(self, network: Network, path: Iterable[int]) -> Priced | None:
+        """Price the plan of a path; keep and return it if it holds the bounds of the question."""
+        arcs = frozenset(path)
+        decision = decision_along(self.space, network, arcs)
+        plan = self.pool.get(decision) or self.price(decision)
+        if not holds(plan, self.caps, None):
+            return None
+        self.pool[decision] = plan
+        self.paths[decision] = (network.lane, arcs)
+        return plan
+
+    def nth(self, row: int, caps: Floats, strict: int | None) -> float:
+        """Return the value in a row of the `top`-th best plan that is known and holds some caps."""
+        values = [plan.values[row] for plan in self.pool.values() if holds(plan, caps, strict)]
+        return sorted(values)[self.top - 1] if len(values) >= self.top else inf
+
+    def known(self, relaxed: Relaxation, strict: int | None) -> list[frozenset[int]]:
+        """Return the paths of the plans of a lane that are known and hold the caps."""
+        lane, caps = relaxed.network.lane, relaxed.caps
+        of_lane = [(self.pool[each], path) for each, (where, path) in self.paths.items() if where == lane]
+        return [path for plan, path in of_lane if holds(plan, caps, strict)]

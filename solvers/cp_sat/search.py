@@ -1,0 +1,252 @@
+"""The search for the best plans of each lane: what CP-SAT is asked, and what it is spared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.solvers.cp_sat.bounds import Relaxation
+from tiercut.solvers.cp_sat.model import build_model
+from tiercut.solvers.cp_sat.network import COST, CROSS, ENTER, LOSS, PIECE, Network, network_of
+from tiercut.solvers.cp_sat.plans import Plans, holds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.space import Space
+    from tiercut.solvers.interface import Options
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Search"]
+
+_MOST_TIED = 500  # plans as good as the best that are listed
+_PATIENCE = 3  # plans as good as the best known that are looked for one by one
+_SCOUTED = 3000  # arcs beyond which any plan at all is looked for before the best
+_FEW = 300  # arcs that CP-SAT is given at once
+_BEAMS = (20, 100, 300)  # widths of the searches for good plans
+_PARAMETERS = {
+    "catch_sigint_signal": False,  # Ctrl-C is Python's to see
+    "linearization_level": 2,  # the relaxed flow says most,
+    "add_lp_constraints_lazily": False,  # and as a whole
+    # NOTE Presolve finds now and then (3 of 390 random questions, OR-tools 9.15) that a model has no solution while the
+    # one that the search finds without it satisfies every constraint in exact integers, also where no coefficient
+    # exceeds 2^30. Without its look for constraints that include each other that was not seen again; all the same it
+    # is off unless it is asked for.
+    "presolve_inclusion_work_limit": 0,
+}
+_HINT_S = 2.0  # seconds that the labels solver is given
+
+
+class StoppedError(Exception):
+    """Raised to unwind when the work is to end early."""
+
+
+class Search:
+    """One question under way: its bounds, and the plans that hold them, as found so far."""
+
+    def __init__(self, space: Space, query: Query, options: Options) -> None:
+        self.space, self.query, self.options = space, query, options
+        self.plans = Plans(space, query)
+        self.done, self.reason = 0, ""
+        self.solver: Any = None
+        self.stop = np.zeros(1, np.int64)
+
+    def network(self, lane: int) -> Network:
+        """Return the graph of a lane."""
+        costs, sides = self.plans.costs, self.plans.sides
+        return network_of(self.space, lane, costs, sides, every_option=self.query.kind == "rank")
+
+    def walks(self, network: Network, path: Sequence[int]) -> bool:
+        """Return whether a path keeps the rules that its network does not know."""
+        space, kinds = self.space, network.kind[path]
+        groups = space.group[network.node[path][(kinds == ENTER) | (kinds == CROSS)]].tolist()
+        options = network.option[path][kinds == PIECE]
+        asked = network.lane == 0 or bool(space.option_exit[options].any())
+        counted = space.fewest <= len(groups) <= space.most and len(set(groups)) == len(groups)
+        return asked and counted and bool(space.required[:, groups].any(axis=1).all())
+
+    # CP-SAT
+
+    def halt(self) -> None:
+        """End the work of CP-SAT early; called from another thread."""
+        if self.solver is not None:
+            self.solver.stop_search()
+
+    def solve(self, model: Any, callback: Any = None, **parameters: Any) -> tuple[Any, Any]:
+        """Return CP-SAT's status and the solver."""
+        from ortools.sat.python import cp_model
+
+        solver: Any = cp_model.CpSolver()
+        workers = self.options.workers or 1
+        given = {"num_workers": workers, "interleave_search": workers > 1, "random_seed": self.options.seed % 2**31}
+        given["cp_model_presolve"] = self.options.presolve
+        for name, value in {**given, **_PARAMETERS, **parameters}.items():
+            setattr(solver.parameters, name, value)
+        self.solver = solver
+        if self.stop[0]:
+            raise StoppedError
+        status = solver.solve(model.cp, callback)
+        if status == cp_model.MODEL_INVALID:
+            raise RuntimeError(f"CP-SAT does not take the model: {model.cp.validate()}")
+        return status, solver
+
+    def relaxed(self, network: Network, row: int, caps: Floats) -> Relaxation:
+        """Return the relaxation of a lane, bounded by a first shortest path."""
+        made = Relaxation(self.space, network, row, caps)
+        made.measure(made.prices)
+        return made
+
+    def sweep(self, network: Network, row: int, caps: Floats, strict: int | None = None) -> float:
+        """Find the best plans of a lane in a row, and return the value of the `top`-th of all that hold the caps."""
+        relaxed, without, ties = self.relaxed(network, row, caps), list[frozenset[int]](), 0
+
+        def look(path: list[int]) -> float:
+            if self.stop[0]:
+                raise StoppedError
+            if self.walks(network, path):
+                self.plans.offer(network, path)
+            return self.plans.nth(row, caps, strict)
+
+        relaxed.cut(self.plans.nth(row, caps, strict))
+        relaxed.tighten(look)
+        for width in _BEAMS:
+            if len(relaxed.arcs) > _FEW:
+                relaxed.search(look, width)
+                relaxed.tighten(look)
+        while len(relaxed.arcs) and ties <= _PATIENCE:
+            path = self.better(relaxed, strict, without)
+            if path is None:
+                break
+            plan, before = self.plans.offer(network, path), float(relaxed.caps[row])
+            if plan is None or not holds(plan, caps, strict):
+                without.append(path)
+                continue
+            ties += plan.values[row] >= before
+            relaxed.cut(self.plans.nth(row, caps, strict))
+            if relaxed.caps[row] < before and len(relaxed.arcs) > _SCOUTED:
+                relaxed.tighten(look)
+        if ties > _PATIENCE:
+            self.list_all(relaxed, strict)
+        return self.plans.nth(row, caps, strict)
+
+    def better(
+        self, relaxed: Relaxation, strict: int | None, without: Sequence[frozenset[int]]
+    ) -> frozenset[int] | None:
+        """Return a plan that is not known and may be as good as the best known; None: there is none."""
+        from ortools.sat.python import cp_model
+
+        network, row = relaxed.network, relaxed.objective
+        known = [] if row == strict else self.plans.known(relaxed, strict)
+        scouting = len(relaxed.arcs) > _SCOUTED and relaxed.caps[row] == inf
+        goal, caps = None if scouting else row, relaxed.caps
+        model = build_model(
+            self.space, network, relaxed.arcs, caps, objective=goal, strict=strict, without=without, known=known
+        )
+        if known:
+            model.hint(known[-1])
+        status, solver = self.solve(model, stop_after_first_solution=scouting)
+        path = self.path_of(model, solver, status)
+        if self.stop[0] or status == cp_model.UNKNOWN:
+            if path is not None:
+                self.plans.offer(network, path)
+            raise StoppedError
+        if path is None and known:
+            raise StoppedError("CP-SAT does not see a plan that is known")
+        return path if path is None or scouting or solver.objective_value <= model.above else None
+
+    @staticmethod
+    def path_of(model: Any, solver: Any, status: Any) -> frozenset[int] | None:
+        """Return the arcs of CP-SAT's plan, if it has one."""
+        from ortools.sat.python import cp_model
+
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None
+        return frozenset(
+            arc for arc, taken in zip(model.arcs.tolist(), model.taken, strict=True) if solver.boolean_value(taken)
+        )
+
+    def list_all(self, relaxed: Relaxation, strict: int | None = None) -> None:
+        """Keep all plans of the lane that hold the caps, or as many as there is room for."""
+        from ortools.sat.python import cp_model
+
+        network, offer, most, count = relaxed.network, self.plans.offer, max(_MOST_TIED, 2 * self.plans.top), 0
+        model = build_model(self.space, network, relaxed.arcs, relaxed.caps, objective=None, strict=strict)
+        pairs = list(zip(model.arcs.tolist(), model.taken, strict=True))
+
+        class Listed(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+            def on_solution_callback(self) -> None:
+                nonlocal count
+                count += 1
+                offer(network, [arc for arc, taken in pairs if self.boolean_value(taken)])
+                if count >= most:
+                    self.stop_search()
+
+        if pairs:
+            self.solve(model, Listed(), num_workers=1, interleave_search=False, enumerate_all_solutions=True)
+        if self.stop[0]:
+            raise StoppedError
+
+    # The question, lane by lane
+
+    def run(self, stop: Ints) -> None:
+        """Answer the question, until told to stop."""
+        self.stop = stop
+        try:
+            self.begin()
+            networks = [self.network(lane) for lane in range(len(self.space.lanes))]
+            for network in sorted(networks, key=self.floor):
+                self.lane_frontier(network) if self.plans.front else self.lane_best(network)
+                self.done += 1
+        except StoppedError as stopped:
+            self.reason = str(stopped) or "stopped before the end"
+
+    def floor(self, network: Network) -> float:
+        """Return a lower bound on the objective of a lane."""
+        free = np.full(len(self.plans.caps), inf)
+        return float(self.relaxed(network, self.plans.goal, free).bounds.min(initial=inf))
+
+    def begin(self) -> None:
+        """Take over what the labels solver says of the question without the bounds that it lacks."""
+        from tiercut.solvers import registry
+        from tiercut.solvers.labels import solver as labels
+
+        query = replace(self.query, bounds=())
+        if query.additive != "latency":
+            query = replace(query, max_latency_s=None)
+        if self.plans.front or not registry.needs(self.space, query) <= registry.SOLVERS["labels"].supports:
+            return
+        given = self.options.time_limit_s
+        limit = _HINT_S if given is None else min(_HINT_S, given)
+        for decision in labels.solve(
+            self.space, query, replace(self.options, time_limit_s=limit, progress=None)
+        ).decisions:
+            plan = self.plans.price(decision)
+            if holds(plan, self.plans.caps, None):
+                self.plans.pool[decision] = plan
+
+    def lane_best(self, network: Network) -> None:
+        """Find the best plans of a lane, as far as they are among the best of all."""
+        if self.plans.top >= self.space.decisions:
+            self.list_all(self.relaxed(network, self.plans.goal, self.plans.caps))
+        elif self.plans.goal == COST or self.plans.top > 1:
+            self.sweep(network, self.plans.goal, self.plans.caps)
+        else:
+            # Many plans are equally accurate; only the least costly of them are of interest.
+            caps = self.plans.caps.copy()
+            caps[LOSS] = min(caps[LOSS], self.sweep(network, LOSS, caps, LOSS))
+            self.sweep(network, COST, caps)
+
+    def lane_frontier(self, network: Network) -> None:
+        """Find the points of a lane that nothing beats, from the cheapest on."""
+        strict, caps = None, self.plans.caps.copy()
+        while (cost := self.sweep(network, COST, caps, strict)) < inf:
+            caps[LOSS] = min(plan.values[LOSS] for plan in self.plans.pool.values() if plan.values[COST] <= cost)
+            strict = LOSS

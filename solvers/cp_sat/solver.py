@@ -1,0 +1,115 @@
+"""Any bound with a proof: one constraint model for each threshold, solved by OR-tools' CP-SAT.
+
+A plan is a path through the network of its lane (`tiercut.solvers.cp_sat.network`); whatever is bounded is a sum along
+it.
+
+1. The labels solver, told nothing of the bounds that it lacks, gives a plan to begin with, if it happens to hold them.
+2. Bounds by dynamic programming (`tiercut.solvers.cp_sat.bounds`) leave out most arcs, and come across good plans.
+3. CP-SAT finds the best of what is left, and proves it (`tiercut.solvers.cp_sat.model`).
+
+CP-SAT reckons in integers, so nothing rests on its word alone: every plan is priced again in floating point, one that
+misses a bound is cut off, and all that may be as good as the best but for the rounding are listed and compared. With
+more of these than are listed, an answer is the best but for the error of the scaling, 2^-44 of the largest number in a
+measure for each step of the plan.
+
+NOTE: one worker by default. It gives the same plan every time, and for models as small as step 2 leaves them it is the
+quickest; several take turns at fixed points (`interleave_search`), which keeps their answers the same too.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.errors import QuestionError
+from tiercut.solvers.cp_sat.model import build_model
+from tiercut.solvers.cp_sat.search import Search
+from tiercut.solvers.interface import Options, Outcome, Status
+from tiercut.solvers.parallel import watch
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.space import Space
+
+__all__ = ["export_model", "solve"]
+
+
+def solve(space: Space, query: Query, options: Options) -> Outcome:
+    """Return the best plan under any bounds, the N best, or the frontier, with a proof.
+
+    Parameters
+    ----------
+    space
+        The decisions that count.
+    query
+        Objective, bounds and kind of answer.
+    options
+        Workers (1 by default), seed, time limit and progress: lanes done, and lanes.
+
+    Returns
+    -------
+    Outcome
+        ``optimal``; ``feasible`` where the time limit or an interrupt ended the work early.
+
+    Raises
+    ------
+    QuestionError
+        If TensorFlow was loaded into this process before OR-tools.
+    """
+    _check_company()
+    began = time.perf_counter()
+    search = Search(space, query, options)
+    _watched(search)
+    decisions = search.plans.answer()
+    status: Status = "feasible" if search.reason else "optimal" if decisions else "infeasible"
+    seconds = time.perf_counter() - began
+    return Outcome("cp-sat", True, status, decisions, seconds, search.plans.scored, search.reason)
+
+
+def _check_company() -> None:
+    """Refuse where OR-tools would bring the process down: loaded after TensorFlow it ends in a segmentation fault."""
+    if "tensorflow" in sys.modules and "ortools.sat.python.cp_model" not in sys.modules:
+        raise QuestionError(
+            "cp-sat cannot be used in a process that has loaded TensorFlow already: OR-tools crashes there; import "
+            "ortools.sat.python.cp_model before TensorFlow, or ask in a process of its own"
+        )
+
+
+def export_model(space: Space, query: Query, path: Path | str, lane: int = 0) -> None:
+    """Write the model of one lane, no arc left out, as the text of a ``CpModelProto``.
+
+    Parameters
+    ----------
+    space, query
+        The question.
+    path
+        File to write.
+    lane
+        Index of the lane (threshold).
+    """
+    _check_company()
+    search = Search(space, query, Options())
+    network = search.network(lane)
+    model = build_model(
+        space, network, np.arange(len(network.tail)), search.plans.caps, objective=search.plans.goal, named=True
+    )
+    Path(path).write_text(str(model.cp.proto), encoding="utf-8")
+
+
+def _watched(search: Search) -> None:
+    """Run a search in a thread of its own, which can be told to stop."""
+    stop = np.zeros(1, np.int64)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(search.run, stop)
+        try:
+            watch([running], [stop], search.options, lambda: (search.done, len(search.space.lanes)))
+        finally:
+            stop[0] = 1
+            while wait([running], timeout=0.02).not_done:
+                search.halt()
+    running.result()

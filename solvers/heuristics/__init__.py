@@ -1,0 +1,1 @@
+"""Solvers without proof: annealing and NSGA-II."""

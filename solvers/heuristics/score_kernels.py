@@ -1,0 +1,268 @@
+"""Numba kernels of the heuristics: one walk as a row, its score, its key, and random numbers.
+
+A walk is a row of integers, ``[parts | last block of each part | node of each | way over each cut | option of each
+block | lane]``: blocks 1-based, the rest 0-based (see `tiercut.optimizer.space`). Parts have nodes of different groups,
+cuts stand where they may; everything else that a question forbids counts as a *violation*, so that a search can cross
+it. What a row holds beyond its parts is remembered, not part of the walk; a key (`tiercut.solvers.encoding`) omits it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tiercut.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+    State = NDArray[np.uint64]
+
+__all__ = [
+    "CUTS", "CUTS_BEFORE", "ENDS", "ENDS_BEFORE", "EXITS", "EXITS_BEFORE", "GROUP", "INSIDE", "LANES", "MOST",
+    "SCALE", "WAYS", "Ground", "below", "draw", "keys_of", "read_key", "score", "score_rows", "write_key",
+]  # fmt: skip
+
+
+class Ground(NamedTuple):
+    """What walks are made of and scored by: S bounded measures beside the objective, which stands before them.
+
+    Other sizes are as in `tiercut.optimizer.space`. NOTE: only kernels that Python calls take the ground;
+    those that they call get its arrays one by one, because numba counts references at every look into a tuple.
+
+    Parameters
+    ----------
+    rules
+        Most and fewest partitions, whether exits may stand inside a part, lanes and ways, and where exits, thresholds
+        and codecs stand in a key.
+    first
+        (S+1) x M: as in `tiercut.optimizer.space.Costs`; infinite without a path from the source.
+    pieces
+        2 x (S+1) x M x N x N: blocks without a branch, and with that of the last one.
+    send
+        W x N x M x M x (S+1); infinite without a path.
+    result
+        N x M x (S+1).
+    stay, jump
+        Q x L and Q x N x O: the tables of levels.
+    gains
+        (1+W) x N: accuracy of each branch, and the fall in accuracy over a cut after each block by each way.
+    thresholds, nodes
+        O: the threshold of each option. 2 x M: group and rank.
+    fits
+        N x O: 1 where an option asks an exit, 0 where it asks none, -1 where it cannot be after a block.
+    places
+        6 x (N+1): blocks (0-based, rising) where a part that is not the last may end, and before each block the number
+        of them; the same for the last one, and for exits inside a part. The last column counts.
+    limits
+        3 x (S+2): greatest values, slack included; by what violations are divided; whether pieces count whole. The
+        last column is about accuracy, with its sign turned.
+    required
+        As in `tiercut.optimizer.space.Space`.
+    shares
+        8 rising numbers up to 1: which share of the moves is of a kind, or of one before it. Kinds: shift a cut,
+        another node, nodes in another order, add a part, remove one, lane, option, way.
+    """
+
+    rules: Ints
+    first: Floats
+    pieces: Floats
+    send: Floats
+    result: Floats
+    stay: Floats
+    jump: Ints
+    gains: Floats
+    thresholds: Ints
+    nodes: Ints
+    fits: Ints
+    places: Ints
+    limits: Floats
+    required: Bools
+    shares: Floats
+
+
+GROUP, _RANK = 0, 1
+MOST, _FEWEST, INSIDE, LANES, WAYS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT = range(8)
+CUTS, CUTS_BEFORE, ENDS, ENDS_BEFORE, EXITS, EXITS_BEFORE = range(6)
+_CAP, SCALE, _WHOLE = 0, 1, 2
+_SPAN = 1
+
+
+# Random numbers
+
+
+@compiled
+def draw(state: State) -> float:
+    """Return a random number in [0, 1): splitmix64, which needs no more than its one word of state."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = state[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return float(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@compiled
+def below(state: State, count: int) -> int:
+    """Return a random integer in 0..count-1."""
+    return int(draw(state) * count)
+
+
+# The score of a walk
+
+
+@compiled
+def score(
+    row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
+    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, totals: Floats,
+) -> Any:  # fmt: skip
+    """Return cost, accuracy and violation of a walk; terms are added in the order of `walk_plans`, to the last bit."""
+    most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
+    parts, lane, at = row[0], row[-1], 1 + 3 * most
+    v = row[1 + most]
+    right, wrong = 0.0, 0.0
+    for s in range(measures):
+        totals[s] = first[s, v]
+    start, level, part = 0, 0, 0
+    while True:
+        stop = row[1 + part] - 1
+        end = stop
+        if inside:
+            for block in range(start, stop):
+                if fits[block, row[at + block]] > 0:
+                    end = block
+                    break
+        share = stay[level, lane]
+        if part == parts - 1 and end == stop:
+            break
+        option = row[at + end]
+        after = jump[level, end, option]
+        onward = stay[after, lane]
+        leave = share - onward
+        asks = fits[end, option]
+        right = right + leave * gains[0, end]
+        w, way = v, 0
+        if end == stop:
+            w, way = row[2 + most + part], row[1 + 2 * most + part]
+            wrong += nodes[_RANK, w] < nodes[_RANK, v]
+            right = right - onward * gains[1 + way, end]
+        for s in range(measures):
+            weight = 1.0 if limits[_WHOLE, s] else share
+            total = totals[s] + weight * pieces[asks, s, v, start, end] + leave * result[end, v, s]
+            if end == stop:
+                total = total + onward * send[way, end, v, w, s]
+            if total < np.inf:  # not nan either: a forbidden piece that nobody gets to
+                totals[s] = total
+            else:
+                wrong += 1.0
+        start, level = end + 1, after
+        if end == stop:
+            part += 1
+            v = w
+    right = right + share * gains[0, stop]
+    for s in range(measures):
+        weight = 1.0 if limits[_WHOLE, s] else share
+        total = totals[s] + weight * pieces[_SPAN, s, v, start, stop] + share * result[stop, v, s]
+        if total < np.inf:
+            totals[s] = total
+        else:
+            wrong += 1.0
+    return totals[0], right, wrong + _missed(row, rules, nodes, limits, required, totals, right)
+
+
+@compiled
+def _missed(
+    row: Ints, rules: Ints, nodes: Ints, limits: Floats, required: Bools, totals: Floats, right: float
+) -> float:
+    """Return by how much bounds and rules for the whole plan are missed."""
+    wrong = float(max(rules[_FEWEST] - row[0], 0))
+    for r in range(required.shape[0]):
+        used = False
+        for part in range(row[0]):
+            used = used or required[r, nodes[GROUP, row[1 + rules[MOST] + part]]]
+        wrong += not used
+    measures = totals.shape[0]
+    for s in range(measures):
+        if totals[s] > limits[_CAP, s]:
+            over = (totals[s] - limits[_CAP, s]) / limits[SCALE, s]
+            wrong += over if over < 1e6 else 1e6
+    if -right > limits[_CAP, measures]:
+        wrong += (-right - limits[_CAP, measures]) / limits[SCALE, measures]
+    return wrong
+
+
+@compiled
+def score_rows(rows: Ints, g: Ground, costs: Floats, accuracies: Floats, violations: Floats) -> None:
+    """Write cost, accuracy and violation of K walks into the arrays, K each."""
+    rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
+    first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
+    totals = np.empty(first.shape[0])
+    for k in range(rows.shape[0]):
+        made = score(
+            rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, totals
+        )
+        costs[k], accuracies[k], violations[k] = made
+
+
+# Rows and keys
+
+
+@compiled
+def write_key(row: Ints, rules: Ints, thresholds: Ints, fits: Ints, key: Ints) -> None:
+    """Write the key of a walk."""
+    key[:] = 0
+    most, inside = rules[MOST], rules[INSIDE]
+    exits_at, thresholds_at, codecs_at = rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT]
+    parts, options = row[0], 1 + 3 * most
+    key[0] = parts
+    start, place, asked = 0, 0, 0
+    for part in range(parts):
+        stop = row[1 + part] - 1
+        key[1 + part] = stop + 1
+        key[1 + most + part] = row[1 + most + part]
+        if codecs_at >= 0 and part < parts - 1:
+            key[codecs_at + part] = row[1 + 2 * most + part]
+        for block in range(start if inside else stop, stop + 1):
+            option = row[options + block]
+            if (part == parts - 1 and block == stop) or fits[block, option] <= 0:
+                continue
+            asked += 1
+            if exits_at >= 0:
+                key[exits_at + place] = block + 1
+            if thresholds_at >= 0:
+                key[thresholds_at + place] = thresholds[option]
+            place += 1
+        start = stop + 1
+    if exits_at >= 0:
+        key[exits_at + place] = row[parts]
+    key[-1] = row[-1] if asked > 0 else 0
+
+
+@compiled
+def keys_of(rows: Ints, g: Ground, keys: Ints) -> None:
+    """Write the key of each of K walks."""
+    for k in range(rows.shape[0]):
+        write_key(rows[k], g.rules, g.thresholds, g.fits, keys[k])
+
+
+@compiled
+def read_key(key: Ints, rules: Ints, row: Ints) -> None:
+    """Write the walk of a key."""
+    row[:] = 0
+    most, inside = rules[MOST], rules[INSIDE]
+    exits_at, thresholds_at, codecs_at = rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT]
+    parts, options = key[0], 1 + 3 * most
+    row[: 1 + 2 * most] = key[: 1 + 2 * most]
+    row[-1] = key[-1]
+    if codecs_at >= 0:
+        row[1 + 2 * most : 1 + 2 * most + parts] = key[codecs_at : codecs_at + parts]
+    asking = 1 if inside else 0
+    place = 0
+    while key[place + (exits_at if inside else 1)] < key[parts]:
+        block = key[place + (exits_at if inside else 1)] - 1
+        row[options + block] = asking + (key[thresholds_at + place] if thresholds_at >= 0 else 0)
+        place += 1

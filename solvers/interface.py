@@ -1,0 +1,76 @@
+"""What a solver is told, and what it returns: options, progress, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from tiercut.optimizer.plan import Decision
+
+__all__ = ["Options", "Outcome", "Progress", "Status"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called now and then with the work done and the work in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options that every solver takes; those that mean nothing to it are ignored.
+
+    Parameters
+    ----------
+    workers
+        Threads; None: one for each core that the process may use.
+    seed
+        For solvers that draw random numbers.
+    time_limit_s
+        Seconds after which to stop with the best so far; None: no limit.
+    progress
+        Told how far the work has come, about ten times a second, once it takes long.
+    presolve
+        Whether cp-sat lets OR-tools simplify its models first (see `tiercut.solvers.cp_sat.search`).
+    """
+
+    workers: int | None = None
+    seed: int = 0
+    time_limit_s: float | None = None
+    progress: Progress | None = None
+    presolve: bool = False
+
+
+Status = Literal["optimal", "feasible", "infeasible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer of a solver.
+
+    Parameters
+    ----------
+    solver
+        Its name.
+    exact
+        Whether the solver proves what it says.
+    status
+        ``optimal``: proved. ``feasible``: the best found until it stopped. ``infeasible``: nothing meets the question.
+    decisions
+        The decisions, in order.
+    seconds
+        From the dense tables to the decisions, kernels already loaded.
+    scored
+        How many decisions were scored, or partial plans grown, where the solver counts them.
+    reason
+        Why it stopped, where that is not the end of its work.
+    memory_bytes
+        What its own tables and partial plans took at most, where the solver counts it.
+    """
+
+    solver: str
+    exact: bool
+    status: Status
+    decisions: tuple[Decision, ...]
+    seconds: float
+    scored: int | None = None
+    reason: str = ""
+    memory_bytes: int | None = None

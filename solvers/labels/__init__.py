@@ -1,0 +1,1 @@
+"""The solver that grows labels: dynamic programming over partial plans."""

@@ -1,0 +1,331 @@
+"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.point_labels`).
+
+A label is a partial plan as in `tiercut.solvers.labels.grow_kernels`, with R additive measures and accuracy (its sign
+turned)
+in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.compiled import compiled
+from tiercut.solvers.kernels.tree_kernels import beaten, offer_point
+from tiercut.solvers.labels.grow_kernels import (
+    AFTER,
+    ALIVE,
+    ASKED,
+    BEGIN,
+    NODE,
+    PARENT,
+    PARTS,
+    THRESHOLD,
+    USED,
+    WAY,
+    earlier,
+    prefix,
+    uses,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["grow_points", "least_ahead"]
+
+
+@compiled
+def least_ahead(
+    stay: Floats, accuracy: Floats, span: Floats, bare: Floats, send: Floats, result: Floats, whole: Bools,
+    drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool,
+    can_end: Bools, group: Ints, rank: Ints, linked: Bools, ahead: Floats, leaving: Floats,
+) -> None:  # fmt: skip
+    """Fill in the least of each measure that the rest of a plan may have, nodes being free to be used again.
+
+    Parameters
+    ----------
+    stay
+        Q, for one lane.
+    accuracy, ..., linked
+        As in `tiercut.solvers.labels.budget_kernels.budgets`; tables have the R measures in the last axis.
+    ahead
+        S x M x (R+1), filled: node v is to go on from the state.
+    leaving
+        The same before the output of the last block is sent away from v.
+    """
+    blocks, nodes, ways, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
+    for state in range(begins.shape[0] - 1, -1, -1):
+        start, share = begins[state], stay[levels[state]]
+        for v in range(nodes):
+            best = ahead[state, v]
+            best[:] = np.inf
+            for end in range(start, blocks):
+                if can_end[end]:
+                    for r in range(rows):
+                        weight = 1.0 if whole[r] else share
+                        total = weight * span[v, start, end, r] + share * result[end, v, r]
+                        best[r] = min(best[r], total)
+                    if span[v, start, end, 0] < np.inf and -share * accuracy[end] < best[rows]:
+                        best[rows] = -share * accuracy[end]
+                for option in range(option_exit.shape[0]):
+                    after = jump[levels[state], end, option]
+                    if after < 0:
+                        continue
+                    leave, then = share - stay[after], state_of[end + 1, after]
+                    asks = option_exit[option]
+                    for r in range(rows + 1):
+                        rest = leaving[then, v, r]
+                        if inside and asks and ahead[then, v, r] < rest:
+                            rest = ahead[then, v, r]
+                        if r < rows:
+                            piece = span[v, start, end, r] if asks else bare[v, start, end, r]
+                            total = (1.0 if whole[r] else share) * piece + leave * result[end, v, r] + rest
+                        else:
+                            total = -leave * accuracy[end] + rest
+                        best[r] = min(best[r], total)
+        if start == 0:
+            continue
+        for v in range(nodes):
+            best = leaving[state, v]
+            best[:] = np.inf
+            for w in range(nodes):
+                if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
+                    continue
+                for way in range(ways):
+                    for r in range(rows + 1):
+                        total = ahead[state, w, r]
+                        total += share * (send[way, start - 1, v, w, r] if r < rows else drops[way, start - 1])
+                        best[r] = min(best[r], total)
+
+
+@compiled
+def _hopeless(
+    values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
+    points: Floats, lows: Floats, known: Ints,
+) -> bool:  # fmt: skip
+    """Return whether no plan that a label can become holds the caps and is of interest.
+
+    ``loose`` is 2 x (R+1) by place in a point: by which share of what is added, and by what, a bound may be too high.
+    """
+    for f in range(values.shape[0]):
+        own, more = values[turned[f]], rest[turned[f]]
+        if own + more == np.inf:
+            return True
+        low = own + more - loose[0, f] * (abs(own) + abs(more)) - loose[1, f]
+        if low > caps[f]:
+            return True
+        bound[f] = low
+    return beaten(bound, compared, points, lows, known)
+
+
+@compiled
+def _beats(
+    left: int, right: int, values: Floats, turned: Ints, compared: int, ties: int, caps: Floats, chain: Ints,
+    future: int, required: Ints, fewest: int, limited: bool,
+) -> int:  # fmt: skip
+    """Return 1 where whatever the right label may become, the left one may too and at least as well.
+
+    2 where the two come to the same in all that counts, so that their order decides; 0 otherwise.
+    """
+    undecided = True
+    for f in range(values.shape[1]):
+        one, two = values[left, turned[f]], values[right, turned[f]]
+        if one > two and (f < compared or caps[f] < np.inf or (undecided and f < compared + ties)):
+            return 0
+        if one < two and f < compared + ties:
+            undecided = False
+    one_used, two_used = chain[left, USED], chain[right, USED]
+    if (one_used & future & ~two_used) != 0:
+        return 0
+    for mask in required:
+        if (two_used & mask) != 0 and (one_used & mask) == 0:
+            return 0
+    few, many = chain[left, PARTS], chain[right, PARTS]
+    if not ((few >= fewest or few >= many) and (few <= many or not limited)):
+        return 0
+    return 2 if undecided else 1
+
+
+@compiled
+def grow_points(
+    lane: int, source: int, most: int, deepest: int, fewest: int, required: Ints, limited: bool, exits_at: int,
+    thresholds_at: int, codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats,
+    result: Floats, whole: Bools, drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools,
+    option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, can_end: Bools,
+    group: Ints, rank: Ints, linked: Bools, future: Ints, ahead: Floats, leaving: Floats, turned: Ints,
+    loose: Floats, compared: int, ties: int, caps: Floats, points: Floats, keys: Ints, lows: Floats, known: Ints,
+    room: int, stop: Ints,
+) -> Any:  # fmt: skip
+    """Grow all labels of one lane that may still become of interest, and keep the plans that nothing beats.
+
+    Parameters
+    ----------
+    lane, ..., linked
+        As in `tiercut.solvers.kernels.tree_kernels.walk_points` and `tiercut.solvers.labels.budget_kernels.budgets`.
+    deepest
+        Most partitions of a plan here; `most` is that of a key.
+    limited, future, room, stop
+        As in `tiercut.solvers.labels.grow_kernels.grow_labels`.
+    ahead, leaving
+        Of `least_ahead`.
+    turned, compared, ties, caps, points, keys, lows, known
+        As in `walk_points`; the points may be known already.
+    loose
+        As in `_hopeless`.
+
+    Returns
+    -------
+    tuple
+        Points, keys and lows (perhaps longer ones) and their state.
+    """
+    # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
+    blocks, nodes, rows, width = accuracy.shape[0], group.shape[0], first.shape[1], keys.shape[1]
+    options, ways, top = option_exit.shape[0], send.shape[0], turned[0]
+    size, made = 1024, 0
+    values, chain = np.empty((size, rows + 1)), np.zeros((size, 10), np.int64)
+    heads = np.full((begins.shape[0], nodes), -1)
+    at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
+    for v in range(nodes):
+        if linked[source, v]:
+            values[made, :rows], values[made, rows] = first[v], 0.0
+            chain[made, PARENT], chain[made, NODE], chain[made, PARTS] = -1, v, 1
+            chain[made, USED], chain[made, AFTER], chain[made, ALIVE] = 1 << group[v], -1, 1
+            heads[0, v] = made
+            made += 1
+    for state in range(begins.shape[0]):
+        start, share = begins[state], stay[levels[state]]
+        for v in range(nodes):
+            label = heads[state, v]
+            while label >= 0 and stop[0] == 0:
+                here, label = label, chain[label, AFTER]
+                if chain[here, ALIVE] == 0 or _hopeless(
+                    values[here], ahead[state, v], turned, loose, compared, caps, bound, points, lows, known
+                ):
+                    continue
+                used = chain[here, USED]
+                complete = chain[here, PARTS] >= fewest and uses(used, required)
+                complete = complete and (lane == 0 or chain[here, ASKED] > 0)
+                for end in range(start, blocks):
+                    if can_end[end] and complete:
+                        for r in range(rows):
+                            weight = 1.0 if whole[r] else share
+                            at[r] = values[here, r] + weight * span[v, start, end, r] + share * result[end, v, r]
+                        at[rows] = -(-values[here, rows] + share * accuracy[end])
+                        fits = at[0] < np.inf
+                        for f in range(rows + 1):
+                            point[f] = at[turned[f]]
+                            fits = fits and point[f] <= caps[f]
+                        if fits and not beaten(point, compared, points, lows, known):
+                            prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
+                            key[chain[here, PARTS]] = end + 1
+                            if exits_at >= 0:
+                                key[exits_at + chain[here, ASKED]] = end + 1
+                            key[width - 1] = lane
+                            points, keys, lows, known = offer_point(
+                                point, key, compared, ties, points, keys, lows, known
+                            )
+                    for option in range(options):
+                        after = jump[levels[state], end, option]
+                        if after < 0:
+                            continue
+                        then, onward = state_of[end + 1, after], stay[after]
+                        leave = share - onward
+                        for r in range(rows):
+                            piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
+                            at[r] = values[here, r] + (1.0 if whole[r] else share) * piece + leave * result[end, v, r]
+                        at[rows] = -(-values[here, rows] + leave * accuracy[end])
+                        if not at[0] < np.inf:
+                            continue
+                        stays = inside and option_exit[option]
+                        away = chain[here, PARTS] < deepest and not _hopeless(
+                            at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known
+                        )
+                        if not away and not stays:
+                            continue
+                        for step in range(nodes * ways):
+                            w, way = step // ways, step % ways
+                            if w == v:
+                                if not stays or way > 0:
+                                    continue
+                            elif not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                                continue
+                            if made == size:
+                                if made >= room:
+                                    stop[0], stop[1] = 2, made
+                                    return points, keys, lows, known
+                                values, chain = _more(values), _more_rows(chain)
+                                size = 2 * size
+                            new, row = values[made], chain[made]
+                            new[:] = at
+                            if w != v:
+                                for r in range(rows):
+                                    new[r] = at[r] + onward * send[way, end, v, w, r]
+                                new[rows] = -(-at[rows] - onward * drops[way, end])
+                            if not new[0] < np.inf or _hopeless(
+                                new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known
+                            ):
+                                continue
+                            row[PARENT], row[NODE], row[BEGIN], row[WAY] = here, w, end + 1, way
+                            row[USED] = used if w == v else used | (1 << group[w])
+                            row[PARTS] = chain[here, PARTS] + (w != v)
+                            row[ASKED] = chain[here, ASKED] + option_exit[option]
+                            row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
+                            # The list is sorted by the first measure: only what stands before can dominate.
+                            other, before, worse = heads[then, w], -1, False
+                            while other >= 0 and values[other, top] <= new[top]:
+                                if chain[other, ALIVE]:
+                                    verdict = _beats(
+                                        other, made, values, turned, compared, ties, caps, chain, future[w], required,
+                                        fewest, limited,
+                                    )  # fmt: skip
+                                    if verdict == 1 or (
+                                        verdict == 2
+                                        and earlier(other, made, chain, most, exits_at, thresholds_at, codecs_at, width)
+                                    ):
+                                        worse = True
+                                        break
+                                before, other = other, chain[other, AFTER]
+                            if worse:
+                                continue
+                            row[AFTER] = other
+                            if before < 0:
+                                heads[then, w] = made
+                            else:
+                                chain[before, AFTER] = made
+                            # Of equal first measures what stands before may be dominated too.
+                            other = heads[then, w]
+                            while other >= 0:
+                                if other != made and chain[other, ALIVE] and values[other, top] >= new[top]:
+                                    verdict = _beats(
+                                        made, other, values, turned, compared, ties, caps, chain, future[w], required,
+                                        fewest, limited,
+                                    )  # fmt: skip
+                                    if verdict == 1 or (
+                                        verdict == 2
+                                        and earlier(made, other, chain, most, exits_at, thresholds_at, codecs_at, width)
+                                    ):
+                                        chain[other, ALIVE] = 0
+                                other = chain[other, AFTER]
+                            made += 1
+                stop[1] = made
+    stop[1] = made
+    return points, keys, lows, known
+
+
+@compiled
+def _more(values: Floats) -> Floats:
+    made = np.empty((2 * values.shape[0], values.shape[1]))
+    made[: values.shape[0]] = values
+    return made
+
+
+@compiled
+def _more_rows(rows: Ints) -> Ints:
+    made = np.zeros((2 * rows.shape[0], rows.shape[1]), np.int64)
+    made[: rows.shape[0]] = rows
+    return made

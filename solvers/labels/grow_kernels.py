@@ -1,0 +1,364 @@
+"""Numba kernels of the label solver: labels grow forward within their budgets (see `tiercut.solvers.labels.solver`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.compiled import compiled
+from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING, cell_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+__all__ = [
+    "AFTER",
+    "ALIVE",
+    "ASKED",
+    "BEGIN",
+    "FULL",
+    "NODE",
+    "PARENT",
+    "PARTS",
+    "THRESHOLD",
+    "USED",
+    "WAY",
+    "earlier",
+    "grow_labels",
+    "prefix",
+    "uses",
+]
+
+
+@compiled
+def prefix(label: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, key: Ints) -> None:
+    """Write the steps that lead to a label into a key: all but its own end (see `tiercut.solvers.encoding`)."""
+    key[:] = 0
+    key[0] = chain[label, PARTS]
+    if exits_at >= 0:
+        stop = thresholds_at if thresholds_at >= 0 else codecs_at if codecs_at >= 0 else key.shape[0] - 1
+        key[exits_at:stop] = stop - exits_at + 1  # later than any block: an earlier exit comes first
+    while label >= 0:
+        row, parent = chain[label], chain[label, PARENT]
+        key[most + row[PARTS]] = row[NODE]
+        if parent >= 0:
+            if chain[parent, PARTS] < row[PARTS]:
+                key[row[PARTS] - 1] = row[BEGIN]
+                if codecs_at >= 0:
+                    key[codecs_at + row[PARTS] - 2] = row[WAY]
+            if chain[parent, ASKED] < row[ASKED]:
+                if exits_at >= 0:
+                    key[exits_at + row[ASKED] - 1] = row[BEGIN]
+                if thresholds_at >= 0:
+                    key[thresholds_at + row[ASKED] - 1] = row[THRESHOLD]
+        label = parent
+
+
+@compiled
+def earlier(
+    left: int, right: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, width: int
+) -> bool:
+    """Return whether the plans of the left label come first among equals."""
+    one, two = np.empty(width, np.int64), np.empty(width, np.int64)
+    prefix(left, chain, most, exits_at, thresholds_at, codecs_at, one)
+    prefix(right, chain, most, exits_at, thresholds_at, codecs_at, two)
+    for i in range(width):
+        if one[i] != two[i]:
+            return bool(one[i] < two[i])
+    return True
+
+
+FULL = 2
+"""Where in `stop` it is said that there was no room."""
+
+PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)
+"""The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
+
+
+@compiled
+def grow_labels(
+    lane: int, source: int, most: int, fewest: int, required: Ints, limited: bool, exits_at: int,
+    thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, weight: Floats, accuracy: Floats,
+    span: Floats, bare: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
+    tie_span: Floats, tie_bare: Floats, tie_send: Floats, tie_result: Floats,
+    option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
+    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
+    peaks: Floats, slope: float, base: float, summit: float, allowed: Floats, cost_cap: float, floor: float, keep: int,
+    cap: float, best_costs: Floats, room: int, stop: Ints,
+) -> Any:  # fmt: skip
+    """Grow all labels of one lane that their budget allows, and return the plans they end in.
+
+    Parameters
+    ----------
+    lane, source, most, fewest, required, exits_at, thresholds_at, codecs_at
+        As in `tiercut.solvers.kernels.plain_kernels.walk_plans`.
+    limited
+        Whether fewer partitions are allowed than there are nodes (or tiers) to use.
+    width
+        Integers in a key.
+    first, ..., linked
+        As in `tiercut.solvers.labels.budget_kernels.budgets`.
+    tie_first, ..., tie_result
+        The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
+    future
+        M: the groups that may still follow a node, as bits.
+    budget, peaks, slope, base, summit
+        Of `tiercut.solvers.labels.budget_kernels.budgets`.
+    allowed
+        Of `tiercut.solvers.labels.budget_kernels.allowances`, without a slope and in finer cells of its own: what
+        whole plans may cost. Lowered as plans are found.
+    cost_cap, floor
+        The bounds of the question: most cost and least accuracy.
+    keep
+        How many labels must dominate one before it is dropped: 1, or N for the N best.
+    cap, best_costs
+        For the N best by cost: the cost of the N-th plan that is known already, and the costs of the N best found here,
+        rising, infinite where there are fewer; empty for other questions. Updated.
+    room
+        Most labels; more end the work, which is then said, as do more plans than an eighth of them. NOTE Arrays never
+        change places in here: with names that are bound again in a loop, numba counts references all the time.
+    stop
+        ``[stop, labels made, full]``; written and read.
+
+    Returns
+    -------
+    tuple
+        Costs, accuracies and keys of the plans, and their number.
+    """
+    # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
+    blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
+    per, fine_per = cells / (summit - base), fine / (summit - base)
+    options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
+    cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
+    tied, bits = tie_first.shape[0] > 0, np.zeros(1)
+    chain, line = np.empty((room, 10), np.int64), np.empty(room, np.int64)
+    heads = np.full((begins.shape[0], nodes), -1)
+    most_found = room // 8
+    found_cost, found_right = np.empty(most_found), np.empty(most_found)
+    found_keys = np.empty((most_found, width), np.int64)
+    count, found = 0, 0
+    for v in range(nodes):
+        if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
+            cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
+            chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
+            chain[count, ASKED], chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 0, 1 << group[v], -1, 1
+            heads[0, v] = count
+            count += 1
+
+    for state in range(begins.shape[0]):
+        if stop[0] != 0:
+            break
+        start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
+        own = weight[levels[state]]
+        for v in range(nodes):
+            many, label, most_right, best = 0, heads[state, v], base, np.inf
+            while label >= 0:
+                if chain[label, ALIVE]:
+                    line[many] = label
+                    many += 1
+                    most_right = max(most_right, gained[label])
+                    best = min(best, cost[label] - slope * gained[label])
+                label = chain[label, AFTER]
+            if many == 0:
+                continue
+            least = cost[line[0]]
+            # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
+            for end in range(start, blocks):
+                less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
+                last, back, right = own * span[v, start, end], result[end, v], share * accuracy[at + final, end]
+                ends = (
+                    can_end[end]
+                    and least + last + own * back <= allowed[cell_of(most_right + right, base, fine_per, fine)] - less
+                )
+                for i in range(many if ends else 0):
+                    here = line[i]
+                    c, a = cost[here] + last + own * back, gained[here] + right
+                    if not (
+                        c <= allowed[cell_of(a, base, fine_per, fine)] - less
+                        and c <= cost_cap
+                        and c < np.inf
+                        and a >= floor
+                    ):
+                        continue
+                    if chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
+                        continue
+                    if lane > 0 and chain[here, ASKED] == 0:
+                        continue
+                    if found == most_found:
+                        stop[FULL] = 1
+                        return found_cost, found_right, found_keys, found
+                    key = found_keys[found]
+                    prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
+                    key[chain[here, PARTS]] = end + 1
+                    if exits_at >= 0:
+                        key[exits_at + chain[here, ASKED]] = end + 1
+                    key[width - 1] = lane
+                    if tied:
+                        bits[0] = tie[here] + share * tie_span[v, start, end] + share * tie_result[end, v]
+                        key[width - 2] = bits.view(np.int64)[0]
+                    found_cost[found], found_right[found] = c, a
+                    found += 1
+                    if ranked > 0:
+                        _insert(best_costs, c)
+                    elif keep == 1:
+                        k, most_cost = cell_of(a, base, fine_per, fine) - 1, c * (1 + 1e-12) + 1e-15
+                        while k >= 0 and allowed[k] > most_cost:
+                            allowed[k] = most_cost
+                            k -= 1
+                for option in range(options):
+                    after = jump[levels[state], end, option]
+                    if after < 0:
+                        continue
+                    ahead, onward = state_of[end + 1, after], stay[after]
+                    leave = share - onward
+                    piece = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
+                    right, fewer = leave * accuracy[at, end], own - weight[after]
+                    stays = inside and option_exit[option]
+                    earliest = best + piece + fewer * back - slope * right
+                    may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
+                    if not may_stay and not earliest <= peaks[LEAVING, ahead, v] - less:
+                        continue
+                    for i in range(many if stop[0] == 0 else 0):
+                        here = line[i]
+                        c, a, used = cost[here] + piece + fewer * back, gained[here] + right, chain[here, USED]
+                        k, sheared = cell_of(a, base, per, cells), c - slope * a
+                        away = chain[here, PARTS] < most and sheared <= budget[LEAVING, ahead, v, k] - less
+                        if not away and not (may_stay and sheared <= budget[STAYING, ahead, v, k] - less):
+                            continue
+                        for step in range(nodes * ways):
+                            w, way = step // ways, step % ways
+                            total, reached, mask = c, a, used
+                            if w == v:
+                                if not may_stay or way > 0:
+                                    continue
+                            else:
+                                if not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                                    continue
+                                total = c + weight[after] * send[way, end, v, w]
+                                reached = a - onward * drops[way, end]
+                                mask = used | (1 << group[w])
+                            k = cell_of(reached, base, per, cells)
+                            if not total - slope * reached <= budget[STAYING, ahead, w, k] - less or not total < np.inf:
+                                continue
+                            if count == room:
+                                stop[FULL] = 1
+                                return found_cost, found_right, found_keys, found
+                            cost[count], gained[count], tie[count] = total, reached, 0.0
+                            if tied:
+                                time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
+                                tie[count] = tie[here] + share * time + leave * tie_result[end, v]
+                                tie[count] += onward * tie_send[way, end, v, w] if w != v else 0.0
+                            chain[count, PARENT], chain[count, NODE], chain[count, BEGIN] = here, w, end + 1
+                            chain[count, PARTS] = chain[here, PARTS] + (w != v)
+                            chain[count, ASKED] = chain[here, ASKED] + option_exit[option]
+                            chain[count, USED], chain[count, WAY], chain[count, ALIVE] = mask, way, 1
+                            chain[count, THRESHOLD] = option_threshold[option]
+                            # The list is sorted by cost: only what stands before can dominate.
+                            other, before, better, level = heads[ahead, w], -1, 0, -1
+                            while other >= 0 and cost[other] <= total:
+                                if chain[other, ALIVE] and _dominates(
+                                    other, count, cost, gained, tie, chain, future[w], required, fewest, limited
+                                ):
+                                    same = (
+                                        cost[other] == total and gained[other] == reached and tie[other] == tie[count]
+                                    )
+                                    if not same or earlier(
+                                        other, count, chain, most, exits_at, thresholds_at, codecs_at, width
+                                    ):
+                                        better += 1
+                                        if better >= keep:
+                                            break
+                                if level < 0 and cost[other] == total:
+                                    level = other
+                                before, other = other, chain[other, AFTER]
+                            if better >= keep:
+                                continue
+                            chain[count, AFTER] = other
+                            if before < 0:
+                                heads[ahead, w] = count
+                            else:
+                                chain[before, AFTER] = count
+                            # It dominates none that costs less; what it does dominate leaves the list.
+                            before, other = count if level < 0 else -1, other if level < 0 else level
+                            if keep > 1:
+                                other = -1
+                            while other >= 0:
+                                following = chain[other, AFTER]
+                                if other == count:
+                                    before = count
+                                elif _dominates(
+                                    count, other, cost, gained, tie, chain, future[w], required, fewest, limited
+                                ):
+                                    same = (
+                                        cost[other] == total and gained[other] == reached and tie[other] == tie[count]
+                                    )
+                                    if not same or earlier(
+                                        count, other, chain, most, exits_at, thresholds_at, codecs_at, width
+                                    ):
+                                        chain[other, ALIVE] = 0
+                                        if before >= 0:
+                                            chain[before, AFTER] = following
+                                    elif before >= 0:
+                                        before = other
+                                elif before >= 0:
+                                    before = other
+                                other = following
+                            count += 1
+        stop[1] = count
+    stop[1] = count
+    return found_cost, found_right, found_keys, found
+
+
+@compiled
+def uses(used: int, required: Ints) -> bool:
+    """Return whether one of each required set of groups is used."""
+    missing = 0
+    for mask in required:
+        missing += (used & mask) == 0
+    return missing == 0
+
+
+@compiled
+def _dominates(
+    left: int,
+    right: int,
+    cost: Floats,
+    gained: Floats,
+    tie: Floats,
+    chain: Ints,
+    future: int,
+    required: Ints,
+    fewest: int,
+    limited: bool,
+) -> bool:
+    """Return whether whatever the right label may become, the left one may too, and at least as well."""
+    if cost[left] > cost[right] or gained[left] < gained[right]:
+        return False
+    if cost[left] == cost[right] and tie[left] > tie[right]:
+        return False
+    one, two = chain[left, USED], chain[right, USED]
+    if (one & future & ~two) != 0:
+        return False
+    for mask in required:
+        if (two & mask) != 0 and (one & mask) == 0:
+            return False
+    few, many = chain[left, PARTS], chain[right, PARTS]
+    return bool((few >= fewest or few >= many) and (few <= many or not limited))
+
+
+@compiled
+def _insert(values: Floats, value: float) -> None:
+    """Insert into a rising array, dropping the last."""
+    place = values.shape[0] - 1
+    if value >= values[place]:
+        return
+    while place > 0 and values[place - 1] > value:
+        values[place] = values[place - 1]
+        place -= 1
+    values[place] = value

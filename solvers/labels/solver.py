@@ -1,0 +1,327 @@
+"""Exact answers without enumeration: labels that only grow while a relaxed bound lets them.
+
+For a fixed threshold, what the rest of a plan costs and gains depends on the number of blocks done, the node that goes
+on and the nodes used; not on the past. So partial plans (*labels*: cost and accuracy so far) compete at such a state.
+
+1. Plans with one or two partitions are enumerated; they give a first frontier, or the N-th best cost so far.
+2. Forward, *without* the rule that a node is used once: how little may a label have cost at (block, node)? And
+   backward: how much, with so much accuracy gained, if its best completion is to be of interest? These small dynamic
+   programs have no node sets. Along a frontier both are counted less what the accuracy gained is worth there.
+3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
+   node that has used no other nodes, is dropped. Almost nothing survives both.
+
+Thresholds are independent but for the frontier they share; threads take them one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from math import inf
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.pricing import evaluate_tables, price
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.space import PLAIN, admits, plain_part
+from tiercut.solvers.encoding import Layout, key_of
+from tiercut.solvers.interface import Options, Outcome, Status
+from tiercut.solvers.kernels import plain_kernels
+from tiercut.solvers.kernels.keep_kernels import BUCKETS
+from tiercut.solvers.labels import budget_kernels, grow_kernels
+from tiercut.solvers.parallel import ROOM, Keeper, cores, decisions_of, merge, plain_tables, watch
+from tiercut.solvers.states import states_of
+from tiercut.solvers.warm_up import tiny_space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer.space import Space
+
+__all__ = ["solve"]
+
+_CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
+_MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
+_FINE = 16_384  # cells by which whole plans are compared with what is known
+_ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
+_LABEL_BYTES = 112  # cost, accuracy, tie, place in its line, and the ten columns of `label_kernels`
+_FIRST_ROOM, _MORE = 1 << 18, 8  # labels for which there is room at first, and how many times that when it is too few
+_BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
+_FINITE = 1e300  # a cap that keeps out what cannot be
+_TINY = 100_000  # such steps below which the table of budgets costs more than labels do
+_SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
+
+
+def solve(space: Space, query: Query, options: Options) -> Outcome:
+    """Return the exact frontier, the best plan, or the N best, in order.
+
+    Parameters
+    ----------
+    space
+        The decisions that count; at most 62 nodes (or tiers, where a tier is used once).
+    query
+        Objective, bounds and kind of answer.
+    options
+        Threads, time limit.
+
+    Returns
+    -------
+    Outcome
+        ``optimal``; ``feasible`` where the time limit, memory or an interrupt ended the work early.
+    """
+    if query.many:
+        from tiercut.solvers.labels.points import solve_points
+
+        return solve_points(space, query, options, "labels")
+    _load_kernels()
+    began = time.perf_counter()
+    search = _Search(space, query)
+    search.begin()
+    finished = search.run(options)
+    best = search.result(finished)
+    decisions = decisions_of(space, search.layout, best)
+    status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
+    reason = "" if finished else search.reason
+    seconds = time.perf_counter() - began
+    return Outcome("labels", True, status, decisions, seconds, search.labels, reason, search.memory)
+
+
+@cache
+def _load_kernels() -> None:
+    """Compile the kernels, or read them from the disk; what is measured begins after it."""
+    for query in (Query(kind="frontier"), Query(kind="rank")):
+        search = _Search(tiny_space(), query)
+        search.begin()
+        search.run(Options(workers=1))
+        search.result(True)
+
+
+def _without_repeats(space: Space) -> NDArray[np.int64]:
+    """Return the table of steps without options that lead where the one before does, at whose threshold as many leave.
+
+    What comes of them is equal to what comes of the one before, and later among equals.
+    """
+    jump, asked = space.jump, space.option_exit
+    same = (jump[:, :, 1:] == jump[:, :, :-1]) & (asked[1:] == asked[:-1])
+    return np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump))
+
+
+class _Search:
+    """One question under way: its tables, what is known so far, and what the threads have found."""
+
+    def __init__(self, space: Space, query: Query) -> None:
+        self.space, self.query = space, query
+        self.layout = Layout.of(space)
+        self.states = states_of(space)
+        self.front = query.kind == "frontier"
+        self.by_accuracy = query.objective == "accuracy" and not self.front
+        self.top = query.top if query.kind == "rank" else 1
+        self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
+        self.tied = query.additive != "latency"
+        self.ties = self._ties()
+        bits = np.left_shift(1, space.group)
+        follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
+        self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
+        counts = self.front or self.by_accuracy or query.min_accuracy is not None
+        room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
+        most = _MANY_CELLS if space.per_exit else _CELLS if self.steps >= _TINY else _FEW_CELLS
+        self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
+        cap = query.latency_cap if query.additive == "latency" else inf
+        self.bounds = (cap, query.accuracy_floor)
+        self.jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
+        self.limited = space.most < len(set(space.group.tolist()))
+        self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
+        rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.lanes))]
+        least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
+        # What codecs may take or give besides, at every cut.
+        falls, rises = (max((space.most - 1) * float(each), 0.0) for each in (space.drops.max(), -space.drops.min()))
+        self.leaving = (least, most_right)
+        self.reach = (least - falls, most_right + rises)
+        self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))  # what cells divide: labels begin with nothing
+        self.known = self._keeper()
+        self.found = self._keeper()
+        self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
+        self.reason = "stopped before the end"
+        self.lock = Lock()
+
+    @property
+    def steps(self) -> int:
+        """Pieces that the backward program looks at."""
+        return len(self.states.begins) * len(self.space.group) * len(self.space.accuracy) * len(self.space.lanes)
+
+    def _ties(self) -> tuple[NDArray[np.float64], ...]:
+        """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
+        if not self.tied:
+            return (np.empty(0), *(np.empty((0, 0, 0)) for _ in range(2)), np.empty((0, 0, 0, 0)), np.empty((0, 0)))
+        tie = self.space.costs(measure(self.space.problem, "latency"))
+        return tie.first, tie.span, tie.bare, tie.send, tie.result
+
+    def _keeper(self) -> Keeper:
+        return Keeper(ROOM if self.front else self.top, self.layout.width)
+
+    @property
+    def slope(self) -> float:
+        """What accuracy costs along the frontier that is known, its steep part aside; 0 for other questions."""
+        costs, rights = self.known.costs[: self.known.count], self.known.accuracies[: self.known.count]
+        if not self.front or len(costs) < 3:
+            return 0.0
+        chord = np.interp(rights, rights[[0, -1]], costs[[0, -1]])
+        knee = int(np.clip(np.abs(costs - chord).argmax(), 1, len(costs) - 2))
+        # The smaller of two: where budgets fall from cell to cell, labels seem to be worth more than they are.
+        slopes = np.diff(costs[[0, knee, -1]]) / np.diff(rights[[0, knee, -1]])
+        return float(slopes.min())
+
+    def begin(self) -> None:
+        """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space."""
+        space, known = self.space, self.known
+        simple = plain_part(space)
+        if simple is not None:
+            self._borrow(simple)
+            return
+        if len(space.required) or space.fewest > 1 or space.ways.tolist() != [PLAIN] or self.costs.tail is not None:
+            return
+        cap = min(self.bounds[0], _FINITE)
+        tables, rules = plain_tables(space, self.costs)
+        rough = Keeper(BUCKETS + 1, self.layout.width) if self.front else known
+        rough.costs[:] = inf
+        for root in np.flatnonzero(space.linked[space.problem.source]):
+            task = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
+            rough.enumerate(task, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
+
+        if self.front:
+            there = np.isfinite(rough.costs)
+            merge(known, rough.costs[there], rough.accuracies[there], rough.keys[there], True, False)
+
+    def _borrow(self, simple: Space) -> None:
+        """Answer the same question with exits at cuts, one threshold and no codecs, and price the plans here."""
+        inner = _Search(simple, self.query)
+        inner.begin()
+        inner.run(Options(workers=1))
+        space, tables = self.space, measure(self.space.problem, self.query.additive, self.query.rate_fps)
+        for decision in decisions_of(simple, inner.layout, inner.found):
+            chosen = decision
+            if space.per_exit and decision.threshold is not None:
+                each = (decision.threshold,) * (len(decision.exits) - 1)
+                chosen = replace(decision, threshold=None, thresholds=each)
+            cost = evaluate_tables(space.problem, chosen, tables)
+            right = price(space.problem, chosen).accuracy or 0.0
+            if cost <= self.bounds[0] and right >= self.bounds[1] and admits(space, chosen):
+                key = key_of(space, self.layout, chosen)[None]
+                merge(self.known, np.array([cost]), np.array([right]), key, self.front, self.by_accuracy)
+
+    def run(self, options: Options) -> bool:
+        """Let threads take the thresholds one by one; return whether all was done."""
+        lanes: SimpleQueue[int] = SimpleQueue()
+        for lane in range(len(self.space.lanes)):
+            lanes.put(lane)
+        small = self.steps * len(self.space.option_exit) < _SMALL
+        count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
+        stops = [np.zeros(3, np.int64) for _ in range(count)]
+        if count == 1 and options.time_limit_s is None and small:
+            try:
+                self._work(lanes, stops[0])
+            except SystemError as error:  # an interrupt in this very thread, which compiled code only tells at its end
+                if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                    raise
+                return False
+            return not stops[0][0] and not stops[0][grow_kernels.FULL]
+        for stop in stops:
+            stop[0] = options.time_limit_s == 0  # no time at all: what is known at the beginning is the answer
+        with ThreadPoolExecutor(count) as pool:
+            running = [pool.submit(self._work, lanes, stop) for stop in stops]
+            finished = watch(running, stops, options, lambda: (self.labels, 0))
+        for each in running:
+            each.result()
+        full = any(stop[grow_kernels.FULL] for stop in stops)
+        if full:
+            self.reason = f"out of room for labels ({_ROOM:,} for one threshold)"
+        return finished and not full and not any(stop[0] for stop in stops)
+
+    def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
+        shape = (2, len(self.states.begins), len(self.space.group))
+        tables = np.empty((*shape, self.cells + 1)), np.empty(shape)
+        best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
+        most = 0
+        while not stop[0] and not stop[grow_kernels.FULL]:
+            try:
+                lane = lanes.get_nowait()
+            except Empty:
+                break
+            self._lane(lane, tables, best, stop)
+            most = max(most, int(stop[1]))
+        with self.lock:
+            self.memory += sum(each.nbytes for each in tables) + _LABEL_BYTES * most
+
+    def _lane(
+        self, lane: int, tables: tuple[NDArray[np.float64], ...], best: NDArray[np.float64], stop: NDArray[np.int64]
+    ) -> None:
+        """Answer for one threshold, and offer what is found to the others."""
+        space, costs, states, layout = self.space, self.costs, self.states, self.layout
+        slope, allowed, allowed_ends, cap = self._allowed()
+        walk = (self.jump, states.number, states.begins, states.levels, space.inside)
+        nodes = (space.group, space.rank, space.linked)
+        stay, accuracies = np.ascontiguousarray(space.stay[:, lane]), space.accuracies(lane)
+        pieces = (stay, costs.weigh(stay), accuracies, *self.pieces)
+        fill: Any = budget_kernels.budgets
+        head = (allowed, slope, *self.scale, *self.leaving, space.problem.source, costs.first)
+        fill(*head, *pieces, space.option_exit, *walk, space.can_end, *nodes, *tables, stop)
+        grow: Any = grow_kernels.grow_labels
+        rules = (space.most, space.fewest, space.required_bits, self.limited)
+        places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
+        where = (lane, space.problem.source, *rules, *places, costs.first, *pieces, *self.ties)
+        steps = (space.option_exit, space.option_threshold, *walk, space.can_end, *nodes, self.future)
+        keep = 1 if self.front else self.top
+        limits = (*tables, slope, *self.scale, allowed_ends, *self.bounds, keep, cap)
+        before = best.copy()
+        while True:
+            room = self.room
+            rights: NDArray[np.float64]
+            found, rights, keys, count = grow(*where, *steps, *limits, best, room, stop)
+            if not stop[grow_kernels.FULL] or room == _ROOM:
+                break
+            # Once more from the beginning, with more room.
+            stop[grow_kernels.FULL], best[:] = 0, before
+            self.room = min(_MORE * room, _ROOM)
+        with self.lock:
+            self.labels += int(stop[1])
+            merge(self.found, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+            if self.front:
+                merge(self.known, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+
+    def _allowed(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
+        """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""
+        (cap, floor), none = self.bounds, np.empty(0)
+        make: Any = budget_kernels.allowances
+        with self.lock:
+            known, slope = self.known, self.slope
+            count, full = known.count, known.count == self.top
+            costs, rights = known.costs[:count].copy(), known.accuracies[:count].copy()
+        best = inf
+        if self.front:
+            floor = max(floor, self.reach[0] - 1e-12)
+        else:
+            if self.by_accuracy:
+                floor = max(floor, rights[-1] - 1e-15) if full else floor
+            else:
+                best = cap = min(cap, costs[-1]) if full else cap
+            costs, rights, count = none, none, 0
+        given = (costs, rights, count, cap, floor, self.reach[1])
+        return slope, make(*given, slope, *self.scale, self.cells), make(*given, 0.0, *self.scale, _FINE), best
+
+    def result(self, finished: bool) -> Keeper:
+        """Return the plans found; those of the beginning count too where the search did not come to its end."""
+        if finished:
+            return self.found
+        fresh = self._keeper()
+        rows = np.vstack([self.found.keys[: self.found.count], self.known.keys[: self.known.count]])
+        costs = np.concatenate([self.found.costs[: self.found.count], self.known.costs[: self.known.count]])
+        rights = np.concatenate([self.found.accuracies[: self.found.count], self.known.accuracies[: self.known.count]])
+        _, once = np.unique(np.delete(rows, -2, axis=1), axis=0, return_index=True)  # whatever the tie
+        merge(fresh, costs[once], rights[once], rows[once], self.front, self.by_accuracy)
+        return fresh

@@ -1,0 +1,88 @@
+"""``tiercut show`` and ``tiercut schema``: what a file holds, and what it may hold."""
+
+import json as writer
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.console import console, note
+
+__all__ = ["schema", "show"]
+
+
+class Format(StrEnum):
+    """What has a schema."""
+
+    topology = "topology"
+    profile = "profile"
+    query = "query"
+
+
+def show(
+    file: Annotated[
+        str, typer.Argument(metavar="TOPOLOGY|PROFILE", help="A file, or the name of one that is built in.")
+    ],
+    payload: Annotated[str, typer.Option(metavar="SIZE", help="What is sent, for a topology's times.")] = "150 KB",
+    plot: given.Plot = None,
+) -> None:
+    """Print and plot a topology or a profile."""
+    if _is_profile(file):
+        _show_profile(file, plot)
+    else:
+        _show_topology(file, payload, plot)
+
+
+def _is_profile(file: str) -> bool:
+    """Tell a profile from a topology: by the format that a JSON file names, else by its ending or its name."""
+    from tiercut.documents import parse_json, read_text
+    from tiercut.profiling.profile.files import SIZE_LIMIT, recorded
+
+    if not file.endswith(".json"):
+        return not Path(file).exists() and file in recorded()
+    if not Path(file).exists():
+        return True
+    data = parse_json(read_text(file, limit=SIZE_LIMIT), file)
+    return not (isinstance(data, dict) and str(data.get("format", "")).startswith("tiercut.topology/"))
+
+
+def _show_topology(file: str, payload: str, plot: Path | None) -> None:
+    from tiercut.report.topology.drawing import save_drawing, text
+    from tiercut.topologies.loader import load_topology
+
+    topology = load_topology(file)
+    size = given.quantity("--payload", payload, "size") or 0.0
+    console().print(text(topology, size))
+    if plot is not None:
+        save_drawing(topology, plot)
+        note(f"drew {plot}")
+
+
+def _show_profile(file: str, plot: Path | None) -> None:
+    from tiercut.profiling.profile.files import load_profile
+    from tiercut.report.plots import save_profile_plot
+    from tiercut.report.tables import profile_tables
+
+    profile = load_profile(file)
+    for table in profile_tables(profile):
+        console().print(table)
+    if plot is not None:
+        save_profile_plot(profile, plot)
+        note(f"drew {plot}")
+
+
+def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
+    """Print the JSON Schema of a file format, for editors."""
+    from tiercut.documents import Document
+    from tiercut.optimizer.questions.query_file import QueryFile
+    from tiercut.profiling.profile.schema import Profile
+    from tiercut.topologies.schema import Topology
+
+    models: dict[Format, type[Document]] = {
+        Format.topology: Topology,
+        Format.profile: Profile,
+        Format.query: QueryFile,
+    }
+    typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

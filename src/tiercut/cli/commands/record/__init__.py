@@ -1,0 +1,1 @@
+"""Commands that record: blocks, profile, train, merge, import, links."""

@@ -1,0 +1,116 @@
+"""``tiercut import``: measurements that other tools made, as profiles and a topology."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.console import note
+
+if TYPE_CHECKING:
+    from tiercut.profiling.imports.scission import Machine
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Turn benchmarks that other tools made into profiles and a topology.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds <tier>-<name>.dat, one for each machine.")]
+Network = Annotated[
+    Path, typer.Argument(metavar="NETWORK.csv", help="source,destination,ping(ms),bandwidth(mbps), by these names.")
+]
+Output = Annotated[Path, typer.Option("--output", metavar="DIR", help="Where to write the files.")]
+Size = Annotated[str, typer.Option("--input", metavar="SIZE", help="Size of the input, which the files do not hold.")]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", help="The device where the input is born.", show_default="the first"),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that hold something else.")]
+
+
+@app.command("scission")
+def scission(
+    folder: Folder,
+    network: Network,
+    output: Output,
+    input_bytes: Size = "150 KB",
+    source: Source = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import benchmarks of Scission: a profile for each model, and a topology named like the network file.
+
+    The files are pickles, and are read without running anything in them.
+    """
+    _import(folder, network, output, input_bytes, source, overwrite, transfer_layer=False)
+
+
+@app.command("scissiontl")
+def scissiontl(
+    folder: Folder,
+    network: Network,
+    output: Output,
+    input_bytes: Size = "150 KB",
+    source: Source = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import benchmarks of ScissionTL: as for Scission, with its transfer layer as a codec of each profile."""
+    _import(folder, network, output, input_bytes, source, overwrite, transfer_layer=True)
+
+
+def _import(
+    folder: Path,
+    network: Path,
+    output: Path,
+    input_bytes: str,
+    source: str | None,
+    overwrite: bool,
+    *,
+    transfer_layer: bool,
+) -> None:
+    from tiercut.errors import InputError
+    from tiercut.profiling.imports.scission import file_name, profiles_of, read_benchmarks
+    from tiercut.profiling.profile.files import profile_text
+    from tiercut.topologies.loader import topology_from_text
+    from tiercut.topologies.scission import pipeline_text, read_network
+
+    machines = read_benchmarks(folder, transfer_layer=transfer_layer)
+    profiles = profiles_of(machines, given.quantity("--input", input_bytes, "size") or 0.0, source=str(folder))
+    pairs = [(machine.tier, machine.name) for machine in machines]
+    text, left_out = pipeline_text(network.stem, pairs, read_network(network), source=source, origin=str(network))
+    topology_from_text(text, str(network))
+    made = {output / f"{file_name(profile.model)}.json": profile_text(profile) for profile in profiles}
+    if len(made) < len(profiles):
+        raise InputError(str(folder), "two models have names that make one file name; rename one of them")
+    _write(made | {output / f"{network.stem}.yaml": text}, overwrite)
+    _tell(machines, left_out)
+
+
+def _write(made: dict[Path, str], overwrite: bool) -> None:
+    """Write files whole, once none of them would replace something that was measured."""
+    from tiercut.documents import write_text
+    from tiercut.errors import QuestionError
+
+    taken = [path for path, text in made.items() if path.exists() and _content(path) != text]
+    if taken and not overwrite:
+        names = ", ".join(str(path) for path in taken)
+        raise QuestionError(f"{names}: there already, with other contents; name another --output, or say --overwrite")
+    for path, text in made.items():
+        write_text(path, text)
+        note(f"wrote {path}")
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _tell(machines: "list[Machine]", left_out: tuple[str, ...]) -> None:
+    if left_out:
+        names = ", ".join(f"'{name}'" for name in left_out)
+        note(f"the input is born on one device, so {names} is in the profiles alone; --source takes another device")
+    models = dict.fromkeys(model for machine in machines for model in machine.models)
+    for machine in machines:
+        if lacks := [model for model in models if model not in machine.models]:
+            note(f"warning: {machine.file} lacks {', '.join(lacks)}; rank them with --without {machine.name}")

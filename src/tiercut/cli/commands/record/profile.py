@@ -1,0 +1,330 @@
+"""``tiercut profile``: measure networks."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.commands.record.blocks import BlockRule
+from tiercut.cli.console import note, progress, work_bar
+from tiercut.errors import QuestionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tiercut.profiling.record.campaign import Step
+    from tiercut.profiling.record.recorder import Wanted
+    from tiercut.profiling.timing.timing import Effort
+
+__all__ = ["profile"]
+
+_TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
+
+
+_FOR_ALL = {"models", "device", "output", "threads", "runs", "precision", "statistic"}
+_USED = {
+    "exits": _FOR_ALL | {"dataset", "thresholds", "trust_model", "backend"},
+    "training": _FOR_ALL | {"dataset", "thresholds", "epochs", "seed"},
+}
+"""The parameters that count for what is recorded; of pieces alone all do but `_OF_EXITS`."""
+
+_OF_EXITS = {"epochs", "thresholds", "seed"}
+
+
+class Watched(StrEnum):
+    """Which clock counts."""
+
+    wall = "wall"
+    cpu = "cpu"
+
+
+class Measured(StrEnum):
+    """Which statistic of many runs counts as the time."""
+
+    p25 = "p25"
+    p50 = "p50"
+    p99 = "p99"
+    mean = "mean"
+
+
+def profile(
+    context: typer.Context,
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Names of Keras Applications, .keras files, or module:function."),
+    ],
+    device: Annotated[str, typer.Option(help="What to call this machine.")] = "local",
+    output: Annotated[Path, typer.Option(metavar="PATH", help="The profile, or the folder to write it into.")] = Path(
+        "out"
+    ),
+    rule: Annotated[BlockRule, typer.Option(help="How blocks are found.")] = BlockRule.all,
+    input_size: given.InputSize = None,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in one call.")] = 1,
+    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    trust_model: given.TrustModel = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="To compute with.", show_default="all", rich_help_panel=_TIMING)
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="tensorflow|jax|torch", help="What Keras runs on.", rich_help_panel=_TIMING),
+    ] = None,
+    jit_compile: Annotated[
+        bool,
+        typer.Option(
+            "--jit-compile", help="Compile every piece: with XLA, or torch's compiler.", rich_help_panel=_TIMING
+        ),
+    ] = False,
+    stress: Annotated[
+        str | None,
+        typer.Option(metavar="cpu=50,memory=90", help="Other load meanwhile, in per cent.", rich_help_panel=_TIMING),
+    ] = None,
+    runs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most timed runs of each piece.", show_default="100", rich_help_panel=_TIMING),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Of the medians.", show_default="0.02", rich_help_panel=_TIMING),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Of timing a model.", show_default="30 s", rich_help_panel=_TIMING),
+    ] = None,
+    clock: Annotated[
+        Watched, typer.Option(help="cpu: processor time, for a busy machine; one thread.", rich_help_panel=_TIMING)
+    ] = Watched.wall,
+    check: Annotated[
+        int, typer.Option(min=0, help="Spans to time besides, to see how near others come.", rich_help_panel=_TIMING)
+    ] = 0,
+    statistic: Annotated[
+        Measured, typer.Option(help="Of the runs: what the profile calls the time.", rich_help_panel=_TIMING)
+    ] = Measured.p50,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Time a device that is recorded already again.", rich_help_panel=_TIMING)
+    ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="USER@HOST", help="Record there, over ssh, and keep it here.", rich_help_panel=_ELSEWHERE),
+    ] = None,
+    remote_command: Annotated[
+        str, typer.Option(metavar="COMMAND", help="What tiercut is called there.", rich_help_panel=_ELSEWHERE)
+    ] = "tiercut",
+    json: given.Json = False,
+    dataset: Annotated[
+        str | None, typer.Option(help="What to train and measure on: digits32.", rich_help_panel=_TRAINING)
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of joint training.", rich_help_panel=_TRAINING)] = 40,
+    thresholds: Annotated[
+        str,
+        typer.Option(
+            metavar="20|quantiles:20|0.1,0.5",
+            help="Even, at quantiles of the entropies, or named.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = "20",
+    seed: Annotated[int, typer.Option(help="Of splits, weights and order.", rich_help_panel=_TRAINING)] = 0,
+) -> None:
+    """Time networks on this machine, piece by piece, and record it; with --dataset train one with early exits before.
+
+    Of a file that tiercut train wrote, it is also recorded what its exits do with samples that it was not trained on.
+
+    Needs the extra 'profiling' (TensorFlow), 'torch' or 'jax'. A device is added to a profile that is there already.
+    What was interrupted goes on where it stopped when it is asked for again.
+    """
+    kind = "exits" if _any_with_exits(models) else "training" if dataset is not None else "pieces"
+    if on is not None and kind != "pieces":
+        raise QuestionError("a network with exits is recorded on the machine itself; run tiercut profile there")
+    _refuse_useless(context, kind)
+    if dataset is not None or kind == "exits":
+        settings: dict[str, Any] = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000}
+        settings |= {"statistic": statistic.value}
+        settings |= {"precision": precision} if precision is not None else {}
+        if kind == "exits":
+            _record_exits(models, dataset, output, device, settings | {"trust": trust_model, "backend": backend})
+        elif dataset is not None:
+            _train(models, dataset, output, device, settings | {"epochs": epochs, "seed": seed})
+        return
+    from tiercut.profiling.record.preflight import prepared
+    from tiercut.profiling.record.recorder import Wanted
+    from tiercut.profiling.timing.stress import parse_stress
+
+    wanted = Wanted(
+        device=device,
+        rule=rule.value,
+        batch=batch,
+        size=given.image_size(input_size),
+        weights=weights,
+        trust=trust_model,
+        threads=threads,
+        backend=backend,
+        jit=jit_compile,
+        stress=parse_stress(stress) if stress else {},
+        effort=_effort(runs, precision, given.quantity("--limit", limit, "time")),
+        statistic=statistic.value,
+        clock=clock.value,
+        check=check,
+        redo=redo,
+    )
+    once = prepared(models, output, trust=trust_model, elsewhere=on is not None)
+    if on is not None:
+        _record_there(once, output, wanted, on, remote_command)
+    else:
+        _record(once, output, wanted, json)
+
+
+def _refuse_useless(context: typer.Context, kind: str) -> None:
+    """Refuse options that were given but would not count for what is recorded."""
+    given_ = [name for name in context.params if _was_given(context, name)]
+    useless = [name for name in given_ if (name in _OF_EXITS if kind == "pieces" else name not in _USED[kind])]
+    if useless:
+        what = {"exits": "for a network with exits", "training": "with --dataset", "pieces": "without --dataset"}[kind]
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+        raise QuestionError(f"not {what}: {options}; leave {'it' if len(useless) == 1 else 'them'} out")
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:
+    from dataclasses import replace
+
+    from tiercut.profiling.record.recorder import EFFORT
+
+    named = {"runs": runs, "precision": precision, "limit_s": limit_s}
+    effort = replace(EFFORT, **{key: value for key, value in named.items() if value is not None})  # type: ignore[arg-type]
+    return replace(effort, least=min(effort.least, effort.runs))
+
+
+def _record(models: Sequence[str], output: Path, wanted: Wanted, json: bool) -> None:
+    from tiercut.profiling.record.campaign import record_models
+
+    done: list[Step] = []
+
+    def finished(step: Step, left_s: float) -> None:
+        done.append(step)
+        if json and step.recorded is not None:
+            typer.echo(_on_one_line(step.recorded.path))
+        note(_told(step, wanted.device, len(done), len(models), left_s))
+
+    try:
+        with work_bar("profiling") as report:
+            campaign = record_models(models, output, wanted, progress=report, finished=finished)
+    except KeyboardInterrupt:
+        kept = sum(step.recorded is not None for step in done)
+        one = kept == 1
+        note(
+            f"interrupted: {kept} of {len(models)} models {'is' if one else 'are'} recorded in {output}; the same call "
+            f"goes on after {'it' if one else 'them'}"
+        )
+        sys.exit(130)
+    if campaign.failed:
+        raise QuestionError("\n".join(dict.fromkeys(step.error for step in campaign.failed)))
+
+
+def _on_one_line(path: Path) -> str:
+    import json
+
+    from tiercut.profiling.profile.files import load_profile
+    from tiercut.profiling.profile.schema import FORMAT
+
+    return json.dumps({"format": FORMAT} | load_profile(path).model_dump(exclude_defaults=True))
+
+
+def _record_there(models: Sequence[str], output: Path, wanted: Wanted, host: str, command: str) -> None:
+    """Record on another machine what is wanted, with all that was asked for on the command line."""
+    from tiercut.profiling.record.remote import record_remotely
+
+    options = ["--device", wanted.device, "--rule", wanted.rule, "--batch", str(wanted.batch)]
+    options += ["--runs", str(wanted.effort.runs), "--precision", str(wanted.effort.precision)]
+    options += ["--limit", f"{wanted.effort.limit_s} s", "--check", str(wanted.check)]
+    options += ["--statistic", wanted.statistic, "--clock", wanted.clock]
+    if wanted.size is not None:
+        options += ["--input-size", "x".join(map(str, wanted.size))]
+    for name in ("weights", "threads", "backend"):
+        if getattr(wanted, name) is not None:
+            options += [f"--{name}", str(getattr(wanted, name))]
+    for flag, given_ in (("--trust-model", wanted.trust), ("--jit-compile", wanted.jit), ("--redo", wanted.redo)):
+        options += [flag] if given_ else []
+    if wanted.stress:
+        options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in wanted.stress.items())]
+    record_remotely(
+        host,
+        models,
+        output,
+        options,
+        command=command,
+        redo=wanted.redo,
+        finished=lambda made, path: note(f"{made.model} on {wanted.device} ({host}): {path}"),
+    )
+
+
+def _told(step: Step, device: str, done: int, count: int, left_s: float) -> str:
+    """Return a line on a model that is done with."""
+    from tiercut import units
+
+    place = f"{done} of {count}: " if count > 1 else ""
+    left = f"; about {_span(left_s)} left" if left_s else ""
+    if step.recorded is None:
+        return f"{place}{step.name} failed{left}"
+    made = step.recorded
+    if not made.fresh:
+        return f"{place}{made.model} is recorded already on {device} in {made.path}; --redo times it again{left}"
+    whole = units.format_seconds(made.whole_s or 0.0)
+    return f"{place}{made.model}: {made.blocks} blocks, whole {whole}, took {step.seconds:.0f} s: {made.path}{left}"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _any_with_exits(models: Sequence[str]) -> bool:
+    from tiercut.profiling.exits.exit_files import has_exits
+
+    return any(has_exits(model) for model in models if model.endswith(".keras"))
+
+
+def _record_exits(
+    models: Sequence[str], dataset: str | None, output: Path, device: str, settings: dict[str, Any]
+) -> None:
+    """Record what the exits of a trained network do, and time its pieces."""
+    from tiercut.profiling.record.profiler import profile_exits
+
+    if len(models) > 1:
+        raise QuestionError("record a network with exits by itself, not along with other models")
+    (path,) = models
+    with progress("profiling") as report:
+        made = profile_exits(
+            path,
+            dataset,
+            output=output,
+            device=device,
+            progress=(lambda _, done, total: report(done, total)) if report else (lambda *_: None),
+            **settings,
+        )
+    note(f"recorded {made.name}: {output}")
+
+
+def _train(models: Sequence[str], dataset: str, output: Path, device: str, settings: dict[str, Any]) -> None:
+    """Build a network with early exits, train it, record what its exits do, and time its pieces."""
+    from tiercut.profiling.record.profiler import profile_backbone
+
+    if len(models) > 1:
+        raise QuestionError(f"one network is trained at a time, not {len(models)}")
+    with progress("profiling") as report:
+        made = profile_backbone(
+            models[0],
+            dataset,
+            output=output,
+            device=device,
+            progress=(lambda _, done, total: report(done, total)) if report else (lambda *_: None),
+            **settings,
+        )
+    note(f"recorded {made.name}: {output}")

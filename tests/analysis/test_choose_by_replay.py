@@ -1,0 +1,135 @@
+"""Plans chosen by replay: their figures are those of the samples, and they are the best of what was replayed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tiercut
+from tiercut import InfeasibleError, QuestionError
+from tiercut.optimizer.pricing import evaluate
+from tiercut.optimizer.samples.recorded import Recorded
+from tiercut.report.plots.replayed import lived_plans
+
+CASE = ("iot", "resnet20-digits32")
+
+
+@pytest.fixture(scope="module")
+def front() -> tiercut.Answer:
+    return tiercut.frontier(*CASE, evaluate="replay")
+
+
+def test_every_plan_has_the_figures_of_the_samples(front: tiercut.Answer) -> None:
+    assert front.lived is not None
+    assert [each.lived for each in front.lived.plans] == list(front)
+    for plan, seen in zip(front, tiercut.replay(*CASE, list(front)), strict=True):
+        assert (plan.latency_s, plan.accuracy) == (seen.mean_s, seen.accuracy)
+
+
+def test_no_plan_of_the_model_beats_the_frontier_once_it_is_lived(front: tiercut.Answer) -> None:
+    assert front.lived is not None
+    assert len(front.lived.modelled) == len(tiercut.frontier(*CASE))
+    points = np.array([(plan.latency_s, plan.accuracy) for plan in front])
+    assert np.all(np.diff(points, axis=0) > 0)
+    for each in front.lived.modelled:
+        as_quick = points[points[:, 0] <= each.mean_s]
+        assert as_quick[:, 1].max() >= each.accuracy - 1e-12
+
+
+def test_bounds_hold_for_what_is_lived_and_not_for_what_the_model_says() -> None:
+    # the model prices plans of this network too low in accuracy, so it refuses quicker ones that are good enough
+    own, lived = (tiercut.solve(*CASE, min_accuracy=0.98, evaluate=how).best for how in ("model", "replay"))  # type: ignore[arg-type]
+    assert (lived.accuracy or 0.0) >= 0.98
+    assert lived.latency_s < own.latency_s
+    assert (
+        tiercut.plan(*CASE, partition=lived.partition, placement=lived.placement, threshold=lived.threshold).accuracy
+        < 0.98
+    )  # type: ignore[operator]
+
+
+def test_a_bound_on_another_measure_is_judged_by_the_samples_too() -> None:
+    asked = {"bounds": ["compute:micro<=8 ms", "bytes<=13 kB"], "min_accuracy": 0.9}
+    answer = tiercut.rank(*CASE, top=30, evaluate="replay", **asked)  # type: ignore[arg-type]
+    recorded = Recorded.of(tiercut.samples_of(tiercut.load_profile(CASE[1])))
+    lived = replace(answer.space.problem, recorded=recorded)
+    assert len(answer) == 30
+    for plan in answer:
+        assert evaluate(lived, plan.decision, "bytes") <= 13e3 + 2e-5
+        assert evaluate(lived, plan.decision, "compute:micro") <= 0.008 + 1e-9
+        assert plan.bytes_sent == pytest.approx(evaluate(lived, plan.decision, "bytes"))
+
+
+def test_the_most_accurate_is_chosen_where_accuracy_is_the_objective() -> None:
+    answer = tiercut.rank(*CASE, objective="accuracy", max_latency="41 ms", evaluate="replay")
+    rights = [plan.accuracy or 0.0 for plan in answer]
+    assert rights == sorted(rights, reverse=True)
+    assert all(plan.latency_s <= 0.041 + 1e-9 for plan in answer)
+    front = tiercut.frontier(*CASE, max_latency="41 ms", evaluate="replay")
+    assert rights[0] == front[-1].accuracy
+
+
+def test_the_answer_as_json_says_what_was_replayed_and_what_the_model_says(front: tiercut.Answer) -> None:
+    data = json.loads(front.to_json())
+    told = data["evaluation"]
+    assert (told["by"], told["split"], told["samples"]) == ("replay", "profile", 720)
+    assert told["guarantee"] == "all 170,000 decisions were replayed: for these samples nothing is better"
+    assert [each["replay"]["latency_s"] for each in told["plans"]] == [each["latency_s"] for each in data["plans"]]
+    assert all(each["replay"]["accuracy_low"] <= each["replay"]["accuracy"] for each in told["plans"])
+    assert len(told["model_plans"]) == len(tiercut.frontier(*CASE))
+    assert "evaluation" not in tiercut.frontier(*CASE).to_data()
+
+
+def test_what_no_plan_keeps_when_it_is_lived_is_refused_with_the_nearest_lived_value() -> None:
+    with pytest.raises(InfeasibleError, match=r"reaches an accuracy of 0\.995; the best that can be had is 0\.9875 "):
+        _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
+
+
+@pytest.mark.parametrize("asked", [{}, {"max_latency": "41 ms"}, {"exits": "free", "min_accuracy": 0.97}])
+def test_candidates_come_near_to_what_trying_everything_finds(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = tiercut.frontier(*CASE, estimator="replay", **asked)
+    monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
+    near = tiercut.frontier(*CASE, evaluate="replay", **asked)
+    assert near.lived is not None
+    assert not near.lived.proved
+    assert "a better plan may lie beyond" in near.lived.guarantee
+    both = [{(plan.latency_s, plan.accuracy) for plan in answer} for answer in (exact, near)]
+    assert len(both[0] & both[1]) >= 0.9 * len(both[0])
+    for plan in near:
+        assert any(other.latency_s <= plan.latency_s and other.accuracy >= plan.accuracy for other in exact)
+
+
+def test_where_no_candidate_keeps_the_bounds_the_nearest_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
+    with pytest.raises(InfeasibleError, match=r"keeps the bounds when it is replayed; nearest comes .* 0\.98"):
+        _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
+
+
+def test_what_the_model_cannot_do_either_is_refused_as_the_model_does() -> None:
+    with pytest.raises(InfeasibleError, match="no plan takes at most 1 ms; the least latency is"):
+        _ = tiercut.solve(*CASE, max_latency="1 ms", evaluate="replay").best
+
+
+def test_an_unknown_evaluation_is_refused() -> None:
+    with pytest.raises(QuestionError, match="there is no evaluation 'replays'; did you mean 'replay'"):
+        tiercut.solve(*CASE, evaluate="replays")  # type: ignore[arg-type]
+
+
+def test_a_split_that_is_unknown_or_would_not_be_looked_at_is_refused() -> None:
+    with pytest.raises(QuestionError, match="there is no split of samples 'tests'; did you mean 'test'"):
+        tiercut.solve(*CASE, split="tests")  # type: ignore[arg-type]
+    with pytest.raises(QuestionError, match="split 'test' says which samples replay the plans; evaluate 'replay' asks"):
+        tiercut.solve(*CASE, split="test")
+
+
+def test_the_picture_holds_both_figures_of_both_sets_of_plans(front: tiercut.Answer) -> None:
+    assert front.lived is not None
+    data = lived_plans(front.lived)
+    assert data.chosen.shape == data.expected.shape == (len(front), 2)
+    assert data.promised.shape == data.kept.shape == (len(front.lived.modelled), 2)
+    assert np.all(data.low <= data.chosen[:, 1])
+    assert np.all(data.chosen[:, 1] <= data.high)
+    np.testing.assert_allclose(data.chosen[:, 0], [1e3 * plan.latency_s for plan in front])

@@ -1,0 +1,193 @@
+"""A whole training, small: two classes, three blocks, one epoch; and the profile of what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.data import datasets as data
+from tiercut.profiling.exits import trainer
+from tiercut.profiling.exits.exit_files import load_exits
+from tiercut.profiling.exits.trainer import Trained, Training, train_network
+from tiercut.profiling.exits.training import Schedule
+from tiercut.profiling.models.loader import backbones
+from tiercut.profiling.profile.samples import samples_of
+from tiercut.profiling.record.profiler import profile_exits
+
+pytestmark = [
+    pytest.mark.usefixtures("small", "eager"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras, when it saves
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
+]
+
+SCHEDULE = Schedule(epochs=1, batch=16, shift=1, held_out=0.25)
+
+
+def _bright_or_dark() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(11)
+    labels = np.arange(80) % 2
+    images = (rng.random((80, 8, 8, 3)) * 0.3 + labels[:, None, None, None] * 0.5).astype(np.float32)
+    return images, labels
+
+
+@pytest.fixture
+def small(tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network and a data set that take no time."""
+    monkeypatch.setitem(backbones.BACKBONES, "tiny", tiny)
+    monkeypatch.setattr(data, "DATASETS", {"bright": _bright_or_dark, "dark": lambda: _flipped(_bright_or_dark())})
+
+
+def _flipped(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return 1 - pair[0], pair[1]
+
+
+def _train(
+    output: Path,
+    *,
+    name: str = "tiny",
+    dataset: str | None = "bright",
+    report: Any = None,
+    redo: bool = False,
+    **wanted: Any,
+) -> Trained:
+    training = Training(**{"schedule": SCHEDULE, "branches": [1]} | wanted)
+    return train_network(name, dataset, training, output=output, redo=redo, **({"report": report} if report else {}))
+
+
+def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    made = _train(tmp_path, separately=True, temperature=True, report=lambda *what: told.append(what))
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
+    assert told == [("jointly", 1, 1), ("separately", 1, 2), ("separately", 2, 2)]
+    assert (made.record.branches, made.record.dataset, made.accuracy[1]) == ([1, 3], "bright", None)
+
+    profile = profile_exits(made.path, output=tmp_path, runs=2, thresholds="quantiles:3")
+    assert profile.exits is not None
+    assert profile.exits.accuracy == list(made.accuracy)
+    assert profile.exits.accuracy_separate == made.record.accuracy_separate
+    assert profile.exits.temperature == made.record.temperature
+    assert [each is None for each in profile.exits.calibration_error or ()] == [False, True, False]
+    assert (profile.model, profile.dataset, profile.samples) == ("Tiny", "bright", 32)
+    assert "28 samples of bright, seed 0; exits recorded on 32 others" in profile.origin
+    assert [samples_of(profile, split).entropy.shape for split in ("profile", "test")] == [(32, 3), (12, 3)]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"\.json: has times of local, which would be lost; .*tiercut merge"):
+        profile_exits(made.path, output=tmp_path, device="edge", runs=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_trained_network_is_fine_tuned_to_a_configuration_on_the_same_splits(tmp_path: Path) -> None:
+    whole = _train(tmp_path)
+    part = _train(tmp_path, name=str(whole.path), dataset=None, configuration=(1,))
+    assert part.path.name == "tiny-bright-1.keras"
+    assert (part.record.cuts, part.record.branches, len(part.accuracy)) == (["first"], [1], 1)
+    assert part.record.trained_on == whole.record.trained_on
+    assert part.record.origin.count("trained by tiercut") == 2
+    assert load_exits(part.path)[0].present == (0,)
+
+
+def test_a_trained_network_is_not_written_over_unless_that_is_said(tmp_path: Path) -> None:
+    made = _train(tmp_path)
+    before = made.path.read_bytes()
+    with pytest.raises(InputError, match=r"tiny-bright\.keras: is there already; name another --output, or .*--redo"):
+        _train(tmp_path, branches=[1, 2])
+    assert made.path.read_bytes() == before
+    assert _train(tmp_path, branches=[1, 2], redo=True).record.branches == [1, 2, 3]
+
+
+def test_an_interrupted_training_goes_on_and_a_file_is_left_only_at_its_end(tmp_path: Path) -> None:
+    def interrupt(what: str, done: int, most: int) -> None:
+        if (what, done) == ("separately", 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path, separately=True, report=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == [".tiny-bright.partial"]
+    told: list[tuple[str, int, int]] = []
+    _train(tmp_path, separately=True, report=lambda *what: told.append(what))
+    assert told == [("separately", 2, 2)]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
+
+
+def test_a_trained_network_is_measured_on_nothing_that_it_has_seen(tmp_path: Path) -> None:
+    made = _train(tmp_path)
+    with pytest.raises(InputError, match="trained on other samples than the training split of 'dark' with the seed 0"):
+        profile_exits(made.path, "dark", output=tmp_path)
+    with pytest.raises(QuestionError, match="was trained with the seed 0, on whose splits it has to stay"):
+        _train(tmp_path, name=str(made.path), configuration=(1,), schedule=Schedule(epochs=1, seed=1))
+    with pytest.raises(QuestionError, match="trained already; name the exits of a configuration"):
+        _train(tmp_path, name=str(made.path))
+    with pytest.raises(QuestionError, match="keeps the precision"):
+        _train(tmp_path, name=str(made.path), configuration=(1,), policy="mixed_float16")
+
+
+def test_a_data_set_that_is_no_longer_known_by_name_has_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _train(tmp_path)
+    monkeypatch.setattr(data, "DATASETS", {})
+    with pytest.raises(QuestionError, match=r"trained on 'bright': there is no data set .*; name it with"):
+        profile_exits(made.path, output=tmp_path)
+
+
+def test_any_model_is_trained_if_it_tells_as_many_classes_apart(
+    keras: Any, tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    tiny().model.save(tmp_path / "plain.keras")
+    made = _train(tmp_path / "made.keras", name=str(tmp_path / "plain.keras"), branches="auto")
+    assert made.record.cuts == ["first", "second", "third"]
+    tiny(classes=3).model.save(tmp_path / "plain.keras")
+    with pytest.raises(QuestionError, match="tells 3 classes apart, but 'bright' has 2"):
+        _train(tmp_path, name=str(tmp_path / "plain.keras"))
+
+
+def test_half_precision_is_trained_and_the_policy_is_as_before(keras: Any, tmp_path: Path) -> None:
+    made = _train(tmp_path, policy="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
+    exits, _ = load_exits(made.path)
+    assert exits.blocks[0].output.dtype == "bfloat16"
+    assert all(0 <= each <= 1 for each in made.accuracy if each is not None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"policy": "float8"}, "one of mixed_float16"),
+        ({"temperature": True, "schedule": Schedule()}, "give held_out"),
+        ({"configuration": (1,), "separately": True}, "train its branches separately before"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(wrong: dict[str, Any], what: str) -> None:
+    with pytest.raises(QuestionError, match=what):
+        Training(**wrong)
+
+
+def test_a_file_of_another_kind_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(QuestionError, match=r"a network is a \.keras file, or a folder"):
+        _train(tmp_path / "it.h5")
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        ("taken/it.keras", "cannot be written: '.*taken' is no folder; name another place"),
+        ("taken/deep", "any.keras: cannot be written: '.*taken' is no folder"),
+        ("folder.keras", "this is a directory; name a file in it"),
+    ],
+)
+def test_a_network_that_cannot_be_written_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, fault: str
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("the framework was loaded")
+
+    monkeypatch.setattr(trainer, "start_framework", load)
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "folder.keras" / "any.keras").mkdir(parents=True)
+    with pytest.raises(InputError, match=fault):
+        _train(tmp_path / output)

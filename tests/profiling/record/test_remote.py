@@ -1,0 +1,148 @@
+"""Recording on another machine over ssh: here an ``ssh`` on the PATH that runs the command in another home."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.checkout import ROOT
+
+from tiercut.cli import main
+from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.profile.files import load_profile, save_profile
+from tiercut.profiling.profile.schema import FORMAT, Profile
+from tiercut.profiling.record.remote import record_remotely
+
+
+def made(device: str, seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
+    blocks = [{"name": "first", "output_bytes": 8.0}, {"name": "second", "output_bytes": 4.0}]
+    data = {"format": FORMAT, "model": "Small", "input_bytes": 16.0, "blocks": blocks}
+    return data | {"devices": {device: {"block_s": [seconds, seconds]}}} | changes
+
+
+@pytest.fixture
+def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home on the other machine, with a tiercut that prints what lies in ``answer`` and keeps its arguments."""
+    home = tmp_path / "far"
+    programs = tmp_path / "bin"
+    (home / "bin").mkdir(parents=True)
+    programs.mkdir()
+    ssh = programs / "ssh"
+    ssh.write_text(
+        '#!/bin/sh\n[ "$1 $2" = "-o BatchMode=yes" ] || exit 9\n[ "$3" = me@far ] || exit 255\n'
+        f'shift 3\ncd {home} && HOME={home} PATH={home}/bin:/usr/bin:/bin exec sh -c "$*"\n'
+    )
+    tiercut = home / "bin" / "tiercut"
+    tiercut.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" > called\necho "1 of 1: timing" >&2\ncat answer\nexit $(cat status)\n'
+    )
+    for program in (ssh, tiercut):
+        program.chmod(0o755)
+    (home / "answer").write_text(json.dumps(made("pi")) + "\n")
+    (home / "status").write_text("0")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return home
+
+
+def test_what_the_other_machine_records_is_kept_here(
+    far: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arrived: list[str] = []
+    record_remotely(
+        "me@far",
+        ["Small"],
+        tmp_path / "out",
+        ["--device", "my pi"],
+        finished=lambda made, _: arrived.append(made.model),
+    )
+    assert load_profile(tmp_path / "out" / "small.json").devices["pi"].block_s == [1.0, 1.0]
+    assert arrived == ["Small"]
+    called = (far / "called").read_text().splitlines()
+    assert called == ["profile", "Small", "--device", "my pi", "--output", ".tiercut/profiles", "--json"]
+    assert "1 of 1: timing" in capfd.readouterr().err
+
+
+def test_the_device_is_added_to_the_profile_that_is_here(far: Path, tmp_path: Path) -> None:
+    target = tmp_path / "it.json"
+    save_profile(Profile.from_data(made("here", 2.0)), target)
+    record_remotely("me@far", ["Small"], target, [])
+    assert list(load_profile(target).devices) == ["here", "pi"]
+    (far / "answer").write_text(json.dumps(made("pi", 3.0)) + "\n")
+    with pytest.raises(InputError, match="other times for the device 'pi' already"):
+        record_remotely("me@far", ["Small"], target, [])
+    record_remotely("me@far", ["Small"], target, [], redo=True)
+    assert load_profile(target).devices["pi"].block_s == [3.0, 3.0]
+    assert list(load_profile(target).devices) == ["here", "pi"]
+
+
+def test_other_blocks_there_are_refused_and_nothing_here_is_lost(far: Path, tmp_path: Path) -> None:
+    target = tmp_path / "it.json"
+    save_profile(Profile.from_data(made("here")), target)
+    before = target.read_bytes()
+    (far / "answer").write_text(json.dumps(made("pi", blocks=[{"name": "other", "output_bytes": 8.0}] * 2)) + "\n")
+    with pytest.raises(InputError, match="block 1 differs first"):
+        record_remotely("me@far", ["Small"], target, [])
+    assert target.read_bytes() == before
+
+
+def test_a_model_file_is_sent_there(far: Path, tmp_path: Path) -> None:
+    (tmp_path / "my model.keras").write_bytes(b"\x00model")
+    record_remotely("me@far", [str(tmp_path / "my model.keras")], tmp_path, [])
+    assert (far / ".tiercut" / "models" / "my model.keras").read_bytes() == b"\x00model"
+    assert (far / "called").read_text().splitlines()[1] == ".tiercut/models/my model.keras"
+    with pytest.raises(InputError, match="cannot be read"):
+        record_remotely("me@far", [str(tmp_path / "none.keras")], tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("host", "command", "status", "words"),
+    [
+        ("me@nowhere", "tiercut", "0", "ssh cannot reach me@nowhere"),
+        ("me@far", "other", "0", "there is no 'other' on me@far.*--remote-command"),
+        ("me@far", "tiercut", "2", "me@far could not record everything"),
+        ("-oProxyCommand=x", "tiercut", "0", "is no host"),
+    ],
+)
+def test_what_goes_wrong_there_is_told(
+    far: Path, tmp_path: Path, host: str, command: str, status: str, words: str
+) -> None:
+    (far / "status").write_text(status)
+    with pytest.raises(QuestionError, match=words):
+        record_remotely(host, ["Small"], tmp_path / "out", [], command=command)
+
+
+def test_what_is_no_profile_is_refused(far: Path, tmp_path: Path) -> None:
+    (far / "answer").write_text("Welcome!\n")
+    with pytest.raises(InputError, match="expected a profile, got 'Welcome!'"):
+        record_remotely("me@far", ["Small"], tmp_path / "out", [])
+
+
+def test_without_ssh_the_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(QuestionError, match="no 'ssh' on the PATH"):
+        record_remotely("me@far", ["Small"], tmp_path, [])
+
+
+@pytest.mark.slow
+def test_a_network_is_recorded_there_by_the_real_command(
+    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorflow")
+    program = f'#!/bin/sh\nPYTHONPATH={ROOT / "src"} exec {sys.executable} -m tiercut "$@"\n'
+    (far / "bin" / "tiercut").write_text(program)
+    call = ["profile", "resnet20", "--on", "me@far", "--device", "pi", "--output", str(tmp_path / "out"), "--runs", "2"]
+    monkeypatch.setattr(sys, "argv", ["tiercut", *call, "--threads", "1", "--input-size", "16"])
+    main_status = 0
+    try:
+        main()
+    except SystemExit as stop:
+        main_status = int(stop.code or 0)
+    said = capfd.readouterr()
+    assert (main_status, said.out) == (0, ""), said.err
+    assert "resnet20 on pi (me@far)" in said.err
+    assert load_profile(tmp_path / "out" / "resnet20.json").devices["pi"].threads == 1
+    assert (far / ".tiercut" / "profiles" / "resnet20.json").exists()

@@ -15,7 +15,7 @@ from tiercut.profiling.exits import trainer
 from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Trained, Training, train_network
 from tiercut.profiling.exits.training import Schedule
-from tiercut.profiling.models.loader import backbones
+from tiercut.profiling.models import backbones
 from tiercut.profiling.profile.samples import samples_of
 from tiercut.profiling.record.profiler import profile_exits
 

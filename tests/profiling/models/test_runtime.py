@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.models.loader import runtime
+from tiercut.profiling.models import runtime
 from tiercut.profiling.models.runtime import start_framework
 
 

@@ -12,7 +12,7 @@ import pytest
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.data import datasets as data
 from tiercut.profiling.exits.statistics import exits_record
-from tiercut.profiling.models.loader import backbones
+from tiercut.profiling.models import backbones
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.samples import samples_of
 from tiercut.profiling.record import profiler

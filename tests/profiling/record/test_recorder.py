@@ -154,7 +154,7 @@ def test_processor_time_does_not_pass_while_a_call_sleeps(keras: Any, monkeypatc
 
     from tiercut.profiling.models.blocks import find_blocks
     from tiercut.profiling.models.loader import load_model
-    from tiercut.profiling.timing.timing import measuring
+    from tiercut.profiling.timing import measuring
 
     blocks = find_blocks(load_model(THREE).model)
     original = measuring.compile_piece

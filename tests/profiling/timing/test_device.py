@@ -75,7 +75,7 @@ def test_a_branch_is_what_it_adds_to_its_block_and_never_less_than_nothing(
     tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tiercut.profiling.exits.exits import attach_exits
-    from tiercut.profiling.timing.timing import device
+    from tiercut.profiling.timing import device
 
     def told(calls: dict[Key, object], *_: object, **__: object) -> dict[Key, Runs]:
         seconds = {key: Runs(np.array([1.0, 2.0, 3.0])) for key in calls}

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tiercut.profiling.timing.timing import machine
+from tiercut.profiling.timing import machine
 
 
 def test_the_description_has_cores_and_memory_but_no_name() -> None:

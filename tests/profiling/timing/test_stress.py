@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tiercut.errors import QuestionError
+from tiercut.profiling.timing import stress
 from tiercut.profiling.timing.stress import parse_stress, stressed
-from tiercut.profiling.timing.timing import stress
 
 
 @pytest.fixture

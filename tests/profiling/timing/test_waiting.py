@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from tiercut.profiling.timing.timing import waiting
+from tiercut.profiling.timing import waiting
 from tiercut.profiling.timing.waiting import calm, waiting_clock
 
 

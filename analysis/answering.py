@@ -10,7 +10,7 @@ from tiercut.analysis.inputs import ProfileLike, TopologyLike, problem, profile_
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.build import warn_of_bare_spans
 from tiercut.optimizer.frontier import frontier_plans
-from tiercut.optimizer.measures.names import TAILS
+from tiercut.optimizer.measures.names import is_tail
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
@@ -104,7 +104,7 @@ def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outc
 
 
 def _check(space: Space, query: Query) -> None:
-    if query.many and TAILS.keys() & {*query.compared, *(bound.measure for bound in query.bounds)}:
+    if query.many and any(map(is_tail, (*query.compared, *(bound.measure for bound in query.bounds)))):
         raise QuestionError("a frontier over several measures takes no quantile of the latency, nor a bound on one")
     if query.many and space.estimator != "marginal":
         raise QuestionError(

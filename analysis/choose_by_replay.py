@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut import units
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.replay import Replay, replay_decisions
-from tiercut.optimizer.constraints import Side, side_bounds
+from tiercut.optimizer.constraints import Constraint, constraints_of
 from tiercut.optimizer.frontier import front_of
 from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
 from tiercut.optimizer.samples.estimators import with_estimator
@@ -185,7 +185,7 @@ class _Judge:
     def __init__(self, space: Space, query: Query, recorded: Recorded) -> None:
         self.query = query
         self.problem = replace(space.problem, recorded=recorded)
-        self.sides = side_bounds(replace(space, problem=self.problem), query)
+        self.sides = constraints_of(replace(space, problem=self.problem), query)
 
     def misses(self, replay: Replay) -> int:
         """Return how many bounds the samples do not keep."""
@@ -195,7 +195,7 @@ class _Judge:
         beyond = [self.value(replay, side) > side.cap for side in self.sides]
         return int(late) + int(wrong) + sum(beyond)
 
-    def value(self, replay: Replay, side: Side) -> float:
+    def value(self, replay: Replay, side: Constraint) -> float:
         return evaluate_tables(self.problem, replay.lived.decision, side.measure)
 
     def cost(self, replay: Replay) -> float:

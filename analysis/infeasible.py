@@ -12,9 +12,9 @@ from math import floor, log10
 from typing import Any, TypeAlias
 
 from tiercut import units
+from tiercut.analysis.relaxations import NO_RULES, rules_of
 from tiercut.errors import QuestionError
 from tiercut.optimizer.constraints import bound_value
-from tiercut.optimizer.measures.names import KINDS
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
@@ -28,15 +28,6 @@ __all__ = ["why_none"]
 
 _STEPS = 100
 _CLOSE = 2e-9
-_NO_RULES: dict[str, Any] = {
-    "include": (),
-    "exclude": (),
-    "use_all_tiers": False,
-    "fewest_partitions": None,
-    "most_partitions": None,
-    "pins": (),
-    "keep_first": 0,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +83,15 @@ class _Search:
 
     def rules(self) -> str:
         """Name the placement rule without which there are plans."""
-        if self.found(self.whole, replace(self.query, **_NO_RULES)) is None:
+        if self.found(self.whole, replace(self.query, **NO_RULES)) is None:
             return "no plan is possible at all: the source is cut off from every node"
-        freed = []
-        for name, without in _rules(self.query):
-            changed = replace(self.query, **without)
+        freed, rules = [], _rules(self.query)
+        for name, lifted in rules.items():
+            changed = replace(self.query, **lifted)
             if self.found(narrow(self.whole, changed), changed) is not None:
                 freed.append(name)
         if not freed:
-            named = _listed([name for name, _ in _rules(self.query)])
-            return f"no plan keeps all rules of placement together ({named}), nor all but one of them"
+            return f"no plan keeps all rules of placement together ({_listed(list(rules))}), nor all but one of them"
         return f"no plan keeps the rules of placement; there are plans without {' or without '.join(freed)}"
 
     def together(self) -> str:
@@ -166,7 +156,7 @@ class _Search:
         """Return the objective that finds the nearest value at once, or None."""
         if isinstance(limit, _Accuracy):
             return "accuracy"
-        return limit.name if limit.at_most is not None and limit.measure != "share" else None
+        return limit.name if limit.at_most is not None and not limit.kind.ratio_of else None
 
     def closing_in(self, limit: Bound, kept: Sequence[_Limit], plan: Plan) -> Plan:
         """Halve the gap between what cannot be kept and what a plan keeps, each time to the value of that plan."""
@@ -174,7 +164,7 @@ class _Search:
         bad = limit.at_most if limit.at_most is not None else limit.at_least or 0.0
         for step in range(_STEPS):
             good = bound_value(self.space.problem, plan.decision, limit, self.query.rate_fps)
-            gap = 0.5 if KINDS[limit.measure] == "count" and not limit.relative else _CLOSE * max(1.0, good)
+            gap = 0.5 if limit.counts else _CLOSE * max(1.0, good)
             if abs(good - bad) <= 2 * gap:
                 break
             # Every other time just beyond the plan: mostly it is the nearest already, and one question proves it.
@@ -237,21 +227,13 @@ def _limits(query: Query) -> Iterator[_Limit]:
         yield from bound.halves
 
 
-def _rules(query: Query) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each placement rule by name, with the change of the question that lifts it."""
-    for key in ("include", "exclude"):
-        for name in getattr(query, key):
-            yield f"{key} {name}", {key: tuple(each for each in getattr(query, key) if each != name)}
-    if query.use_all_tiers:
-        yield "use_all_tiers", {"use_all_tiers": False}
-    if query.fewest_partitions is not None or query.most_partitions is not None:
-        few, many = query.fewest_partitions or 1, query.most_partitions
-        count = f"{few}" if few == many else f"{few} or more" if many is None else f"{few}-{many}"
-        yield f"partitions {count}", {"fewest_partitions": None, "most_partitions": None}
-    for pin in query.pins:
-        yield f"pin {pin[0]}={pin[1]}", {"pins": tuple(each for each in query.pins if each != pin)}
-    if query.keep_first:
-        yield f"keep_first {query.keep_first}", {"keep_first": 0}
+def _rules(query: Query) -> dict[str, dict[str, Any]]:
+    """Return the placement rules as a question has them, each with the keys of the question without it."""
+    rules: dict[str, dict[str, Any]] = {}
+    for rule in rules_of(query):
+        if "order" not in rule.lifted:  # the whole space keeps it
+            rules.setdefault(rule.written, {}).update(rule.lifted)
+    return rules
 
 
 def _says(limit: _Limit) -> str:

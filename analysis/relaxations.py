@@ -1,30 +1,49 @@
-"""A question with one of its bounds loosened, or one of its rules gone."""
+"""Relaxations of a question: one of its bounds loosened or gone, or one of its rules for the placement gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from tiercut.optimizer.query import Bound, Query
 
-__all__ = ["SHARE", "Easing", "easings"]
+__all__ = ["NO_RULES", "SHARE", "Relaxation", "Rule", "relaxations", "rules_of"]
 
 SHARE = 0.1
 """By how much of its value a bound is loosened."""
 
-_RULES: dict[str, Any] = {
-    "use_all_tiers": False,
-    "fewest_partitions": None,
-    "most_partitions": None,
-    "keep_first": 0,
-    "order": "any",
-}
-"""Rules of a question, and what stands for none."""
+_ALONE: Mapping[str, Any] = MappingProxyType(
+    {"use_all_tiers": False, "fewest_partitions": None, "most_partitions": None, "keep_first": 0, "order": "any"}
+)
+"""Rules of which a question has one, and what stands for none."""
+
+NO_RULES: Mapping[str, Any] = MappingProxyType({"include": (), "exclude": (), "pins": (), **_ALONE})
+"""Every key of a question that is a rule for the placement, and what stands for none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Easing:
+class Rule:
+    """A rule for the placement.
+
+    Parameters
+    ----------
+    name
+        For people, such as ``block 7 on edge``.
+    written
+        As a question has it, such as ``pin 7=edge``; the fewest and the most partitions are written as one.
+    lifted
+        The keys of a question without it.
+    """
+
+    name: str
+    written: str
+    lifted: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
     """One bound or rule of a question, and the question made easier.
 
     Parameters
@@ -49,34 +68,33 @@ class Easing:
     without: Query
 
 
-def easings(query: Query) -> Iterator[Easing]:
+def relaxations(query: Query) -> Iterator[Relaxation]:
     """Yield every bound of a question 10 % easier and gone, then every rule for the placement gone."""
     if (least := query.min_accuracy) is not None:
         easy = least * (1 - SHARE)
         made = replace(query, min_accuracy=easy), replace(query, min_accuracy=None)
-        yield Easing("accuracy", "at least", least, easy, *made)
+        yield Relaxation("accuracy", "at least", least, easy, *made)
     if (most := query.max_latency_s) is not None:
         easy = most * (1 + SHARE)
         made = replace(query, max_latency_s=easy), replace(query, max_latency_s=None)
-        yield Easing("latency", "at most", most, easy, *made)
+        yield Relaxation("latency", "at most", most, easy, *made)
     for place, bound in enumerate(query.bounds):
         yield from _bound(query, place, bound)
-    yield from _rules(query)
+    for rule in rules_of(query):
+        yield Relaxation(rule.name, "", None, None, None, replace(query, **rule.lifted))
 
 
-def _bound(query: Query, place: int, bound: Bound) -> Iterator[Easing]:
+def _bound(query: Query, place: int, bound: Bound) -> Iterator[Relaxation]:
     if (most := bound.at_most) is not None:
-        easy = most * (1 + SHARE)
-        if bound.measure == "share" or bound.relative:
-            easy = min(easy, 1.0)
+        easy = min(most * (1 + SHARE), bound.most)
         rest = None if bound.at_least is None else replace(bound, at_most=None)
         made = _with(query, place, replace(bound, at_most=easy)), _with(query, place, rest)
-        yield Easing(bound.name, "at most", most, easy, *made)
+        yield Relaxation(bound.name, "at most", most, easy, *made)
     if (least := bound.at_least) is not None:
         easy = least * (1 - SHARE)
         rest = None if bound.at_most is None else replace(bound, at_least=None)
         made = _with(query, place, replace(bound, at_least=easy)), _with(query, place, rest)
-        yield Easing(bound.name, "at least", least, easy, *made)
+        yield Relaxation(bound.name, "at least", least, easy, *made)
 
 
 def _with(query: Query, place: int, bound: Bound | None) -> Query:
@@ -84,18 +102,22 @@ def _with(query: Query, place: int, bound: Bound | None) -> Query:
     return replace(query, bounds=(*query.bounds[:place], *rest, *query.bounds[place + 1 :]))
 
 
-def _rules(query: Query) -> Iterator[Easing]:
-    for name in query.include:
-        yield _rule(f"include {name}", query, include=tuple(each for each in query.include if each != name))
-    for name in query.exclude:
-        yield _rule(f"exclude {name}", query, exclude=tuple(each for each in query.exclude if each != name))
+def rules_of(query: Query) -> Iterator[Rule]:
+    """Yield every rule for the placement that a question has."""
+    for key in ("include", "exclude"):
+        for name in getattr(query, key):
+            rest = tuple(each for each in getattr(query, key) if each != name)
+            yield Rule(f"{key} {name}", f"{key} {name}", {key: rest})
     for pin in query.pins:
-        yield _rule(f"block {pin[0]} on {pin[1]}", query, pins=tuple(each for each in query.pins if each != pin))
-    for key, nothing in _RULES.items():
+        rest = tuple(each for each in query.pins if each != pin)
+        yield Rule(f"block {pin[0]} on {pin[1]}", f"pin {pin[0]}={pin[1]}", {"pins": rest})
+    for key, nothing in _ALONE.items():
         if (value := getattr(query, key)) != nothing:
-            said = key.replace("_", " ")
-            yield _rule(said if value is True else f"{said} {value}", query, **{key: nothing})
+            suffix = "" if value is True else f" {value}"
+            written = f"partitions {_range(query)}" if key.endswith("partitions") else key + suffix
+            yield Rule(key.replace("_", " ") + suffix, written, {key: nothing})
 
 
-def _rule(name: str, query: Query, **gone: Any) -> Easing:
-    return Easing(name, "", None, None, None, replace(query, **gone))
+def _range(query: Query) -> str:
+    few, many = query.fewest_partitions or 1, query.most_partitions
+    return f"{few}" if few == many else f"{few} or more" if many is None else f"{few}-{many}"

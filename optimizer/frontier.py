@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import evaluate_tables, price
 
 if TYPE_CHECKING:

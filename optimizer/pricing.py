@@ -10,7 +10,7 @@ from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures.whole_plan import Measure, measure
+from tiercut.optimizer.measures.tables import Measure, measure
 from tiercut.optimizer.plan import Decision, Plan, Stage
 from tiercut.optimizer.problem import ANYWHERE
 from tiercut.optimizer.samples.exit_shares import Shares, shares_of
@@ -180,7 +180,7 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
     for span in _spans(problem, decision):
         piece = (tables.span if span.leaves else tables.bare)[span.node, span.begin, span.end]
         reach, onward = tables.weigh(span.reach), tables.weigh(span.onward)
-        weight = 1.0 if tables.unweighted else reach
+        weight = 1.0 if tables.whole else reach
         leave = reach - onward
         total = total + weight * float(piece) + leave * float(tables.result[span.end, span.node])
         if span.end + 1 in decision.partition[:-1]:

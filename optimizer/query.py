@@ -7,7 +7,9 @@ from math import inf, isfinite
 from typing import Literal
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.measures.kind import MeasureKind
 from tiercut.optimizer.measures.names import goal_fault
+from tiercut.optimizer.measures.registry import kind_of
 from tiercut.optimizer.problem import Estimator
 from tiercut.optimizer.space import Exits, Order
 
@@ -30,12 +32,12 @@ class Bound:
     at_most, at_least
         Greatest and least value, or None.
     relative
-        Whether values of ``blocks`` are shares of the blocks that the network has.
+        Whether values of a count (``blocks``) are shares of the blocks that the network has.
 
     Raises
     ------
     QuestionError
-        If it bounds nothing, or a value is out of range.
+        If it bounds nothing, the measure is unknown, or a value is out of range.
     """
 
     measure: str
@@ -48,10 +50,9 @@ class Bound:
         values = [value for value in (self.at_most, self.at_least) if value is not None]
         if not values:
             raise QuestionError(f"the bound on {self.name} says neither at_most nor at_least")
-        greatest = 1.0 if self.measure == "share" or self.relative else inf
         for value in values:
-            if not (isfinite(value) and 0 <= value <= greatest):
-                wanted = "between 0 and 1" if greatest == 1.0 else "0 or more and finite"
+            if not (isfinite(value) and 0 <= value <= self.most):
+                wanted = "between 0 and 1" if self.most == 1.0 else "0 or more and finite"
                 raise QuestionError(f"the bound on {self.name} must be {wanted}, not {value:g}")
         if len(values) == 2 and values[0] < values[1]:
             raise QuestionError(f"the bound on {self.name} is at most {values[0]:g} and at least {values[1]:g}")
@@ -60,6 +61,21 @@ class Bound:
     def name(self) -> str:
         """What a person calls it, such as ``bytes:edge>cloud``."""
         return self.measure if self.place is None else f"{self.measure}:{self.place}"
+
+    @property
+    def kind(self) -> MeasureKind:
+        """The description of the measure."""
+        return kind_of(self.measure)
+
+    @property
+    def most(self) -> float:
+        """Greatest value that makes sense."""
+        return 1.0 if self.relative else self.kind.quantity.most
+
+    @property
+    def counts(self) -> bool:
+        """Whether the measure takes whole values alone, as a number of blocks does."""
+        return self.kind.quantity.whole and not self.relative
 
     @property
     def halves(self) -> tuple[Bound, ...]:
@@ -78,8 +94,8 @@ class Query:
     kind
         ``solve`` asks for the best plan, ``rank`` for the `top` best, ``frontier`` for all that nothing else beats.
     objective
-        The measure that is made least (see `tiercut.optimizer.measures.names`), or ``accuracy``: greatest. A frontier
-        trades it (latency, where accuracy is named) against accuracy.
+        The measure that is minimised (see `tiercut.optimizer.measures.names`), or ``accuracy``, which is maximised. A
+        frontier trades it (latency, where accuracy is named) against accuracy.
     min_accuracy
         Least accuracy, a share, or None.
     max_latency_s
@@ -199,7 +215,7 @@ class Query:
 
     @property
     def additive(self) -> str:
-        """The additive measure that is made least, or traded against accuracy."""
+        """The additive measure that is minimised, or traded against accuracy."""
         if self.over:
             return "latency" if self.many else next(name for name in self.over if name != "accuracy")
         return "latency" if self.objective == "accuracy" else self.objective

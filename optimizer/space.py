@@ -30,7 +30,7 @@ from tiercut.optimizer.plan import NOBODY
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.measures.whole_plan import Measure
+    from tiercut.optimizer.measures.tables import Measure
     from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Estimator, Floats, Problem
 
@@ -197,7 +197,7 @@ class Space:
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways]
-        weighed = measure.unweighted, measure.tail
+        weighed = measure.whole, measure.tail
         return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
 
     def _coded(self, measure: Measure, way: int) -> Floats:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiercut import units
+from tiercut.optimizer.measures.names import format_amount
 from tiercut.optimizer.questions.bound_text import shown
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def plans_table(answer: Answer) -> Table:
         table.add_row(
             str(rank),
             units.format_seconds(plan.latency_s),
-            *(units.format_amount(value, name) for name, value in zip(names, values, strict=True)),
+            *(format_amount(value, name) for name, value in zip(names, values, strict=True)),
             *([share_text(plan.accuracy)] if right else []),
             *([plan.thresholds_shown] if lanes else []),
             units.format_bytes(plan.bytes_sent),
@@ -116,7 +117,7 @@ def covered_line(answer: Answer) -> Text | None:
 
 
 def _amount(value: float, name: str) -> str:
-    return share_text(value) if name == "accuracy" else units.format_amount(value, name)
+    return share_text(value) if name == "accuracy" else format_amount(value, name)
 
 
 def stages_table(plan: Plan) -> Table:

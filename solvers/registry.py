@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures.names import PIECES_WHOLE, TAILS, split_name
+from tiercut.optimizer.measures.names import counts_whole, is_tail
 
 if TYPE_CHECKING:
     from tiercut.optimizer.query import Query
@@ -143,9 +143,9 @@ def _needs(space: Space, query: Query) -> Iterator[str]:
     # Who compares many measures can bound them all.
     if not query.many and (query.bounds or (query.max_latency_s is not None and query.additive != "latency")):
         yield "sides"
-    if split_name(query.additive)[0] in PIECES_WHOLE:
+    if counts_whole(query.additive):
         yield "whole"
-    if {split_name(query.additive)[0], *(bound.measure for bound in query.bounds)} & TAILS.keys():
+    if any(map(is_tail, (query.additive, *(bound.measure for bound in query.bounds)))):
         yield "tail"
     if space.estimator != "marginal":
         yield space.estimator

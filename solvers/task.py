@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import side_bounds
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.constraints import constraints_of
+from tiercut.optimizer.measures.tables import measure
 from tiercut.solvers.encoding import Layout, decision_of
 from tiercut.solvers.kernels.tree_kernels import TOP, offer_points
 
@@ -75,7 +75,7 @@ def goals_of(space: Space, query: Query) -> Goals:
     """
     names = [name for name in query.compared if name != "accuracy"]
     rows = [*names, *(["latency"] if "latency" not in names else [])]
-    sides = side_bounds(space, query)
+    sides = constraints_of(space, query)
     costs = [space.costs(measure(space.problem, name, query.rate_fps)) for name in rows]
     costs += [side.costs for side in sides]
     right = len(costs)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.space import Exits, Space, make_space
 from tiercut.solvers.encoding import Layout, decision_of

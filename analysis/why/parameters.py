@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tiercut import units
-from tiercut.optimizer.measures.whole_plan import Measure
+from tiercut.optimizer.measures.tables import Measure
 from tiercut.optimizer.pricing import evaluate_tables
 from tiercut.optimizer.problem import ANYWHERE
 from tiercut.topologies.routes import quickest_route
@@ -148,7 +148,7 @@ def _slopes(problem: Problem, decision: Decision, rise: _Rise) -> Measure:
         for node in decision.placement:
             result[:, node] = rise(node, problem.destination, problem.result_bytes)
     nothing = np.zeros_like(problem.span_s)
-    return Measure("", "", first, nothing, nothing, send, result, coded)
+    return Measure(first, nothing, nothing, send, result, coded)
 
 
 def _rise(parameter: Parameter, topology: Topology, route: Route, size: float, middle: float) -> float:

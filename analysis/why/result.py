@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tiercut import units
+from tiercut.optimizer.measures.names import format_amount
 from tiercut.optimizer.plan import NOBODY
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FORMAT = "tiercut.why/1"
 
 def format_value(value: float, objective: str) -> str:
     """Return a value of an objective as people read it."""
-    return f"{value:.2%}" if objective == "accuracy" else units.format_amount(value, objective)
+    return f"{value:.2%}" if objective == "accuracy" else format_amount(value, objective)
 
 
 def label(plan: Plan) -> str:

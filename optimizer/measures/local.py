@@ -1,17 +1,16 @@
-"""Measures of a part of a plan: what one node or tier computes and holds, and what crosses one link."""
+"""Parts of a plan by name, and tables of what one node or tier computes or holds, and of what crosses links."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiercut.errors import QuestionError, TiercutWarning, unknown_name
-from tiercut.optimizer.measures.tables import Measure, scaled
+from tiercut.optimizer.measures.tables import Measure
 from tiercut.optimizer.problem import ANYWHERE
 from tiercut.topologies.changes import directions_of
 from tiercut.topologies.routes import transfer_sums
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     Way = tuple[str, str]
 
-__all__ = ["LOCAL", "between", "is_link", "place_of", "utilisation"]
+__all__ = ["between", "crossing", "hops_of", "is_link", "need", "pieces", "pieces_at", "place_of", "topology_of"]
 
 
 def place_of(problem: Problem, name: str) -> NDArray[np.bool_]:
@@ -52,7 +51,7 @@ def place_of(problem: Problem, name: str) -> NDArray[np.bool_]:
     return found
 
 
-def _hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
+def hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
     """Return the directions that the name of a link means: ``a>b`` one, ``a-b`` both (or as many as there are).
 
     Raises
@@ -60,7 +59,7 @@ def _hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
     QuestionError
         If there is no such link.
     """
-    topology = _topology(problem)
+    topology = topology_of(problem)
     name = ">".join(part.strip() for part in link.split(">"))
     return tuple(topology.hops[way] for way in directions_of(topology, name))
 
@@ -70,10 +69,57 @@ def is_link(problem: Problem, place: str) -> bool:
     return (">" in place or "-" in place) and place not in problem.nodes and place not in problem.tiers
 
 
-def _topology(problem: Problem) -> Topology:
+def topology_of(problem: Problem) -> Topology:
+    """Return the topology whose links payloads cross.
+
+    Raises
+    ------
+    QuestionError
+        If the problem was made without one.
+    """
     if problem.network is None:
         raise QuestionError("what crosses links cannot be told of a problem that was made without a topology")
     return problem.network
+
+
+def need(problem: Problem, values: Floats, key: str, what: str) -> None:
+    """Refuse a measure where a value of a node is not known.
+
+    Parameters
+    ----------
+    problem
+        What is asked about.
+    values
+        M: one for each node; NaN where the topology does not say it.
+    key
+        Under which a topology has it.
+    what
+        The measure that needs it.
+
+    Raises
+    ------
+    QuestionError
+        If one is missing; the message names the nodes.
+    """
+    missing = [name for name, value in zip(problem.nodes, values, strict=True) if np.isnan(value)]
+    if missing:
+        raise QuestionError(
+            f"{what} needs the {key} of every node, but {', '.join(missing)} in topology '{problem.topology}' "
+            f"have none; add '{key}' to them (0 where it does not count)"
+        )
+
+
+def pieces(problem: Problem, span: Floats, bare: Floats) -> Measure:
+    """Return a measure of pieces alone; M x N x N, with the branch of the last block and without."""
+    free = np.zeros_like(problem.transfer_s)
+    sends = free[1:], np.zeros_like(problem.result_s), np.zeros_like(problem.codec_s[:, 1:])
+    return Measure(free[0, 0], span, bare, *sends)
+
+
+def pieces_at(problem: Problem, place: str, span: Floats, bare: Floats) -> Measure:
+    """Return a measure of the pieces on a node or a tier."""
+    mask = place_of(problem, place)[:, None, None].astype(float)
+    return pieces(problem, np.nan_to_num(span) * mask, np.nan_to_num(bare) * mask)
 
 
 def between(problem: Problem, tables: Measure, pair: str) -> Measure:
@@ -92,43 +138,9 @@ def between(problem: Problem, tables: Measure, pair: str) -> Measure:
     )
 
 
-def utilisation(problem: Problem, place: str, rate_fps: float | None) -> Measure:
-    """Return the share of the time that a node, a tier or a link is busy when frames arrive at a rate.
-
-    Parameters
-    ----------
-    problem
-        The tables.
-    place
-        A node or tier: rate times expected seconds of computing there (of all nodes of the tier together). A link:
-        rate times expected bytes over bandwidth; ``a-b`` adds up both directions, as on a medium that they share.
-    rate_fps
-        Frames per second.
-    """
-    if rate_fps is None:
-        raise QuestionError("utilisation needs the rate at which frames arrive, such as rate: 30 fps (--rate '30 fps')")
-    if is_link(problem, place):
-        return _crossing(problem, {way: rate_fps / hop.bandwidth for way, hop in _by_way(_hops_of(problem, place))})
-    return scaled(_computing(problem, place), rate_fps)
-
-
-def _by_way(hops: tuple[Hop, ...]) -> list[tuple[Way, Hop]]:
-    return [((hop.sender, hop.receiver), hop) for hop in hops]
-
-
-def _link(problem: Problem, link: str) -> Measure:
-    return _crossing(problem, {way: 1.0 for way, _ in _by_way(_hops_of(problem, link))})
-
-
-def _out(problem: Problem, name: str) -> Measure:
-    here = {node for node, inside in zip(problem.nodes, place_of(problem, name), strict=True) if inside}
-    leaving = (way for way in _topology(problem).hops if way[0] in here and way[1] not in here)
-    return _crossing(problem, dict.fromkeys(leaving, 1.0))
-
-
-def _crossing(problem: Problem, weights: Mapping[Way, float]) -> Measure:
+def crossing(problem: Problem, weights: Mapping[Way, float]) -> Measure:
     """Return bytes times the weights of the links that they cross (formulation: other additive measures, and rate)."""
-    topology = _topology(problem)
+    topology = topology_of(problem)
 
     def crossed(sizes: Floats) -> Floats:
         made: Floats = sizes[:, None, None] * transfer_sums(topology, sizes, weights)
@@ -141,44 +153,4 @@ def _crossing(problem: Problem, weights: Mapping[Way, float]) -> Measure:
     codecs = [crossed(sizes)[1:] for sizes in problem.codec_bytes]
     coded = np.stack(codecs) if codecs else np.zeros_like(problem.codec_s[:, 1:])
     nothing = np.zeros_like(problem.span_s)
-    return Measure("", "", sends[0, problem.source], nothing, nothing, sends[1:], result, coded)
-
-
-def _pieces(problem: Problem, place: str, span: Floats, bare: Floats, *, unweighted: bool = False) -> Measure:
-    """Return a measure of pieces alone, on some nodes."""
-    mask = place_of(problem, place)[:, None, None].astype(float)
-    nothing = np.zeros_like(problem.transfer_s)
-    sends = nothing[1:], np.zeros_like(problem.result_s), np.zeros_like(problem.codec_s[:, 1:])
-    return Measure("", "", nothing[0, 0], np.nan_to_num(span) * mask, np.nan_to_num(bare) * mask, *sends, unweighted)
-
-
-def _computing(problem: Problem, place: str) -> Measure:
-    return _pieces(problem, place, problem.span_s, problem.bare_s)
-
-
-def _blocks(problem: Problem, place: str) -> Measure:
-    number = np.arange(problem.block_count)
-    count = np.broadcast_to(number[None, None, :] - number[None, :, None] + 1.0, problem.span_s.shape)
-    return _pieces(problem, place, count, count, unweighted=True)
-
-
-def _memory(problem: Problem, place: str) -> Measure:
-    """Return parameters and largest activation of each piece; with exits inside a partition, summed over its pieces."""
-    if np.isnan(problem.parameter_bytes).any():
-        raise QuestionError(
-            f"a bound on memory needs the key 'parameter_bytes' of every block, which profile '{problem.profile}' does "
-            "not have"
-        )
-    count, largest = problem.block_count, np.nan_to_num(problem.activation_bytes)
-    size = np.zeros((count, count))
-    for first in range(count):
-        rest = slice(first, None)
-        size[first, first:] = np.cumsum(problem.parameter_bytes[rest]) + np.maximum.accumulate(largest[rest])
-    table = np.broadcast_to(size, problem.span_s.shape)
-    return _pieces(problem, place, table, table, unweighted=True)
-
-
-LOCAL: Mapping[str, Callable[[Problem, str], Measure]] = MappingProxyType(
-    {"compute": _computing, "share": _computing, "blocks": _blocks, "memory": _memory, "link": _link, "out": _out}
-)
-"""Measures of a node, a tier or a link, and how their tables are made."""
+    return Measure(sends[0, problem.source], nothing, nothing, sends[1:], result, coded)

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Floats
+from tiercut.errors import QuestionError
+from tiercut.optimizer.measures.kind import Scope
+from tiercut.optimizer.measures.names import split_name
+from tiercut.optimizer.measures.registry import kind_of
+from tiercut.optimizer.measures.tails import tail_of
 
-__all__ = ["Measure", "minus", "scaled"]
+if TYPE_CHECKING:
+    from tiercut.optimizer.problem import Floats, Problem
+
+__all__ = ["Measure", "measure", "minus", "scaled"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,8 +28,6 @@ class Measure:
 
     Parameters
     ----------
-    name, unit
-        What it is and in what it counts.
     first
         M: what bringing the input to the first node costs.
     span, bare
@@ -34,27 +38,50 @@ class Measure:
         N x M: what bringing a prediction of branch i from a node to the destination costs.
     codec_send
         C x N x M x M: as `send`, by each codec.
-    unweighted
+    whole
         Whether pieces count whole, however few samples get there (memory, blocks).
     tail
         Where it is not None, terms are not weighted by shares: each counts whole where more than this share of the
         samples is under way, and not at all where no more is (see `tiercut.optimizer.measures.tails`).
     """
 
-    name: str
-    unit: str
     first: Floats
     span: Floats
     bare: Floats
     send: Floats
     result: Floats
     codec_send: Floats
-    unweighted: bool = False
+    whole: bool = False
     tail: float | None = None
 
     def weigh(self, share: float) -> float:
         """Return what a term counts that a share of the samples meets."""
         return share if self.tail is None else float(share > self.tail)
+
+
+def measure(problem: Problem, name: str, rate_fps: float | None = None) -> Measure:
+    """Return the tables of a measure.
+
+    Parameters
+    ----------
+    problem
+        The tables that it is made of.
+    name
+        Such as ``latency``, ``compute:edge`` or ``link:a>b`` (see `tiercut.optimizer.measures.names`). Of a ratio, the
+        measure above the line.
+    rate_fps
+        Frames per second that arrive; needed for utilisation.
+
+    Raises
+    ------
+    QuestionError
+        If there is no such measure or place, or the topology does not say what it needs.
+    """
+    kind, place = kind_of(name), split_name(name)[1]
+    if wrong := kind.places.fault(kind.name, place):
+        raise QuestionError(f"{wrong}, such as {kind.name}:{problem.nodes[0]}" if place is None else wrong)
+    tables = replace(kind.tables(Scope(problem, place or "", rate_fps)), whole=kind.whole)
+    return tables if kind.tail is None else tail_of(problem, tables, kind.name, kind.tail)
 
 
 def scaled(tables: Measure, factor: float) -> Measure:

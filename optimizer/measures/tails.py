@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.measures.names import TAILS
 
 if TYPE_CHECKING:
     from tiercut.optimizer.measures.tables import Measure
@@ -32,8 +31,19 @@ __all__ = ["quantile_of", "tail_of"]
 _SLACK = 1e-9  # shares of nobody may miss 0, and 1 % may be missed, by rounding
 
 
-def tail_of(problem: Problem, latency: Measure, name: str) -> Measure:
+def tail_of(problem: Problem, latency: Measure, name: str, share: float) -> Measure:
     """Return a quantile of the latency as a measure.
+
+    Parameters
+    ----------
+    problem
+        The tables.
+    latency
+        Those of the expected latency.
+    name
+        Of the quantile, for messages.
+    share
+        Of the samples, that may take longer.
 
     Raises
     ------
@@ -51,7 +61,7 @@ def tail_of(problem: Problem, latency: Measure, name: str) -> Measure:
                 f"on to '{problem.nodes[v]}' and home from there, so that samples that leave later may be done sooner; "
                 "give the links such times that results take the quickest way"
             )
-    return replace(latency, name=name, tail=TAILS[name] + _SLACK)
+    return replace(latency, tail=share + _SLACK)
 
 
 def quantile_of(seconds: tuple[float, ...], onward: tuple[float, ...], share: float) -> float:

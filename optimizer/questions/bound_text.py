@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import re
-from math import ceil, floor, isfinite, log10
-from types import MappingProxyType
-from typing import NamedTuple
+from math import ceil, floor, log10
 
-from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures.names import KINDS, place_fault
+from tiercut.optimizer.measures.quantity import SHARE, Limit
+from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import SLACK, Bound
 
 __all__ = ["Limit", "bound_of", "limit_of", "nearest_limit", "shown"]
 
-_EXAMPLES = MappingProxyType({"share": "0.3 or '30 %'", "number": "0.8", "count": "12 or '50 %' of all"})
 _TEXT = re.compile(r"\s*([^:<>=]+?)\s*(?::\s*(.+?))?\s*(<=|>=)\s*([^<>=]*?)\s*")
-
-
-class Limit(NamedTuple):
-    """A greatest or least value in the inner unit; `relative`: blocks as a share of all."""
-
-    value: float
-    relative: bool = False
 
 
 def limit_of(measure: str, given: object) -> Limit:
@@ -31,7 +21,7 @@ def limit_of(measure: str, given: object) -> Limit:
     Parameters
     ----------
     measure
-        One of `KINDS`.
+        One of `tiercut.optimizer.measures.registry.KINDS`.
     given
         Text with a unit, such as ``"1 MB"``; for shares, utilisation and blocks also a number.
 
@@ -40,24 +30,7 @@ def limit_of(measure: str, given: object) -> Limit:
     ValueError
         If it is no value of that measure; the message says what was expected.
     """
-    kind = KINDS[measure]
-    if kind not in _EXAMPLES:
-        return Limit(units.parse(given, kind))
-    wanted = f"expected a number such as {_EXAMPLES[kind]}, got {given!r}"
-    if isinstance(given, str) and given.rstrip().endswith("%") and kind != "number":
-        share = units.parse(given, "share")
-        if share > 1:
-            raise ValueError(f"a share is at most 100 %, got '{given}'")
-        return Limit(share, kind == "count")
-    try:
-        number = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else -1.0
-    except ValueError:
-        raise ValueError(wanted) from None
-    if not (isfinite(number) and number >= 0) or (kind == "count" and number % 1):
-        raise ValueError(wanted)
-    if kind == "share" and number > 1:
-        raise ValueError(f"a share is between 0 and 1, got {given!r}; did you mean '{number:g} %'?")
-    return Limit(number)
+    return KINDS[measure].quantity.read(given)
 
 
 def bound_of(text: str) -> Bound:
@@ -74,7 +47,7 @@ def bound_of(text: str) -> Bound:
     measure, place, sign, value = found.groups()
     if measure not in KINDS:
         raise QuestionError(unknown_name("measure to bound", measure, KINDS))
-    if wrong := place_fault(measure, place):
+    if wrong := KINDS[measure].places.fault(measure, place):
         raise QuestionError(f"'{text}': {wrong}")
     try:
         limit = limit_of(measure, value)
@@ -91,7 +64,7 @@ def shown(bound: Bound) -> str:
 
 
 def _written(bound: Bound, value: float) -> str:
-    return units.format_amount(value, "share" if bound.relative else bound.measure)
+    return (SHARE if bound.relative else bound.kind.quantity).show(value)
 
 
 def nearest_limit(bound: Bound, value: float) -> str:
@@ -100,7 +73,7 @@ def nearest_limit(bound: Bound, value: float) -> str:
     It is rounded up for a bound with ``at_most``, down for one with ``at_least``.
     """
     upward = bound.at_most is not None
-    if KINDS[bound.measure] == "count" and not bound.relative:
+    if bound.counts:
         return f"{ceil(value - SLACK) if upward else floor(value + SLACK)}"
     written = _written(bound, value)
     if _keeps(bound, written, value):

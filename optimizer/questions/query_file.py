@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, Wit
 from tiercut import documents
 from tiercut.documents import Document, Key, quantity
 from tiercut.errors import InputError, unknown_name
-from tiercut.optimizer.measures.names import KINDS, goal_fault, place_fault
+from tiercut.optimizer.measures.names import goal_fault, place_fault
+from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import Bound
 from tiercut.optimizer.questions.bound_text import Limit, limit_of
 from tiercut.optimizer.questions.keywords import Asked
@@ -56,6 +57,11 @@ def _exclude(most: Limit, least: Limit) -> bool:
     return most.relative == least.relative and most.value < least.value
 
 
+def _any_measure(schema: dict[str, Any]) -> None:
+    *names, last = KINDS
+    schema |= {"description": f"{', '.join(names)} or {last}", "enum": list(KINDS)}
+
+
 def _is_map(value: object) -> bool:
     return isinstance(value, dict)
 
@@ -63,10 +69,7 @@ def _is_map(value: object) -> bool:
 class BoundEntry(Document):
     """A bound on a measure: of the whole plan, on a node or tier, or on what one sends to another."""
 
-    measure: str = Field(
-        description="latency, p99, bytes, energy, cost, compute, share, utilisation, blocks, memory, link or out",
-        json_schema_extra={"enum": list(KINDS)},
-    )
+    measure: str = Field(json_schema_extra=_any_measure)
     place: str | None = Field(
         default=None, description="node or tier; for bytes 'a>b': what a sends to b; for link 'a>b' or 'a-b'"
     )

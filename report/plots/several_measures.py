@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.measures.names import kind_of
+from tiercut.optimizer.measures.names import split_name
+from tiercut.optimizer.measures.registry import kind_of
 from tiercut.report.plots.style import COLOURS, MARKERS
 
 if TYPE_CHECKING:
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OverPlot", "axis_of", "draw_over", "over_plot"]
 
-_UNITS = {
-    "time": (1e3, "ms"),
-    "size": (1e-3, "kB"),
-    "energy": (1.0, "J"),
-    "money": (1.0, "$"),
-    "number": (1.0, ""),
-    "count": (1.0, ""),
-}
-_LARGEST = 10_000
-_NEXT = {"ms": (1e-3, "s"), "kB": (1e-3, "MB"), "MB": (1e-3, "GB")}
 _WIDE = 30  # times the least beyond which an axis is logarithmic
 
 
@@ -35,11 +26,7 @@ def axis_of(name: str, most: float = 0.0) -> tuple[float, str]:
     """Return by what to multiply values of a measure, of which `most` is the largest, and what to call their axis."""
     if name == "accuracy":
         return 100.0, "expected accuracy (%)"
-    factor, unit = _UNITS[kind_of(name)]
-    while most * factor > _LARGEST and unit in _NEXT:
-        factor, unit = factor * _NEXT[unit][0], _NEXT[unit][1]
-    called = "sent" if name == "bytes" else name
-    return factor, f"{called} ({unit})" if unit else called
+    return kind_of(name).axis_of(split_name(name)[1], most)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

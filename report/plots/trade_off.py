@@ -11,6 +11,7 @@ import numpy as np
 from tiercut import units
 from tiercut.analysis.answers.cloud import sample_cloud
 from tiercut.optimizer.frontier import values_of
+from tiercut.optimizer.measures.names import format_amount
 from tiercut.optimizer.pricing import evaluate
 from tiercut.report.plots.plan_bars import (
     BARS_WIDTH,
@@ -112,7 +113,7 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
 
 def _caption(plan: Plan, cost: float, measure: str) -> str:
     right = "" if plan.accuracy is None else f", {plan.accuracy:.2%}"
-    return f"{plan}\n{units.format_amount(cost, measure)}{right}"
+    return f"{plan}\n{format_amount(cost, measure)}{right}"
 
 
 def draw_trade_off(data: TradeOff, ax: Axes) -> None:
@@ -229,7 +230,7 @@ def save_answer_plot(
 def _rows(answer: Answer) -> list[list[str]]:
     rows = [["rank", "latency", *answer.measures, "accuracy", "threshold", "sent", "plan"]]
     for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
-        named = [units.format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
+        named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         right = "-" if plan.accuracy is None else f"{plan.accuracy:.2%}"
         lane = "-" if plan.threshold is None else f"{plan.threshold:g}"
         sent = units.format_bytes(plan.bytes_sent)

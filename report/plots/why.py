@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.analysis.why.result import format_value, label
+from tiercut.report.plots.several_measures import axis_of
 from tiercut.report.plots.style import COLOURS, new_figure
 from tiercut.report.save import save_figure
 
@@ -36,7 +37,7 @@ _SCALES = {
     "latency": (1e3, "ms"),
     "slowdown": (1.0, ""),
 }
-_VALUES = {"latency": (1e3, "latency (ms)"), "accuracy": (100.0, "accuracy (%)"), "bytes": (1e-3, "sent (kB)")}
+_ACCURACY = (100.0, "accuracy (%)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def _distance(sweep: Sweep) -> float:
 
 def _panel(sweep: Sweep, why: Why, letters: dict[Plan, str]) -> Panel:
     scale, unit = _SCALES[sweep.parameter.kind]
-    height, value_label = _VALUES.get(why.query.objective, (1.0, why.query.objective))
+    objective = why.query.objective
+    height, value_label = _ACCURACY if objective == "accuracy" else axis_of(objective)
     places, values = _curve(sweep)
     regions = []
     for span in sweep.spans:
@@ -168,7 +170,7 @@ def draw_panel(panel: Panel, ax: Axes) -> None:
     ax.set_xlabel(panel.label, fontsize=8)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.tick_params(labelsize=7)
-    if panel.value_label == _VALUES["accuracy"][1]:
+    if panel.value_label == _ACCURACY[1]:
         ax.set_yticks([tick for tick in ax.get_yticks() if ax.get_ylim()[0] <= tick <= min(100.0, ax.get_ylim()[1])])
 
 

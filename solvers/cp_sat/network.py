@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.constraints import Side
+    from tiercut.optimizer.constraints import Constraint
     from tiercut.optimizer.space import Costs, Space
     from tiercut.solvers.states import States
 
@@ -89,7 +89,7 @@ class Network:
     steps: int
 
 
-def network_of(space: Space, lane: int, costs: Costs, sides: Sequence[Side], *, every_option: bool) -> Network:
+def network_of(space: Space, lane: int, costs: Costs, sides: Sequence[Constraint], *, every_option: bool) -> Network:
     """Return the graph of a lane; arcs that cannot be (infinite in any measure) are left out.
 
     Parameters
@@ -117,7 +117,7 @@ def network_of(space: Space, lane: int, costs: Costs, sides: Sequence[Side], *, 
 class _Maker:
     """Arcs by state, as rows of arrays."""
 
-    def __init__(self, space: Space, lane: int, costs: Costs, sides: Sequence[Side], every_option: bool) -> None:
+    def __init__(self, space: Space, lane: int, costs: Costs, sides: Sequence[Constraint], every_option: bool) -> None:
         self.space, self.costs, self.sides = space, costs, sides
         self.states: States = states_of(space)
         self.stay = space.stay[:, lane]

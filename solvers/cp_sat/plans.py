@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import side_bounds
+from tiercut.optimizer.constraints import constraints_of
 from tiercut.optimizer.frontier import TOLERANCE
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
 from tiercut.solvers.cp_sat.network import COST, LOSS, decision_along
 
@@ -68,7 +68,7 @@ class Plans:
 
     def __init__(self, space: Space, query: Query) -> None:
         self.space, self.query = space, query
-        self.sides = side_bounds(space, query)
+        self.sides = constraints_of(space, query)
         self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
         self.front = query.kind == "frontier"
         self.goal = LOSS if query.objective == "accuracy" and not self.front else COST

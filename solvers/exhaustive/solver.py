@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import Side, side_bounds
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.constraints import Constraint, constraints_of
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.query import Query
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.interface import Options, Outcome, Status
@@ -91,11 +91,11 @@ class _Work:
         self.space = space
         cap = query.latency_cap if query.additive == "latency" else inf
         self.wanted = (self.front, self.by_accuracy, cap, query.accuracy_floor)
-        sides = side_bounds(space, query)
+        sides = constraints_of(space, query)
         self.tied = query.additive != "latency"
         if self.tied and query.max_latency_s is None:
             latency = measure(space.problem, "latency")
-            sides.insert(0, Side("latency", latency, space.costs(latency), inf))
+            sides.insert(0, Constraint("latency", latency, space.costs(latency), inf))
         costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
         self.fast = space.plain and not sides and not costs.whole and costs.tail is None
         self.tasks: list[tuple[int, ...]]
@@ -114,7 +114,7 @@ class _Work:
             self.arrays = self._walking(costs, sides)
             self.tasks = [(lane,) for lane in range(len(space.lanes))]
 
-    def _walking(self, costs: Costs, sides: list[Side]) -> tuple[Any, ...]:
+    def _walking(self, costs: Costs, sides: list[Constraint]) -> tuple[Any, ...]:
         space = self.space
         tables = (costs.first, costs.span, costs.bare, costs.send, costs.result, space.drops)
         samples = space.problem.recorded

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import side_bounds
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.constraints import constraints_of
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import price
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels, score_kernels
@@ -160,7 +160,7 @@ def _measured(space: Space, query: Query) -> tuple[list[Costs], Floats]:
     if query.many:
         goals = goals_of(space, query)
         return list(goals.costs), goals.caps[np.argsort(goals.turned)]
-    sides = side_bounds(space, query)
+    sides = constraints_of(space, query)
     latency = query.latency_cap if query.additive == "latency" else np.inf
     costs = [space.costs(measure(space.problem, query.additive, query.rate_fps)), *(side.costs for side in sides)]
     return costs, np.array([latency, *(side.cap for side in sides), -query.accuracy_floor])

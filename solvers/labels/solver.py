@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import PLAIN, admits, plain_part

@@ -14,7 +14,6 @@ from types import MappingProxyType
 __all__ = [
     "EXAMPLES",
     "UNITS",
-    "format_amount",
     "format_bandwidth",
     "format_bytes",
     "format_seconds",
@@ -61,7 +60,6 @@ EXAMPLES = MappingProxyType(
     }
 )
 
-_SIGNS = MappingProxyType({"energy": " J", "cost": " $"})
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(\S*)\s*")
 
@@ -125,18 +123,6 @@ def format_bytes(size: float) -> str:
         if abs(size) >= factor:
             return f"{size / factor:.4g} {unit}"
     return f"{size:.4g} B"
-
-
-def format_amount(value: float, measure: str) -> str:
-    """Return a value of a measure of plans, whatever its place, as people read it, and as `parse` reads it back."""
-    measure = measure.partition(":")[0]
-    if measure in ("latency", "p99", "compute"):
-        return format_seconds(value)
-    if measure in ("bytes", "memory", "link", "out"):
-        return format_bytes(value)
-    if measure == "share":
-        return f"{value * 100:.4g} %"
-    return f"{value:.4g}{_SIGNS.get(measure, '')}"
 
 
 def format_bandwidth(rate: float) -> str:

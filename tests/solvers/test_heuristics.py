@@ -18,7 +18,7 @@ from tiercut import Answer, Options, Query
 from tiercut.analysis.answers.hypervolume import hypervolume as hypervolume_of
 from tiercut.errors import QuestionError
 from tiercut.optimizer.frontier import frontier_plans, values_of
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Bound
 from tiercut.optimizer.space import Space, make_space

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from support.random_problems import random_case
-from tiercut.optimizer.constraints import bound_measure, side_bounds
-from tiercut.optimizer.measures.names import TAILS, WHOLE_PLAN, split_name
-from tiercut.optimizer.measures.whole_plan import measure
+from tiercut.optimizer.constraints import bound_measure, constraints_of
+from tiercut.optimizer.measures.names import split_name
+from tiercut.optimizer.measures.registry import KINDS
+from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.pricing import evaluate_tables, price
@@ -108,7 +109,8 @@ def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[
     bounds = []
     for decision in plans[: int(rng.integers(0, 4))]:
         share = f"share:{rng.choice(space.problem.nodes)}"
-        whole = [name for name in WHOLE_PLAN if name not in TAILS]  # which some topologies refuse
+        # Quantiles are left out, because some topologies refuse them.
+        whole = [kind.name for kind in KINDS.values() if "" in kind.places.forms and kind.tail is None]
         named = rng.choice([*whole, share, *random_measures(space.problem, rng)])
         name, place = split_name(str(named))
         value = value_of(space, decision, name, place)
@@ -134,5 +136,5 @@ def value_of(space: Space, decision: Decision, name: str, place: str | None) -> 
 
 def holds(space: Space, query: Query, decision: Decision) -> bool:
     """Return whether a plan holds the bounds that its objective does not carry."""
-    sides = side_bounds(space, query)
+    sides = constraints_of(space, query)
     return all(evaluate_tables(space.problem, decision, side.measure) <= side.cap for side in sides)

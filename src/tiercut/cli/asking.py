@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from tiercut.errors import QuestionError
+from tiercut.optimizer.measures.names import objectives
 
 if TYPE_CHECKING:
     from tiercut.optimizer.query import Kind, Query
@@ -53,9 +54,7 @@ File = Annotated[
 ]
 Objective = Annotated[
     str | None,
-    _option(
-        metavar="MEASURE", help="latency (default), bytes, energy, cost, link:a>b, ...: least; accuracy: greatest."
-    ),
+    _option(metavar="MEASURE", help=f"Minimised: {', '.join(objectives())}; or accuracy, maximised. Default: latency."),
 ]
 MinAccuracy = Annotated[str | None, _option(metavar="SHARE", help="Such as 0.92 or '92 %'.")]
 MaxLatency = Annotated[str | None, _option(metavar="TIME", help="Such as '80 ms'.")]

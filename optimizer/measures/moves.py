@@ -1,0 +1,53 @@
+"""Whether the value of a measure follows a number of a topology, for a given place and given links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from tiercut.optimizer.measures.kind import Moved, MovedBy
+from tiercut.optimizer.measures.local import is_link, place_of
+from tiercut.optimizer.measures.names import split_name
+from tiercut.optimizer.measures.registry import kind_of
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.problem import Problem
+    from tiercut.topologies.schema import Topology
+
+__all__ = ["moved_by"]
+
+
+def moved_by(problem: Problem, name: str, number: Literal["bandwidth", "latency", "slowdown"], of: str) -> Moved:
+    """Return how the value of a fixed decision follows a number; `Moved.NEVER` where it cannot in this problem.
+
+    Parameters
+    ----------
+    problem
+        The tables, and the topology that they are made of.
+    name
+        A measure, such as ``compute:edge``.
+    number, of
+        What changes, and of which link or node.
+    """
+    place = split_name(name)[1]
+    says: Moved = getattr(_of_kind(problem, name, place), number)
+    if says is Moved.ON_NODE and not place_of(problem, place or "")[problem.nodes.index(of)]:
+        return Moved.NEVER
+    if says in (Moved.ROUTES, Moved.PRICED_ROUTES) and not _may_turn(problem.network, says):
+        return Moved.NEVER
+    return says
+
+
+def _of_kind(problem: Problem, name: str, place: str | None) -> MovedBy:
+    kind = kind_of(name)
+    if kind.moved_by_of_link is not None and place is not None and is_link(problem, place):
+        return kind.moved_by_of_link
+    return kind.moved_by
+
+
+def _may_turn(topology: Topology | None, says: Moved) -> bool:
+    """Return whether routes may change, and, where it is prices that count, whether any link has one."""
+    if topology is None:
+        return False
+    # Without a circle of links there is one way between any two nodes, whatever it takes.
+    circle = len({frozenset(way) for way in topology.hops}) >= len(topology.nodes)
+    return circle and (says is Moved.ROUTES or any(link.price for link in topology.links))

@@ -1,0 +1,108 @@
+"""What sort of amount a measure is: how values are written and read, and in what unit an axis shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import NamedTuple
+
+from tiercut import units
+
+__all__ = ["COUNT", "ENERGY", "MONEY", "NUMBER", "SHARE", "SIZE", "TIME", "Limit", "Quantity"]
+
+_LARGEST = 10_000  # on an axis, before the next larger unit is taken
+
+
+class Limit(NamedTuple):
+    """A greatest or least value in the inner unit; `relative`: a count as a share of all."""
+
+    value: float
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A sort of amount.
+
+    Parameters
+    ----------
+    name
+        One of the keys of `tiercut.units.UNITS`, or what a bare number is called.
+    show
+        Writes a value of the inner unit for people, as `read` reads it back.
+    axis
+        Factors from the inner unit to those that an axis may have, with their names, the smallest unit first.
+    bare
+        Examples of how a value is written where it needs no unit; empty where it needs one.
+    percent
+        Whether a bare value may be in percent.
+    whole
+        Whether only whole numbers make sense; in percent they are a share of all.
+    most
+        Greatest value that makes sense.
+    """
+
+    name: str
+    show: Callable[[float], str]
+    axis: tuple[tuple[float, str], ...]
+    bare: str = ""
+    percent: bool = False
+    whole: bool = False
+    most: float = inf
+
+    def read(self, given: object) -> Limit:
+        """Return the value that a person wrote.
+
+        Raises
+        ------
+        ValueError
+            If it is no such amount; the message says what was expected.
+        """
+        if not self.bare:
+            return Limit(units.parse(given, self.name))
+        if self.percent and isinstance(given, str) and given.rstrip().endswith("%"):
+            share = units.parse(given, "share")
+            if share > 1:
+                raise ValueError(f"a share is at most 100 %, got '{given}'")
+            return Limit(share, self.whole)
+        return Limit(self._number(given))
+
+    def _number(self, given: object) -> float:
+        wanted = f"expected a number such as {self.bare}, got {given!r}"
+        try:
+            number = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else -1.0
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not (isfinite(number) and number >= 0) or (self.whole and number % 1):
+            raise ValueError(wanted)
+        if number > self.most:
+            raise ValueError(f"a share is between 0 and 1, got {given!r}; did you mean '{number:g} %'?")
+        return number
+
+    def scale(self, largest: float = 0.0) -> tuple[float, str]:
+        """Return factor and name of the unit of an axis on which `largest`, in the inner unit, is the largest value."""
+        return next((each for each in self.axis if largest * each[0] <= _LARGEST), self.axis[-1])
+
+
+TIME = Quantity(name="time", show=units.format_seconds, axis=((1e3, "ms"), (1.0, "s")))
+SIZE = Quantity(name="size", show=units.format_bytes, axis=((1e-3, "kB"), (1e-6, "MB"), (1e-9, "GB")))
+ENERGY = Quantity(name="energy", show=lambda joules: f"{joules:.4g} J", axis=((1.0, "J"),))
+MONEY = Quantity(name="money", show=lambda dollars: f"{dollars:.4g} $", axis=((1.0, "$"),))
+SHARE = Quantity(
+    name="share",
+    show=lambda share: f"{share * 100:.4g} %",
+    axis=((100.0, "%"),),
+    bare="0.3 or '30 %'",
+    percent=True,
+    most=1.0,
+)
+NUMBER = Quantity(name="number", show=lambda number: f"{number:.4g}", axis=((1.0, ""),), bare="0.8")
+COUNT = Quantity(
+    name="count",
+    show=lambda count: f"{count:.4g}",
+    axis=((1.0, ""),),
+    bare="12 or '50 %' of all",
+    percent=True,
+    whole=True,
+)

@@ -28,7 +28,7 @@ class Moved(Enum):
     PRICED_ROUTES = "where routes may change and links have prices"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MovedBy:
     """What moves a measure: the bandwidth of a link, the latency of a link, the slowdown of a node.
 
@@ -44,7 +44,7 @@ STILL = MovedBy(bandwidth=Moved.NEVER, latency=Moved.NEVER, slowdown=Moved.NEVER
 """Nothing moves the measure."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """What the tables of a measure are made for: a problem, a place (empty: the whole plan), frames per second."""
 
@@ -53,7 +53,7 @@ class Scope:
     rate_fps: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MeasureKind:
     """A measure of plans.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 __all__ = ["LINK", "NODE_OR_TIER", "NODE_TIER_OR_LINK", "PLAN", "PLAN_OR_PAIR", "Places"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Places:
     """The places that a measure takes.
 

@@ -21,7 +21,7 @@ class Limit(NamedTuple):
     relative: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Quantity:
     """A sort of amount.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
     from tiercut.optimizer.plan import Decision, Plan
     from tiercut.optimizer.problem import Problem
-    from tiercut.optimizer.query import Bound, Query
+    from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
     from tiercut.profiling.profile.samples import Samples, SampleSplit
     from tiercut.solvers.interface import Options
@@ -165,17 +164,7 @@ def _loosened(query: Query) -> Query:
         query,
         min_accuracy=None if query.min_accuracy is None else max(query.min_accuracy - MARGIN, 0.0),
         max_latency_s=None if query.max_latency_s is None else query.max_latency_s * (1 + MARGIN),
-        bounds=tuple(_looser(bound) for bound in query.bounds),
-    )
-
-
-def _looser(bound: Bound) -> Bound:
-    most, least = bound.at_most, bound.at_least
-    greatest = 1.0 if bound.relative or bound.measure == "share" else inf
-    return replace(
-        bound,
-        at_most=None if most is None else min(most * (1 + MARGIN), greatest),
-        at_least=None if least is None else least * (1 - MARGIN),
+        bounds=tuple(bound.loosened(MARGIN) for bound in query.bounds),
     )
 
 
@@ -185,21 +174,21 @@ class _Judge:
     def __init__(self, space: Space, query: Query, recorded: Recorded) -> None:
         self.query = query
         self.problem = replace(space.problem, recorded=recorded)
-        self.sides = constraints_of(replace(space, problem=self.problem), query)
+        self.constraints = constraints_of(replace(space, problem=self.problem), query)
 
     def misses(self, replay: Replay) -> int:
         """Return how many bounds the samples do not keep."""
         query, lived = self.query, replay.lived
         late = query.additive == "latency" and lived.latency_s > query.latency_cap
         wrong = replay.accuracy < query.accuracy_floor
-        beyond = [self.value(replay, side) > side.cap for side in self.sides]
+        beyond = [self.value(replay, each) > each.cap for each in self.constraints]
         return int(late) + int(wrong) + sum(beyond)
 
-    def value(self, replay: Replay, side: Constraint) -> float:
-        return evaluate_tables(self.problem, replay.lived.decision, side.measure)
+    def value(self, replay: Replay, constraint: Constraint) -> float:
+        return evaluate_tables(self.problem, replay.lived.decision, constraint.measure)
 
     def cost(self, replay: Replay) -> float:
-        """Return what is made least or traded against accuracy."""
+        """Return what is minimised or traded against accuracy."""
         return evaluate(self.problem, replay.lived.decision, self.query.additive, self.query.rate_fps)
 
     def chosen(self, kept: Sequence[Replay]) -> list[Replay]:

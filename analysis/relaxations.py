@@ -79,22 +79,22 @@ def relaxations(query: Query) -> Iterator[Relaxation]:
         made = replace(query, max_latency_s=easy), replace(query, max_latency_s=None)
         yield Relaxation("latency", "at most", most, easy, *made)
     for place, bound in enumerate(query.bounds):
-        yield from _bound(query, place, bound)
+        yield from _of_bound(query, place, bound)
     for rule in rules_of(query):
         yield Relaxation(rule.name, "", None, None, None, replace(query, **rule.lifted))
 
 
-def _bound(query: Query, place: int, bound: Bound) -> Iterator[Relaxation]:
-    if (most := bound.at_most) is not None:
-        easy = min(most * (1 + SHARE), bound.most)
-        rest = None if bound.at_least is None else replace(bound, at_most=None)
-        made = _with(query, place, replace(bound, at_most=easy)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at most", most, easy, *made)
-    if (least := bound.at_least) is not None:
-        easy = least * (1 - SHARE)
-        rest = None if bound.at_most is None else replace(bound, at_least=None)
-        made = _with(query, place, replace(bound, at_least=easy)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at least", least, easy, *made)
+def _of_bound(query: Query, place: int, bound: Bound) -> Iterator[Relaxation]:
+    most, least = bound.at_most, bound.at_least
+    easy = bound.loosened(SHARE)
+    if most is not None:
+        rest = None if least is None else replace(bound, at_most=None)
+        made = _with(query, place, replace(bound, at_most=easy.at_most)), _with(query, place, rest)
+        yield Relaxation(bound.name, "at most", most, easy.at_most, *made)
+    if least is not None:
+        rest = None if most is None else replace(bound, at_least=None)
+        made = _with(query, place, replace(bound, at_least=easy.at_least)), _with(query, place, rest)
+        yield Relaxation(bound.name, "at least", least, easy.at_least, *made)
 
 
 def _with(query: Query, place: int, bound: Bound | None) -> Query:

@@ -84,6 +84,15 @@ class Bound:
             return (self,)
         return replace(self, at_least=None), replace(self, at_most=None)
 
+    def loosened(self, share: float) -> Bound:
+        """Return the bound with values that are easier to keep by a share of themselves."""
+        most, least = self.at_most, self.at_least
+        return replace(
+            self,
+            at_most=None if most is None else min(most * (1 + share), self.most),
+            at_least=None if least is None else least * (1 - share),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from tiercut import units
+from tiercut.optimizer.measures.moves import Number
 from tiercut.optimizer.measures.tables import Measure
 from tiercut.optimizer.pricing import evaluate_tables
 from tiercut.optimizer.problem import ANYWHERE
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Parameter", "kinks", "link_slope", "parameters_of"]
 
-Kind = Literal["bandwidth", "latency", "slowdown"]
-KINDS: tuple[Kind, ...] = ("bandwidth", "latency", "slowdown")
+KINDS: tuple[Number, ...] = get_args(Number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Parameter:
         What of a link it means.
     """
 
-    kind: Kind
+    kind: Number
     name: str
     now: float
     directions: tuple[tuple[str, str], ...] = ()

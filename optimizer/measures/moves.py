@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tiercut.optimizer.measures.kind import Moved, MovedBy
 from tiercut.optimizer.measures.local import is_link, place_of
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import Problem
     from tiercut.topologies.schema import Topology
 
-__all__ = ["moved_by"]
+__all__ = ["Number", "moved_by"]
+
+Number: TypeAlias = Literal["bandwidth", "latency", "slowdown"]
+"""What of a topology may change: of a link, of a link, of a node."""
 
 
-def moved_by(problem: Problem, name: str, number: Literal["bandwidth", "latency", "slowdown"], of: str) -> Moved:
+def moved_by(problem: Problem, name: str, number: Number, of: str) -> Moved:
     """Return how the value of a fixed decision follows a number; `Moved.NEVER` where it cannot in this problem.
 
     Parameters

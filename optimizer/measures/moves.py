@@ -11,7 +11,6 @@ from tiercut.optimizer.measures.registry import kind_of
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import Problem
-    from tiercut.topologies.schema import Topology
 
 __all__ = ["Number", "moved_by"]
 
@@ -35,7 +34,7 @@ def moved_by(problem: Problem, name: str, number: Number, of: str) -> Moved:
     says: Moved = getattr(_of_kind(problem, name, place), number)
     if says is Moved.ON_NODE and not place_of(problem, place or "")[problem.nodes.index(of)]:
         return Moved.NEVER
-    if says in (Moved.ROUTES, Moved.PRICED_ROUTES) and not _may_turn(problem.network, says):
+    if says in (Moved.ROUTES, Moved.PRICED_ROUTES) and not _routes_may_change(problem, says):
         return Moved.NEVER
     return says
 
@@ -47,10 +46,9 @@ def _of_kind(problem: Problem, name: str, place: str | None) -> MovedBy:
     return kind.moved_by
 
 
-def _may_turn(topology: Topology | None, says: Moved) -> bool:
+def _routes_may_change(problem: Problem, says: Moved) -> bool:
     """Return whether routes may change, and, where it is prices that count, whether any link has one."""
-    if topology is None:
-        return False
+    hops = {} if problem.network is None else problem.network.hops
     # Without a circle of links there is one way between any two nodes, whatever it takes.
-    circle = len({frozenset(way) for way in topology.hops}) >= len(topology.nodes)
-    return circle and (says is Moved.ROUTES or any(link.price for link in topology.links))
+    circle = len({frozenset(way) for way in hops}) >= problem.node_count
+    return circle and (says is Moved.ROUTES or any(hop.price for hop in hops.values()))

@@ -183,3 +183,14 @@ def test_the_table_of_the_documentation_is_that_of_the_registry() -> None:
     head, rule = "| measure | of | what it is | example |", "| --- | --- | --- | --- |"
     table = "\n".join([head, rule, *(f"| {' | '.join(row)} |" for row in documented())])
     assert f"\n\n{table}\n\n" in text, f"docs/questions.md is to have this table:\n{table}"
+
+
+def test_an_axis_has_a_larger_unit_where_numbers_would_be_long() -> None:
+    wanted = {
+        ("latency", None, 9.0): (1e3, "latency (ms)"),
+        ("latency", None, 11.0): (1.0, "latency (s)"),
+        ("bytes", None, 1e6): (1e-3, "sent (kB)"),
+        ("bytes", "a>b", 1e11): (1e-9, "bytes:a>b (GB)"),
+        ("blocks", "a", 1e6): (1.0, "blocks:a"),
+    }
+    assert {asked: KINDS[asked[0]].axis_of(*asked[1:]) for asked in wanted} == wanted

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tiercut import units
+from tiercut.optimizer.itinerary import itinerary, stage_steps
 from tiercut.optimizer.measures.tails import quantile_of
-from tiercut.optimizer.pricing import path_seconds, price
+from tiercut.optimizer.pricing import price
 from tiercut.optimizer.samples.exit_shares import shares_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tiercut.optimizer.plan import Decision, Plan, Stage
+    from tiercut.optimizer.itinerary import Step
+    from tiercut.optimizer.plan import Decision, Plan
     from tiercut.optimizer.problem import Problem
 
-__all__ = ["Explanation", "Step", "explain_plan", "explained"]
+__all__ = ["Addend", "Explanation", "explain_plan", "explained"]
 
-Sort = Literal["send", "compute", "result"]
+_SORTS: dict[str, Literal["send", "compute", "result"]] = {
+    "input": "send",
+    "send": "send",
+    "compute": "compute",
+    "result": "result",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Addend:
     """One addend of the expected latency.
 
     Parameters
@@ -40,7 +46,7 @@ class Step:
         Sum of what earlier steps add.
     """
 
-    sort: Sort
+    sort: Literal["send", "compute", "result"]
     what: str
     share: float
     seconds: float
@@ -62,7 +68,7 @@ class Explanation:
     """The steps of a plan, in the order in which a sample meets them, and what 99 % of the samples do not exceed."""
 
     plan: Plan
-    steps: tuple[Step, ...]
+    steps: tuple[Addend, ...]
     p99_s: float | None = None
 
     def to_data(self) -> dict[str, Any]:
@@ -81,12 +87,13 @@ class Explanation:
 def explained(problem: Problem, decision: Decision) -> Explanation:
     """Return the price of a decision as the sum that it is, with the quantile of its latencies."""
     made = explain_plan(price(problem, decision), problem.nodes[problem.source])
-    onward = shares_of(problem, decision).onward
-    return replace(made, p99_s=quantile_of(path_seconds(problem, decision), onward, 0.99))
+    shares = shares_of(problem, decision)
+    seconds = itinerary(problem, decision, shares).path_seconds
+    return replace(made, p99_s=quantile_of(seconds, shares.onward, 0.99))
 
 
 def explain_plan(plan: Plan, source: str) -> Explanation:
-    """Return the addends of a plan's latency; steps that no sample takes or that take no time are left out.
+    """Return the addends of a plan's latency; what no sample meets or takes no time is left out.
 
     Parameters
     ----------
@@ -95,32 +102,24 @@ def explain_plan(plan: Plan, source: str) -> Explanation:
     source
         Name of the node where the input is born.
     """
-    total, steps = 0.0, []
-    for sort, what, share, seconds in _addends(plan, source):
-        if share * seconds > 0:
-            steps.append(Step(sort, what, share, seconds, total))
-            total += share * seconds
-    return Explanation(plan, tuple(steps))
+    total, addends = 0.0, []
+    for step in stage_steps(plan, source):
+        if step.adds_s > 0:
+            addends.append(Addend(_SORTS[step.sort], _what(step, plan), step.reach, step.seconds, total))
+            total += step.adds_s
+    return Explanation(plan, tuple(addends))
 
 
-def _addends(plan: Plan, source: str) -> Iterator[tuple[Sort, str, float, float]]:
-    yield "send", f"input: {source} → {plan.placement[0]}", 1.0, plan.input_s
-    for stage in plan.stages:
-        yield "compute", _computing(stage, plan), stage.reach, stage.compute_s
-        yield "result", f"result of {stage.node} to the destination", stage.exit_rate, stage.result_s
-        if stage.send_to is not None:
-            yield "send", _sending(stage, plan), stage.reach - stage.exit_rate, stage.send_s
-
-
-def _sending(stage: Stage, plan: Plan) -> str:
-    codec = plan.codecs[plan.stages.index(stage)]
-    way = "" if codec is None else f" as {codec}"
-    return f"{units.format_bytes(stage.send_bytes)}{way}: {stage.node} → {stage.send_to}"
-
-
-def _computing(stage: Stage, plan: Plan) -> str:
-    first, last = stage.blocks
-    blocks = f"block {first}" if first == last else f"blocks {first}-{last}"
-    used = [str(block) for block in plan.exits if first <= block <= last] if len(plan.exits) > 1 else []
+def _what(step: Step, plan: Plan) -> str:
+    """Return in words what takes the time."""
+    if step.sort == "input":
+        return f"input: {step.node} → {step.to}"
+    if step.sort == "result":
+        return f"result of {step.node} to the destination"
+    if step.sort == "send":
+        way = "" if step.codec is None else f" as {step.codec}"
+        return f"{units.format_bytes(step.size)}{way}: {step.node} → {step.to}"
+    blocks = f"block {step.first}" if step.first == step.last else f"blocks {step.first}-{step.last}"
+    used = [str(block) for block in step.exits] if len(plan.exits) > 1 else []
     branch = f" and branch{'es' if len(used) > 1 else ''} {', '.join(used)}" if used else ""
-    return f"{blocks}{branch} on {stage.node}"
+    return f"{blocks}{branch} on {step.node}"

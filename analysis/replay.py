@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tiercut.errors import QuestionError
-from tiercut.optimizer.pricing import path_seconds, price
-from tiercut.optimizer.samples.exit_shares import counted, shares_of
-from tiercut.optimizer.samples.intervals import clopper_pearson, rank_of, samples_needed
+from tiercut.analysis.distribution import CONFIDENCE, Distribution
+from tiercut.optimizer.itinerary import itinerary
+from tiercut.optimizer.pricing import price
+from tiercut.optimizer.samples.exit_shares import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,11 +21,9 @@ if TYPE_CHECKING:
     from tiercut.optimizer.samples.recorded import Recorded
     from tiercut.profiling.profile.samples import SampleSplit
 
-__all__ = ["CONFIDENCE", "FORMAT", "QUANTILES", "ExitCount", "Replay", "replay_decisions"]
+__all__ = ["FORMAT", "ExitCount", "Replay", "replay_decisions"]
 
 FORMAT = "tiercut.replay/1"
-CONFIDENCE = 0.95
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Replay:
     @property
     def hits(self) -> int:
         """How many samples are answered rightly, before what codecs cost."""
-        return sum(each.right for each in self.exits)
+        return self.latencies.hits
 
     @property
     def accuracy(self) -> float:
@@ -102,7 +99,7 @@ class Replay:
 
         It speaks of samples like these, for a plan that was not chosen by them.
         """
-        low, high = clopper_pearson(self.hits, self.samples, confidence)
+        low, high = self.latencies.right_interval(confidence)
         drop = self.codec_drop
         return max(low - drop, 0.0), min(high - drop, 1.0)
 
@@ -112,10 +109,9 @@ class Replay:
         return self.lived.latency_s
 
     @property
-    def distribution(self) -> tuple[tuple[float, int, int], ...]:
-        """The latencies that occur, in rising order: seconds, how many samples, how many of them right."""
-        counts = sorted((each.latency_s, each.left, each.right) for each in self.exits if each.left)
-        return tuple(counts)
+    def latencies(self) -> Distribution:
+        """The latencies that occur, with how many samples have them and how many of those are right."""
+        return Distribution.of([(each.latency_s, each.left, each.right) for each in self.exits])
 
     def quantile(self, share: float) -> float:
         """Return the least latency in seconds that a share of the samples does not exceed.
@@ -125,25 +121,16 @@ class Replay:
         QuestionError
             If there are too few samples to tell (see `tiercut.optimizer.samples.intervals.samples_needed`).
         """
-        needed = samples_needed(share)
-        if self.samples < needed:
-            raise QuestionError(
-                f"the {share:g} quantile of the latency needs {needed:,} samples, and there are {self.samples:,}"
-            )
-        rank, seen = rank_of(share, self.samples), 0
-        return next(seconds for seconds, left, _ in self.distribution if (seen := seen + left) >= rank)
+        return self.latencies.quantile(share)
 
     @property
     def quantiles(self) -> dict[str, float | None]:
         """p50, p95 and p99 of the latency in seconds; None where there are too few samples to tell."""
-        able = {name: samples_needed(share) <= self.samples for name, share in QUANTILES.items()}
-        return {name: self.quantile(share) if able[name] else None for name, share in QUANTILES.items()}
+        return self.latencies.quantiles
 
     def to_data(self) -> dict[str, Any]:
         """Return the replay as plain data, ``tiercut.replay/1``."""
         low, high = self.accuracy_interval()
-        quantiles = self.quantiles
-        needs = {name: samples_needed(QUANTILES[name]) for name, value in quantiles.items() if value is None}
         return {
             "format": FORMAT,
             "split": self.split,
@@ -157,9 +144,7 @@ class Replay:
                 "confidence": CONFIDENCE,
                 "codec_drop": self.codec_drop,
             },
-            "latency": {"mean_s": self.mean_s}
-            | {f"{name}_s": value for name, value in quantiles.items()}
-            | {"samples_needed": needs},
+            "latency": self.latencies.to_data(self.mean_s),
             "exits": [asdict(each) for each in self.exits],
         }
 
@@ -191,8 +176,9 @@ def replay_decisions(problem: Problem, decisions: Sequence[Decision], recorded: 
     QuestionError
         If the samples and the problem do not belong together.
     """
+    recorded.check_blocks(problem.profile, problem.block_count)
     lived = replace(problem, recorded=recorded)
-    counts = recorded.leaving(problem, decisions)
+    counts = recorded.count_leaving(problem.thresholds, decisions)
     return [
         Replay(
             model=price(problem, decision),
@@ -208,9 +194,8 @@ def replay_decisions(problem: Problem, decisions: Sequence[Decision], recorded: 
 def _exits(
     problem: Problem, decision: Decision, left: Sequence[int], right: Sequence[int], count: int
 ) -> Iterator[ExitCount]:
-    onward = (1.0, *shares_of(problem, decision).onward)
-    seconds = path_seconds(problem, decision)
-    for place, block in enumerate(decision.exits):
-        node = problem.nodes[decision.placement[bisect_left(decision.partition, block)]]
-        rates = left[place] / count, onward[place] - onward[place + 1]
-        yield ExitCount(block, node, left[place], right[place], *rates, seconds[place])
+    path = itinerary(problem, decision)
+    results = (step for step in path.steps if step.sort == "result")
+    for step, gone, hits, seconds in zip(results, left, right, path.path_seconds, strict=True):
+        assert step.node is not None
+        yield ExitCount(step.last, step.node, gone, hits, gone / count, step.reach, seconds)

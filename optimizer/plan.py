@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["NOBODY", "Decision", "Plan", "Stage"]
+from tiercut.errors import QuestionError
+
+__all__ = ["NOBODY", "Decision", "Plan", "Stage", "exit_limits"]
 
 NOBODY = 1e-12
 """Share of the samples that counts as none; rates that sum to 1 leave about as much behind."""
@@ -62,6 +64,11 @@ class Stage:
         Seconds to compute the blocks and the branch, and to send the prediction to the destination.
     send_to, send_bytes, send_s
         The next node, what is sent there and how long it takes; None, 0 and 0 for the last stage.
+    exits, thresholds
+        1-based blocks whose branch is evaluated there, and for each the normalised entropy below which a sample
+        leaves; None for the last exit of the plan, which takes all that are left.
+    codec
+        Name of what encodes the output that is sent; None: sent as it is.
     """
 
     node: str
@@ -73,6 +80,9 @@ class Stage:
     send_to: str | None = None
     send_bytes: float = 0.0
     send_s: float = 0.0
+    exits: tuple[int, ...] = ()
+    thresholds: tuple[float | None, ...] = ()
+    codec: str | None = None
 
     @property
     def latency_s(self) -> float:
@@ -82,7 +92,15 @@ class Stage:
 
     def to_data(self) -> dict[str, Any]:
         """Return the stage as it stands in an answer."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"blocks": list(self.blocks)}
+        data = {name: getattr(self, name) for name in self.__slots__}
+        return data | {name: list(data[name]) for name in ("blocks", "exits", "thresholds")}
+
+
+def exit_limits(
+    exits: tuple[int, ...], threshold: float | None, thresholds: tuple[float, ...] | None
+) -> tuple[float | None, ...]:
+    """Return the normalised entropy below which a sample leaves at each exit; None at the last, which takes all."""
+    return (*((threshold,) * (len(exits) - 1) if thresholds is None else thresholds), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +127,9 @@ class Plan:
         Seconds to bring the input to the first node.
     stages
         One for each partition.
-    decision
-        The decision in indices, for code that goes on with it.
+    indices
+        The decision in indices of the problem that priced it; None where the plan was read from a file. It says nothing
+        that names and numbers do not say, so plans are compared without it.
     """
 
     latency_s: float
@@ -124,7 +143,23 @@ class Plan:
     bytes_sent: float
     input_s: float
     stages: tuple[Stage, ...]
-    decision: Decision
+    indices: Decision | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def decision(self) -> Decision:
+        """The decision in indices, for code that goes on with it.
+
+        Raises
+        ------
+        QuestionError
+            If the plan was read from a file, so that no problem has given it indices yet.
+        """
+        if self.indices is None:
+            raise QuestionError(
+                f"the plan '{self}' was read from a file and belongs to no problem yet; price it with one first, as "
+                "tiercut.explain and tiercut.replay do"
+            )
+        return self.indices
 
     def to_data(self, rank: int) -> dict[str, Any]:
         """Return the plan as it stands in an answer, ``tiercut.answer/1``."""

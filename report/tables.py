@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tiercut import units
 from tiercut.optimizer.measures.names import format_amount
-from tiercut.optimizer.questions.bound_text import shown
+from tiercut.report.rows import plan_rows, share_text, stage_rows, step_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.explain import Explanation
     from tiercut.optimizer.plan import Plan
     from tiercut.profiling.profile.schema import Device, Exits, Profile
+    from tiercut.report.rows import Rows
 
 __all__ = [
     "covered_line",
@@ -26,8 +27,8 @@ __all__ = [
     "idle_line",
     "plans_table",
     "profile_tables",
-    "share_text",
     "stages_table",
+    "table_from",
     "table_of",
     "waterfall_table",
 ]
@@ -52,47 +53,22 @@ def headline(answer: Answer) -> Text:
 
 def plans_table(answer: Answer) -> Table:
     """Return a row for each plan: its measures, then where each piece runs."""
-    table = table_of(_title(answer))
-    names = answer.measures
-    for column in ("#", "latency", *names):
-        table.add_column(column, justify="right")
-    right, lanes, inside = answer.space.knows_accuracy, answer.space.problem.has_exits, answer.space.inside
-    for column in (*(["accuracy"] if right else []), *(["threshold"] if lanes else []), "sent"):
-        table.add_column(column, justify="right")
-    if inside:
-        table.add_column("exits", justify="right")
-    table.add_column("plan", overflow="fold")
-    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
-        table.add_row(
-            str(rank),
-            units.format_seconds(plan.latency_s),
-            *(format_amount(value, name) for name, value in zip(names, values, strict=True)),
-            *([share_text(plan.accuracy)] if right else []),
-            *([plan.thresholds_shown] if lanes else []),
-            units.format_bytes(plan.bytes_sent),
-            *([", ".join(map(str, plan.exits))] if inside else []),
-            Text(plan.shown),  # no markup: names may hold brackets
-        )
+    return table_from(plan_rows(answer))
+
+
+def table_from(rows: Rows) -> Table:
+    """Return rows as a table for the terminal."""
+    table = _headed(rows)
+    for row in rows.cells:
+        table.add_row(*map(Text, row))  # no markup: names may hold brackets
     return table
 
 
-def _title(answer: Answer) -> str:
-    query = answer.query
-    kind = {
-        "solve": "best plan",
-        "rank": f"best {len(answer)} plan{'s' * (len(answer) != 1)}",
-        "frontier": f"frontier of {len(answer)} plan{'s' * (len(answer) != 1)}",
-    }
-    bounds = []
-    if query.min_accuracy is not None:
-        bounds.append(f"accuracy ≥ {query.min_accuracy:g}")
-    if query.max_latency_s is not None:
-        bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
-    halves = (shown(half) for bound in query.bounds for half in bound.halves)
-    bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
-    by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
-    by = " against ".join(query.compared) if query.kind == "frontier" else by
-    return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
+def _headed(rows: Rows) -> Table:
+    table = table_of(rows.title)
+    for column in rows.columns:
+        table.add_column(column.heading, justify=column.side, overflow="fold" if column.fold else "ellipsis")
+    return table
 
 
 def idle_line(answer: Answer) -> Text | None:
@@ -121,52 +97,17 @@ def _amount(value: float, name: str) -> str:
 
 
 def stages_table(plan: Plan) -> Table:
-    """Return a row for each partition of a plan; the title tells the seconds before the first."""
-    before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
-    table = table_of(f"its stages, timed for a sample that gets there{before}")
-    for name, side in (("node", "left"), ("blocks", "right"), ("reach", "right"), ("leave", "right")):
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
-    for name in ("compute", "result", "send", "payload"):
-        table.add_column(name, justify="right")
-    table.add_column("to")
-    for stage in plan.stages:
-        first, last = stage.blocks
-        sent = stage.send_to is not None
-        table.add_row(
-            stage.node,
-            str(first) if first == last else f"{first}-{last}",
-            f"{stage.reach:.1%}",
-            f"{stage.exit_rate:.1%}",
-            units.format_seconds(stage.compute_s),
-            units.format_seconds(stage.result_s),
-            units.format_seconds(stage.send_s) if sent else "-",
-            units.format_bytes(stage.send_bytes) if sent else "-",
-            stage.send_to or "-",
-        )
-    return table
+    """Return a row for each partition of a plan; the title has the seconds before the first."""
+    return table_from(stage_rows(plan))
 
 
 def waterfall_table(explanation: Explanation) -> Table:
     """Return a row for each addend of a plan's latency, with a bar from where it begins to where it ends."""
-    plan = explanation.plan
-    word = "threshold" if plan.thresholds is None else "thresholds"
-    lane = "" if plan.thresholds_shown == "-" else f", {word} {plan.thresholds_shown}"
-    right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
-    tail = "" if explanation.p99_s is None else f", p99 {units.format_seconds(explanation.p99_s)}"
-    table = table_of(f"{plan}: {units.format_seconds(plan.latency_s)}{tail}{right}{lane}")
-    table.add_column("step", overflow="fold")
-    for name in ("samples", "each", "adds", "total"):
-        table.add_column(name, justify="right")
+    rows, whole = step_rows(explanation), explanation.plan.latency_s
+    table = _headed(rows)
     table.add_column("", min_width=_BAR, no_wrap=True)
-    for step in explanation.steps:
-        table.add_row(
-            step.what,
-            f"{step.share:.1%}",
-            units.format_seconds(step.seconds),
-            units.format_seconds(step.adds_s),
-            units.format_seconds(step.total_s),
-            _bar(step.begins_s, step.total_s, plan.latency_s),
-        )
+    for cells, step in zip(rows.cells, explanation.steps, strict=True):
+        table.add_row(*map(Text, cells), _bar(step.begins_s, step.total_s, whole))
     return table
 
 
@@ -264,11 +205,6 @@ def _exits(exits: Exits) -> Table:
     for threshold, row in zip(exits.thresholds, rates, strict=True):
         table.add_row(f"{threshold:g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
     return table
-
-
-def share_text(share: float | None) -> str:
-    """Return a share in percent, with two digits."""
-    return "-" if share is None else f"{share:.2%}"
 
 
 def table_of(title: str) -> Table:

@@ -1,8 +1,9 @@
-"""Reading plans back from an answer, so that every command that takes a plan reads the same file."""
+"""Answers read back from their files, so that every command that takes a plan reads the same."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -11,16 +12,95 @@ from tiercut import documents
 from tiercut.analysis.answers.answer import FORMAT
 from tiercut.documents import Document
 from tiercut.errors import InputError, QuestionError, unknown_name
-from tiercut.optimizer.pricing import decide
+from tiercut.optimizer.plan import Plan, Stage, exit_limits
 from tiercut.optimizer.samples.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.problem import Estimator, Problem
+    from tiercut.optimizer.problem import Estimator
 
-__all__ = ["load_decision", "load_estimator", "load_exits_of"]
+__all__ = ["SavedAnswer", "load_answer", "load_plans"]
 
 SIZE_LIMIT = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAnswer:
+    """What an answer file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    plans, ranks
+        In the order of the file, and the rank of each. They name nodes, blocks and codecs, and belong to no problem.
+    estimator
+        How their exit rates and accuracies were known.
+    """
+
+    path: str
+    plans: tuple[Plan, ...]
+    ranks: tuple[int, ...]
+    estimator: Estimator
+
+    def plan(self, rank: int = 1) -> Plan:
+        """Return the plan of a rank.
+
+        Raises
+        ------
+        QuestionError
+            If there is no plan of that rank.
+        """
+        if rank not in self.ranks:
+            ranks = f"ranks 1 to {len(self.plans)}" if self.plans else "no plans"
+            raise QuestionError(f"'{self.path}' has {ranks}, but rank {rank} was asked for")
+        return self.plans[self.ranks.index(rank)]
+
+
+def load_plans(path: str | os.PathLike[str]) -> tuple[Plan, ...]:
+    """Return the plans of an answer file, best first, as they were when it was written.
+
+    No problem is needed: the plans have names and numbers, and `tiercut.explain` and `tiercut.replay` price them anew
+    under a topology and a profile.
+
+    Raises
+    ------
+    InputError
+        If the file is no answer.
+    """
+    return load_answer(path).plans
+
+
+def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
+    """Return what an answer file holds.
+
+    Raises
+    ------
+    InputError
+        If the file is no answer, or names an estimator that there is none of.
+    """
+    answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
+    named = answer.problem.get("estimator", "marginal")
+    known = next((each for each in ESTIMATORS if each == named), None)
+    if known is None:
+        raise InputError(os.fspath(path), f"problem: {unknown_name('estimator', str(named), ESTIMATORS)}")
+    plans = tuple(each.plan for each in answer.plans)
+    return SavedAnswer(os.fspath(path), plans, tuple(each.rank for each in answer.plans), known)
+
+
+class _Stage(Document):
+    node: str
+    blocks: list[int] = Field(min_length=2, max_length=2)
+    reach: float
+    exit_rate: float
+    compute_s: float
+    result_s: float
+    send_to: str | None = None
+    send_bytes: float = 0.0
+    send_s: float = 0.0
+    # What follows is not in files of earlier versions; the plan says it too, so it is taken from there.
+    exits: list[int] = Field(default_factory=list)
+    thresholds: list[float | None] = Field(default_factory=list)
+    codec: str | None = None
 
 
 class _Plan(Document):
@@ -35,9 +115,47 @@ class _Plan(Document):
     accuracy: float | None
     bytes_sent: float
     input_s: float
-    stages: list[dict[str, Any]] = Field(default_factory=list)
+    stages: list[_Stage] = Field(default_factory=list)
     idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, without indices."""
+        thresholds = None if self.thresholds is None else tuple(self.thresholds)
+        return Plan(
+            latency_s=self.latency_s,
+            accuracy=self.accuracy,
+            threshold=self.threshold,
+            thresholds=thresholds,
+            partition=tuple(self.partition),
+            placement=tuple(self.placement),
+            exits=tuple(self.exits),
+            codecs=self.codec_at_cuts,
+            bytes_sent=self.bytes_sent,
+            input_s=self.input_s,
+            stages=tuple(self._stage(place, each) for place, each in enumerate(self.stages)),
+        )
+
+    @property
+    def codec_at_cuts(self) -> tuple[str | None, ...]:
+        """The codec at each cut; files of earlier versions leave out that there is none."""
+        return tuple(self.codecs) if self.codecs else (None,) * (len(self.partition) - 1)
+
+    def _stage(self, place: int, stage: _Stage) -> Stage:
+        """Return a stage, with what the plan says of its exits and its codec."""
+        first, last = stage.blocks
+        thresholds = None if self.thresholds is None else tuple(self.thresholds)
+        limits = zip(self.exits, exit_limits(tuple(self.exits), self.threshold, thresholds), strict=False)
+        here = [(block, limit) for block, limit in limits if first <= block <= last]
+        codecs = (*self.codec_at_cuts, None)
+        return Stage(
+            **stage.model_dump(exclude={"exits", "thresholds", "codec", "blocks"}),
+            blocks=(first, last),
+            exits=tuple(block for block, _ in here),
+            thresholds=tuple(limit for _, limit in here),
+            codec=codecs[place] if place < len(codecs) else None,
+        )
 
 
 class _Answer(Document):
@@ -47,56 +165,3 @@ class _Answer(Document):
     frontier: dict[str, Any] | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
-
-
-def load_exits_of(path: str | os.PathLike[str], rank: int = 1) -> tuple[int, ...]:
-    """Return the blocks after which samples leave in the plan of a rank in an answer file, 1-based.
-
-    Raises
-    ------
-    InputError
-        If the file is no answer.
-    QuestionError
-        If it has no plan of that rank.
-    """
-    return tuple(_plan(path, rank).exits)
-
-
-def load_estimator(path: str | os.PathLike[str]) -> Estimator:
-    """Return the estimator by which the plans of an answer file are priced.
-
-    Raises
-    ------
-    InputError
-        If the file is no answer, or names an estimator that there is none of.
-    """
-    answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
-    named = answer.problem.get("estimator", "marginal")
-    known = next((each for each in ESTIMATORS if each == named), None)
-    if known is None:
-        raise InputError(os.fspath(path), f"problem: {unknown_name('estimator', str(named), ESTIMATORS)}")
-    return known
-
-
-def load_decision(problem: Problem, path: str | os.PathLike[str], rank: int = 1) -> Decision:
-    """Return the decision of the plan of a rank in an answer file.
-
-    Raises
-    ------
-    InputError
-        If the file is no answer.
-    QuestionError
-        If it has no plan of that rank, or the plan does not fit the problem.
-    """
-    found = _plan(path, rank)
-    how: dict[str, Any] = {"thresholds": found.thresholds, "codecs": found.codecs or None}
-    return decide(problem, found.partition, found.placement, found.threshold, found.exits, **how)
-
-
-def _plan(path: str | os.PathLike[str], rank: int) -> _Plan:
-    answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
-    found = next((plan for plan in answer.plans if plan.rank == rank), None)
-    if found is None:
-        ranks = f"ranks 1 to {len(answer.plans)}" if answer.plans else "no plans"
-        raise QuestionError(f"'{os.fspath(path)}' has {ranks}, but rank {rank} was asked for")
-    return found

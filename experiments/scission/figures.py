@@ -87,16 +87,15 @@ def first_two(setting: Setting, model: str) -> Rows:
 
 def draw_panels(setting: Setting, panels: Mapping[str, Rows], path: Path) -> None:
     """Draw a panel of bars for each entry, one below the other, with one legend."""
-    heights = [tiercut.bars_height(len(rows)) for rows in panels.values()]
+    heights = [tiercut.plots.bars_height(len(rows)) for rows in panels.values()]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.3), layout="constrained")
     axes: Any = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
-    drawn = []
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
         captions = [f"{name}:  {plan.latency_s * 1e3:.0f} ms   {plan}" for name, plan in rows.items()]
-        drawn.append(tiercut.plan_bars(list(rows.values()), setting.tiers, captions))
-        tiercut.draw_plan_bars(drawn[-1], ax)
+        tiercut.plots.plan_bars(list(rows.values()), setting.tiers, captions, legend=False, ax=ax)
         ax.set_title(title, fontsize=9)
-    tiercut.add_bars_legend(figure, *drawn)
+    plans = [plan for rows in panels.values() for plan in rows.values()]
+    tiercut.plots.bars_legend(figure, plans, setting.tiers)
     figure.savefig(path, dpi=130)
 
 

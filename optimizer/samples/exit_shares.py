@@ -63,7 +63,8 @@ def _level(problem: Problem, decision: Decision, block: int, reach: float, asked
 def _seen(problem: Problem, decision: Decision) -> Shares:
     """Send the recorded samples through the exits."""
     assert problem.recorded is not None
-    ((left, right),) = problem.recorded.leaving(problem, [decision])
+    problem.recorded.check_blocks(problem.profile, problem.block_count)
+    ((left, right),) = problem.recorded.count_leaving(problem.thresholds, [decision])
     return counted(left, right, problem.recorded.count)
 
 

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.problem import Problem
     from tiercut.profiling.profile.samples import Samples, SampleSplit
 
     Ints = NDArray[np.int64]
 
 __all__ = ["Recorded"]
 
-_NOBODY_STAYS = np.float32(np.inf)
+_TAKES_ALL = np.float32(np.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,31 +62,60 @@ class Recorded:
         below = np.stack([_packed(self.entropy < limit) for limit in single_precision(thresholds)])
         return below, _packed(self.correct > 0)
 
-    def leaving(self, problem: Problem, decisions: Sequence[Decision]) -> list[tuple[Ints, Ints]]:
-        """Return for each decision how many samples leave at each of its exits, and how many of those are right.
+    def check_blocks(self, profile: str, count: int) -> None:
+        """Refuse samples that have another number of branches than a profile has blocks.
+
+        Raises
+        ------
+        QuestionError
+            If they do not belong together.
+        """
+        if self.entropy.shape[0] != count:
+            raise QuestionError(
+                f"the samples have {self.entropy.shape[0]} branches, but profile '{profile}' has {count} blocks; they "
+                "do not belong together"
+            )
+
+    def leaving(self, exits: Sequence[int], thresholds: Sequence[float]) -> Ints:
+        """Return the exit that each sample takes: S 1-based blocks.
 
         A sample leaves at the first exit where its entropy is below the threshold, and at the last whatever it is.
 
         Parameters
         ----------
-        problem
-            Whose thresholds the decisions name.
-        decisions
-            Any; where they run does not matter.
+        exits
+            1-based blocks whose branch is evaluated, rising.
+        thresholds
+            Normalised entropies, one for every exit but the last.
 
         Raises
         ------
         QuestionError
-            If the samples have another number of branches than the problem has blocks.
+            If there are not as many thresholds as exits before the last.
         """
-        if self.entropy.shape[0] != problem.block_count:
+        if len(thresholds) != len(exits) - 1:
             raise QuestionError(
-                f"the samples have {self.entropy.shape[0]} branches, but profile '{problem.profile}' has "
-                f"{problem.block_count} blocks; they do not belong together"
+                f"expected a threshold for every exit but the last, {len(exits) - 1}, and got {len(thresholds)}"
             )
+        rows = self.entropy[np.array(exits, np.int64) - 1]
+        below = rows < _with_last(np.array(thresholds, np.float64))[:, None]
+        below[-1] = True
+        taken: Ints = np.array(exits, np.int64)[below.argmax(axis=0)]
+        return taken
+
+    def count_leaving(self, thresholds: NDArray[np.float64], decisions: Sequence[Decision]) -> list[tuple[Ints, Ints]]:
+        """Return for each decision how many samples leave at each of its exits, and how many of those are right.
+
+        Parameters
+        ----------
+        thresholds
+            T normalised entropies, to which the decisions have indices.
+        decisions
+            Any; where they run does not matter.
+        """
         first = np.cumsum([0, *(len(each.exits) for each in decisions)])
         exits = np.array([block - 1 for each in decisions for block in each.exits], np.int64)
-        limits = np.concatenate([np.empty(0, np.float32), *(_limits(problem, each) for each in decisions)])
+        limits = np.concatenate([np.empty(0, np.float32), *(_limits(thresholds, each) for each in decisions)])
         left, right = np.zeros((2, len(exits)), np.int64)
         count_leaving(self.entropy, self.correct, exits, limits, first, left, right)
         return [(left[begin:end], right[begin:end]) for begin, end in pairwise(first)]
@@ -99,11 +127,16 @@ def _packed(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return np.pad(packed, ((0, 0), (0, room - packed.shape[1]))).view("<u8").astype(np.uint64)
 
 
-def _limits(problem: Problem, decision: Decision) -> NDArray[np.float32]:
-    """Return the entropy below which a sample leaves at each exit."""
+def _limits(thresholds: NDArray[np.float64], decision: Decision) -> NDArray[np.float32]:
+    """Return the entropy below which a sample leaves at each exit of a decision."""
     before = len(decision.exits) - 1
     chosen = decision.thresholds or (decision.threshold or 0,) * before
-    return np.append(single_precision(problem.thresholds[list(chosen)]), _NOBODY_STAYS)
+    return _with_last(thresholds[list(chosen)])
+
+
+def _with_last(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return thresholds as limits of single precision, and the last exit's, which takes all."""
+    return np.append(single_precision(thresholds), _TAKES_ALL)
 
 
 def single_precision(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut import units
-from tiercut.report.plots.style import COLOURS, new_figure
-from tiercut.report.save import save_figure
+from tiercut.report.plots.style import COLOURS, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from tiercut.analysis.distribution import Distribution
     from tiercut.analysis.replay import Replay
 
-__all__ = ["Latencies", "draw_latencies", "latencies_of", "save_replay_plot"]
+__all__ = ["Latencies", "draw_latencies", "latencies_of", "plot_latencies"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +45,25 @@ class Latencies:
     marks: tuple[tuple[str, float], ...]
 
 
-def latencies_of(replay: Replay) -> Latencies:
-    """Return what to draw."""
-    seconds, left, right = (np.array(column, float) for column in zip(*replay.distribution, strict=True))
+def latencies_of(distribution: Distribution, mean_s: float | None = None) -> Latencies:
+    """Return what to draw.
+
+    Parameters
+    ----------
+    distribution
+        Of at least one sample.
+    mean_s
+        The mean in seconds where it is known more exactly than by adding up.
+    """
+    seconds = np.array(distribution.seconds)
     scale, unit = (1e3, "ms") if seconds[-1] < 1 else (1.0, "s")
     return Latencies(
         unit=unit,
         x=seconds * scale,
-        answered=100 * np.cumsum(left) / replay.samples,
-        right=100 * np.cumsum(right) / replay.samples,
-        mean=replay.mean_s * scale,
-        marks=tuple((name, value * scale) for name, value in replay.quantiles.items() if value is not None),
+        answered=100 * np.cumsum(distribution.counts) / distribution.samples,
+        right=100 * np.cumsum(distribution.right) / distribution.samples,
+        mean=(distribution.mean_s if mean_s is None else mean_s) * scale,
+        marks=tuple((name, value * scale) for name, value in distribution.quantiles.items() if value is not None),
     )
 
 
@@ -97,15 +103,22 @@ def _grouped(marks: tuple[tuple[str, float], ...], close: float) -> list[tuple[f
     return made
 
 
-def save_replay_plot(replay: Replay, path: str | os.PathLike[str]) -> None:
-    """Draw the latencies of a replay into a file; the ending names the format."""
-    figure = new_figure()
-    ax = figure.add_subplot()
-    draw_latencies(latencies_of(replay), ax)
-    title = f"{replay.lived}: {replay.samples:,} samples"
-    ax.set_title(title, fontsize=9, pad=16)
-    rows = [["exit", "leave", "right of these", "after", "on"]]
-    for each in replay.exits:
-        good = f"{each.right / each.left:.2%}" if each.left else "-"
-        rows.append([str(each.block), f"{each.exit_rate:.2%}", good, units.format_seconds(each.latency_s), each.node])
-    save_figure(figure, path, title=title, rows=rows)
+def plot_latencies(replay: Replay | Distribution, ax: Axes | None = None) -> Axes:
+    """Draw which share of the samples has an answer after how long, and the right one.
+
+    Parameters
+    ----------
+    replay
+        What recorded samples make of a plan, or any latencies.
+    ax
+        Where to draw; by default on a figure of its own.
+    """
+    from tiercut.analysis.distribution import Distribution
+
+    ax = own_axes(ax)
+    if isinstance(replay, Distribution):
+        draw_latencies(latencies_of(replay), ax)
+    else:
+        draw_latencies(latencies_of(replay.latencies, replay.mean_s), ax)
+        ax.set_title(f"{replay.lived}: {replay.samples:,} samples", fontsize=9, pad=16, parse_math=False)
+    return ax

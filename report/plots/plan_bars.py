@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
-from tiercut.report.plots.style import COLOURS
+from tiercut.optimizer.itinerary import stage_steps
+from tiercut.report.plots.style import COLOURS, figure_of, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from tiercut.analysis.answers.answer import Answer
+    from tiercut.optimizer.itinerary import Step
     from tiercut.optimizer.plan import Plan
 
 __all__ = [
@@ -22,8 +24,10 @@ __all__ = [
     "Segment",
     "add_bars_legend",
     "bars_height",
+    "bars_legend",
     "draw_plan_bars",
     "plan_bars",
+    "plot_plan_bars",
     "tiers_of",
 ]
 
@@ -100,19 +104,19 @@ def tiers_of(answer: Answer) -> dict[str, str]:
 
 
 def _segments(plan: Plan) -> tuple[Segment, ...]:
-    parts: list[tuple[float, str | None, str]] = [(plan.input_s, None, "input")]
-    for stage in plan.stages:
-        first, last = stage.blocks
-        stay = stage.reach - stage.exit_rate
-        parts.append((stage.reach * stage.compute_s, stage.node, f"{first}" if first == last else f"{first}-{last}"))
-        parts.append((stage.exit_rate * stage.result_s, None, "result"))
-        parts.append((stay * stage.send_s, None, units.format_bytes(stage.send_bytes)))
-    made, begins = [], 0.0
-    for seconds, node, text in parts:
-        if seconds > 0:
-            made.append(Segment(begins, seconds, node, text))
-            begins += seconds
-    return tuple(made)
+    segments, begins = [], 0.0
+    for step in stage_steps(plan):
+        if step.adds_s > 0:
+            node = step.node if step.sort == "compute" else None
+            segments.append(Segment(begins, step.adds_s, node, _text(step)))
+            begins += step.adds_s
+    return tuple(segments)
+
+
+def _text(step: Step) -> str:
+    if step.sort == "compute":
+        return f"{step.first}" if step.first == step.last else f"{step.first}-{step.last}"
+    return units.format_bytes(step.size) if step.sort == "send" else step.sort
 
 
 def _colours(tiers: Mapping[str, str]) -> dict[str, str]:
@@ -191,3 +195,52 @@ def add_bars_legend(figure: Figure, *drawn: PlanBars) -> None:
     wide = 0.6 + 0.065 * max(map(len, colours), default=0)
     columns = max(1, min(len(handles), int(figure.get_size_inches()[0] / wide)))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=7, frameon=False)
+
+
+def plot_plan_bars(
+    plans: Answer | Sequence[Plan],
+    tiers: Mapping[str, str] | None = None,
+    captions: Sequence[str] | None = None,
+    *,
+    legend: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw each plan as a bar of what machines compute and what is sent.
+
+    Parameters
+    ----------
+    plans
+        An answer, or plans from anywhere, such as `tiercut.load_plans`; best first.
+    tiers
+        Tier of each node, for the colours; by default those of the answer's topology, else every node is its own.
+    captions
+        One for each plan; by default rank, latency and the plan.
+    legend
+        Whether to name the machines: below the figure where it has none yet, beside nothing else. Leave it out where
+        several pictures share one (see `bars_legend`).
+    ax
+        Where to draw; by default on a figure of its own, as high as the bars need (see `bars_height`).
+    """
+    from tiercut.analysis.answers.answer import Answer
+
+    if isinstance(plans, Answer):
+        problem = plans.space.problem
+        data = plan_bars(plans.plans, tiers or tiers_of(plans), captions)
+        title = f"{problem.profile} on {problem.topology}"
+    else:
+        data, title = plan_bars(plans, tiers or _own_tiers(plans), captions), ""
+    ax = own_axes(ax, (BARS_WIDTH, bars_height(len(data.bars))))
+    draw_plan_bars(data, ax)
+    ax.set_title(title, fontsize=10, parse_math=False)
+    if legend:
+        add_bars_legend(figure_of(ax), data)
+    return ax
+
+
+def bars_legend(figure: Figure, plans: Sequence[Plan], tiers: Mapping[str, str]) -> None:
+    """Name the machines of plans that are drawn in several pictures of one figure, once, below them all."""
+    add_bars_legend(figure, plan_bars(plans, tiers))
+
+
+def _own_tiers(plans: Sequence[Plan]) -> dict[str, str]:
+    return {node: node for plan in plans for node in plan.placement}

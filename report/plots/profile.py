@@ -2,47 +2,98 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.report.plots.style import COLOURS, MARKERS, new_figure
-from tiercut.report.save import save_figure
+from tiercut.report.plots.style import COLOURS, MARKERS, stacked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from tiercut.profiling.profile.schema import Device, Exits, Profile
 
-__all__ = ["draw_profile", "save_profile_plot"]
+    Floats = NDArray[np.float64]
+
+__all__ = ["ProfileCurves", "draw_exits", "draw_sizes", "draw_times", "plot_profile", "profile_curves"]
 
 _BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02), "fontsize": 7, "frameon": False}
+_THRESHOLDS = 4
+"""How many thresholds are drawn, evenly spread."""
 
 
-def draw_profile(profile: Profile, figure: Figure) -> None:
-    """Draw a profile on an empty figure: times and sizes above, accuracy and exit rates below where there are exits."""
-    rows = 2 if profile.exits is None else 3
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
-    _draw_times(profile, axes[0])
-    _draw_sizes(profile, axes[1])
-    if profile.exits is not None:
-        _draw_exits(profile.exits, axes[2])
-    axes[-1].set_xlabel("block")
-    axes[0].set_title(profile.name, fontsize=10)
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfileCurves:
+    """What the picture of a profile shows, in the units of its axes; N blocks.
+
+    Parameters
+    ----------
+    title
+        The profile's name.
+    blocks_ms, branches_ms
+        By device: N milliseconds for the blocks, and for the branches where the device has them; nan where there is
+        none.
+    sizes_kb
+        N+1 kilobytes: the input and each block's output.
+    accuracy
+        N percent; nan where a block has no branch; None where there are no exits.
+    left
+        By threshold: N percent of the samples that have left by each branch, every branch present.
+    """
+
+    title: str
+    blocks_ms: dict[str, Floats]
+    branches_ms: dict[str, Floats]
+    sizes_kb: Floats
+    accuracy: Floats | None
+    left: dict[float, Floats]
 
 
-def _draw_times(profile: Profile, ax: Axes) -> None:
-    blocks = np.arange(1, profile.block_count + 1)
-    for index, (name, device) in enumerate(profile.devices.items()):
+def profile_curves(profile: Profile) -> ProfileCurves:
+    """Return what to draw."""
+    devices, exits = profile.devices.items(), profile.exits
+    return ProfileCurves(
+        title=profile.name,
+        blocks_ms={name: 1e3 * np.array(_times(device)) for name, device in devices},
+        branches_ms={name: 1e3 * _or_nan(device.branch_s) for name, device in devices if device.branch_s is not None},
+        sizes_kb=np.array(profile.payload_bytes) / 1e3,
+        accuracy=None if exits is None else 100 * _or_nan(exits.accuracy),
+        left={} if exits is None else _left(exits),
+    )
+
+
+def _times(device: Device) -> list[float]:
+    return device.block_s or [spans[0] for spans in device.span_s or ()]
+
+
+def _or_nan(values: list[float | None]) -> Floats:
+    return np.array([np.nan if each is None else each for each in values])
+
+
+def _left(exits: Exits) -> dict[float, Floats]:
+    """Return the percent of samples that have left by each branch, for a few thresholds."""
+    if exits.exit_rate is not None:
+        left = np.cumsum(np.array(exits.exit_rate), axis=1)
+    else:
+        left = np.maximum.accumulate(np.array(exits.exit_rate_alone), axis=1)
+        left[:, -1] = 1.0
+    indices = np.unique(np.linspace(0, len(exits.thresholds) - 1, _THRESHOLDS).astype(int)).tolist()
+    return {exits.thresholds[index]: 100 * left[index] for index in indices}
+
+
+def draw_times(data: ProfileCurves, ax: Axes) -> None:
+    """Draw the times of blocks as lines and those of branches as dotted ones, on a log scale for several devices."""
+    for index, (name, times) in enumerate(data.blocks_ms.items()):
+        blocks = np.arange(1, len(times) + 1)
         style = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 3}
-        ax.plot(blocks, np.array(_times(device)) * 1e3, linewidth=1, label=name, **style)  # type: ignore[arg-type]
-        if device.branch_s is not None:
-            branches = np.array([np.nan if each is None else each * 1e3 for each in device.branch_s])
-            ax.plot(blocks, branches, linewidth=1, linestyle=":", label=f"{name}, branch", **style)  # type: ignore[arg-type]
+        ax.plot(blocks, times, linewidth=1, label=name, **style)  # type: ignore[arg-type]
+        if name in data.branches_ms:
+            label = f"{name}, branch"
+            ax.plot(blocks, data.branches_ms[name], linewidth=1, linestyle=":", label=label, **style)  # type: ignore[arg-type]
     ax.set_ylabel("time (ms)")
-    if len(profile.devices) > 1:
+    if len(data.blocks_ms) > 1:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter("{x:g}")
@@ -53,45 +104,53 @@ def _draw_times(profile: Profile, ax: Axes) -> None:
     ax.grid(alpha=0.25, linewidth=0.5)
 
 
-def _times(device: Device) -> list[float]:
-    return device.block_s or [spans[0] for spans in device.span_s or ()]
-
-
-def _draw_sizes(profile: Profile, ax: Axes) -> None:
-    sizes = np.array(profile.payload_bytes) / 1e3
+def draw_sizes(data: ProfileCurves, ax: Axes) -> None:
+    """Draw the sizes of the input and of each block's output as bars."""
+    sizes = data.sizes_kb
     ax.bar(np.arange(len(sizes)), sizes, color=COLOURS[5], edgecolor="black", linewidth=0.4)
     ax.set_ylabel("output (kB)")
     ax.annotate("input", (0, sizes[0]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7)
     ax.grid(alpha=0.25, linewidth=0.5, axis="y")
 
 
-def _draw_exits(exits: Exits, ax: Axes) -> None:
-    blocks = np.arange(1, len(exits.accuracy) + 1)
-    accuracy = np.array([np.nan if each is None else 100 * each for each in exits.accuracy])
-    ax.plot(blocks, accuracy, color="black", marker="o", markersize=4, linewidth=1.2, label="accuracy")
-    gone = _gone(exits) * 100
-    for index, lane in enumerate(np.unique(np.linspace(0, len(exits.thresholds) - 1, 4).astype(int))):
-        label = f"left so far,\nthreshold {exits.thresholds[lane]:g}"
-        ax.plot(
-            blocks, gone[lane], color=COLOURS[index], marker=MARKERS[index + 1], markersize=3, linewidth=1, label=label
-        )
+def draw_exits(data: ProfileCurves, ax: Axes) -> None:
+    """Draw the accuracy of each branch, and which share has left by then for a few thresholds."""
+    if data.accuracy is not None:
+        blocks = np.arange(1, len(data.accuracy) + 1)
+        ax.plot(blocks, data.accuracy, color="black", marker="o", markersize=4, linewidth=1.2, label="accuracy")
+    for index, (threshold, left) in enumerate(data.left.items()):
+        style = {"color": COLOURS[index], "marker": MARKERS[index + 1], "markersize": 3, "linewidth": 1}
+        blocks, label = np.arange(1, len(left) + 1), f"left so far,\nthreshold {threshold:g}"
+        ax.plot(blocks, left, label=label, **style)  # type: ignore[arg-type]
     ax.set_ylabel("samples (%)")
     ax.set_ylim(-2, 102)
     ax.legend(**_BESIDE)
     ax.grid(alpha=0.25, linewidth=0.5)
 
 
-def _gone(exits: Exits) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Return T x N shares of samples that have left by each branch, every branch present."""
-    if exits.exit_rate is not None:
-        return np.cumsum(np.array(exits.exit_rate), axis=1)
-    gone = np.maximum.accumulate(np.array(exits.exit_rate_alone), axis=1)
-    gone[:, -1] = 1.0
-    return gone
+def plot_profile(profile: Profile, ax: Axes | None = None) -> tuple[Axes, ...]:
+    """Draw a profile: times and sizes above, accuracy and exit rates below where there are exits.
 
+    Parameters
+    ----------
+    profile
+        What was measured of a network.
+    ax
+        What the panels take the place of; by default they have a figure of their own.
 
-def save_profile_plot(profile: Profile, path: str | os.PathLike[str]) -> None:
-    """Draw a profile into a file; the ending names the format."""
-    figure = new_figure((6.2, 4.2 if profile.exits is None else 6.0))
-    draw_profile(profile, figure)
-    save_figure(figure, path, title=profile.name)
+    Returns
+    -------
+    tuple of matplotlib.axes.Axes
+        The panels, from top to bottom.
+    """
+    data = profile_curves(profile)
+    draws = (draw_times, draw_sizes, draw_exits)[: 2 if data.accuracy is None else 3]
+    axes = stacked(ax, (6.2, 2.0 * len(draws) + 0.2 * (len(draws) == 2)), (1,) * len(draws))
+    for draw, each in zip(draws, axes, strict=True):
+        draw(data, each)
+    for each in axes[:-1]:
+        each.sharex(axes[-1])
+        each.tick_params(labelbottom=False)
+    axes[-1].set_xlabel("block")
+    axes[0].set_title(data.title, fontsize=10, parse_math=False)
+    return axes

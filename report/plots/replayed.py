@@ -1,17 +1,14 @@
-"""The frontier that will be lived beside the one that the model promises, and where each of its plans really lies."""
+"""The frontier by recorded samples beside the one that the model promises, and where each plan really lies."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut import units
 from tiercut.errors import QuestionError
-from tiercut.report.plots.style import COLOURS, COLUMN, new_figure
-from tiercut.report.save import save_figure
+from tiercut.report.plots.style import COLOURS, COLUMN, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,21 +20,21 @@ if TYPE_CHECKING:
     from tiercut.analysis.choose_by_replay import Relived
     from tiercut.analysis.replay import Replay
 
-__all__ = ["LivedPlans", "draw_lived", "lived_plans", "save_lived_plot"]
+__all__ = ["ReplayedPlans", "draw_replayed", "plot_replayed", "replayed_plans"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LivedPlans:
+class ReplayedPlans:
     """What the picture shows: latency in milliseconds and accuracy in percent, one row for each plan.
 
     Parameters
     ----------
     chosen, expected
-        The plans that replay chose, as the samples live them and as the model prices them, K x 2.
+        The plans that replay chose, as the samples make them and as the model prices them, K x 2.
     low, high
         Ends of the intervals of their accuracies, K.
     promised, kept
-        The model's own plans as it prices them, and as the samples live them, M x 2.
+        The model's own plans as it prices them, and as the samples make them, M x 2.
     """
 
     chosen: NDArray[np.float64]
@@ -48,16 +45,16 @@ class LivedPlans:
     kept: NDArray[np.float64]
 
 
-def lived_plans(lived: Relived) -> LivedPlans:
+def replayed_plans(chosen: Relived) -> ReplayedPlans:
     """Return what to draw."""
-    ends = np.array([each.accuracy_interval() for each in lived.plans]) * 100
-    return LivedPlans(
-        chosen=_points(lived.plans, "lived"),
-        expected=_points(lived.plans, "model"),
+    ends = np.array([each.accuracy_interval() for each in chosen.plans]) * 100
+    return ReplayedPlans(
+        chosen=_points(chosen.plans, "lived"),
+        expected=_points(chosen.plans, "model"),
         low=ends[:, 0],
         high=ends[:, 1],
-        promised=_points(lived.modelled, "model"),
-        kept=_points(lived.modelled, "lived"),
+        promised=_points(chosen.modelled, "model"),
+        kept=_points(chosen.modelled, "lived"),
     )
 
 
@@ -66,7 +63,7 @@ def _points(replays: Sequence[Replay], which: str) -> NDArray[np.float64]:
     return np.array([(1e3 * plan.latency_s, 100 * (plan.accuracy or 0.0)) for plan in plans]).reshape(-1, 2)
 
 
-def draw_lived(data: LivedPlans, above: Axes, below: Axes) -> None:
+def draw_replayed(data: ReplayedPlans, above: Axes, below: Axes) -> None:
     """Draw the plans by latency and accuracy, and below by how much more accurate they are than the model says."""
     style: dict[str, Any] = {"edgecolors": "black", "linewidths": 0.4}
     chosen, low, high = data.chosen, data.chosen[:, 1] - data.low, data.high - data.chosen[:, 1]
@@ -84,26 +81,35 @@ def draw_lived(data: LivedPlans, above: Axes, below: Axes) -> None:
     below.scatter(chosen[:, 0], chosen[:, 1] - data.expected[:, 1], s=22, color=COLOURS[0], zorder=4, **style)
     above.set_ylabel("accuracy (%)")
     above.legend(loc="best", fontsize=8, framealpha=0.9)
-    below.set_ylabel("replay less\nmodel (points)", fontsize=8)
+    below.set_ylabel("replay less\nmodel (points)", fontsize=7)
     below.set_xlabel("latency (ms)")
     below.xaxis.set_major_formatter("{x:g}")
     for ax in (above, below):
         ax.grid(alpha=0.25, linewidth=0.5)
 
 
-def save_lived_plot(answer: Answer, path: str | os.PathLike[str]) -> None:
-    """Draw an answer that replay chose into a file; the ending names the format."""
+def plot_replayed(answer: Answer, ax: Axes | None = None) -> tuple[Axes, Axes]:
+    """Draw an answer that replay chose: its plans above, and below how far the model was from what samples do.
+
+    Parameters
+    ----------
+    answer
+        Asked with ``evaluate="replay"``.
+    ax
+        What the two panels take the place of; by default they have a figure of their own.
+
+    Raises
+    ------
+    QuestionError
+        If replay did not choose the plans.
+    """
     if answer.lived is None:
         raise QuestionError("this answer was not chosen by replay")
-    problem, lived = answer.space.problem, answer.lived
-    figure = new_figure((COLUMN[0], 1.3 * COLUMN[1]))
-    above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
-    draw_lived(lived_plans(lived), above, below)
-    title = f"{problem.profile} on {problem.topology}"
-    above.set_title(f"{title}, {lived.plans[0].samples:,} samples", fontsize=10)
-    rows = [["rank", "latency", "by the model", "accuracy", "by the model", "threshold", "plan"]]
-    for rank, each in enumerate(lived.plans, 1):
-        seconds = [units.format_seconds(plan.latency_s) for plan in (each.lived, each.model)]
-        rights = [f"{plan.accuracy or 0.0:.2%}" for plan in (each.lived, each.model)]
-        rows.append([str(rank), *seconds, *rights, each.lived.thresholds_shown, each.lived.shown])
-    save_figure(figure, path, title=title, rows=rows)
+    problem, chosen = answer.space.problem, answer.lived
+    above, below = stacked(ax, (COLUMN[0], 1.3 * COLUMN[1]), (3, 1))
+    below.sharex(above)
+    draw_replayed(replayed_plans(chosen), above, below)
+    above.tick_params(labelbottom=False)
+    title = f"{problem.profile} on {problem.topology}, {chosen.plans[0].samples:,} samples"
+    above.set_title(title, fontsize=10, parse_math=False)
+    return above, below

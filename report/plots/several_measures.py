@@ -9,7 +9,7 @@ import numpy as np
 
 from tiercut.optimizer.measures.names import split_name
 from tiercut.optimizer.measures.registry import kind_of
-from tiercut.report.plots.style import COLOURS, MARKERS
+from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis.answers.answer import Answer
 
-__all__ = ["OverPlot", "axis_of", "draw_over", "over_plot"]
+__all__ = ["SeveralMeasures", "axis_of", "draw_several_measures", "plot_several_measures", "several_measures"]
 
 _WIDE = 30  # times the least beyond which an axis is logarithmic
 
@@ -30,7 +30,7 @@ def axis_of(name: str, most: float = 0.0) -> tuple[float, str]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OverPlot:
+class SeveralMeasures:
     """What the picture shows, in the units of its axes.
 
     Parameters
@@ -50,7 +50,7 @@ class OverPlot:
     parts: NDArray[np.int64]
 
 
-def over_plot(answer: Answer) -> OverPlot:
+def several_measures(answer: Answer) -> SeveralMeasures:
     """Return what to draw: the first measure across, accuracy (or else the second) upward, the third as colour."""
     names = list(answer.query.compared)
     names.insert(1, names.pop())
@@ -62,10 +62,10 @@ def over_plot(answer: Answer) -> OverPlot:
         labels.append(label)
     parts = np.array([len(plan.partition) for plan in answer])
     third = scaled[2] if len(scaled) > 2 else None
-    return OverPlot(tuple(labels), scaled[0], scaled[1], third, parts)
+    return SeveralMeasures(tuple(labels), scaled[0], scaled[1], third, parts)
 
 
-def draw_over(data: OverPlot, ax: Axes) -> None:
+def draw_several_measures(data: SeveralMeasures, ax: Axes) -> None:
     """Draw the plans, by number of partitions; two measures with the line that nothing beats, three with a scale."""
     if data.colour is None:
         ax.step(data.x, data.y, where="post", color="black", linewidth=1, zorder=2)
@@ -95,3 +95,20 @@ def draw_over(data: OverPlot, ax: Axes) -> None:
     for handle in legend.legend_handles if data.colour is not None else ():
         handle.set_array(None)  # type: ignore[union-attr]  # no colour of the scale, which would mean a value
         handle.set_facecolor("white")  # type: ignore[union-attr]
+
+
+def plot_several_measures(answer: Answer, ax: Axes | None = None) -> Axes:
+    """Draw a frontier over two or three measures of choice.
+
+    Parameters
+    ----------
+    answer
+        A frontier that was asked for with `over`, with at least one plan.
+    ax
+        Where to draw; by default on a figure of its own.
+    """
+    ax = own_axes(ax)
+    draw_several_measures(several_measures(answer), ax)
+    problem = answer.space.problem
+    ax.set_title(f"{problem.profile} on {problem.topology}", fontsize=10, parse_math=False)
+    return ax

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tiercut.errors import QuestionError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "COLUMN", "MARKERS", "new_figure"]
+__all__ = ["COLOURS", "COLUMN", "MARKERS", "figure_of", "new_figure", "own_axes", "stacked"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -20,3 +25,45 @@ def new_figure(size: tuple[float, float] = COLUMN) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, layout="constrained")
+
+
+def own_axes(ax: Axes | None, size: tuple[float, float] = COLUMN) -> Axes:
+    """Return the axes to draw on: those that are given, or those of a new figure of a size in inches."""
+    return new_figure(size).add_subplot() if ax is None else ax
+
+
+def stacked(ax: Axes | None, size: tuple[float, float], heights: Sequence[float]) -> tuple[Axes, ...]:
+    """Return axes one below the other, which share nothing yet: on a new figure, or in the place of given axes.
+
+    Parameters
+    ----------
+    ax
+        What they take the place of; it stays on its figure, invisible. None: a new figure.
+    size
+        Of the new figure, in inches.
+    heights
+        Of the rows, in any unit.
+
+    Raises
+    ------
+    QuestionError
+        If the given axes lie in no grid.
+    """
+    place = own_axes(ax, size)
+    spec = place.get_subplotspec()
+    if spec is None:
+        raise QuestionError("this picture has several panels: give axes of a grid, as figure.add_subplot() makes them")
+    place.set_axis_off()
+    grid = spec.subgridspec(len(heights), 1, height_ratios=list(heights))
+    return tuple(place.figure.add_subplot(grid[row]) for row in range(len(heights)))
+
+
+def figure_of(axes: Axes | Sequence[Axes]) -> Figure:
+    """Return the figure that axes, or the panels of one picture, belong to."""
+    from matplotlib.axes import Axes as One
+
+    first = axes if isinstance(axes, One) else axes[0]
+    figure = first.get_figure(root=True)
+    if figure is None:
+        raise QuestionError("these axes belong to no figure")
+    return figure

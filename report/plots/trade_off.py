@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut import units
 from tiercut.analysis.answers.cloud import sample_cloud
 from tiercut.optimizer.frontier import values_of
 from tiercut.optimizer.measures.names import format_amount
 from tiercut.optimizer.pricing import evaluate
-from tiercut.report.plots.plan_bars import (
-    BARS_WIDTH,
-    add_bars_legend,
-    bars_height,
-    draw_plan_bars,
-    plan_bars,
-    tiers_of,
-)
-from tiercut.report.plots.several_measures import axis_of, draw_over, over_plot
-from tiercut.report.plots.style import COLOURS, MARKERS, new_figure
-from tiercut.report.save import save_figure
+from tiercut.report.plots.several_measures import axis_of
+from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +22,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.answers.cloud import Cloud
     from tiercut.optimizer.plan import Plan
 
-__all__ = ["TradeOff", "draw_trade_off", "save_answer_plot", "trade_off"]
+__all__ = ["TradeOff", "draw_trade_off", "plot_trade_off", "trade_off"]
 
 CLOUD_SIZE = 4000
 _FAINT: dict[str, Any] = {"alpha": 0.25, "linewidths": 0, "zorder": 1, "rasterized": True}
@@ -123,8 +112,9 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
         ax.scatter(data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), **_FAINT)
     front = slice(None, data.chosen[0]) if data.chosen else slice(None)
     left, right = view(data)
-    along = (np.append(data.x[front], right), np.append(data.y[front], data.y[front][-1:]))
-    ax.step(*along, where="post", color="black", linewidth=1, zorder=2)
+    if len(data.x[front]):
+        along = (np.append(data.x[front], right), np.append(data.y[front], data.y[front][-1:]))
+        ax.step(*along, where="post", color="black", linewidth=1, zorder=2)
     for parts in sorted(set(data.parts.tolist())):
         mask = data.parts == parts
         label = f"{parts} partition{'s' if parts > 1 else ''}"
@@ -134,7 +124,7 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
         ax.axvline(data.bound_x, color="black", linestyle="--", linewidth=0.9)
     if data.bound_y is not None:
         ax.axhline(data.bound_y, color="black", linestyle="--", linewidth=0.9)
-    ax.set_xscale("log" if right > 30 * left else "linear")
+    ax.set_xscale("log" if _is_wide(data, right) else "linear")
     ax.set_xlim(left, right)
     ax.xaxis.set_major_formatter("{x:g}")
     _count_beyond(data, right, ax)
@@ -150,8 +140,13 @@ def view(data: TradeOff) -> tuple[float, float]:
     least, most = float(data.x.min()), float(max(data.x.max(), data.bound_x or 0.0))
     cloud = float(data.cloud_x.max()) if len(data.cloud_x) else most
     room = max(2.0 * (most - least), 0.15 * most)
-    right = max(min(cloud, most + room), 1.05 * most)
-    return least - 0.05 * (right - least) if right < 30 * least else 0.8 * least, right
+    right = max(min(cloud, most + room), 1.05 * most) or 1.0  # all may cost nothing, as bytes do on one node
+    return 0.8 * least if _is_wide(data, right) else least - 0.05 * (right - least), right
+
+
+def _is_wide(data: TradeOff, right: float) -> bool:
+    """Return whether the horizontal axis is logarithmic: only where every plan costs something."""
+    return 0.0 < 30 * float(data.x.min()) < right
 
 
 def _count_beyond(data: TradeOff, right: float, ax: Axes) -> None:
@@ -187,52 +182,24 @@ def _marker(parts: int) -> str:
     return MARKERS[(parts - 1) % len(MARKERS)]
 
 
-def save_answer_plot(
-    answer: Answer, path: str | os.PathLike[str], *, frontier: Answer | None = None, seed: int = 0
-) -> None:
-    """Draw an answer into a file: a ranking, and what has no accuracies, as bars of its plans.
+def plot_trade_off(answer: Answer, *, frontier: Answer | None = None, seed: int = 0, ax: Axes | None = None) -> Axes:
+    """Draw cost against accuracy: sampled decisions, the frontier as a line, and the plan that was asked for.
 
     Parameters
     ----------
     answer
-        With at least one plan.
-    path
-        Ends in png, svg, pdf or html.
+        With at least one plan; accuracies must be known.
     frontier
-        The frontier of the same space, for the best plan of a question about accuracy.
+        The frontier of the same space without bounds, to draw behind the best plan (see
+        `tiercut.plots.frontier_behind`); not needed where the answer is one.
     seed
-        Of the sampled cloud.
+        Of the sampled decisions.
+    ax
+        Where to draw; by default on a figure of its own.
     """
-    title = f"{answer.space.problem.profile} on {answer.space.problem.topology}"
-    if answer.query.many:
-        figure = new_figure()
-        ax = figure.add_subplot()
-        draw_over(over_plot(answer), ax)
-        ax.set_title(title, fontsize=10)
-    elif answer.query.kind == "rank" or not answer.space.knows_accuracy:
-        figure = new_figure((BARS_WIDTH, bars_height(len(answer))))
-        ax = figure.add_subplot()
-        bars = plan_bars(answer.plans, tiers_of(answer))
-        draw_plan_bars(bars, ax)
-        add_bars_legend(figure, bars)
-        ax.set_title(title, fontsize=10)
-    else:
-        figure = new_figure()
-        ax = figure.add_subplot()
-        query = answer.query
-        cloud = sample_cloud(answer.space, CLOUD_SIZE, name=query.additive, rate_fps=query.rate_fps, seed=seed)
-        draw_trade_off(trade_off(answer, frontier, cloud), ax)
-        if answer.query.kind == "frontier":
-            ax.set_title(title, fontsize=10)
-    save_figure(figure, path, title=title, rows=_rows(answer))
-
-
-def _rows(answer: Answer) -> list[list[str]]:
-    rows = [["rank", "latency", *answer.measures, "accuracy", "threshold", "sent", "plan"]]
-    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
-        named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
-        right = "-" if plan.accuracy is None else f"{plan.accuracy:.2%}"
-        lane = "-" if plan.threshold is None else f"{plan.threshold:g}"
-        sent = units.format_bytes(plan.bytes_sent)
-        rows.append([str(rank), units.format_seconds(plan.latency_s), *named, right, lane, sent, plan.shown])
-    return rows
+    ax, query, problem = own_axes(ax), answer.query, answer.space.problem
+    cloud = sample_cloud(answer.space, CLOUD_SIZE, name=query.additive, rate_fps=query.rate_fps, seed=seed)
+    draw_trade_off(trade_off(answer, frontier, cloud), ax)
+    if query.kind == "frontier":
+        ax.set_title(f"{problem.profile} on {problem.topology}", fontsize=10, parse_math=False)
+    return ax

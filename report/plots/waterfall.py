@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
-from tiercut.report.plots.style import COLOURS, new_figure
-from tiercut.report.save import save_figure
+from tiercut.report.plots.style import COLOURS, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tiercut.analysis.explain import Explanation
 
-__all__ = ["draw_waterfall", "save_waterfall"]
+__all__ = ["draw_waterfall", "plot_waterfall"]
 
 _SORTS = {"send": (COLOURS[5], "send"), "compute": (COLOURS[0], "compute"), "result": (COLOURS[3], "send the result")}
 
@@ -52,13 +50,16 @@ def _label(ax: Axes, text: str, row: int, begins: float, ends: float, whole: flo
         ax.annotate(text, ((begins + ends) / 2, row), xytext=(0, 0), ha="center", bbox=box, **style)
 
 
-def save_waterfall(explanation: Explanation, path: str | os.PathLike[str]) -> None:
-    """Draw an explanation into a file; the ending names the format."""
-    steps = explanation.steps
-    figure = new_figure((6.0, 0.7 + 0.34 * max(len(steps), 3)))
-    draw_waterfall(explanation, figure.add_subplot())
-    rows = [["step", "samples", "each", "adds", "total"]]
-    for step in steps:
-        times = (units.format_seconds(each) for each in (step.seconds, step.adds_s, step.total_s))
-        rows.append([step.what, f"{step.share:.1%}", *times])
-    save_figure(figure, path, title=str(explanation.plan), rows=rows)
+def plot_waterfall(explanation: Explanation, ax: Axes | None = None) -> Axes:
+    """Draw the latency of a plan as the sum that it is.
+
+    Parameters
+    ----------
+    explanation
+        From `tiercut.explain`.
+    ax
+        Where to draw; by default on a figure of its own, as high as the steps need.
+    """
+    ax = own_axes(ax, (6.0, 0.7 + 0.34 * max(len(explanation.steps), 3)))
+    draw_waterfall(explanation, ax)
+    return ax

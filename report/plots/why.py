@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -11,18 +10,16 @@ import numpy as np
 
 from tiercut.analysis.why.result import format_value, label
 from tiercut.report.plots.several_measures import axis_of
-from tiercut.report.plots.style import COLOURS, new_figure
-from tiercut.report.save import save_figure
+from tiercut.report.plots.style import COLOURS, stacked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import SubFigure
     from numpy.typing import NDArray
 
     from tiercut.analysis.why.result import Sweep, Why
     from tiercut.optimizer.plan import Plan
 
-__all__ = ["Panel", "Region", "draw_panel", "panels", "save_why_plot"]
+__all__ = ["Panel", "Region", "draw_panel", "key_of", "panels", "plot_why"]
 
 NOTHING = "none"
 """In place of a letter where no plan meets the bounds."""
@@ -187,34 +184,45 @@ def _middle(panel: Panel, region: Region) -> float:
     return float(np.sqrt(region.low * region.high)) if panel.logarithmic else (region.low + region.high) / 2
 
 
-def save_why_plot(why: Why, path: str | os.PathLike[str]) -> None:
+def plot_why(why: Why, ax: Axes | None = None) -> tuple[Axes, ...]:
     """Draw a panel for each parameter over which the best plan changes, and name the plans below.
 
     Parameters
     ----------
     why
-        What to draw.
-    path
-        Ends in png, svg, pdf or html.
+        From `tiercut.why`.
+    ax
+        What the panels take the place of; by default they have a figure of their own.
+
+    Returns
+    -------
+    tuple of matplotlib.axes.Axes
+        The panels, row by row.
     """
     shown, plans = panels(why)
     columns = min(_COLUMNS, max(len(shown), 2))
     rows = max(1, ceil(len(shown) / columns))
-    names = {letter: f"{label(plan)}: {_measures(plan)}" for letter, plan in plans.items()}
+    names = key_of(plans)
     key = _LINE * (len(names) + 1) + 0.15
-    figure = new_figure((2.6 * columns, 2.15 * rows + key))
-    grid = figure.add_gridspec(2, 1, height_ratios=[2.15 * rows, key])
-    above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    _draw_all(above, shown, (rows, columns))
-    style: dict[str, Any] = {"fontsize": 7.5, "va": "top"}
-    narrow = any(not region.letter for panel in shown for region in panel.regions)
+    above, below = stacked(ax, (2.6 * columns, 2.15 * rows + key), (2.15 * rows, key))
+    axes = _draw_all(above, shown, (rows, columns))
+    _write_key(below, names, key, narrow=any(not region.letter for panel in shown for region in panel.regions))
+    return axes
+
+
+def key_of(plans: dict[str, Plan]) -> dict[str, str]:
+    """Return what each letter of the regions stands for: a plan, with its figures as things are now."""
+    return {letter: f"{label(plan)}: {_measures(plan)}" for letter, plan in plans.items()}
+
+
+def _write_key(ax: Axes, names: dict[str, str], height: float, *, narrow: bool) -> None:
+    ax.set_axis_off()
+    style: dict[str, Any] = {"fontsize": 7.5, "va": "top", "transform": ax.transAxes, "in_layout": False}
     more = "; regions too narrow for a letter are left out" if narrow else ""
-    below.text(0.02, 1.0, f"○ now; the best plan of each region, with its figures as things are now{more}:", **style)
+    ax.text(0.0, 1.0, f"○ now; the best plan of each region, with its figures as things are now{more}:", **style)
     for place, (letter, name) in enumerate(names.items(), 1):
-        below.text(0.02, 1.0 - place * _LINE / key, letter, **style)
-        below.text(0.05, 1.0 - place * _LINE / key, name, **style)
-    table = [["region", "plan"], *([letter, name] for letter, name in names.items())]
-    save_figure(figure, path, title=f"Why {why.plan}", rows=table)
+        ax.text(0.0, 1.0 - place * _LINE / height, letter, **style)
+        ax.text(0.03, 1.0 - place * _LINE / height, name, **style, parse_math=False)
 
 
 def _measures(plan: Plan) -> str:
@@ -222,14 +230,18 @@ def _measures(plan: Plan) -> str:
     return f"{format_value(plan.latency_s, 'latency')}{right}"
 
 
-def _draw_all(figure: SubFigure, shown: tuple[Panel, ...], shape: tuple[int, int]) -> None:
-    axes = np.atleast_1d(figure.subplots(*shape, squeeze=False)).ravel()
-    for place, ax in enumerate(axes):
-        if place >= len(shown):
-            ax.set_axis_off()
-            continue
-        draw_panel(shown[place], ax)
-        if place % shape[1] == 0:
-            ax.set_ylabel(f"best {shown[place].value_label}", fontsize=8)
-    if not shown:
-        axes[0].text(0.0, 0.5, "The best plan stays the same over all that was looked at.", fontsize=8)
+def _draw_all(place: Axes, shown: tuple[Panel, ...], shape: tuple[int, int]) -> tuple[Axes, ...]:
+    """Draw the panels in a grid that takes the place of axes."""
+    place.set_axis_off()
+    spec = place.get_subplotspec()
+    if spec is None or not shown:
+        place.text(0.0, 0.5, "The best plan stays the same over all that was looked at.", fontsize=8)
+        return (place,)
+    grid, axes = spec.subgridspec(*shape), []
+    for number, panel in enumerate(shown):
+        ax = place.figure.add_subplot(grid[divmod(number, shape[1])])
+        draw_panel(panel, ax)
+        if number % shape[1] == 0:
+            ax.set_ylabel(f"best {panel.value_label}", fontsize=8)
+        axes.append(ax)
+    return tuple(axes)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from tiercut.errors import QuestionError
-from tiercut.report.save import save_figure
+from tiercut.report.plots.style import figure_of
 from tiercut.report.topology.labels import sampled
 from tiercut.report.topology.layout import Drawing, NodeBox, lay_out
 from tiercut.report.topology.lines import Line
-from tiercut.report.topology.listing import text
 from tiercut.report.topology.shapes import FONT_PT, LINE_HEIGHT, Box
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from tiercut.topologies.schema import Topology
 
-__all__ = ["draw", "save_drawing", "text"]
+__all__ = ["draw"]
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; roles are written out beside them.
 _SOURCE, _DESTINATION, _PLAIN, _LINE = "#56B4E9", "#D55E00", "#FFFFFF", "#4D4D4D"
@@ -63,24 +59,6 @@ def draw(topology: Topology, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def save_drawing(topology: Topology, path: str | os.PathLike[str]) -> None:
-    """Draw a topology into a file.
-
-    Parameters
-    ----------
-    topology
-        What to draw.
-    path
-        Ends in png, svg, pdf or html.
-
-    Raises
-    ------
-    QuestionError
-        If the ending is another one.
-    """
-    save_figure(_figure(draw(topology)), path, title=topology.name)
-
-
 def _own_axes(plan: Drawing) -> Axes:
     from matplotlib.figure import Figure
 
@@ -88,17 +66,10 @@ def _own_axes(plan: Drawing) -> Axes:
     return figure.add_axes((0.0, 0.0, 1.0, 1.0))
 
 
-def _figure(ax: Axes) -> Figure:
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        raise QuestionError("these axes belong to no figure")
-    return figure
-
-
 def _scale(ax: Axes) -> float:
     """Return the size of the drawing on these axes as a share of its own, for texts to shrink alike."""
     place = ax.get_position()
-    width, height = _figure(ax).get_size_inches()
+    width, height = figure_of(ax).get_size_inches()
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     return float(min(place.width * width / (right - left), place.height * height / (top - bottom)))
 

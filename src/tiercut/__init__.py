@@ -11,7 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tiercut import plots
     from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.answers.answer_file import load_plans
+    from tiercut.analysis.distribution import Distribution
     from tiercut.analysis.explain import Explanation
     from tiercut.analysis.replay import Replay
     from tiercut.analysis.why.result import Why
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from tiercut.profiling.profile.files import load_profile, recorded, save_profile
     from tiercut.profiling.profile.samples import Samples, load_samples, samples_of, save_samples
     from tiercut.profiling.profile.schema import Profile
-    from tiercut.report.plots.plan_bars import add_bars_legend, bars_height, draw_plan_bars, plan_bars
     from tiercut.solvers.interface import Options
     from tiercut.topologies.loader import load_topology, ready_made
     from tiercut.topologies.schema import Topology
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Bound",
+    "Distribution",
     "Explanation",
     "InfeasibleError",
     "InputError",
@@ -62,23 +65,21 @@ __all__ = [
     "Trained",
     "Training",
     "Why",
-    "add_bars_legend",
     "ask",
     "attach_exits",
     "backbone",
-    "bars_height",
-    "draw_plan_bars",
     "exits_record",
     "explain",
     "fine_tune",
     "frontier",
     "load_dataset",
+    "load_plans",
     "load_profile",
     "load_query",
     "load_samples",
     "load_topology",
     "plan",
-    "plan_bars",
+    "plots",
     "price",
     "problem",
     "rank",
@@ -99,9 +100,10 @@ _HOMES = {
     "api": ("ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"),
     "errors": ("InfeasibleError", "InputError", "QuestionError", "TiercutError", "TiercutWarning"),
     "analysis.answers.answer": ("Answer",),
+    "analysis.answers.answer_file": ("load_plans",),
+    "analysis.distribution": ("Distribution",),
     "analysis.explain": ("Explanation",),
     "optimizer.plan": ("Plan",),
-    "report.plots.plan_bars": ("add_bars_legend", "bars_height", "draw_plan_bars", "plan_bars"),
     "optimizer.pricing": ("price",),
     "optimizer.problem": ("Problem",),
     "optimizer.query": ("Bound", "Query"),
@@ -127,6 +129,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
+    if name == "plots":
+        return import_module("tiercut.plots")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'tiercut' has no attribute '{name}'")
     return getattr(import_module(f"tiercut.{_HOME_OF[name]}"), name)

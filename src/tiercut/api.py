@@ -11,7 +11,8 @@ from tiercut.analysis.explain import Explanation, explained
 from tiercut.analysis.inputs import ProfileLike, QueryLike, TopologyLike, problem, profile_of, topology_of
 from tiercut.errors import unknown_name
 from tiercut.optimizer.build import build_problem
-from tiercut.optimizer.pricing import decide, price
+from tiercut.optimizer.own_plan import decide, decide_again
+from tiercut.optimizer.pricing import price
 from tiercut.optimizer.questions.keywords import Asked, make_query, merged
 from tiercut.optimizer.questions.query_file import QueryFile, load_query
 from tiercut.profiling.profile.samples import Samples, SampleSplit, samples_of
@@ -19,8 +20,7 @@ from tiercut.solvers.interface import Options
 
 if TYPE_CHECKING:
     from tiercut.analysis.replay import Replay
-    from tiercut.optimizer.plan import Decision, Plan
-    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.query import Kind
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
@@ -151,7 +151,7 @@ def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explana
         From `solve`, `rank`, `frontier` or `plan`.
     """
     tables = problem(topology, profile)
-    return explained(tables, _again(tables, plan))
+    return explained(tables, decide_again(tables, plan))
 
 
 @overload
@@ -213,11 +213,5 @@ def replay(
     tables = build_problem(topology_of(topology), profile)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
-    found = replay_decisions(tables, [_again(tables, each) for each in plans], recorded)
+    found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)
     return found[0] if isinstance(plan, Plan) else found
-
-
-def _again(tables: Problem, plan: Plan) -> Decision:
-    """Return the decision of a plan under other conditions, checked."""
-    what = (plan.partition, plan.placement, plan.threshold, plan.exits)
-    return decide(tables, *what, thresholds=plan.thresholds, codecs=plan.codecs)

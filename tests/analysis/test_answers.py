@@ -13,8 +13,9 @@ from support.questions import is_small, questions
 from support.random_problems import random_case
 
 import tiercut
-from tiercut.analysis.answers.answer_file import load_decision
+from tiercut.analysis.answers.answer_file import load_answer
 from tiercut.errors import InputError, QuestionError
+from tiercut.optimizer.own_plan import decide_again
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
@@ -81,6 +82,9 @@ def test_an_answer_as_data_is_what_the_format_says() -> None:
                 "send_to": "far",
                 "send_bytes": 4.0,
                 "send_s": 2.0,
+                "exits": [2],
+                "thresholds": [0.1],
+                "codec": None,
             },
             {
                 "node": "far",
@@ -92,6 +96,9 @@ def test_an_answer_as_data_is_what_the_format_says() -> None:
                 "send_to": None,
                 "send_bytes": 0.0,
                 "send_s": 0.0,
+                "exits": [3],
+                "thresholds": [None],
+                "codec": None,
             },
         ],
     }
@@ -161,7 +168,7 @@ def saved(tmp_path: Path) -> Path:
 
 def load(path: Path, rank: int = 1) -> Plan:
     problem = tiercut.problem(TOPOLOGY, PROFILE)
-    return price(problem, load_decision(problem, path, rank))
+    return price(problem, decide_again(problem, load_answer(path).plan(rank)))
 
 
 def test_any_rank_of_an_answer_file_can_be_read_back(saved: Path) -> None:
@@ -178,9 +185,10 @@ def test_a_plan_with_a_codec_comes_back_with_it(tmp_path: Path) -> None:
     answer = tiercut.ask(topology, profile, Query(kind="rank", codec="small"))
     path = tmp_path / "answer.json"
     path.write_text(answer.to_json())
+    assert tiercut.load_plans(path) == answer.plans
     problem = tiercut.problem(topology, profile)
     for rank, plan in enumerate(answer, 1):
-        assert price(problem, load_decision(problem, path, rank)).to_data(rank) == plan.to_data(rank)
+        assert price(problem, decide_again(problem, load_answer(path).plan(rank))).to_data(rank) == plan.to_data(rank)
     assert any("small" in plan.codecs for plan in answer)
     for plan in answer:
         assert tiercut.explain(topology, profile, plan).plan.latency_s == plan.latency_s
@@ -192,11 +200,48 @@ def test_a_plan_with_a_threshold_for_each_exit_comes_back_with_them(tmp_path: Pa
     answer = tiercut.ask(TOPOLOGY, profile, Query(kind="rank", per_exit=True, min_accuracy=0.8))
     path = tmp_path / "answer.json"
     path.write_text(answer.to_json())
+    assert tiercut.load_plans(path) == answer.plans
     problem = tiercut.problem(TOPOLOGY, profile)
     for rank, plan in enumerate(answer, 1):
-        assert price(problem, load_decision(problem, path, rank)).to_data(rank) == plan.to_data(rank)
+        assert price(problem, decide_again(problem, load_answer(path).plan(rank))).to_data(rank) == plan.to_data(rank)
     for plan in answer:
         assert tiercut.explain(TOPOLOGY, profile, plan).plan.latency_s == plan.latency_s
+
+
+def test_plans_are_read_without_a_problem_as_they_were(saved: Path) -> None:
+    answer = tiercut.rank(TOPOLOGY, PROFILE, top=3)
+    plans = tiercut.load_plans(saved)
+    assert plans == answer.plans
+    assert [plan.to_data(1) for plan in plans] == [plan.to_data(1) for plan in answer]
+    for read, plan in zip(plans, answer, strict=True):
+        assert tiercut.explain(TOPOLOGY, PROFILE, read) == tiercut.explain(TOPOLOGY, PROFILE, plan)
+    with pytest.raises(QuestionError, match="was read from a file and belongs to no problem yet"):
+        _ = plans[0].decision
+
+
+def test_answers_of_earlier_versions_can_be_read(saved: Path) -> None:
+    data, new = json.loads(saved.read_text()), tiercut.load_plans(saved)
+    for plan in data["plans"]:
+        for stage in plan["stages"]:
+            del stage["exits"], stage["thresholds"], stage["codec"]
+    saved.write_text(json.dumps(data))
+    assert tiercut.load_plans(saved) == new
+    for plan in data["plans"]:
+        del plan["codecs"], plan["stages"]
+    saved.write_text(json.dumps(data))
+    assert [str(plan) for plan in tiercut.load_plans(saved)] == [str(plan) for plan in new]
+    assert [load(saved, rank) for rank in (1, 2, 3)] == list(new)
+
+
+def test_an_answer_file_names_its_estimator(tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text(tiercut.solve("iot", "resnet20-digits32", estimator="conditional").to_json())
+    assert load_answer(path).estimator == "conditional"
+    data = json.loads(path.read_text())
+    data["problem"]["estimator"] = "conditinal"
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match="did you mean 'conditional'"):
+        tiercut.load_plans(path)
 
 
 def test_a_rank_that_an_answer_file_does_not_have_is_refused_with_those_it_has(saved: Path) -> None:

@@ -13,7 +13,7 @@ import tiercut
 from tiercut import InfeasibleError, QuestionError
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.samples.recorded import Recorded
-from tiercut.report.plots.replayed import lived_plans
+from tiercut.report.plots.replayed import replayed_plans
 
 CASE = ("iot", "resnet20-digits32")
 
@@ -127,7 +127,7 @@ def test_a_split_that_is_unknown_or_would_not_be_looked_at_is_refused() -> None:
 
 def test_the_picture_holds_both_figures_of_both_sets_of_plans(front: tiercut.Answer) -> None:
     assert front.lived is not None
-    data = lived_plans(front.lived)
+    data = replayed_plans(front.lived)
     assert data.chosen.shape == data.expected.shape == (len(front), 2)
     assert data.promised.shape == data.kept.shape == (len(front.lived.modelled), 2)
     assert np.all(data.low <= data.chosen[:, 1])

@@ -29,7 +29,9 @@ from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.questions.query_file import load_query
 from tiercut.optimizer.space import Space
-from tiercut.report.plots import over_plot, save_answer_plot
+from tiercut.report.pictures import answer_picture
+from tiercut.report.plots.several_measures import several_measures
+from tiercut.report.save import save
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
 
@@ -295,20 +297,20 @@ def test_the_command_tells_the_measures_and_the_hypervolume(tmp_path: Path) -> N
 
 def test_the_picture_has_accuracy_upward_and_the_third_measure_as_colour(tmp_path: Path) -> None:
     answer = tiercut.frontier(*RECORDED, over=["accuracy", "latency", "out:phone"])
-    data = over_plot(answer)
+    data = several_measures(answer)
     assert data.labels == ("latency (ms)", "expected accuracy (%)", "out:phone (kB)")
     assert data.x == pytest.approx([plan.latency_s * 1e3 for plan in answer])
     assert data.y == pytest.approx([100 * (plan.accuracy or 0.0) for plan in answer])
     assert data.colour is not None
     assert data.colour * 1e3 == pytest.approx(answer.values()[:, 0])
-    save_answer_plot(answer, tmp_path / "over.html")
+    save(answer_picture(answer), tmp_path / "over.html")
     page = (tmp_path / "over.html").read_text()
     assert "<th>out:phone</th>" in page
     assert page.count("<tr>") == len(answer) + 1
 
 
 def test_two_measures_without_accuracy_are_the_two_axes() -> None:
-    data = over_plot(tiercut.frontier(*RECORDED, over=["compute:watch", "latency"]))
+    data = several_measures(tiercut.frontier(*RECORDED, over=["compute:watch", "latency"]))
     assert data.labels == ("compute:watch (ms)", "latency (ms)")
     assert data.colour is None
     assert data.x.tolist() == sorted(data.x.tolist())

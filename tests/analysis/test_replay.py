@@ -18,8 +18,10 @@ from support.replayed import lives, random_samples
 
 import tiercut
 from tiercut import Profile, QuestionError, Samples, Topology
+from tiercut.analysis.distribution import Distribution
 from tiercut.analysis.replay import replay_decisions
 from tiercut.errors import InputError
+from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.samples.intervals import clopper_pearson, rank_of, samples_needed
 from tiercut.optimizer.samples.recorded import Recorded, single_precision
@@ -58,7 +60,7 @@ def test_four_samples_by_hand() -> None:
     assert [each.latency_s for each in seen.exits] == [3.0, 11.0]
     assert seen.mean_s == (3.0 + 3 * 11.0) / 4
     assert seen.accuracy == 0.5
-    assert seen.distribution == ((3.0, 1, 1), (11.0, 3, 1))
+    assert seen.latencies == Distribution((3.0, 11.0), (1, 3), (1, 1))
     assert [each.model_exit_rate for each in seen.exits] == [0.75, 0.25]
     assert (seen.model.latency_s, seen.model.accuracy) == (0.75 * 3 + 0.25 * 11, 0.75 * 0.6 + 0.25 * 0.9)
     assert [stage.reach for stage in seen.lived.stages] == [1.0, 0.75]
@@ -242,3 +244,24 @@ def test_the_samples_of_the_test_split_are_replayed_where_the_profile_names_them
         InputError, match=r"missing\.npz: there is no such file, which profile .* names as its samples_file"
     ):
         tiercut.replay(topology, profile, plan)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_exit_of_each_sample_is_known_without_a_problem(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    samples = random_samples(rng, 50, 6)
+    recorded = Recorded.of(samples)
+    exits = (*sorted(rng.choice(np.arange(1, 6), 2, replace=False).tolist()), 6)
+    thresholds = rng.choice(np.round(np.linspace(0.05, 0.95, 19), 2), 2).tolist()
+    taken = recorded.leaving(exits, thresholds)
+    rows = samples.entropy.astype(float)
+    for row, found in zip(rows, taken.tolist(), strict=True):
+        below = [block for block, limit in zip(exits, thresholds, strict=False) if row[block - 1] < limit]
+        assert found == (below[0] if below else 6)
+    known, indices = np.unique(thresholds, return_inverse=True)
+    decision = Decision((6,), (0,), exits, thresholds=tuple(indices.tolist()))
+    ((left, right),) = recorded.count_leaving(known, [decision])
+    assert left.tolist() == [int(np.sum(taken == block)) for block in exits]
+    assert right.sum() == samples.correct[np.arange(50), taken - 1].sum()
+    with pytest.raises(QuestionError, match="a threshold for every exit but the last, 2, and got 1"):
+        recorded.leaving(exits, thresholds[:1])

@@ -113,7 +113,7 @@ def test_the_picture_shows_who_has_an_answer_by_when() -> None:
         threshold=0.45,
     )
     seen = tiercut.replay("iot", "resnet20-digits32", plan)
-    data = latencies_of(seen)
+    data = latencies_of(seen.latencies, seen.mean_s)
     assert data.unit == "ms"
     assert np.all(np.diff(data.x) > 0)
     assert data.answered[-1] == pytest.approx(100)

@@ -11,7 +11,8 @@ from support.published import aws_chain, read_json, scission_pipeline
 from support.reference import Choice, Reference
 
 import tiercut
-from tiercut.optimizer.pricing import decide, price
+from tiercut.optimizer.own_plan import decide
+from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Query
 from tiercut.solvers.registry import SOLVERS
 

@@ -21,7 +21,7 @@ from tiercut.optimizer.measures.kinds import energy
 from tiercut.optimizer.measures.registry import register, unregister
 from tiercut.optimizer.questions.query_file import BoundEntry
 from tiercut.profiling.profile.schema import Profile
-from tiercut.report.plots import over_plot
+from tiercut.report.plots.several_measures import several_measures
 from tiercut.report.plots.why import panels
 from tiercut.topologies.schema import Topology
 
@@ -79,7 +79,7 @@ def test_a_frontier_can_be_over_it_and_is_drawn(call: Any, tmp_path: Path) -> No
     answer = tiercut.frontier(*CASE, over=["latency", "joules", "accuracy"])
     same = tiercut.frontier(*CASE, over=["latency", "energy", "accuracy"])
     assert [plan.decision for plan in answer] == [plan.decision for plan in same]
-    assert "joules (J)" in over_plot(answer).labels
+    assert "joules (J)" in several_measures(answer).labels
     assert "joules" in call("frontier", "--over", "joules,latency", "--plot", str(tmp_path / "over.svg"))
     assert (tmp_path / "over.svg").stat().st_size > 0
 

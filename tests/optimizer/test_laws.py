@@ -19,7 +19,8 @@ from support.reference import FACTORS
 
 import tiercut
 from tiercut.analysis.answers.answer import Answer
-from tiercut.analysis.answers.answer_file import load_decision
+from tiercut.analysis.answers.answer_file import load_answer
+from tiercut.optimizer.own_plan import decide_again
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import SLACK, Query
@@ -268,7 +269,7 @@ def test_a_plan_comes_back_from_an_answer_file_as_it_was(seed: int) -> None:
         path.write_text(answer.to_json())
         assert json.loads(path.read_text()) == answer.to_data()
         for rank, plan in enumerate(answer, 1):
-            decision = load_decision(case.problem, path, rank)
+            decision = decide_again(case.problem, load_answer(path).plan(rank))
             assert decision == plan.decision
             assert price(case.problem, decision) == plan
 

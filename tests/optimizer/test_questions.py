@@ -13,7 +13,7 @@ from support.random_problems import random_case
 import tiercut
 from tiercut.errors import InfeasibleError, QuestionError
 from tiercut.optimizer.measures.registry import KINDS
-from tiercut.optimizer.pricing import decide
+from tiercut.optimizer.own_plan import decide
 from tiercut.optimizer.query import Query
 
 TOPOLOGY = tiercut.Topology.from_data(topology_data("near far", [both("near", "far", 1, 4)]))

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from support.random_topologies import topologies
 
 from tiercut.errors import QuestionError
-from tiercut.report.topology.drawing import draw, save_drawing
+from tiercut.report.pictures import topology_picture
+from tiercut.report.save import save
+from tiercut.report.topology.drawing import draw
 from tiercut.report.topology.labels import sampled
 from tiercut.report.topology.layout import Drawing, lay_out
 from tiercut.topologies import Topology, load_topology, ready_made, topology_from_text
@@ -139,10 +141,10 @@ def test_it_draws_on_axes_that_are_given() -> None:
 )
 def test_a_drawing_is_saved_in_the_format_of_its_ending(ending: str, begin: bytes, tmp_path: Path) -> None:
     path = tmp_path / f"mobile.{ending}"
-    save_drawing(load_topology("mobile"), path)
+    save(topology_picture(load_topology("mobile")), path)
     first = path.read_bytes()
     assert first.startswith(begin)
-    save_drawing(load_topology("mobile"), path)
+    save(topology_picture(load_topology("mobile")), path)
     if ending in ("png", "pdf"):
         assert path.read_bytes() == first
 
@@ -150,14 +152,14 @@ def test_a_drawing_is_saved_in_the_format_of_its_ending(ending: str, begin: byte
 @pytest.mark.parametrize("name", ["mobile", "mobile.gif", "mobile.PNGX"])
 def test_another_ending_is_refused_with_those_that_are_known(name: str, tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match="the ending says the format, one of png, svg, pdf, html"):
-        save_drawing(load_topology("mobile"), tmp_path / name)
+        save(topology_picture(load_topology("mobile")), tmp_path / name)
 
 
 def test_a_dollar_is_a_dollar_and_no_formula(tmp_path: Path) -> None:
     text = TIERS.replace("name: e1,", "name: 'e$1$',").replace("[pi, e1]", "[pi, 'e$1$']").replace("[e1,", "['e$1$',")
     topology = topology_from_text(text.replace("from: e1", "from: 'e$1$'"))
     assert "e$1$" in {each.get_text() for each in draw(topology).texts}
-    save_drawing(topology, tmp_path / "dollar.svg")
+    save(topology_picture(topology), tmp_path / "dollar.svg")
 
 
 def test_drawing_leaves_no_pyplot_behind_and_loading_no_matplotlib() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,8 +10,10 @@ from matplotlib.figure import Figure
 from support.made import both, exits_data, profile_data, topology_data
 
 import tiercut
-from tiercut.report.plots import add_bars_legend, draw_plan_bars, plan_bars, save_answer_plot
-from tiercut.report.plots.plan_bars import PlanBars, Segment, tiers_of
+from tiercut.report.pictures import answer_picture
+from tiercut.report.plots import trade_off
+from tiercut.report.plots.plan_bars import PlanBars, Segment, add_bars_legend, draw_plan_bars, plan_bars, tiers_of
+from tiercut.report.save import save
 
 NODES = [
     {"name": "pi", "tier": "device", "slowdown": 4.0},
@@ -97,8 +98,7 @@ def test_the_legend_names_the_machines_that_work_and_fits_the_figure(answer: tie
 def test_a_ranking_is_drawn_as_bars_even_where_accuracies_are_known(
     answer: tiercut.Answer, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["tiercut.report.plots.trade_off"]  # the package holds a function of that name
-    monkeypatch.setattr(module, "draw_trade_off", lambda *_: pytest.fail("no bars"))
+    monkeypatch.setattr(trade_off, "draw_trade_off", lambda *_: pytest.fail("no bars"))
     path = tmp_path / f"ranking.{ending}"
-    save_answer_plot(tiercut.Answer(answer.space, answer.query, answer.outcome, answer.plans[:3]), path)
+    save(answer_picture(tiercut.Answer(answer.space, answer.query, answer.outcome, answer.plans[:3])), path)
     assert path.stat().st_size > 1000

@@ -13,8 +13,9 @@ from support.reference import Score
 from support.reference_measures import crossed
 
 from tiercut.analysis.answers.cloud import sample_cloud
+from tiercut.optimizer.own_plan import decide
 from tiercut.optimizer.plan import Plan
-from tiercut.optimizer.pricing import decide, evaluate, price
+from tiercut.optimizer.pricing import evaluate, price
 
 CHUNKS, PER_CHUNK = 20, 250
 

@@ -15,8 +15,9 @@ from support.replayed import random_samples
 import tiercut
 from tiercut import Profile, QuestionError, Samples, Topology
 from tiercut.optimizer.frontier import front_of
+from tiercut.optimizer.own_plan import decide
 from tiercut.optimizer.plan import Plan
-from tiercut.optimizer.pricing import decide, price
+from tiercut.optimizer.pricing import price
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.samples.estimators import with_estimator

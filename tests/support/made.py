@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tiercut.optimizer.build import build_problem
+from tiercut.optimizer.own_plan import decide
 from tiercut.optimizer.plan import Plan
-from tiercut.optimizer.pricing import decide, price
+from tiercut.optimizer.pricing import price
 from tiercut.optimizer.problem import Problem
 from tiercut.profiling.profile.schema import Profile
 from tiercut.topologies.schema import Topology

@@ -62,19 +62,20 @@ class Own(NamedTuple):
     @property
     def estimator(self) -> Estimator:
         """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
-        from tiercut.analysis.answers.answer_file import load_estimator
+        from tiercut.analysis.answers.answer_file import load_answer
 
-        return "marginal" if self.file is None else load_estimator(self.file)
+        return "marginal" if self.file is None else load_answer(self.file).estimator
 
     def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
         """Return the price of the plan, by an estimator where it comes from a file."""
-        from tiercut.analysis.answers.answer_file import load_decision
+        from tiercut.analysis.answers.answer_file import load_answer
         from tiercut.api import plan, problem
+        from tiercut.optimizer.own_plan import decide_again
         from tiercut.optimizer.pricing import price
 
         if self.file is not None:
             tables = problem(topology, profile, estimator=estimator)
-            return price(tables, load_decision(tables, self.file, self.rank))
+            return price(tables, decide_again(tables, load_answer(self.file).plan(self.rank)))
         return plan(
             topology,
             profile,

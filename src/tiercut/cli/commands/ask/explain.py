@@ -150,12 +150,10 @@ def explain(
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
     _present(explanation, reasons, json=json, every=all_changes)
     if plot is not None:
-        from tiercut.report.plots import save_waterfall, save_why_plot
+        from tiercut.report.pictures import explanation_picture, why_picture
+        from tiercut.report.save import save
 
-        if reasons is not None:
-            save_why_plot(reasons, plot)
-        else:
-            save_waterfall(explanation, plot)
+        save(explanation_picture(explanation) if reasons is None else why_picture(reasons), plot)
         note(f"drew {plot}")
 
 

@@ -88,7 +88,8 @@ def replay(
         for part in replay_tables(seen):
             out.print(part)
     if plot is not None:
-        from tiercut.report.plots import save_replay_plot
+        from tiercut.report.pictures import replay_picture
+        from tiercut.report.save import save
 
-        save_replay_plot(seen, plot)
+        save(replay_picture(seen), plot)
         note(f"drew {plot}")

@@ -49,27 +49,32 @@ def _is_profile(file: str) -> bool:
 
 
 def _show_topology(file: str, payload: str, plot: Path | None) -> None:
-    from tiercut.report.topology.drawing import save_drawing, text
+    from tiercut.report.topology.listing import text
     from tiercut.topologies.loader import load_topology
 
     topology = load_topology(file)
     size = given.quantity("--payload", payload, "size") or 0.0
     console().print(text(topology, size))
     if plot is not None:
-        save_drawing(topology, plot)
+        from tiercut.report.pictures import topology_picture
+        from tiercut.report.save import save
+
+        save(topology_picture(topology), plot)
         note(f"drew {plot}")
 
 
 def _show_profile(file: str, plot: Path | None) -> None:
     from tiercut.profiling.profile.files import load_profile
-    from tiercut.report.plots import save_profile_plot
     from tiercut.report.tables import profile_tables
 
     profile = load_profile(file)
     for table in profile_tables(profile):
         console().print(table)
     if plot is not None:
-        save_profile_plot(profile, plot)
+        from tiercut.report.pictures import profile_picture
+        from tiercut.report.save import save
+
+        save(profile_picture(profile), plot)
         note(f"drew {plot}")
 
 

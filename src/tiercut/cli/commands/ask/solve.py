@@ -3,7 +3,6 @@
 # Annotations are read when the commands are made, and some name the local `kind`: they must not be text.
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -150,19 +149,15 @@ def command(kind: "Kind") -> Callable[..., None]:
             how = {"evaluate": evaluate, "split": split}
             answer = answer_to(*loaded, asked, solver=solver, options=options, **how)  # type: ignore[arg-type]
         _present(answer, json=json)
-        if plot is not None and answer.lived is not None:
-            from tiercut.report.plots import save_lived_plot
+        if plot is not None:
+            from tiercut.analysis.frontier_behind import frontier_behind
+            from tiercut.report.pictures import answer_picture
+            from tiercut.report.save import save
 
-            save_lived_plot(answer, plot)
-            note(f"drew {plot}")
-        elif plot is not None:
-            from tiercut.report.plots import save_answer_plot
-
-            whole = None
-            if kind == "solve" and answer.space.knows_accuracy:
-                unbounded = replace(asked, kind="frontier", min_accuracy=None, max_latency_s=None, bounds=())
-                whole = answer_to(*loaded, unbounded, solver=solver, options=options)
-            save_answer_plot(answer, plot, frontier=whole, seed=seed)
+            behind = None
+            if answer.lived is None:
+                behind = frontier_behind(*loaded, answer, solver=solver, options=options)
+            save(answer_picture(answer, frontier=behind, seed=seed), plot)
             note(f"drew {plot}")
 
     return ask
@@ -182,13 +177,10 @@ def _print(answer: "Answer") -> None:
 
     out: Any = console()
     out.print(headline(answer))
+    out.print(plans_table(answer))
     if answer.lived is not None:
-        from tiercut.report.replay import lived_table
-
-        out.print(lived_table(answer, answer.lived))
         note(answer.lived.guarantee)
         return
-    out.print(plans_table(answer))
     for line in (idle_line(answer), covered_line(answer)):
         if line is not None:
             out.print(line)

@@ -168,9 +168,9 @@ def _configuration(exits: str | None, plan: Path | None, rank: int) -> tuple[int
     if exits is not None and plan is not None:
         raise QuestionError("give the exits of a configuration, or a plan that has them, not both")
     if plan is not None:
-        from tiercut.analysis.answers.answer_file import load_exits_of
+        from tiercut.analysis.answers.answer_file import load_answer
 
-        return load_exits_of(plan, rank)
+        return load_answer(plan).plan(rank).exits
     return tuple(_numbers("--exits", exits, int) or ())
 
 

@@ -1,0 +1,106 @@
+"""Pictures of whole results: what to draw of each, with its title and the rows of its table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tiercut.report.plots.style import figure_of
+from tiercut.report.rows import Column, Rows, exit_rows, plan_rows, step_rows
+from tiercut.report.save import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.explain import Explanation
+    from tiercut.analysis.replay import Replay
+    from tiercut.analysis.why.result import Why
+    from tiercut.profiling.profile.schema import Profile
+    from tiercut.topologies.schema import Topology
+
+__all__ = [
+    "answer_picture",
+    "explanation_picture",
+    "plot_answer",
+    "profile_picture",
+    "replay_picture",
+    "topology_picture",
+    "why_picture",
+]
+
+
+def answer_picture(answer: Answer, *, frontier: Answer | None = None, seed: int = 0) -> Picture:
+    """Return the picture that fits an answer (see `plot_answer`), and its plans as rows."""
+    problem = answer.space.problem
+    drawn = plot_answer(answer, frontier=frontier, seed=seed)
+    return Picture(figure_of(drawn), f"{problem.profile} on {problem.topology}", plan_rows(answer))
+
+
+def plot_answer(
+    answer: Answer, *, frontier: Answer | None = None, seed: int = 0, ax: Axes | None = None
+) -> Axes | Sequence[Axes]:
+    """Draw an answer as it is best seen: a ranking, and what has no accuracies, as bars of its plans.
+
+    Parameters
+    ----------
+    answer
+        With at least one plan.
+    frontier
+        The frontier of the same space, for the best plan of a question about accuracy.
+    seed
+        Of the sampled decisions.
+    ax
+        Where to draw; by default on a figure of its own.
+    """
+    from tiercut.report.plots.plan_bars import plot_plan_bars
+    from tiercut.report.plots.replayed import plot_replayed
+    from tiercut.report.plots.several_measures import plot_several_measures
+    from tiercut.report.plots.trade_off import plot_trade_off
+
+    if answer.lived is not None:
+        return plot_replayed(answer, ax)
+    if answer.query.many:
+        return plot_several_measures(answer, ax)
+    if answer.query.kind == "rank" or not answer.space.knows_accuracy:
+        return plot_plan_bars(answer, ax=ax)
+    return plot_trade_off(answer, frontier=frontier, seed=seed, ax=ax)
+
+
+def replay_picture(replay: Replay) -> Picture:
+    """Return the latencies of a replay, with its exits as rows."""
+    from tiercut.report.plots.latencies import plot_latencies
+
+    title = f"{replay.lived}: {replay.samples:,} samples"
+    return Picture(figure_of(plot_latencies(replay)), title, exit_rows(replay))
+
+
+def explanation_picture(explanation: Explanation) -> Picture:
+    """Return the latency of a plan as a waterfall, with its steps as rows."""
+    from tiercut.report.plots.waterfall import plot_waterfall
+
+    return Picture(figure_of(plot_waterfall(explanation)), str(explanation.plan), step_rows(explanation))
+
+
+def why_picture(why: Why) -> Picture:
+    """Return where the best plan changes, with the plans by letter as rows."""
+    from tiercut.report.plots.why import key_of, panels, plot_why
+
+    columns = Column("region", "left"), Column("plan", "left", fold=True)
+    rows = Rows("the best plans, with their figures as things are now", columns, tuple(key_of(panels(why)[1]).items()))
+    return Picture(figure_of(plot_why(why)), f"Why {why.plan}", rows)
+
+
+def profile_picture(profile: Profile) -> Picture:
+    """Return what was measured of a network."""
+    from tiercut.report.plots.profile import plot_profile
+
+    return Picture(figure_of(plot_profile(profile)), profile.name)
+
+
+def topology_picture(topology: Topology) -> Picture:
+    """Return nodes and links."""
+    from tiercut.report.topology.drawing import draw
+
+    return Picture(figure_of(draw(topology)), topology.name)

@@ -1,0 +1,229 @@
+"""Tables as neutral text cells with headings and alignment: for the terminal, a page, or any other place.
+
+Every figure that people read in a table is put into words here, once; what shows a table only lays it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tiercut import units
+from tiercut.optimizer.measures.names import format_amount
+from tiercut.optimizer.questions.bound_text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.choose_by_replay import Relived
+    from tiercut.analysis.explain import Explanation
+    from tiercut.analysis.replay import Replay
+    from tiercut.optimizer.plan import Plan
+
+__all__ = [
+    "Column",
+    "Rows",
+    "exit_rows",
+    "plan_rows",
+    "question_text",
+    "share_text",
+    "stage_rows",
+    "step_rows",
+    "threshold_text",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, the side that its cells are set to, and whether long cells may be broken."""
+
+    heading: str
+    side: Literal["left", "right"] = "right"
+    fold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table: K rows of as many cells as there are columns.
+
+    Parameters
+    ----------
+    title
+        What it shows.
+    columns
+        From left to right.
+    cells
+        Plain text, no markup.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.columns) for row in self.cells):
+            raise ValueError(f"the table '{self.title}' has {len(self.columns)} columns, but not so many cells a row")
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings, from left to right."""
+        return tuple(column.heading for column in self.columns)
+
+
+def plan_rows(answer: Answer) -> Rows:
+    """Return a row for each plan of an answer: its measures, then where each piece runs.
+
+    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it.
+    """
+    return _modelled_rows(answer) if answer.lived is None else _replayed_rows(answer, answer.lived)
+
+
+def _modelled_rows(answer: Answer) -> Rows:
+    problem = answer.space.problem
+    known = {
+        "accuracy": answer.space.knows_accuracy,
+        "threshold": problem.has_exits,
+        "sent": True,
+        "exits": answer.space.inside,
+    }
+    shown_here = [name for name, there in known.items() if there]
+    rows = []
+    for rank, (plan, values) in enumerate(zip(answer.plans, answer.values().tolist(), strict=True), 1):
+        named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
+        cells = {
+            "accuracy": share_text(plan.accuracy),
+            "threshold": plan.thresholds_shown,
+            "sent": units.format_bytes(plan.bytes_sent),
+            "exits": _listed(plan.exits),
+        }
+        figures = [cells[name] for name in shown_here]
+        rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
+    headings = ("#", "latency", *answer.measures, *shown_here)
+    return Rows(question_text(answer), (*map(Column, headings), Column("plan", "left", fold=True)), tuple(rows))
+
+
+def _replayed_rows(answer: Answer, lived: Relived) -> Rows:
+    headings = ("#", "latency", "by the model", "accuracy", "95% interval", "by the model", "threshold")
+    rows = []
+    for rank, each in enumerate(lived.plans, 1):
+        low, high = each.accuracy_interval()
+        plan = each.lived
+        exits = "" if plan.exits == plan.partition else f", exits {_listed(plan.exits)}"
+        rows.append(
+            (
+                str(rank),
+                units.format_seconds(plan.latency_s),
+                units.format_seconds(each.model.latency_s),
+                share_text(each.accuracy),
+                f"{100 * low:.1f}-{100 * high:.1f}",
+                share_text(each.model.accuracy),
+                plan.thresholds_shown,
+                f"{plan.shown}{exits}",
+            )
+        )
+    columns = (*map(Column, headings), Column("plan", "left", fold=True))
+    return Rows(_replayed_title(answer, lived), columns, tuple(rows))
+
+
+def _replayed_title(answer: Answer, lived: Relived) -> str:
+    first, count = lived.plans[0], len(lived.plans)
+    kinds = {"solve": "best plan", "rank": "best plans", "frontier": f"frontier of {count} plan{'s' * (count != 1)}"}
+    what = f"{kinds[answer.query.kind]} by {first.samples:,} samples of the {first.split} split"
+    return f"{what}, of {lived.candidates:,} candidates"
+
+
+def question_text(answer: Answer) -> str:
+    """Return in words what was asked: kind, objective or measures, bounds."""
+    query, count = answer.query, len(answer)
+    kind = {
+        "solve": "best plan",
+        "rank": f"best {count} plan{'s' * (count != 1)}",
+        "frontier": f"frontier of {count} plan{'s' * (count != 1)}",
+    }
+    bounds = []
+    if query.min_accuracy is not None:
+        bounds.append(f"accuracy ≥ {query.min_accuracy:g}")
+    if query.max_latency_s is not None:
+        bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
+    halves = (shown(half) for bound in query.bounds for half in bound.halves)
+    bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
+    by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
+    by = " against ".join(query.compared) if query.kind == "frontier" else by
+    return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
+
+
+def stage_rows(plan: Plan) -> Rows:
+    """Return a row for each partition of a plan; the title has the seconds before the first."""
+    before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
+    figures = ("blocks", "reach", "leave", "compute", "result", "send", "payload")
+    columns = (Column("node", "left"), *map(Column, figures), Column("to", "left"))
+    title = f"its stages, timed for a sample that gets there{before}"
+    return Rows(title, columns, tuple(_stage_cells(plan)))
+
+
+def _stage_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
+    for stage in plan.stages:
+        first, last = stage.blocks
+        sent = stage.send_to is not None
+        yield (
+            stage.node,
+            str(first) if first == last else f"{first}-{last}",
+            f"{stage.reach:.1%}",
+            f"{stage.exit_rate:.1%}",
+            units.format_seconds(stage.compute_s),
+            units.format_seconds(stage.result_s),
+            units.format_seconds(stage.send_s) if sent else "-",
+            units.format_bytes(stage.send_bytes) if sent else "-",
+            stage.send_to or "-",
+        )
+
+
+def step_rows(explanation: Explanation) -> Rows:
+    """Return a row for each addend of a plan's latency; the title has the figures of the plan."""
+    plan = explanation.plan
+    right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
+    tail = "" if explanation.p99_s is None else f", p99 {units.format_seconds(explanation.p99_s)}"
+    title = f"{plan}: {units.format_seconds(plan.latency_s)}{tail}{right}{threshold_text(plan)}"
+    columns = (Column("step", "left", fold=True), *map(Column, ("samples", "each", "adds", "total")))
+    cells = []
+    for step in explanation.steps:
+        times = (units.format_seconds(each) for each in (step.seconds, step.adds_s, step.total_s))
+        cells.append((step.what, f"{step.share:.1%}", *times))
+    return Rows(title, columns, tuple(cells))
+
+
+def exit_rows(replay: Replay) -> Rows:
+    """Return a row for each exit of a plan: what the samples do there, and what the model says of it."""
+    columns = (
+        Column("exit"),
+        Column("on", "left"),
+        *map(Column, ("leave", "by the model", "right of these", "after")),
+    )
+    cells = tuple(
+        (
+            str(each.block),
+            each.node,
+            share_text(each.exit_rate),
+            share_text(each.model_exit_rate),
+            share_text(each.right / each.left if each.left else None),
+            units.format_seconds(each.latency_s),
+        )
+        for each in replay.exits
+    )
+    return Rows("what they do at each exit", columns, cells)
+
+
+def threshold_text(plan: Plan) -> str:
+    """Return the thresholds of a plan as the end of a line about it; empty where none has an effect."""
+    word = "threshold" if plan.thresholds is None else "thresholds"
+    return "" if plan.thresholds_shown == "-" else f", {word} {plan.thresholds_shown}"
+
+
+def share_text(share: float | None) -> str:
+    """Return a share in percent, with two digits."""
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _listed(blocks: Sequence[int]) -> str:
+    return ", ".join(map(str, blocks))

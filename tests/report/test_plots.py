@@ -1,0 +1,120 @@
+"""Every picture, drawn by its public function: on axes of its own, and on axes that are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import tiercut
+from tiercut import plots
+from tiercut.analysis.distribution import Distribution
+
+RECORDED = ("iot", "resnet20-digits32")
+
+
+@cache
+def answer(kind: str, **question: Any) -> tiercut.Answer:
+    made: tiercut.Answer = getattr(tiercut, kind)(*RECORDED, **question)
+    return made
+
+
+def over() -> tiercut.Answer:
+    return tiercut.frontier(*RECORDED, over=["latency", "compute:micro", "accuracy"])
+
+
+def best() -> tiercut.Answer:
+    return answer("solve", min_accuracy=0.98)
+
+
+PICTURES: dict[str, Callable[[Axes | None], Any]] = {
+    "trade-off": lambda ax: plots.trade_off(answer("frontier"), ax=ax),
+    "several measures": lambda ax: plots.several_measures(over(), ax=ax),
+    "plan bars": lambda ax: plots.plan_bars(answer("rank"), ax=ax),
+    "bars of plans alone": lambda ax: plots.plan_bars(answer("rank").plans[:2], ax=ax),
+    "profile": lambda ax: plots.profile(tiercut.load_profile(RECORDED[1]), ax=ax),
+    "why": lambda ax: plots.why(tiercut.why(*RECORDED, best().query), ax=ax),
+    "waterfall": lambda ax: plots.waterfall(tiercut.explain(*RECORDED, best().best), ax=ax),
+    "latencies": lambda ax: plots.latencies(tiercut.replay(*RECORDED, best().best), ax=ax),
+    "any latencies": lambda ax: plots.latencies(Distribution.of([(0.5, 3, 2), (2.0, 1, 1)]), ax=ax),
+    "replayed": lambda ax: plots.replayed(answer("frontier", evaluate="replay"), ax=ax),
+    "topology": lambda ax: plots.topology(tiercut.load_topology(RECORDED[0]), ax=ax),
+    "answer": lambda ax: plots.answer(answer("rank"), ax=ax),
+}
+PANELS = {"profile", "why", "replayed"}
+
+
+def axes_of(drawn: Any) -> list[Axes]:
+    return [drawn] if isinstance(drawn, Axes) else list(drawn)
+
+
+def has_content(axes: list[Axes]) -> bool:
+    return any(chain.from_iterable((*ax.lines, *ax.patches, *ax.collections, *ax.texts) for ax in axes))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_without_axes_has_a_figure_of_its_own(name: str, tmp_path: Path) -> None:
+    axes = axes_of(PICTURES[name](None))
+    assert has_content(axes)
+    figure = axes[0].get_figure(root=True)
+    assert isinstance(figure, Figure)
+    plots.save(figure, tmp_path / "it.svg")
+    assert (tmp_path / "it.svg").stat().st_size > 2000
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_drawn_on_the_axes_that_are_given(name: str) -> None:
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    axes = axes_of(PICTURES[name](left))
+    assert has_content(axes)
+    assert all(ax.get_figure(root=True) is figure for ax in axes)
+    assert not has_content([right])
+    if name in PANELS:
+        assert left not in axes
+        figure.draw_without_rendering()
+        assert all(ax.get_position().x1 < right.get_position().x0 for ax in axes)
+    else:
+        assert axes == [left]
+
+
+def test_panels_need_axes_of_a_grid() -> None:
+    ax = Figure().add_axes((0.0, 0.0, 1.0, 1.0))
+    with pytest.raises(tiercut.QuestionError, match="axes of a grid"):
+        plots.profile(tiercut.load_profile(RECORDED[1]), ax)
+
+
+def test_every_public_picture_takes_axes_and_is_tried_here() -> None:
+    helpers = {"Picture", "bars_height", "bars_legend", "frontier_behind", "save"}
+    tried = {name.replace("-", "_").replace(" ", "_") for name in PICTURES}
+    assert set(plots.__all__) - helpers <= tried
+    assert set(plots.__all__) <= set(dir(plots))
+    with pytest.raises(AttributeError, match="no attribute 'pie'"):
+        plots.pie  # type: ignore[attr-defined] # noqa: B018
+
+
+def test_the_frontier_behind_a_best_plan_has_none_of_its_bounds() -> None:
+    asked = answer("solve", min_accuracy=0.98, bounds=("compute:micro<=1 s",))
+    behind = plots.frontier_behind(*RECORDED, asked)
+    assert behind is not None
+    assert behind.plans == tiercut.frontier(*RECORDED).plans
+    ax = plots.trade_off(asked, frontier=behind)
+    assert "98" in ax.texts[-1].get_text()
+    assert plots.frontier_behind(*RECORDED, answer("frontier")) is None
+
+
+def test_pictures_of_one_figure_share_a_legend() -> None:
+    plans, tiers = answer("rank").plans, dict.fromkeys(answer("rank").space.problem.nodes, "one")
+    figure = Figure(figsize=(6, 2 * plots.bars_height(2)), layout="constrained")
+    for ax, some in zip(figure.subplots(2), (plans[:2], plans[2:4]), strict=True):
+        plots.plan_bars(some, tiers, ["first", "second"], legend=False, ax=ax)
+    assert not figure.legends
+    plots.bars_legend(figure, plans[:4], tiers)
+    names = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {node for plan in plans[:4] for node in plan.placement} <= names | {"sending"} | set(tiers)

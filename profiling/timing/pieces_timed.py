@@ -203,7 +203,6 @@ def device_record(
     also
         Spans that were timed only to be compared with what is put together for them (``span_check``).
     """
-
     timed, ended, adds = (_spans(times, kind, statistic) for kind in ("blocks", "span", "branch"))
     branches = [adds.get((place, place)) for place in range(count)] if adds else None
     needed, needed_ended = ({key: each for key, each in part.items() if key not in also} for part in (timed, ended))

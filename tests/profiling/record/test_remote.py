@@ -15,7 +15,8 @@ from tiercut.cli import main
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.profile.files import load_profile, save_profile
 from tiercut.profiling.profile.schema import FORMAT, Profile
-from tiercut.profiling.record.remote import record_remotely
+from tiercut.profiling.record.remote import command_line, record_remotely
+from tiercut.profiling.record.settings import Settings
 
 
 def made(device: str, seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
@@ -56,25 +57,26 @@ def test_what_the_other_machine_records_is_kept_here(
         "me@far",
         ["Small"],
         tmp_path / "out",
-        ["--device", "my pi"],
+        Settings(device="my pi", stress={"cpu": 0.5}),
         finished=lambda made, _: arrived.append(made.model),
     )
     assert load_profile(tmp_path / "out" / "small.json").devices["pi"].block_s == [1.0, 1.0]
     assert arrived == ["Small"]
     called = (far / "called").read_text().splitlines()
-    assert called == ["profile", "Small", "--device", "my pi", "--output", ".tiercut/profiles", "--json"]
+    assert called[:4] == ["profile", "Small", "--device", "my pi"]
+    assert called[-5:] == ["--stress", "cpu=50", "--output", ".tiercut/profiles", "--json"]
     assert "1 of 1: timing" in capfd.readouterr().err
 
 
 def test_the_device_is_added_to_the_profile_that_is_here(far: Path, tmp_path: Path) -> None:
     target = tmp_path / "it.json"
     save_profile(Profile.from_data(made("here", 2.0)), target)
-    record_remotely("me@far", ["Small"], target, [])
+    record_remotely("me@far", ["Small"], target)
     assert list(load_profile(target).devices) == ["here", "pi"]
     (far / "answer").write_text(json.dumps(made("pi", 3.0)) + "\n")
     with pytest.raises(InputError, match="other times for the device 'pi' already"):
-        record_remotely("me@far", ["Small"], target, [])
-    record_remotely("me@far", ["Small"], target, [], redo=True)
+        record_remotely("me@far", ["Small"], target)
+    record_remotely("me@far", ["Small"], target, Settings(redo=True))
     assert load_profile(target).devices["pi"].block_s == [3.0, 3.0]
     assert list(load_profile(target).devices) == ["here", "pi"]
 
@@ -85,17 +87,17 @@ def test_other_blocks_there_are_refused_and_nothing_here_is_lost(far: Path, tmp_
     before = target.read_bytes()
     (far / "answer").write_text(json.dumps(made("pi", blocks=[{"name": "other", "output_bytes": 8.0}] * 2)) + "\n")
     with pytest.raises(InputError, match="block 1 differs first"):
-        record_remotely("me@far", ["Small"], target, [])
+        record_remotely("me@far", ["Small"], target)
     assert target.read_bytes() == before
 
 
 def test_a_model_file_is_sent_there(far: Path, tmp_path: Path) -> None:
     (tmp_path / "my model.keras").write_bytes(b"\x00model")
-    record_remotely("me@far", [str(tmp_path / "my model.keras")], tmp_path, [])
+    record_remotely("me@far", [str(tmp_path / "my model.keras")], tmp_path)
     assert (far / ".tiercut" / "models" / "my model.keras").read_bytes() == b"\x00model"
     assert (far / "called").read_text().splitlines()[1] == ".tiercut/models/my model.keras"
     with pytest.raises(InputError, match="cannot be read"):
-        record_remotely("me@far", [str(tmp_path / "none.keras")], tmp_path, [])
+        record_remotely("me@far", [str(tmp_path / "none.keras")], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -112,19 +114,19 @@ def test_what_goes_wrong_there_is_told(
 ) -> None:
     (far / "status").write_text(status)
     with pytest.raises(QuestionError, match=words):
-        record_remotely(host, ["Small"], tmp_path / "out", [], command=command)
+        record_remotely(host, ["Small"], tmp_path / "out", command=command)
 
 
 def test_what_is_no_profile_is_refused(far: Path, tmp_path: Path) -> None:
     (far / "answer").write_text("Welcome!\n")
     with pytest.raises(InputError, match="expected a profile, got 'Welcome!'"):
-        record_remotely("me@far", ["Small"], tmp_path / "out", [])
+        record_remotely("me@far", ["Small"], tmp_path / "out")
 
 
 def test_without_ssh_the_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(QuestionError, match="no 'ssh' on the PATH"):
-        record_remotely("me@far", ["Small"], tmp_path, [])
+        record_remotely("me@far", ["Small"], tmp_path)
 
 
 @pytest.mark.slow

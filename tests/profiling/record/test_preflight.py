@@ -192,8 +192,8 @@ def test_settings_that_cannot_count_for_a_network_are_refused_all_at_once(here: 
     trained_file(here / "net.keras")
     keras_file(here / "plain.keras")
     assert told("net.keras", rule="all", size=(8, 8), weights="imagenet", epochs=3, seed=1) == [
-        "not for a network with exits, which keeps what it was trained with: --rule, --input-size, --weights, --epochs, "
-        "--seed; leave them out"
+        "not for a network with exits, which keeps what it was trained with: --rule, --input-size, --weights, "
+        "--epochs, --seed; leave them out"
     ]
     assert told("plain.keras", "net.keras", thresholds="5") == [
         "not without --dataset: --thresholds; leave it out",
@@ -214,5 +214,5 @@ def test_what_a_data_set_makes_of_a_name_is_known_before_anything_is_loaded(here
     (here / "it").mkdir()
     (here / "it" / "Net.json").write_text("{}")
     (here / "it" / "lenet-digits8.json").write_text("{}")
-    assert told("Net.keras", output="it")[0].startswith("it/Net.json: ")
-    assert told("lenet", output="it", dataset="digits8")[0].startswith("it/lenet-digits8.json: ")
+    assert told("Net.keras", output="it")[0].startswith("it/Net.json:")
+    assert told("lenet", output="it", dataset="digits8")[0].startswith("it/lenet-digits8.json:")

@@ -263,7 +263,9 @@ def new_network(
     import keras
 
     data = load_dataset(dataset, seed=seed, size=size, channels=channels)
+    policy = keras.config.dtype_policy()
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same network, the same names
+    keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
     shape: Any = data.train.images.shape[1:]
     made = backbone(name, classes=data.classes, input_shape=shape)
@@ -393,8 +395,9 @@ def origin_of(network: Network, training: Training) -> str:
     blocks = ", ".join(map(str, training.configuration))
     what = f"training of the exits after blocks {blocks}" if blocks else "joint training"
     before = f"{network.record.origin}; then " if network.record is not None and not training.fresh else ""
+    most = "at most " if schedule.patience else ""
     fitted, _ = schedule.divide(network.data.train)
     return (
-        f"{before}trained by tiercut {__version__}: {network.title} with at most {schedule.epochs} epochs of {what} on "
+        f"{before}trained by tiercut {__version__}: {network.title} with {most}{schedule.epochs} epochs of {what} on "
         f"{len(fitted)} samples of {network.data.name}, seed {schedule.seed}"
     )

@@ -17,6 +17,9 @@ from tiercut.profiling.profile.schema import Exits, Profile
 
 __all__ = ["ExitHalf", "exits_difference", "measure_exits", "sample_files", "without_exits"]
 
+_OF_SAMPLES = ("samples_file", "samples_sha256", "test_samples_file", "test_samples_sha256")
+_KEYS = ("exits", "dataset", "classes", "samples", *_OF_SAMPLES)
+
 _ROUNDING = 1e-3
 """How far rates and accuracies may lie apart, beside two samples, for another machine's rounding to explain it."""
 
@@ -103,6 +106,4 @@ def _near(first: Sequence[Any] | None, second: Sequence[Any] | None, slack: floa
 
 def without_exits(profile: Profile) -> Profile:
     """Return a profile that says nothing of exits, to be added to one that does."""
-    keys = ("exits", "dataset", "classes", "samples", *(f"{each}_{end}" for each in sample_files(Path("it.json"))
-            for end in ("file", "sha256")))  # fmt: skip
-    return profile.model_copy(update=dict.fromkeys(keys))
+    return profile.model_copy(update=dict.fromkeys(_KEYS))

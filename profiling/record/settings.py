@@ -15,7 +15,16 @@ from tiercut.profiling.models.loader import folded, kind_of
 from tiercut.profiling.timing.pieces_timed import Clock, Statistic
 from tiercut.profiling.timing.timing import Effort
 
-__all__ = ["DEFAULTS", "EFFORT", "THRESHOLDS", "Settings", "Subjects", "check_settings", "profile_stem", "subject_kind"]
+__all__ = [
+    "DEFAULTS",
+    "EFFORT",
+    "THRESHOLDS",
+    "Settings",
+    "Subjects",
+    "check_settings",
+    "profile_stem",
+    "subject_kind",
+]
 
 EFFORT = Effort(runs=100, least=10, precision=0.02, burst=2, warm_up=1, limit_s=30.0)
 """Enough for a median that is known to 2 %, and at most 30 s for a model."""
@@ -107,7 +116,7 @@ class Settings:
         if not self.device:
             raise QuestionError("the device needs a name")
         read_thresholds(self.thresholds or THRESHOLDS)
-        assert self.schedule.epochs  # refuses what no training can have
+        _ = self.schedule  # which refuses what no training can have
 
     @property
     def schedule(self) -> Schedule:
@@ -138,10 +147,16 @@ def profile_stem(name: str, dataset: str | None = None) -> str:
     return name.rpartition(":")[2].casefold() if kind == "function" else folded(name)
 
 
-_FLAGS = {"rule": "--rule", "size": "--input-size", "weights": "--weights", "thresholds": "--thresholds",
-          "epochs": "--epochs", "seed": "--seed"}  # fmt: skip
+_FLAGS = {
+    "rule": "--rule",
+    "size": "--input-size",
+    "weights": "--weights",
+    "thresholds": "--thresholds",
+    "epochs": "--epochs",
+    "seed": "--seed",
+}
 
-_WITHOUT_COUNT: Mapping[Subjects, tuple[str, tuple[str, ...]]] = {
+_USELESS: Mapping[Subjects, tuple[str, tuple[str, ...]]] = {
     "plain": ("without --dataset", ("thresholds", "epochs", "seed")),
     "to train": ("with --dataset", ("rule", "weights")),
     "trained": (
@@ -160,7 +175,7 @@ def check_settings(name: str, settings: Settings) -> None:
     QuestionError
         Names all of them.
     """
-    where, useless = _WITHOUT_COUNT[subject_kind(name, settings.dataset)]
+    where, useless = _USELESS[subject_kind(name, settings.dataset)]
     named = [_FLAGS[each] for each in useless if getattr(settings, each) is not None]
     if named:
         raise QuestionError(f"not {where}: {', '.join(named)}; leave {'it' if len(named) == 1 else 'them'} out")

@@ -59,7 +59,7 @@ slow: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/python -m pytest -m slow --durations 10
 
 profile: $(TEST_VENV)/.ready
-	$(IN_TEST_VENV)/tiercut profile resnet20 --dataset digits32 --output profiling/recorded
+	$(IN_TEST_VENV)/tiercut profile resnet20 --dataset digits32 --redo --output profiling/recorded
 
 clean:
 	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) out build dist src/*.egg-info

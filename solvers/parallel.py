@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiercut.cpus import cpu_count as cores
 from tiercut.optimizer.plan import Decision
 from tiercut.solvers.encoding import Layout, decision_of
 from tiercut.solvers.kernels import keep_kernels, plain_kernels
@@ -102,11 +102,6 @@ def _merge_sorted(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints)
     rights = accuracies[order]
     best = order[np.concatenate([[True], rights[1:] > np.maximum.accumulate(rights)[:-1]])]
     keeper.costs, keeper.accuracies, keeper.keys, keeper.count = costs[best], accuracies[best], keys[best], len(best)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def watch(

@@ -1,4 +1,4 @@
-"""What branches do with samples: entropies, hits, exit rates; and the profile that is made of them."""
+"""What branches do with samples: entropies, hits, exit rates, calibration; the half of a record that exits have."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from tiercut.profiling.data.datasets import Split, check_labels
 from tiercut.profiling.exits.exits import ExitModel
-from tiercut.profiling.models.graph import tensor_bytes
 from tiercut.profiling.profile.samples import Samples
 
 __all__ = [
     "calibration_error",
     "exits_record",
-    "model_record",
     "normalised_entropy",
     "record_samples",
 ]
@@ -119,26 +117,3 @@ def exits_record(
         pairs = enumerate(zip(samples.confidence.T, samples.correct.T, strict=True))
         record["calibration_error"] = [calibration_error(*pair) if place in wanted else None for place, pair in pairs]
     return record
-
-
-def model_record(exits: ExitModel) -> dict[str, Any]:
-    """Return what a profile says of the model: bytes of input and result, and its blocks."""
-    blocks = [
-        {
-            "name": block.name,
-            "output_bytes": float(block.output_bytes),
-            "first_layer": block.first_layer,
-            "last_layer": block.last_layer,
-            "parameter_bytes": float(block.parameter_bytes),
-            "activation_bytes": float(block.activation_bytes),
-            "flops": float(block.flops),
-        }
-        for block in exits.blocks
-    ]
-    entry, result = exits.backbone.inputs[0], exits.backbone.outputs[0]
-    return {
-        "classes": int(result.shape[-1]),
-        "input_bytes": float(tensor_bytes(entry)),
-        "result_bytes": float(tensor_bytes(result)),
-        "blocks": blocks,
-    }

@@ -25,7 +25,7 @@ from tiercut.profiling.models.backbones import BACKBONES, backbone
 from tiercut.profiling.models.loader import folded, load_model
 from tiercut.profiling.models.runtime import start_framework
 
-__all__ = ["Network", "Trained", "Training", "data_of", "train_network"]
+__all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_of", "train_network"]
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ def train_network(
         dataset=network.data.name,
         seed=training.schedule.seed,
         trained_on=_mark(network.data),
-        origin=_origin(network, training),
+        origin=origin_of(network, training),
         accuracy_separate=separate,
         temperature=calibrate(exits, held) if training.temperature else None,
     )
@@ -226,15 +226,50 @@ def _open(
     dataset = dataset or "digits32"
     known = next((key for key in BACKBONES if key == folded(name)), None)
     if known is not None:
-        data = load_dataset(dataset, seed=seed, size=size, channels=channels)
-        keras.utils.set_random_seed(seed)
-        shape: Any = data.train.images.shape[1:]
-        made = backbone(known, classes=data.classes, input_shape=shape)
-        return Network(made.title, attach_exits(made.model, cuts=made.cuts, branches=training.branches), data)
+        return new_network(known, dataset, seed=seed, size=size, channels=channels, branches=training.branches)
     keras.utils.set_random_seed(seed)
     loaded = load_model(name, size=size, trust=trust)
     exits = attach_exits(loaded.model, branches=training.branches)
     return Network(loaded.title, exits, _data_for(exits, dataset, seed))
+
+
+def new_network(
+    name: str,
+    dataset: str,
+    *,
+    seed: int = 0,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    branches: Collection[int] | Literal["all", "auto"] = "all",
+) -> Network:
+    """Return a backbone with exits for a data set, not yet trained.
+
+    Parameters
+    ----------
+    name
+        A backbone of `tiercut.profiling.models.backbones`.
+    dataset, size, channels
+        See `tiercut.profiling.data.datasets.load_dataset`.
+    seed
+        Of the splits and of the first weights.
+    branches
+        See `tiercut.profiling.exits.exits.attach_exits`.
+
+    Raises
+    ------
+    QuestionError
+        If a name is unknown, or the backbone cannot be built for such images.
+    """
+    import keras
+
+    data = load_dataset(dataset, seed=seed, size=size, channels=channels)
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same network, the same names
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(seed)
+    shape: Any = data.train.images.shape[1:]
+    made = backbone(name, classes=data.classes, input_shape=shape)
+    return Network(made.title, attach_exits(made.model, cuts=made.cuts, branches=branches), data)
 
 
 def _opened(name: str, dataset: str | None, training: Training, trust: bool) -> Network:
@@ -352,15 +387,17 @@ def _target(output: Path, stem: str) -> Path:
     return target
 
 
-def _origin(network: Network, training: Training) -> str:
+def origin_of(network: Network, training: Training) -> str:
+    """Return what a network is called and how it is trained, for people."""
     from tiercut import __version__
 
     schedule = training.schedule
     blocks = ", ".join(map(str, training.configuration))
     what = f"training of the exits after blocks {blocks}" if blocks else "joint training"
     before = f"{network.record.origin}; then " if network.record is not None and not training.fresh else ""
+    most = "at most " if schedule.patience else ""
     fitted, _ = schedule.divide(network.data.train)
     return (
-        f"{before}trained by tiercut {__version__}: {network.title} with at most {schedule.epochs} epochs of {what} on "
+        f"{before}trained by tiercut {__version__}: {network.title} with {most}{schedule.epochs} epochs of {what} on "
         f"{len(fitted)} samples of {network.data.name}, seed {schedule.seed}"
     )

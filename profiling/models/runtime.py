@@ -13,12 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
+from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.profiling.models.graph import compute
 from tiercut.profiling.models.pieces import build_piece
-from tiercut.profiling.timing.machine import cpu_count
 
-__all__ = ["BACKENDS", "compile_call", "compile_piece", "describe_framework", "start_framework", "versions"]
+__all__ = ["BACKENDS", "compile_piece", "describe_framework", "start_framework", "versions"]
 
 log = logging.getLogger(__name__)
 
@@ -120,18 +120,6 @@ def _silence() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def compile_call(model: Any) -> Callable[[Any], Any]:
-    """Return a model as a compiled function of one tensor, which returns when the result is there.
-
-    Parameters
-    ----------
-    model
-        A Keras model with one input; the function takes a batch of one, float32[1, ...].
-    """
-    outputs = model.outputs
-    return compile_piece(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
 
 
 def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) -> Callable[[Any], Any]:

@@ -17,6 +17,7 @@ __all__ = ["check_same_model", "difference", "merge", "merge_files", "replaced"]
 
 _SAMPLES = ("samples_file", "test_samples_file")
 _HASHES = ("samples_sha256", "test_samples_sha256")
+_OF_EXITS = ("exits", "dataset", "classes", "samples", "origin", *_SAMPLES, *_HASHES)
 
 
 def merge(profiles: Mapping[str, Profile]) -> Profile:
@@ -56,6 +57,8 @@ def merge(profiles: Mapping[str, Profile]) -> Profile:
 def replaced(known: Profile, fresh: Profile, *, names: tuple[str, str]) -> Profile:
     """Return a profile with the devices of another one added, in place of those of the same name.
 
+    Where the other one has exits, they and their samples take the place of those that are there.
+
     Raises
     ------
     InputError
@@ -65,7 +68,8 @@ def replaced(known: Profile, fresh: Profile, *, names: tuple[str, str]) -> Profi
     data, added = known.model_dump(exclude_defaults=True), fresh.model_dump(exclude_defaults=True)
     known_before = {key: added[key] for key in ("architecture", "rule") if key in added}
     devices = data["devices"] | added["devices"]
-    return Profile.from_data(known_before | {"format": FORMAT} | data | {"devices": devices}, source=names[0])
+    exits = {key: added[key] for key in _OF_EXITS if key in added} if "exits" in added else {}
+    return Profile.from_data(known_before | {"format": FORMAT} | data | exits | {"devices": devices}, source=names[0])
 
 
 def merge_files(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> Profile:

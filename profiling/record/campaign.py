@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tiercut.profiling.record.recorder import Recorded, Wanted
+from tiercut.profiling.record.record import Recording
+from tiercut.profiling.record.settings import Settings
 from tiercut.profiling.record.worker import FailedModelError, Worker
 
 __all__ = ["Campaign", "Step", "record_models"]
 
 _BUILD = 0.35
-"""The share of the time of one model that goes by before the timing begins."""
+"""The share of the time of one model, but for its training, that goes by before the timing begins."""
+
+_TRAIN = 0.6
+"""The share of the time of one model that its training takes, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Step:
     """
 
     name: str
-    recorded: Recorded | None
+    recorded: Recording | None
     error: str
     seconds: float
 
@@ -53,9 +57,9 @@ class Campaign:
 def record_models(
     names: Sequence[str],
     output: str | os.PathLike[str],
-    wanted: Wanted,
+    settings: Settings,
     *,
-    record: Callable[..., Recorded] | None = None,
+    record: Callable[..., Recording] | None = None,
     progress: Callable[[str, float], None] = lambda *_: None,
     finished: Callable[[Step, float], None] = lambda *_: None,
 ) -> Campaign:
@@ -67,21 +71,20 @@ def record_models(
     Parameters
     ----------
     names
-        What `tiercut.profiling.record.preflight.prepared` returns, which looks at all of them before the first is
-        timed.
+        What `tiercut.profiling.record.preflight.prepared` returns, which checks all of them before the first is timed.
     output
         The folder of their profiles, or the profile of a single model.
-    wanted
+    settings
         How.
     record
         What records one model; by default a process of its own (see `tiercut.profiling.record.worker`).
     progress
-        Told what is being done, and the share of the whole that is done, 0..1.
+        Called with what is being done, and the share of the whole that is done, 0..1.
     finished
-        Told of each model when it is done with, and the seconds that the others will take, as far as one can tell.
+        Called with each model when it is done with, and the seconds that the others will take by the pace so far.
     """
     with Worker() as worker:
-        run = _Run(record or worker.record, os.fspath(output), wanted, len(names), progress, finished)
+        run = _Run(record or worker.record, os.fspath(output), settings, len(names), progress, finished)
         return Campaign(tuple(run.step(place, name) for place, name in enumerate(names)))
 
 
@@ -90,27 +93,28 @@ class _Run:
 
     def __init__(
         self,
-        record: Callable[..., Recorded],
+        record: Callable[..., Recording],
         output: str,
-        wanted: Wanted,
+        settings: Settings,
         count: int,
         progress: Callable[[str, float], None],
         finished: Callable[[Step, float], None],
     ) -> None:
-        self._record, self._output, self._wanted, self._count = record, output, wanted, count
+        self._record, self._output, self._settings, self._count = record, output, settings, count
         self._progress, self._finished = progress, finished
         self._timed: list[float] = []
 
     def step(self, place: int, name: str) -> Step:
-        def told(stage: str, done: int, most: int) -> None:
-            share = done / max(most, 1)
-            within = {"load": 0.0, "build": _BUILD * share}.get(stage, _BUILD + (1 - _BUILD) * share)
-            self._progress(f"{name}: {_STAGES.get(stage, stage)}", (place + within) / self._count)
+        stages = _Stages()
+
+        def report(stage: str, done: int, most: int) -> None:
+            share = (place + stages.share(stage, done / max(most, 1))) / self._count
+            self._progress(f"{name}: {_WORDS.get(stage, stage)}", share)
 
         begin = time.monotonic()
         recorded, error = None, ""
         try:
-            recorded = self._record(name, self._output, self._wanted, progress=told)
+            recorded = self._record(name, self._output, self._settings, progress=report)
         except FailedModelError as failure:
             error = str(failure)
         seconds = time.monotonic() - begin
@@ -126,4 +130,25 @@ class _Run:
         return pace * (self._count - done)
 
 
-_STAGES = {"load": "loading", "build": "compiling pieces", "time": "timing"}
+class _Stages:
+    """How much of one model is done, which never falls: a training, where there is one, comes before all else."""
+
+    def __init__(self) -> None:
+        self._trained = 0.0
+
+    def share(self, stage: str, done: float) -> float:
+        """Return the share of the whole, 0..1, for the share of a stage that is done."""
+        if stage == "train":
+            self._trained = _TRAIN
+            return _TRAIN * done
+        within = {"load": 0.0, "exits": 0.0, "build": _BUILD * done}.get(stage, _BUILD + (1 - _BUILD) * done)
+        return self._trained + (1 - self._trained) * within
+
+
+_WORDS = {
+    "load": "loading",
+    "train": "training",
+    "exits": "recording exits",
+    "build": "compiling pieces",
+    "time": "timing",
+}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tiercut.documents import check_writable
-from tiercut.errors import InputError, QuestionError, TiercutError, TiercutWarning, nearest
+from tiercut.errors import InputError, QuestionError, TiercutError, TiercutWarning, nearest, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
 from tiercut.profiling.models.loader import (
     BESIDES,
@@ -24,23 +24,28 @@ from tiercut.profiling.models.loader import (
 )
 from tiercut.profiling.profile.files import load_profile, profile_path
 from tiercut.profiling.record.bound_names import bound_names, module_spec
+from tiercut.profiling.record.settings import DEFAULTS, Settings, check_settings, profile_stem, subject_kind
 
 __all__ = ["application_names", "prepared"]
 
 
 def prepared(
-    names: Sequence[str], output: str | os.PathLike[str], *, trust: bool = False, elsewhere: bool = False
+    names: Sequence[str],
+    output: str | os.PathLike[str],
+    settings: Settings = DEFAULTS,
+    *,
+    elsewhere: bool = False,
 ) -> tuple[str, ...]:
-    """Return what is to be recorded, each model once, or tell everything that is in the way at once.
+    """Return what is to be recorded, each model once, or refuse with everything that is in the way at once.
 
     Parameters
     ----------
     names
-        See `tiercut.profiling.models.loader.load_model`.
+        See `tiercut.profiling.record.record.record_model`.
     output
         The folder of the profiles, or the profile of a single model.
-    trust
-        Whether files may run code of their own.
+    settings
+        How they will be recorded.
     elsewhere
         Whether the models are recorded on another machine, which alone knows what names and modules it has: files
         are sent there, so they are looked at here.
@@ -48,8 +53,8 @@ def prepared(
     Raises
     ------
     QuestionError
-        With every model that is not there or cannot be loaded, two that would have one profile, and every profile
-        that cannot be written.
+        With every model that is not there or cannot be loaded, settings that cannot count for it, two that would have
+        one profile, and every profile that cannot be written.
 
     Warns
     -----
@@ -61,10 +66,9 @@ def prepared(
     once = _once(names)
     if len(once) > 1 and profile_path(output, "any") == Path(output):
         raise QuestionError(f"{len(once)} models cannot be written to one file; name a folder, not '{output}'")
-    targets = {name: profile_path(output, _stem(name)) for name in once}
-    looked_at = [name for name in once if not elsewhere or kind_of(name) == "file"]
-    wrong = {name: fault for name in looked_at if (fault := _model_fault(name, trust))}
-    faults = [*wrong.values(), *_choice(wrong), *_rivals(targets), *_unwritable(targets.values())]
+    targets = {name: profile_path(output, profile_stem(name, settings.dataset)) for name in once}
+    wrong = {name: fault for name in once if (fault := _fault(name, settings, elsewhere))}
+    faults = [*wrong.values(), *_choice(wrong, settings), *_rivals(targets), *_unwritable(targets.values())]
     if faults and len(once) > 1:
         faults.append("nothing was timed" + (f"; mend these or leave them out: {', '.join(wrong)}" if wrong else ""))
     if faults:
@@ -92,12 +96,26 @@ def _identity(name: str) -> str:
     return name if kind == "function" else folded(name)
 
 
-def _stem(name: str) -> str:
-    """Return what the profile of a model is called, as `tiercut.profiling.models.loader.load_model` titles it."""
-    kind = kind_of(name)
-    if kind == "file":
-        return Path(name).stem.casefold()
-    return name.rpartition(":")[2].casefold() if kind == "function" else folded(name)
+def _fault(name: str, settings: Settings, elsewhere: bool) -> str | None:
+    """Return what is wrong with a model, or with what is asked of it."""
+    found = None
+    if not elsewhere or kind_of(name) == "file":
+        to_train = subject_kind(name, settings.dataset) == "to train"
+        found = _backbone_fault(name) if to_train else _model_fault(name, settings.trust)
+    if found is not None:
+        return found
+    try:
+        check_settings(name, settings)
+    except QuestionError as error:
+        return str(error)
+    return None
+
+
+def _backbone_fault(name: str) -> str | None:
+    if kind_of(name) == "file" and Path(name).exists():
+        return f"{name}: has no exits in it; make them with tiercut train, then record what that wrote"
+    known = folded(name) in map(folded, BACKBONES)
+    return None if known else unknown_name("backbone", name, BACKBONES)
 
 
 def _model_fault(name: str, trust: bool) -> str | None:
@@ -133,9 +151,10 @@ def application_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in found.every if name[0].isupper())) if found is not None else ()
 
 
-def _choice(wrong: Iterable[str]) -> Iterator[str]:
+def _choice(wrong: Mapping[str, str], settings: Settings) -> Iterator[str]:
     """Yield what there is, once, where names were wrong."""
-    if any(kind_of(name) == "name" for name in wrong):
+    plain = [name for name in wrong if subject_kind(name, settings.dataset) == "plain" and kind_of(name) == "name"]
+    if any(_name_fault(name) for name in plain):
         yield f"known are {', '.join(_known_names())}; {BESIDES}"
 
 
@@ -167,7 +186,7 @@ def _unwritable(paths: Iterable[Path]) -> Iterator[str]:
             check_writable(path)
             if path.exists():
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", TiercutWarning)  # told when it is read to be added to
+                    warnings.simplefilter("ignore", TiercutWarning)  # shown when it is read to be added to
                     load_profile(path)
         except TiercutError as error:
             yield str(error)

@@ -6,6 +6,7 @@ so that an interrupted recording goes on there; the profiles come back over the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -13,15 +14,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from tiercut.documents import write_whole
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.models.loader import kind_of
 from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
-from tiercut.profiling.profile.merging import merge, replaced
+from tiercut.profiling.profile.merging import check_same_model, merge, replaced
 from tiercut.profiling.profile.schema import Profile
+from tiercut.profiling.record.exit_half import exits_difference, sample_files, without_exits
+from tiercut.profiling.record.settings import DEFAULTS, Settings
 
-__all__ = ["record_remotely"]
+__all__ = ["command_line", "record_remotely"]
 
 _FOLDER = ".tiercut"
 """Where the other machine keeps models and profiles, in the home of the user there."""
@@ -33,10 +40,9 @@ def record_remotely(
     host: str,
     models: Sequence[str],
     output: str | os.PathLike[str],
-    options: Sequence[str],
+    settings: Settings = DEFAULTS,
     *,
     command: str = "tiercut",
-    redo: bool = False,
     finished: Callable[[Profile, Path], None] = lambda *_: None,
 ) -> None:
     """Record models on another machine, and add its device to the profiles here.
@@ -52,14 +58,12 @@ def record_remotely(
         What to record, as `tiercut.profiling.record.preflight.prepared` returns it.
     output
         The folder of the profiles here, or the profile of a single model.
-    options
-        More arguments for ``tiercut profile`` there.
+    settings
+        How; a data set that is a file here is sent there.
     command
         What tiercut is called there, such as ``venv/bin/tiercut``.
-    redo
-        Whether times of the same device that are here already are replaced.
     finished
-        Told of each profile that has arrived, and where it is kept.
+        Called with each profile that has arrived, and where it is kept.
 
     Raises
     ------
@@ -72,14 +76,16 @@ def record_remotely(
         raise QuestionError("there is no 'ssh' on the PATH; install OpenSSH, or record on the other machine itself")
     if not host or host.startswith("-"):
         raise QuestionError(f"'{host}' is no host; write user@host")
-    names = [_sent(host, model) for model in models]
-    call = [*shlex.split(command), "profile", *names, *options, "--output", f"{_FOLDER}/profiles", "--json"]
+    names = [_sent(host, model, "models") if kind_of(model) == "file" else model for model in models]
+    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset))
+    options = [*command_line(wanted), "--output", f"{_FOLDER}/profiles", "--json"]
+    call = [*shlex.split(command), "profile", *names, *options]
     with subprocess.Popen(
         _ssh(host, shlex.join(call)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=sys.stderr, text=True
     ) as process:
         try:
             for line in process.stdout or ():
-                _keep(line, host, output, redo, finished)
+                _keep(line, host, output, settings.redo, finished)
         except BaseException:
             process.terminate()
             raise
@@ -90,18 +96,41 @@ def _ssh(host: str, call: str) -> list[str]:
     return ["ssh", "-o", "BatchMode=yes", host, call]
 
 
-def _sent(host: str, model: str) -> str:
-    """Send a model's file to the other machine, and return what it is called there."""
-    if kind_of(model) != "file":
-        return model
-    path = Path(model)
-    there = f"{_FOLDER}/models/{path.name}"
-    call = f"mkdir -p {_FOLDER}/models && cat > {shlex.quote(there)}"
+def command_line(settings: Settings) -> list[str]:
+    """Return the options of ``tiercut profile`` that mean these settings."""
+    effort = settings.effort
+    options = ["--device", settings.device, "--batch", str(settings.batch), "--check", str(settings.check)]
+    options += ["--runs", str(effort.runs), "--precision", str(effort.precision), "--limit", f"{effort.limit_s} s"]
+    options += ["--statistic", settings.statistic, "--clock", settings.clock]
+    for name in ("rule", "weights", "threads", "backend", "dataset", "thresholds", "epochs", "seed"):
+        if getattr(settings, name) is not None:
+            options += [f"--{name}", str(getattr(settings, name))]
+    if settings.size is not None:
+        options += ["--input-size", "x".join(map(str, settings.size))]
+    if settings.stress:
+        options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in settings.stress.items())]
+    flags = {"--trust-model": settings.trust, "--jit-compile": settings.jit, "--redo": settings.redo}
+    return options + [flag for flag, given in flags.items() if given]
+
+
+def _sent_dataset(host: str, dataset: str | None) -> str | None:
+    if dataset is None or not Path(dataset).exists():
+        return dataset
+    if Path(dataset).is_dir():
+        raise QuestionError(f"a folder of images is not sent to another machine; make '{dataset}' a .npz file")
+    return _sent(host, dataset, "data")
+
+
+def _sent(host: str, file: str, folder: str) -> str:
+    """Send a file to the other machine, and return what it is called there."""
+    path = Path(file)
+    there = f"{_FOLDER}/{folder}/{path.name}"
+    call = f"mkdir -p {_FOLDER}/{folder} && cat > {shlex.quote(there)}"
     try:
         with path.open("rb") as stream:
             done = subprocess.run(_ssh(host, call), stdin=stream, check=False)
     except OSError as error:
-        raise InputError(model, f"cannot be read: {error.strerror or error}") from None
+        raise InputError(file, f"cannot be read: {error.strerror or error}") from None
     _check(done.returncode, host, "cat")
     return there
 
@@ -114,14 +143,50 @@ def _keep(
         fresh = Profile.from_data(json.loads(line), source=host)
     except ValueError:
         raise InputError(host, f"expected a profile, got '{line.strip()[:60]}'") from None
-    path = profile_path(output, fresh.model.casefold())
-    if path.exists():
-        known = load_profile(path)
-        made = replaced(known, fresh, names=(str(path), host)) if redo else merge({str(path): known, host: fresh})
+    path = profile_path(output, _stem(fresh))
+    known = load_profile(path) if path.exists() else None
+    if known is not None and fresh.exits is not None and not redo:
+        check_same_model(known, fresh, names=(str(path), host))
+        found = exits_difference(known, fresh.dataset, fresh.samples, fresh.exits)
+        if found is not None:
+            raise InputError(host, f"has other exits than {path}: {found}; say --redo to replace those that are here")
+        added = without_exits(fresh)
     else:
-        made = fresh
-    save_profile(made, path)
+        added = _with_samples(fresh, host, path)
+    if known is not None:
+        added = replaced(known, added, names=(str(path), host)) if redo else merge({str(path): known, host: added})
+    save_profile(added, path)
     finished(fresh, path)
+
+
+def _stem(profile: Profile) -> str:
+    """Return what a profile is called there, which the files that it names tell."""
+    file = profile.samples_file
+    return profile.model.casefold() if file is None else file.removesuffix(".samples.npz")
+
+
+def _with_samples(profile: Profile, host: str, path: Path) -> Profile:
+    """Fetch the samples that a profile names, and return it with what they are called here."""
+    names: dict[str, str] = {}
+    for prefix, target in sample_files(path).items():
+        file, digest = getattr(profile, f"{prefix}_file"), getattr(profile, f"{prefix}_sha256")
+        if file is not None:
+            content = _fetched(host, f"{_FOLDER}/profiles/{Path(file).name}")
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise InputError(host, f"'{file}' there is not the file that its profile was recorded with")
+            write_whole(target, partial(_write, content))
+            names[f"{prefix}_file"] = target.name
+    return profile.model_copy(update=names)
+
+
+def _write(content: bytes, stream: Any) -> None:
+    stream.write(content)
+
+
+def _fetched(host: str, there: str) -> bytes:
+    done = subprocess.run(_ssh(host, f"cat {shlex.quote(there)}"), stdout=subprocess.PIPE, check=False)
+    _check(done.returncode, host, "cat")
+    return done.stdout
 
 
 def _check(status: int, host: str, command: str) -> None:

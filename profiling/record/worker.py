@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from tiercut.errors import TiercutError, TiercutWarning
-from tiercut.profiling.record.recorder import Progress, Recorded, Wanted, record_model
+from tiercut.profiling.record.record import Progress, Recording, record_model
+from tiercut.profiling.record.settings import Settings
 
 __all__ = ["FailedModelError", "Worker", "out_of_memory", "record_here"]
 
@@ -35,7 +36,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def record(self, name: str, output: str, wanted: Wanted, *, progress: Progress) -> Recorded:
+    def record(self, name: str, output: str, settings: Settings, *, progress: Progress) -> Recording:
         """Do what `record_model` does.
 
         Raises
@@ -44,7 +45,7 @@ class Worker:
             With what went wrong.
         """
         line = self._started()
-        line.send((name, output, wanted))
+        line.send((name, output, settings))
         while True:
             try:
                 kind, *content = line.recv()
@@ -93,19 +94,19 @@ def _serve(line: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this hears it too, and ends us
     while True:
         try:
-            name, output, wanted = line.recv()
+            name, output, settings = line.recv()
         except EOFError:
             return
-        line.send(_answer(name, output, wanted, line.send))
+        line.send(_answer(name, output, settings, line.send))
 
 
-def _answer(name: str, output: str, wanted: Wanted, tell: Callable[[Any], None]) -> tuple[str, object]:
+def _answer(name: str, output: str, settings: Settings, tell: Callable[[Any], None]) -> tuple[str, object]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TiercutWarning)
         try:
             answer: tuple[str, object] = (
                 "recorded",
-                record_model(name, output, wanted, progress=lambda *done: tell(("progress", *done))),
+                record_model(name, output, settings, progress=lambda *done: tell(("progress", *done))),
             )
         except TiercutError as error:
             answer = ("failed", str(error))
@@ -132,10 +133,10 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def record_here(name: str, output: str, wanted: Wanted, *, progress: Progress) -> Recorded:
+def record_here(name: str, output: str, settings: Settings, *, progress: Progress) -> Recording:
     """Do what `Worker.record` does in this process."""
     messages: list[Any] = []
-    kind, content = _answer(name, output, wanted, messages.append)
+    kind, content = _answer(name, output, settings, messages.append)
     for message in messages:
         if message[0] == "warning":
             warnings.warn(TiercutWarning(*message[1:]), stacklevel=2)

@@ -8,14 +8,9 @@ import re
 import time
 from pathlib import Path
 
-__all__ = ["Watch", "cpu_count", "describe_machine"]
+from tiercut.cpus import cpu_count
 
-
-def cpu_count() -> int:
-    """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["Watch", "describe_machine"]
 
 
 def describe_machine() -> str:

@@ -10,17 +10,20 @@ block, every pair of neighbours, the whole, and tiles of 4, 16, 64, ... blocks s
 
 holds the overhead of one call and the fusion at that cut. Any span is put together from the fewest timed pieces that
 tile it, less what is saved at each joint. ``docs/measuring.md`` says how well that works.
+
+A span may end in the branch after its last block. What a branch takes is what it adds to the call that computes its
+block; that is added to the span without it, but where the span was timed together with its branch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tiercut.errors import QuestionError
 
-__all__ = ["ALL_TIMED", "TILED", "all_spans", "complete", "draw_spans", "needed_spans"]
+__all__ = ["ALL_TIMED", "TILED", "TILED_BRANCHES", "Span", "all_spans", "complete", "draw_spans", "needed_spans"]
 
 Span = tuple[int, int]
 """First and last block, 0-based and both included."""
@@ -31,6 +34,7 @@ FEW_BLOCKS = 6
 
 ALL_TIMED = "every span timed as one piece"
 TILED = f"blocks, neighbours and tiles of {RADIX}, {RADIX**2}, ... blocks timed; other spans put together from them"
+TILED_BRANCHES = f"{TILED}, and what a branch adds to its block added wherever a span ends there"
 
 
 def all_spans(count: int) -> tuple[Span, ...]:
@@ -58,34 +62,58 @@ def draw_spans(count: int, number: int, *, seed: int = 0) -> tuple[Span, ...]:
     return tuple(spare[place] for place in sorted(chosen))
 
 
-def complete(timed: Mapping[Span, float], count: int) -> tuple[list[list[float]], str]:
-    """Return the seconds of every span, and how they were found.
+def complete(
+    timed: Mapping[Span, float],
+    count: int,
+    *,
+    ended: Mapping[Span, float] | None = None,
+    branches: Sequence[float | None] | None = None,
+) -> tuple[list[list[float]], str]:
+    """Return the seconds of every span with the branch at its end, where there is one, and how they were found.
 
     Parameters
     ----------
     timed
-        Seconds of some spans, at least of every block and of every pair of neighbours unless all are there.
+        Seconds of some spans without a branch, at least of every block and, unless all spans are timed, of every pair
+        of neighbours.
     count
         Number of blocks, N.
+    ended
+        Seconds of spans that were timed together with the branch after their last block.
+    branches
+        Seconds that the branch after each block adds to it, N values, None where there is none; by default there are
+        no branches.
 
     Returns
     -------
     tuple
-        ``span_s`` of a profile: ``span_s[i][j - i]`` are the seconds of blocks i to j; and `ALL_TIMED` or `TILED`.
+        ``span_s`` of a profile: ``span_s[i][j - i]`` are the seconds of blocks i to j with branch j; and `ALL_TIMED`,
+        `TILED` or `TILED_BRANCHES`.
 
     Raises
     ------
     QuestionError
         If a span that is needed is missing.
     """
-    if missing := [span for span in all_spans(count) if span not in timed]:
-        if needless := [span for span in missing if span[1] - span[0] < 2]:
-            first, last = needless[0]
+    known, added = ended or {}, branches or [None] * count
+    whole = {span for span in timed if added[span[1]] is None} | set(known)
+    tiling = None if whole >= set(all_spans(count)) else _tiling(timed, count)
+
+    def seconds(first: int, last: int) -> float:
+        if (first, last) in known:
+            return known[first, last]
+        bare = timed[first, last] if tiling is None else tiling.seconds(first, last)
+        return bare + (added[last] or 0.0)
+
+    rows = [[seconds(first, last) for last in range(first, count)] for first in range(count)]
+    return rows, ALL_TIMED if tiling is None else TILED if branches is None else TILED_BRANCHES
+
+
+def _tiling(timed: Mapping[Span, float], count: int) -> _Tiling:
+    for first, last in all_spans(count):
+        if last - first < 2 and (first, last) not in timed:
             raise QuestionError(f"blocks {first + 1} to {last + 1} must be timed to know the other spans")
-        tiling = _Tiling(timed, count)
-        rows = [[tiling.seconds(first, last) for last in range(first, count)] for first in range(count)]
-        return rows, TILED
-    return [[timed[first, last] for last in range(first, count)] for first in range(count)], ALL_TIMED
+    return _Tiling(timed, count)
 
 
 class _Tiling:

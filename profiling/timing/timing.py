@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.timing.waiting import calm
+from tiercut.profiling.timing.waiting import calm, calm_runs
 
 __all__ = ["Effort", "Runs", "Times", "median_uncertainty", "summarise", "time_calls"]
 
@@ -72,6 +72,16 @@ class Runs:
     def uncertainty(self) -> float:
         """How well the median of the runs that count is known; see `median_uncertainty`."""
         return median_uncertainty(self.kept)
+
+    def minus(self, other: Runs) -> NDArray[np.float64]:
+        """Return how much longer each run took than that of another call in the same round, float64[pairs] in seconds.
+
+        A pair is left out where something else held the processor in one of the two (see `waiting.calm`).
+        """
+        more: NDArray[np.float64] = self.seconds - other.seconds
+        if self.waited is None or other.waited is None:
+            return more
+        return more[calm_runs(self.seconds + other.seconds, self.waited + other.waited)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALM", "LEAST_KEPT", "calm", "waiting_clock"]
+__all__ = ["CALM", "LEAST_KEPT", "calm", "calm_runs", "waiting_clock"]
 
 _TASKS = Path("/proc/self/task")
 
@@ -58,7 +58,13 @@ def calm(seconds: NDArray[np.float64], waited: NDArray[np.float64]) -> NDArray[n
     waited
         What its threads waited in it, float64[runs].
     """
+    kept: NDArray[np.float64] = seconds[calm_runs(seconds, waited)]
+    return kept
+
+
+def calm_runs(seconds: NDArray[np.float64], waited: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which runs `calm` keeps, bool[runs]."""
     disturbed = np.where(waited <= HANDOVER_S, 0.0, waited / np.maximum(seconds, 1e-12))
     limit = max(CALM, float(np.quantile(disturbed, LEAST_KEPT, method="inverted_cdf")))
-    kept: NDArray[np.float64] = seconds[disturbed <= limit]
+    kept: NDArray[np.bool_] = disturbed <= limit
     return kept

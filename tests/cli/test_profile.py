@@ -14,7 +14,7 @@ pytest.importorskip("tensorflow")
 from tiercut.cli import main
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.record import campaign
-from tiercut.profiling.record.recorder import Recorded
+from tiercut.profiling.record.record import Recording
 from tiercut.profiling.record.worker import FailedModelError, record_here
 
 
@@ -119,10 +119,10 @@ def test_what_is_interrupted_says_what_is_kept_and_how_to_go_on(call: Any, monke
 
 
 def test_what_is_interrupted_counts_a_single_model_as_one(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: object, name: str, *__: object, **___: object) -> Recorded:
+    def interrupt(_: object, name: str, *__: object, **___: object) -> Recording:
         if name == "VGG16":
             raise KeyboardInterrupt
-        return Recorded(Path("out/small.json"), "small", 2, 0.1, fresh=True)
+        return Recording(Path("out/small.json"), "small", 2, 0.1, fresh=True)
 
     monkeypatch.setattr(campaign.Worker, "record", interrupt)
     _, _, err = call("profile", SMALL, "VGG16")
@@ -149,9 +149,8 @@ def test_memory_that_ran_out_is_one_line(call: Any, monkeypatch: pytest.MonkeyPa
         (["--limit", "0 s"], "must be greater than 0 s"),
         (["--backend", "tenserflow"], "did you mean 'tensorflow'"),
         (["VGG16", "--output", "it.json"], "2 models cannot be written to one file"),
-        (["VGG16", "--dataset", "digits32"], "one network is trained at a time, not 2"),
-        (["--dataset", "digits32", "--on", "me@far"], "a network with exits is recorded on the machine itself"),
-        (["--dataset", "digits32", "--batch", "2", "--redo"], "not with --dataset: --batch, --redo; leave them out"),
+        (["--dataset", "digits32"], "there is no backbone 'small_for_cli:small'"),
+        (["--dataset", "digits32", "--on", "me@far", "--rule", "all"], "not with --dataset: --rule; leave it out"),
         (["--epochs", "3"], "not without --dataset: --epochs; leave it out"),
     ],
 )

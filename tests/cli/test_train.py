@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,33 +101,43 @@ def test_ctrl_c_says_how_to_go_on(asked: list[dict[str, Any]], call: Any) -> Non
     assert call("slow") == (130, "", "interrupted; the same call goes on after the last whole epoch\n")
 
 
-def test_profile_records_the_exits_of_a_trained_file_and_takes_one_at_a_time(
+def test_profile_takes_the_same_flags_for_a_trained_file_as_for_any_model(
     call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import tiercut
-    from tiercut.profiling.record import profiler
+    from tiercut.profiling.record import campaign
+    from tiercut.profiling.record.record import Recording
+    from tiercut.profiling.record.settings import EFFORT, Settings
 
     with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
         archive.writestr("tiercut.json", "{}")
     seen: list[Any] = []
 
-    def profile_exits(*given: Any, **named: Any) -> Any:
-        seen.append((given, named))
-        return tiercut.load_profile("resnet20-digits32")
+    def record(_: object, name: str, output: str, settings: Settings, **__: object) -> Recording:
+        seen.append((name, output, settings))
+        return Recording(Path("there/net.json"), "Net/digits32", 3, 0.1, fresh=True)
 
-    monkeypatch.setattr(profiler, "profile_exits", profile_exits)
-    path = str(tmp_path / "net.keras")
+    monkeypatch.setattr(campaign.Worker, "record", record)
+    monkeypatch.chdir(tmp_path)
+    path = "net.keras"
     options = ("--thresholds", "quantiles:5", "--output", "there", "--statistic", "p25", "--precision", "0.05")
+    options += ("--limit", "5 s", "--batch", "2", "--check", "3", "--jit-compile", "--redo", "--stress", "cpu=50")
     status, _, err = call(path, *options, command="profile")
-    assert (status, err) == (0, "recorded ResNet20/digits32: there\n")
-    ((given, named),) = seen
-    assert given == (path, None)
-    assert (named["thresholds"], named["output"], named["runs"]) == ("quantiles:5", Path("there"), 1000)
-    assert (named["statistic"], named["precision"]) == ("p25", 0.05)
-    assert (
-        "not for a network with exits: --jit-compile; leave it out" in call(path, "--jit-compile", command="profile")[2]
-    )
-    assert "by itself, not along with other models" in call(path, "VGG16", command="profile")[2]
+    assert status == 0
+    assert err.startswith("Net/digits32: 3 blocks, whole 100 ms, took 0 s: there/net.json")
+    assert seen == [
+        (
+            path,
+            "there",
+            Settings(
+                effort=replace(EFFORT, precision=0.05, limit_s=5.0), statistic="p25", batch=2, check=3, jit=True,
+                redo=True, stress={"cpu": 0.5}, thresholds="quantiles:5",
+            ),
+        )
+    ]  # fmt: skip
+    call("net.keras", "resnet20", command="profile")
+    assert [name for name, *_ in seen] == ["net.keras", "net.keras", "resnet20"]
+    assert "keeps what it was trained with: --rule; leave it out" in call(path, "--rule", "all", command="profile")[2]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from tiercut.profiling.models.loader import load_model
 from tiercut.profiling.models.pieces import span
 from tiercut.profiling.models.runtime import compile_piece, start_framework
 from tiercut.profiling.profile.files import load_profile
-from tiercut.profiling.record.recorder import EFFORT, Wanted, record_model
+from tiercut.profiling.record.record import record_model
+from tiercut.profiling.record.settings import EFFORT, Settings
 
 CHAIN = """
 import keras
@@ -89,7 +90,7 @@ def main(backend: str, jit: bool) -> None:
     keras.utils.set_random_seed(1)
     told |= calls(backend, jit)
     effort = replace(EFFORT, runs=3, least=3)
-    wanted = Wanted(device="here", batch=2, threads=1, check=3, backend=backend, jit=jit, effort=effort)
+    wanted = Settings(device="here", batch=2, threads=1, check=3, backend=backend, jit=jit, effort=effort)
     made = record_model("chain_for_tests:chain", "chain.json", wanted)
     print(json.dumps(told | {"device": load_profile(made.path).devices["here"].model_dump()}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Trained, Training, train_network
 from tiercut.profiling.exits.training import Schedule
 from tiercut.profiling.models import backbones
+from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.samples import samples_of
-from tiercut.profiling.record.profiler import profile_exits
+from tiercut.profiling.record.record import record_model
+from tiercut.profiling.record.settings import EFFORT, Settings
 
 pytestmark = [
     pytest.mark.usefixtures("small", "eager"),
@@ -25,6 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
 ]
 
+QUICK = Settings(effort=replace(EFFORT, runs=2, least=2))
 SCHEDULE = Schedule(epochs=1, batch=16, shift=1, held_out=0.25)
 
 
@@ -66,7 +70,7 @@ def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tm
     assert told == [("jointly", 1, 1), ("separately", 1, 2), ("separately", 2, 2)]
     assert (made.record.branches, made.record.dataset, made.accuracy[1]) == ([1, 3], "bright", None)
 
-    profile = profile_exits(made.path, output=tmp_path, runs=2, thresholds="quantiles:3")
+    profile = load_profile(record_model(str(made.path), tmp_path, replace(QUICK, thresholds="quantiles:3")).path)
     assert profile.exits is not None
     assert profile.exits.accuracy == list(made.accuracy)
     assert profile.exits.accuracy_separate == made.record.accuracy_separate
@@ -75,10 +79,6 @@ def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tm
     assert (profile.model, profile.dataset, profile.samples) == ("Tiny", "bright", 32)
     assert "28 samples of bright, seed 0; exits recorded on 32 others" in profile.origin
     assert [samples_of(profile, split).entropy.shape for split in ("profile", "test")] == [(32, 3), (12, 3)]
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(InputError, match=r"\.json: has times of local, which would be lost; .*tiercut merge"):
-        profile_exits(made.path, output=tmp_path, device="edge", runs=2)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_trained_network_is_fine_tuned_to_a_configuration_on_the_same_splits(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_an_interrupted_training_goes_on_and_a_file_is_left_only_at_its_end(tmp_
 def test_a_trained_network_is_measured_on_nothing_that_it_has_seen(tmp_path: Path) -> None:
     made = _train(tmp_path)
     with pytest.raises(InputError, match="trained on other samples than the training split of 'dark' with the seed 0"):
-        profile_exits(made.path, "dark", output=tmp_path)
+        record_model(str(made.path), tmp_path, replace(QUICK, dataset="dark"))
     with pytest.raises(QuestionError, match="was trained with the seed 0, on whose splits it has to stay"):
         _train(tmp_path, name=str(made.path), configuration=(1,), schedule=Schedule(epochs=1, seed=1))
     with pytest.raises(QuestionError, match="trained already; name the exits of a configuration"):
@@ -132,7 +132,7 @@ def test_a_data_set_that_is_no_longer_known_by_name_has_to_be_named(
     made = _train(tmp_path)
     monkeypatch.setattr(data, "DATASETS", {})
     with pytest.raises(QuestionError, match=r"trained on 'bright': there is no data set .*; name it with"):
-        profile_exits(made.path, output=tmp_path)
+        record_model(str(made.path), tmp_path, QUICK)
 
 
 def test_any_model_is_trained_if_it_tells_as_many_classes_apart(

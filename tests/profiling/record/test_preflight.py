@@ -7,12 +7,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.checkout import ROOT
 
 from tiercut.errors import QuestionError, TiercutWarning
 from tiercut.profiling.record.preflight import application_names, prepared
+from tiercut.profiling.record.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +30,9 @@ def keras_file(path: Path, config: object = None) -> None:
         archive.writestr("config.json", json.dumps(config or {"class_name": "Functional"}))
 
 
-def told(*names: str, output: str = "out", **options: bool) -> list[str]:
+def told(*names: str, output: str = "out", elsewhere: bool = False, **wanted: Any) -> list[str]:
     with pytest.raises(QuestionError) as caught:
-        prepared(names, output, **options)
+        prepared(names, output, Settings(**wanted), elsewhere=elsewhere)
     return str(caught.value).splitlines()
 
 
@@ -69,7 +71,7 @@ def test_what_a_file_would_run_is_refused_unless_it_is_trusted(here: Path) -> No
     keras_file(here / "net.keras", {"class_name": "Lambda", "config": {"name": "doubling"}})
     (line,) = told("net.keras")
     assert "'doubling' is a Lambda" in line
-    assert prepared(["net.keras"], "out", trust=True) == ("net.keras",)
+    assert prepared(["net.keras"], "out", Settings(trust=True)) == ("net.keras",)
 
 
 @pytest.mark.parametrize(
@@ -177,3 +179,40 @@ def test_looking_at_models_loads_no_framework() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT / "src"
     )
     assert done.returncode == 0, done.stderr
+
+
+def trained_file(path: Path) -> None:
+    """Write what looks like a network that was trained with exits."""
+    keras_file(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("tiercut.json", "{}")
+
+
+def test_settings_that_cannot_count_for_a_network_are_refused_all_at_once(here: Path) -> None:
+    trained_file(here / "net.keras")
+    keras_file(here / "plain.keras")
+    assert told("net.keras", rule="all", size=(8, 8), weights="imagenet", epochs=3, seed=1) == [
+        "not for a network with exits, which keeps what it was trained with: --rule, --input-size, --weights, "
+        "--epochs, --seed; leave them out"
+    ]
+    assert told("plain.keras", "net.keras", thresholds="5") == [
+        "not without --dataset: --thresholds; leave it out",
+        "nothing was timed; mend these or leave them out: plain.keras",
+    ]
+    assert told("lenet", dataset="digits8", rule="scission") == ["not with --dataset: --rule; leave it out"]
+    assert prepared(["net.keras", "plain.keras"], "out", Settings(batch=2, jit=True, check=3, redo=True))
+    assert prepared(["lenet"], "out", Settings(dataset="digits8", size=(16, 16), epochs=3, seed=1))
+
+
+def test_what_a_data_set_makes_of_a_name_is_known_before_anything_is_loaded(here: Path) -> None:
+    keras_file(here / "plain.keras")
+    (wrong, last) = told("lenet", "lenot", "plain.keras", dataset="digits8")[::2]
+    assert wrong.startswith("there is no backbone 'lenot'; did you mean 'lenet'")
+    assert last.startswith("nothing was timed")
+    assert "has no exits in it; make them with tiercut train" in told("plain.keras", dataset="digits8")[0]
+    trained_file(here / "Net.keras")
+    (here / "it").mkdir()
+    (here / "it" / "Net.json").write_text("{}")
+    (here / "it" / "lenet-digits8.json").write_text("{}")
+    assert told("Net.keras", output="it")[0].startswith("it/Net.json:")
+    assert told("lenet", output="it", dataset="digits8")[0].startswith("it/lenet-digits8.json:")

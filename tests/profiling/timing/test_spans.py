@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.timing.spans import ALL_TIMED, FEW_BLOCKS, TILED, all_spans, complete, draw_spans, needed_spans
+from tiercut.profiling.timing.spans import (
+    ALL_TIMED,
+    FEW_BLOCKS,
+    TILED,
+    TILED_BRANCHES,
+    all_spans,
+    complete,
+    draw_spans,
+    needed_spans,
+)
 
 
 @pytest.mark.parametrize("count", [1, 2, FEW_BLOCKS])
@@ -78,3 +87,19 @@ def test_spans_without_the_times_of_all_neighbours_are_refused() -> None:
     times = {span: 1.0 for span in needed_spans(9) if span != (3, 4)}
     with pytest.raises(QuestionError, match="blocks 4 to 5 must be timed"):
         complete(times, 9)
+
+
+def test_a_span_with_its_branch_counts_as_it_was_timed_and_others_get_what_the_branch_adds() -> None:
+    bare = {(first, last): 1.0 + last - first for first, last in needed_spans(8)}
+    branches = [None] * 5 + [0.5, None, 0.25]
+    rows, method = complete(bare, 8, ended={(5, 5): 1.75, (0, 7): 9.0}, branches=branches)
+    assert method == TILED_BRANCHES
+    assert (rows[5][0], rows[0][7]) == (1.75, 9.0), "as they were timed, whatever the sum says"
+    assert [rows[first][5 - first] for first in range(5)] == [6.5, 5.5, 4.5, 3.5, 2.5]
+    assert rows[7][0] == 1.25
+    assert rows[3][3] == 4, "block 7 has no branch"
+
+
+def test_of_few_blocks_spans_with_branches_and_those_without_make_up_all() -> None:
+    bare, ended = {(0, 0): 1.0, (1, 1): 1.0, (0, 1): 2.0, (2, 2): 1.0}, {(0, 2): 3.5, (1, 2): 2.5, (2, 2): 1.5}
+    assert complete(bare, 3, ended=ended, branches=[None, None, 0.5]) == ([[1, 2, 3.5], [1, 2.5], [1.5]], ALL_TIMED)

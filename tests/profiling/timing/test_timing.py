@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.timing.timing import Effort, median_uncertainty, summarise, time_calls
+from tiercut.profiling.timing.timing import Effort, Runs, median_uncertainty, summarise, time_calls
 
 
 class FakeClock:
@@ -149,3 +149,10 @@ def test_runs_that_had_to_wait_do_not_count() -> None:
     assert (len(runs.seconds), len(runs.kept)) == (20, 10)
     np.testing.assert_allclose(runs.kept, 1e-3)
     assert summarise(runs.kept).p99 == pytest.approx(1e-3)
+
+
+def test_what_one_call_takes_more_than_another_leaves_out_rounds_in_which_either_was_disturbed() -> None:
+    longer = Runs(np.array([2.0, 2.5, 9.0, 2.25]), np.array([0.0, 0.0, 6.0, 0.0]))
+    shorter = Runs(np.array([1.0, 7.0, 1.0, 1.0]), np.array([0.0, 5.0, 0.0, 0.0]))
+    assert longer.minus(shorter).tolist() == [1.0, 1.25]
+    assert Runs(longer.seconds).minus(Runs(shorter.seconds)).tolist() == [1.0, -4.5, 8.0, 1.25]

@@ -5,35 +5,25 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.record.blocks import BlockRule
-from tiercut.cli.console import note, progress, work_bar
+from tiercut.cli.console import note, work_bar
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tiercut.profiling.record.campaign import Step
-    from tiercut.profiling.record.recorder import Wanted
+    from tiercut.profiling.record.settings import Settings
     from tiercut.profiling.timing.timing import Effort
 
 __all__ = ["profile"]
 
-_TIMING, _ELSEWHERE, _TRAINING = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
-
-
-_FOR_ALL = {"models", "device", "output", "threads", "runs", "precision", "statistic"}
-_USED = {
-    "exits": _FOR_ALL | {"dataset", "thresholds", "trust_model", "backend"},
-    "training": _FOR_ALL | {"dataset", "thresholds", "epochs", "seed"},
-}
-"""The parameters that count for what is recorded; of pieces alone all do but `_OF_EXITS`."""
-
-_OF_EXITS = {"epochs", "thresholds", "seed"}
+_TIMING, _ELSEWHERE, _EXITS = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
 
 
 class Watched(StrEnum):
@@ -53,7 +43,6 @@ class Measured(StrEnum):
 
 
 def profile(
-    context: typer.Context,
     models: Annotated[
         list[str],
         typer.Argument(metavar="MODEL...", help="Names of Keras Applications, .keras files, or module:function."),
@@ -62,7 +51,7 @@ def profile(
     output: Annotated[Path, typer.Option(metavar="PATH", help="The profile, or the folder to write it into.")] = Path(
         "out"
     ),
-    rule: Annotated[BlockRule, typer.Option(help="How blocks are found.")] = BlockRule.all,
+    rule: Annotated[BlockRule | None, typer.Option(help="How blocks are found.", show_default="all")] = None,
     input_size: given.InputSize = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples in one call.")] = 1,
     weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
@@ -106,7 +95,7 @@ def profile(
         Measured, typer.Option(help="Of the runs: what the profile calls the time.", rich_help_panel=_TIMING)
     ] = Measured.p50,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Time a device that is recorded already again.", rich_help_panel=_TIMING)
+        bool, typer.Option("--redo", help="Measure again what is recorded already.", rich_help_panel=_TIMING)
     ] = False,
     on: Annotated[
         str | None,
@@ -117,18 +106,23 @@ def profile(
     ] = "tiercut",
     json: given.Json = False,
     dataset: Annotated[
-        str | None, typer.Option(help="What to train and measure on: digits32.", rich_help_panel=_TRAINING)
+        str | None, typer.Option(help="What to train and measure on: digits32.", rich_help_panel=_EXITS)
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Of joint training.", rich_help_panel=_TRAINING)] = 40,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of joint training.", show_default="40", rich_help_panel=_EXITS)
+    ] = None,
     thresholds: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="20|quantiles:20|0.1,0.5",
             help="Even, at quantiles of the entropies, or named.",
-            rich_help_panel=_TRAINING,
+            show_default="20, or those recorded",
+            rich_help_panel=_EXITS,
         ),
-    ] = "20",
-    seed: Annotated[int, typer.Option(help="Of splits, weights and order.", rich_help_panel=_TRAINING)] = 0,
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of splits, weights and order.", show_default="0", rich_help_panel=_EXITS)
+    ] = None,
 ) -> None:
     """Time networks on this machine, piece by piece, and record it; with --dataset train one with early exits before.
 
@@ -137,26 +131,13 @@ def profile(
     Needs the extra 'profiling' (TensorFlow), 'torch' or 'jax'. A device is added to a profile that is there already.
     What was interrupted goes on where it stopped when it is asked for again.
     """
-    kind = "exits" if _any_with_exits(models) else "training" if dataset is not None else "pieces"
-    if on is not None and kind != "pieces":
-        raise QuestionError("a network with exits is recorded on the machine itself; run tiercut profile there")
-    _refuse_useless(context, kind)
-    if dataset is not None or kind == "exits":
-        settings: dict[str, Any] = {"thresholds": thresholds, "threads": threads, "runs": runs or 1000}
-        settings |= {"statistic": statistic.value}
-        settings |= {"precision": precision} if precision is not None else {}
-        if kind == "exits":
-            _record_exits(models, dataset, output, device, settings | {"trust": trust_model, "backend": backend})
-        elif dataset is not None:
-            _train(models, dataset, output, device, settings | {"epochs": epochs, "seed": seed})
-        return
     from tiercut.profiling.record.preflight import prepared
-    from tiercut.profiling.record.recorder import Wanted
+    from tiercut.profiling.record.settings import Settings
     from tiercut.profiling.timing.stress import parse_stress
 
-    wanted = Wanted(
+    settings = Settings(
         device=device,
-        rule=rule.value,
+        rule=rule.value if rule is not None else None,
         batch=batch,
         size=given.image_size(input_size),
         weights=weights,
@@ -170,40 +151,29 @@ def profile(
         clock=clock.value,
         check=check,
         redo=redo,
+        dataset=dataset,
+        thresholds=thresholds,
+        epochs=epochs,
+        seed=seed,
     )
-    once = prepared(models, output, trust=trust_model, elsewhere=on is not None)
+    once = prepared(models, output, settings, elsewhere=on is not None)
     if on is not None:
-        _record_there(once, output, wanted, on, remote_command)
+        _record_there(once, output, settings, on, remote_command)
     else:
-        _record(once, output, wanted, json)
-
-
-def _refuse_useless(context: typer.Context, kind: str) -> None:
-    """Refuse options that were given but would not count for what is recorded."""
-    given_ = [name for name in context.params if _was_given(context, name)]
-    useless = [name for name in given_ if (name in _OF_EXITS if kind == "pieces" else name not in _USED[kind])]
-    if useless:
-        what = {"exits": "for a network with exits", "training": "with --dataset", "pieces": "without --dataset"}[kind]
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
-        raise QuestionError(f"not {what}: {options}; leave {'it' if len(useless) == 1 else 'them'} out")
-
-
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+        _record(once, output, settings, json)
 
 
 def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:
     from dataclasses import replace
 
-    from tiercut.profiling.record.recorder import EFFORT
+    from tiercut.profiling.record.settings import EFFORT
 
     named = {"runs": runs, "precision": precision, "limit_s": limit_s}
     effort = replace(EFFORT, **{key: value for key, value in named.items() if value is not None})  # type: ignore[arg-type]
     return replace(effort, least=min(effort.least, effort.runs))
 
 
-def _record(models: Sequence[str], output: Path, wanted: Wanted, json: bool) -> None:
+def _record(models: Sequence[str], output: Path, settings: Settings, json: bool) -> None:
     from tiercut.profiling.record.campaign import record_models
 
     done: list[Step] = []
@@ -212,11 +182,11 @@ def _record(models: Sequence[str], output: Path, wanted: Wanted, json: bool) -> 
         done.append(step)
         if json and step.recorded is not None:
             typer.echo(_on_one_line(step.recorded.path))
-        note(_told(step, wanted.device, len(done), len(models), left_s))
+        note(_line(step, settings.device, len(done), len(models), left_s))
 
     try:
         with work_bar("profiling") as report:
-            campaign = record_models(models, output, wanted, progress=report, finished=finished)
+            campaign = record_models(models, output, settings, progress=report, finished=finished)
     except KeyboardInterrupt:
         kept = sum(step.recorded is not None for step in done)
         one = kept == 1
@@ -238,36 +208,21 @@ def _on_one_line(path: Path) -> str:
     return json.dumps({"format": FORMAT} | load_profile(path).model_dump(exclude_defaults=True))
 
 
-def _record_there(models: Sequence[str], output: Path, wanted: Wanted, host: str, command: str) -> None:
-    """Record on another machine what is wanted, with all that was asked for on the command line."""
+def _record_there(models: Sequence[str], output: Path, settings: Settings, host: str, command: str) -> None:
     from tiercut.profiling.record.remote import record_remotely
 
-    options = ["--device", wanted.device, "--rule", wanted.rule, "--batch", str(wanted.batch)]
-    options += ["--runs", str(wanted.effort.runs), "--precision", str(wanted.effort.precision)]
-    options += ["--limit", f"{wanted.effort.limit_s} s", "--check", str(wanted.check)]
-    options += ["--statistic", wanted.statistic, "--clock", wanted.clock]
-    if wanted.size is not None:
-        options += ["--input-size", "x".join(map(str, wanted.size))]
-    for name in ("weights", "threads", "backend"):
-        if getattr(wanted, name) is not None:
-            options += [f"--{name}", str(getattr(wanted, name))]
-    for flag, given_ in (("--trust-model", wanted.trust), ("--jit-compile", wanted.jit), ("--redo", wanted.redo)):
-        options += [flag] if given_ else []
-    if wanted.stress:
-        options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in wanted.stress.items())]
     record_remotely(
         host,
         models,
         output,
-        options,
+        settings,
         command=command,
-        redo=wanted.redo,
-        finished=lambda made, path: note(f"{made.model} on {wanted.device} ({host}): {path}"),
+        finished=lambda made, path: note(f"{made.name} on {settings.device} ({host}): {path}"),
     )
 
 
-def _told(step: Step, device: str, done: int, count: int, left_s: float) -> str:
-    """Return a line on a model that is done with."""
+def _line(step: Step, device: str, done: int, count: int, left_s: float) -> str:
+    """Return what to say of a model that is done with."""
     from tiercut import units
 
     place = f"{done} of {count}: " if count > 1 else ""
@@ -283,48 +238,3 @@ def _told(step: Step, device: str, done: int, count: int, left_s: float) -> str:
 
 def _span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _any_with_exits(models: Sequence[str]) -> bool:
-    from tiercut.profiling.exits.exit_files import has_exits
-
-    return any(has_exits(model) for model in models if model.endswith(".keras"))
-
-
-def _record_exits(
-    models: Sequence[str], dataset: str | None, output: Path, device: str, settings: dict[str, Any]
-) -> None:
-    """Record what the exits of a trained network do, and time its pieces."""
-    from tiercut.profiling.record.profiler import profile_exits
-
-    if len(models) > 1:
-        raise QuestionError("record a network with exits by itself, not along with other models")
-    (path,) = models
-    with progress("profiling") as report:
-        made = profile_exits(
-            path,
-            dataset,
-            output=output,
-            device=device,
-            progress=(lambda _, done, total: report(done, total)) if report else (lambda *_: None),
-            **settings,
-        )
-    note(f"recorded {made.name}: {output}")
-
-
-def _train(models: Sequence[str], dataset: str, output: Path, device: str, settings: dict[str, Any]) -> None:
-    """Build a network with early exits, train it, record what its exits do, and time its pieces."""
-    from tiercut.profiling.record.profiler import profile_backbone
-
-    if len(models) > 1:
-        raise QuestionError(f"one network is trained at a time, not {len(models)}")
-    with progress("profiling") as report:
-        made = profile_backbone(
-            models[0],
-            dataset,
-            output=output,
-            device=device,
-            progress=(lambda _, done, total: report(done, total)) if report else (lambda *_: None),
-            **settings,
-        )
-    note(f"recorded {made.name}: {output}")

@@ -13,12 +13,16 @@ import numpy as np
 import pytest
 
 from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.schema import Profile
-from tiercut.profiling.record import recorder
+from tiercut.profiling.record import record
 from tiercut.profiling.record.campaign import Step, record_models
-from tiercut.profiling.record.recorder import EFFORT, Recorded, Wanted, record_model
+from tiercut.profiling.record.record import Recording, record_model
+from tiercut.profiling.record.settings import EFFORT, Settings
+from tiercut.profiling.record.subject import open_subject
 from tiercut.profiling.record.worker import FailedModelError, record_here
+from tiercut.profiling.timing.pieces_timed import time_pieces
 from tiercut.profiling.timing.spans import ALL_TIMED, TILED, needed_spans
 from tiercut.profiling.timing.timing import Effort
 
@@ -37,7 +41,7 @@ def three():
 def too_large():
     raise MemoryError("cannot have so much")
 """
-QUICK = Wanted(device="here", effort=replace(EFFORT, runs=3, least=3))
+QUICK = Settings(device="here", effort=replace(EFFORT, runs=3, least=3))
 THREE = "chains_for_tests:three"
 
 
@@ -59,7 +63,7 @@ def test_a_record_holds_what_was_timed_how_and_on_what(tmp_path: Path) -> None:
     done = record_model(
         "chains_for_tests:nine", tmp_path / "out", QUICK, progress=lambda stage, *_: stages.append(stage)
     )
-    assert done == Recorded(tmp_path / "out" / "nine.json", "nine", 9, done.whole_s, fresh=True)
+    assert done == Recording(tmp_path / "out" / "nine.json", "nine", 9, done.whole_s, fresh=True)
     profile = load_profile(done.path)
     here = profile.devices["here"]
     assert (profile.model, profile.rule, profile.batch, profile.input_bytes) == ("nine", "all", 1, 16)
@@ -95,8 +99,8 @@ def test_what_is_recorded_already_is_not_timed_again_unless_it_is_asked_for(
 ) -> None:
     record_model(THREE, tmp_path, QUICK)
     timed: list[object] = []
-    original = recorder.time_blocks
-    monkeypatch.setattr(recorder, "time_blocks", lambda *a, **k: timed.append(1) or original(*a, **k))
+    original = record.time_pieces
+    monkeypatch.setattr(record, "time_pieces", lambda *a, **k: timed.append(1) or original(*a, **k))
     assert not record_model(THREE, tmp_path, QUICK).fresh
     assert not timed
     assert record_model(THREE, tmp_path, replace(QUICK, redo=True)).fresh
@@ -152,32 +156,27 @@ def test_spans_that_are_checked_stand_beside_what_was_put_together_for_them(tmp_
 def test_processor_time_does_not_pass_while_a_call_sleeps(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
-    from tiercut.profiling.models.blocks import find_blocks
-    from tiercut.profiling.models.loader import load_model
-    from tiercut.profiling.timing import measuring
-
-    blocks = find_blocks(load_model(THREE).model)
-    original = measuring.compile_piece
+    original = CutNetwork.compile
 
     def slept(*given: Any, **named: Any) -> Any:
         piece = original(*given, **named)
         return lambda tensor: (time.sleep(0.02), piece(tensor))[1]
 
-    monkeypatch.setattr(measuring, "compile_piece", slept)
-    effort = replace(EFFORT, runs=2, least=2)
-    wall, cpu = (measuring.time_blocks(blocks, effort, clock=clock).times for clock in ("wall", "cpu"))  # type: ignore[arg-type]
-    assert wall["block", 0, 0].p50 > 0.02 > cpu["block", 0, 0].p50 > 0
+    monkeypatch.setattr(CutNetwork, "compile", slept)
+    cut, effort = open_subject(THREE, QUICK).cut, replace(EFFORT, runs=2, least=2)
+    wall, cpu = (time_pieces(cut, effort, clock=clock).times for clock in ("wall", "cpu"))  # type: ignore[arg-type]
+    assert wall["blocks", 0, 0].p50 > 0.02 > cpu["blocks", 0, 0].p50 > 0
 
 
 def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match="at least 1 sample"):
-        Wanted(batch=0)
+        Settings(batch=0)
     with pytest.raises(QuestionError, match="at least 1 run"):
         Effort(runs=0)
     with pytest.raises(QuestionError, match="only with one thread: --threads 1"):
-        Wanted(clock="cpu", threads=2)
+        Settings(clock="cpu", threads=2)
     with pytest.raises(QuestionError, match="needs a name"):
-        Wanted(device="")
+        Settings(device="")
     with pytest.raises(QuestionError, match=r"\.json file"):
         record_model(THREE, tmp_path / "it.yaml", QUICK)
     with pytest.raises(QuestionError, match="did you mean 'tensorflow'"):
@@ -209,7 +208,7 @@ def test_memory_that_runs_out_while_timing_is_told_as_such(tmp_path: Path, monke
     def fail(*_: object, **__: object) -> None:
         raise ResourceExhaustedError("OOM when allocating tensor with shape[1,42,42,4032]")
 
-    monkeypatch.setattr(recorder, "time_blocks", fail)
+    monkeypatch.setattr(record, "time_pieces", fail)
     with pytest.raises(FailedModelError, match=r"three: memory ran out.*smaller --batch"):
         record_here(THREE, str(tmp_path), QUICK, progress=lambda *_: None)
     assert not list(tmp_path.glob("*.json"))
@@ -218,7 +217,7 @@ def test_memory_that_runs_out_while_timing_is_told_as_such(tmp_path: Path, monke
 def test_an_interrupted_campaign_goes_on_after_the_models_that_are_done(tmp_path: Path) -> None:
     done: list[str] = []
 
-    def record(name: str, *given: Any, **named: Any) -> Recorded:
+    def record(name: str, *given: Any, **named: Any) -> Recording:
         if name == THREE and not done:
             done.append(name)
             raise KeyboardInterrupt

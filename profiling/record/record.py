@@ -1,0 +1,294 @@
+"""One network, recorded: cut, timed on this machine, its exits run over samples, and added to its profile.
+
+There is one pipeline for networks with exits and without. What exits do (see
+`tiercut.profiling.record.exit_half`) is a second half of the same record: measured once, while every machine adds its
+times.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tiercut.documents import check_writable
+from tiercut.errors import InputError
+from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
+from tiercut.profiling.exits.training import train_jointly
+from tiercut.profiling.models.blocks import Block
+from tiercut.profiling.models.cut import CutNetwork, Framework
+from tiercut.profiling.models.runtime import start_framework
+from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
+from tiercut.profiling.profile.merging import check_same_model, replaced
+from tiercut.profiling.profile.samples import samples_of
+from tiercut.profiling.profile.schema import FORMAT, Device, Exits, Profile
+from tiercut.profiling.record.exit_half import ExitHalf, exits_difference, measure_exits
+from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
+from tiercut.profiling.record.subject import Subject, open_subject
+from tiercut.profiling.timing.machine import Watch, describe_machine
+from tiercut.profiling.timing.pieces_timed import device_record, time_pieces
+from tiercut.profiling.timing.spans import draw_spans
+from tiercut.profiling.timing.stress import stressed
+
+__all__ = ["Progress", "Recording", "record", "record_model"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage (``load``, ``train``, ``exits``, ``build``, ``time``), how much of it is done, and how much
+there is at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What became of a model.
+
+    Parameters
+    ----------
+    path
+        Its profile.
+    model
+        What the profile calls it, with its data set where it has exits.
+    blocks
+        How many there are.
+    whole_s
+        Seconds of the uncut model.
+    fresh
+        False where the profile had this device already.
+    """
+
+    path: Path
+    model: str
+    blocks: int
+    whole_s: float | None
+    fresh: bool
+
+
+def record_model(
+    name: str, output: str | os.PathLike[str], settings: Settings = DEFAULTS, *, progress: Progress = lambda *_: None
+) -> Recording:
+    """Record a model on this machine by what a person calls it.
+
+    Parameters
+    ----------
+    name
+        See `tiercut.profiling.models.loader.load_model`; also a file that `tiercut.train_network` wrote, or with a
+        data set a backbone, which is given exits and trained before.
+    output
+        The profile, ``*.json``, or the folder in which it is called after the model. Where it exists, the device
+        is added to it.
+    settings
+        How.
+    progress
+        Called with how far it is.
+
+    Raises
+    ------
+    QuestionError
+        If a name is unknown, a setting cannot be or cannot count for this network.
+    InputError
+        If the model's file cannot be read, the profile cannot be written, or as `record`.
+    """
+    check_settings(name, settings)
+    target = profile_path(output, profile_stem(name, settings.dataset))
+    check_writable(target)
+    threads = start_framework(settings.threads, backend=settings.backend)
+    progress("load", 0, 1)
+    return record(open_subject(name, settings), target, settings, threads=threads, progress=progress)
+
+
+def record(
+    subject: Subject, target: Path, settings: Settings, *, threads: int, progress: Progress = lambda *_: None
+) -> Recording:
+    """Record a network, with exits or without, and add this device to its profile.
+
+    Without `Settings.redo` nothing that was measured is written over: a device that the profile has already is not
+    timed again, and the exits that it has stay if they are the same but for rounding. With exits, what every branch
+    says of every sample is written beside the profile, apart for the profile split and the test split.
+
+    Parameters
+    ----------
+    subject
+        What `tiercut.profiling.record.subject.open_subject` returns.
+    target
+        The profile.
+    settings
+        How.
+    threads
+        What `tiercut.profiling.models.runtime.start_framework` returned.
+    progress
+        Called with how far it is.
+
+    Raises
+    ------
+    InputError
+        If the profile there is of other blocks or exits, or has the device with other settings.
+    """
+    cut, known = subject.cut, load_profile(target) if target.exists() else None
+    sketch = _sketch(cut, settings) | {"origin": subject.origin}
+    if known is not None:
+        empty = {settings.device: {"block_s": [0.0] * len(cut.blocks)}}
+        names = (os.fspath(target), f"{cut.title} as it is now")
+        check_same_model(known, Profile.from_data(sketch | {"devices": empty}), names=names)
+    half = _fresh_exits(subject, known, settings, target, progress)
+    found = known.devices.get(settings.device) if known is not None else None
+    if known is not None and found is not None and not settings.redo:
+        _check_same_settings(found, settings, threads, cut.framework, target)
+        return Recording(target, known.name, len(cut.blocks), found.whole_model_s, fresh=False)
+    device = _timed(cut, settings, threads, progress)
+    if half is not None:
+        sketch |= half.keys | half.save(target)
+    made = Profile.from_data(sketch | {"devices": {settings.device: device}}, source=os.fspath(target))
+    if known is not None:
+        made = replaced(known, made, names=(os.fspath(target), cut.title))
+    save_profile(made, target)
+    if not subject.trained:
+        shutil.rmtree(_checkpoints(target), ignore_errors=True)
+    return Recording(target, made.name, len(cut.blocks), device["whole_model_s"], fresh=True)
+
+
+def _sketch(cut: CutNetwork, settings: Settings) -> dict[str, Any]:
+    """Return what a profile says of the network itself."""
+    batch = settings.batch
+    return {
+        "format": FORMAT,
+        "model": cut.title,
+        "architecture": cut.architecture,
+        "rule": cut.rule,
+        "batch": batch,
+        "input_bytes": float(batch * cut.input_bytes),
+        "result_bytes": float(batch * cut.result_bytes),
+        "blocks": [_block(block, batch) for block in cut.blocks],
+    }
+
+
+def _block(block: Block, batch: int) -> dict[str, Any]:
+    return {
+        "name": block.name,
+        "first_layer": block.first_layer,
+        "last_layer": block.last_layer,
+        "output_bytes": float(batch * block.output_bytes),
+        "parameter_bytes": float(block.parameter_bytes),
+        "activation_bytes": float(batch * block.activation_bytes),
+        "flops": float(batch * block.flops),
+    }
+
+
+def _fresh_exits(
+    subject: Subject, known: Profile | None, settings: Settings, target: Path, progress: Progress
+) -> ExitHalf | None:
+    """Measure what exits do; return None where there are none, or the profile has them already."""
+    if subject.network is None:
+        return None
+    if known is not None and known.exits is None:
+        raise InputError(os.fspath(target), "is of this network without exits; name another --output")
+    kept = None if settings.redo else known
+    if not subject.trained:
+        if kept is not None:
+            _check_same_training(kept, subject, settings, target)
+            return None
+        _train(subject, settings, target, progress)
+    progress("exits", 0, 1)
+    half = measure_exits(subject.network, _thresholds(settings, kept))
+    if kept is None:
+        return half
+    exits = Exits.model_validate(half.keys["exits"])
+    found = exits_difference(kept, half.keys["dataset"], half.keys["samples"], exits)
+    if found is not None:
+        raise _other_exits(target, found)
+    return None
+
+
+def _thresholds(settings: Settings, kept: Profile | None) -> Thresholds:
+    if settings.thresholds is None and kept is not None and kept.exits is not None:
+        same = kept.exits.thresholds
+        return lambda _: list(same)
+    return read_thresholds(settings.thresholds or THRESHOLDS)
+
+
+def _train(subject: Subject, settings: Settings, target: Path, progress: Progress) -> None:
+    assert subject.network is not None
+    train_jointly(
+        subject.network.exits,
+        subject.network.data.train,
+        settings.schedule,
+        checkpoint=_checkpoints(target) / "joint.npz",
+        progress=lambda done, most: progress("train", done, most),
+    )
+
+
+def _checkpoints(target: Path) -> Path:
+    """Return the folder that keeps a training until its profile is written."""
+    return target.with_name(f".{target.stem}.partial")
+
+
+def _check_same_training(known: Profile, subject: Subject, settings: Settings, target: Path) -> None:
+    """Refuse to take the exits of another training for those that were asked for; nothing is trained for it."""
+    before, now = (text.partition(": ")[2] for text in (known.origin, subject.origin))  # whatever version recorded it
+    if before != now:
+        raise _other_exits(target, f"they come from '{before}' there and '{now}' here")
+    if settings.thresholds is not None and known.exits is not None:
+        wanted = read_thresholds(settings.thresholds)(samples_of(known))
+        if wanted != known.exits.thresholds:
+            raise _other_exits(target, "thresholds differs")
+
+
+def _other_exits(target: Path, difference: str) -> InputError:
+    return InputError(
+        os.fspath(target),
+        f"has other exits: {difference}; name another --output, or say --redo to record them again",
+    )
+
+
+def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress) -> dict[str, Any]:
+    """Time everything and return what the profile says of this device."""
+    drawn, framework = draw_spans(len(cut.blocks), settings.check), cut.framework
+    with stressed(settings.stress):
+        watch = Watch()
+        measured = time_pieces(
+            cut,
+            settings.effort,
+            also=drawn,
+            batch=settings.batch,
+            jit=settings.jit,
+            calm=not settings.stress,
+            clock=settings.clock,
+            progress=lambda done, most: progress("time", done, most),
+            building=lambda done, most: progress("build", done, most),
+        )
+        load, busy = watch.figures(), watch.describe()
+    samples = "batches of one sample" if settings.batch == 1 else f"batches of {settings.batch} samples"
+    return {
+        "description": f"{describe_machine()}, {threads} thread{'s' * (threads != 1)}; {busy}; {samples}",
+        "framework": framework.description,
+        "load": load,
+        "precision": round(min(measured.precision, 1.0), 4),
+        "set_aside": round(measured.set_aside, 4),
+        **_settings_kept(settings, threads, framework),
+        "versions": dict(framework.versions),
+        **device_record(measured.times, len(cut.blocks), statistic=settings.statistic, also=drawn),
+    }
+
+
+def _settings_kept(settings: Settings, threads: int, framework: Framework) -> dict[str, Any]:
+    """Return the settings that a profile keeps for a device."""
+    return {
+        "backend": framework.backend,
+        "threads": threads,
+        "jit_compile": settings.jit,
+        "clock": settings.clock,
+        "stress": dict(settings.stress),
+        "statistic": settings.statistic,
+    }
+
+
+def _check_same_settings(found: Device, settings: Settings, threads: int, framework: Framework, target: Path) -> None:
+    """Refuse to take a record for the one that is asked for when it was made otherwise."""
+    for key, value in _settings_kept(settings, threads, framework).items():
+        if getattr(found, key) != value:
+            raise InputError(
+                os.fspath(target),
+                f"the device '{settings.device}' is there already, recorded with {key} {getattr(found, key)} and not "
+                f"{value}; give this one another name with --device, or say --redo to time it again",
+            )

@@ -1,0 +1,181 @@
+"""How to record a network: one set of settings, whether it has exits or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tiercut.errors import QuestionError
+from tiercut.profiling.exits.exit_files import has_exits
+from tiercut.profiling.exits.thresholds import read_thresholds
+from tiercut.profiling.exits.training import Schedule
+from tiercut.profiling.models.loader import folded, kind_of
+from tiercut.profiling.timing.pieces_timed import Clock, Statistic
+from tiercut.profiling.timing.timing import Effort
+
+__all__ = [
+    "DEFAULTS",
+    "EFFORT",
+    "THRESHOLDS",
+    "Settings",
+    "Subjects",
+    "check_settings",
+    "profile_stem",
+    "subject_kind",
+]
+
+EFFORT = Effort(runs=100, least=10, precision=0.02, burst=2, warm_up=1, limit_s=30.0)
+"""Enough for a median that is known to 2 %, and at most 30 s for a model."""
+
+EPOCHS, THRESHOLDS = 40, "20"
+
+Subjects = Literal["plain", "trained", "to train"]
+"""A network without exits; a file of one that was trained with exits; a backbone that is given exits and trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to record a network.
+
+    What is None is as the network has it, and may be given only where it counts (see `check_settings`).
+
+    Parameters
+    ----------
+    device
+        What to call this machine.
+    rule
+        How to find the blocks; by default ``all``.
+    batch
+        Samples in one call.
+    size
+        Height and width of the input.
+    weights
+        Of Keras Applications: by default random ones, which take the same time.
+    trust
+        Whether a file may run code of its own.
+    threads
+        To compute with; None: one for each CPU.
+    backend
+        Of Keras; None: the one that it is set to.
+    jit
+        Whether every piece is compiled (see `tiercut.profiling.models.cut.CutNetwork.compile`).
+    stress
+        Shares of processors and memory that are kept busy meanwhile.
+    effort
+        How often everything is timed.
+    statistic
+        Which statistic of the runs stands in the profile.
+    clock
+        ``wall`` or ``cpu`` (see `tiercut.profiling.timing.pieces_timed.time_pieces`); ``cpu`` needs one thread.
+    check
+        How many spans, drawn at random, to time besides those that are needed, so that the profile says how near
+        the times of spans that were put together come.
+    redo
+        Whether to measure again what the profile has already: the times of this device, and what exits do.
+    dataset
+        What exits are measured on, and a backbone is trained on before (see
+        `tiercut.profiling.data.datasets.load_dataset`); by default what the network was trained on.
+    thresholds
+        At which to record exits, as `tiercut.profiling.exits.thresholds.read_thresholds` reads them; by default those
+        that the profile has, or 20 at even distances.
+    epochs
+        Of the training of a backbone; by default 40.
+    seed
+        Of that training and its splits; by default 0.
+    """
+
+    device: str = "local"
+    rule: Literal["all", "scission"] | None = None
+    batch: int = 1
+    size: tuple[int, int] | None = None
+    weights: str | None = None
+    trust: bool = False
+    threads: int | None = None
+    backend: str | None = None
+    jit: bool = False
+    stress: Mapping[str, float] = field(default_factory=dict)
+    effort: Effort = EFFORT
+    statistic: Statistic = "p50"
+    clock: Clock = "wall"
+    check: int = 0
+    redo: bool = False
+    dataset: str | None = None
+    thresholds: str | None = None
+    epochs: int | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise QuestionError(f"there must be at least 1 sample in a batch, got {self.batch}")
+        if self.clock == "cpu" and self.threads != 1:
+            raise QuestionError("processor time says how long a call takes only with one thread: --threads 1")
+        if self.check < 0:
+            raise QuestionError(f"the number of spans to check must be 0 or more, got {self.check}")
+        if not self.device:
+            raise QuestionError("the device needs a name")
+        read_thresholds(self.thresholds or THRESHOLDS)
+        _ = self.schedule  # which refuses what no training can have
+
+    @property
+    def schedule(self) -> Schedule:
+        """How a backbone is trained."""
+        return Schedule(epochs=EPOCHS if self.epochs is None else self.epochs, seed=self.seed or 0)
+
+
+DEFAULTS = Settings()
+
+
+def subject_kind(name: str, dataset: str | None) -> Subjects:
+    """Return what a model that is recorded is, without loading it; a data set makes one of a backbone's name."""
+    if name.endswith(".keras") and has_exits(name):
+        return "trained"
+    return "plain" if dataset is None else "to train"
+
+
+def profile_stem(name: str, dataset: str | None = None) -> str:
+    """Return what the profile of a model is called, without ``.json``."""
+    match subject_kind(name, dataset):
+        case "trained":
+            return Path(name).stem
+        case "to train":
+            return f"{name}-{Path(dataset or '').stem if Path(dataset or '').exists() else dataset}"
+    kind = kind_of(name)
+    if kind == "file":
+        return Path(name).stem.casefold()
+    return name.rpartition(":")[2].casefold() if kind == "function" else folded(name)
+
+
+_FLAGS = {
+    "rule": "--rule",
+    "size": "--input-size",
+    "weights": "--weights",
+    "thresholds": "--thresholds",
+    "epochs": "--epochs",
+    "seed": "--seed",
+}
+
+_USELESS: Mapping[Subjects, tuple[str, tuple[str, ...]]] = {
+    "plain": ("without --dataset", ("thresholds", "epochs", "seed")),
+    "to train": ("with --dataset", ("rule", "weights")),
+    "trained": (
+        "for a network with exits, which keeps what it was trained with",
+        ("rule", "size", "weights", "epochs", "seed"),
+    ),
+}
+"""The settings that cannot count for a network, and what to call such networks; all others count for each of them."""
+
+
+def check_settings(name: str, settings: Settings) -> None:
+    """Refuse settings that cannot count for a network.
+
+    Raises
+    ------
+    QuestionError
+        Names all of them.
+    """
+    where, useless = _USELESS[subject_kind(name, settings.dataset)]
+    named = [_FLAGS[each] for each in useless if getattr(settings, each) is not None]
+    if named:
+        raise QuestionError(f"not {where}: {', '.join(named)}; leave {'it' if len(named) == 1 else 'them'} out")

@@ -1,0 +1,92 @@
+"""What is recorded: a network cut into blocks, and what its exits are measured on where it has any."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from tiercut.profiling.exits.exit_files import load_exits
+from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
+from tiercut.profiling.models.blocks import find_blocks
+from tiercut.profiling.models.cut import CutNetwork
+from tiercut.profiling.models.loader import load_model
+from tiercut.profiling.record.settings import Settings, check_settings, subject_kind
+
+__all__ = ["Subject", "open_subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A network to record.
+
+    Parameters
+    ----------
+    cut
+        The network in its blocks, with or without branches.
+    origin
+        Where it comes from, for people; with exits it says all that its training depends on.
+    network
+        The network with its exits and the data that they are measured on; None without exits.
+    trained
+        False where the exits have yet to be trained: their times are known already, what they do is not.
+    """
+
+    cut: CutNetwork
+    origin: str
+    network: Network | None = None
+    trained: bool = True
+
+
+def open_subject(name: str, settings: Settings) -> Subject:
+    """Load what a name means, or build it; the framework must have been started.
+
+    Parameters
+    ----------
+    name
+        See `tiercut.profiling.models.loader.load_model`; with a data set, a backbone of
+        `tiercut.profiling.models.backbones`.
+    settings
+        Rule, size, weights, data set and seed.
+
+    Raises
+    ------
+    QuestionError
+        If a name is unknown, or a setting cannot count for the network.
+    InputError
+        If a file cannot be read, or the data set is not the one that the network was trained on.
+    """
+    check_settings(name, settings)
+    kind = subject_kind(name, settings.dataset)
+    if kind == "plain":
+        return _plain(name, settings)
+    network = _trained(name, settings) if kind == "trained" else _to_train(name, settings)
+    exits = network.exits
+    ends = tuple(None if branch is None else branch.output for branch in exits.branches)
+    before = (
+        origin_of(network, Training(schedule=settings.schedule)) if network.record is None else network.record.origin
+    )
+    return Subject(
+        cut=CutNetwork(network.title, "explicit", exits.backbone, exits.blocks, ends),
+        origin=f"{before}; exits recorded on {len(network.data.profile)} others",
+        network=network,
+        trained=kind == "trained",
+    )
+
+
+def _plain(name: str, settings: Settings) -> Subject:
+    from tiercut import __version__
+
+    loaded = load_model(name, size=settings.size, weights=settings.weights, trust=settings.trust)
+    rule = settings.rule or "all"
+    cut = CutNetwork(loaded.title, rule, loaded.model, find_blocks(loaded.model, rule))
+    return Subject(cut, f"recorded by tiercut {__version__}")
+
+
+def _trained(path: str, settings: Settings) -> Network:
+    exits, record = load_exits(path, trust=settings.trust)
+    return Network(record.title, exits, data_of(exits, record, settings.dataset, os.fspath(path)), record)
+
+
+def _to_train(name: str, settings: Settings) -> Network:
+    assert settings.dataset is not None
+    return new_network(name, settings.dataset, seed=settings.schedule.seed, size=settings.size)

@@ -64,7 +64,7 @@ class Search:
         task = self.task
         return network_of(self.space, lane, task.costs, task.constraints, every_option=task.kind == "rank")
 
-    def walks(self, network: Network, path: Sequence[int]) -> bool:
+    def admits(self, network: Network, path: Sequence[int]) -> bool:
         """Return whether a path keeps the rules that its network does not know."""
         space, kinds = self.space, network.kind[path]
         groups = space.group[network.node[path][(kinds == ENTER) | (kinds == CROSS)]].tolist()
@@ -111,7 +111,7 @@ class Search:
         def look(path: list[int]) -> float:
             if self.stop[0]:
                 raise StoppedError
-            if self.walks(network, path):
+            if self.admits(network, path):
                 self.plans.offer(network, path)
             return self.plans.nth(row, caps, strict)
 

@@ -177,7 +177,11 @@ class _Search:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
-        rough = Keeper(True, False, BUCKETS + 1, self.layout.width) if self.front else known
+        rough = (
+            Keeper(front=True, by_accuracy=False, capacity=BUCKETS + 1, width=self.layout.width)
+            if self.front
+            else known
+        )
         rough.costs[:] = inf
         for root in np.flatnonzero(space.linked[space.problem.source]):
             branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)

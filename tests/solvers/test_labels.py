@@ -189,7 +189,7 @@ def test_a_codec_that_makes_answers_better_is_found_to() -> None:
 def test_a_frontier_of_accuracies_above_1_stays_within_its_table() -> None:
     """Codecs that make answers better may promise too much; a table must not be written beyond its end for it."""
     around = np.full(3 * keep_kernels.BUCKETS, np.inf)
-    keeper = Keeper(True, False, 4, 5)
+    keeper = Keeper(front=True, by_accuracy=False, capacity=4, width=5)
     keeper.table = around[: keep_kernels.BUCKETS + 1]
     keeper.offer(np.array([1.0, 2.0]), np.array([0.5, 2.5]), np.zeros((2, 5), np.int64))
     assert keeper.accuracies[: keeper.count].tolist() == [0.5, 2.5]

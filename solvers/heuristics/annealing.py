@@ -16,7 +16,7 @@ import numpy as np
 
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.heuristics import anneal_kernels
-from tiercut.solvers.heuristics.candidates import Candidates, found_by, states
+from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
 from tiercut.solvers.interface import Options
 from tiercut.solvers.parallel import run_jobs, thread_count
 from tiercut.solvers.warm_up import tiny_tasks
@@ -92,7 +92,7 @@ class _Search:
         self.islands = 1 if small else _ISLANDS
         self.steps = min(_STEPS, max(moves // 16, 1))
         self.chains = max(moves // self.steps, 1)
-        self.states = states(options.seed, self.islands)
+        self.states = random_states(options.seed, self.islands)
         self.kept = [candidates.kept() for _ in range(self.islands)]
         self.rows = [self._settle(state, kept) for state, kept in zip(self.states, self.kept, strict=True)]
 

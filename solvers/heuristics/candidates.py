@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Candidates", "found_by", "states"]
+__all__ = ["Candidates", "found_by", "random_states"]
 
 _SEEDS = 512
 _APART = 32  # words: threads that write side by side slow each other down
@@ -106,7 +106,7 @@ class Candidates:
         return ordered.decisions(self.space, self.layout)
 
 
-def states(seed: int, count: int) -> list[NDArray[np.uint64]]:
+def random_states(seed: int, count: int) -> list[NDArray[np.uint64]]:
     """Return states of random numbers for the kernels, each of them another."""
     seeds = np.random.default_rng(seed).integers(0, 2**63, count, np.uint64)
     return [np.full(_APART, each) for each in seeds]

@@ -17,7 +17,7 @@ import numpy as np
 from tiercut.errors import QuestionError
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels
-from tiercut.solvers.heuristics.candidates import Candidates, found_by, states
+from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
 from tiercut.solvers.interface import Options
 from tiercut.solvers.warm_up import tiny_tasks
 
@@ -110,7 +110,7 @@ class Course:
 
     def __init__(self, task: Task, options: Options) -> None:
         self.candidates, self.options = Candidates(task), options
-        self.state = states(options.seed, 1)[0]
+        self.state = random_states(options.seed, 1)[0]
         self.kept = self.candidates.kept()
         self.scored = 0
         self.people = _FEW if task.space.decisions < _SMALL else _PEOPLE

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tiercut.solvers.base import BaseSolver, Found
-from tiercut.solvers.heuristics.candidates import Candidates, found_by, states
+from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
 from tiercut.solvers.interface import Options
 from tiercut.solvers.warm_up import tiny_tasks
 
@@ -55,7 +55,7 @@ def _load_kernels() -> None:
 
 def _found(task: Task, options: Options, draws: int) -> Found:
     began, done = time.perf_counter(), 0
-    candidates, state = Candidates(task), states(options.seed, 1)[0]
+    candidates, state = Candidates(task), random_states(options.seed, 1)[0]
     kept = candidates.kept()
     try:
         while done < draws and not _is_late(options, began):

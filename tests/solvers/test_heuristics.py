@@ -24,7 +24,7 @@ from tiercut.optimizer.query import Bound
 from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.encoding import decision_of
 from tiercut.solvers.heuristics.annealing import Annealing
-from tiercut.solvers.heuristics.candidates import Candidates, states
+from tiercut.solvers.heuristics.candidates import Candidates, random_states
 from tiercut.solvers.heuristics.nsga2 import Nsga2
 from tiercut.solvers.registry import SOLVERS, find
 from tiercut.solvers.task import make_task
@@ -186,7 +186,7 @@ def test_a_candidate_violates_nothing_exactly_where_its_plan_is_admitted_and_is_
         space, query = question[0], replace(question[1], kind="rank", top=3000)
         known = set(find("exhaustive").solve(make_task(space, query), Options(workers=1)).decisions)
         candidates, tables = Candidates(make_task(space, query)), measure(space.problem, query.additive, query.rate_fps)
-        rows = candidates.rows(300, states(seed, 1)[0])
+        rows = candidates.rows(300, random_states(seed, 1)[0])
         for key, cost, accuracy, violation in zip(candidates.keys(rows), *candidates.scores(rows), strict=True):
             decision = decision_of(space, candidates.layout, key)
             assert (violation == 0) == (decision in known), (seed, decision)

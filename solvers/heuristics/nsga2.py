@@ -124,7 +124,7 @@ class Course:
                 now = time.perf_counter()
                 if options.time_limit_s is not None and now > began + options.time_limit_s:
                     return False
-                if options.progress is not None and now > shown + _QUIET_S:
+                if done and options.progress is not None and now > shown + _QUIET_S:
                     shown = now
                     options.progress(done, generations)
                 algorithm.next()

@@ -58,7 +58,7 @@ def _found(task: Task, options: Options, draws: int) -> Found:
     candidates, state = Candidates(task), random_states(options.seed, 1)[0]
     kept = candidates.kept()
     try:
-        while done < draws and not _is_late(options, began):
+        while done < draws and not (done and _is_late(options, began)):
             rows = candidates.rows(min(_BATCH, draws - done), state)
             candidates.keep(rows, candidates.scores(rows), kept)
             done += len(rows)

@@ -18,9 +18,10 @@ from tiercut.optimizer.space import Space, make_space
 from tiercut.profiling.profile.samples import SampleSplit, check_split, samples_of
 from tiercut.solvers import registry
 from tiercut.solvers.interface import Options
+from tiercut.solvers.task import make_task
 
 if TYPE_CHECKING:
-    from tiercut.solvers.interface import Outcome
+    from tiercut.solvers.interface import Outcome, Solver
 
 __all__ = ["Evaluation", "ask"]
 
@@ -78,8 +79,9 @@ def ask(
         raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
-    found, why = registry.choose(space, query) if solver == "auto" else (registry.find(solver), "")
-    outcome = found.solve(space, query, options or Options())
+    task = make_task(space, query)
+    found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
+    outcome = found.solve(task, options or Options())
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
@@ -95,7 +97,7 @@ def ask(
     return Answer(space, query, outcome, tuple(plans), message, why)
 
 
-def _why_none(whole: Space, query: Query, solver: registry.Solver, outcome: Outcome) -> str:
+def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:
     if outcome.status == "infeasible":
         return why_none(whole, query, solver)
     return f"{solver.name} has found no plan that meets the question, and not proved that there is none: " + (

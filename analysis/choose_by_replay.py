@@ -16,6 +16,7 @@ from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
 from tiercut.optimizer.samples.estimators import with_estimator
 from tiercut.optimizer.samples.recorded import Recorded
 from tiercut.solvers import registry
+from tiercut.solvers.task import make_task
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
@@ -221,8 +222,9 @@ def chosen_by_replay(
     own = [plan.decision for plan in answer.plans]
     seen = replace(space, problem=replace(space.problem, recorded=recorded, conditional=None))
     able = registry.find("exhaustive")
-    if space.decisions <= _ALL_REPLAYED and not query.many and registry.needs(seen, query) <= able.supports:
-        outcome = able.solve(seen, query, options)
+    few = space.decisions <= _ALL_REPLAYED and not query.many
+    if few and registry.needs(task := make_task(seen, query)) <= able.features:
+        outcome = able.solve(task, options)
         if outcome.status == "infeasible":
             all_seen = replace(whole, problem=seen.problem)
             return replace(answer, plans=(), message=why_none(all_seen, query, able))
@@ -233,7 +235,7 @@ def chosen_by_replay(
     guided = not (space.per_exit or query.many) and space.estimator == "marginal"
     guided = guided and solver in ("auto", "labels", "exhaustive")
     guide = replace(space, problem=with_estimator(space.problem, "conditional", samples)) if guided else space
-    if solver == "auto" and not registry.in_time(guide, query):
+    if solver == "auto" and not registry.in_time(make_task(guide, query)):
         guide = space
 
     began, stopped = time.perf_counter(), False
@@ -245,8 +247,9 @@ def chosen_by_replay(
         left = None if limit is None else limit - (time.perf_counter() - began)
         if stopped or (left is not None and left <= 0):
             return ()
-        found = registry.choose(guide, query)[0] if solver == "auto" else registry.find(solver)
-        outcome = found.solve(guide, query, replace(options, time_limit_s=left))
+        task = make_task(guide, query)
+        found = registry.choose(task)[0] if solver == "auto" else registry.find(solver)
+        outcome = found.solve(task, replace(options, time_limit_s=left))
         stopped = outcome.exact and outcome.status == "feasible"
         return outcome.decisions
 

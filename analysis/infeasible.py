@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import floor, log10
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tiercut import units
 from tiercut.analysis.relaxations import NO_RULES, rules_of
@@ -23,6 +23,11 @@ from tiercut.optimizer.questions.bound_text import nearest_limit, shown
 from tiercut.optimizer.space import Space
 from tiercut.solvers import registry
 from tiercut.solvers.interface import Options
+from tiercut.solvers.task import make_task
+
+if TYPE_CHECKING:
+    from tiercut.solvers.interface import Solver
+    from tiercut.solvers.task import Task
 
 __all__ = ["why_none"]
 
@@ -40,7 +45,7 @@ class _Accuracy:
 _Limit: TypeAlias = Bound | _Accuracy
 
 
-def why_none(whole: Space, query: Query, solver: registry.Solver) -> str:
+def why_none(whole: Space, query: Query, solver: Solver) -> str:
     """Name the bound or the rule that cannot be kept, and the nearest value that can.
 
     Parameters
@@ -65,7 +70,7 @@ class _UnprovedError(Exception):
 class _Search:
     """The bounds of a question, and plans that keep some of them."""
 
-    def __init__(self, whole: Space, query: Query, solver: registry.Solver) -> None:
+    def __init__(self, whole: Space, query: Query, solver: Solver) -> None:
         self.whole = whole
         free: dict[str, Any] = {"min_accuracy": None, "max_latency_s": None, "bounds": ()}
         self.query = replace(query, kind="solve", objective="latency", over=(), **free)
@@ -198,17 +203,17 @@ class _Search:
         return self.found(self.space, query)
 
     def found(self, space: Space, query: Query) -> Plan | None:
-        solver = self._solver(space, query)
-        outcome = solver.solve(space, query, Options())
+        task = make_task(space, query)
+        outcome = self._solver(task).solve(task, Options())
         if outcome.decisions and (outcome.status == "optimal" or query.objective == "latency"):
             return price(space.problem, outcome.decisions[0])
         if outcome.status != "infeasible" or not outcome.exact:
             raise _UnprovedError
         return None
 
-    def _solver(self, space: Space, query: Query) -> registry.Solver:
+    def _solver(self, task: Task) -> Solver:
         try:
-            chosen = registry.choose(space, query)[0]
+            chosen = registry.choose(task)[0]
         except QuestionError:
             return self.solver
         return chosen if chosen.exact else self.solver

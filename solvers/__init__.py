@@ -1,1 +1,1 @@
-"""Solvers: a registry, and one file for each."""
+"""Who finds plans: a task in, an outcome out. A registry, and a folder for each solver or family of them."""

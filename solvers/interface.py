@@ -1,14 +1,17 @@
-"""What a solver is told, and what it returns: options, progress, outcome."""
+"""What a solver is: what it takes (a task and options), what it returns, and what it says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from tiercut.optimizer.plan import Decision
 
-__all__ = ["Options", "Outcome", "Progress", "Status"]
+if TYPE_CHECKING:
+    from tiercut.solvers.task import Task
+
+__all__ = ["Options", "Outcome", "Progress", "Solver", "Status"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with the work done and the work in all."""
@@ -27,7 +30,7 @@ class Options:
     time_limit_s
         Seconds after which to stop with the best so far; None: no limit.
     progress
-        Told how far the work has come, about ten times a second, once it takes long.
+        Called about ten times a second with the work done and the work in all, once it takes long.
     presolve
         Whether cp-sat lets OR-tools simplify its models first (see `tiercut.solvers.cp_sat.search`).
     """
@@ -57,7 +60,7 @@ class Outcome:
     decisions
         The decisions, in order.
     seconds
-        From the dense tables to the decisions, kernels already loaded.
+        From the task to the decisions, kernels already loaded.
     scored
         How many decisions were scored, or partial plans grown, where the solver counts them.
     reason
@@ -74,3 +77,35 @@ class Outcome:
     scored: int | None = None
     reason: str = ""
     memory_bytes: int | None = None
+
+
+class Solver(Protocol):
+    """A solver, as the registry lists it and the rest of the package calls it.
+
+    Attributes
+    ----------
+    name
+        As in ``--solver``.
+    exact
+        Whether it proves what it says.
+    about
+        One line for people.
+    features
+        What it supports, of the keys of `tiercut.solvers.registry.FEATURES`. A feature that a solver does not name is
+        not supported.
+    """
+
+    name: ClassVar[str]
+    exact: ClassVar[bool]
+    about: ClassVar[str]
+    features: ClassVar[frozenset[str]]
+
+    def solve(self, task: Task, options: Options) -> Outcome:
+        """Return the decisions that answer a task.
+
+        Raises
+        ------
+        QuestionError
+            If the task needs a feature that this solver lacks; the message names the solvers that have it.
+        """
+        ...

@@ -1,112 +1,125 @@
-"""What the enumerating and the label solver share: the container of good plans, threads that can be stopped, keys."""
+"""Threads that share work, and can be stopped: by a time limit, an interrupt, or an error of the progress callback.
+
+Compiled kernels run without the interpreter's lock; each looks at an integer of its thread now and then, its *stop*.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from math import inf
-from typing import TYPE_CHECKING, Any
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from tiercut.cpus import cpu_count as cores
-from tiercut.optimizer.plan import Decision
-from tiercut.solvers.encoding import Layout, decision_of
-from tiercut.solvers.kernels import keep_kernels, plain_kernels
+from tiercut.cpus import cpu_count
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Costs, Space
     from tiercut.solvers.interface import Options
 
-    Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["ROOM", "Keeper", "cores", "decisions_of", "merge", "plain_tables", "watch"]
-
-ROOM = 1024
-"""Points of a frontier for which there is room to begin with."""
+__all__ = ["run_jobs", "share_out", "thread_count", "watch"]
 
 _POLL_S = 0.1
-_SORTED = 4000  # plans beyond which frontiers are merged by sorting
+
+Item = TypeVar("Item")
+Worker = TypeVar("Worker")
+Done = Callable[[], tuple[int, int]]
 
 
-@dataclass(slots=True)
-class Keeper:
-    """Plans kept so far: a frontier, or the N best in order.
+def thread_count(options: Options, parts: int, *, small: bool) -> int:
+    """Return how many threads share some parts of the work: one where all of it is small."""
+    return 1 if small else max(min(options.workers or cpu_count(), parts), 1)
+
+
+def share_out(
+    items: Sequence[Item],
+    work: Callable[[Item, Worker], None],
+    workers: Sequence[Worker],
+    stops: Sequence[Ints],
+    options: Options,
+    done: Done,
+    *,
+    small: bool,
+) -> bool:
+    """Let threads take the parts of the work one by one.
 
     Parameters
     ----------
-    capacity
-        Room to begin with; for the N best it is N.
-    width
-        Integers in a key (see `tiercut.solvers.kernels.plain_kernels`).
+    items
+        The parts: threshold indices, or branches of the tree of decisions.
+    work
+        Does one part for a worker.
+    workers, stops
+        One of each for every thread: what it keeps for itself, and the array whose first value stops it.
+    options
+        Time limit and progress.
+    done
+        Returns the work done, and the work in all.
+    small
+        Whether the work takes less time than starting a thread does, so that without a time limit it is done here.
+
+    Returns
+    -------
+    bool
+        Whether all parts are done.
     """
+    waiting: SimpleQueue[Item] = SimpleQueue()
+    for item in items:
+        waiting.put(item)
 
-    capacity: int
-    width: int
-    costs: Floats = field(init=False)
-    accuracies: Floats = field(init=False)
-    keys: Ints = field(init=False)
-    table: Floats = field(init=False)
-    progress: Ints = field(init=False)
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self.costs = np.empty(self.capacity)
-        self.accuracies = np.empty(self.capacity)
-        self.keys = np.empty((self.capacity, self.width), np.int64)
-        self.table = np.full(keep_kernels.BUCKETS + 1, inf)
-        self.progress = np.zeros(3, np.int64)
-
-    @property
-    def arrays(self) -> tuple[Floats, Floats, Ints, Floats]:
-        """What kernels write into."""
-        return self.costs, self.accuracies, self.keys, self.table
-
-    def enumerate(self, task: tuple[int, ...], tables: tuple[Any, ...], wanted: tuple[Any, ...]) -> None:
-        """Offer every decision of a task (see `tiercut.solvers.kernels.plain_kernels.enumerate_plans`)."""
-        run: Any = plain_kernels.enumerate_plans
-        while True:
-            scored = self.progress[1]
-            self.count = run(*task, *tables, *wanted, *self.arrays, self.count, self.progress)
-            if not self.progress[plain_kernels.FULL]:
+    def take(worker: Worker, stop: Ints) -> None:
+        while not stop[0]:
+            try:
+                item = waiting.get_nowait()
+            except Empty:
                 return
-            # Once more from the beginning of the task: what is offered twice is kept once.
-            self.progress[1:] = scored, 0
-            room = len(self.costs)
-            self.costs, self.accuracies = (np.resize(each, 2 * room) for each in (self.costs, self.accuracies))
-            self.keys = np.resize(self.keys, (2 * room, self.width))
+            work(item, worker)
+
+    if small and options.time_limit_s is None and len(workers) == 1:
+        return _here(lambda: take(workers[0], stops[0])) and not stops[0][0]
+    jobs = [lambda pair=pair: take(*pair) for pair in zip(workers, stops, strict=True)]
+    return run_jobs(jobs, stops, options, done, threads=len(workers)) and not any(stop[0] for stop in stops)
 
 
-def merge(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints, front: bool, by_accuracy: bool) -> None:
-    """Offer plans to a keeper; the order in which they come does not matter."""
-    if front and keeper.count + len(costs) > _SORTED:
-        _merge_sorted(keeper, costs, accuracies, keys)
-        return
-    made = keep_kernels.offer_all(costs, accuracies, keys, front, by_accuracy, *keeper.arrays, keeper.count)
-    keeper.costs, keeper.accuracies, keeper.keys, keeper.count = made
+def _here(work: Callable[[], None]) -> bool:
+    """Work in this very thread; return whether the user did not interrupt."""
+    try:
+        work()
+    except SystemError as error:  # how an interrupt shows that came while compiled code ran
+        if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise
+        return False
+    return True
 
 
-def _merge_sorted(keeper: Keeper, costs: Floats, accuracies: Floats, keys: Ints) -> None:
-    """Merge long frontiers at once: one by one, each plan would move all that cost more."""
-    count = keeper.count
-    costs = np.concatenate([keeper.costs[:count], costs])
-    accuracies = np.concatenate([keeper.accuracies[:count], accuracies])
-    keys = np.concatenate([keeper.keys[:count], keys])
-    columns = (*keys.T[::-1], keys[:, -2], -accuracies, costs)  # the last decides first: the order of equal plans
-    order = np.lexsort(columns)
-    rights = accuracies[order]
-    best = order[np.concatenate([[True], rights[1:] > np.maximum.accumulate(rights)[:-1]])]
-    keeper.costs, keeper.accuracies, keeper.keys, keeper.count = costs[best], accuracies[best], keys[best], len(best)
-
-
-def watch(
-    running: Sequence[Future[None]], stops: Sequence[Ints], options: Options, done: Callable[[], tuple[int, int]]
+def run_jobs(
+    jobs: Sequence[Callable[[], None]], stops: Sequence[Ints], options: Options, done: Done, *, threads: int
 ) -> bool:
+    """Run jobs in threads; return whether all of them came to their end.
+
+    Parameters
+    ----------
+    jobs, stops
+        The work of each job, and the array whose first value stops it.
+    options, done
+        As in `watch`.
+    threads
+        Their number.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(job) for job in jobs]
+        finished = watch(running, stops, options, done)
+    for each in running:
+        each.result()
+    return finished
+
+
+def watch(running: Sequence[Future[None]], stops: Sequence[Ints], options: Options, done: Done) -> bool:
     """Wait for threads: True once they are done, False where time ran out or the user interrupted.
 
     Parameters
@@ -114,11 +127,11 @@ def watch(
     running
         The threads' work.
     stops
-        One array for each thread, whose first value tells it to stop.
+        One array for each thread, whose first value stops it.
     options
         Time limit and progress.
     done
-        Gives the work done, and the work in all.
+        Returns the work done, and the work in all.
     """
     deadline = inf if options.time_limit_s is None else time.perf_counter() + options.time_limit_s
     try:
@@ -141,16 +154,3 @@ def watch(
 def _stop(stops: Sequence[Ints]) -> None:
     for stop in stops:
         stop[0] = 1
-
-
-def decisions_of(space: Space, layout: Layout, keeper: Keeper) -> tuple[Decision, ...]:
-    """Return the decisions that a keeper holds, in order."""
-    return tuple(decision_of(space, layout, key) for key in keeper.keys[: keeper.count])
-
-
-def plain_tables(space: Space, costs: Costs) -> tuple[tuple[Floats, ...], tuple[Any, ...]]:
-    """Return costs and rules of a plain space, as `plain_kernels.enumerate_plans` takes them."""
-    middle = costs.span if space.option_exit[0] else costs.bare
-    stay = space.stay if space.option_exit[0] else np.ones((len(space.accuracy) + 1, 1))
-    rules = (stay, space.accuracy, space.can_cut, space.can_end, space.group, space.rank, space.linked)
-    return (costs.first, middle, costs.span, costs.send[0], costs.result), rules

@@ -1,22 +1,20 @@
-"""The solvers by name, and what each supports, as data; a solver's module is imported when it is first used."""
+"""The solvers by name, and the features that tasks need; a solver's module is imported when it is first used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.measures.names import counts_whole, is_tail
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
-    from tiercut.solvers.interface import Options, Outcome
+    from tiercut.solvers.interface import Solver
+    from tiercut.solvers.task import Task
 
-__all__ = ["FEATURES", "SOLVERS", "Solver", "choose", "find", "in_time", "needs"]
+__all__ = ["FEATURES", "SOLVERS", "choose", "find", "in_time", "needs", "refuse_unsupported"]
 
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
@@ -34,123 +32,98 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
-"""What a question may need of a solver, in words."""
+"""What a task may need of a solver, in words. A solver names those that it supports on its class."""
+
+_CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "labels": ("tiercut.solvers.labels.solver", "Labels"),
+        "exhaustive": ("tiercut.solvers.exhaustive.solver", "Exhaustive"),
+        "cp-sat": ("tiercut.solvers.cp_sat.solver", "CpSat"),
+        "nsga2": ("tiercut.solvers.heuristics.nsga2", "Nsga2"),
+        "annealing": ("tiercut.solvers.heuristics.annealing", "Annealing"),
+        "random": ("tiercut.solvers.heuristics.random_search", "RandomSearch"),
+    }
+)
+"""Module and class of each solver: a new one is a line here."""
 
 _MOST_ENUMERATED = 10**8
 _CROWD = 62
-_SEEN = ("conditional", "replay")
 
 
-@dataclass(frozen=True, slots=True)
-class Solver:
-    """A solver and what it can be asked.
+class _Solvers(Mapping[str, "Solver"]):
+    """The solvers by name, each imported when it is first looked at."""
 
-    Parameters
-    ----------
-    name
-        As in ``--solver``.
-    module
-        Where its ``solve(space, query, options)`` stands.
-    exact
-        Whether it proves what it says.
-    supports
-        Keys of `FEATURES`.
-    about
-        One line for people.
-    """
+    def __init__(self) -> None:
+        self._made: dict[str, Solver] = {}
 
-    name: str
-    module: str
-    exact: bool
-    supports: frozenset[str]
-    about: str
+    def __getitem__(self, name: str) -> Solver:
+        if name not in self._made:
+            module, solver = _CLASSES[name]
+            self._made[name] = getattr(import_module(module), solver)()
+        return self._made[name]
 
-    def solve(self, space: Space, query: Query, options: Options) -> Outcome:
-        """Answer a question.
+    def __contains__(self, name: object) -> bool:
+        return name in _CLASSES
 
-        Raises
-        ------
-        QuestionError
-            If the question needs what this solver lacks; the message names the solvers that have it.
-        """
-        lacks = needs(space, query) - self.supports
-        if lacks:
-            wanted = " and ".join(FEATURES[name] for name in FEATURES if name in lacks)
-            able = [each.name for each in SOLVERS.values() if needs(space, query) <= each.supports]
-            raise QuestionError(f"solver '{self.name}' does not answer {wanted}; these do: {', '.join(able) or 'none'}")
-        run: Callable[[Space, Query, Options], Outcome] = import_module(self.module).solve
-        return run(space, query, options)
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        return len(_CLASSES)
 
 
-def _all(*but: str) -> frozenset[str]:
-    return frozenset(FEATURES) - frozenset(but)
+SOLVERS: Mapping[str, Solver] = _Solvers()
+"""All solvers; their names are known without importing any."""
 
 
-SOLVERS: Mapping[str, Solver] = MappingProxyType(
-    {
-        solver.name: solver
-        for solver in (
-            Solver(
-                "labels",
-                "tiercut.solvers.labels.solver",
-                True,
-                _all("sides", "whole", "replay", "crowd"),
-                "grows what a bound lets pass",
-            ),
-            Solver("exhaustive", "tiercut.solvers.exhaustive.solver", True, _all("crowd"), "scores every decision"),
-            Solver(
-                "cp-sat",
-                "tiercut.solvers.cp_sat.solver",
-                True,
-                _all("many", *_SEEN),
-                "proves the best under any bounds",
-            ),
-            Solver(
-                "nsga2",
-                "tiercut.solvers.heuristics.nsga2",
-                False,
-                _all("tail", *_SEEN),
-                "good plans by generations; needs pymoo",
-            ),
-            Solver(
-                "annealing",
-                "tiercut.solvers.heuristics.annealing",
-                False,
-                _all("many", "tail", *_SEEN),
-                "good plans of any space, without proof",
-            ),
-        )
-    }
-)
+def needs(task: Task) -> frozenset[str]:
+    """Return which of `FEATURES` a task needs."""
+    return frozenset(_needs(task))
 
 
-def needs(space: Space, query: Query) -> frozenset[str]:
-    """Return which of `FEATURES` a question needs."""
-    return frozenset(_needs(space, query))
-
-
-def _needs(space: Space, query: Query) -> Iterator[str]:
-    if query.kind != "solve":
-        yield query.kind
-    if query.many:
+def _needs(task: Task) -> Iterator[str]:
+    space = task.space
+    if task.kind != "solve":
+        yield task.kind
+    if task.goals is not None:
         yield "many"
     if space.inside:
         yield "free"
     if space.per_exit:
         yield "per-exit"
-    if len(space.drops) > 1 or space.ways[0] >= 0:
+    if len(space.ways) > 1 or space.ways[0] >= 0:
         yield "codec"
-    # Who compares many measures can bound them all.
-    if not query.many and (query.bounds or (query.max_latency_s is not None and query.additive != "latency")):
+    # A solver that compares several measures can bound them all.
+    if task.goals is None and task.constraints:
         yield "sides"
-    if counts_whole(query.additive):
+    if task.costs.whole:
         yield "whole"
-    if any(map(is_tail, (query.additive, *(bound.measure for bound in query.bounds)))):
+    if any(each.tail is not None for each in (task.costs, *(side.costs for side in task.constraints))):
         yield "tail"
     if space.estimator != "marginal":
         yield space.estimator
     if len(set(space.group.tolist())) > _CROWD:
         yield "crowd"
+
+
+def refuse_unsupported(solver: Solver, task: Task) -> None:
+    """Check that a solver has every feature that a task needs.
+
+    Raises
+    ------
+    QuestionError
+        If it lacks one; the message names the solvers that have them all.
+    """
+    wanted = needs(task)
+    if lacks := wanted - solver.features:
+        able = [each.name for each in SOLVERS.values() if wanted <= each.features]
+        raise QuestionError(
+            f"solver '{solver.name}' does not answer {_words(lacks)}; these do: {', '.join(able) or 'none'}"
+        )
+
+
+def _words(features: frozenset[str]) -> str:
+    return " and ".join(FEATURES[name] for name in FEATURES if name in features)
 
 
 def find(name: str) -> Solver:
@@ -166,37 +139,40 @@ def find(name: str) -> Solver:
     return SOLVERS[name]
 
 
-def choose(space: Space, query: Query) -> tuple[Solver, str]:
-    """Return the solver that ``auto`` takes for a question, and why.
+def choose(task: Task) -> tuple[Solver, str]:
+    """Return the solver that ``auto`` takes for a task, and why.
 
     Raises
     ------
     QuestionError
         If none answers it, or only one that would have to replay too many decisions.
     """
-    wanted = needs(space, query)
-    able = [solver for solver in SOLVERS.values() if wanted <= solver.supports]
-    if not able:
-        raise QuestionError(f"no solver answers {' and '.join(FEATURES[name] for name in FEATURES if name in wanted)}")
-    for solver in able:
-        if solver.name == "labels":
-            return solver, "exact without enumeration"
-        if solver.name == "exhaustive" and space.decisions <= _MOST_ENUMERATED:
-            return solver, f"exact, and {space.decisions:,} decisions are few enough to score them all"
-        if solver.name == "cp-sat":
-            return solver, "exact, with any bound"
-    last = able[-1]
+    wanted = needs(task)
+    for name, why in _preferred(task.space):
+        if wanted <= SOLVERS[name].features:
+            return SOLVERS[name], why
+    if not wanted <= SOLVERS["exhaustive"].features:
+        raise QuestionError(f"no solver answers {_words(wanted)}")
+    decisions = task.space.decisions
     if "replay" in wanted:
         raise QuestionError(
-            f"the estimator replay sends every sample through every decision, and {space.decisions:,} are too many; "
+            f"the estimator replay sends every sample through every decision, and {decisions:,} are too many; "
             "ask with fewer exits, thresholds or nodes, choose among candidates of the model (--evaluate replay alone) "
             "or take your time with --solver exhaustive"
         )
-    if last.exact:
-        return last, f"nothing else answers it, and {space.decisions:,} decisions to score may take long"
-    return last, "the space is too large for the exact solvers"
+    return SOLVERS["exhaustive"], f"nothing else answers it, and {decisions:,} decisions to score may take long"
 
 
-def in_time(space: Space, query: Query) -> bool:
-    """Return whether what ``auto`` takes for a question need not score more decisions than it would by choice."""
-    return choose(space, query)[0].name != "exhaustive" or space.decisions <= _MOST_ENUMERATED
+def _preferred(space: Space) -> Iterator[tuple[str, str]]:
+    """Yield the solvers that ``auto`` tries, in order, and what it says where it takes them; a baseline is none."""
+    yield "labels", "exact without enumeration"
+    if (decisions := space.decisions) <= _MOST_ENUMERATED:
+        yield "exhaustive", f"exact, and {decisions:,} decisions are few enough to score them all"
+    yield "cp-sat", "exact, with any bound"
+    yield "annealing", "the space is too large for the exact solvers"
+    yield "nsga2", "the space is too large for the exact solvers"
+
+
+def in_time(task: Task) -> bool:
+    """Return whether what ``auto`` takes for a task need not score more decisions than it would by choice."""
+    return choose(task)[0].name != "exhaustive" or task.space.decisions <= _MOST_ENUMERATED

@@ -1,4 +1,4 @@
-"""The states of a space, numbered: how many blocks are done, and at which level the samples are."""
+"""The states of a space, numbered: how many blocks are done, and at which level the samples are; and what follows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer.space import Space
 
-__all__ = ["States", "states_of"]
+__all__ = ["States", "follows_of", "states_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,3 +46,10 @@ def states_of(space: Space) -> States:
     number = np.full(reached.shape, -1)
     number[begins, at] = np.arange(len(begins))
     return States(number, begins, at)
+
+
+def follows_of(space: Space) -> NDArray[np.int64]:
+    """Return for each node which groups may come after it in a plan, bit g for group g."""
+    bits = np.left_shift(1, space.group)
+    follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
+    return np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])

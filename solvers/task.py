@@ -1,8 +1,11 @@
-"""What a frontier over two or three measures compares, as kernels see it, and the plans that nothing beats so far."""
+"""What a solver is to find: a question compiled into tables, so that no solver reads the question itself.
+
+Whether one measure is minimised or several are traded is the task's business: `Task.goals` is there for several.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +13,24 @@ import numpy as np
 
 from tiercut.optimizer.constraints import constraints_of
 from tiercut.optimizer.measures.tables import measure
-from tiercut.solvers.encoding import Layout, decision_of
-from tiercut.solvers.kernels.tree_kernels import TOP, offer_points
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.constraints import Constraint
+    from tiercut.optimizer.measures.tables import Measure
+    from tiercut.optimizer.query import Kind, Query
     from tiercut.optimizer.space import Costs, Space
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Goals", "Points", "goals_of"]
+__all__ = ["Goals", "Task", "make_task", "plain_tables"]
 
 _NOISE = 1e-12  # of a sum that was taken in another order, as a share of it
 _ACCURACY_NOISE = 1e-13
-_ROWS = 64
 _TABLES = ("first", "span", "bare", "send", "result")
 
 
@@ -65,17 +68,104 @@ class Goals:
         return *stacked, np.array([each.whole for each in self.costs], bool)
 
 
-def goals_of(space: Space, query: Query) -> Goals:
-    """Return what a question compares and bounds.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Task:
+    """What a solver is to find.
 
     Parameters
     ----------
-    space, query
-        A frontier that is not one measure against accuracy.
+    space
+        The decisions that count.
+    kind
+        ``solve``: the best plan; ``rank``: the `top` best, in order; ``frontier``: all that no other dominates.
+    top
+        How many plans are wanted; 1 for the other kinds.
+    by_accuracy
+        Whether accuracy is maximised, and the objective only decides among equals.
+    measure, costs
+        The additive measure that is minimised or traded against accuracy, and the same fitted to the space.
+    ties
+        Tables of the latency, which decides among plans of equal cost; None where it is the objective itself. Where
+        the latency is bounded these are the very tables of the first constraint.
+    cap
+        Greatest value of the objective, slack included; inf: none.
+    floor
+        Least accuracy, slack included; -inf: none.
+    constraints
+        Greatest values of other measures.
+    goals
+        For a frontier over other than one measure and accuracy: what is compared, constraints included; else None.
     """
+
+    space: Space
+    kind: Kind
+    top: int
+    by_accuracy: bool
+    measure: Measure
+    costs: Costs
+    ties: Costs | None
+    cap: float
+    floor: float
+    constraints: tuple[Constraint, ...]
+    goals: Goals | None
+
+    @property
+    def front(self) -> bool:
+        """Whether a frontier is wanted."""
+        return self.kind == "frontier"
+
+    @property
+    def bounds_ties(self) -> bool:
+        """Whether the latency, which decides among plans of equal cost, is also the first constraint."""
+        return bool(self.constraints) and self.constraints[0].costs is self.ties
+
+    def within(self, part: Space) -> Task:
+        """Return the same task for a part of the space, for one without constraints and goals."""
+        latency = None if self.ties is None else part.costs(measure(part.problem, "latency"))
+        return replace(self, space=part, costs=part.costs(self.measure), ties=latency)
+
+
+def make_task(space: Space, query: Query) -> Task:
+    """Return the task of a question.
+
+    Parameters
+    ----------
+    space
+        The decisions that the question admits.
+    query
+        Objective, bounds and kind of answer.
+
+    Raises
+    ------
+    QuestionError
+        If a measure or a place is unknown, or what it needs is not in the topology or the profile.
+    """
+    tables = measure(space.problem, query.additive, query.rate_fps)
+    sides = constraints_of(space, query)
+    ties = None
+    if query.additive != "latency":
+        # NOTE The bound on latency, where there is one, comes first among the constraints.
+        bounded = query.max_latency_s is not None
+        ties = sides[0].costs if bounded else space.costs(measure(space.problem, "latency"))
+    return Task(
+        space=space,
+        kind=query.kind,
+        top=query.top if query.kind == "rank" else 1,
+        by_accuracy=query.objective == "accuracy" and query.kind != "frontier",
+        measure=tables,
+        costs=space.costs(tables),
+        ties=ties,
+        cap=query.latency_cap if query.additive == "latency" else inf,
+        floor=query.accuracy_floor,
+        constraints=tuple(sides),
+        goals=_goals(space, query, sides) if query.many else None,
+    )
+
+
+def _goals(space: Space, query: Query, sides: Sequence[Constraint]) -> Goals:
+    """Return what a frontier over several measures compares and bounds."""
     names = [name for name in query.compared if name != "accuracy"]
     rows = [*names, *(["latency"] if "latency" not in names else [])]
-    sides = constraints_of(space, query)
     costs = [space.costs(measure(space.problem, name, query.rate_fps)) for name in rows]
     costs += [side.costs for side in sides]
     right = len(costs)
@@ -102,56 +192,9 @@ def _noise(costs: Costs) -> tuple[float, float]:
     return _NOISE, _NOISE * blocks * max(float(np.abs(table).max(initial=0.0)) for table in finite)
 
 
-@dataclass(slots=True)
-class Points:
-    """The plans that nothing beats, as kernels keep them (see `tiercut.solvers.kernels.tree_kernels.offer_point`)."""
-
-    goals: Goals
-    width: int
-    points: Floats = field(init=False)
-    keys: Ints = field(init=False)
-    lows: Floats = field(init=False)
-    state: Ints = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.points = np.empty((_ROWS, len(self.goals.turned)))
-        self.keys = np.zeros((_ROWS, self.width), np.int64)
-        self.lows = np.empty((_ROWS, self.goals.compared))  # more than one for each chunk of rows
-        self.state = np.zeros(3, np.int64)
-
-    @property
-    def arrays(self) -> tuple[Floats, Ints, Floats, Ints]:
-        """What kernels take and give back."""
-        return self.points, self.keys, self.lows, self.state
-
-    def take(self, made: Any) -> None:
-        """Take over what a kernel gave back."""
-        self.points, self.keys, self.lows, self.state = made
-
-    @property
-    def held(self) -> tuple[Floats, Ints]:
-        """Points and keys of the plans that are held."""
-        keys = self.keys[: self.state[TOP]]
-        live = keys[:, 0] > 0
-        return self.points[: self.state[TOP]][live], keys[live]
-
-    def offer(self, points: Floats, keys: Ints) -> None:
-        """Keep what nothing beats of more plans; the order in which they come does not matter."""
-        self.take(offer_points(points, keys, self.goals.compared, self.goals.ties, *self.arrays))
-
-    def merge(self, other: Points) -> None:
-        """Keep what nothing beats of another's."""
-        self.offer(*other.held)
-
-    def copy(self) -> Points:
-        """Return another one that holds the same."""
-        made = Points(self.goals, self.width)
-        for name in ("points", "keys", "lows", "state"):
-            setattr(made, name, getattr(self, name).copy())
-        return made
-
-    def decisions(self, space: Space, layout: Layout) -> tuple[Decision, ...]:
-        """Return what is held, by what is compared, the first measure first."""
-        points, keys = self.held
-        sort = np.lexsort(points[:, : self.goals.compared].T[::-1])
-        return tuple(decision_of(space, layout, keys[place]) for place in sort)
+def plain_tables(space: Space, costs: Costs) -> tuple[tuple[Floats, ...], tuple[Any, ...]]:
+    """Return costs and rules of a plain space, as `plain_kernels.enumerate_plans` takes them."""
+    middle = costs.span if space.option_exit[0] else costs.bare
+    stay = space.stay if space.option_exit[0] else np.ones((len(space.accuracy) + 1, 1))
+    rules = (stay, space.accuracy, space.can_cut, space.can_end, space.group, space.rank, space.linked)
+    return (costs.first, middle, costs.span, costs.send[0], costs.result), rules

@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from tiercut.optimizer.problem import Problem
+from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers.task import Task, make_task
 
-__all__ = ["tiny_space"]
+__all__ = ["tiny_tasks"]
 
 
-def tiny_space() -> Space:
+def tiny_tasks(*, several: bool = False) -> tuple[Task, ...]:
+    """Return tasks that need every kernel of a solver: a frontier and a ranking, or a frontier over three measures."""
+    over = Query(kind="frontier", over=("latency", "bytes", "accuracy"))
+    queries = (over,) if several else (Query(kind="frontier"), Query(kind="rank"))
+    return tuple(make_task(_tiny_space(), query) for query in queries)
+
+
+def _tiny_space() -> Space:
     """Return the space of two blocks on two nodes with one threshold; everything takes a second."""
     return make_space(
         Problem(

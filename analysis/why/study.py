@@ -24,6 +24,7 @@ from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.schema import Profile
 from tiercut.solvers import registry
 from tiercut.solvers.interface import Options
+from tiercut.solvers.task import make_task
 from tiercut.topologies.loader import load_topology
 from tiercut.topologies.schema import Topology
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.plan import Decision, Plan
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.space import Space
+    from tiercut.solvers.interface import Solver
 
 __all__ = ["why"]
 
@@ -134,7 +136,7 @@ class Study:
         self.best: Plan = answer.best
         self.space = answer.space
         self.problem = self.space.problem
-        self.lookers: dict[Query, registry.Solver] = {}
+        self.lookers: dict[Query, Solver] = {}
 
     def _ask(self, query: Query) -> Answer:
         self.solves += 1
@@ -235,10 +237,10 @@ class Study:
     def solve(self, problem: Problem, query: Query, space: Space | None = None) -> Sequence[Decision]:
         """Return the decisions that answer a question under other conditions, or in part of the space, proved."""
         self.solves += 1
-        space = replace(space or self.space, problem=problem)
+        task = make_task(replace(space or self.space, problem=problem), query)
         if query not in self.lookers:
-            self.lookers[query] = registry.choose(space, query)[0] if self.name == "auto" else registry.find(self.name)
-        outcome = self.lookers[query].solve(space, query, self.options)
+            self.lookers[query] = registry.choose(task)[0] if self.name == "auto" else registry.find(self.name)
+        outcome = self.lookers[query].solve(task, self.options)
         if outcome.status == "feasible" or not outcome.exact:
             raise QuestionError(f"solver '{outcome.solver}' could not prove an answer: {outcome.reason}")
         return outcome.decisions

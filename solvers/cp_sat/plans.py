@@ -1,4 +1,4 @@
-"""The plans that the search for constraint models has come across, priced in floating point."""
+"""The plans that the search with constraint models has found, priced in floating point, with their paths."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import constraints_of
 from tiercut.optimizer.frontier import TOLERANCE
-from tiercut.optimizer.measures.tables import measure
-from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
+from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.solvers.cp_sat.network import COST, LOSS, decision_along
 
 if TYPE_CHECKING:
@@ -20,10 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.query import Query
-    from tiercut.optimizer.space import Space
     from tiercut.solvers.cp_sat.bounds import Relaxation
     from tiercut.solvers.cp_sat.network import Network
+    from tiercut.solvers.task import Task
 
     Floats = NDArray[np.float64]
 
@@ -51,30 +48,26 @@ def holds(plan: Priced, caps: Floats, strict: int | None) -> bool:
 
 
 class Plans:
-    """The bounds of a question, and the plans that hold them, as found so far.
+    """The constraints of a task, and the plans that hold them, as found so far.
 
     Parameters
     ----------
-    space, query
-        The question.
+    task
+        What is to be found.
 
     Attributes
     ----------
     caps
         Greatest value of each row of a network.
     goal, top
-        The row that is made least, and how many plans are wanted.
+        The row that is minimised, and how many plans are wanted.
     """
 
-    def __init__(self, space: Space, query: Query) -> None:
-        self.space, self.query = space, query
-        self.sides = constraints_of(space, query)
-        self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
-        self.front = query.kind == "frontier"
-        self.goal = LOSS if query.objective == "accuracy" and not self.front else COST
-        self.top = query.top if query.kind == "rank" else 1
-        cap = query.latency_cap if query.additive == "latency" else inf
-        self.caps = np.array([cap, -query.accuracy_floor, *(side.cap for side in self.sides)])
+    def __init__(self, task: Task) -> None:
+        self.task, self.space = task, task.space
+        self.front, self.top = task.front, task.top
+        self.goal = LOSS if task.by_accuracy else COST
+        self.caps = np.array([task.cap, -task.floor, *(side.cap for side in task.constraints)])
         self.pool: dict[Decision, Priced] = {}
         self.paths: dict[Decision, tuple[int, frozenset[int]]] = {}
         self.scored = 0
@@ -99,11 +92,10 @@ class Plans:
 
     def price(self, decision: Decision) -> Priced:
         """Return the plan in floating point."""
-        problem = self.space.problem
+        task, problem = self.task, self.space.problem
         plan = price(problem, decision)
-        name, rate = self.query.additive, self.query.rate_fps
-        cost = plan.latency_s if name == "latency" else evaluate(problem, decision, name, rate)
-        sides = (evaluate_tables(problem, decision, side.measure) for side in self.sides)
+        cost = plan.latency_s if task.ties is None else evaluate_tables(problem, decision, task.measure)
+        sides = (evaluate_tables(problem, decision, side.measure) for side in task.constraints)
         self.scored += 1
         return Priced(decision, plan.latency_s, (cost, -(plan.accuracy or 0.0), *sides))
 

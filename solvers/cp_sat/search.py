@@ -12,15 +12,15 @@ from tiercut.solvers.cp_sat.bounds import Relaxation
 from tiercut.solvers.cp_sat.model import build_model
 from tiercut.solvers.cp_sat.network import COST, CROSS, ENTER, LOSS, PIECE, Network, network_of
 from tiercut.solvers.cp_sat.plans import Plans, holds
+from tiercut.solvers.registry import find, needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.query import Query
-    from tiercut.optimizer.space import Space
     from tiercut.solvers.interface import Options
+    from tiercut.solvers.task import Task
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -50,21 +50,21 @@ class StoppedError(Exception):
 
 
 class Search:
-    """One question under way: its bounds, and the plans that hold them, as found so far."""
+    """One search: its constraints, and the plans that hold them, as found so far."""
 
-    def __init__(self, space: Space, query: Query, options: Options) -> None:
-        self.space, self.query, self.options = space, query, options
-        self.plans = Plans(space, query)
+    def __init__(self, task: Task, options: Options) -> None:
+        self.task, self.space, self.options = task, task.space, options
+        self.plans = Plans(task)
         self.done, self.reason = 0, ""
         self.solver: Any = None
         self.stop = np.zeros(1, np.int64)
 
     def network(self, lane: int) -> Network:
         """Return the graph of a lane."""
-        costs, sides = self.plans.costs, self.plans.sides
-        return network_of(self.space, lane, costs, sides, every_option=self.query.kind == "rank")
+        task = self.task
+        return network_of(self.space, lane, task.costs, task.constraints, every_option=task.kind == "rank")
 
-    def walks(self, network: Network, path: Sequence[int]) -> bool:
+    def admits(self, network: Network, path: Sequence[int]) -> bool:
         """Return whether a path keeps the rules that its network does not know."""
         space, kinds = self.space, network.kind[path]
         groups = space.group[network.node[path][(kinds == ENTER) | (kinds == CROSS)]].tolist()
@@ -111,7 +111,7 @@ class Search:
         def look(path: list[int]) -> float:
             if self.stop[0]:
                 raise StoppedError
-            if self.walks(network, path):
+            if self.admits(network, path):
                 self.plans.offer(network, path)
             return self.plans.nth(row, caps, strict)
 
@@ -194,10 +194,10 @@ class Search:
         if self.stop[0]:
             raise StoppedError
 
-    # The question, lane by lane
+    # The task, lane by lane
 
     def run(self, stop: Ints) -> None:
-        """Answer the question, until told to stop."""
+        """Search all lanes, until stopped."""
         self.stop = stop
         try:
             self.begin()
@@ -214,20 +214,13 @@ class Search:
         return float(self.relaxed(network, self.plans.goal, free).bounds.min(initial=inf))
 
     def begin(self) -> None:
-        """Take over what the labels solver says of the question without the bounds that it lacks."""
-        from tiercut.solvers import registry
-        from tiercut.solvers.labels import solver as labels
-
-        query = replace(self.query, bounds=())
-        if query.additive != "latency":
-            query = replace(query, max_latency_s=None)
-        if self.plans.front or not registry.needs(self.space, query) <= registry.SOLVERS["labels"].supports:
+        """Take over what the labels solver finds for the task without the constraints that it does not support."""
+        relaxed, labels = replace(self.task, constraints=()), find("labels")
+        if self.plans.front or not needs(relaxed) <= labels.features:
             return
         given = self.options.time_limit_s
         limit = _HINT_S if given is None else min(_HINT_S, given)
-        for decision in labels.solve(
-            self.space, query, replace(self.options, time_limit_s=limit, progress=None)
-        ).decisions:
+        for decision in labels.solve(relaxed, replace(self.options, time_limit_s=limit, progress=None)).decisions:
             plan = self.plans.price(decision)
             if holds(plan, self.plans.caps, None):
                 self.plans.pool[decision] = plan

@@ -3,7 +3,7 @@
 A plan is a path through the network of its lane (`tiercut.solvers.cp_sat.network`); whatever is bounded is a sum along
 it.
 
-1. The labels solver, told nothing of the bounds that it lacks, gives a plan to begin with, if it happens to hold them.
+1. The labels solver, without the constraints that it does not support, gives a plan to begin with, if it holds them.
 2. Bounds by dynamic programming (`tiercut.solvers.cp_sat.bounds`) leave out most arcs, and come across good plans.
 3. CP-SAT finds the best of what is left, and proves it (`tiercut.solvers.cp_sat.model`).
 
@@ -19,7 +19,6 @@ quickest; several take turns at fixed points (`interleave_search`), which keeps 
 from __future__ import annotations
 
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,48 +26,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.errors import QuestionError
+from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.cp_sat.model import build_model
 from tiercut.solvers.cp_sat.search import Search
-from tiercut.solvers.interface import Options, Outcome, Status
+from tiercut.solvers.interface import Options
 from tiercut.solvers.parallel import watch
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.query import Query
-    from tiercut.optimizer.space import Space
+    from tiercut.solvers.task import Task
 
-__all__ = ["export_model", "solve"]
+__all__ = ["CpSat", "export_model"]
 
 
-def solve(space: Space, query: Query, options: Options) -> Outcome:
-    """Return the best plan under any bounds, the N best, or the frontier, with a proof.
+class CpSat(BaseSolver):
+    """The best plan under any constraints, the N best, or the frontier, with a proof.
 
-    Parameters
-    ----------
-    space
-        The decisions that count.
-    query
-        Objective, bounds and kind of answer.
-    options
-        Workers (1 by default), seed, time limit and progress: lanes done, and lanes.
-
-    Returns
-    -------
-    Outcome
-        ``optimal``; ``feasible`` where the time limit or an interrupt ended the work early.
-
-    Raises
-    ------
-    QuestionError
-        If TensorFlow was loaded into this process before OR-tools.
+    Workers are 1 by default; progress counts thresholds. It cannot be used in a process that has loaded TensorFlow
+    before OR-tools.
     """
-    _check_company()
-    began = time.perf_counter()
-    search = Search(space, query, options)
-    _watched(search)
-    decisions = search.plans.answer()
-    status: Status = "feasible" if search.reason else "optimal" if decisions else "infeasible"
-    seconds = time.perf_counter() - began
-    return Outcome("cp-sat", True, status, decisions, seconds, search.plans.scored, search.reason)
+
+    name = "cp-sat"
+    exact = True
+    about = "proves the best under any bounds"
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "sides", "whole", "tail", "crowd"))
+
+    def _load(self, _: Task) -> None:
+        _check_company()
+
+    def _search(self, task: Task, options: Options) -> Found:
+        search = Search(task, options)
+        _watched(search)
+        return Found(decisions=search.plans.answer(), reason=search.reason, scored=search.plans.scored)
 
 
 def _check_company() -> None:
@@ -80,29 +68,29 @@ def _check_company() -> None:
         )
 
 
-def export_model(space: Space, query: Query, path: Path | str, lane: int = 0) -> None:
-    """Write the model of one lane, no arc left out, as the text of a ``CpModelProto``.
+def export_model(task: Task, path: Path | str, index: int = 0) -> None:
+    """Write the model of one threshold, no arc left out, as the text of a ``CpModelProto``.
 
     Parameters
     ----------
-    space, query
-        The question.
+    task
+        What is to be found.
     path
         File to write.
-    lane
-        Index of the lane (threshold).
+    index
+        Index of the threshold.
     """
     _check_company()
-    search = Search(space, query, Options())
-    network = search.network(lane)
+    search = Search(task, Options())
+    network = search.network(index)
     model = build_model(
-        space, network, np.arange(len(network.tail)), search.plans.caps, objective=search.plans.goal, named=True
+        task.space, network, np.arange(len(network.tail)), search.plans.caps, objective=search.plans.goal, named=True
     )
     Path(path).write_text(str(model.cp.proto), encoding="utf-8")
 
 
 def _watched(search: Search) -> None:
-    """Run a search in a thread of its own, which can be told to stop."""
+    """Run a search in a thread of its own, which can be stopped."""
     stop = np.zeros(1, np.int64)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(search.run, stop)

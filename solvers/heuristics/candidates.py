@@ -1,55 +1,52 @@
-"""What the heuristics share: the ground that walks are made on, and what they keep of all that they pass."""
+"""What the heuristics share: candidate plans as rows of integers, their scores, and what is kept of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import constraints_of
-from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import price
+from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels, score_kernels
-from tiercut.solvers.interface import Outcome
-from tiercut.solvers.parallel import Keeper, decisions_of, merge
-from tiercut.solvers.task import goals_of
+from tiercut.solvers.kept import Keeper
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.query import Query
+    from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.space import Costs, Space
+    from tiercut.solvers.task import Task
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Kept", "Walks", "outcome_of", "states"]
+__all__ = ["Candidates", "found_by", "random_states"]
 
 _SEEDS = 512
 _APART = 32  # words: threads that write side by side slow each other down
 _CAP, _SCALE = 0, 1
 
 
-class Walks:
-    """A question as the kernels of the heuristics see it.
+class Candidates:
+    """A task as the kernels of the heuristics see it: what candidates are made of, scored by, and kept in.
 
     Parameters
     ----------
-    space, query
-        What is asked.
+    task
+        What is to be found.
     """
 
-    def __init__(self, space: Space, query: Query) -> None:
-        self.space = space
-        self.layout = Layout.of(space)
-        self.front = query.kind == "frontier"
-        self.by_accuracy = query.objective == "accuracy" and not self.front
-        self.top = query.top if query.kind == "rank" else 1
-        self.tied = not self.front and query.additive != "latency"
-        self.width = 1 + 3 * space.most + space.problem.block_count + 1
-        self.ground = _scaled(_ground(space, query, self.layout), self)
+    def __init__(self, task: Task) -> None:
+        self.task, self.space = task, task.space
+        self.layout = Layout.of(task.space)
+        self.front = task.front
+        self.by_accuracy = task.by_accuracy
+        self.width = 1 + 3 * self.space.most + self.space.problem.block_count + 1
+        self.ground = _scaled(_ground(task, self.layout), self)
 
     @property
     def goal(self) -> tuple[bool, bool]:
@@ -58,117 +55,83 @@ class Walks:
 
     @property
     def plain(self) -> int:
-        """Number of walks in one part, thresholds aside: `rows` begins with them, in up to half of its rows."""
+        """Number of candidates in one part, thresholds aside: `rows` begins with them, in up to half of its rows."""
         return len(self.space.group) * int(self.space.can_end.sum())
 
     def rows(self, count: int, state: NDArray[np.uint64]) -> Ints:
-        """Return walks to begin with: the whole network on each node, and others at random."""
+        """Return candidates to begin with: the whole network on each node, and others at random."""
         made = np.zeros((count, self.width), np.int64)
         move_kernels.random_rows(made, self.ground, state)
         return made
 
     def scores(self, rows: Ints) -> tuple[Floats, Floats, Floats]:
-        """Return cost, accuracy and violation of each walk."""
+        """Return cost, accuracy and violation of each candidate."""
         made = np.empty((3, len(rows)))
         score_kernels.score_rows(rows, self.ground, *made)
         return made[0], made[1], made[2]
 
     def keys(self, rows: Ints) -> Ints:
-        """Return the key of each walk."""
+        """Return the key of each candidate."""
         made = np.empty((len(rows), self.layout.width), np.int64)
         score_kernels.keys_of(rows, self.ground, made)
         return made
 
-    def keep(self, rows: Ints, scores: tuple[Floats, Floats, Floats], kept: Kept) -> None:
-        """Keep what is good among scored walks."""
+    def keep(self, rows: Ints, scores: tuple[Floats, Floats, Floats], kept: Keeper) -> None:
+        """Keep what is good among scored candidates."""
         keep_rows: Any = anneal_kernels.keep_rows
-        kept.take(keep_rows(rows, *scores, self.ground, *self.goal, *kept.arrays))
+        kept.take(keep_rows(rows, *scores, self.ground, *self.goal, *kept.held_at))
 
-    def kept(self) -> Kept:
+    def kept(self) -> Keeper:
         """Return an empty container for what is worth keeping."""
-        capacity = 256 if self.front else self.top
-        return Kept(np.empty(capacity), np.empty(capacity), np.empty((capacity, self.layout.width), np.int64))
+        return Keeper.of(self.task, self.layout)
 
-    def ordered(self, kept: list[Kept]) -> Keeper:
-        """Return the best of all that several containers hold, equals in the order that every solver has."""
-        best = self.merged(kept)
-        if not self.tied:
-            return best
-        keys = best.keys[: best.count].copy()
-        plans = (price(self.space.problem, decision) for decision in decisions_of(self.space, self.layout, best))
-        keys[:, -2] = np.array([plan.latency_s for plan in plans], float).view(np.int64)
-        made = Keeper(self.top, self.layout.width)
-        merge(made, best.costs[: best.count], best.accuracies[: best.count], keys, *self.goal)
-        return made
-
-    def merged(self, kept: list[Kept]) -> Keeper:
+    def merged(self, kept: Sequence[Keeper]) -> Keeper:
         """Return the best of all that several containers hold, each plan once."""
-        best = Keeper(64 if self.front else self.top, self.layout.width)
-        keys = np.vstack([each.keys[: each.count] for each in kept])
-        costs = np.concatenate([each.costs[: each.count] for each in kept])
-        accuracies = np.concatenate([each.accuracies[: each.count] for each in kept])
-        _, once = np.unique(keys, axis=0, return_index=True)
-        merge(best, costs[once], accuracies[once], keys[once], *self.goal)
+        best = self.kept()
+        best.merge_once(kept)
         return best
 
-
-@dataclass(slots=True)
-class Kept:
-    """A frontier by rising cost, or the best in order, each plan once; kernels write it."""
-
-    costs: Floats
-    accuracies: Floats
-    keys: Ints
-    count: int = 0
-    progress: Ints = field(default_factory=lambda: np.zeros(_APART, np.int64))
-
-    @property
-    def arrays(self) -> tuple[Floats, Floats, Ints, int]:
-        """What kernels take and give back."""
-        return self.costs, self.accuracies, self.keys, self.count
-
-    def take(self, made: Any) -> None:
-        """Take over what a kernel gave back."""
-        self.costs, self.accuracies, self.keys, self.count = made
-
-    def fill(self, keeper: Keeper) -> None:
-        """Hold what a keeper holds, and nothing else."""
-        count = keeper.count
-        capacity = max(len(self.costs), count)
-        self.costs, self.accuracies = np.empty(capacity), np.empty(capacity)
-        self.keys = np.empty((capacity, keeper.keys.shape[1]), np.int64)
-        self.costs[:count], self.accuracies[:count] = keeper.costs[:count], keeper.accuracies[:count]
-        self.keys[:count], self.count = keeper.keys[:count], count
+    def decisions(self, kept: Sequence[Keeper]) -> tuple[Decision, ...]:
+        """Return the best of all that several containers hold, equals in the order that every solver has."""
+        best = self.merged(kept)
+        plans = best.decisions(self.space, self.layout)
+        if self.front or self.task.ties is None:
+            return plans
+        # The kernels here leave the tie out of the keys.
+        costs, accuracies, keys = best.held
+        keys = keys.copy()
+        keys[:, -2] = np.array([price(self.space.problem, plan).latency_s for plan in plans], float).view(np.int64)
+        ordered = self.kept()
+        ordered.offer(costs, accuracies, keys)
+        return ordered.decisions(self.space, self.layout)
 
 
-def states(seed: int, count: int) -> list[NDArray[np.uint64]]:
+def random_states(seed: int, count: int) -> list[NDArray[np.uint64]]:
     """Return states of random numbers for the kernels, each of them another."""
     seeds = np.random.default_rng(seed).integers(0, 2**63, count, np.uint64)
     return [np.full(_APART, each) for each in seeds]
 
 
-def outcome_of(name: str, walks: Walks, kept: list[Kept], seconds: float, scored: int, reason: str) -> Outcome:
+def found_by(decisions: tuple[Decision, ...], scored: int, *, finished: bool) -> Found:
     """Return what a heuristic found; it never claims that there is nothing better, nor that there is nothing."""
-    decisions = decisions_of(walks.space, walks.layout, walks.ordered(kept))
+    reason = "a heuristic came to its end" if finished else "stopped before the end"
     if not decisions:
         reason = f"found nothing that holds every bound and rule among {scored:,} plans"
-    return Outcome(name, False, "feasible", decisions, seconds, scored, reason)
+    return Found(decisions=decisions, reason=reason, scored=scored)
 
 
-def _measured(space: Space, query: Query) -> tuple[list[Costs], Floats]:
-    """Return the tables of what is made least and bounded, and greatest values, that of accuracy turned and last."""
-    if query.many:
-        goals = goals_of(space, query)
-        return list(goals.costs), goals.caps[np.argsort(goals.turned)]
-    sides = constraints_of(space, query)
-    latency = query.latency_cap if query.additive == "latency" else np.inf
-    costs = [space.costs(measure(space.problem, query.additive, query.rate_fps)), *(side.costs for side in sides)]
-    return costs, np.array([latency, *(side.cap for side in sides), -query.accuracy_floor])
+def _measured(task: Task) -> tuple[list[Costs], Floats]:
+    """Return the tables of what is minimised and bounded, and greatest values, that of accuracy turned and last."""
+    if task.goals is not None:
+        return list(task.goals.costs), task.goals.caps[np.argsort(task.goals.turned)]
+    sides = task.constraints
+    costs = [task.costs, *(side.costs for side in sides)]
+    return costs, np.array([task.cap, *(side.cap for side in sides), -task.floor])
 
 
-def _ground(space: Space, query: Query, layout: Layout) -> score_kernels.Ground:
-    """Return what walks are made of, violations not scaled yet."""
-    costs, caps = _measured(space, query)
+def _ground(task: Task, layout: Layout) -> score_kernels.Ground:
+    """Return what candidates are made of, violations not scaled yet."""
+    space, (costs, caps) = task.space, _measured(task)
     # What has no path has no time either: the objective is infinite there, whatever it is.
     apart = np.where(space.linked, 0.0, np.inf)
     first = np.stack([each.first for each in costs])
@@ -224,10 +187,10 @@ def _shares(space: Space) -> Floats:
     return rising
 
 
-def _scaled(ground: score_kernels.Ground, walks: Walks) -> score_kernels.Ground:
-    """Return the ground with scales taken from some walks, so that costs of any unit weigh about the same."""
-    walks.ground = ground
-    costs, accuracies, _ = walks.scores(walks.rows(_SEEDS, np.array([1], np.uint64)))
+def _scaled(ground: score_kernels.Ground, candidates: Candidates) -> score_kernels.Ground:
+    """Return the ground with scales taken from some candidates, so that costs of any unit weigh about the same."""
+    candidates.ground = ground
+    costs, accuracies, _ = candidates.scores(candidates.rows(_SEEDS, np.array([1], np.uint64)))
     limits = ground.limits.copy()
     limits[_SCALE] = [_width(costs), *np.maximum(np.abs(limits[_CAP, 1:-1]), _reach(ground)), _width(accuracies)]
     return ground._replace(limits=limits)

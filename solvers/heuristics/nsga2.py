@@ -1,7 +1,7 @@
-"""NSGA-II by pymoo, on walks: generations of plans that cross, change, climb a little, and compete.
+"""NSGA-II by pymoo, on candidates: generations of plans that cross, change, climb a little, and compete.
 
 What is pymoo's: selection by rank and crowding, the comparison that puts violations first, the course of generations.
-What is ours: walks to begin with, a crossover that joins the beginning of one plan to the end of another, and a
+What is ours: candidates to begin with, a crossover that joins the beginning of one plan to the end of another, and a
 mutation that tries some moves and takes what is no worse by a weighting of its own (which makes the algorithm a memetic
 one). All three, and the scores, treat a whole population at once (`tiercut.solvers.heuristics.anneal_kernels`).
 """
@@ -15,25 +15,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.query import Query
+from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels
-from tiercut.solvers.heuristics.candidates import Walks, outcome_of, states
-from tiercut.solvers.interface import Options, Outcome
-from tiercut.solvers.warm_up import tiny_space
+from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
+from tiercut.solvers.interface import Options
+from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.space import Space
+    from tiercut.solvers.task import Goals, Task
 
     Ints = NDArray[np.int64]
 
-__all__ = ["TRIALS", "Course", "generations_for", "solve"]
+__all__ = ["TRIALS", "Course", "Nsga2", "generations_for"]
 
 _PEOPLE = 200
 _FEW = 40  # plans in a generation where the space is small
 _SMALL = 20_000  # decisions of a space that is small
-_MOST_PLAIN = 10_000  # walks in one part that are tried to begin with
+_MOST_PLAIN = 10_000  # candidates in one part that are tried to begin with
 _LEAST, _MOST = 5, 250  # generations
 _EACH = 200  # decisions for which there is one generation
 TRIALS = 32
@@ -48,45 +50,51 @@ def generations_for(space: Space) -> int:
     return int(min(max(_LEAST, space.decisions // _EACH), _MOST))
 
 
-def solve(space: Space, query: Query, options: Options, generations: int | None = None) -> Outcome:
-    """Return good plans; nothing proves them the best.
+class Nsga2(BaseSolver):
+    """Good plans; nothing proves them the best. Needs pymoo.
 
     Parameters
     ----------
-    space
-        The decisions that count; any.
-    query
-        Objective, bounds and kind of answer.
-    options
-        Seed, time limit, progress.
     generations
         How many there are; the same number and seed give the same answer. By default `generations_for` the space.
-
-    Returns
-    -------
-    Outcome
-        ``feasible`` always, without decisions where no plan was found that holds the bounds.
-
-    Raises
-    ------
-    QuestionError
-        If pymoo is not installed.
     """
-    _load()
-    if query.many:
-        from tiercut.solvers.heuristics.nsga2_front import PointsCourse, load_points
 
-        load_points()
-    began = time.perf_counter()
-    course = PointsCourse(Walks(space, query), query, options) if query.many else Course(Walks(space, query), options)
-    finished = course.run(generations_for(space) if generations is None else generations, began)
-    reason = "a heuristic came to its end" if finished else "stopped before the end"
-    return course.outcome(time.perf_counter() - began, reason)
+    name = "nsga2"
+    exact = False
+    about = "good plans by generations; needs pymoo"
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "sides", "whole", "many", "crowd"))
+
+    def __init__(self, generations: int | None = None) -> None:
+        self.generations = generations
+
+    def _load(self, task: Task) -> None:
+        _check_pymoo()
+        _load_kernels(task.goals is not None)
+
+    def _search(self, task: Task, options: Options) -> Found:
+        return _found(task, options, generations_for(task.space) if self.generations is None else self.generations)
 
 
 @cache
-def _load() -> None:
-    """Import pymoo, and compile the kernels or read them from the disk; what is measured begins after it."""
+def _load_kernels(several: bool) -> None:
+    for task in tiny_tasks(several=several):
+        _found(task, Options(), 2)
+
+
+def _found(task: Task, options: Options, generations: int) -> Found:
+    began = time.perf_counter()
+    course = Course(task, options) if task.goals is None else _points_course(task, task.goals, options)
+    finished = course.run(generations, began)
+    return found_by(course.decisions(), course.scored, finished=finished)
+
+
+def _points_course(task: Task, goals: Goals, options: Options) -> Course:
+    from tiercut.solvers.heuristics.nsga2_front import PointsCourse
+
+    return PointsCourse(task, goals, options)
+
+
+def _check_pymoo() -> None:
     try:
         from pymoo.config import Config
     except ImportError as error:
@@ -95,31 +103,29 @@ def _load() -> None:
             "'annealing' needs nothing more"
         ) from error
     Config.warnings["not_compiled"] = False
-    for query in (Query(kind="frontier"), Query(kind="rank")):
-        Course(Walks(tiny_space(), query), Options()).run(2, time.perf_counter())
 
 
 class Course:
-    """One question under way: what has been kept, and the callbacks that pymoo's operators make of the kernels."""
+    """One search: what has been kept, and the callbacks that pymoo's operators make of the kernels."""
 
-    def __init__(self, walks: Walks, options: Options) -> None:
-        self.walks, self.options = walks, options
-        self.state = states(options.seed, 1)[0]
-        self.kept = walks.kept()
+    def __init__(self, task: Task, options: Options) -> None:
+        self.candidates, self.options = Candidates(task), options
+        self.state = random_states(options.seed, 1)[0]
+        self.kept = self.candidates.kept()
         self.scored = 0
-        self.people = _FEW if walks.space.decisions < _SMALL else _PEOPLE
+        self.people = _FEW if task.space.decisions < _SMALL else _PEOPLE
 
     def run(self, generations: int, began: float) -> bool:
         """Let generations follow each other; return whether all of them were there."""
-        options, told = self.options, began
+        options, shown = self.options, began
         try:
             algorithm = _algorithm(self)
             for done in range(generations):
                 now = time.perf_counter()
                 if options.time_limit_s is not None and now > began + options.time_limit_s:
                     return False
-                if options.progress is not None and now > told + _QUIET_S:
-                    told = now
+                if done and options.progress is not None and now > shown + _QUIET_S:
+                    shown = now
                     options.progress(done, generations)
                 algorithm.next()
                 if not algorithm.has_next():  # a small space, of which nothing new is left to try
@@ -130,61 +136,61 @@ class Course:
 
     @property
     def objectives(self) -> int:
-        """How many numbers `score` returns for each walk."""
-        return 1 + self.walks.front
+        """How many numbers `score` returns for each candidate."""
+        return 1 + self.candidates.front
 
-    def outcome(self, seconds: float, reason: str) -> Outcome:
-        """Return what was found."""
-        return outcome_of("nsga2", self.walks, [self.kept], seconds, self.scored, reason)
+    def decisions(self) -> tuple[Decision, ...]:
+        """Return what was found, in order."""
+        return self.candidates.decisions([self.kept])
 
     def begin(self, count: int) -> Ints:
-        """Return the first generation: plain walks and random ones, all a little improved.
+        """Return the first generation: plain candidates and random ones, all a little improved.
 
-        All plain walks are scored, and for the best plan the best of them are taken: of a crowd of nodes most are no
+        All plain candidates are scored, and for the best plan the best of them are taken: of many nodes most are no
         use, and chance would take long to find those that are.
         """
-        rows = self.walks.rows(count, self.state)
-        many = min(self.walks.plain, _MOST_PLAIN)
-        plain = self.walks.rows(2 * many, self.state)[:many]
+        rows = self.candidates.rows(count, self.state)
+        many = min(self.candidates.plain, _MOST_PLAIN)
+        plain = self.candidates.rows(2 * many, self.state)[:many]
         goals, missed = self.score(plain)
-        if not self.walks.front:
+        if not self.candidates.front:
             best = np.lexsort((goals[:, 0], missed[:, 0]))[: count // 2]
             rows[: len(best)] = plain[best]
         return self.improve(rows)
 
     def improve(self, rows: Ints) -> Ints:
-        """Return walks changed by moves, for the better where they could be."""
+        """Return candidates changed by moves, for the better where they could be."""
         made = np.array(rows, np.int64, order="C")
         kept = self.kept
         known = (kept.costs, kept.accuracies, kept.count)
         improve_rows: Any = anneal_kernels.improve_rows
-        improve_rows(made, self.walks.ground, self.state, TRIALS, *self.walks.goal, *known)
+        improve_rows(made, self.candidates.ground, self.state, TRIALS, *self.candidates.goal, *known)
         self.scored += len(made) * TRIALS
         return made
 
     def cross(self, mothers: Ints, fathers: Ints) -> Ints:
         """Return two children of each pair."""
-        made = np.empty((2 * len(mothers), self.walks.width), np.int64)
+        made = np.empty((2 * len(mothers), self.candidates.width), np.int64)
         pairs = (np.array(each, np.int64, order="C") for each in (mothers, fathers))
         cross_rows: Any = move_kernels.cross_rows
-        cross_rows(*pairs, made, self.walks.ground, self.state)
+        cross_rows(*pairs, made, self.candidates.ground, self.state)
         return made
 
     def score(self, rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Keep what is good among walks, and return what is to be made less, and by how much bounds are missed."""
+        """Keep what is good among candidates, and return what is minimised, and by how much bounds are missed."""
         rows = np.array(rows, np.int64, order="C")
-        costs, accuracies, violations = scores = self.walks.scores(rows)
-        self.walks.keep(rows, scores, self.kept)
+        costs, accuracies, violations = scores = self.candidates.scores(rows)
+        self.candidates.keep(rows, scores, self.kept)
         self.scored += len(rows)
-        if self.walks.front:
+        if self.candidates.front:
             return np.stack([costs, -accuracies], axis=1), violations[:, None]
-        wide, high = self.walks.ground.limits[1, [0, -1]]
-        c, a = (_GAIN, 1.0) if self.walks.by_accuracy else (1.0, _GAIN)
+        wide, high = self.candidates.ground.limits[1, [0, -1]]
+        c, a = (_GAIN, 1.0) if self.candidates.by_accuracy else (1.0, _GAIN)
         return (c / wide * costs - a / high * accuracies)[:, None], violations[:, None]
 
 
 def _algorithm(course: Course) -> Any:
-    """Return pymoo's NSGA-II with operators that work on walks."""
+    """Return pymoo's NSGA-II with operators that work on candidates."""
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.core.crossover import Crossover
     from pymoo.core.duplicate import DuplicateElimination
@@ -194,9 +200,9 @@ def _algorithm(course: Course) -> Any:
     from pymoo.core.termination import NoTermination
     from pymoo.operators.selection.tournament import TournamentSelection
 
-    walks = course.walks
+    candidates = course.candidates
 
-    class Task(Problem):  # type: ignore[misc]
+    class Scores(Problem):  # type: ignore[misc]
         def _evaluate(self, x: Ints, out: dict[str, Any], *_: Any, **__: Any) -> None:
             out["F"], out["G"] = course.score(x)
 
@@ -214,8 +220,8 @@ def _algorithm(course: Course) -> Any:
 
     class Same(DuplicateElimination):  # type: ignore[misc]
         def _do(self, pop: Any, other: Any, is_duplicate: NDArray[np.bool_]) -> NDArray[np.bool_]:
-            known = set() if other is None else {key.tobytes() for key in _keys(walks, other)}
-            for k, key in enumerate(_keys(walks, pop)):
+            known = set() if other is None else {key.tobytes() for key in _keys(candidates, other)}
+            for k, key in enumerate(_keys(candidates, pop)):
                 text = key.tobytes()
                 is_duplicate[k] = text in known
                 known.add(text)
@@ -230,8 +236,8 @@ def _algorithm(course: Course) -> Any:
         eliminate_duplicates=Same(),
     )
     algorithm.mating.n_max_iterations = _TIRED
-    task = Task(n_var=walks.width, n_obj=course.objectives, n_ieq_constr=1, vtype=int)
-    algorithm.setup(task, termination=NoTermination(), seed=int(course.options.seed) % 2**32, verbose=False)
+    scores = Scores(n_var=candidates.width, n_obj=course.objectives, n_ieq_constr=1, vtype=int)
+    algorithm.setup(scores, termination=NoTermination(), seed=int(course.options.seed) % 2**32, verbose=False)
     return algorithm
 
 
@@ -245,5 +251,5 @@ def _fitter(population: Any, pairs: Ints, **_: Any) -> Ints:
     return np.asarray(np.where(place[pairs[:, 0]] <= place[pairs[:, 1]], pairs[:, 0], pairs[:, 1])[:, None])
 
 
-def _keys(walks: Walks, population: Any) -> Ints:
-    return walks.keys(np.array(population.get("X"), np.int64, order="C"))
+def _keys(candidates: Candidates, population: Any) -> Ints:
+    return candidates.keys(np.array(population.get("X"), np.int64, order="C"))

@@ -8,43 +8,43 @@ on and the nodes used; not on the past. So partial plans (*labels*: cost and acc
    backward: how much, with so much accuracy gained, if its best completion is to be of interest? These small dynamic
    programs have no node sets. Along a frontier both are counted less what the accuracy gained is worth there.
 3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
-   node that has used no other nodes, is dropped. Almost nothing survives both.
+   node that has used no other nodes, is pruned. Almost nothing survives both.
 
 Thresholds are independent but for the frontier they share; threads take them one by one.
 """
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from math import inf
-from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.measures.tables import measure
 from tiercut.optimizer.pricing import evaluate_tables, price
-from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import PLAIN, admits, plain_part
+from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
-from tiercut.solvers.interface import Options, Outcome, Status
+from tiercut.solvers.interface import Options
+from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, grow_kernels
-from tiercut.solvers.parallel import ROOM, Keeper, cores, decisions_of, merge, plain_tables, watch
-from tiercut.solvers.states import states_of
-from tiercut.solvers.warm_up import tiny_space
+from tiercut.solvers.labels.front import PointLabels
+from tiercut.solvers.parallel import share_out, thread_count
+from tiercut.solvers.states import follows_of, states_of
+from tiercut.solvers.task import plain_tables
+from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.space import Space
+    from tiercut.solvers.task import Task
 
-__all__ = ["solve"]
+__all__ = ["Labels"]
 
 _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
 _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
@@ -58,48 +58,31 @@ _TINY = 100_000  # such steps below which the table of budgets costs more than l
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
-def solve(space: Space, query: Query, options: Options) -> Outcome:
-    """Return the exact frontier, the best plan, or the N best, in order.
+class Labels(BaseSolver):
+    """The exact frontier, the best plan, or the N best; at most 62 nodes (or tiers, where a tier is used once)."""
 
-    Parameters
-    ----------
-    space
-        The decisions that count; at most 62 nodes (or tiers, where a tier is used once).
-    query
-        Objective, bounds and kind of answer.
-    options
-        Threads, time limit.
+    name = "labels"
+    exact = True
+    about = "grows what a bound lets pass"
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "conditional"))
 
-    Returns
-    -------
-    Outcome
-        ``optimal``; ``feasible`` where the time limit, memory or an interrupt ended the work early.
-    """
-    if query.many:
-        from tiercut.solvers.labels.points import solve_points
+    def _load(self, task: Task) -> None:
+        _load_kernels(task.goals is not None)
 
-        return solve_points(space, query, options, "labels")
-    _load_kernels()
-    began = time.perf_counter()
-    search = _Search(space, query)
-    search.begin()
-    finished = search.run(options)
-    best = search.result(finished)
-    decisions = decisions_of(space, search.layout, best)
-    status: Status = "feasible" if not finished else "optimal" if decisions else "infeasible"
-    reason = "" if finished else search.reason
-    seconds = time.perf_counter() - began
-    return Outcome("labels", True, status, decisions, seconds, search.labels, reason, search.memory)
+    def _search(self, task: Task, options: Options) -> Found:
+        return _found(task, options)
 
 
 @cache
-def _load_kernels() -> None:
-    """Compile the kernels, or read them from the disk; what is measured begins after it."""
-    for query in (Query(kind="frontier"), Query(kind="rank")):
-        search = _Search(tiny_space(), query)
-        search.begin()
-        search.run(Options(workers=1))
-        search.result(True)
+def _load_kernels(several: bool) -> None:
+    for task in tiny_tasks(several=several):
+        _found(task, Options(workers=1))
+
+
+def _found(task: Task, options: Options) -> Found:
+    if task.goals is not None:
+        return PointLabels(task, task.goals).found(options)
+    return _Search(task).answer(options)
 
 
 def _without_repeats(space: Space) -> NDArray[np.int64]:
@@ -113,27 +96,22 @@ def _without_repeats(space: Space) -> NDArray[np.int64]:
 
 
 class _Search:
-    """One question under way: its tables, what is known so far, and what the threads have found."""
+    """One search: its tables, what is known so far, and what the threads have found."""
 
-    def __init__(self, space: Space, query: Query) -> None:
-        self.space, self.query = space, query
+    def __init__(self, task: Task) -> None:
+        self.task, self.space = task, task.space
+        space = task.space
         self.layout = Layout.of(space)
         self.states = states_of(space)
-        self.front = query.kind == "frontier"
-        self.by_accuracy = query.objective == "accuracy" and not self.front
-        self.top = query.top if query.kind == "rank" else 1
-        self.costs = space.costs(measure(space.problem, query.additive, query.rate_fps))
-        self.tied = query.additive != "latency"
+        self.front, self.by_accuracy, self.top = task.front, task.by_accuracy, task.top
+        self.costs = task.costs
         self.ties = self._ties()
-        bits = np.left_shift(1, space.group)
-        follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
-        self.future = np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
-        counts = self.front or self.by_accuracy or query.min_accuracy is not None
+        self.future = follows_of(space)
+        counts = self.front or self.by_accuracy or task.floor > -inf
         room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
         most = _MANY_CELLS if space.per_exit else _CELLS if self.steps >= _TINY else _FEW_CELLS
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
-        cap = query.latency_cap if query.additive == "latency" else inf
-        self.bounds = (cap, query.accuracy_floor)
+        self.bounds = (task.cap, task.floor)
         self.jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
         self.limited = space.most < len(set(space.group.tolist()))
         self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
@@ -157,13 +135,24 @@ class _Search:
 
     def _ties(self) -> tuple[NDArray[np.float64], ...]:
         """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
-        if not self.tied:
+        tie = self.task.ties
+        if tie is None:
             return (np.empty(0), *(np.empty((0, 0, 0)) for _ in range(2)), np.empty((0, 0, 0, 0)), np.empty((0, 0)))
-        tie = self.space.costs(measure(self.space.problem, "latency"))
         return tie.first, tie.span, tie.bare, tie.send, tie.result
 
     def _keeper(self) -> Keeper:
-        return Keeper(ROOM if self.front else self.top, self.layout.width)
+        return Keeper.of(self.task, self.layout)
+
+    def answer(self, options: Options) -> Found:
+        """Return the decisions that are wanted, or those known where the search is stopped."""
+        self.begin()
+        finished = self.run(options)
+        return Found(
+            decisions=self.result(finished).decisions(self.space, self.layout),
+            reason="" if finished else self.reason,
+            scored=self.labels,
+            memory_bytes=self.memory,
+        )
 
     @property
     def slope(self) -> float:
@@ -188,23 +177,26 @@ class _Search:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
-        rough = Keeper(BUCKETS + 1, self.layout.width) if self.front else known
+        rough = (
+            Keeper(front=True, by_accuracy=False, capacity=BUCKETS + 1, width=self.layout.width)
+            if self.front
+            else known
+        )
         rough.costs[:] = inf
         for root in np.flatnonzero(space.linked[space.problem.source]):
-            task = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
-            rough.enumerate(task, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
-
+            branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
+            rough.enumerate(branch, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
         if self.front:
             there = np.isfinite(rough.costs)
-            merge(known, rough.costs[there], rough.accuracies[there], rough.keys[there], True, False)
+            known.offer(rough.costs[there], rough.accuracies[there], rough.keys[there])
 
     def _borrow(self, simple: Space) -> None:
-        """Answer the same question with exits at cuts, one threshold and no codecs, and price the plans here."""
-        inner = _Search(simple, self.query)
+        """Answer the same task with exits at cuts, one threshold and no codecs, and price the plans here."""
+        inner = _Search(self.task.within(simple))
         inner.begin()
         inner.run(Options(workers=1))
-        space, tables = self.space, measure(self.space.problem, self.query.additive, self.query.rate_fps)
-        for decision in decisions_of(simple, inner.layout, inner.found):
+        space, tables = self.space, self.task.measure
+        for decision in inner.found.decisions(simple, inner.layout):
             chosen = decision
             if space.per_exit and decision.threshold is not None:
                 each = (decision.threshold,) * (len(decision.exits) - 1)
@@ -213,69 +205,49 @@ class _Search:
             right = price(space.problem, chosen).accuracy or 0.0
             if cost <= self.bounds[0] and right >= self.bounds[1] and admits(space, chosen):
                 key = key_of(space, self.layout, chosen)[None]
-                merge(self.known, np.array([cost]), np.array([right]), key, self.front, self.by_accuracy)
+                self.known.offer(np.array([cost]), np.array([right]), key)
 
     def run(self, options: Options) -> bool:
         """Let threads take the thresholds one by one; return whether all was done."""
-        lanes: SimpleQueue[int] = SimpleQueue()
-        for lane in range(len(self.space.lanes)):
-            lanes.put(lane)
+        indices = range(len(self.space.lanes))
         small = self.steps * len(self.space.option_exit) < _SMALL
-        count = 1 if small else min(options.workers or cores(), len(self.space.lanes))
-        stops = [np.zeros(3, np.int64) for _ in range(count)]
-        if count == 1 and options.time_limit_s is None and small:
-            try:
-                self._work(lanes, stops[0])
-            except SystemError as error:  # an interrupt in this very thread, which compiled code only tells at its end
-                if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-                    raise
-                return False
-            return not stops[0][0] and not stops[0][grow_kernels.FULL]
+        count = thread_count(options, len(indices), small=small)
+        threads = [self._thread() for _ in range(count)]
+        stops = [thread.stop for thread in threads]
         for stop in stops:
             stop[0] = options.time_limit_s == 0  # no time at all: what is known at the beginning is the answer
-        with ThreadPoolExecutor(count) as pool:
-            running = [pool.submit(self._work, lanes, stop) for stop in stops]
-            finished = watch(running, stops, options, lambda: (self.labels, 0))
-        for each in running:
-            each.result()
-        full = any(stop[grow_kernels.FULL] for stop in stops)
-        if full:
+
+        def done() -> tuple[int, int]:
+            return self.labels, 0
+
+        finished = share_out(indices, self._grow, threads, stops, options, done, small=small)
+        if any(stop[grow_kernels.FULL] for stop in stops):
             self.reason = f"out of room for labels ({_ROOM:,} for one threshold)"
-        return finished and not full and not any(stop[0] for stop in stops)
+        self.memory = sum(thread.bytes for thread in threads)
+        return finished
 
-    def _work(self, lanes: SimpleQueue[int], stop: NDArray[np.int64]) -> None:
+    def _thread(self) -> _Thread:
         shape = (2, len(self.states.begins), len(self.space.group))
-        tables = np.empty((*shape, self.cells + 1)), np.empty(shape)
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
-        most = 0
-        while not stop[0] and not stop[grow_kernels.FULL]:
-            try:
-                lane = lanes.get_nowait()
-            except Empty:
-                break
-            self._lane(lane, tables, best, stop)
-            most = max(most, int(stop[1]))
-        with self.lock:
-            self.memory += sum(each.nbytes for each in tables) + _LABEL_BYTES * most
+        return _Thread((np.empty((*shape, self.cells + 1)), np.empty(shape)), best, np.zeros(3, np.int64))
 
-    def _lane(
-        self, lane: int, tables: tuple[NDArray[np.float64], ...], best: NDArray[np.float64], stop: NDArray[np.int64]
-    ) -> None:
-        """Answer for one threshold, and offer what is found to the others."""
+    def _grow(self, index: int, thread: _Thread) -> None:
+        """Grow the labels of one threshold, and offer what is found to the others."""
+        tables, best, stop = thread.tables, thread.best, thread.stop
         space, costs, states, layout = self.space, self.costs, self.states, self.layout
         slope, allowed, allowed_ends, cap = self._allowed()
-        walk = (self.jump, states.number, states.begins, states.levels, space.inside)
+        states_ahead = (self.jump, states.number, states.begins, states.levels, space.inside)
         nodes = (space.group, space.rank, space.linked)
-        stay, accuracies = np.ascontiguousarray(space.stay[:, lane]), space.accuracies(lane)
+        stay, accuracies = np.ascontiguousarray(space.stay[:, index]), space.accuracies(index)
         pieces = (stay, costs.weigh(stay), accuracies, *self.pieces)
         fill: Any = budget_kernels.budgets
         head = (allowed, slope, *self.scale, *self.leaving, space.problem.source, costs.first)
-        fill(*head, *pieces, space.option_exit, *walk, space.can_end, *nodes, *tables, stop)
+        fill(*head, *pieces, space.option_exit, *states_ahead, space.can_end, *nodes, *tables, stop)
         grow: Any = grow_kernels.grow_labels
         rules = (space.most, space.fewest, space.required_bits, self.limited)
         places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
-        where = (lane, space.problem.source, *rules, *places, costs.first, *pieces, *self.ties)
-        steps = (space.option_exit, space.option_threshold, *walk, space.can_end, *nodes, self.future)
+        where = (index, space.problem.source, *rules, *places, costs.first, *pieces, *self.ties)
+        steps = (space.option_exit, space.option_threshold, *states_ahead, space.can_end, *nodes, self.future)
         keep = 1 if self.front else self.top
         limits = (*tables, slope, *self.scale, allowed_ends, *self.bounds, keep, cap)
         before = best.copy()
@@ -288,11 +260,14 @@ class _Search:
             # Once more from the beginning, with more room.
             stop[grow_kernels.FULL], best[:] = 0, before
             self.room = min(_MORE * room, _ROOM)
+        thread.most = max(thread.most, int(stop[1]))
+        if stop[grow_kernels.FULL]:
+            stop[0] = 1
         with self.lock:
             self.labels += int(stop[1])
-            merge(self.found, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+            self.found.offer(found[:count], rights[:count], keys[:count])
             if self.front:
-                merge(self.known, found[:count], rights[:count], keys[:count], self.front, self.by_accuracy)
+                self.known.offer(found[:count], rights[:count], keys[:count])
 
     def _allowed(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
         """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""
@@ -319,9 +294,20 @@ class _Search:
         if finished:
             return self.found
         fresh = self._keeper()
-        rows = np.vstack([self.found.keys[: self.found.count], self.known.keys[: self.known.count]])
-        costs = np.concatenate([self.found.costs[: self.found.count], self.known.costs[: self.known.count]])
-        rights = np.concatenate([self.found.accuracies[: self.found.count], self.known.accuracies[: self.known.count]])
-        _, once = np.unique(np.delete(rows, -2, axis=1), axis=0, return_index=True)  # whatever the tie
-        merge(fresh, costs[once], rights[once], rows[once], self.front, self.by_accuracy)
+        fresh.merge_once((self.found, self.known), but_tie=True)
         return fresh
+
+
+@dataclass(slots=True)
+class _Thread:
+    """What a thread keeps for itself: tables of budgets, the N best costs, its stop, and the most labels it had."""
+
+    tables: tuple[NDArray[np.float64], NDArray[np.float64]]
+    best: NDArray[np.float64]
+    stop: NDArray[np.int64]
+    most: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """What it took at most."""
+        return sum(each.nbytes for each in self.tables) + _LABEL_BYTES * self.most

@@ -34,6 +34,7 @@ from tiercut.report.plots.several_measures import several_measures
 from tiercut.report.save import save
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
+from tiercut.solvers.task import make_task
 
 EXACT = ("exhaustive", "labels")
 RECORDED = ("mobile", "resnet20-digits32")
@@ -54,7 +55,7 @@ def drawn(case: Case, rng: np.random.Generator) -> tuple[str, ...]:
 
 def solved(space: Space, query: Query, solver: str) -> tuple[list[tiercut.Plan], np.ndarray[Any, Any]]:
     """Return the plans of a frontier, and their values."""
-    outcome = find(solver).solve(space, query, Options(workers=1))
+    outcome = find(solver).solve(make_task(space, query), Options(workers=1))
     assert outcome.status == ("optimal" if outcome.decisions else "infeasible")
     plans = frontier_plans(space.problem, query, outcome.decisions)
     return plans, values_of(space.problem, plans, query.compared, query.rate_fps)
@@ -194,7 +195,7 @@ def test_accuracy_need_not_be_known_for_a_frontier_without_it(tmp_path: Path) ->
 @pytest.mark.parametrize("solver", EXACT)
 def test_out_of_time_what_is_found_is_given_and_said_not_to_be_proved(solver: str) -> None:
     query = Query(kind="frontier", over=("latency", "bytes", "accuracy"))
-    outcome = find(solver).solve(recorded(), query, Options(time_limit_s=0.0))
+    outcome = find(solver).solve(make_task(recorded(), query), Options(time_limit_s=0.0))
     assert outcome.status in ("feasible", "optimal")
     assert outcome.status == "optimal" or outcome.reason
 
@@ -202,9 +203,9 @@ def test_out_of_time_what_is_found_is_given_and_said_not_to_be_proved(solver: st
 def test_solvers_that_do_not_compare_many_measures_name_those_that_do() -> None:
     query = Query(kind="frontier", over=("latency", "bytes"))
     for solver in SOLVERS.values():
-        if not needs(recorded(), query) <= solver.supports:
+        if not needs(make_task(recorded(), query)) <= solver.features:
             with pytest.raises(QuestionError, match=r"does not answer a frontier over other than .*labels, exhaustive"):
-                solver.solve(recorded(), query, Options())
+                solver.solve(make_task(recorded(), query), Options())
 
 
 # Hypervolume

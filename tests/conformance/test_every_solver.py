@@ -14,14 +14,15 @@ from support.reference import within
 from tiercut.errors import QuestionError
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers.interface import Options, Outcome
-from tiercut.solvers.registry import SOLVERS, Solver, choose, find, needs
+from tiercut.solvers.interface import Options, Outcome, Solver
+from tiercut.solvers.registry import SOLVERS, choose, find, needs
+from tiercut.solvers.task import make_task
 
 CHUNKS = 10
 PROBLEMS = {"exhaustive": 1500}
 """Random problems of each of two sorts, some large and left out; other solvers are given fewer of them."""
 
-SHARE = {"cp-sat": 0.2, "nsga2": 0.3, "annealing": 0.5}
+SHARE = {"cp-sat": 0.2, "nsga2": 0.3, "annealing": 0.5, "random": 0.3}
 """Part of the other questions that a solver is asked whose every answer takes tens of milliseconds."""
 
 EXACT = [name for name, solver in SOLVERS.items() if solver.exact]
@@ -60,11 +61,11 @@ def some(seeds: int, solver: Solver) -> range:
 
 def answerable(solver: Solver, found: list[Question]) -> list[Question]:
     """Return the questions that a solver says it supports."""
-    return [each for each in found if needs(each.case.space, each.query) <= solver.supports]
+    return [each for each in found if needs(make_task(each.case.space, each.query)) <= solver.features]
 
 
 def solved(solver: Solver, question: Question) -> Outcome:
-    return solver.solve(question.case.space, question.query, Options(workers=1))
+    return solver.solve(make_task(question.case.space, question.query), Options(workers=1))
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -106,8 +107,8 @@ def test_plans_are_admitted_differ_and_hold_the_bounds(solver: Solver) -> None:
 
 def test_no_point_of_a_frontier_beats_another(solver: Solver) -> None:
     for _, case in small_cases(some(200, solver), plain=True):
-        if case.space.knows_accuracy and needs(case.space, Query(kind="frontier")) <= solver.supports:
-            outcome = solver.solve(case.space, Query(kind="frontier"), Options())
+        if case.space.knows_accuracy and needs(make_task(case.space, Query(kind="frontier"))) <= solver.features:
+            outcome = solver.solve(make_task(case.space, Query(kind="frontier")), Options())
             scores = [case.reference.score(case.choice(decision)) for decision in outcome.decisions]
             latencies, accuracies = [each.latency for each in scores], [each.accuracy for each in scores]
             assert latencies == sorted(set(latencies))
@@ -116,13 +117,13 @@ def test_no_point_of_a_frontier_beats_another(solver: Solver) -> None:
 
 def test_the_same_seed_gives_the_same_plans(solver: Solver) -> None:
     for question in answerable(solver, asked(some(60, solver), ("latency", "accuracy"), plain=False)):
-        once, again = (solver.solve(question.case.space, question.query, Options(seed=3)) for _ in range(2))
+        once, again = (solver.solve(make_task(question.case.space, question.query), Options(seed=3)) for _ in range(2))
         assert once.decisions == again.decisions
 
 
 def test_one_thread_and_two_give_the_same_plans(solver: Solver) -> None:
     for question in answerable(solver, asked(some(60, solver), ("latency", "accuracy"), plain=True)):
-        one, two = (solver.solve(question.case.space, question.query, Options(workers=n)) for n in (1, 2))
+        one, two = (solver.solve(make_task(question.case.space, question.query), Options(workers=n)) for n in (1, 2))
         assert one.decisions == two.decisions
 
 
@@ -130,39 +131,41 @@ def test_a_question_that_nothing_meets_is_said_to_be_infeasible(exact: Solver) -
     for _, case in small_cases(range(60), plain=False):
         quickest = min(score.latency for score in case.reference.scores(case.exits, case.order))
         query = Query(exits=case.exits, order=case.order, max_latency_s=quickest * 0.9)
-        outcome = exact.solve(case.space, query, Options())
+        outcome = exact.solve(make_task(case.space, query), Options())
         if quickest * 0.1 > 2e-9:
             assert (outcome.status, outcome.decisions) == ("infeasible", ())
 
 
 def test_a_solver_without_time_says_only_what_it_knows(solver: Solver) -> None:
     space = make_space(grown_problem(12, 5, 8))
-    outcome = solver.solve(space, Query(kind="frontier"), Options(time_limit_s=0.0))
+    outcome = solver.solve(make_task(space, Query(kind="frontier")), Options(time_limit_s=0.0))
     assert outcome.status in ("optimal", "feasible", "infeasible" if not solver.exact else "feasible")
     if outcome.status == "optimal":
-        assert outcome.decisions == find("labels").solve(space, Query(kind="frontier"), Options()).decisions
+        assert outcome.decisions == find("labels").solve(make_task(space, Query(kind="frontier")), Options()).decisions
 
 
 def test_what_a_solver_does_not_support_is_refused_with_those_that_do(solver: Solver) -> None:
     for question in asked(range(60), ("latency", "bytes", "accuracy"), plain=False):
         space, query = question.case.space, question.query
-        if not needs(space, query) <= solver.supports:
+        task = make_task(space, query)
+        if not needs(task) <= solver.features:
             with pytest.raises(QuestionError, match=f"solver '{solver.name}' does not answer .*; these do: ") as raised:
-                solver.solve(space, query, Options())
+                solver.solve(task, Options())
             able = str(raised.value).split("these do: ")[1]
-            assert all(name in able for name, other in SOLVERS.items() if needs(space, query) <= other.supports)
+            assert all(name in able for name, other in SOLVERS.items() if needs(task) <= other.features)
 
 
 def test_the_solver_that_is_picked_supports_what_is_asked() -> None:
     for question in asked(range(60), ("latency", "bytes", "accuracy"), plain=False):
-        picked, why = choose(question.case.space, question.query)
-        assert needs(question.case.space, question.query) <= picked.supports
+        task = make_task(question.case.space, question.query)
+        picked, why = choose(task)
+        assert needs(task) <= picked.features
         assert picked.exact
         assert why
 
 
 def test_an_outcome_names_its_solver_and_the_time_it_took(solver: Solver) -> None:
-    outcome = solver.solve(random_case(5).space, Query(), Options())
+    outcome = solver.solve(make_task(random_case(5).space, Query()), Options())
     assert outcome.solver == solver.name
     assert outcome.exact == solver.exact
     assert outcome.seconds > 0
@@ -171,7 +174,7 @@ def test_an_outcome_names_its_solver_and_the_time_it_took(solver: Solver) -> Non
 def test_a_ranking_is_as_long_as_there_are_plans(exact: Solver) -> None:
     for _, case in small_cases(some(150, exact), plain=True):
         rule = Query(kind="rank", top=10_000, exits=case.exits, order=case.order)
-        outcome = exact.solve(case.space, rule, Options())
+        outcome = exact.solve(make_task(case.space, rule), Options())
         assert len(outcome.decisions) == len(case.reference.scores(case.exits, case.order))
-        first = exact.solve(case.space, replace(rule, top=3), Options())
+        first = exact.solve(make_task(case.space, replace(rule, top=3)), Options())
         assert first.decisions == outcome.decisions[:3]

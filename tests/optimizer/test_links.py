@@ -15,6 +15,7 @@ from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Query
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find, needs
+from tiercut.solvers.task import make_task
 
 LINKS = [both("a", "b", 1, 10), one("b", "c", 1, 5), one("c", "b", 1, 20)]
 PROFILE = profile_data([1.0, 1.0], [8.0, 4.0, 0.0], result_bytes=2)
@@ -108,10 +109,10 @@ def test_exact_solvers_agree_on_objectives_with_a_place() -> None:
         if made is None or ":" not in made[1].objective:
             continue
         space, query = made
-        wanted = find("exhaustive").solve(space, query, Options())
+        wanted = find("exhaustive").solve(make_task(space, query), Options())
         for solver in ("labels", "cp-sat"):
-            if needs(space, query) <= find(solver).supports:
-                got = find(solver).solve(space, query, Options())
+            if needs(make_task(space, query)) <= find(solver).features:
+                got = find(solver).solve(make_task(space, query), Options())
                 assert np.allclose(priced(space, got, query), priced(space, wanted, query), rtol=1e-12, atol=1e-9), seed
                 asked += 1
     assert asked > 30
@@ -122,8 +123,8 @@ def test_labels_are_not_asked_for_what_counts_pieces_whole() -> None:
     space = tiercut.ask(tiercut.Topology.from_data(CHAIN), tiercut.Profile.from_data(PROFILE), Query()).space
     assert problem.block_count == 2
     with pytest.raises(QuestionError, match="does not answer an objective that counts pieces whole"):
-        find("labels").solve(space, Query(objective="blocks:a"), Options())
-    assert choose(space, Query(objective="blocks:a"))[0].name == "exhaustive"
+        find("labels").solve(make_task(space, Query(objective="blocks:a")), Options())
+    assert choose(make_task(space, Query(objective="blocks:a")))[0].name == "exhaustive"
 
 
 def notes(why: tiercut.Why) -> dict[str, set[str]]:

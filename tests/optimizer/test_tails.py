@@ -22,6 +22,7 @@ from tiercut.optimizer.samples.exit_shares import shares_of
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find, needs
+from tiercut.solvers.task import make_task
 
 CASE = ("iot", "resnet20-digits32")
 FEW = 1500
@@ -123,11 +124,11 @@ def test_exact_solvers_find_the_least_p99_and_keep_bounds_on_it(seed: int) -> No
     for name in ("exhaustive", "labels", "cp-sat") if seed % 6 == 0 else ("exhaustive", "labels"):
         solver = find(name)
         least = Query(objective="p99", min_accuracy=floor)
-        (best,) = solver.solve(space, least, Options()).decisions
+        (best,) = solver.solve(make_task(space, least), Options()).decisions
         assert isclose(evaluate(case.problem, best, "p99"), min(good), rel_tol=1e-9, abs_tol=1e-9)
         bounded = Query(bounds=(Bound("p99", at_most=cap),))
-        if needs(space, bounded) <= solver.supports:
-            (best,) = solver.solve(space, bounded, Options()).decisions
+        if needs(make_task(space, bounded)) <= solver.features:
+            (best,) = solver.solve(make_task(space, bounded), Options()).decisions
             assert isclose(price(case.problem, best).latency_s, min(kept), rel_tol=1e-9, abs_tol=1e-9)
             assert evaluate(case.problem, best, "p99") <= cap + 2e-9
 

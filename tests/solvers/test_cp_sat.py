@@ -32,6 +32,7 @@ from tiercut.solvers.cp_sat.model import scaled
 from tiercut.solvers.cp_sat.search import Search
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find
+from tiercut.solvers.task import make_task
 
 SOLVER = find("cp-sat")
 CHUNKS, PER_CHUNK = 8, 60
@@ -46,8 +47,8 @@ def test_it_answers_as_trying_everything_does(chunk: int) -> None:
         if question is None:
             continue
         space, query = question
-        wanted = find("exhaustive").solve(space, query, Options())
-        got = SOLVER.solve(space, query, Options(presolve=seed % 4 == 3))
+        wanted = find("exhaustive").solve(make_task(space, query), Options())
+        got = SOLVER.solve(make_task(space, query), Options(presolve=seed % 4 == 3))
         assert got.status == wanted.status, (seed, query)
         assert_same(priced(space, got, query), priced(space, wanted, query), query, seed)
         assert all(holds(space, query, decision) for decision in got.decisions), (seed, query)
@@ -83,24 +84,25 @@ FIVE = (
 def test_92_blocks_on_5_nodes_under_five_bounds_are_proved() -> None:
     space = make_space(chain(92, 5, seed=1), exits="final")
     query = Query(bounds=FIVE)
-    outcome = SOLVER.solve(space, query, Options())
+    outcome = SOLVER.solve(make_task(space, query), Options())
     assert outcome.status == "optimal"
     assert holds(space, query, outcome.decisions[0])
-    assert str(choose(space, query)[0].name) == "cp-sat"
+    assert str(choose(make_task(space, query))[0].name) == "cp-sat"
 
 
 def test_with_no_bounds_it_proves_what_the_labels_solver_finds() -> None:
     space = make_space(grown_problem(30, 4, 3))
     for query in (Query(min_accuracy=0.6), Query(objective="accuracy", max_latency_s=0.6), Query(kind="rank", top=3)):
         assert (
-            SOLVER.solve(space, query, Options()).decisions == find("labels").solve(space, query, Options()).decisions
+            SOLVER.solve(make_task(space, query), Options()).decisions
+            == find("labels").solve(make_task(space, query), Options()).decisions
         )
 
 
 def test_several_workers_give_the_same_plan_as_one() -> None:
     space = make_space(chain(20, 4), exits="final")
     query = Query(bounds=(Bound("bytes", at_most=2e5), Bound("blocks", "n0", at_least=3)))
-    one, three = (SOLVER.solve(space, query, Options(workers=workers)) for workers in (1, 3))
+    one, three = (SOLVER.solve(make_task(space, query), Options(workers=workers)) for workers in (1, 3))
     assert one.decisions == three.decisions
 
 
@@ -115,8 +117,8 @@ def test_equal_nodes_are_used_in_the_order_of_the_project() -> None:
     ):
         asked = narrow(space, query)
         assert (
-            SOLVER.solve(asked, query, Options()).decisions
-            == find("exhaustive").solve(asked, query, Options()).decisions
+            SOLVER.solve(make_task(asked, query), Options()).decisions
+            == find("exhaustive").solve(make_task(asked, query), Options()).decisions
         )
 
 
@@ -146,7 +148,7 @@ def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
         if question is None or question[0].per_exit:
             continue
         space, query = question
-        search = Search(space, replace(query, kind="solve", objective="latency"), Options())
+        search = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
         for lane in range(len(space.lanes)):
             network = search.network(lane)
             relaxed = Relaxation(space, network, 0, search.plans.caps)
@@ -162,21 +164,21 @@ def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
 def test_a_model_without_a_plan_that_is_known_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     space = make_space(chain(20, 4), exits="final")
     monkeypatch.setattr(Search, "path_of", staticmethod(lambda *_: None))
-    outcome = SOLVER.solve(space, Query(bounds=(Bound("bytes", at_most=2e5),)), Options())
+    outcome = SOLVER.solve(make_task(space, Query(bounds=(Bound("bytes", at_most=2e5),))), Options())
     assert outcome.status == "feasible"
     assert "known" in outcome.reason
 
 
 def test_what_nothing_meets_is_infeasible() -> None:
     space = make_space(chain(20, 4), exits="final")
-    outcome = SOLVER.solve(space, Query(bounds=(Bound("energy", at_most=1e-6),)), Options())
+    outcome = SOLVER.solve(make_task(space, Query(bounds=(Bound("energy", at_most=1e-6),))), Options())
     assert (outcome.status, outcome.decisions, outcome.reason) == ("infeasible", (), "")
 
 
 def test_unknown_names_and_measures_are_refused() -> None:
     space = make_space(chain(5, 2), exits="final")
     with pytest.raises(QuestionError, match="heat"):
-        SOLVER.solve(space, Query(bounds=(Bound("heat", at_most=1),)), Options())
+        SOLVER.solve(make_task(space, Query(bounds=(Bound("heat", at_most=1),))), Options())
 
 
 # Limits
@@ -191,7 +193,7 @@ def long() -> tuple[Space, Query]:
 
 def test_when_the_time_is_up_it_says_what_it_has(long: tuple[Space, Query]) -> None:
     began = time.perf_counter()
-    outcome = SOLVER.solve(*long, Options(time_limit_s=1.5))
+    outcome = SOLVER.solve(make_task(*long), Options(time_limit_s=1.5))
     assert time.perf_counter() - began < 30
     assert outcome.status == "feasible"
     assert outcome.reason
@@ -204,7 +206,7 @@ def test_an_error_of_the_progress_callback_ends_the_work(long: tuple[Space, Quer
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        SOLVER.solve(*long, Options(progress=fail))
+        SOLVER.solve(make_task(*long), Options(progress=fail))
     assert threading.active_count() < 50
 
 
@@ -216,7 +218,7 @@ def test_an_interrupt_ends_the_work_with_what_was_found(long: tuple[Space, Query
         if len(ticks) == 8:  # well within the work
             signal.raise_signal(signal.SIGINT)
 
-    outcome = SOLVER.solve(*long, Options(progress=tick))
+    outcome = SOLVER.solve(make_task(*long), Options(progress=tick))
     assert (outcome.status, outcome.reason) == ("feasible", "stopped before the end")
     assert all(holds(*long, decision) for decision in outcome.decisions)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -228,7 +230,7 @@ def test_an_interrupt_ends_the_work_with_what_was_found(long: tuple[Space, Query
 def test_the_model_is_written_as_text_that_says_what_its_variables_are(tmp_path: Path) -> None:
     space = make_space(grown_problem(5, 3, 2))
     file = tmp_path / "model.txt"
-    cp_sat.export_model(space, Query(bounds=(Bound("blocks", "n1", at_most=2),)), file, lane=1)
+    cp_sat.export_model(make_task(space, Query(bounds=(Bound("blocks", "n1", at_most=2),))), file, index=1)
     text = file.read_text("utf-8")
     assert 'name: "enter, n0, state 0"' in text
     assert "piece, n1, state 0, block 2" in text
@@ -248,6 +250,7 @@ from tiercut.solvers.cp_sat.bounds import rules
 from tiercut.solvers.cp_sat.network import CROSS, ENTER
 from tiercut.solvers.cp_sat.search import Search
 from tiercut.solvers.interface import Options
+from tiercut.solvers.task import make_task
 from dataclasses import replace
 
 found = {}
@@ -256,7 +259,7 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     if question is None:
         continue
     space, query = question
-    search = Search(space, replace(query, kind="solve"), Options())
+    search = Search(make_task(space, replace(query, kind="solve")), Options())
     best, goal = float("inf"), search.plans.goal
     for lane in range(len(space.lanes)):
         net = search.network(lane)
@@ -304,7 +307,7 @@ def test_a_second_solver_of_integer_programs_agrees() -> None:
         question = random_question(int(seed))
         assert question is not None
         space, query = question[0], replace(question[1], kind="solve")
-        outcome = SOLVER.solve(space, query, Options())
+        outcome = SOLVER.solve(make_task(space, query), Options())
         assert bool(outcome.decisions) == (wanted is not None), (seed, query)
         if wanted is not None:
             cost, accuracy = priced(space, outcome, query)[0]

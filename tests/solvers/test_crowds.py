@@ -12,10 +12,11 @@ from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
+from tiercut.solvers.task import make_task
 
 COUNT = 70
 NAMES = [f"n{v}" for v in range(COUNT)]
-CROWDED = [solver.name for solver in SOLVERS.values() if "crowd" in solver.supports]
+CROWDED = [solver.name for solver in SOLVERS.values() if "crowd" in solver.features]
 
 
 def star(**more: str) -> Space:
@@ -35,8 +36,8 @@ def test_a_node_far_down_the_file_can_be_included(solver: str) -> None:
     """One block on the node, the others at home: 2 + 2 s, and 1 s each way."""
     query = Query(include=("n69",))
     space = narrow(star(), query)
-    assert "crowd" in needs(space, query)
+    assert "crowd" in needs(make_task(space, query))
     found = find(solver)
-    outcome = found.solve(space, query, Options(time_limit_s=None if found.exact else 2.0))
+    outcome = found.solve(make_task(space, query), Options(time_limit_s=None if found.exact else 2.0))
     assert set(outcome.decisions[0].placement) == {0, 69}
     assert price(space.problem, outcome.decisions[0]).latency_s == 6.0

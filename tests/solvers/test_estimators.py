@@ -24,6 +24,7 @@ from tiercut.optimizer.samples.estimators import with_estimator
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find, in_time, needs
+from tiercut.solvers.task import make_task
 
 FEW = 1500
 CASES = 60
@@ -96,15 +97,15 @@ def test_exact_solvers_find_what_trying_every_plan_finds(seed: int, estimator: A
     good = sorted(plan.latency_s for plan in plans if floor is None or (plan.accuracy or 0.0) >= floor - 1e-9)
     for name in ("exhaustive", "labels"):
         solver = find(name)
-        if needs(space, Query(kind="frontier")) - solver.supports:
+        if needs(make_task(space, Query(kind="frontier"))) - solver.features:
             continue
-        found = solver.solve(space, Query(kind="frontier"), Options()).decisions
+        found = solver.solve(make_task(space, Query(kind="frontier")), Options()).decisions
         assert_same([price(space.problem, each) for each in found], front)
         query = Query(kind="rank", top=4, min_accuracy=floor)
-        ranked = [price(space.problem, each) for each in solver.solve(space, query, Options()).decisions]
+        ranked = [price(space.problem, each) for each in solver.solve(make_task(space, query), Options()).decisions]
         np.testing.assert_allclose([plan.latency_s for plan in ranked], good[: len(ranked)], rtol=1e-12)
         assert len(ranked) == min(4, len(good))
-        best = solver.solve(space, Query(objective="accuracy"), Options()).decisions
+        best = solver.solve(make_task(space, Query(objective="accuracy")), Options()).decisions
         assert bool(best) == bool(plans)
         if best:
             greatest = max(plan.accuracy or 0.0 for plan in plans)
@@ -189,13 +190,13 @@ def test_what_only_enumeration_answers_is_said_where_decisions_are_many(monkeypa
     monkeypatch.setattr("tiercut.solvers.registry._MOST_ENUMERATED", 1000)
     seen = make_space(tiercut.problem(*case, estimator="conditional"))
     bounded = Query(bounds=bounds)
-    solver, why = choose(seen, bounded)
+    solver, why = choose(make_task(seen, bounded))
     assert (solver.name, why) == ("exhaustive", "nothing else answers it, and 170,000 decisions to score may take long")
     with pytest.raises(QuestionError, match="170,000 are too many"):
-        choose(make_space(tiercut.problem(*case, estimator="replay")), bounded)
-    assert not in_time(seen, bounded)
-    assert in_time(seen, Query())
-    assert in_time(make_space(tiercut.problem(*case)), bounded)
+        choose(make_task(make_space(tiercut.problem(*case, estimator="replay")), bounded))
+    assert not in_time(make_task(seen, bounded))
+    assert in_time(make_task(seen, Query()))
+    assert in_time(make_task(make_space(tiercut.problem(*case)), bounded))
 
 
 def test_without_early_exits_every_estimator_says_the_same_and_every_solver_answers() -> None:

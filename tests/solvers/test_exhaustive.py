@@ -14,15 +14,16 @@ from support.made import both, exits_data, grown_problem, problem_of, profile_da
 from tiercut.errors import QuestionError
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers.exhaustive import solver as exhaustive
+from tiercut.solvers import kept
 from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import SOLVERS, find
+from tiercut.solvers.task import make_task
 
 SOLVER = find("exhaustive")
 
 
 def solved(space: Space, query: Query | None = None, **options: object) -> Outcome:
-    return SOLVER.solve(space, query or Query(kind="frontier"), Options(**options))  # type: ignore[arg-type]
+    return SOLVER.solve(make_task(space, query or Query(kind="frontier")), Options(**options))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +127,11 @@ import json, sys
 from support.made import grown_problem
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers.exhaustive import solver as exhaustive
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find
+from tiercut.solvers.task import make_task
 
-outcome = find("exhaustive").solve(make_space(grown_problem(11, 5, 6)), Query(kind="frontier"), Options())
+outcome = find("exhaustive").solve(make_task(make_space(grown_problem(11, 5, 6)), Query(kind="frontier")), Options())
 print(json.dumps([[d.partition, d.placement, d.exits, d.threshold] for d in outcome.decisions]))
 """
 
@@ -153,12 +154,13 @@ import resource
 from support.made import grown_problem
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers.exhaustive import solver as exhaustive
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find
+from tiercut.solvers.task import make_task
 
 def peak(blocks):
-    find("exhaustive").solve(make_space(grown_problem(blocks, 6, 10)), Query(kind="frontier"), Options(workers=2))
+    task = make_task(make_space(grown_problem(blocks, 6, 10)), Query(kind="frontier"))
+    find("exhaustive").solve(task, Options(workers=2))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 before = peak(9)
@@ -175,7 +177,7 @@ def test_memory_does_not_grow_with_the_number_of_decisions() -> None:
 def test_a_frontier_for_which_there_is_no_room_is_found_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     space = make_space(grown_problem(8, 4, 5))
     whole = solved(space)
-    monkeypatch.setattr(exhaustive, "ROOM", 1)
+    monkeypatch.setattr(kept, "ROOM", 1)
     tight = solved(space)
     assert len(whole.decisions) > 8
     assert (tight.decisions, tight.scored) == (whole.decisions, whole.scored)

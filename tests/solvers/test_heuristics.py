@@ -23,11 +23,14 @@ from tiercut.optimizer.pricing import evaluate_tables, price
 from tiercut.optimizer.query import Bound
 from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.encoding import decision_of
-from tiercut.solvers.heuristics import annealing, nsga2
-from tiercut.solvers.heuristics.candidates import Walks, states
+from tiercut.solvers.heuristics.annealing import Annealing
+from tiercut.solvers.heuristics.candidates import Candidates, random_states
+from tiercut.solvers.heuristics.nsga2 import Nsga2
 from tiercut.solvers.registry import SOLVERS, find
+from tiercut.solvers.task import make_task
 
-HEURISTICS = [solver.name for solver in SOLVERS.values() if not solver.exact]
+HEURISTICS = [solver.name for solver in SOLVERS.values() if not solver.exact and solver.name != "random"]
+"""Those that search; what is drawn at random is only a baseline."""
 RECORDED = ("iot", "resnet20-digits32")
 
 
@@ -163,7 +166,8 @@ def test_random_questions_of_every_sort_are_answered_nearly_as_well_as_can_be(he
         if question is None:
             continue
         space, query = question
-        wanted, got = (find(name).solve(space, query, Options(workers=1)) for name in ("exhaustive", heuristic))
+        task = make_task(space, query)
+        wanted, got = (find(name).solve(task, Options(workers=1)) for name in ("exhaustive", heuristic))
         assert got.status == "feasible"
         assert len(set(got.decisions)) == len(got.decisions)
         assert all(holds(space, query, decision) for decision in got.decisions)
@@ -173,18 +177,18 @@ def test_random_questions_of_every_sort_are_answered_nearly_as_well_as_can_be(he
     assert sum(each > 0.01 for each in short) <= 0.02 * len(short)
 
 
-def test_a_walk_violates_nothing_exactly_where_its_plan_is_admitted_and_is_priced_to_the_last_bit() -> None:
+def test_a_candidate_violates_nothing_exactly_where_its_plan_is_admitted_and_is_priced_to_the_last_bit() -> None:
     admitted, refused = 0, 0
     for seed in range(80):
         question = random_question(seed)
         if question is None or question[0].decisions > 3000:
             continue
         space, query = question[0], replace(question[1], kind="rank", top=3000)
-        known = set(find("exhaustive").solve(space, query, Options(workers=1)).decisions)
-        walks, tables = Walks(space, query), measure(space.problem, query.additive, query.rate_fps)
-        rows = walks.rows(300, states(seed, 1)[0])
-        for key, cost, accuracy, violation in zip(walks.keys(rows), *walks.scores(rows), strict=True):
-            decision = decision_of(space, walks.layout, key)
+        known = set(find("exhaustive").solve(make_task(space, query), Options(workers=1)).decisions)
+        candidates, tables = Candidates(make_task(space, query)), measure(space.problem, query.additive, query.rate_fps)
+        rows = candidates.rows(300, random_states(seed, 1)[0])
+        for key, cost, accuracy, violation in zip(candidates.keys(rows), *candidates.scores(rows), strict=True):
+            decision = decision_of(space, candidates.layout, key)
             assert (violation == 0) == (decision in known), (seed, decision)
             if violation == 0:
                 assert cost == evaluate_tables(space.problem, decision, tables)
@@ -203,7 +207,7 @@ def large() -> Space:
 
 def test_the_frontier_of_a_large_space_is_nearly_covered(heuristic: str, large: Space) -> None:
     query = Query(kind="frontier")
-    found, exact = (find(name).solve(large, query, Options()) for name in (heuristic, "labels"))
+    found, exact = (find(name).solve(make_task(large, query), Options()) for name in (heuristic, "labels"))
     mine, theirs = priced(large, found, query), priced(large, exact, query)
     worst = max(cost for cost, _ in theirs)
     assert 0.99 <= covered(mine, worst) / covered(theirs, worst) <= 1 + 1e-9
@@ -211,22 +215,22 @@ def test_the_frontier_of_a_large_space_is_nearly_covered(heuristic: str, large: 
 
 def test_the_number_of_threads_changes_nothing(large: Space) -> None:
     query = Query(kind="frontier")
-    one, two = (annealing.solve(large, query, Options(workers=count), 400_000) for count in (1, 3))
+    one, two = (Annealing(400_000).solve(make_task(large, query), Options(workers=count)) for count in (1, 3))
     assert one.decisions == two.decisions
-    assert one.decisions != annealing.solve(large, query, Options(seed=1), 400_000).decisions
+    assert one.decisions != Annealing(400_000).solve(make_task(large, query), Options(seed=1)).decisions
 
 
 def test_nodes_may_be_more_than_bits_in_a_word(heuristic: str) -> None:
     space, few = make_space(grown_problem(6, 70, 2)), make_space(grown_problem(6, 2, 2))
-    outcome = find(heuristic).solve(space, Query(min_accuracy=0.5), Options(time_limit_s=1.0))
+    outcome = find(heuristic).solve(make_task(space, Query(min_accuracy=0.5)), Options(time_limit_s=1.0))
     assert outcome.decisions
-    best = find("labels").solve(few, Query(min_accuracy=0.5), Options())
+    best = find("labels").solve(make_task(few, Query(min_accuracy=0.5)), Options())
     limit = price(few.problem, best.decisions[0]).latency_s
     assert price(space.problem, outcome.decisions[0]).latency_s <= limit * (1 + 1e-9)
 
 
 def test_where_nothing_is_found_nothing_is_claimed(heuristic: str, large: Space) -> None:
-    outcome = find(heuristic).solve(large, Query(max_latency_s=0.0), Options(time_limit_s=1.0))
+    outcome = find(heuristic).solve(make_task(large, Query(max_latency_s=0.0)), Options(time_limit_s=1.0))
     assert outcome.status == "feasible"
     assert outcome.decisions == ()
     assert "found nothing" in outcome.reason
@@ -237,30 +241,29 @@ def test_an_error_of_the_progress_callback_ends_the_work(heuristic: str, large: 
         raise ValueError("enough")
 
     with pytest.raises(ValueError, match="enough"):
-        find(heuristic).solve(large, Query(kind="frontier"), Options(progress=fail))
+        find(heuristic).solve(make_task(large, Query(kind="frontier")), Options(progress=fail))
 
 
 def test_an_interrupt_leaves_what_was_found(heuristic: str, large: Space) -> None:
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    outcome = find(heuristic).solve(large, Query(kind="frontier"), Options(progress=interrupt))
+    outcome = find(heuristic).solve(make_task(large, Query(kind="frontier")), Options(progress=interrupt))
     assert outcome.decisions
     assert outcome.reason == "stopped before the end"
 
 
 def test_without_pymoo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, large: Space) -> None:
     monkeypatch.setitem(sys.modules, "pymoo.config", None)
-    nsga2._load.cache_clear()
     with pytest.raises(QuestionError, match=r"pip install 'tiercut\[heuristics\]'"):
-        nsga2.solve(large, Query(), Options())
+        Nsga2().solve(make_task(large, Query()), Options())
 
 
 def test_nsga2_covers_nearly_what_the_exact_frontier_over_three_measures_does_and_comes_back_by_seed() -> None:
     query = Query(kind="frontier", over=("latency", "out:phone", "accuracy"), min_accuracy=0.6)
     exact = tiercut.ask("mobile", RECORDED[1], query, solver="labels")
     space = exact.space
-    found = [nsga2.solve(space, query, Options(seed=2), generations=25) for _ in range(2)]
+    found = [Nsga2(generations=25).solve(make_task(space, query), Options(seed=2)) for _ in range(2)]
     assert found[0].decisions == found[1].decisions
     assert (found[0].status, found[0].exact) == ("feasible", False)
     plans = frontier_plans(space.problem, query, found[0].decisions)
@@ -281,8 +284,8 @@ def test_nsga2_holds_bounds_on_frontiers_over_several_measures() -> None:
             continue
         space, query = made
         query = replace(query, kind="frontier", objective="latency", over=("cost", "energy", "bytes"))
-        outcome = nsga2.solve(space, query, Options(), generations=4)
-        exact = find("labels").solve(space, query, Options())
+        outcome = Nsga2(generations=4).solve(make_task(space, query), Options())
+        exact = find("labels").solve(make_task(space, query), Options())
         assert all(holds(space, query, decision) for decision in outcome.decisions)
         assert exact.decisions or not outcome.decisions
         asked += len(outcome.decisions) > 0

@@ -19,12 +19,13 @@ from tiercut.optimizer.query import SLACK, Query
 from tiercut.optimizer.space import Space, make_space, without_idle_ends
 from tiercut.solvers.encoding import Layout, decision_of, key_of
 from tiercut.solvers.interface import Options
+from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
 from tiercut.solvers.labels import budget_kernels
 from tiercut.solvers.labels import solver as labels
 from tiercut.solvers.labels.solver import _Search
-from tiercut.solvers.parallel import Keeper, decisions_of, merge
 from tiercut.solvers.registry import find
+from tiercut.solvers.task import make_task
 
 MOST = 20_000
 
@@ -51,7 +52,7 @@ def spaces(case: Case | SimpleNamespace) -> list[Space]:
 
 def values(space: Space, query: Query, solver: str) -> np.ndarray:  # type: ignore[type-arg]
     """Return latency and accuracy of the plans that a solver finds; which of several equal ones may differ."""
-    outcome = find(solver).solve(space, query, Options(workers=1))
+    outcome = find(solver).solve(make_task(space, query), Options(workers=1))
     assert outcome.status == ("optimal" if outcome.decisions else "infeasible")
     plans = [price(space.problem, decision) for decision in outcome.decisions]
     return np.array([(plan.latency_s, plan.accuracy or 0.0) for plan in plans]).reshape(-1, 2)
@@ -188,9 +189,9 @@ def test_a_codec_that_makes_answers_better_is_found_to() -> None:
 def test_a_frontier_of_accuracies_above_1_stays_within_its_table() -> None:
     """Codecs that make answers better may promise too much; a table must not be written beyond its end for it."""
     around = np.full(3 * keep_kernels.BUCKETS, np.inf)
-    keeper = Keeper(4, 5)
+    keeper = Keeper(front=True, by_accuracy=False, capacity=4, width=5)
     keeper.table = around[: keep_kernels.BUCKETS + 1]
-    merge(keeper, np.array([1.0, 2.0]), np.array([0.5, 2.5]), np.zeros((2, 5), np.int64), True, False)
+    keeper.offer(np.array([1.0, 2.0]), np.array([0.5, 2.5]), np.zeros((2, 5), np.int64))
     assert keeper.accuracies[: keeper.count].tolist() == [0.5, 2.5]
     assert np.isinf(around[keep_kernels.BUCKETS :]).all()
 
@@ -200,7 +201,7 @@ def test_of_many_billions_of_decisions_few_labels_survive_their_budgets(
     blocks: int, nodes: int, most: int, instances: Any
 ) -> None:
     space = make_space(tiercut.problem(*instances.load(instances.chain(blocks, nodes, 20))))
-    outcome = find("labels").solve(space, Query(kind="frontier"), Options(workers=1))
+    outcome = find("labels").solve(make_task(space, Query(kind="frontier")), Options(workers=1))
     assert outcome.status == "optimal"
     assert outcome.scored < most
     tables = 2 * blocks * nodes * 129 * 8
@@ -213,7 +214,7 @@ def test_a_key_says_all_of_a_decision() -> None:
     for seed in range(40):
         for space in spaces(random_case([9, seed], blocks=5, nodes=4)):
             layout = Layout.of(space)
-            outcome = find("exhaustive").solve(space, Query(kind="rank", top=50), Options())
+            outcome = find("exhaustive").solve(make_task(space, Query(kind="rank", top=50)), Options())
             for decision in outcome.decisions:
                 assert decision_of(space, layout, key_of(space, layout, decision)) == decision
 
@@ -222,21 +223,21 @@ def test_keys_of_plans_to_begin_with_are_those_that_the_search_writes() -> None:
     """Else a plan that was known and is found again before time runs out would be ranked twice."""
     for seed in range(12):
         for space in spaces(random_case([7, seed], blocks=5, nodes=4)):
-            search = _Search(space, Query(kind="rank", top=9))
+            search = _Search(make_task(space, Query(kind="rank", top=9)))
             search.begin()
             search.run(Options(workers=1))
-            decisions = decisions_of(space, search.layout, search.result(False))
+            decisions = search.result(False).decisions(space, search.layout)
             assert len(set(decisions)) == len(decisions)
 
 
 def test_labels_out_of_time_give_what_they_have_and_say_that_it_is_not_proved(instances: Any) -> None:
     hard = make_space(tiercut.problem(*instances.load(instances.loose(40, 5, 20))))
     for query in (Query(kind="frontier"), Query(kind="rank")):
-        outcome = find("labels").solve(hard, query, Options(time_limit_s=0.0))
+        outcome = find("labels").solve(make_task(hard, query), Options(time_limit_s=0.0))
         assert outcome.decisions
         assert len(set(outcome.decisions)) == len(outcome.decisions)
         if query.kind == "rank" and outcome.status == "optimal":  # it takes but a few milliseconds
-            assert outcome.decisions == find("labels").solve(hard, query, Options()).decisions
+            assert outcome.decisions == find("labels").solve(make_task(hard, query), Options()).decisions
             continue
         assert outcome.status == "feasible"
         assert outcome.reason
@@ -250,10 +251,10 @@ def test_an_interrupt_in_compiled_code_ends_with_what_is_known(monkeypatch: pyte
         raise SystemError("something else")
 
     space = make_space(random_case([13, 1], blocks=5, nodes=3).problem)
-    monkeypatch.setattr(_Search, "_work", interrupted)
+    monkeypatch.setattr(_Search, "_grow", interrupted)
     labels._load_kernels.cache_clear()
-    outcome = find("labels").solve(space, Query(kind="rank"), Options())
+    outcome = find("labels").solve(make_task(space, Query(kind="rank")), Options())
     assert (outcome.status, outcome.reason) == ("feasible", "stopped before the end")
-    monkeypatch.setattr(_Search, "_work", broken)
+    monkeypatch.setattr(_Search, "_grow", broken)
     with pytest.raises(SystemError, match="something else"):
-        find("labels").solve(space, Query(kind="rank"), Options())
+        find("labels").solve(make_task(space, Query(kind="rank")), Options())

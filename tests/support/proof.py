@@ -18,6 +18,7 @@ from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
+from tiercut.solvers.task import make_task
 
 SORTS = ("any", "plain", "zero times", "one block", "one node", "cut off", "none feasible")
 """What a problem is, by turns: any numbers; small integers, so that ties abound; and what degenerates."""
@@ -90,7 +91,8 @@ def _infeasible(question: Question) -> Question:
 
 
 def _ways(space: Space, query: Query, slow: bool) -> list[tuple[str, str, Options]]:
-    able = [name for name in EXACT if needs(space, query) <= SOLVERS[name].supports and (slow or name != "cp-sat")]
+    wanted = needs(make_task(space, query))
+    able = [name for name in EXACT if wanted <= SOLVERS[name].features and (slow or name != "cp-sat")]
     plain = [(name, name, Options(workers=1)) for name in able]
     presolved = [("cp-sat with presolve", "cp-sat", Options(presolve=True))] if slow and "cp-sat" in able else []
     return plain + presolved
@@ -100,7 +102,7 @@ def _by_the_second_scorer(question: Question, slow: bool) -> Counter[str]:
     """Hold every solver to what trying everything in plain Python finds, from the files and not the tables."""
     counts: Counter[str] = Counter()
     for way, name, options in _ways(question.case.space, question.query, slow):
-        outcome = find(name).solve(question.case.space, question.query, options)
+        outcome = find(name).solve(make_task(question.case.space, question.query), options)
         assert_answered(question, [question.case.choice(decision) for decision in outcome.decisions])
         assert outcome.status == ("optimal" if question.wanted else "infeasible"), way
         counts[f"{way} against the second scorer"] += 1
@@ -114,10 +116,10 @@ def _by_each_other(seed: int, slow: bool) -> Counter[str]:
     if asked is None:
         return counts
     space, query = asked
-    wanted = find("exhaustive").solve(space, query, Options(workers=1))
+    wanted = find("exhaustive").solve(make_task(space, query), Options(workers=1))
     for way, name, options in _ways(space, query, slow):
         if name != "exhaustive":
-            got = find(name).solve(space, query, options)
+            got = find(name).solve(make_task(space, query), options)
             assert got.status == wanted.status, (way, query)
             assert_same(priced(space, got, query), priced(space, wanted, query), query, seed)
             counts[f"{way} against exhaustive, with all that can be asked"] += 1

@@ -21,6 +21,7 @@ from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import find
+from tiercut.solvers.task import make_task
 
 FEW = 60_000  # decisions that the exhaustive solver is asked to try
 
@@ -102,7 +103,8 @@ def random_rules(problem: Problem, rng: np.random.Generator) -> dict[str, Any]:
 
 def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[str, Any]:
     """Return bounds that some plan just reaches, or some lie beyond."""
-    found = find("exhaustive").solve(space, replace(query, kind="rank", objective="latency", top=40), Options())
+    ranking = make_task(space, replace(query, kind="rank", objective="latency", top=40))
+    found = find("exhaustive").solve(ranking, Options())
     if not found.decisions:
         return {}
     plans = [found.decisions[int(place)] for place in rng.integers(len(found.decisions), size=5)]

@@ -1,0 +1,99 @@
+"""What all solvers share: a task that is not supported is refused, kernels load before the clock starts."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tiercut.solvers.interface import Outcome
+from tiercut.solvers.registry import refuse_unsupported
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.plan import Decision
+    from tiercut.solvers.interface import Options
+    from tiercut.solvers.task import Task
+
+__all__ = ["BaseSolver", "Found"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found.
+
+    Parameters
+    ----------
+    decisions
+        In order.
+    reason
+        Why it stopped early; of a heuristic why it stopped at all. Empty where an exact search did all its work.
+    scored, memory_bytes
+        As in `Outcome`.
+    """
+
+    decisions: tuple[Decision, ...]
+    reason: str = ""
+    scored: int | None = None
+    memory_bytes: int | None = None
+
+
+class BaseSolver(ABC):
+    """A solver that says what it is on its class, and implements `_load` and `_search`.
+
+    Attributes
+    ----------
+    name, exact, about, features
+        As in `tiercut.solvers.interface.Solver`.
+    """
+
+    name: ClassVar[str]
+    exact: ClassVar[bool]
+    about: ClassVar[str]
+    features: ClassVar[frozenset[str]]
+
+    def solve(self, task: Task, options: Options) -> Outcome:
+        """Return the decisions that answer a task.
+
+        Parameters
+        ----------
+        task
+            What is to be found.
+        options
+            Threads, seed, time limit, progress.
+
+        Returns
+        -------
+        Outcome
+            Of an exact solver ``optimal`` or ``infeasible``, and ``feasible`` where a time limit, memory or an
+            interrupt ended the work early; of a heuristic ``feasible`` always.
+
+        Raises
+        ------
+        QuestionError
+            If the task needs a feature that this solver lacks, or what it needs is not installed.
+        """
+        refuse_unsupported(self, task)
+        self._load(task)
+        began = time.perf_counter()
+        found = self._search(task, options)
+        seconds = time.perf_counter() - began
+        proved = self.exact and not found.reason
+        return Outcome(
+            solver=self.name,
+            exact=self.exact,
+            status="feasible" if not proved else "optimal" if found.decisions else "infeasible",
+            decisions=found.decisions,
+            seconds=seconds,
+            scored=found.scored,
+            reason=found.reason,
+            memory_bytes=found.memory_bytes,
+        )
+
+    @abstractmethod
+    def _load(self, task: Task, /) -> None:
+        """Import what is imported late, and load kernels: the work that is not timed."""
+
+    @abstractmethod
+    def _search(self, task: Task, options: Options, /) -> Found:
+        """Return what is found; the task needs no feature that this solver lacks."""

@@ -1,0 +1,107 @@
+"""What exact frontiers over several measures share: tables, the plans that nothing dominates, threads over thresholds.
+
+Trying everything is `tiercut.solvers.exhaustive.front`, growing labels `tiercut.solvers.labels.front`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.solvers.base import Found
+from tiercut.solvers.encoding import Layout
+from tiercut.solvers.kept import Points
+from tiercut.solvers.parallel import share_out, thread_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.solvers.interface import Options
+    from tiercut.solvers.task import Goals, Task
+
+    Ints = NDArray[np.int64]
+
+__all__ = ["FULL", "FrontSearch"]
+
+FULL = 2
+"""What kernels write into a stop where they are out of room."""
+
+_SMALL = 20_000  # decisions below which threads cost more than they bring
+
+
+class FrontSearch(ABC):
+    """One search: its tables, and the plans that nothing dominates so far; threads take threshold by threshold.
+
+    Parameters
+    ----------
+    task, goals
+        What is to be found, and what of it is compared.
+    """
+
+    full_reason = "out of room"
+
+    def __init__(self, task: Task, goals: Goals) -> None:
+        self.space, self.goals = task.space, goals
+        self.layout = layout = Layout.of(task.space)
+        self.best = Points(goals, layout.width)
+        self.scored, self.memory, self.threads = 0, 0, 1
+        self.reason = "stopped before the end"
+        self.lock = Lock()
+        *tables, self.whole = goals.tables
+        self.first, self.span, self.bare, self.send, self.result = tables
+        self.places = (layout.exits_at, layout.thresholds_at, layout.codecs_at)
+        self.rules = (self.space.group, self.space.rank, self.space.linked)
+        self.wanted = (goals.compared, goals.ties, goals.caps)
+        self.drops = self.space.drops
+
+    def found(self, options: Options) -> Found:
+        """Return the frontier, or what is known of it where the search is stopped."""
+        finished = self.run(options)
+        return Found(
+            decisions=self.best.decisions(self.space, self.layout),
+            reason="" if finished else self.reason,
+            scored=self.scored,
+            memory_bytes=self.memory or None,
+        )
+
+    def run(self, options: Options) -> bool:
+        """Search all thresholds; return whether all was done."""
+        return self.share(options)
+
+    def share(self, options: Options) -> bool:
+        """Let threads take the thresholds one by one; return whether all of them were done."""
+        indices = range(len(self.space.lanes))
+        small = self.space.decisions < _SMALL
+        self.threads = thread_count(options, len(indices), small=small and options.time_limit_s is None)
+        stops = [np.zeros(2, np.int64) for _ in range(self.threads)]
+
+        def done() -> tuple[int, int]:
+            return self.scored, self.space.decisions
+
+        finished = share_out(indices, self.search, stops, stops, options, done, small=small)
+        if any(stop[0] == FULL for stop in stops):
+            self.reason = self.full_reason
+        return finished
+
+    @abstractmethod
+    def search(self, index: int, stop: Ints) -> None:
+        """Search one threshold, by its index."""
+
+    def stay(self, index: int) -> NDArray[np.float64]:
+        """Return Q shares of the samples that are still on their way, at a threshold."""
+        return np.ascontiguousarray(self.space.stay[:, index])
+
+    def known(self) -> Points:
+        """Return a copy of what is known."""
+        with self.lock:
+            return self.best.copy()
+
+    def take(self, points: Points, scored: int, size: int = 0) -> None:
+        """Take over what was found at a threshold, and how many bytes its partial plans took."""
+        with self.lock:
+            self.scored += scored
+            self.memory = max(self.memory, size * self.threads)
+            self.best.merge(points)

@@ -1,0 +1,77 @@
+"""Frontiers over two or three measures by labels that grow in all measures at once.
+
+Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared and pruned by:
+
+1. Backward, without the rule that a node is used once: the least that the rest of a plan may have of each measure by
+   itself, from (blocks done, level) and node on.
+2. Labels with at most two partitions give first plans, thresholds one after the other.
+3. All labels grow from the source. A label is pruned where a known plan dominates its own values and the least ahead
+   of it, or where another label at the same state and node, having used no other nodes, dominates it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.solvers.front_search import FrontSearch
+from tiercut.solvers.labels import front_kernels
+from tiercut.solvers.states import follows_of, states_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.solvers.interface import Options
+    from tiercut.solvers.task import Goals, Task
+
+__all__ = ["PointLabels"]
+
+_ROOM = 6_000_000  # labels of one threshold, about 0.7 GB; more end the work with what is proved so far
+
+
+class PointLabels(FrontSearch):
+    """Grows labels in all measures at once."""
+
+    full_reason = f"out of room for labels ({_ROOM:,} for one threshold)"
+
+    def __init__(self, task: Task, goals: Goals) -> None:
+        super().__init__(task, goals)
+        self.states = states_of(self.space)
+        self.future = follows_of(self.space)
+        self.deepest = self.space.most
+
+    def run(self, options: Options) -> bool:
+        """Search all thresholds, first for plans with two partitions at most; return whether all was done."""
+        began, limit = time.perf_counter(), options.time_limit_s
+        if self.space.most > 2 and self.space.fewest <= 2:
+            self.deepest = 2
+            if not self.share(options):
+                return False
+            self.deepest = self.space.most
+        if limit is not None:
+            options = replace(options, time_limit_s=max(limit - (time.perf_counter() - began), 0.0))
+        return self.share(options)
+
+    def search(self, index: int, stop: NDArray[np.int64]) -> None:
+        """Grow the labels of a threshold."""
+        space, states, goals, stay = self.space, self.states, self.goals, self.stay(index)
+        shape = (len(states.begins), len(space.group), len(goals.turned))
+        ahead, leaving = np.empty(shape), np.full(shape, np.inf)
+        pieces = (self.span, self.bare, self.send, self.result, self.whole, self.drops)
+        steps = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end, *self.rules)
+        fill: Any = front_kernels.least_ahead
+        fill(stay, space.accuracy, *pieces, space.option_exit, *steps, ahead, leaving)
+        limited = self.deepest < len(set(space.group.tolist()))
+        parts = (space.most, self.deepest, space.fewest, space.required_bits, limited)
+        head = (index, space.problem.source, *parts, *self.places)
+        exits = (stay, space.accuracy, space.option_exit, space.option_threshold)
+        compared, ties, caps = self.wanted
+        found = self.known()
+        grow: Any = front_kernels.grow_points
+        bounds = (self.future, ahead, leaving, goals.turned, goals.loose, compared, ties, caps)
+        found.take(grow(*head, self.first, *pieces, *exits, *steps, *bounds, *found.arrays, _ROOM, stop))
+        size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (len(goals.turned) + 10)
+        self.take(found, int(stop[1]), size)

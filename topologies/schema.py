@@ -114,6 +114,9 @@ class Topology(Document):
 
     @model_validator(mode="after")
     def _send_results_home(self) -> Self:
+        return self._at_home()
+
+    def _at_home(self) -> Self:
         if "destination" not in self.model_fields_set:
             self.__dict__["destination"] = self.source  # not marked as set: a new source takes it along
         return self
@@ -125,7 +128,7 @@ class Topology(Document):
         not fit together.
         """
         held = {key: tuple(value) if key in ("nodes", "links") else value for key, value in (update or {}).items()}
-        return super().model_copy(update=held, deep=deep)._send_results_home()
+        return super().model_copy(update=held, deep=deep)._at_home()
 
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield what is wrong between keys: names without a node, repeated links, nodes without a way."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from tiercut import units
+from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.measures.moves import Number
 from tiercut.optimizer.measures.tables import Measure
 from tiercut.optimizer.pricing import evaluate_tables
@@ -67,12 +68,9 @@ class Parameter:
 
     def applied(self, topology: Topology, value: float) -> Topology:
         """Return the topology with another value."""
-        if self.kind == "slowdown":
-            return topology.with_changes(slowdown={self.name: value})
-        links = {f"{sender}>{receiver}": value for sender, receiver in self.directions}
-        return (
-            topology.with_changes(bandwidth=links) if self.kind == "bandwidth" else topology.with_changes(latency=links)
-        )
+        names = [self.name] if self.kind == "slowdown" else [">".join(each) for each in self.directions]
+        changed: dict[str, Any] = {self.kind: dict.fromkeys(names, value)}
+        return Conditions(**changed).changed_topology(topology)
 
     def show(self, value: float) -> str:
         """Return a value as people read it."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.why.study import why
     from tiercut.api import ask, explain, frontier, plan, problem, rank, replay, solve
     from tiercut.errors import InfeasibleError, InputError, QuestionError, TiercutError, TiercutWarning
+    from tiercut.optimizer.conditions import Conditions
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.pricing import price
     from tiercut.optimizer.problem import Problem
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Bound",
+    "Conditions",
     "Explanation",
     "InfeasibleError",
     "InputError",
@@ -100,6 +102,7 @@ _HOMES = {
     "errors": ("InfeasibleError", "InputError", "QuestionError", "TiercutError", "TiercutWarning"),
     "analysis.answers.answer": ("Answer",),
     "analysis.explain": ("Explanation",),
+    "optimizer.conditions": ("Conditions",),
     "optimizer.plan": ("Plan",),
     "report.plots.plan_bars": ("add_bars_legend", "bars_height", "draw_plan_bars", "plan_bars"),
     "optimizer.pricing": ("price",),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
 from tiercut.analysis.infeasible import why_none
-from tiercut.analysis.inputs import ProfileLike, TopologyLike, problem, profile_of
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
+from tiercut.analysis.solver_options import Evaluation
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.build import warn_of_bare_spans
 from tiercut.optimizer.frontier import frontier_plans
@@ -21,11 +22,10 @@ from tiercut.solvers.interface import Options
 from tiercut.solvers.task import make_task
 
 if TYPE_CHECKING:
+    from tiercut.analysis.keyword_types import ConditionKeywords
     from tiercut.solvers.interface import Outcome, Solver
 
-__all__ = ["Evaluation", "ask"]
-
-Evaluation: TypeAlias = Literal["model", "replay"]
+__all__ = ["ask"]
 
 
 def ask(
@@ -37,6 +37,7 @@ def ask(
     options: Options | None = None,
     evaluate: Evaluation = "model",
     split: SampleSplit = "profile",
+    **conditions: Unpack[ConditionKeywords],
 ) -> Answer:
     """Answer a question.
 
@@ -54,6 +55,8 @@ def ask(
         ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them.
     split
         Which samples replay them.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
     Returns
     -------
@@ -67,7 +70,7 @@ def ask(
     QuestionError
         If the question cannot be asked of this problem.
     """
-    profile = profile_of(profile)
+    topology, profile = inputs_of("ask", topology, profile, conditions)
     tables = problem(topology, profile, estimator=query.estimator)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)

@@ -1,14 +1,17 @@
-"""What functions take for a topology and a profile, and the tables of the two."""
+"""What functions take for a topology, a profile and conditions, and the tables that they make."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.build import build_problem
+from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.questions.query_file import QueryFile
 from tiercut.optimizer.samples.estimators import with_estimator
+from tiercut.options import split_keywords
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.samples import Samples, samples_of
 from tiercut.profiling.profile.schema import Profile
@@ -16,9 +19,10 @@ from tiercut.topologies.loader import load_topology
 from tiercut.topologies.schema import Topology
 
 if TYPE_CHECKING:
+    from tiercut.analysis.keyword_types import ConditionKeywords
     from tiercut.optimizer.problem import Estimator, Problem
 
-__all__ = ["ProfileLike", "QueryLike", "TopologyLike", "problem", "profile_of", "topology_of"]
+__all__ = ["ProfileLike", "QueryLike", "TopologyLike", "inputs_of", "problem", "profile_of", "topology_of"]
 
 TopologyLike: TypeAlias = Topology | str | os.PathLike[str]
 ProfileLike: TypeAlias = Profile | str | os.PathLike[str]
@@ -31,6 +35,7 @@ def problem(
     *,
     estimator: Estimator = "marginal",
     samples: Samples | None = None,
+    **conditions: Unpack[ConditionKeywords],
 ) -> Problem:
     """Return the dense tables of a topology and a profile.
 
@@ -42,14 +47,16 @@ def problem(
         How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`).
     samples
         What an estimator is fitted to; by default those of the profile.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
     Raises
     ------
     InputError, QuestionError
         If a file is wrong, or the two do not fit together.
     """
-    profile = profile_of(profile)
-    tables = build_problem(topology_of(topology), profile)
+    loaded, profile = inputs_of("problem", topology, profile, conditions)
+    tables = build_problem(loaded, profile)
     if estimator == "marginal":
         return tables
     if samples is None and profile.is_separate:
@@ -60,9 +67,46 @@ def problem(
     return with_estimator(tables, estimator, samples_of(profile) if samples is None else samples)
 
 
+def inputs_of(
+    call: str, topology: TopologyLike, profile: ProfileLike, conditions: Mapping[str, Any]
+) -> tuple[Topology, Profile]:
+    """Return a topology and a profile, loaded and under the conditions that a call names.
+
+    Parameters
+    ----------
+    call
+        The function that was called, for messages.
+    topology, profile
+        Loaded ones, files, or the names of those that come with the package.
+    conditions
+        Keywords (see `tiercut.optimizer.conditions.Conditions`).
+
+    Raises
+    ------
+    InputError, QuestionError
+        If a file or a condition is wrong.
+    TypeError
+        If there is no such condition.
+    """
+    (named,) = split_keywords(call, conditions, Conditions)
+    return named.apply(topology_of(topology), profile_of(profile))
+
+
 def topology_of(topology: TopologyLike) -> Topology:
-    """Return a topology as it is, or loaded."""
-    return topology if isinstance(topology, Topology) else load_topology(topology)
+    """Return a topology, loaded; or as it is, once it is certain that its keys fit together.
+
+    Raises
+    ------
+    InputError
+        If a file is wrong.
+    QuestionError
+        If a copy that was changed in Python holds what a file may not, such as a link to a node that there is not.
+    """
+    if not isinstance(topology, Topology):
+        return load_topology(topology)
+    if found := [message for _, message in topology.faults()]:
+        raise QuestionError("\n".join(f"topology '{topology.name}': {message}" for message in found))
+    return topology
 
 
 def profile_of(profile: ProfileLike) -> Profile:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer.problem import Floats
     from tiercut.profiling.profile.schema import Codec, Device, Exits, Profile
+    from tiercut.topologies.network import Network
     from tiercut.topologies.schema import Node, Topology
 
 __all__ = ["build_problem", "rebuild_problem"]
@@ -47,19 +48,20 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     TiercutWarning
         Where a span with its branch has to stand for one without.
     """
+    network = topology.network
     devices = [_device(node, profile) for node in topology.nodes]
     slow = np.array([node.slowdown for node in topology.nodes])
     accuracy = _accuracies(profile)
     branch = ~np.isnan(accuracy) if profile.exits is not None else _only_last(profile.block_count)
     span_s, bare_s = _spans(devices, slow, len(branch))
     payload = np.array(profile.payload_bytes)
-    codecs = [_codec(profile, codec, devices, slow, topology) for codec in profile.codecs.values()]
+    codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
     destination = topology.destination_index
     return Problem(
         topology=topology.name,
         profile=profile.name,
-        nodes=topology.node_names,
-        tiers=tuple(topology.tier_of(name) for name in topology.node_names),
+        nodes=network.node_names,
+        tiers=tuple(node.tier or node.name for node in topology.nodes),
         source=topology.source_index,
         destination=ANYWHERE if destination is None else destination,
         one_per_tier=topology.one_partition_per == "tier",
@@ -71,15 +73,15 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         branch=branch,
         span_s=span_s,
         bare_s=bare_s,
-        transfer_s=_transfers(topology, payload, devices, slow),
-        result_s=_results(transfer_seconds(topology, np.array([profile.result_bytes])), destination, len(branch)),
+        transfer_s=_transfers(network, payload, devices, slow),
+        result_s=_results(transfer_seconds(network, np.array([profile.result_bytes])), destination, len(branch)),
         payload_bytes=payload,
         result_bytes=profile.result_bytes,
         power=_known([node.power for node in topology.nodes]),
         price=_known([node.price for node in topology.nodes]),
-        transfer_cost=payload[:, None, None] * transfer_prices(topology, payload),
+        transfer_cost=payload[:, None, None] * transfer_prices(network, payload),
         result_cost=profile.result_bytes
-        * _results(transfer_prices(topology, np.array([profile.result_bytes])), destination, len(branch)),
+        * _results(transfer_prices(network, np.array([profile.result_bytes])), destination, len(branch)),
         codecs=tuple(profile.codecs),
         codec_s=_stack([each[0] for each in codecs], (len(payload), len(slow), len(slow))),
         codec_bytes=_stack([each[1] for each in codecs], (len(payload),)),
@@ -88,7 +90,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         parameter_bytes=_known([block.parameter_bytes for block in profile.blocks]),
         activation_bytes=_known([block.activation_bytes for block in profile.blocks]),
         memory=_known([node.memory for node in topology.nodes]),
-        network=topology,
+        network=network,
     )
 
 
@@ -110,6 +112,7 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
     -----
     What a node computes scales with its slowdown; only what crosses links is worked out again.
     """
+    network = topology.network
     devices = [_device(node, profile) for node in topology.nodes]
     slow = np.array([node.slowdown for node in topology.nodes])
     factor = (slow / np.array([node.slowdown for node in before.nodes]))[:, None, None]
@@ -120,15 +123,15 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
         problem,
         span_s=problem.span_s if same else problem.span_s * factor,
         bare_s=problem.bare_s if same else problem.bare_s * factor,
-        transfer_s=_transfers(topology, payload, devices, slow),
-        result_s=_results(transfer_seconds(topology, result), destination, count),
-        transfer_cost=payload[:, None, None] * transfer_prices(topology, payload),
-        result_cost=profile.result_bytes * _results(transfer_prices(topology, result), destination, count),
-        network=topology,
+        transfer_s=_transfers(network, payload, devices, slow),
+        result_s=_results(transfer_seconds(network, result), destination, count),
+        transfer_cost=payload[:, None, None] * transfer_prices(network, payload),
+        result_cost=profile.result_bytes * _results(transfer_prices(network, result), destination, count),
+        network=network,
     )
     if not profile.codecs:
         return made
-    codecs = [_codec(profile, codec, devices, slow, topology) for codec in profile.codecs.values()]
+    codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
     return replace(
         made, codec_s=np.stack([each[0] for each in codecs]), codec_cost=np.stack([each[3] for each in codecs])
     )
@@ -139,7 +142,7 @@ def _stack(tables: list[Floats], shape: tuple[int, ...]) -> Floats:
 
 
 def _codec(
-    profile: Profile, codec: Codec, devices: Sequence[Device], slow: Floats, topology: Topology
+    profile: Profile, codec: Codec, devices: Sequence[Device], slow: Floats, network: Network
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return seconds, bytes, fall in accuracy and dollars of a codec at every cut; inf where it cannot be used."""
     count = profile.block_count + 1
@@ -152,12 +155,12 @@ def _codec(
         np.stack([_times_of(table.get(name), count) if table else np.zeros(count) for name in names], axis=1) * slow
         for table in (codec.encode_s, codec.decode_s)
     )
-    seconds: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(topology, payload)
+    seconds: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(network, payload)
     seconds[:, range(len(slow)), range(len(slow))] = 0.0
     seconds[~usable] = np.inf
     drop = np.zeros(count)
     drop[: len(codec.accuracy_drop or ())] = np.nan_to_num(_known(codec.accuracy_drop or ()))
-    return seconds, payload, drop, payload[:, None, None] * transfer_prices(topology, payload)
+    return seconds, payload, drop, payload[:, None, None] * transfer_prices(network, payload)
 
 
 def _times_of(values: Sequence[float | None] | None, count: int) -> Floats:
@@ -247,11 +250,11 @@ def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
     return span, np.maximum(span - branch_s, 0.0)
 
 
-def _transfers(topology: Topology, payload: Floats, devices: Sequence[Device], slow: Floats) -> Floats:
+def _transfers(network: Network, payload: Floats, devices: Sequence[Device], slow: Floats) -> Floats:
     """Return (N+1) x M x M seconds: encode, travel, decode; nothing where sender and receiver are one."""
     encode = np.stack([_codings(device.encode_s, len(payload)) for device in devices], axis=1) * slow
     decode = np.stack([_codings(device.decode_s, len(payload)) for device in devices], axis=1) * slow
-    made: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(topology, payload)
+    made: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(network, payload)
     made[:, range(len(slow)), range(len(slow))] = 0.0
     return made
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.samples.recorded import Recorded
-    from tiercut.topologies.schema import Topology
+    from tiercut.topologies.network import Network
 
     Floats = NDArray[np.float64]
 
@@ -79,7 +79,8 @@ class Problem:
     recorded
         Samples to send through plans, in place of the estimates that `stay` and `accuracy` give; None: estimate.
     network
-        The topology, to look up what crosses its links where a question is about that; None where there is none.
+        Nodes and links, to look up what crosses a link where a question is about that: a snapshot of the topology that
+        the tables were made of; None where there is none.
     """
 
     topology: str
@@ -115,7 +116,7 @@ class Problem:
     memory: Floats
     recorded: Recorded | None = None
     conditional: Floats | None = None
-    network: Topology | None = None
+    network: Network | None = None
 
     def __post_init__(self) -> None:
         self._check_shapes()

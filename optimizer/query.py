@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf, isfinite
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures.kind import MeasureKind
 from tiercut.optimizer.measures.names import goal_fault
 from tiercut.optimizer.measures.registry import kind_of
-from tiercut.optimizer.problem import Estimator
-from tiercut.optimizer.space import Exits, Order
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer.space import Exits, Order
 
 __all__ = ["SLACK", "Bound", "Kind", "Query"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tiercut.documents import Si
 from tiercut.errors import InputError, QuestionError, unknown_name
+from tiercut.topologies.network import Network, network_of
 from tiercut.topologies.schema import Link, Topology
 
 __all__ = ["changed", "directions_of"]
@@ -14,13 +15,13 @@ __all__ = ["changed", "directions_of"]
 _QUANTITIES = ("memory", "power", "price", "bandwidth", "latency", "mtu")
 
 
-def directions_of(topology: Topology, link: str) -> tuple[tuple[str, str], ...]:
+def directions_of(topology: Topology | Network, link: str) -> tuple[tuple[str, str], ...]:
     """Return the directions that a person means by `link`.
 
     Parameters
     ----------
     topology
-        Where to look the names up.
+        Where to look the names up: a topology, or the network of one.
     link
         ``a-b`` for both directions between two nodes (as many as there are), ``a>b`` for one.
 
@@ -29,15 +30,14 @@ def directions_of(topology: Topology, link: str) -> tuple[tuple[str, str], ...]:
     QuestionError
         If there is no such link, or ``a-b`` can be read in two ways because names hold a ``-``.
     """
-    found = [
-        reading for names in _readings(link) if (reading := tuple(each for each in names if each in topology.hops))
-    ]
+    network = network_of(topology)
+    found = [reading for names in _readings(link) if (reading := tuple(each for each in names if each in network.hops))]
     if len(found) > 1:
         raise QuestionError(
             f"'{link}' can be read as {' or '.join(map(_one_way, found))}; name each direction like that"
         )
     if not found:
-        raise QuestionError(unknown_name("link", link, _link_names(topology)))
+        raise QuestionError(unknown_name("link", link, network.link_names))
     return found[0]
 
 
@@ -56,11 +56,6 @@ def _one_way(reading: tuple[tuple[str, str], ...]) -> str:
     return f"'{reading[0][0]}>{reading[0][1]}'"
 
 
-def _link_names(topology: Topology) -> Iterator[str]:
-    for link in topology.links:
-        yield "-".join(link.between) if link.between else f"{link.start}>{link.end}"
-
-
 def changed(
     topology: Topology,
     plain: Mapping[str, str],
@@ -71,11 +66,12 @@ def changed(
     """Return what `Topology.with_changes` promises."""
     for name in (*slowdown, *exclude):
         topology.index(name)
+    network = topology.network
     fresh = {
         (direction, key): value
         for key, values in of_links.items()
         for link, value in values.items()
-        for direction in directions_of(topology, link)
+        for direction in directions_of(network, link)
     }
     data = _written(topology) | dict(plain)
     data["nodes"] = [

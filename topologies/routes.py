@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.topologies.network import Network, network_of
 from tiercut.topologies.route import Route
 from tiercut.topologies.search import quickest_routes
 
@@ -20,13 +21,13 @@ __all__ = ["quickest_route", "transfer_prices", "transfer_routes", "transfer_sec
 _Span = tuple[int, int, str, Route]
 
 
-def quickest_route(topology: Topology, sender: str, receiver: str, payload_bytes: float) -> Route | None:
+def quickest_route(topology: Topology | Network, sender: str, receiver: str, payload_bytes: float) -> Route | None:
     """Return the direct link from `sender` to `receiver`, otherwise the quickest path; None where there is none.
 
     Parameters
     ----------
     topology
-        The network.
+        Nodes and links: a topology, or the network of one, which many calls may share.
     sender, receiver
         Names of nodes; a route from a node to itself has no hops.
     payload_bytes
@@ -37,18 +38,21 @@ def quickest_route(topology: Topology, sender: str, receiver: str, payload_bytes
     QuestionError
         If a name is unknown or the size is negative or not finite.
     """
-    topology.index(sender), topology.index(receiver)
+    network = network_of(topology)
+    for name in (sender, receiver):
+        if name not in network.node_names:
+            raise QuestionError(unknown_name("node", name, network.node_names))
     (size,) = _sizes([payload_bytes])
-    return quickest_routes(topology, sender, float(size)).get(receiver)
+    return quickest_routes(network, sender, float(size)).get(receiver)
 
 
-def transfer_seconds(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.float64]:
+def transfer_seconds(topology: Topology | Network, payload_bytes: ArrayLike) -> NDArray[np.float64]:
     """Return the seconds that each payload takes between all pairs of nodes.
 
     Parameters
     ----------
     topology
-        The network.
+        Nodes and links: a topology, or the network of one, which many calls may share.
     payload_bytes
         K sizes in bytes.
 
@@ -62,27 +66,29 @@ def transfer_seconds(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np
     QuestionError
         If a size is negative or not finite.
     """
+    network = network_of(topology)
     sizes, which = np.unique(_sizes(payload_bytes), return_inverse=True)
-    seconds = np.full((len(sizes), len(topology.nodes), len(topology.nodes)), np.inf)
-    for start, end, sender, receiver, route in _spans(topology, sizes):
-        seconds[start:end, sender, receiver] = route.seconds(sizes[start:end], topology.forwarding, topology.mtu)
+    seconds = np.full((len(sizes), len(network.node_names), len(network.node_names)), np.inf)
+    for start, end, sender, receiver, route in _spans(network, sizes):
+        seconds[start:end, sender, receiver] = route.seconds(sizes[start:end], network.forwarding, network.mtu)
     return seconds[which]
 
 
-def transfer_prices(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.float64]:
+def transfer_prices(topology: Topology | Network, payload_bytes: ArrayLike) -> NDArray[np.float64]:
     """Return the dollars per byte of the route that each payload takes between all pairs, as `transfer_sums`."""
-    return transfer_sums(topology, payload_bytes, {way: hop.price for way, hop in topology.hops.items()})
+    network = network_of(topology)
+    return transfer_sums(network, payload_bytes, {way: hop.price for way, hop in network.hops.items()})
 
 
 def transfer_sums(
-    topology: Topology, payload_bytes: ArrayLike, weights: Mapping[tuple[str, str], float]
+    topology: Topology | Network, payload_bytes: ArrayLike, weights: Mapping[tuple[str, str], float]
 ) -> NDArray[np.float64]:
     """Return the sum of the weights of the links on the route that each payload takes between all pairs of nodes.
 
     Parameters
     ----------
     topology
-        The network.
+        Nodes and links: a topology, or the network of one, which many calls may share.
     payload_bytes
         K sizes in bytes; the route, and with it the sum, depends on the size.
     weights
@@ -99,15 +105,16 @@ def transfer_sums(
     QuestionError
         If a size is negative or not finite.
     """
+    network = network_of(topology)
     sizes, which = np.unique(_sizes(payload_bytes), return_inverse=True)
-    sums = np.full((len(sizes), len(topology.nodes), len(topology.nodes)), np.inf)
+    sums = np.full((len(sizes), len(network.node_names), len(network.node_names)), np.inf)
     sums[sizes == 0] = 0.0
-    for start, end, sender, receiver, route in _spans(topology, sizes):
+    for start, end, sender, receiver, route in _spans(network, sizes):
         sums[start:end, sender, receiver] = sum(weights.get((hop.sender, hop.receiver), 0.0) for hop in route.hops)
     return sums[which]
 
 
-def transfer_routes(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.object_]:
+def transfer_routes(topology: Topology | Network, payload_bytes: ArrayLike) -> NDArray[np.object_]:
     """Return the `Route` of each payload between all pairs of nodes.
 
     Returns
@@ -115,9 +122,10 @@ def transfer_routes(topology: Topology, payload_bytes: ArrayLike) -> NDArray[np.
     numpy.ndarray
         K x M x M objects (payload, sender, receiver): routes, without hops on the diagonal; None where no way leads.
     """
+    network = network_of(topology)
     sizes, which = np.unique(_sizes(payload_bytes), return_inverse=True)
-    routes = np.full((len(sizes), len(topology.nodes), len(topology.nodes)), None, dtype=object)
-    for start, end, sender, receiver, route in _spans(topology, sizes):
+    routes = np.full((len(sizes), len(network.node_names), len(network.node_names)), None, dtype=object)
+    for start, end, sender, receiver, route in _spans(network, sizes):
         routes[start:end, sender, receiver] = route
     return routes[which]
 
@@ -132,23 +140,23 @@ def _sizes(payload_bytes: ArrayLike) -> NDArray[np.float64]:
     return sizes
 
 
-def _spans(topology: Topology, sizes: NDArray[np.float64]) -> Iterator[tuple[int, int, int, int, Route]]:
+def _spans(network: Network, sizes: NDArray[np.float64]) -> Iterator[tuple[int, int, int, int, Route]]:
     """Yield (start, end, sender, receiver, route): the route that `sizes[start:end]` take; sizes rise.
 
     NOTE A route's seconds are linear in the size, with one kink at the mtu. A route that is quickest at both ends of
     a range without a kink is therefore quickest all over it, and only ranges whose ends disagree are split.
     """
-    place = {name: index for index, name in enumerate(topology.node_names)}
-    kink = int(np.searchsorted(sizes, topology.mtu, side="right")) if topology.forwarding == "cut-through" else 0
+    place = {name: index for index, name in enumerate(network.node_names)}
+    kink = int(np.searchsorted(sizes, network.mtu, side="right")) if network.forwarding == "cut-through" else 0
     for name, sender in place.items():
         for start, end in ((0, kink), (kink, len(sizes))):
             if start < end:
-                for first, last, receiver, route in _halve(topology, name, sizes, start, end - 1):
+                for first, last, receiver, route in _halve(network, name, sizes, start, end - 1):
                     yield first, last + 1, sender, place[receiver], route
 
 
-def _halve(topology: Topology, sender: str, sizes: NDArray[np.float64], start: int, end: int) -> Iterator[_Span]:
-    routes = {place: quickest_routes(topology, sender, float(sizes[place])) for place in {start, end}}
+def _halve(network: Network, sender: str, sizes: NDArray[np.float64], start: int, end: int) -> Iterator[_Span]:
+    routes = {place: quickest_routes(network, sender, float(sizes[place])) for place in {start, end}}
     waiting = [(start, end, tuple(routes[start]))]
     while waiting:
         low, high, open_ = waiting.pop()
@@ -163,5 +171,5 @@ def _halve(topology: Topology, sender: str, sizes: NDArray[np.float64], start: i
                 differ.append(receiver)
         if differ:
             middle = (low + high) // 2
-            routes[middle] = quickest_routes(topology, sender, float(sizes[middle]))
+            routes[middle] = quickest_routes(network, sender, float(sizes[middle]))
             waiting += [(low, middle, tuple(differ)), (middle, high, tuple(differ))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
@@ -12,6 +11,7 @@ from tiercut import documents
 from tiercut.documents import Document, Key, quantity
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.topologies.checks import check_name, topology_faults
+from tiercut.topologies.network import Network
 from tiercut.topologies.route import Forwarding, Hop
 
 __all__ = ["ANYWHERE", "FORMAT", "Link", "Node", "Topology"]
@@ -114,9 +114,21 @@ class Topology(Document):
 
     @model_validator(mode="after")
     def _send_results_home(self) -> Self:
+        return self._at_home()
+
+    def _at_home(self) -> Self:
         if "destination" not in self.model_fields_set:
             self.__dict__["destination"] = self.source  # not marked as set: a new source takes it along
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some fields replaced, unchecked; a destination that was left out follows the source.
+
+        `with_changes` is the way to other conditions, checked; `tiercut.solve` and its like refuse a copy whose keys do
+        not fit together.
+        """
+        held = {key: tuple(value) if key in ("nodes", "links") else value for key, value in (update or {}).items()}
+        return super().model_copy(update=held, deep=deep)._at_home()
 
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield what is wrong between keys: names without a node, repeated links, nodes without a way."""
@@ -140,32 +152,28 @@ class Topology(Document):
         """
         return documents.validate(data, cls, format_=FORMAT, source=source)
 
-    @cached_property
+    # NOTE: Nothing that is derived is kept on the document: `model_copy` and pickles would carry it along, and the copy
+    # would answer with the links and nodes that it no longer has.
+
+    @property
     def node_names(self) -> tuple[str, ...]:
         """Names of the nodes in file order; a node's index is its place here."""
         return tuple(node.name for node in self.nodes)
 
-    @cached_property
+    @property
     def tiers(self) -> tuple[str, ...]:
         """Names of the tiers, by their first node in the file."""
         return tuple(dict.fromkeys(node.tier or node.name for node in self.nodes))
 
-    @cached_property
-    def hops(self) -> Mapping[tuple[str, str], Hop]:
-        """The link in every direction that has one, by (sender, receiver), in file order."""
-        return {
-            (sender, receiver): Hop(sender, receiver, link.bandwidth, link.latency, link.price)
-            for link in self.links
-            for sender, receiver in link.directions
-        }
+    @property
+    def network(self) -> Network:
+        """A snapshot of nodes and links for the search of routes, made anew at every call."""
+        return Network.of(self)
 
-    @cached_property
-    def hops_from(self) -> Mapping[str, tuple[Hop, ...]]:
-        """The hops that leave each node."""
-        leaving: dict[str, list[Hop]] = {name: [] for name in self.node_names}
-        for hop in self.hops.values():
-            leaving[hop.sender].append(hop)
-        return {name: tuple(hops) for name, hops in leaving.items()}
+    @property
+    def hops(self) -> Mapping[tuple[str, str], Hop]:
+        """The link in every direction that has one, by (sender, receiver), in file order; made anew at every call."""
+        return self.network.hops
 
     @property
     def source_index(self) -> int:
@@ -179,9 +187,10 @@ class Topology(Document):
 
     def index(self, name: str) -> int:
         """Return the place of the node called `name` in `node_names`; QuestionError where there is none."""
-        if name not in self.node_names:
-            raise QuestionError(unknown_name("node", name, self.node_names))
-        return self.node_names.index(name)
+        names = self.node_names
+        if name not in names:
+            raise QuestionError(unknown_name("node", name, names))
+        return names.index(name)
 
     def node(self, name: str) -> Node:
         """Return the node called `name`; QuestionError where there is none."""

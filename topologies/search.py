@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 from tiercut.topologies.route import Hop, Route
 
 if TYPE_CHECKING:
-    from tiercut.topologies.schema import Topology
+    from tiercut.topologies.network import Network
 
 __all__ = ["quickest_routes"]
 
 _Rank = tuple[float, int, tuple[int, ...]]
 
 
-def quickest_routes(topology: Topology, start: str, payload_bytes: float) -> dict[str, Route]:
+def quickest_routes(network: Network, start: str, payload_bytes: float) -> dict[str, Route]:
     """Return the route to every node that can be reached: the direct link, otherwise the quickest path.
 
     Parameters
     ----------
-    topology
-        The network.
+    network
+        Nodes and links.
     start
         Name of the sending node; the route to itself has no hops.
     payload_bytes
@@ -37,17 +37,17 @@ def quickest_routes(topology: Topology, start: str, payload_bytes: float) -> dic
     -----
     Of several quickest paths the one with the fewest hops counts, then the one whose nodes stand first in the file.
     """
-    packet = min(payload_bytes, topology.mtu) if topology.forwarding == "cut-through" else payload_bytes
+    packet = min(payload_bytes, network.mtu) if network.forwarding == "cut-through" else payload_bytes
     found: dict[str, tuple[Hop, ...]] = {start: ()}
-    if len(topology.hops_from[start]) < len(topology.node_names) - 1:
-        found = _search(topology, start, packet, payload_bytes - packet)
-    found |= {hop.receiver: (hop,) for hop in topology.hops_from[start]}
-    return {name: Route(found[name]) for name in topology.node_names if name in found}
+    if len(network.hops_from[start]) < len(network.node_names) - 1:
+        found = _search(network, start, packet, payload_bytes - packet)
+    found |= {hop.receiver: (hop,) for hop in network.hops_from[start]}
+    return {name: Route(found[name]) for name in network.node_names if name in found}
 
 
-def _search(topology: Topology, start: str, packet: float, rest: float) -> dict[str, tuple[Hop, ...]]:
+def _search(network: Network, start: str, packet: float, rest: float) -> dict[str, tuple[Hop, ...]]:
     """Return the quickest path to every node; `packet` bytes pay every hop, `rest` bytes the slowest one only."""
-    place = {name: index for index, name in enumerate(topology.node_names)}
+    place = {name: index for index, name in enumerate(network.node_names)}
     widest: dict[str, float] = {}
     best: dict[str, tuple[_Rank, tuple[Hop, ...]]] = {}
     waiting: list[tuple[float, int, tuple[int, ...], float, tuple[Hop, ...]]]
@@ -61,7 +61,7 @@ def _search(topology: Topology, start: str, packet: float, rest: float) -> dict[
         rank = (seconds + rest / width, count, path)
         if here not in best or rank < best[here][0]:
             best[here] = (rank, hops)
-        for hop in topology.hops_from[here]:
+        for hop in network.hops_from[here]:
             there = widest.get(hop.receiver)
             if there is not None and (rest <= 0 or min(width, hop.bandwidth) <= there):
                 continue

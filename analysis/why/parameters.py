@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from tiercut import units
+from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.measures.moves import Number
 from tiercut.optimizer.measures.tables import Measure
 from tiercut.optimizer.pricing import evaluate_tables
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Problem
+    from tiercut.topologies.network import Network
     from tiercut.topologies.route import Route
     from tiercut.topologies.schema import Topology
 
@@ -66,12 +68,9 @@ class Parameter:
 
     def applied(self, topology: Topology, value: float) -> Topology:
         """Return the topology with another value."""
-        if self.kind == "slowdown":
-            return topology.with_changes(slowdown={self.name: value})
-        links = {f"{sender}>{receiver}": value for sender, receiver in self.directions}
-        return (
-            topology.with_changes(bandwidth=links) if self.kind == "bandwidth" else topology.with_changes(latency=links)
-        )
+        names = [self.name] if self.kind == "slowdown" else [">".join(each) for each in self.directions]
+        changed: dict[str, Any] = {self.kind: dict.fromkeys(names, value)}
+        return Conditions(**changed).changed_topology(topology)
 
     def show(self, value: float) -> str:
         """Return a value as people read it."""
@@ -123,10 +122,11 @@ def link_slope(
         An x within the range between two kinks; by default the present one.
     """
     x = parameter.place(parameter.now) if middle is None else middle
+    network = topology.network
 
     def rise(sender: int, receiver: int, size: float) -> float:
-        route = quickest_route(topology, problem.nodes[sender], problem.nodes[receiver], size)
-        return 0.0 if route is None else _rise(parameter, topology, route, size, x)
+        route = quickest_route(network, problem.nodes[sender], problem.nodes[receiver], size)
+        return 0.0 if route is None else _rise(parameter, network, route, size, x)
 
     return evaluate_tables(problem, decision, _slopes(problem, decision, rise))
 
@@ -151,14 +151,14 @@ def _slopes(problem: Problem, decision: Decision, rise: _Rise) -> Measure:
     return Measure(first, nothing, nothing, send, result, coded)
 
 
-def _rise(parameter: Parameter, topology: Topology, route: Route, size: float, middle: float) -> float:
+def _rise(parameter: Parameter, network: Network, route: Route, size: float, middle: float) -> float:
     """Return what a unit of x adds to the seconds of a payload on a route (see `tiercut.topologies.route`)."""
     mine = [(hop.sender, hop.receiver) in parameter.directions for hop in route.hops]
     if parameter.kind == "latency" or not any(mine):
         return float(sum(mine))
-    if topology.forwarding == "store":
+    if network.forwarding == "store":
         return size * sum(mine)
-    packet = min(size, topology.mtu)
+    packet = min(size, network.mtu)
     others = (1 / hop.bandwidth for hop, own in zip(route.hops, mine, strict=True) if not own)
     slowest = all(pace <= middle for pace in others)
     return packet * sum(mine) + (size - packet) * slowest

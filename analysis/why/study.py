@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tiercut.analysis.answering import ask
-from tiercut.analysis.inputs import ProfileLike, TopologyLike
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, profile_of, topology_of
 from tiercut.analysis.relaxations import relaxations
 from tiercut.analysis.why.parameters import KINDS, Parameter, parameters_of
 from tiercut.analysis.why.result import Effect, Span, Sweep, Why, substance
 from tiercut.analysis.why.sweep_parameter import sweep_parameter
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.measures.kind import Moved
 from tiercut.optimizer.measures.moves import moved_by
 from tiercut.optimizer.measures.names import counts_whole, is_tail
 from tiercut.optimizer.pricing import evaluate, price
 from tiercut.optimizer.query import Query
-from tiercut.optimizer.questions.keywords import Asked, make_query
+from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer.questions.make_query import make_query
 from tiercut.optimizer.space import without_idle_ends
-from tiercut.profiling.profile.files import load_profile
-from tiercut.profiling.profile.schema import Profile
+from tiercut.options import split_keywords
 from tiercut.solvers import registry
 from tiercut.solvers.interface import Options
 from tiercut.solvers.task import make_task
-from tiercut.topologies.loader import load_topology
-from tiercut.topologies.schema import Topology
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis.keyword_types import WhyKeywords
     from tiercut.optimizer.plan import Decision, Plan
     from tiercut.optimizer.problem import Problem
     from tiercut.optimizer.space import Space
+    from tiercut.profiling.profile.schema import Profile
     from tiercut.solvers.interface import Solver
+    from tiercut.topologies.schema import Topology
 
 __all__ = ["why"]
 
@@ -50,7 +52,7 @@ def why(
     kinds: Sequence[str] = KINDS,
     solver: str = "auto",
     options: Options | None = None,
-    **asked: Unpack[Asked],
+    **keywords: Unpack[WhyKeywords],
 ) -> Why:
     """Return why the best plan is the best: what comes next, what binds, and where another plan takes its place.
 
@@ -70,9 +72,10 @@ def why(
     options
         Threads, and progress in parameters done. A time limit does not hold here: an answer that is not proved would
         prove no change.
-    asked
-        In place of a query: keywords of a question (see `tiercut.optimizer.questions.keywords.Asked`), such as
-        ``min_accuracy=0.9``.
+    **keywords
+        In place of a query, what is asked (see `tiercut.optimizer.questions.keywords.QuestionOptions`), such as
+        ``min_accuracy=0.9``; and conditions in place of what topology and profile say
+        (`tiercut.optimizer.conditions.Conditions`), such as ``slowdown={"phone": 20}``.
 
     Raises
     ------
@@ -95,18 +98,19 @@ def why(
     """
     if not factor > 1:
         raise QuestionError(f"factor must be greater than 1, not {factor:g}")
-    topology = topology if isinstance(topology, Topology) else load_topology(topology)
-    profile = profile if isinstance(profile, Profile) else load_profile(profile)
-    if unknown := sorted(set(asked) - set(Asked.__annotations__)):
-        raise QuestionError(unknown_name("keyword", unknown[0], Asked.__annotations__))
-    if query is not None and asked:
+    known = [each.name for group in (QuestionOptions, Conditions) for each in fields(group)]
+    if unknown := [name for name in keywords if name not in known]:
+        raise QuestionError(unknown_name("keyword", unknown[0], known))
+    asked, conditions = split_keywords("why", keywords, QuestionOptions, Conditions)
+    if query is not None and asked != QuestionOptions():
         raise QuestionError("give a query or keywords, not both")
     query = make_query("solve", asked) if query is None else query
+    changed = conditions.apply(topology_of(topology), profile_of(profile))
     if query.kind == "frontier":
         raise QuestionError("a frontier has no best plan; ask for the best under a bound")
     options = options or Options()
-    study = Study(topology, profile, query, solver, replace(options, time_limit_s=None, progress=None))
-    wanted = [each for each in parameters_of(topology) if each.kind in kinds]
+    study = Study(*changed, query, solver, replace(options, time_limit_s=None, progress=None))
+    wanted = [each for each in parameters_of(study.topology) if each.kind in kinds]
     sweeps = []
     for done, each in enumerate(wanted):
         sweeps.append(study.sweep(each, factor))

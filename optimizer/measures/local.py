@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.problem import Floats, Problem
+    from tiercut.topologies.network import Network
     from tiercut.topologies.route import Hop
-    from tiercut.topologies.schema import Topology
 
     Way = tuple[str, str]
 
-__all__ = ["between", "crossing", "hops_of", "is_link", "need", "pieces", "pieces_at", "place_of", "topology_of"]
+__all__ = ["between", "crossing", "hops_of", "is_link", "need", "network_of", "pieces", "pieces_at", "place_of"]
 
 
 def place_of(problem: Problem, name: str) -> NDArray[np.bool_]:
@@ -59,9 +59,9 @@ def hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
     QuestionError
         If there is no such link.
     """
-    topology = topology_of(problem)
+    network = network_of(problem)
     name = ">".join(part.strip() for part in link.split(">"))
-    return tuple(topology.hops[way] for way in directions_of(topology, name))
+    return tuple(network.hops[way] for way in directions_of(network, name))
 
 
 def is_link(problem: Problem, place: str) -> bool:
@@ -69,8 +69,8 @@ def is_link(problem: Problem, place: str) -> bool:
     return (">" in place or "-" in place) and place not in problem.nodes and place not in problem.tiers
 
 
-def topology_of(problem: Problem) -> Topology:
-    """Return the topology whose links payloads cross.
+def network_of(problem: Problem) -> Network:
+    """Return the nodes and links that payloads cross.
 
     Raises
     ------
@@ -140,10 +140,10 @@ def between(problem: Problem, tables: Measure, pair: str) -> Measure:
 
 def crossing(problem: Problem, weights: Mapping[Way, float]) -> Measure:
     """Return bytes times the weights of the links that they cross (formulation: other additive measures, and rate)."""
-    topology = topology_of(problem)
+    network = network_of(problem)
 
     def crossed(sizes: Floats) -> Floats:
-        made: Floats = sizes[:, None, None] * transfer_sums(topology, sizes, weights)
+        made: Floats = sizes[:, None, None] * transfer_sums(network, sizes, weights)
         return made
 
     sends = crossed(problem.payload_bytes)

@@ -1,34 +1,54 @@
-"""A question as people ask it, in keywords with units as text; commands, functions and query files all become one."""
+"""A question as people ask it: the keywords that flags, functions and query files share, with units as text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from tiercut import units
-from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.problem import Estimator
-from tiercut.optimizer.query import Bound, Kind, Query
-from tiercut.optimizer.questions.bound_text import bound_of, limit_of
-from tiercut.optimizer.space import Exits, Order
+from tiercut.errors import QuestionError
+from tiercut.optimizer.measures.names import objectives
+from tiercut.options import option
 
-__all__ = ["Asked", "Only", "Partitions", "Thresholds", "make_query", "merged"]
+if TYPE_CHECKING:
+    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer.query import Bound
+    from tiercut.optimizer.space import Exits, Order
+
+__all__ = ["Only", "Partitions", "QuestionOptions", "Thresholds"]
 
 Thresholds = Literal["one", "per-exit"]
 Only = Literal["native", "distributed"]
-Partitions = int | str | tuple[int | None, int | None]
-
-_EMPTY: Mapping[str, str] = {}
+Partitions: TypeAlias = int | str | tuple[int | None, int | None]
 
 
-class Asked(TypedDict, total=False):
-    """The keywords that every question shares; what is left out or None is not asked.
+def _pins(flag: str, texts: Sequence[str]) -> dict[int, str]:
+    """Return the mapping that repeated BLOCK=PLACE write."""
+    made: dict[int, str] = {}
+    for text in texts:
+        block, equals, place = text.partition("=")
+        if not equals or not block.strip().isdecimal() or not place.strip():
+            raise QuestionError(f"{flag} is written BLOCK=PLACE, such as 7=edge, not '{text}'")
+        made[int(block)] = place.strip()
+    return made
+
+
+def _by_comma(_: str, text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+_QUESTION, _PLACEMENT = "Question", "Placement"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionOptions:
+    """What every question shares; what is left out or None is not asked.
 
     Parameters
     ----------
     objective
-        What is made least: ``latency``, ``bytes``, ``energy``, ``cost``, or a measure with a place such as
-        ``compute:edge`` or ``link:a>b``; or greatest: ``accuracy``.
+        What is minimised: ``latency``, ``bytes``, ``energy``, ``cost``, or a measure with a place such as
+        ``compute:edge`` or ``link:a>b``; or ``accuracy``, which is maximised.
     over
         What a frontier is over, in place of an objective and accuracy: two or three measures, such as
         ``["latency", "accuracy", "energy"]``.
@@ -49,6 +69,8 @@ class Asked(TypedDict, total=False):
     estimator
         How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
         those who really leave) or ``replay`` (each recorded sample by itself).
+    top
+        How many plans a ranking has.
     bounds
         On other measures: text such as ``"bytes:edge>cloud<=1 MB"``, or `Bound`.
     rate
@@ -67,159 +89,61 @@ class Asked(TypedDict, total=False):
         Number of first blocks that must stay on the source.
     """
 
-    objective: str | None
-    over: Sequence[str] | None
-    min_accuracy: str | float | None
-    max_latency: str | float | None
-    max_p99: str | float | None
-    exits: Exits | None
-    thresholds: Thresholds | None
-    codec: str | None
-    order: Order | None
-    estimator: Estimator | None
-    top: int | None
-    bounds: Sequence[str | Bound] | None
-    rate: str | float | None
-    include: Sequence[str] | None
-    exclude: Sequence[str] | None
-    use_all_tiers: bool | None
-    only: Only | None
-    partitions: Partitions | None
-    pin: Mapping[int, str] | None
-    keep_first: int | None
-
-
-def make_query(kind: Kind, asked: Asked, named: Callable[[str], str] = str) -> Query:
-    """Return the question that keywords ask.
-
-    Parameters
-    ----------
-    kind
-        What sort of answer is wanted.
-    asked
-        The keywords.
-    named
-        What to call a keyword in a message; commands put dashes before it.
-
-    Raises
-    ------
-    QuestionError
-        If a value cannot be read or is out of range.
-    """
-    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    _check_choice(given, "thresholds", ("one", "per-exit"), named)
-    _check_choice(given, "only", ("native", "distributed"), named)
-    if "objective" in given and "over" in given:
-        raise QuestionError(
-            f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
-        )
-    fewest, most = _partitions(given, named)
-    slow = _read(given, "max_p99", "time", named)
-    tails = () if slow is None else (Bound("p99", at_most=slow),)
-    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
-    return Query(
-        kind=kind,
-        **{key: given[key] for key in plain if key in given},
-        min_accuracy=_share(given, "min_accuracy", named),
-        max_latency_s=_read(given, "max_latency", "time", named),
-        per_exit=given.get("thresholds") == "per-exit",
-        bounds=(
-            *tails,
-            *(bound_of(each) if isinstance(each, str) else each for each in _listed(given, "bounds", named)),
-        ),
-        rate_fps=_read(given, "rate", "rate", named),
-        over=tuple(_listed(given, "over", named)),
-        include=tuple(_listed(given, "include", named)),
-        exclude=tuple(_listed(given, "exclude", named)),
-        fewest_partitions=fewest,
-        most_partitions=most,
-        pins=tuple(sorted(given.get("pin", _EMPTY).items())),
+    objective: str | None = option(
+        panel=_QUESTION,
+        metavar="MEASURE",
+        help=f"Minimised: {', '.join(objectives())}; or accuracy, maximised. Default: latency.",
+    )
+    over: Sequence[str] | None = option(
+        panel=_QUESTION,
+        metavar="MEASURES",
+        help="Two or three, in place of the objective and accuracy: latency,accuracy,energy.",
+        read=_by_comma,
+    )
+    min_accuracy: str | float | None = option(panel=_QUESTION, metavar="SHARE", help="Such as 0.92 or '92 %'.")
+    max_latency: str | float | None = option(panel=_QUESTION, metavar="TIME", help="Such as '80 ms'.")
+    max_p99: str | float | None = option(
+        panel=_QUESTION, metavar="TIME", help="Such as '120 ms': 99 % of the samples take no longer."
+    )
+    exits: Exits | None = option(
+        panel=_QUESTION,
+        metavar="cuts|final|free",
+        help="Where samples may leave: at every cut, only at the end, anywhere.",
+    )
+    thresholds: Thresholds | None = option(
+        panel=_QUESTION, metavar="one|per-exit", help="One for all exits, or one for each."
+    )
+    codec: str | None = option(panel=_QUESTION, metavar="none|auto|NAME", help="What encodes outputs that are sent.")
+    bounds: Sequence[str | Bound] | None = option(
+        panel=_QUESTION,
+        flag="--bound",
+        metavar="BOUND",
+        help="'bytes:edge>cloud<=1 MB', 'share:edge>=30 %', 'link:pi-edge<=1 MB'.",
+        many=True,
+    )
+    rate: str | float | None = option(panel=_QUESTION, metavar="RATE", help="Such as '30 fps', for utilisation.")
+    top: int | None = option(panel=_QUESTION, type=int, help="How many plans; default: 5.")
+    order: Order | None = option(panel=_PLACEMENT, metavar="any|forward", help="Whether a later part may stand nearer.")
+    estimator: Estimator | None = option(
+        panel=_QUESTION,
+        metavar="marginal|conditional|replay",
+        help="How exit rates and accuracies are known: by formula (default), or from recorded samples.",
+    )
+    include: Sequence[str] | None = option(panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part.", many=True)
+    exclude: Sequence[str] | None = option(
+        panel=_PLACEMENT, metavar="NODE|TIER", help="Must run none, but may pass on what others send.", many=True
+    )
+    use_all_tiers: bool | None = option(panel=_PLACEMENT, type=bool, help="Every tier must run a part.")
+    only: Only | None = option(panel=_PLACEMENT, metavar="native|distributed", help="In one piece, or in several.")
+    partitions: Partitions | None = option(panel=_PLACEMENT, metavar="N|N-M", help="How many pieces.")
+    pin: Mapping[int, str] | None = option(
+        panel=_PLACEMENT, metavar="BLOCK=PLACE", help="Such as 7=edge.", many=True, read=_pins
+    )
+    keep_first: int | None = option(
+        panel=_PLACEMENT, type=int, metavar="K", help="The first K blocks stay on the source."
     )
 
-
-def _check_choice(given: Mapping[str, Any], key: str, known: Sequence[str], named: Callable[[str], str]) -> None:
-    if key in given and given[key] not in known:
-        raise QuestionError(f"{named(key)}: {unknown_name('choice', str(given[key]), known)}")
-
-
-def _listed(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> Sequence[Any]:
-    value: Sequence[Any] = given.get(key, ())
-    if isinstance(value, str | Bound):
-        raise QuestionError(f"{named(key)} is a list, not {value!r} by itself")
-    return value
-
-
-def _read(given: Mapping[str, Any], key: str, kind: str, named: Callable[[str], str]) -> float | None:
-    value = given.get(key)
-    if not isinstance(value, str):
-        return value
-    try:
-        return units.parse(value, kind)
-    except ValueError as error:
-        raise QuestionError(f"{named(key)}: {error}") from None
-
-
-def _share(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> float | None:
-    value = given.get(key)
-    if not isinstance(value, str):
-        return value
-    try:
-        return limit_of("share", value).value
-    except ValueError as error:
-        raise QuestionError(f"{named(key)}: {error}") from None
-
-
-def _partitions(given: Mapping[str, Any], named: Callable[[str], str]) -> tuple[int | None, int | None]:
-    """Return the fewest and the most partitions that `only` and `partitions` leave."""
-    fewest, most = _range(given.get("partitions", (None, None)), named)
-    if "only" not in given:
-        return fewest, most
-    native = given["only"] == "native"
-    few, many = (fewest or 1, 1) if native else (max(fewest or 2, 2), most)
-    if (many is not None and few > many) or (most is not None and few > most):
-        raise QuestionError(
-            f"{named('only')} {given['only']} means {'1 partition' if native else '2 partitions or more'}, which "
-            f"{named('partitions')} excludes"
-        )
-    return few, many
-
-
-def _range(given: Partitions, named: Callable[[str], str]) -> tuple[int | None, int | None]:
-    if isinstance(given, tuple):
-        return given
-    first, dash, last = str(given).partition("-")
-    try:
-        return int(first), int(last if dash else first)
-    except ValueError:
-        raise QuestionError(
-            f"{named('partitions')} is a number such as 2, or a range such as 1-3, not '{given}'"
-        ) from None
-
-
-def merged(below: Asked, above: Asked) -> Asked:
-    """Return what two say together; where they speak of the same thing, the one above counts.
-
-    Lists add up. A bound takes the place of one on the same measure and place that limits the same side, a pin that of
-    one of the same block; what is included above is no longer excluded below, and the other way round; `only` and
-    `partitions` are one thing, `objective` and `over` another.
-    """
-    over: dict[str, Any] = {key: value for key, value in above.items() if value is not None}
-    base: dict[str, Any] = {key: value for key, value in below.items() if value is not None}
-    for same in (("only", "partitions"), ("objective", "over")):
-        if over.keys() & set(same):
-            base = {key: value for key, value in base.items() if key not in same}
-    made = base | over
-    for key, other in (("include", "exclude"), ("exclude", "include")):
-        rest = [name for name in base.get(key, ()) if name not in over.get(other, ())]
-        made[key] = tuple(dict.fromkeys((*rest, *over.get(key, ()))))
-    made["pin"] = base.get("pin", {}) | dict(over.get("pin", {}))
-    made["bounds"] = _merged_bounds(base.get("bounds", ()), over.get("bounds", ()))
-    return made  # type: ignore[return-value]
-
-
-def _merged_bounds(below: Iterable[str | Bound], above: Iterable[str | Bound]) -> tuple[Bound, ...]:
-    made = {}
-    for each in (*below, *above):
-        for bound in (bound_of(each) if isinstance(each, str) else each).halves:
-            made[bound.name, bound.at_most is None] = bound
-    return tuple(made.values())
+    def given(self) -> dict[str, Any]:
+        """Return what is asked, by keyword."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in values.items() if value is not None}

@@ -1,13 +1,14 @@
 """The query file ``tiercut.query/1``: a question to keep, of which flags and keywords may change a part.
 
-It asks with the keywords of `tiercut.optimizer.questions.keywords.Asked`, and may name conditions in place of what
-topology and profile say: those are applied first, so that conditions of the call come on top of them.
+It asks with the keywords of `tiercut.optimizer.questions.keywords.QuestionOptions`, and may name conditions
+(`tiercut.optimizer.conditions.Conditions`) in place of what topology and profile say; those of the call come on top.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,17 +17,15 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, Wit
 from tiercut import documents
 from tiercut.documents import Document, Key, quantity
 from tiercut.errors import InputError, unknown_name
+from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.measures.names import goal_fault, place_fault
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import Bound
 from tiercut.optimizer.questions.bound_text import Limit, limit_of
-from tiercut.optimizer.questions.keywords import Asked
+from tiercut.optimizer.questions.keywords import QuestionOptions
 
 if TYPE_CHECKING:
     from typing import TypeAlias
-
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
 
     Seconds: TypeAlias = float
     Bytes: TypeAlias = float
@@ -158,6 +157,15 @@ class QueryFile(Document):
     latency: dict[str, Seconds] = Field(default_factory=dict, description="condition: by link, a-b or a>b")
     slowdown: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict, description="condition: by node")
     without: Names = Field(default=(), description="condition: nodes that are gone, and their links with them")
+    forwarding: Literal["store", "cut-through"] | None = Field(
+        default=None, description="condition: how payloads are passed on"
+    )
+    one_partition_per: Literal["node", "tier"] | None = Field(
+        default=None, description="condition: what is used at most once"
+    )
+    accuracies: Literal["joint", "separate"] | None = Field(
+        default=None, description="condition: of branches in the network recorded, or each trained alone"
+    )
     input: Bytes | None = Field(default=None, description="condition: size of the input, such as 170 KB")
     result: Bytes | None = Field(default=None, description="condition: size of a prediction")
 
@@ -217,52 +225,24 @@ class QueryFile(Document):
         return (None, None) if given is None else (given.at_least, given.at_most)
 
     @property
-    def asked(self) -> Asked:
+    def question(self) -> QuestionOptions:
         """The question as keywords."""
-        return Asked(
-            objective=self.objective,
-            over=self.over or None,
-            min_accuracy=self.min_accuracy,
-            max_latency=self.max_latency,
-            max_p99=self.max_p99,
-            exits=self.exits,
-            thresholds=self.thresholds,
-            codec=self.codec,
-            order=self.order,
-            estimator=self.estimator,
-            top=self.top,
-            bounds=[bound for entry in self.bounds for bound in entry.bounds],
-            rate=self.rate,
-            include=self.include,
-            exclude=self.exclude,
-            use_all_tiers=self.use_all_tiers,
-            only=self.only,
-            partitions=None if self.partitions is None else self._range,
-            pin={int(block): place for block, place in self.pin.items()},
-            keep_first=self.keep_first,
+        same = {each.name: getattr(self, each.name) for each in fields(QuestionOptions)}
+        return QuestionOptions(
+            **same
+            | {
+                "over": self.over or None,
+                "bounds": [bound for entry in self.bounds for bound in entry.bounds],
+                "partitions": None if self.partitions is None else self._range,
+                "pin": {int(block): place for block, place in self.pin.items()},
+            }
         )
 
-    def under(self, topology: Topology, profile: Profile) -> tuple[Topology, Profile]:
-        """Return a topology and a profile under the conditions that the file names.
-
-        Raises
-        ------
-        QuestionError
-            If a name in a condition is unknown, or a node that is left has no way any more.
-        """
-        changes: dict[str, Any] = {
-            "source": self.source,
-            "destination": self.destination,
-            "bandwidth": self.bandwidth,
-            "latency": self.latency,
-            "slowdown": self.slowdown,
-            "exclude": self.without,
-        }
-        changes = {key: value for key, value in changes.items() if value}
-        sizes = {"input_bytes": self.input, "result_bytes": self.result}
-        sizes = {key: size for key, size in sizes.items() if size is not None}
-        changed = topology.with_changes(**changes) if changes else topology
-        return changed, profile.model_copy(update=sizes) if sizes else profile
+    @property
+    def conditions(self) -> Conditions:
+        """The conditions that the file names, in place of what topology and profile say."""
+        named = {each.name: getattr(self, each.name) for each in fields(Conditions)}
+        return Conditions(**{name: value for name, value in named.items() if value not in ((), {})})
 
 
 def load_query(path_or_name: str | os.PathLike[str]) -> QueryFile:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.why.study import why
     from tiercut.api import ask, explain, frontier, plan, problem, rank, replay, solve
     from tiercut.errors import InfeasibleError, InputError, QuestionError, TiercutError, TiercutWarning
+    from tiercut.optimizer.conditions import Conditions
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.pricing import price
     from tiercut.optimizer.problem import Problem
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Bound",
+    "Conditions",
     "Distribution",
     "Explanation",
     "InfeasibleError",
@@ -103,6 +105,7 @@ _HOMES = {
     "analysis.answers.answer_file": ("load_plans",),
     "analysis.distribution": ("Distribution",),
     "analysis.explain": ("Explanation",),
+    "optimizer.conditions": ("Conditions",),
     "optimizer.plan": ("Plan",),
     "optimizer.pricing": ("price",),
     "optimizer.problem": ("Problem",),

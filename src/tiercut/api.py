@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from tiercut.analysis.answering import Evaluation, ask
+from tiercut.analysis.answering import ask
 from tiercut.analysis.answers.answer import Answer
 from tiercut.analysis.explain import Explanation, explained
-from tiercut.analysis.inputs import ProfileLike, QueryLike, TopologyLike, problem, profile_of, topology_of
-from tiercut.errors import unknown_name
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem, profile_of, topology_of
+from tiercut.analysis.keyword_types import ConditionKeywords, Question
+from tiercut.analysis.solver_options import SolverOptions
+from tiercut.errors import QuestionError
 from tiercut.optimizer.build import build_problem
+from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.own_plan import decide, decide_again
 from tiercut.optimizer.pricing import price
-from tiercut.optimizer.questions.keywords import Asked, make_query, merged
+from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer.questions.make_query import make_query, merged
 from tiercut.optimizer.questions.query_file import QueryFile, load_query
+from tiercut.options import split_keywords
 from tiercut.profiling.profile.samples import Samples, SampleSplit, samples_of
 from tiercut.solvers.interface import Options
 
@@ -26,32 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
 
-class Question(Asked, total=False):
-    """The keywords of `solve`, `rank` and `frontier`: those of `Asked`, and who answers.
-
-    Parameters
-    ----------
-    query
-        A question from a file: loaded, a path, or the name of one that comes with the package. Keywords add to it,
-        and take the place of what it says of the same thing.
-    solver
-        ``auto`` or the name of a solver.
-    options
-        Threads, seed, time limit, progress.
-    evaluate
-        ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them, and plans
-        have the figures of the samples (see `Answer.lived`).
-    split
-        Which samples: ``profile`` or ``test``.
-    """
-
-    query: QueryLike | None
-    solver: str
-    options: Options | None
-    evaluate: Evaluation
-    split: SampleSplit
-
-
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
     """Return the best plan (problems P_lat and P_acc of the Joint model, section 2.4).
 
@@ -60,19 +39,26 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
     topology, profile
         Loaded ones, files, or the names of those that come with the package.
     **question
-        What is asked, as `Question` lists it: objective, min_accuracy, max_latency, exits, thresholds, codec, order,
-        bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first; query, solver, options.
+        What is asked: objective, min_accuracy, max_latency, max_p99, exits, thresholds, codec, order, estimator,
+        bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first; query.
+        Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
+        without, forwarding, one_partition_per, accuracies, input, result.
+        Who answers: solver, seed, workers, time_limit or options; evaluate, split. `Question` says where each is
+        described.
 
     Raises
     ------
     InputError, QuestionError
         If a file or the question is wrong. An answer without plans is not an error: see `Answer.best`.
+    TypeError
+        If there is no such keyword.
 
     Examples
     --------
     >>> import tiercut
     >>> answer = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.9, bounds=["compute:watch<=1 s"])
     >>> answer.best.placement
+    >>> tiercut.solve("mobile", "resnet20-digits32", bandwidth={"watch-phone": "100 kb/s"}, slowdown={"phone": 20})
     """
     return _question("solve", topology, profile, question)
 
@@ -83,24 +69,33 @@ def rank(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Questi
 
 
 def frontier(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
-    """Return the Pareto frontier of the objective against accuracy, quickest first; the rest is as in `solve`."""
+    """Return the Pareto frontier of the objective against accuracy, quickest first; the rest is as in `solve`.
+
+    `over` names two or three measures in place of the two.
+    """
     return _question("frontier", topology, profile, question)
 
 
 def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question: Question) -> Answer:
-    known = Question.__annotations__
-    for name in question:
-        if name not in known:
-            raise TypeError(f"{kind}(): {unknown_name('keyword', name, known)}")
-    loaded = topology_of(topology), profile_of(profile)
-    asked: dict[str, Any] = {key: value for key, value in question.items() if key in Asked.__annotations__}
+    groups = (QuestionOptions, Conditions, SolverOptions)
+    asked, conditions, who = split_keywords(kind, question, *groups, beside=("query", "options"))
     if (file := question.get("query")) is not None:
-        said = file if isinstance(file, QueryFile) else load_query(file)
-        loaded = said.under(*loaded)
-        asked = dict(merged(said.asked, cast("Asked", asked)))
-    query = make_query(kind, cast("Asked", asked))
-    who: Any = {key: question[key] for key in ("solver", "options", "evaluate", "split") if key in question}
-    return ask(*loaded, query, **who)
+        below = file if isinstance(file, QueryFile) else load_query(file)
+        asked, conditions = merged(below.question, asked), conditions.on_top_of(below.conditions)
+    changed = conditions.apply(topology_of(topology), profile_of(profile))
+    options = _options(who, question)
+    query = make_query(kind, asked)
+    return ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+
+
+def _options(who: SolverOptions, question: Mapping[str, Any]) -> Options:
+    """Return the options of a solver, as one object or by keywords."""
+    options: Options | None = question.get("options")
+    if options is None:
+        return who.options()
+    if named := [name for name in ("seed", "workers", "time_limit") if name in question]:
+        raise QuestionError(f"give options, or {', '.join(named)} by itself, not both")
+    return options
 
 
 def plan(
@@ -113,6 +108,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
 
@@ -127,20 +123,24 @@ def plan(
     exits
         1-based blocks whose branch is used; by default the end of every partition where the profile has exits.
     thresholds
-        In place of `threshold`: one for every exit but the last, which takes who is left.
+        In place of `threshold`: one for every exit but the last, where all samples leave that get there.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
     Raises
     ------
     InputError, QuestionError
         If a file is wrong, or there can be no such plan.
     """
-    tables = problem(topology, profile)
+    tables = build_problem(*inputs_of("plan", topology, profile, conditions))
     return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
 
 
-def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explanation:
+def explain(
+    topology: TopologyLike, profile: ProfileLike, plan: Plan, **conditions: Unpack[ConditionKeywords]
+) -> Explanation:
     """Return the latency of a plan as the sum that it is, step by step.
 
     Parameters
@@ -149,8 +149,10 @@ def explain(topology: TopologyLike, profile: ProfileLike, plan: Plan) -> Explana
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
         From `solve`, `rank`, `frontier` or `plan`.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
     """
-    tables = problem(topology, profile)
+    tables = build_problem(*inputs_of("explain", topology, profile, conditions))
     return explained(tables, decide_again(tables, plan))
 
 
@@ -162,6 +164,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    **conditions: Unpack[ConditionKeywords],
 ) -> Replay: ...
 @overload
 def replay(
@@ -171,6 +174,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    **conditions: Unpack[ConditionKeywords],
 ) -> list[Replay]: ...
 def replay(
     topology: TopologyLike,
@@ -179,6 +183,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    **conditions: Unpack[ConditionKeywords],
 ) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
 
@@ -192,6 +197,8 @@ def replay(
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
         Others in place of those that the profile names; `split` then only says what to call them.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
     Raises
     ------
@@ -209,8 +216,8 @@ def replay(
     from tiercut.optimizer.plan import Plan
     from tiercut.optimizer.samples.recorded import Recorded
 
-    profile = profile_of(profile)
-    tables = build_problem(topology_of(topology), profile)
+    topology, profile = inputs_of("replay", topology, profile, conditions)
+    tables = build_problem(topology, profile)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)

@@ -10,11 +10,13 @@ import pytest
 from support.made import both, exits_data, profile_data, topology_data
 
 import tiercut
+from tiercut.analysis.keyword_types import QuestionKeywords
 from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.questions.bound_text import bound_of, nearest_limit, shown
-from tiercut.optimizer.questions.keywords import Asked, make_query, merged
+from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer.questions.make_query import make_query, merged
 from tiercut.optimizer.questions.query_file import QueryFile, load_query, ready_queries
 
 WHOLE = """\
@@ -58,7 +60,7 @@ def written(folder: Path, text: str, name: str = "query.yaml") -> Path:
 
 
 def test_every_key_of_a_query_file_becomes_a_part_of_the_question(tmp_path: Path) -> None:
-    assert make_query("rank", load_query(written(tmp_path, WHOLE)).asked) == Query(
+    assert make_query("rank", load_query(written(tmp_path, WHOLE)).question) == Query(
         kind="rank",
         objective="bytes",
         min_accuracy=0.5,
@@ -93,12 +95,12 @@ def test_every_key_of_a_query_file_becomes_a_part_of_the_question(tmp_path: Path
 
 def test_a_query_file_may_be_json(tmp_path: Path) -> None:
     data = {"format": "tiercut.query/1", "pin": {"7": "edge"}, "bounds": [{"measure": "cost", "at_most": "1 $"}]}
-    query = make_query("solve", load_query(written(tmp_path, json.dumps(data), "query.json")).asked)
+    query = make_query("solve", load_query(written(tmp_path, json.dumps(data), "query.json")).question)
     assert query == Query(pins=((7, "edge"),), bounds=(Bound("cost", at_most=1.0),))
 
 
 def test_an_empty_question_says_nothing(tmp_path: Path) -> None:
-    assert make_query("solve", load_query(written(tmp_path, "format: tiercut.query/1\n")).asked) == Query()
+    assert make_query("solve", load_query(written(tmp_path, "format: tiercut.query/1\n")).question) == Query()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_the_nearest_limit_that_is_named_holds_for_the_value(measure: str, value
 
 @pytest.mark.parametrize("name", ready_queries())
 def test_every_ready_made_query_is_a_question_and_names_its_source(name: str) -> None:
-    assert make_query("solve", load_query(name).asked) != Query()
+    assert make_query("solve", load_query(name).question) != Query()
     text = (Path(tiercut.__file__).parent / "optimizer" / "questions" / "ready" / f"{name}.yaml").read_text()
     assert text.startswith("# The ")
     assert "# Source: " in text
@@ -245,12 +247,12 @@ def test_a_file_of_that_name_comes_before_a_ready_made_query(tmp_path: Path, mon
 # On top of a file
 
 
-def on_top(above: Asked, text: str = WHOLE) -> Query:
+def on_top(above: QuestionKeywords, text: str = WHOLE) -> Query:
     from tiercut import documents
 
     data = documents.parse_yaml(text, "text")
     file = documents.validate(data, QueryFile, format_="tiercut.query/1", source="text", text=text)
-    return make_query("solve", merged(file.asked, above))
+    return make_query("solve", merged(file.question, QuestionOptions(**above)))
 
 
 def test_a_keyword_takes_the_place_of_what_the_file_says() -> None:
@@ -300,7 +302,7 @@ def test_only_and_partitions_are_one_thing() -> None:
 )
 def test_keywords_that_cannot_be_say_why(asked: Any, words: list[str]) -> None:
     with pytest.raises(QuestionError) as raised:
-        make_query("solve", asked)
+        make_query("solve", QuestionOptions(**asked))
     assert all(word in str(raised.value) for word in words), str(raised.value)
 
 
@@ -320,7 +322,7 @@ def test_a_bound_out_of_range_is_refused(bound: dict[str, Any], words: list[str]
     assert all(word in str(raised.value) for word in words), str(raised.value)
 
 
-# Asked
+# Answered
 
 
 def test_a_question_can_be_asked_from_a_file_with_keywords_on_top(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import make_task
+from tiercut.topologies.changes import directions_of
 
 FEW = 60_000  # decisions that the exhaustive solver is asked to try
 
@@ -75,8 +76,8 @@ def random_measures(problem: Problem, rng: np.random.Generator) -> list[str]:
     named = [f"{head}:{rng.choice(places)}" for head in ("compute", "utilisation", "blocks", "memory", "out")]
     named.append(f"bytes:{'>'.join(rng.choice(problem.nodes, 2))}")
     assert problem.network is not None
-    if problem.network.links:
-        link = problem.network.links[int(rng.integers(len(problem.network.links)))].directions
+    if links := problem.network.link_names:
+        link = directions_of(problem.network, links[int(rng.integers(len(links)))])
         name = (">" if len(link) == 1 or rng.random() < 0.5 else "-").join(link[0])
         named += [f"link:{name}", f"utilisation:{name}"]
     return named

@@ -15,11 +15,11 @@ __all__ = ["KIND"]
 
 
 def _tables(scope: Scope) -> Measure:
-    from tiercut.optimizer.measures.local import crossing, place_of, topology_of
+    from tiercut.optimizer.measures.local import crossing, network_of, place_of
 
     problem = scope.problem
     here = {node for node, inside in zip(problem.nodes, place_of(problem, scope.place), strict=True) if inside}
-    leaving = (way for way in topology_of(problem).hops if way[0] in here and way[1] not in here)
+    leaving = (way for way in network_of(problem).hops if way[0] in here and way[1] not in here)
     return crossing(problem, dict.fromkeys(leaving, 1.0))
 
 

@@ -3,8 +3,8 @@
 import typer
 
 from tiercut import __version__
-from tiercut.cli.commands.ask import explain, replay, show, solve
-from tiercut.cli.commands.record import blocks, imports, links, merge, profile, train
+from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
+from tiercut.cli.commands.record import blocks, import_, listen, measure_link, merge, profile, train
 
 app = typer.Typer(
     name="tiercut",
@@ -29,19 +29,19 @@ def _root(
     pass
 
 
-app.command("solve", help="Find the best plan.")(solve.command("solve"))
-app.command("rank", help="List the best plans in order.")(solve.command("rank"))
-app.command("frontier", help="List the plans that no other beats in both latency and accuracy.")(
-    solve.command("frontier")
-)
+app.command("solve", help="Find the best plan.")(solve.solve)
+app.command("rank", help="List the best plans in order.")(rank.rank)
+app.command("frontier", help="List the plans that no other beats in both latency and accuracy.")(frontier.frontier)
 app.command("explain", help="Show a plan's latency as the sum that it is.")(explain.explain)
 app.command("replay", help="Send every recorded sample through a plan.")(replay.replay)
 app.command("show", help="Print and plot a topology or a profile.")(show.show)
-app.command("schema", help="Print the JSON Schema of a file format, for editors.")(show.schema)
+app.command("schema", help="Print the JSON Schema of a file format, for editors.")(schema.schema)
 app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(blocks.blocks)
-app.command("listen", help="Answer measure-link on another machine.")(links.listen)
-app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(links.measure_link)
+app.command("listen", help="Answer measure-link on another machine.")(listen.listen)
+app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(
+    measure_link.measure_link
+)
 app.command("profile", help="Time networks on this machine and record them.")(profile.profile)
 app.command("train", help="Give a network exits, train it, and write it for profile.")(train.train)
 app.command("merge", help="Put the devices of several profiles of one model into one.")(merge.merge)
-app.add_typer(imports.app, name="import")
+app.add_typer(import_.app, name="import")

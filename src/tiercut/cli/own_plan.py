@@ -1,13 +1,13 @@
-"""The options that name a plan: one of an answer file, or one that a person thought of."""
+"""A plan that a call names: one of an answer file, or one that a person thought of."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
-
-import typer
+from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError
+from tiercut.options import option
 
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Plan
@@ -15,47 +15,54 @@ if TYPE_CHECKING:
     from tiercut.profiling.profile.schema import Profile
     from tiercut.topologies.schema import Topology
 
-__all__ = ["Codecs", "File", "Own", "Partition", "Placement", "Rank", "Threshold"]
-
-File = Annotated[
-    Path | None, typer.Argument(metavar="[PLAN]", help="An answer, as solve --json prints it.", show_default=False)
-]
-Rank = Annotated[int, typer.Option(help="Which plan of the answer.")]
-Partition = Annotated[str | None, typer.Option(metavar="3,9,10", help="Last block of each partition.")]
-Placement = Annotated[str | None, typer.Option(metavar="a,b,c", help="Node of each partition.")]
-Threshold = Annotated[float | None, typer.Option(help="One of the profile's thresholds.")]
-Codecs = Annotated[str | None, typer.Option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")]
+__all__ = ["OwnPlan"]
 
 _BELONG = "--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition"
 
 
-class Own(NamedTuple):
-    """A plan as the call names it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPlan:
+    """A plan as the call names it, as text; `tiercut.plan` takes the same in Python.
 
-    file: Path | None
-    rank: int
-    partition: str | None
-    placement: str | None
-    threshold: float | None
-    thresholds: str | None
-    exits: str | None
-    codecs: str | None
+    Parameters
+    ----------
+    plan, rank
+        An answer file, and which of its plans.
+    partition, placement
+        1-based last block of each partition, and the name of its node.
+    threshold, thresholds
+        One for all exits, or one for each but the last.
+    exits
+        1-based blocks whose branch is used.
+    codecs
+        Codec at each cut, or none.
+    """
 
-    def check(self, *, alone: bool) -> None:
-        """Refuse what does not go together.
+    plan: Path | None = option(
+        flag="", type=Path, metavar="[PLAN]", help="An answer, as solve --json prints it.", show_default=False
+    )
+    rank: int = option(1, type=int, help="Which plan of the answer.")
+    partition: str | None = option(metavar="3,9,10", help="Last block of each partition.")
+    placement: str | None = option(metavar="a,b,c", help="Node of each partition.")
+    threshold: float | None = option(type=float, help="One of the profile's thresholds.")
+    thresholds: str | None = option(metavar="0.3,0.5", help="One for every exit but the last, in place of --threshold.")
+    exits: str | None = option(metavar="3,10", help="Blocks where samples may leave; default: every cut.")
+    codecs: str | None = option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")
 
-        Parameters
-        ----------
-        alone
-            Whether the call names a plan; else `thresholds` and `exits` may belong to a question.
-        """
+    @property
+    def is_named(self) -> bool:
+        """Whether the call names a plan."""
+        return self.plan is not None or self.partition is not None
+
+    def check(self) -> None:
+        """Refuse what does not go together; without a plan, `thresholds` and `exits` may belong to a question."""
         if (self.partition is None) != (self.placement is None):
             raise QuestionError(
                 "--partition and --placement go together: the last block and the node of each partition"
             )
-        if self.partition is not None and self.file is not None:
+        if self.partition is not None and self.plan is not None:
             raise QuestionError("give an answer file or --partition with --placement, not both")
-        details = [self.threshold, self.codecs, *((self.thresholds, self.exits) if alone else ())]
+        details = [self.threshold, self.codecs, *((self.thresholds, self.exits) if self.is_named else ())]
         if self.partition is None and any(each is not None for each in details):
             raise QuestionError(_BELONG)
 
@@ -64,7 +71,7 @@ class Own(NamedTuple):
         """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
         from tiercut.analysis.answers.answer_file import load_answer
 
-        return "marginal" if self.file is None else load_answer(self.file).estimator
+        return "marginal" if self.plan is None else load_answer(self.plan).estimator
 
     def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
         """Return the price of the plan, by an estimator where it comes from a file."""
@@ -73,9 +80,9 @@ class Own(NamedTuple):
         from tiercut.optimizer.own_plan import decide_again
         from tiercut.optimizer.pricing import price
 
-        if self.file is not None:
+        if self.plan is not None:
             tables = problem(topology, profile, estimator=estimator)
-            return price(tables, decide_again(tables, load_answer(self.file).plan(self.rank)))
+            return price(tables, decide_again(tables, load_answer(self.plan).plan(self.rank)))
         return plan(
             topology,
             profile,

@@ -1,13 +1,18 @@
 """``tiercut explain``: the latency of a plan as a sum, and why it is the best."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli import asking, own_plan
 from tiercut.cli.console import console, note, progress
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.own_plan import OwnPlan
+from tiercut.cli.questions import QueryName, inputs, query_of, read_query
 from tiercut.errors import QuestionError
+from tiercut.optimizer.conditions import Conditions
+from tiercut.optimizer.questions.keywords import QuestionOptions
 
 if TYPE_CHECKING:
     from tiercut.analysis.explain import Explanation
@@ -20,48 +25,21 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _WHY = "Why this one"
+_ALSO_ASKED = {
+    "thresholds": "One for every exit but the last, in place of --threshold. For a question: one or per-exit.",
+    "exits": "Blocks where samples may leave; default: every cut. For a question: cuts, final or free.",
+}
+"""Two flags serve a plan and a question: without a plan they say what the question's do."""
 
 
+@grouped
 def explain(
     topology: given.TopologyFile,
     profile: given.ProfileFile,
-    plan: own_plan.File = None,
-    rank: own_plan.Rank = 1,
-    partition: own_plan.Partition = None,
-    placement: own_plan.Placement = None,
-    threshold: own_plan.Threshold = None,
-    thresholds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="0.3,0.5",
-            help="One for every exit but the last, in place of --threshold. For a question: one or per-exit.",
-        ),
-    ] = None,
-    exits: Annotated[
-        str | None,
-        typer.Option(
-            metavar="3,10",
-            help="Blocks where samples may leave; default: every cut. For a question: cuts, final or free.",
-        ),
-    ] = None,
-    codecs: own_plan.Codecs = None,
-    query: asking.File = None,
-    objective: asking.Objective = None,
-    min_accuracy: asking.MinAccuracy = None,
-    max_latency: asking.MaxLatency = None,
-    max_p99: asking.MaxP99 = None,
-    codec: asking.Codec = None,
-    bound: asking.Bounds = None,
-    rate: asking.Rate = None,
-    order: asking.Order = None,
-    estimator: asking.Estimator = None,
-    include: asking.Included = None,
-    exclude: asking.Excluded = None,
-    use_all_tiers: asking.UseAllTiers = None,
-    only: asking.Only = None,
-    partitions: asking.Partitions = None,
-    pin: asking.Pins = None,
-    keep_first: asking.KeepFirst = None,
+    *,
+    own: Annotated[OwnPlan, Shown(help=_ALSO_ASKED)],
+    query: QueryName = None,
+    question: Annotated[QuestionOptions, Shown(leave_out=("over", "top", "exits", "thresholds"))],
     why: Annotated[
         bool,
         typer.Option(
@@ -77,17 +55,7 @@ def explain(
     all_changes: Annotated[
         bool, typer.Option("--all-changes", help="List every change, not the nearest ones.", rich_help_panel=_WHY)
     ] = False,
-    source: given.Source = None,
-    destination: given.Destination = None,
-    bandwidth: given.Bandwidths = None,
-    latency: given.Latencies = None,
-    slowdown: given.Slowdowns = None,
-    without: given.Excluded = None,
-    forwarding: given.Forwarding = None,
-    one_per: given.OnePer = None,
-    accuracies: given.Accuracies = None,
-    input_bytes: given.InputBytes = None,
-    result_bytes: given.ResultBytes = None,
+    conditions: Conditions,
     plot: given.Plot = None,
     json: given.Json = False,
 ) -> None:
@@ -99,52 +67,17 @@ def explain(
     from tiercut.analysis.explain import explained
     from tiercut.api import problem
 
-    mine = plan is not None or partition is not None
-    flags = {
-        "objective": objective,
-        "min_accuracy": min_accuracy,
-        "max_latency": max_latency,
-        "max_p99": max_p99,
-        "codec": codec,
-        "bounds": bound,
-        "rate": rate,
-        "order": order,
-        "estimator": estimator,
-        "include": include,
-        "exclude": exclude,
-        "use_all_tiers": use_all_tiers,
-        "only": only,
-        "partitions": partitions,
-        "pin": pin,
-        "keep_first": keep_first,
-    }
-    if mine and (why or query is not None or any(each is not None for each in flags.values())):
+    if own.is_named and (why or query is not None or question != QuestionOptions()):
         raise QuestionError("a question, and --why, are about the best plan: leave out the answer file and --partition")
-    own = own_plan.Own(plan, rank, partition, placement, threshold, thresholds, exits, codecs)
-    own.check(alone=mine)
-    file = asking.read_file(query)
-    loaded = given.inputs(
-        topology,
-        profile,
-        below=None if file is None else file.under,
-        source=source,
-        destination=destination,
-        bandwidth=bandwidth,
-        latency=latency,
-        slowdown=slowdown,
-        without=without,
-        forwarding=forwarding,
-        one_per=one_per,
-        accuracies=accuracies,
-        input_bytes=input_bytes,
-        result_bytes=result_bytes,
-    )
+    own.check()
+    file = read_query(query)
+    loaded = inputs(topology, profile, conditions, file)
     reasons = None
-    if mine:
+    if own.is_named:
         by = own.estimator
         priced = own.priced(*loaded, by)
     else:
-        asked = asking.question("solve", file, flags | _of_question(exits, thresholds))
+        asked = query_of("solve", replace(question, **_of_question(own)), file)
         priced, reasons = _best(loaded, asked, factor if why else None)
         by = asked.estimator
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
@@ -157,15 +90,15 @@ def explain(
         note(f"drew {plot}")
 
 
-def _of_question(exits: str | None, thresholds: str | None) -> dict[str, str | None]:
+def _of_question(own: OwnPlan) -> dict[str, Any]:
     """Return what --exits and --thresholds ask where no plan is given; numbers belong to a plan."""
-    for value, known in ((exits, ("cuts", "final", "free")), (thresholds, ("one", "per-exit"))):
+    for value, known in ((own.exits, ("cuts", "final", "free")), (own.thresholds, ("one", "per-exit"))):
         if value is not None and value not in known:
             raise QuestionError(
                 "--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition; in a question "
                 "--exits is cuts, final or free, and --thresholds one or per-exit"
             )
-    return {"exits": exits, "thresholds": thresholds}
+    return {"exits": own.exits, "thresholds": own.thresholds}
 
 
 def _best(loaded: "tuple[Topology, Profile]", asked: "Query", factor: float | None) -> "tuple[Plan, Why | None]":

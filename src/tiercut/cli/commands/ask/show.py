@@ -1,7 +1,5 @@
-"""``tiercut show`` and ``tiercut schema``: what a file holds, and what it may hold."""
+"""``tiercut show``: what a topology or a profile holds."""
 
-import json as writer
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +8,7 @@ import typer
 from tiercut.cli import arguments as given
 from tiercut.cli.console import console, note
 
-__all__ = ["schema", "show"]
-
-
-class Format(StrEnum):
-    """What has a schema."""
-
-    topology = "topology"
-    profile = "profile"
-    query = "query"
+__all__ = ["show"]
 
 
 def show(
@@ -76,18 +66,3 @@ def _show_profile(file: str, plot: Path | None) -> None:
 
         save(profile_picture(profile), plot)
         note(f"drew {plot}")
-
-
-def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
-    """Print the JSON Schema of a file format, for editors."""
-    from tiercut.documents import Document
-    from tiercut.optimizer.questions.query_file import QueryFile
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
-
-    models: dict[Format, type[Document]] = {
-        Format.topology: Topology,
-        Format.profile: Profile,
-        Format.query: QueryFile,
-    }
-    typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

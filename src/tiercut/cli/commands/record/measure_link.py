@@ -1,4 +1,4 @@
-"""``tiercut listen`` and ``tiercut measure-link``: what a link between two machines can do."""
+"""``tiercut measure-link``: what a link between two machines can do."""
 
 import json as writer
 from pathlib import Path
@@ -7,52 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli.commands.record.listen import PORT, Port
 from tiercut.cli.console import console, note
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
     from tiercut.profiling.links.meter import LinkFigures, Spread
 
-__all__ = ["listen", "measure_link"]
-
-_PORT = 7341
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Of the listener.")]
-
-
-def listen(
-    address: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Where others may reach it: an address of this machine, or 0.0.0.0 for all. By default only this "
-            "machine can, as whoever can reach it can fill the link with noise.",
-        ),
-    ] = "127.0.0.1",
-    port: Port = _PORT,
-    once: Annotated[bool, typer.Option("--once", help="Stop after one peer.")] = False,
-) -> None:
-    """Answer tiercut measure-link on another machine, until Ctrl-C.
-
-    Only this machine itself can reach it unless an address is given: whoever can reach it can fill the link with
-    noise. It keeps, looks up and runs nothing, and serves one peer at a time for five minutes at most.
-    """
-    from tiercut.profiling.links.listener import Listener
-
-    with Listener(address, port, report=note) as listener:
-        note(f"listening on {address}, port {listener.port}; Ctrl-C ends it")
-        if address in ("127.0.0.1", "::1", "localhost"):
-            note("only this machine can reach it: --address lets others in")
-        try:
-            listener.serve_one()
-            while not once:
-                listener.serve_one()
-        except KeyboardInterrupt:
-            note("stopped")
+__all__ = ["measure_link"]
 
 
 def measure_link(
     host: Annotated[str, typer.Argument(metavar="HOST", help="Runs tiercut listen.")],
-    port: Port = _PORT,
+    port: Port = PORT,
     topology: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the figures into this topology; all else in it stays.")
     ] = None,

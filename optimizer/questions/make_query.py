@@ -1,0 +1,154 @@
+"""From keywords to the question that they ask, and two sets of keywords made one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tiercut import units
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.optimizer.query import Bound, Kind, Query
+from tiercut.optimizer.questions.bound_text import bound_of, limit_of
+from tiercut.optimizer.questions.keywords import QuestionOptions
+
+if TYPE_CHECKING:
+    from tiercut.optimizer.questions.keywords import Partitions
+
+__all__ = ["make_query", "merged"]
+
+_EMPTY: Mapping[str, str] = {}
+
+
+def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str] = str) -> Query:
+    """Return the question that keywords ask.
+
+    Parameters
+    ----------
+    kind
+        What sort of answer is wanted.
+    options
+        The keywords.
+    named
+        What to call a keyword in a message; commands name its flag.
+
+    Raises
+    ------
+    QuestionError
+        If a value cannot be read or is out of range.
+    """
+    given = options.given()
+    _check_choice(given, "thresholds", ("one", "per-exit"), named)
+    _check_choice(given, "only", ("native", "distributed"), named)
+    if "objective" in given and "over" in given:
+        raise QuestionError(
+            f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
+        )
+    fewest, most = _partitions(given, named)
+    slow = _read(given, "max_p99", "time", named)
+    tails = () if slow is None else (Bound("p99", at_most=slow),)
+    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
+    return Query(
+        kind=kind,
+        **{key: given[key] for key in plain if key in given},
+        min_accuracy=_share(given, "min_accuracy", named),
+        max_latency_s=_read(given, "max_latency", "time", named),
+        per_exit=given.get("thresholds") == "per-exit",
+        bounds=(
+            *tails,
+            *(bound_of(each) if isinstance(each, str) else each for each in _listed(given, "bounds", named)),
+        ),
+        rate_fps=_read(given, "rate", "rate", named),
+        over=tuple(_listed(given, "over", named)),
+        include=tuple(_listed(given, "include", named)),
+        exclude=tuple(_listed(given, "exclude", named)),
+        fewest_partitions=fewest,
+        most_partitions=most,
+        pins=tuple(sorted(given.get("pin", _EMPTY).items())),
+    )
+
+
+def _check_choice(given: Mapping[str, Any], key: str, known: Sequence[str], named: Callable[[str], str]) -> None:
+    if key in given and given[key] not in known:
+        raise QuestionError(f"{named(key)}: {unknown_name('choice', str(given[key]), known)}")
+
+
+def _listed(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> Sequence[Any]:
+    value: Sequence[Any] = given.get(key, ())
+    if isinstance(value, str | Bound):
+        raise QuestionError(f"{named(key)} is a list, not {value!r} by itself")
+    return value
+
+
+def _read(given: Mapping[str, Any], key: str, kind: str, named: Callable[[str], str]) -> float | None:
+    value = given.get(key)
+    if not isinstance(value, str):
+        return value
+    try:
+        return units.parse(value, kind)
+    except ValueError as error:
+        raise QuestionError(f"{named(key)}: {error}") from None
+
+
+def _share(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> float | None:
+    value = given.get(key)
+    if not isinstance(value, str):
+        return value
+    try:
+        return limit_of("share", value).value
+    except ValueError as error:
+        raise QuestionError(f"{named(key)}: {error}") from None
+
+
+def _partitions(given: Mapping[str, Any], named: Callable[[str], str]) -> tuple[int | None, int | None]:
+    """Return the fewest and the most partitions that `only` and `partitions` leave."""
+    fewest, most = _range(given.get("partitions", (None, None)), named)
+    if "only" not in given:
+        return fewest, most
+    native = given["only"] == "native"
+    few, many = (fewest or 1, 1) if native else (max(fewest or 2, 2), most)
+    if (many is not None and few > many) or (most is not None and few > most):
+        raise QuestionError(
+            f"{named('only')} {given['only']} means {'1 partition' if native else '2 partitions or more'}, which "
+            f"{named('partitions')} excludes"
+        )
+    return few, many
+
+
+def _range(given: Partitions, named: Callable[[str], str]) -> tuple[int | None, int | None]:
+    if isinstance(given, tuple):
+        return given
+    first, dash, last = str(given).partition("-")
+    try:
+        return int(first), int(last if dash else first)
+    except ValueError:
+        raise QuestionError(
+            f"{named('partitions')} is a number such as 2, or a range such as 1-3, not '{given}'"
+        ) from None
+
+
+def merged(below: QuestionOptions, above: QuestionOptions) -> QuestionOptions:
+    """Return what two say together; where they speak of the same thing, the one above counts.
+
+    Lists add up. A bound takes the place of one on the same measure and place that limits the same side, a pin that of
+    one of the same block; what is included above is no longer excluded below, and the other way round; `only` and
+    `partitions` are one thing, `objective` and `over` another.
+    """
+    over, base = above.given(), below.given()
+    for same in (("only", "partitions"), ("objective", "over")):
+        if over.keys() & set(same):
+            base = {key: value for key, value in base.items() if key not in same}
+    made = base | over
+    for key, other in (("include", "exclude"), ("exclude", "include")):
+        rest = [name for name in base.get(key, ()) if name not in over.get(other, ())]
+        made[key] = tuple(dict.fromkeys((*rest, *over.get(key, ()))))
+    made["pin"] = base.get("pin", {}) | dict(over.get("pin", {}))
+    made["bounds"] = _merged_bounds(base.get("bounds", ()), over.get("bounds", ()))
+    return QuestionOptions(**made)
+
+
+def _merged_bounds(below: Iterable[str | Bound], above: Iterable[str | Bound]) -> tuple[Bound, ...]:
+    made = {}
+    for each in (*below, *above):
+        for bound in (bound_of(each) if isinstance(each, str) else each).halves:
+            made[bound.name, bound.at_most is None] = bound
+    return tuple(made.values())

@@ -1,0 +1,38 @@
+"""``tiercut frontier``: the plans that no other beats."""
+
+from typing import Annotated
+
+from tiercut.analysis.solver_options import SolverOptions
+from tiercut.cli import arguments as given
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.questions import QueryName, answer
+from tiercut.optimizer.conditions import Conditions
+from tiercut.optimizer.questions.keywords import QuestionOptions
+
+__all__ = ["frontier"]
+
+
+@grouped
+def frontier(
+    topology: given.TopologyFile,
+    profile: given.ProfileFile,
+    *,
+    query: QueryName = None,
+    question: Annotated[QuestionOptions, Shown(hide=("top",))],
+    conditions: Conditions,
+    who: SolverOptions,
+    plot: given.Plot = None,
+    json: given.Json = False,
+) -> None:
+    """List the plans that no other beats in both latency and accuracy."""
+    answer(
+        "frontier",
+        topology,
+        profile,
+        query=query,
+        question=question,
+        conditions=conditions,
+        who=who,
+        plot=plot,
+        json=json,
+    )

@@ -1,0 +1,38 @@
+"""``tiercut rank``: the best plans in order."""
+
+from typing import Annotated
+
+from tiercut.analysis.solver_options import SolverOptions
+from tiercut.cli import arguments as given
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.questions import QueryName, answer
+from tiercut.optimizer.conditions import Conditions
+from tiercut.optimizer.questions.keywords import QuestionOptions
+
+__all__ = ["rank"]
+
+
+@grouped
+def rank(
+    topology: given.TopologyFile,
+    profile: given.ProfileFile,
+    *,
+    query: QueryName = None,
+    question: Annotated[QuestionOptions, Shown(hide=("over",))],
+    conditions: Conditions,
+    who: SolverOptions,
+    plot: given.Plot = None,
+    json: given.Json = False,
+) -> None:
+    """List the best plans in order."""
+    answer(
+        "rank",
+        topology,
+        profile,
+        query=query,
+        question=question,
+        conditions=conditions,
+        who=who,
+        plot=plot,
+        json=json,
+    )

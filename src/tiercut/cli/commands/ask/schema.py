@@ -1,0 +1,32 @@
+"""``tiercut schema``: what a file may hold."""
+
+import json as writer
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = ["schema"]
+
+
+class Format(StrEnum):
+    """What has a schema."""
+
+    topology = "topology"
+    profile = "profile"
+    query = "query"
+
+
+def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
+    """Print the JSON Schema of a file format, for editors."""
+    from tiercut.documents import Document
+    from tiercut.optimizer.questions.query_file import QueryFile
+    from tiercut.profiling.profile.schema import Profile
+    from tiercut.topologies.schema import Topology
+
+    models: dict[Format, type[Document]] = {
+        Format.topology: Topology,
+        Format.profile: Profile,
+        Format.query: QueryFile,
+    }
+    typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

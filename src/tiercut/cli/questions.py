@@ -1,0 +1,125 @@
+"""What the commands that ask share: the inputs of a question, and its answer, printed and drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiercut.analysis.solver_options import SolverOptions
+from tiercut.cli.console import console, note, progress
+from tiercut.errors import InfeasibleError, QuestionError
+from tiercut.optimizer.conditions import Conditions
+from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.options import flags_of
+
+if TYPE_CHECKING:
+    from tiercut.analysis.answers.answer import Answer
+    from tiercut.optimizer.query import Kind, Query
+    from tiercut.optimizer.questions.query_file import QueryFile
+    from tiercut.profiling.profile.schema import Profile
+    from tiercut.topologies.schema import Topology
+
+__all__ = ["QueryName", "answer", "inputs", "query_of", "read_query"]
+
+QueryName = Annotated[
+    str | None,
+    typer.Option(
+        "--query",
+        metavar="FILE",
+        help="A question from a file, or a ready-made one such as edge-only.",
+        rich_help_panel="Question",
+    ),
+]
+
+
+def read_query(path: str | None) -> QueryFile | None:
+    """Return the query that a call names, or None."""
+    if path is None:
+        return None
+    from tiercut.optimizer.questions.query_file import load_query
+
+    return load_query(path)
+
+
+def inputs(
+    topology: str, profile: str, conditions: Conditions, below: QueryFile | None = None
+) -> tuple[Topology, Profile]:
+    """Load a topology and a profile under the conditions that a call names, on top of those of a query file."""
+    from tiercut.profiling.profile.files import load_profile
+    from tiercut.topologies.loader import load_topology
+
+    named = conditions if below is None else conditions.on_top_of(below.conditions)
+    return named.apply(load_topology(topology), load_profile(profile), flags_of(Conditions))
+
+
+def query_of(kind: Kind, question: QuestionOptions, below: QueryFile | None = None) -> Query:
+    """Return the question that flags ask, on top of those of a query file."""
+    from tiercut.optimizer.questions.make_query import make_query, merged
+
+    asked = question if below is None else merged(below.question, question)
+    return make_query(kind, asked, flags_of(QuestionOptions))
+
+
+def answer(
+    kind: Kind,
+    topology: str,
+    profile: str,
+    *,
+    query: str | None,
+    question: QuestionOptions,
+    conditions: Conditions,
+    who: SolverOptions,
+    plot: Path | None,
+    json: bool,
+) -> None:
+    """Answer a question, print what was found, and draw it where that is wanted."""
+    from tiercut.api import ask
+
+    if question.top is not None and kind != "rank":
+        raise QuestionError(f"--top is how many plans tiercut rank lists; tiercut {kind} has no use for it")
+    file = read_query(query)
+    loaded = inputs(topology, profile, conditions, file)
+    asked = query_of(kind, question, file)
+    with progress("scoring") as report:
+        options = who.options(report, flags_of(SolverOptions))
+        found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    _present(found, json=json)
+    if plot is not None:
+        from tiercut.analysis.frontier_behind import frontier_behind
+        from tiercut.report.pictures import answer_picture
+        from tiercut.report.save import save
+
+        behind = None
+        if found.lived is None:
+            behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
+        save(answer_picture(found, frontier=behind, seed=who.seed), plot)
+        note(f"drew {plot}")
+
+
+def _present(answer: Answer, *, json: bool) -> None:
+    if json:
+        typer.echo(answer.to_json())
+    if not answer.plans:
+        raise InfeasibleError(answer.message)
+    if not json:
+        _print(answer)
+
+
+def _print(answer: Answer) -> None:
+    from tiercut.report.tables import covered_line, headline, idle_line, plans_table, stages_table
+
+    out: Any = console()
+    out.print(headline(answer))
+    out.print(plans_table(answer))
+    if answer.lived is not None:
+        note(answer.lived.guarantee)
+        return
+    for line in (idle_line(answer), covered_line(answer)):
+        if line is not None:
+            out.print(line)
+    if answer.query.kind == "solve":
+        out.print(stages_table(answer.best))
+    if answer.outcome.status == "feasible":
+        note(f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all")

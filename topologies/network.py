@@ -1,0 +1,75 @@
+"""The links of a topology as the search for routes reads them: a snapshot that nothing changes afterwards.
+
+A topology is a document, and whoever holds one may make another of it by replacing a part. What is derived from its
+links is therefore kept in an object of its own, made when tables are built, and never on the document: copies of a
+document would carry it along and answer for the old links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tiercut.topologies.route import Forwarding, Hop
+
+if TYPE_CHECKING:
+    from tiercut.topologies.schema import Link, Topology
+
+__all__ = ["Network", "network_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Nodes, and what leads from one to another.
+
+    Parameters
+    ----------
+    node_names
+        Names of the M nodes in file order.
+    hops
+        The link in every direction that has one, by (sender, receiver), in file order.
+    hops_from
+        The hops that leave each node, by its name.
+    link_names
+        What people call the links: ``a-b`` where one serves both directions, ``a>b`` where it serves one.
+    forwarding, mtu
+        How payloads are passed on, and bytes of a packet (see `tiercut.topologies.route`).
+    """
+
+    node_names: tuple[str, ...]
+    hops: Mapping[tuple[str, str], Hop]
+    hops_from: Mapping[str, tuple[Hop, ...]]
+    link_names: tuple[str, ...]
+    forwarding: Forwarding
+    mtu: float
+
+    @classmethod
+    def of(cls, topology: Topology) -> Network:
+        """Return the network of a topology as it is now."""
+        names = topology.node_names
+        hops = {
+            (sender, receiver): Hop(sender, receiver, link.bandwidth, link.latency, link.price)
+            for link in topology.links
+            for sender, receiver in link.directions
+        }
+        leaving: dict[str, list[Hop]] = {name: [] for name in names}
+        for hop in hops.values():
+            leaving[hop.sender].append(hop)
+        return cls(
+            node_names=names,
+            hops=hops,
+            hops_from={name: tuple(each) for name, each in leaving.items()},
+            link_names=tuple(_name_of(link) for link in topology.links),
+            forwarding=topology.forwarding,
+            mtu=topology.mtu,
+        )
+
+
+def _name_of(link: Link) -> str:
+    return "-".join(link.between) if link.between else f"{link.start}>{link.end}"
+
+
+def network_of(topology: Topology | Network) -> Network:
+    """Return a network as it is, or that of a topology."""
+    return topology if isinstance(topology, Network) else Network.of(topology)

@@ -1,1 +1,8 @@
-"""What is asked of plans and solvers: answers, explanations, replay, why a plan is the best."""
+"""What is asked of plans and solvers: answers, explanations, replay, why a plan is the best.
+
+What other rooms may take stands in ``__init__.pyi`` and is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

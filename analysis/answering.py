@@ -9,21 +9,13 @@ from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
 from tiercut.analysis.solver_options import Evaluation
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.build import warn_of_bare_spans
-from tiercut.optimizer.frontier import frontier_plans
-from tiercut.optimizer.measures.names import is_tail
-from tiercut.optimizer.placement import narrow
-from tiercut.optimizer.pricing import price
-from tiercut.optimizer.query import Query
-from tiercut.optimizer.space import Space, make_space
-from tiercut.profiling.profile.samples import SampleSplit, check_split, samples_of
-from tiercut.solvers import registry
-from tiercut.solvers.interface import Options
-from tiercut.solvers.task import make_task
+from tiercut.optimizer import Query, Space, frontier_plans, is_tail, make_space, narrow, price, warn_of_bare_spans
+from tiercut.profiling import SampleSplit, check_split, samples_of
+from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import ConditionKeywords
-    from tiercut.solvers.interface import Outcome, Solver
+    from tiercut.solvers import Outcome, Solver
 
 __all__ = ["ask"]
 

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 from tiercut import units
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.replay import Replay, replay_decisions
-from tiercut.optimizer.constraints import Constraint, constraints_of
-from tiercut.optimizer.frontier import front_of
-from tiercut.optimizer.pricing import evaluate, evaluate_tables, price
-from tiercut.optimizer.samples.estimators import with_estimator
-from tiercut.optimizer.samples.recorded import Recorded
-from tiercut.solvers import registry
-from tiercut.solvers.task import make_task
+from tiercut.optimizer import (
+    Constraint,
+    Recorded,
+    constraints_of,
+    evaluate,
+    evaluate_tables,
+    front_of,
+    price,
+    with_estimator,
+)
+from tiercut.solvers import make_task, registry
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
-    from tiercut.optimizer.plan import Decision, Plan
-    from tiercut.optimizer.problem import Problem
-    from tiercut.optimizer.query import Query
-    from tiercut.optimizer.space import Space
-    from tiercut.profiling.profile.samples import Samples, SampleSplit
-    from tiercut.solvers.interface import Options
+    from tiercut.optimizer import Decision, Plan, Problem, Query, Space
+    from tiercut.profiling import Samples, SampleSplit
+    from tiercut.solvers import Options
 
 __all__ = ["MARGIN", "Relived", "candidates", "chosen_by_replay", "relive"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.samples.intervals import clopper_pearson, rank_of, samples_needed
+from tiercut.optimizer import clopper_pearson, rank_of, samples_needed
 
 __all__ = ["CONFIDENCE", "QUANTILES", "Distribution"]
 

@@ -6,17 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tiercut import units
-from tiercut.optimizer.itinerary import itinerary, stage_steps
-from tiercut.optimizer.measures.tails import quantile_of
-from tiercut.optimizer.pricing import price
-from tiercut.optimizer.samples.exit_shares import shares_of
+from tiercut.optimizer import itinerary, price, quantile_of, shares_of, stage_steps
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tiercut.optimizer.itinerary import Step
-    from tiercut.optimizer.plan import Decision, Plan
-    from tiercut.optimizer.problem import Problem
+    from tiercut.optimizer import Decision, Plan, Problem, Step
 
 __all__ = ["Addend", "Explanation", "explain_plan", "explained"]
 

@@ -14,20 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tiercut import units
 from tiercut.analysis.relaxations import NO_RULES, rules_of
 from tiercut.errors import QuestionError
-from tiercut.optimizer.constraints import bound_value
-from tiercut.optimizer.placement import narrow
-from tiercut.optimizer.plan import Plan
-from tiercut.optimizer.pricing import price
-from tiercut.optimizer.query import SLACK, Bound, Query
-from tiercut.optimizer.questions.bound_text import nearest_limit, shown
-from tiercut.optimizer.space import Space
-from tiercut.solvers import registry
-from tiercut.solvers.interface import Options
-from tiercut.solvers.task import make_task
+from tiercut.optimizer import SLACK, Bound, Plan, Query, Space, bound_value, narrow, nearest_limit, price, shown
+from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
-    from tiercut.solvers.interface import Solver
-    from tiercut.solvers.task import Task
+    from tiercut.solvers import Solver, Task
 
 __all__ = ["why_none"]
 

@@ -7,20 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.build import build_problem
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.questions.query_file import QueryFile
-from tiercut.optimizer.samples.estimators import with_estimator
+from tiercut.optimizer import Conditions, QueryFile, build_problem, with_estimator
 from tiercut.options import split_keywords
-from tiercut.profiling.profile.files import load_profile
-from tiercut.profiling.profile.samples import Samples, samples_of
-from tiercut.profiling.profile.schema import Profile
-from tiercut.topologies.loader import load_topology
-from tiercut.topologies.schema import Topology
+from tiercut.profiling import Profile, Samples, load_profile, samples_of
+from tiercut.topologies import Topology, load_topology
 
 if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import ConditionKeywords
-    from tiercut.optimizer.problem import Estimator, Problem
+    from tiercut.optimizer import Estimator, Problem
 
 __all__ = ["ProfileLike", "QueryLike", "TopologyLike", "inputs_of", "problem", "profile_of", "topology_of"]
 

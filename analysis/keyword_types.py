@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     from tiercut.analysis.inputs import QueryLike
     from tiercut.analysis.solver_options import Evaluation
-    from tiercut.optimizer.problem import Estimator
-    from tiercut.optimizer.query import Bound
-    from tiercut.optimizer.questions.keywords import Only, Partitions, Thresholds
-    from tiercut.optimizer.space import Exits, Order
-    from tiercut.profiling.profile.samples import SampleSplit
-    from tiercut.solvers.interface import Options
+    from tiercut.optimizer import Bound, Estimator, Exits, Only, Order, Partitions, Thresholds
+    from tiercut.profiling import SampleSplit
+    from tiercut.solvers import Options
 
 __all__ = ["ConditionKeywords", "Question", "QuestionKeywords", "SolverKeywords", "WhyKeywords"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from tiercut.optimizer.query import Bound, Query
+from tiercut.optimizer import Bound, Query
 
 __all__ = ["NO_RULES", "SHARE", "Relaxation", "Rule", "relaxations", "rules_of"]
 

@@ -7,19 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.distribution import CONFIDENCE, Distribution
-from tiercut.optimizer.itinerary import itinerary
-from tiercut.optimizer.pricing import price
-from tiercut.optimizer.samples.exit_shares import counted
+from tiercut.optimizer import counted, itinerary, price
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
-    from tiercut.optimizer.plan import Decision, Plan
-    from tiercut.optimizer.problem import Problem
-    from tiercut.optimizer.samples.recorded import Recorded
-    from tiercut.profiling.profile.samples import SampleSplit
+    from tiercut.optimizer import Decision, Plan, Problem, Recorded
+    from tiercut.profiling import SampleSplit
 
 __all__ = ["FORMAT", "ExitCount", "Replay", "replay_decisions"]
 

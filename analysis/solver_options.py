@@ -10,8 +10,8 @@ from tiercut.errors import QuestionError
 from tiercut.options import option
 
 if TYPE_CHECKING:
-    from tiercut.profiling.profile.samples import SampleSplit
-    from tiercut.solvers.interface import Options, Progress
+    from tiercut.profiling import SampleSplit
+    from tiercut.solvers import Options, Progress
 
 __all__ = ["Evaluation", "SolverOptions"]
 
@@ -70,7 +70,7 @@ class SolverOptions:
         QuestionError
             If the time limit cannot be read.
         """
-        from tiercut.solvers.interface import Options
+        from tiercut.solvers import Options
 
         return Options(
             seed=self.seed, workers=self.workers, time_limit_s=self._limit(named("time_limit")), progress=progress

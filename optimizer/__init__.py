@@ -1,1 +1,8 @@
-"""The performance model: problem, plan, query, kernels, frontier, and their faces (plots, report)."""
+"""What a plan is and what it costs: problem, space, measures, pricing, questions.
+
+What other rooms may take stands in ``__init__.pyi`` and is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,15 +10,14 @@ import numpy as np
 
 from tiercut.errors import QuestionError, TiercutWarning, unknown_name
 from tiercut.optimizer.problem import ANYWHERE, Problem
-from tiercut.topologies.routes import transfer_prices, transfer_seconds
+from tiercut.topologies import transfer_prices, transfer_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tiercut.optimizer.problem import Floats
-    from tiercut.profiling.profile.schema import Codec, Device, Exits, Profile
-    from tiercut.topologies.network import Network
-    from tiercut.topologies.schema import Node, Topology
+    from tiercut.profiling import Codec, Device, Exits, Profile
+    from tiercut.topologies import Network, Node, Topology
 
 __all__ = ["build_problem", "rebuild_problem"]
 

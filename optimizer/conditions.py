@@ -14,8 +14,8 @@ from tiercut.errors import QuestionError
 from tiercut.options import option, pairs
 
 if TYPE_CHECKING:
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
 __all__ = ["Conditions"]
 

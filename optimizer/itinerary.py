@@ -20,7 +20,7 @@ from tiercut.optimizer.samples.exit_shares import Shares, shares_of
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Decision, Plan
     from tiercut.optimizer.problem import Problem
-    from tiercut.topologies.route import Hop
+    from tiercut.topologies import Hop
 
 __all__ = ["Itinerary", "Sort", "Step", "itinerary", "stage_steps"]
 
@@ -126,7 +126,7 @@ class Itinerary:
         QuestionError
             If the problem was not made of a topology.
         """
-        from tiercut.topologies.routes import quickest_route
+        from tiercut.topologies import quickest_route
 
         if step.sort == "compute" or step.node is None or step.to is None or step.node == step.to:
             return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.samples.recorded import Recorded
-    from tiercut.topologies.network import Network
+    from tiercut.topologies import Network
 
-    Floats = NDArray[np.float64]
 
 __all__ = ["ANYWHERE", "Estimator", "Problem"]
+
+Floats: TypeAlias = "NDArray[np.float64]"
 
 Estimator = Literal["marginal", "conditional", "replay"]
 

@@ -1,1 +1,8 @@
-"""Profiles: the file, the blocks and exits of a Keras model, training, timing and recording."""
+"""Networks measured: the profile file, models and their blocks, exits and training, timing and recording.
+
+What other rooms may take stands in ``__init__.pyi`` and is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING
 
 from tiercut.report.plots.style import figure_of
 from tiercut.report.rows import Column, Rows, exit_rows, plan_rows, step_rows
-from tiercut.report.save import Picture
+from tiercut.report.saving import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.analysis.explain import Explanation
-    from tiercut.analysis.replay import Replay
-    from tiercut.analysis.why.result import Why
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
+    from tiercut.analysis import Answer, Explanation, Replay, Why
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
 __all__ = [
     "answer_picture",

@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tiercut import units
-from tiercut.analysis.distribution import CONFIDENCE, QUANTILES
-from tiercut.optimizer.samples.intervals import samples_needed
+from tiercut.analysis import CONFIDENCE, QUANTILES
+from tiercut.optimizer import samples_needed
 from tiercut.report.rows import exit_rows, share_text, threshold_text
 from tiercut.report.tables import table_from, table_of
 
 if TYPE_CHECKING:
-    from tiercut.analysis.replay import Replay
+    from tiercut.analysis import Replay
 
 __all__ = ["replay_tables"]
 

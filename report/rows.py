@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
-from tiercut.optimizer.measures.names import format_amount
-from tiercut.optimizer.questions.bound_text import shown
+from tiercut.optimizer import format_amount, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.analysis.choose_by_replay import Relived
-    from tiercut.analysis.explain import Explanation
-    from tiercut.analysis.replay import Replay
-    from tiercut.optimizer.plan import Plan
+    from tiercut.analysis import Answer, Explanation, Relived, Replay
+    from tiercut.optimizer import Plan
 
 __all__ = [
     "Column",

@@ -9,16 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from tiercut import units
-from tiercut.optimizer.measures.names import format_amount
+from tiercut.optimizer import format_amount
 from tiercut.report.rows import plan_rows, share_text, stage_rows, step_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.analysis.explain import Explanation
-    from tiercut.optimizer.plan import Plan
-    from tiercut.profiling.profile.schema import Device, Exits, Profile
+    from tiercut.analysis import Answer, Explanation
+    from tiercut.optimizer import Plan
+    from tiercut.profiling import Device, Exits, Profile
     from tiercut.report.rows import Rows
 
 __all__ = [

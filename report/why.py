@@ -8,13 +8,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tiercut.analysis.why.result import format_value, label
+from tiercut.analysis import format_value, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tiercut.analysis.why.result import Change, Effect, Sweep, Why
-    from tiercut.optimizer.plan import Plan
+    from tiercut.analysis import Change, Effect, Sweep, Why
+    from tiercut.optimizer import Plan
 
 __all__ = ["parameter_name", "why_tables"]
 

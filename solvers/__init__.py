@@ -1,1 +1,8 @@
-"""Who finds plans: a task in, an outcome out. A registry, and a folder for each solver or family of them."""
+"""Who finds plans: a registry of solvers, each of which answers a `tiercut.solvers.task.Task`.
+
+What other rooms may take stands in ``__init__.pyi`` and is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,7 +11,7 @@ from tiercut.solvers.interface import Outcome
 from tiercut.solvers.registry import refuse_unsupported
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer import Decision
     from tiercut.solvers.interface import Options
     from tiercut.solvers.task import Task
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer.plan import Decision
-from tiercut.optimizer.space import PLAIN
+from tiercut.optimizer import PLAIN, Decision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Space
 
 __all__ = ["Layout", "decision_of", "key_of"]
 

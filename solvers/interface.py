@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
-from tiercut.optimizer.plan import Decision
+from tiercut.optimizer import Decision
 
 if TYPE_CHECKING:
     from tiercut.solvers.task import Task

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Decision, Space
     from tiercut.solvers.task import Goals, Task
 
     Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tiercut.errors import QuestionError, unknown_name
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Space
     from tiercut.solvers.interface import Solver
     from tiercut.solvers.task import Task
 

@@ -11,18 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.constraints import constraints_of
-from tiercut.optimizer.measures.tables import measure
+from tiercut.optimizer import constraints_of, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.constraints import Constraint
-    from tiercut.optimizer.measures.tables import Measure
-    from tiercut.optimizer.query import Kind, Query
-    from tiercut.optimizer.space import Costs, Space
+    from tiercut.optimizer import Constraint, Costs, Kind, Measure, Query, Space
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

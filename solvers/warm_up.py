@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tiercut.optimizer.problem import Problem
-from tiercut.optimizer.query import Query
-from tiercut.optimizer.space import Space, make_space
+from tiercut.optimizer import Problem, Query, Space, make_space
 from tiercut.solvers.task import Task, make_task
 
 __all__ = ["tiny_tasks"]

@@ -1,24 +1,8 @@
-"""Topology files: schema, loader, routes, drawings, and the ready-made ones."""
+"""The topology file: schema, loader, routes and changes; the ready-made ones are in `ready`.
 
-from tiercut.topologies.loader import load_topology, ready_made, topology_from_text
-from tiercut.topologies.network import Network
-from tiercut.topologies.route import Hop, Route
-from tiercut.topologies.routes import quickest_route, transfer_prices, transfer_routes, transfer_seconds
-from tiercut.topologies.schema import ANYWHERE, Link, Node, Topology
+What other rooms may take stands in ``__init__.pyi`` and is imported when it is first used.
+"""
 
-__all__ = [
-    "ANYWHERE",
-    "Hop",
-    "Link",
-    "Network",
-    "Node",
-    "Route",
-    "Topology",
-    "load_topology",
-    "quickest_route",
-    "ready_made",
-    "topology_from_text",
-    "transfer_prices",
-    "transfer_routes",
-    "transfer_seconds",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

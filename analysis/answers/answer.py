@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.errors import InfeasibleError
-from tiercut.optimizer.frontier import values_of
+from tiercut.optimizer import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
     from tiercut.analysis.answers.hypervolume import Hypervolume
     from tiercut.analysis.choose_by_replay import Relived
-    from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.problem import Floats
-    from tiercut.optimizer.query import Query
-    from tiercut.optimizer.space import Space
-    from tiercut.solvers.interface import Outcome
+    from tiercut.optimizer import Floats, Plan, Query, Space
+    from tiercut.solvers import Outcome
 
 __all__ = ["FORMAT", "Answer"]
 

@@ -12,11 +12,10 @@ from tiercut import documents
 from tiercut.analysis.answers.answer import FORMAT
 from tiercut.documents import Document
 from tiercut.errors import InputError, QuestionError, unknown_name
-from tiercut.optimizer.plan import Plan, Stage, exit_limits
-from tiercut.optimizer.samples.estimators import ESTIMATORS
+from tiercut.optimizer import ESTIMATORS, Plan, Stage, exit_limits
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer import Estimator
 
 __all__ = ["SavedAnswer", "load_answer", "load_plans"]
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer.measures.tables import measure
-from tiercut.optimizer.pricing import evaluate
-from tiercut.optimizer.space import Exits, Space, make_space
-from tiercut.solvers.encoding import Layout, decision_of
+from tiercut.optimizer import Exits, Space, evaluate, make_space, measure
+from tiercut.solvers import Layout, decision_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +53,7 @@ def sample_cloud(
         partitions can be seen among the many with more. Of a space with free exits, codecs or thresholds for each exit
         the plain part is shown.
     """
-    from tiercut.solvers.kernels.score_kernels import score_keys
+    from tiercut.solvers import score_keys
 
     if not space.plain:
         exits: Exits = "final" if space.exits == "final" else "cuts"

@@ -11,7 +11,7 @@ import numpy as np
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Floats
+    from tiercut.optimizer import Floats
 
 __all__ = ["Hypervolume", "hypervolume"]
 

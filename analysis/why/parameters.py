@@ -14,21 +14,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from tiercut import units
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.measures.moves import Number
-from tiercut.optimizer.measures.tables import Measure
-from tiercut.optimizer.pricing import evaluate_tables
-from tiercut.optimizer.problem import ANYWHERE
-from tiercut.topologies.routes import quickest_route
+from tiercut.optimizer import ANYWHERE, Conditions, Measure, Number, evaluate_tables
+from tiercut.topologies import quickest_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.problem import Problem
-    from tiercut.topologies.network import Network
-    from tiercut.topologies.route import Route
-    from tiercut.topologies.schema import Topology
+    from tiercut.optimizer import Decision, Problem
+    from tiercut.topologies import Network, Route, Topology
 
     _Rise = Callable[[int, int, float], float]
 

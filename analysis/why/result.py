@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tiercut.optimizer.measures.names import format_amount
-from tiercut.optimizer.plan import NOBODY
+from tiercut.optimizer import NOBODY, format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tiercut.analysis.why.parameters import Parameter
-    from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.query import Query
+    from tiercut.optimizer import Plan, Query
 
 __all__ = ["FORMAT", "Change", "Effect", "Span", "Sweep", "Why", "format_value", "label", "substance"]
 

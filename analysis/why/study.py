@@ -13,29 +13,29 @@ from tiercut.analysis.why.parameters import KINDS, Parameter, parameters_of
 from tiercut.analysis.why.result import Effect, Span, Sweep, Why, substance
 from tiercut.analysis.why.sweep_parameter import sweep_parameter
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.measures.kind import Moved
-from tiercut.optimizer.measures.moves import moved_by
-from tiercut.optimizer.measures.names import counts_whole, is_tail
-from tiercut.optimizer.pricing import evaluate, price
-from tiercut.optimizer.query import Query
-from tiercut.optimizer.questions.keywords import QuestionOptions
-from tiercut.optimizer.questions.make_query import make_query
-from tiercut.optimizer.space import without_idle_ends
+from tiercut.optimizer import (
+    Conditions,
+    Moved,
+    Query,
+    QuestionOptions,
+    counts_whole,
+    evaluate,
+    is_tail,
+    make_query,
+    moved_by,
+    price,
+    without_idle_ends,
+)
 from tiercut.options import split_keywords
-from tiercut.solvers import registry
-from tiercut.solvers.interface import Options
-from tiercut.solvers.task import make_task
+from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
     from tiercut.analysis.keyword_types import WhyKeywords
-    from tiercut.optimizer.plan import Decision, Plan
-    from tiercut.optimizer.problem import Problem
-    from tiercut.optimizer.space import Space
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.solvers.interface import Solver
-    from tiercut.topologies.schema import Topology
+    from tiercut.optimizer import Decision, Plan, Problem, Space
+    from tiercut.profiling import Profile
+    from tiercut.solvers import Solver
+    from tiercut.topologies import Topology
 
 __all__ = ["why"]
 

@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING
 from tiercut.analysis.why.envelope import Line, Segment, clip, lower_envelope, settle
 from tiercut.analysis.why.parameters import Parameter, kinks, link_slope
 from tiercut.analysis.why.result import Span, Sweep
-from tiercut.optimizer.build import rebuild_problem
-from tiercut.optimizer.pricing import evaluate, price
-from tiercut.optimizer.query import SLACK, Query
+from tiercut.optimizer import SLACK, Query, evaluate, price, rebuild_problem
 
 if TYPE_CHECKING:
     from tiercut.analysis.why.study import Study
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.problem import Problem
-    from tiercut.topologies.schema import Topology
+    from tiercut.optimizer import Decision, Problem
+    from tiercut.topologies import Topology
 
 __all__ = ["sweep_parameter"]
 

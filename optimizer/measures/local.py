@@ -12,15 +12,13 @@ import numpy as np
 from tiercut.errors import QuestionError, TiercutWarning, unknown_name
 from tiercut.optimizer.measures.tables import Measure
 from tiercut.optimizer.problem import ANYWHERE
-from tiercut.topologies.changes import directions_of
-from tiercut.topologies.routes import transfer_sums
+from tiercut.topologies import directions_of, transfer_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.problem import Floats, Problem
-    from tiercut.topologies.network import Network
-    from tiercut.topologies.route import Hop
+    from tiercut.topologies import Hop, Network
 
     Way = tuple[str, str]
 

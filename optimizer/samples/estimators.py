@@ -26,7 +26,7 @@ from tiercut.optimizer.samples.recorded import Recorded
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import Estimator, Floats, Problem
-    from tiercut.profiling.profile.samples import Samples
+    from tiercut.profiling import Samples
 
 __all__ = ["ESTIMATORS", "conditional_accuracies", "with_estimator"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer.plan import Decision
-    from tiercut.profiling.profile.samples import Samples, SampleSplit
+    from tiercut.profiling import Samples, SampleSplit
 
     Ints = NDArray[np.int64]
 

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis.distribution import Distribution
-    from tiercut.analysis.replay import Replay
+    from tiercut.analysis import Distribution, Replay
 
 __all__ = ["Latencies", "draw_latencies", "latencies_of", "plot_latencies"]
 
@@ -113,7 +112,7 @@ def plot_latencies(replay: Replay | Distribution, ax: Axes | None = None) -> Axe
     ax
         Where to draw; by default on a figure of its own.
     """
-    from tiercut.analysis.distribution import Distribution
+    from tiercut.analysis import Distribution
 
     ax = own_axes(ax)
     if isinstance(replay, Distribution):

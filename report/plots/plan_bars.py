@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
-from tiercut.optimizer.itinerary import stage_steps
+from tiercut.optimizer import stage_steps
 from tiercut.report.plots.style import COLOURS, figure_of, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.optimizer.itinerary import Step
-    from tiercut.optimizer.plan import Plan
+    from tiercut.analysis import Answer
+    from tiercut.optimizer import Plan, Step
 
 __all__ = [
     "BARS_WIDTH",
@@ -221,7 +220,7 @@ def plot_plan_bars(
     ax
         Where to draw; by default on a figure of its own, as high as the bars need (see `bars_height`).
     """
-    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis import Answer
 
     if isinstance(plans, Answer):
         problem = plans.space.problem

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.profiling.profile.schema import Device, Exits, Profile
+    from tiercut.profiling import Device, Exits, Profile
 
     Floats = NDArray[np.float64]
 

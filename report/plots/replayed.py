@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.analysis.choose_by_replay import Relived
-    from tiercut.analysis.replay import Replay
+    from tiercut.analysis import Answer, Relived, Replay
 
 __all__ = ["ReplayedPlans", "draw_replayed", "plot_replayed", "replayed_plans"]
 

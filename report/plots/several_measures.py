@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.measures.names import split_name
-from tiercut.optimizer.measures.registry import kind_of
+from tiercut.optimizer import kind_of, split_name
 from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis.answers.answer import Answer
+    from tiercut.analysis import Answer
 
 __all__ = ["SeveralMeasures", "axis_of", "draw_several_measures", "plot_several_measures", "several_measures"]
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.analysis.answers.cloud import sample_cloud
-from tiercut.optimizer.frontier import values_of
-from tiercut.optimizer.measures.names import format_amount
-from tiercut.optimizer.pricing import evaluate
+from tiercut.analysis import sample_cloud
+from tiercut.optimizer import evaluate, format_amount, values_of
 from tiercut.report.plots.several_measures import axis_of
 from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
 
@@ -18,9 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.analysis.answers.cloud import Cloud
-    from tiercut.optimizer.plan import Plan
+    from tiercut.analysis import Answer, Cloud
+    from tiercut.optimizer import Plan
 
 __all__ = ["TradeOff", "draw_trade_off", "plot_trade_off", "trade_off"]
 

@@ -10,7 +10,7 @@ from tiercut.report.plots.style import COLOURS, own_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from tiercut.analysis.explain import Explanation
+    from tiercut.analysis import Explanation
 
 __all__ = ["draw_waterfall", "plot_waterfall"]
 

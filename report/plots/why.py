@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.analysis.why.result import format_value, label
+from tiercut.analysis import format_value, label
 from tiercut.report.plots.several_measures import axis_of
 from tiercut.report.plots.style import COLOURS, stacked
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis.why.result import Sweep, Why
-    from tiercut.optimizer.plan import Plan
+    from tiercut.analysis import Sweep, Why
+    from tiercut.optimizer import Plan
 
 __all__ = ["Panel", "Region", "draw_panel", "key_of", "panels", "plot_why"]
 

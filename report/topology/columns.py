@@ -14,7 +14,7 @@ from tiercut.report.topology.lines import Pair, label_lines, pairs
 from tiercut.report.topology.shapes import Box, text_size
 
 if TYPE_CHECKING:
-    from tiercut.topologies.schema import Topology
+    from tiercut.topologies import Topology
 
 __all__ = ["place_nodes"]
 

@@ -13,7 +13,7 @@ from tiercut.report.topology.shapes import FONT_PT, LINE_HEIGHT, Box
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from tiercut.topologies.schema import Topology
+    from tiercut.topologies import Topology
 
 __all__ = ["draw"]
 

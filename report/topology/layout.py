@@ -16,7 +16,7 @@ from tiercut.report.topology.lines import Line, draw_lines
 from tiercut.report.topology.shapes import Box, Label, text_size
 
 if TYPE_CHECKING:
-    from tiercut.topologies.schema import Node, Topology
+    from tiercut.topologies import Node, Topology
 
 __all__ = ["Drawing", "NodeBox", "lay_out"]
 

@@ -10,8 +10,7 @@ from tiercut import units
 from tiercut.report.topology.shapes import Box, Point
 
 if TYPE_CHECKING:
-    from tiercut.topologies.route import Hop
-    from tiercut.topologies.schema import Topology
+    from tiercut.topologies import Hop, Topology
 
 __all__ = ["Lanes", "Line", "Pair", "draw_lines", "label_lines", "pairs"]
 

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tiercut import units
-from tiercut.topologies.route import Route
-from tiercut.topologies.routes import transfer_routes, transfer_seconds
+from tiercut.topologies import Route, transfer_routes, transfer_seconds
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from tiercut.topologies.schema import Node, Topology
+    from tiercut.topologies import Node, Topology
 
 __all__ = ["text"]
 

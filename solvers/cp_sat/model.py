@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Space
     from tiercut.solvers.cp_sat.network import Network
 
     Floats = NDArray[np.float64]

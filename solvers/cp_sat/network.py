@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer.plan import Decision
-from tiercut.optimizer.space import PLAIN
+from tiercut.optimizer import PLAIN, Decision
 from tiercut.solvers.states import states_of
 
 if TYPE_CHECKING:
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.constraints import Constraint
-    from tiercut.optimizer.space import Costs, Space
+    from tiercut.optimizer import Constraint, Costs, Space
     from tiercut.solvers.states import States
 
     Floats = NDArray[np.float64]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.frontier import TOLERANCE
-from tiercut.optimizer.pricing import evaluate_tables, price
+from tiercut.optimizer import TOLERANCE, evaluate_tables, price
 from tiercut.solvers.cp_sat.network import COST, LOSS, decision_along
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer import Decision
     from tiercut.solvers.cp_sat.bounds import Relaxation
     from tiercut.solvers.cp_sat.network import Network
     from tiercut.solvers.task import Task

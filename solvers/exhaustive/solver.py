@@ -26,7 +26,7 @@ from tiercut.solvers.warm_up import tiny_tasks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Costs
+    from tiercut.optimizer import Costs
     from tiercut.solvers.task import Task
 
 __all__ = ["Exhaustive"]

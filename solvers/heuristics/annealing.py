@@ -24,7 +24,7 @@ from tiercut.solvers.warm_up import tiny_tasks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Space
     from tiercut.solvers.kept import Keeper
     from tiercut.solvers.task import Task
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.pricing import price
+from tiercut.optimizer import price
 from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels, score_kernels
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.space import Costs, Space
+    from tiercut.optimizer import Costs, Decision, Space
     from tiercut.solvers.task import Task
 
     Floats = NDArray[np.float64]

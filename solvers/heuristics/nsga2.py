@@ -24,8 +24,7 @@ from tiercut.solvers.warm_up import tiny_tasks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.plan import Decision
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Decision, Space
     from tiercut.solvers.task import Goals, Task
 
     Ints = NDArray[np.int64]

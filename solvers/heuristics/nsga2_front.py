@@ -13,7 +13,7 @@ from tiercut.solvers.kept import Points
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.plan import Decision
+    from tiercut.optimizer import Decision
     from tiercut.solvers.interface import Options
     from tiercut.solvers.task import Goals, Task
 

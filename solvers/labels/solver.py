@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer.pricing import evaluate_tables, price
-from tiercut.optimizer.space import PLAIN, admits, plain_part
+from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
 from tiercut.solvers.interface import Options
@@ -41,7 +40,7 @@ from tiercut.solvers.warm_up import tiny_tasks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.space import Space
+    from tiercut.optimizer import Space
     from tiercut.solvers.task import Task
 
 __all__ = ["Labels"]

@@ -5,28 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from tiercut.analysis.answering import ask
-from tiercut.analysis.answers.answer import Answer
-from tiercut.analysis.explain import Explanation, explained
-from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem, profile_of, topology_of
-from tiercut.analysis.keyword_types import ConditionKeywords, Question
-from tiercut.analysis.solver_options import SolverOptions
+from tiercut.analysis import (
+    Answer,
+    ConditionKeywords,
+    Explanation,
+    ProfileLike,
+    Question,
+    SolverOptions,
+    TopologyLike,
+    ask,
+    explained,
+    inputs_of,
+    problem,
+    profile_of,
+    topology_of,
+)
 from tiercut.errors import QuestionError
-from tiercut.optimizer.build import build_problem
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.own_plan import decide, decide_again
-from tiercut.optimizer.pricing import price
-from tiercut.optimizer.questions.keywords import QuestionOptions
-from tiercut.optimizer.questions.make_query import make_query, merged
-from tiercut.optimizer.questions.query_file import QueryFile, load_query
+from tiercut.optimizer import (
+    Conditions,
+    QueryFile,
+    QuestionOptions,
+    build_problem,
+    decide,
+    decide_again,
+    load_query,
+    make_query,
+    merged,
+    price,
+)
 from tiercut.options import split_keywords
-from tiercut.profiling.profile.samples import Samples, SampleSplit, samples_of
-from tiercut.solvers.interface import Options
+from tiercut.profiling import Samples, SampleSplit, samples_of
+from tiercut.solvers import Options
 
 if TYPE_CHECKING:
-    from tiercut.analysis.replay import Replay
-    from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.query import Kind
+    from tiercut.analysis import Replay
+    from tiercut.optimizer import Kind, Plan
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
@@ -212,9 +225,8 @@ def replay(
     >>> seen = tiercut.replay("mobile", "resnet20-digits32", best)
     >>> seen.accuracy, seen.accuracy_interval(), seen.quantile(0.95)
     """
-    from tiercut.analysis.replay import replay_decisions
-    from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.samples.recorded import Recorded
+    from tiercut.analysis import replay_decisions
+    from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
     tables = build_problem(topology, profile)

@@ -13,19 +13,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tiercut.analysis.frontier_behind import frontier_behind
-    from tiercut.report.pictures import plot_answer as answer
-    from tiercut.report.plots.latencies import plot_latencies as latencies
-    from tiercut.report.plots.plan_bars import bars_height, bars_legend
-    from tiercut.report.plots.plan_bars import plot_plan_bars as plan_bars
-    from tiercut.report.plots.profile import plot_profile as profile
-    from tiercut.report.plots.replayed import plot_replayed as replayed
-    from tiercut.report.plots.several_measures import plot_several_measures as several_measures
-    from tiercut.report.plots.trade_off import plot_trade_off as trade_off
-    from tiercut.report.plots.waterfall import plot_waterfall as waterfall
-    from tiercut.report.plots.why import plot_why as why
-    from tiercut.report.save import Picture, save
-    from tiercut.report.topology.drawing import draw as topology
+    from tiercut.analysis import frontier_behind
+    from tiercut.report import (
+        Picture,
+        bars_height,
+        bars_legend,
+        draw as topology,
+        plot_answer as answer,
+        plot_latencies as latencies,
+        plot_plan_bars as plan_bars,
+        plot_profile as profile,
+        plot_replayed as replayed,
+        plot_several_measures as several_measures,
+        plot_trade_off as trade_off,
+        plot_waterfall as waterfall,
+        plot_why as why,
+        save,
+    )
 
 __all__ = [
     "Picture",
@@ -46,21 +50,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Picture": "report.save.Picture",
-    "answer": "report.pictures.plot_answer",
-    "bars_height": "report.plots.plan_bars.bars_height",
-    "bars_legend": "report.plots.plan_bars.bars_legend",
-    "frontier_behind": "analysis.frontier_behind.frontier_behind",
-    "latencies": "report.plots.latencies.plot_latencies",
-    "plan_bars": "report.plots.plan_bars.plot_plan_bars",
-    "profile": "report.plots.profile.plot_profile",
-    "replayed": "report.plots.replayed.plot_replayed",
-    "save": "report.save.save",
-    "several_measures": "report.plots.several_measures.plot_several_measures",
-    "topology": "report.topology.drawing.draw",
-    "trade_off": "report.plots.trade_off.plot_trade_off",
-    "waterfall": "report.plots.waterfall.plot_waterfall",
-    "why": "report.plots.why.plot_why",
+    "Picture": "report.Picture",
+    "answer": "report.plot_answer",
+    "bars_height": "report.bars_height",
+    "bars_legend": "report.bars_legend",
+    "frontier_behind": "analysis.frontier_behind",
+    "latencies": "report.plot_latencies",
+    "plan_bars": "report.plot_plan_bars",
+    "profile": "report.plot_profile",
+    "replayed": "report.plot_replayed",
+    "save": "report.save",
+    "several_measures": "report.plot_several_measures",
+    "topology": "report.draw",
+    "trade_off": "report.plot_trade_off",
+    "waterfall": "report.plot_waterfall",
+    "why": "report.plot_why",
 }
 
 

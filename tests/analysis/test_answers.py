@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.made import both, exits_data, profile_data, topology_data
 from support.questions import is_small, questions
-from support.random_problems import random_case
+from support.seeded.problems import random_case
 
 import tiercut
 from tiercut.analysis.answers.answer_file import load_answer

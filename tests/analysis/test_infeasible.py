@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.random_problems import random_case
+from support.seeded.problems import random_case
 
 import tiercut
 from tiercut.optimizer.constraints import bound_value

@@ -11,13 +11,12 @@ from typing import Any
 import moocore
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from support.questions import is_small
-from support.random_problems import Case, random_case
-from support.random_questions import random_measures, random_question
 from support.reference import within
 from support.reference_measures import over, value
+from support.seeded.problems import Case, random_case
+from support.seeded.questions import random_measures, random_question
 from typer.testing import CliRunner
 
 import tiercut
@@ -31,7 +30,7 @@ from tiercut.optimizer.questions.query_file import load_query
 from tiercut.optimizer.space import Space
 from tiercut.report.pictures import answer_picture
 from tiercut.report.plots.several_measures import several_measures
-from tiercut.report.save import save
+from tiercut.report.saving import save
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
 from tiercut.solvers.task import make_task

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 from support.made import both, exits_data, profile_data, topology_data
-from support.random_choices import drawn_choices
-from support.random_problems import random_case
 from support.replayed import lives, random_samples
+from support.seeded.choices import drawn_choices
+from support.seeded.problems import random_case
 
 import tiercut
 from tiercut import Profile, QuestionError, Samples, Topology

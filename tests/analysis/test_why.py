@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from support.made import both, exits_data, one, profile_data, topology_data
-from support.random_problems import Case, random_case
+from support.seeded.problems import Case, random_case
 
 import tiercut
 from tiercut.analysis.why.envelope import Line, Segment, clip, lower_envelope, settle

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.made import grown_problem
 from support.questions import Question, assert_answered, is_small, questions
-from support.random_problems import Case, random_case
 from support.reference import within
+from support.seeded.problems import Case, random_case
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.query import Query

@@ -1,4 +1,4 @@
-"""Who imports whom, and what is not imported before something needs it."""
+"""Who imports whom and through which door, and what is not imported before something needs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,21 +17,23 @@ from support.checkout import ROOT, project_files, rooms
 import tiercut
 
 PACKAGE = ROOT / "src" / "tiercut"
-EVERY_ROOM = {"analysis", "optimizer", "profiling", "report", "solvers", "topologies"}
-GROUND = {"ground"}
-MAY_IMPORT = {
-    "ground": GROUND,
-    "topologies": GROUND | {"topologies"},
-    "profiling": GROUND | {"profiling"},
-    "optimizer": GROUND | {"topologies", "profiling", "optimizer"},
-    "solvers": GROUND | {"optimizer", "solvers"},
-    "analysis": GROUND | {"topologies", "profiling", "optimizer", "solvers", "analysis"},
-    "report": GROUND | {"topologies", "profiling", "optimizer", "solvers", "analysis", "report"},
-    "api": GROUND | EVERY_ROOM,
-    "cli": GROUND | EVERY_ROOM | {"root", "api", "cli"},
-    "root": GROUND | EVERY_ROOM | {"api", "cli"},
+BELOW = {
+    "topologies": set[str](),
+    "profiling": set[str](),
+    "optimizer": {"topologies", "profiling"},
+    "solvers": {"optimizer"},
+    "analysis": {"topologies", "profiling", "optimizer", "solvers"},
+    "report": {"topologies", "profiling", "optimizer", "solvers", "analysis"},
+    "offloader": {"topologies", "profiling", "optimizer"},
 }
-"""Which part may import which; `ground` is what all share in src/tiercut, `root` its __init__ and __main__."""
+"""The rooms, and from which others each may take; all take from the ground, which is the rest of src/tiercut."""
+
+ROOMS = set(rooms())
+ABOVE = {"api", "cli", "plots", "__main__", ""}
+"""What stands above all rooms; "" is the package itself."""
+
+FULL = 14
+"""Files that a folder may hold, its __init__ and its data aside."""
 
 HEAVY = {
     "numba",
@@ -66,11 +69,8 @@ MODULES = modules()
 
 
 def part(module: str) -> str:
-    """Return which part of the package a module belongs to."""
-    names = module.split(".")
-    if len(names) == 1 or names[1] == "__main__":
-        return "root"
-    return names[1] if names[1] in MAY_IMPORT else "ground"
+    """Return the room of a module, or what it is called beside the rooms."""
+    return ".".join(module.split(".")[1:2])
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -84,10 +84,44 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def own_imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and module of what a file imports from the package, but for its version, which anyone may know."""
+    """Yield line and name of what a file imports from the package, but for its version, which anyone may know."""
     for line, name in imports(path):
         if name.split(".")[0] == "tiercut" and name != "tiercut.__version__":
-            yield line, name if name in MODULES else name.rpartition(".")[0]
+            yield line, name
+
+
+def offered(room: str) -> dict[str, str]:
+    """Return what the door of a room offers: the module of each name, below the room."""
+    found = {}
+    for node in ast.parse((PACKAGE / room / "__init__.pyi").read_text(encoding="utf-8")).body:
+        assert isinstance(node, ast.ImportFrom), "a door lists names, no more"
+        assert node.level == 1
+        assert all(alias.asname == alias.name for alias in node.names)
+        home = ".".join(("tiercut", room, *filter(None, [node.module])))
+        found |= {alias.name: home for alias in node.names}
+    return found
+
+
+DOORS = {room: offered(room) for room in sorted(ROOMS)}
+
+
+def taken() -> Iterator[tuple[Path, int, str, str]]:
+    """Yield what modules import across rooms: file, line, room, and what is imported below `tiercut.ROOM`."""
+    for module, path in MODULES.items():
+        for line, name in own_imports(path):
+            room, _, rest = name.removeprefix("tiercut.").partition(".")
+            if room in ROOMS and room != part(module):
+                yield path, line, room, rest
+
+
+TAKEN = list(taken())
+
+
+def published(room: str) -> set[str]:
+    """Return what the package itself offers of a room, by its own door and as pictures."""
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    lines = (node for node in stub.body if isinstance(node, ast.ImportFrom) and node.module == room)
+    return {alias.name for node in lines for alias in node.names}
 
 
 def run(program: str, **environment: str) -> list[str]:
@@ -107,16 +141,54 @@ def imported_by(program: str) -> set[str]:
 
 def test_every_room_is_known_and_linked() -> None:
     at_root = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "experiments"}
-    assert set(rooms()) == at_root == EVERY_ROOM
-    for room in rooms():
+    assert at_root == ROOMS
+    assert set(BELOW) >= ROOMS
+    for room in ROOMS:
         assert (PACKAGE / room).readlink() == Path("..", "..", room)
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_module_imports_only_what_its_room_may(module: str) -> None:
-    allowed = MAY_IMPORT[part(module)]
-    wrong = [f"{line}: {name}" for line, name in own_imports(MODULES[module]) if part(name) not in allowed]
-    assert not wrong, f"{MODULES[module]}: {part(module)} may import {sorted(allowed)}"
+    own = part(module)
+    if own in ABOVE:
+        return
+    allowed = BELOW[own] | {own} if own in ROOMS else set()
+    wrong = [
+        f"{line}: {name}" for line, name in own_imports(MODULES[module]) if part(name) in (ROOMS | ABOVE) - allowed
+    ]
+    assert not wrong, f"{MODULES[module]}: {own} may import from the ground and from {sorted(allowed)}"
+
+
+def test_rooms_take_from_each_other_only_what_a_door_offers() -> None:
+    wrong = [f"{path}:{line}: tiercut.{room}.{name}" for path, line, room, name in TAKEN if name not in DOORS[room]]
+    assert not wrong, "write 'from tiercut.ROOM import NAME', and let ROOM/__init__.pyi name it"
+
+
+@pytest.mark.parametrize("room", sorted(DOORS))
+def test_doors_offer_what_is_there_and_what_somebody_takes(room: str) -> None:
+    door = import_module(f"tiercut.{room}")
+    for name, module in DOORS[room].items():
+        home = import_module(module)
+        assert getattr(door, name) is (import_module(f"{module}.{name}") if home is door else getattr(home, name))
+    used = {name for _, _, other, name in TAKEN if other == room}
+    assert set(DOORS[room]) == used | published(room)
+
+
+def test_no_folder_is_too_full_to_read() -> None:
+    counts: dict[Path, int] = {}
+    for path in project_files():
+        if path.suffix == ".py" and path.name != "__init__.py":
+            counts[path.parent] = counts.get(path.parent, 0) + 1
+    assert not {str(folder): count for folder, count in counts.items() if count > FULL}
+
+
+def test_command_files_are_called_like_their_commands() -> None:
+    from tiercut.cli.app import app
+
+    named = {each.name or "" for each in (*app.registered_commands, *app.registered_groups)}
+    files = {path.stem for path in (PACKAGE / "cli" / "commands").rglob("*.py")} - {"__init__"}
+    missing = {name for name in named if not {name.replace("-", "_"), f"{name}_"} & files}
+    assert not missing
 
 
 def test_nothing_imports_a_room_by_its_bare_name() -> None:
@@ -125,7 +197,7 @@ def test_nothing_imports_a_room_by_its_bare_name() -> None:
         for path in project_files()
         if path.suffix == ".py"
         for line, name in imports(path)
-        if name.split(".")[0] in EVERY_ROOM | {""}
+        if name.split(".")[0] in ROOMS | {""}
     ]
     assert not wrong, "write import tiercut.optimizer, not import optimizer, and no relative imports"
 

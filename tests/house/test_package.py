@@ -57,7 +57,7 @@ def package_files(project: Path) -> set[str]:
     data += [("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz")]
     found = {source / "tiercut" / "py.typed"}
     for folder, _, names in os.walk(source / "tiercut", followlinks=True):
-        found |= {Path(folder, name) for name in names if name.endswith(".py")}
+        found |= {Path(folder, name) for name in names if name.endswith((".py", ".pyi"))}
     for folder, pattern in data:
         found |= set((source / "tiercut" / folder).glob(pattern))
     return {path.relative_to(source).as_posix() for path in found}

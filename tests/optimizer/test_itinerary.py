@@ -7,11 +7,10 @@ from math import isclose, nan
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from support.made import both, exits_data, plan_of, problem_of, profile_data, topology_data
-from support.random_choices import drawn_choices
-from support.random_problems import Case, random_case
+from support.seeded.choices import drawn_choices
+from support.seeded.problems import Case, random_case
 
 from tiercut.analysis.explain import explain_plan
 from tiercut.errors import QuestionError

@@ -9,10 +9,9 @@ from math import isclose
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from support.random_problems import Case, random_case
+from hypothesis import assume, given, settings, strategies as st
 from support.reference import FACTORS
+from support.seeded.problems import Case, random_case
 
 import tiercut
 from tiercut.analysis.answers.answer import Answer

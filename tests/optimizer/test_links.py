@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.made import both, one, plan_of, problem_of, profile_data, topology_data
-from support.random_questions import priced, random_question
+from support.seeded.questions import priced, random_question
 
 import tiercut
 from tiercut.errors import QuestionError

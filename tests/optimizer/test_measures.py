@@ -9,7 +9,7 @@ from math import isclose
 import numpy as np
 import pytest
 from support.checkout import ROOT
-from support.random_problems import random_case
+from support.seeded.problems import random_case
 
 import tiercut
 from tiercut.analysis.why.parameters import Parameter, parameters_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.made import both, exits_data, one, profile_data, topology_data
-from support.random_problems import random_case
+from support.seeded.problems import random_case
 
 import tiercut
 from tiercut.errors import InfeasibleError, QuestionError

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from support.made import both, exits_data, one, plan_of, problem_of, profile_data, topology_data
-from support.random_choices import drawn_choices
-from support.random_problems import Case, random_case
 from support.reference import Choice, Reference
+from support.seeded.choices import drawn_choices
+from support.seeded.problems import Case, random_case
 
 import tiercut
 from tiercut import QuestionError

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from support.random_topologies import topologies
+from support.seeded.topologies import topologies
 
 from tiercut.errors import QuestionError
 from tiercut.report.pictures import topology_picture
-from tiercut.report.save import save
+from tiercut.report.saving import save
 from tiercut.report.topology.drawing import draw
 from tiercut.report.topology.labels import sampled
 from tiercut.report.topology.layout import Drawing, lay_out

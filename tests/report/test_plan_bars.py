@@ -13,7 +13,7 @@ import tiercut
 from tiercut.report.pictures import answer_picture
 from tiercut.report.plots import trade_off
 from tiercut.report.plots.plan_bars import PlanBars, Segment, add_bars_legend, draw_plan_bars, plan_bars, tiers_of
-from tiercut.report.save import save
+from tiercut.report.saving import save
 
 NODES = [
     {"name": "pi", "tier": "device", "slowdown": 4.0},

@@ -18,7 +18,7 @@ from tiercut.report.page import table_html
 from tiercut.report.pictures import answer_picture, explanation_picture, replay_picture
 from tiercut.report.replay import replay_tables
 from tiercut.report.rows import Column, Rows, exit_rows, plan_rows, share_text, stage_rows, step_rows
-from tiercut.report.save import save
+from tiercut.report.saving import save
 from tiercut.report.tables import plans_table, stages_table, waterfall_table
 
 RECORDED = ("iot", "resnet20-digits32")

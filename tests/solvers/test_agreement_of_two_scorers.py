@@ -7,10 +7,10 @@ from math import isclose
 
 import numpy as np
 import pytest
-from support.random_choices import drawn_choices
-from support.random_problems import Case, random_case
 from support.reference import Score
 from support.reference_measures import crossed
+from support.seeded.choices import drawn_choices
+from support.seeded.problems import Case, random_case
 
 from tiercut.analysis.answers.cloud import sample_cloud
 from tiercut.optimizer.own_plan import decide

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from support.made import both, grown_problem, problem_of, profile_data, topology_data
 from support.proof import assert_same
-from support.random_questions import holds, priced, random_question
+from support.seeded.questions import holds, priced, random_question
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.placement import narrow

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.made import both, exits_data, profile_data, topology_data
-from support.random_problems import Case, random_case
 from support.replayed import random_samples
+from support.seeded.problems import Case, random_case
 
 import tiercut
 from tiercut import Profile, QuestionError, Samples, Topology

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 from support.made import grown_problem
-from support.random_questions import holds, priced, random_question
+from support.seeded.questions import holds, priced, random_question
 
 import tiercut
 from tiercut import Answer, Options, Query

@@ -18,8 +18,7 @@ from tiercut.errors import QuestionError
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import make_space
-from tiercut.solvers import registry
-from tiercut.solvers import task as compiler
+from tiercut.solvers import registry, task as compiler
 from tiercut.solvers.heuristics.random_search import RandomSearch
 from tiercut.solvers.interface import Options
 from tiercut.solvers.parallel import share_out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.checkout import ROOT
-from support.random_problems import Case, random_case
+from support.seeded.problems import Case, random_case
 
 import tiercut
 from tiercut.optimizer.placement import narrow
@@ -21,8 +21,7 @@ from tiercut.solvers.encoding import Layout, decision_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
-from tiercut.solvers.labels import budget_kernels
-from tiercut.solvers.labels import solver as labels
+from tiercut.solvers.labels import budget_kernels, solver as labels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import make_task

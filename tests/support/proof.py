@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from support.questions import Question, answered, assert_answered, is_small, questions
-from support.random_problems import Case, random_case
-from support.random_questions import priced, random_question
+from support.seeded.problems import Case, random_case
+from support.seeded.questions import priced, random_question
 from tiercut.errors import TiercutError
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space

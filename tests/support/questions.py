@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from support.random_problems import Case
 from support.reference import Choice, Score, within
+from support.seeded.problems import Case
 from tiercut.optimizer.query import Query
 
 MOST_DECISIONS = 400  # beyond which trying everything in plain Python takes too long

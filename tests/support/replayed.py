@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from support.random_problems import Case
 from support.reference import Choice, Reference, Score
+from support.seeded.problems import Case
 from tiercut.profiling.profile.samples import Samples
 
 

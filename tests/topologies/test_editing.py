@@ -6,14 +6,12 @@ import difflib
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from ruamel.yaml import YAML
 
 from tiercut.errors import InputError, QuestionError
 from tiercut.topologies.editing import _splices, with_link
-from tiercut.topologies.loader import _folder as ready_made_folder
-from tiercut.topologies.loader import ready_made, topology_from_text
+from tiercut.topologies.loader import _folder as ready_made_folder, ready_made, topology_from_text
 
 TEXT = """\
 # A head, with an umlaut: ü.

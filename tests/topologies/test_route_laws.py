@@ -7,9 +7,8 @@ from itertools import pairwise
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support.random_topologies import topologies
+from hypothesis import given, settings, strategies as st
+from support.seeded.topologies import topologies
 
 from tiercut.topologies import Hop, Route, Topology, quickest_route, transfer_routes, transfer_seconds
 

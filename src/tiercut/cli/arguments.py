@@ -34,7 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 def _drawable(path: Path | None) -> Path | None:
     """Refuse a picture of an unknown format before anything is solved."""
     if path is not None:
-        from tiercut.report.save import check_ending
+        from tiercut.report import check_ending
 
         check_ending(path)
     return path

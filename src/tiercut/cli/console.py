@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tiercut.solvers.interface import Progress
+    from tiercut.solvers import Progress
 
 __all__ = ["console", "note", "progress", "work_bar"]
 

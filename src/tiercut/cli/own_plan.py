@@ -10,10 +10,9 @@ from tiercut.errors import QuestionError
 from tiercut.options import option
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.problem import Estimator
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
+    from tiercut.optimizer import Estimator, Plan
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
 __all__ = ["OwnPlan"]
 
@@ -69,16 +68,15 @@ class OwnPlan:
     @property
     def estimator(self) -> Estimator:
         """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
-        from tiercut.analysis.answers.answer_file import load_answer
+        from tiercut.analysis import load_answer
 
         return "marginal" if self.plan is None else load_answer(self.plan).estimator
 
     def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
         """Return the price of the plan, by an estimator where it comes from a file."""
-        from tiercut.analysis.answers.answer_file import load_answer
+        from tiercut.analysis import load_answer
         from tiercut.api import plan, problem
-        from tiercut.optimizer.own_plan import decide_again
-        from tiercut.optimizer.pricing import price
+        from tiercut.optimizer import decide_again, price
 
         if self.plan is not None:
             tables = problem(topology, profile, estimator=estimator)

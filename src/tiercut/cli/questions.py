@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tiercut.analysis.solver_options import SolverOptions
+from tiercut.analysis import SolverOptions
 from tiercut.cli.console import console, note, progress
 from tiercut.errors import InfeasibleError, QuestionError
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer import Conditions, QuestionOptions
 from tiercut.options import flags_of
 
 if TYPE_CHECKING:
-    from tiercut.analysis.answers.answer import Answer
-    from tiercut.optimizer.query import Kind, Query
-    from tiercut.optimizer.questions.query_file import QueryFile
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
+    from tiercut.analysis import Answer
+    from tiercut.optimizer import Kind, Query, QueryFile
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
 __all__ = ["QueryName", "answer", "inputs", "query_of", "read_query"]
 
@@ -38,7 +36,7 @@ def read_query(path: str | None) -> QueryFile | None:
     """Return the query that a call names, or None."""
     if path is None:
         return None
-    from tiercut.optimizer.questions.query_file import load_query
+    from tiercut.optimizer import load_query
 
     return load_query(path)
 
@@ -47,8 +45,8 @@ def inputs(
     topology: str, profile: str, conditions: Conditions, below: QueryFile | None = None
 ) -> tuple[Topology, Profile]:
     """Load a topology and a profile under the conditions that a call names, on top of those of a query file."""
-    from tiercut.profiling.profile.files import load_profile
-    from tiercut.topologies.loader import load_topology
+    from tiercut.profiling import load_profile
+    from tiercut.topologies import load_topology
 
     named = conditions if below is None else conditions.on_top_of(below.conditions)
     return named.apply(load_topology(topology), load_profile(profile), flags_of(Conditions))
@@ -56,7 +54,7 @@ def inputs(
 
 def query_of(kind: Kind, question: QuestionOptions, below: QueryFile | None = None) -> Query:
     """Return the question that flags ask, on top of those of a query file."""
-    from tiercut.optimizer.questions.make_query import make_query, merged
+    from tiercut.optimizer import make_query, merged
 
     asked = question if below is None else merged(below.question, question)
     return make_query(kind, asked, flags_of(QuestionOptions))
@@ -87,9 +85,8 @@ def answer(
         found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
     _present(found, json=json)
     if plot is not None:
-        from tiercut.analysis.frontier_behind import frontier_behind
-        from tiercut.report.pictures import answer_picture
-        from tiercut.report.save import save
+        from tiercut.analysis import frontier_behind
+        from tiercut.report import answer_picture, save
 
         behind = None
         if found.lived is None:
@@ -108,7 +105,7 @@ def _present(answer: Answer, *, json: bool) -> None:
 
 
 def _print(answer: Answer) -> None:
-    from tiercut.report.tables import covered_line, headline, idle_line, plans_table, stages_table
+    from tiercut.report import covered_line, headline, idle_line, plans_table, stages_table
 
     out: Any = console()
     out.print(headline(answer))

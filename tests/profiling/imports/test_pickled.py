@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from support.scission_files import LayerBenchmark, block, dat_bytes, main_class
 
 from tiercut.profiling.imports.pickled import Record, read_pickled

@@ -17,9 +17,7 @@ from support.made import both, topology_data
 import tiercut
 from tiercut.cli import main
 from tiercut.errors import InputError
-from tiercut.profiling.links import listener as link_listener
-from tiercut.profiling.links import meter as link_meter
-from tiercut.profiling.links import protocol as link_protocol
+from tiercut.profiling.links import listener as link_listener, meter as link_meter, protocol as link_protocol
 from tiercut.profiling.links.listener import LOOPBACK, Listener
 from tiercut.profiling.links.meter import LinkFigures, Spread, measure_link
 from tiercut.profiling.links.protocol import DOWN, GREETING, MOST_BYTES, PING, REQUEST, TIMED, UP

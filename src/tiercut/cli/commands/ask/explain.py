@@ -11,16 +11,13 @@ from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.cli.questions import QueryName, inputs, query_of, read_query
 from tiercut.errors import QuestionError
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer import Conditions, QuestionOptions
 
 if TYPE_CHECKING:
-    from tiercut.analysis.explain import Explanation
-    from tiercut.analysis.why.result import Why
-    from tiercut.optimizer.plan import Plan
-    from tiercut.optimizer.query import Query
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
+    from tiercut.analysis import Explanation, Why
+    from tiercut.optimizer import Plan, Query
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
 __all__ = ["explain"]
 
@@ -64,7 +61,7 @@ def explain(
     Give an answer file, or a plan of your own by --partition and --placement; with neither, the best plan of the
     question is explained, and --why says why it is the best.
     """
-    from tiercut.analysis.explain import explained
+    from tiercut.analysis import explained
     from tiercut.api import problem
 
     if own.is_named and (why or query is not None or question != QuestionOptions()):
@@ -83,8 +80,7 @@ def explain(
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
     _present(explanation, reasons, json=json, every=all_changes)
     if plot is not None:
-        from tiercut.report.pictures import explanation_picture, why_picture
-        from tiercut.report.save import save
+        from tiercut.report import explanation_picture, save, why_picture
 
         save(explanation_picture(explanation) if reasons is None else why_picture(reasons), plot)
         note(f"drew {plot}")
@@ -103,9 +99,9 @@ def _of_question(own: OwnPlan) -> dict[str, Any]:
 
 def _best(loaded: "tuple[Topology, Profile]", asked: "Query", factor: float | None) -> "tuple[Plan, Why | None]":
     """Return the best plan of a question, and why it is that where a factor says how far to look."""
-    from tiercut.analysis.why.study import why
+    from tiercut.analysis import why
     from tiercut.api import ask
-    from tiercut.solvers.interface import Options
+    from tiercut.solvers import Options
 
     if factor is None:
         return ask(*loaded, asked).best, None
@@ -123,12 +119,12 @@ def _present(explanation: "Explanation", reasons: "Why | None", *, json: bool, e
             data = {**reasons.to_data(), "explanation": data}
         typer.echo(writer.dumps(data, indent=1, allow_nan=False, ensure_ascii=False))
         return
-    from tiercut.report.tables import waterfall_table
+    from tiercut.report import waterfall_table
 
     out: Any = console()
     out.print(waterfall_table(explanation))
     if reasons is not None:
-        from tiercut.report.why import why_tables
+        from tiercut.report import why_tables
 
         for part in why_tables(reasons, every=every):
             out.print(part)

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from tiercut.analysis.solver_options import SolverOptions
+from tiercut.analysis import SolverOptions
 from tiercut.cli import arguments as given
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.questions import QueryName, answer
-from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer import Conditions, QuestionOptions
 
 __all__ = ["rank"]
 

@@ -11,10 +11,10 @@ from tiercut.cli.groups import grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.cli.questions import inputs
 from tiercut.errors import QuestionError
-from tiercut.optimizer.conditions import Conditions
+from tiercut.optimizer import Conditions
 
 if TYPE_CHECKING:
-    from tiercut.profiling.profile.samples import SampleSplit
+    from tiercut.profiling import SampleSplit
 
 __all__ = ["replay"]
 
@@ -40,7 +40,7 @@ def replay(
     Give an answer file, or a plan of your own by --partition and --placement.
     """
     from tiercut.api import replay as replayed
-    from tiercut.profiling.profile.samples import load_samples
+    from tiercut.profiling import load_samples
 
     if not own.is_named:
         raise QuestionError("name a plan to replay: an answer file, or --partition with --placement")
@@ -51,14 +51,13 @@ def replay(
     if json:
         typer.echo(seen.to_json())
     else:
-        from tiercut.report.replay import replay_tables
+        from tiercut.report import replay_tables
 
         out: Any = console()
         for part in replay_tables(seen):
             out.print(part)
     if plot is not None:
-        from tiercut.report.pictures import replay_picture
-        from tiercut.report.save import save
+        from tiercut.report import replay_picture, save
 
         save(replay_picture(seen), plot)
         note(f"drew {plot}")

@@ -20,9 +20,9 @@ class Format(StrEnum):
 def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
     """Print the JSON Schema of a file format, for editors."""
     from tiercut.documents import Document
-    from tiercut.optimizer.questions.query_file import QueryFile
-    from tiercut.profiling.profile.schema import Profile
-    from tiercut.topologies.schema import Topology
+    from tiercut.optimizer import QueryFile
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
     models: dict[Format, type[Document]] = {
         Format.topology: Topology,

@@ -28,7 +28,7 @@ def show(
 def _is_profile(file: str) -> bool:
     """Tell a profile from a topology: by the format that a JSON file names, else by its ending or its name."""
     from tiercut.documents import parse_json, read_text
-    from tiercut.profiling.profile.files import SIZE_LIMIT, recorded
+    from tiercut.profiling import SIZE_LIMIT, recorded
 
     if not file.endswith(".json"):
         return not Path(file).exists() and file in recorded()
@@ -39,30 +39,28 @@ def _is_profile(file: str) -> bool:
 
 
 def _show_topology(file: str, payload: str, plot: Path | None) -> None:
-    from tiercut.report.topology.listing import text
-    from tiercut.topologies.loader import load_topology
+    from tiercut.report import text
+    from tiercut.topologies import load_topology
 
     topology = load_topology(file)
     size = given.quantity("--payload", payload, "size") or 0.0
     console().print(text(topology, size))
     if plot is not None:
-        from tiercut.report.pictures import topology_picture
-        from tiercut.report.save import save
+        from tiercut.report import save, topology_picture
 
         save(topology_picture(topology), plot)
         note(f"drew {plot}")
 
 
 def _show_profile(file: str, plot: Path | None) -> None:
-    from tiercut.profiling.profile.files import load_profile
-    from tiercut.report.tables import profile_tables
+    from tiercut.profiling import load_profile
+    from tiercut.report import profile_tables
 
     profile = load_profile(file)
     for table in profile_tables(profile):
         console().print(table)
     if plot is not None:
-        from tiercut.report.pictures import profile_picture
-        from tiercut.report.save import save
+        from tiercut.report import profile_picture, save
 
         save(profile_picture(profile), plot)
         note(f"drew {plot}")

@@ -14,8 +14,7 @@ from tiercut.cli.console import console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tiercut.profiling.models.blocks import Block
-    from tiercut.profiling.models.loader import LoadedModel
+    from tiercut.profiling import Block, LoadedModel
 
 __all__ = ["BlockRule", "blocks"]
 
@@ -35,9 +34,7 @@ def blocks(
     json: given.Json = False,
 ) -> None:
     """List the blocks of a model: the pieces that may not be cut."""
-    from tiercut.profiling.models.blocks import find_blocks
-    from tiercut.profiling.models.loader import load_model
-    from tiercut.profiling.models.runtime import start_framework
+    from tiercut.profiling import find_blocks, load_model, start_framework
 
     size = given.image_size(input_size)
     start_framework()
@@ -66,7 +63,7 @@ def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Ta
     from rich.text import Text
 
     from tiercut import units
-    from tiercut.profiling.models.graph import tensor_bytes
+    from tiercut.profiling import tensor_bytes
 
     input_bytes = tensor_bytes(found[0].input)
     smaller = [each.output_bytes < input_bytes for each in found[:-1]] + [False]

@@ -9,7 +9,7 @@ from tiercut.cli import arguments as given
 from tiercut.cli.console import note
 
 if TYPE_CHECKING:
-    from tiercut.profiling.imports.scission import Machine
+    from tiercut.profiling import Machine
 
 __all__ = ["app"]
 
@@ -68,10 +68,8 @@ def _import(
     transfer_layer: bool,
 ) -> None:
     from tiercut.errors import InputError
-    from tiercut.profiling.imports.scission import file_name, profiles_of, read_benchmarks
-    from tiercut.profiling.profile.files import profile_text
-    from tiercut.topologies.loader import topology_from_text
-    from tiercut.topologies.scission import pipeline_text, read_network
+    from tiercut.profiling import file_name, profile_text, profiles_of, read_benchmarks
+    from tiercut.topologies import pipeline_text, read_network, topology_from_text
 
     machines = read_benchmarks(folder, transfer_layer=transfer_layer)
     profiles = profiles_of(machines, given.quantity("--input", input_bytes, "size") or 0.0, source=str(folder))

@@ -29,7 +29,7 @@ def listen(
     Only this machine itself can reach it unless an address is given: whoever can reach it can fill the link with
     noise. It keeps, looks up and runs nothing, and serves one peer at a time for five minutes at most.
     """
-    from tiercut.profiling.links.listener import Listener
+    from tiercut.profiling import Listener
 
     with Listener(address, port, report=note) as listener:
         note(f"listening on {address}, port {listener.port}; Ctrl-C ends it")

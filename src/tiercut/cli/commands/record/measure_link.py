@@ -12,7 +12,7 @@ from tiercut.cli.console import console, note
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.profiling.links.meter import LinkFigures, Spread
+    from tiercut.profiling import LinkFigures, Spread
 
 __all__ = ["measure_link"]
 
@@ -32,7 +32,7 @@ def measure_link(
 
     Run it where the profile's devices run, at a time like that of the real work: it fills the link.
     """
-    from tiercut.profiling.links.meter import measure_link as measure
+    from tiercut.profiling import measure_link as measure
 
     timeout_s = given.quantity("--timeout", timeout, "time") or 5.0
     names = _names(topology, here, there)
@@ -61,8 +61,7 @@ def _names(topology: Path | None, here: str | None, there: str | None) -> tuple[
 def _read(topology: Path, here: str, there: str) -> str:
     """Return the text of a topology, once it is certain that the figures can be written into it."""
     from tiercut.documents import read_text
-    from tiercut.topologies.editing import with_link
-    from tiercut.topologies.loader import SIZE_LIMIT
+    from tiercut.topologies import SIZE_LIMIT, with_link
 
     text = read_text(topology, limit=SIZE_LIMIT)
     with_link(text, str(topology), {(here, there): (1.0, 1.0), (there, here): (1.0, 1.0)})
@@ -71,7 +70,7 @@ def _read(topology: Path, here: str, there: str) -> str:
 
 def _write(topology: Path, text: str, names: tuple[str, str], figures: "LinkFigures") -> None:
     from tiercut.documents import write_text
-    from tiercut.topologies.editing import with_link
+    from tiercut.topologies import with_link
 
     here, there = names
     latency = figures.latency_s.median

@@ -15,7 +15,7 @@ def merge(
     output: Annotated[Path, typer.Option(metavar="FILE", help="The profile to write.")],
 ) -> None:
     """Put the devices of several profiles of one model into one; nothing that was measured is overwritten."""
-    from tiercut.profiling.profile.merging import merge_files
+    from tiercut.profiling import merge_files
 
     made = merge_files(profiles, output)
     note(f"{made.name} on {', '.join(made.devices)}: {output}")

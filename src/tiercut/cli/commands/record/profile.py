@@ -17,9 +17,7 @@ from tiercut.errors import QuestionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tiercut.profiling.record.campaign import Step
-    from tiercut.profiling.record.settings import Settings
-    from tiercut.profiling.timing.timing import Effort
+    from tiercut.profiling import Effort, Settings, Step
 
 __all__ = ["profile"]
 
@@ -131,9 +129,7 @@ def profile(
     Needs the extra 'profiling' (TensorFlow), 'torch' or 'jax'. A device is added to a profile that is there already.
     What was interrupted goes on where it stopped when it is asked for again.
     """
-    from tiercut.profiling.record.preflight import prepared
-    from tiercut.profiling.record.settings import Settings
-    from tiercut.profiling.timing.stress import parse_stress
+    from tiercut.profiling import Settings, parse_stress, prepared
 
     settings = Settings(
         device=device,
@@ -166,7 +162,7 @@ def profile(
 def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:
     from dataclasses import replace
 
-    from tiercut.profiling.record.settings import EFFORT
+    from tiercut.profiling import EFFORT
 
     named = {"runs": runs, "precision": precision, "limit_s": limit_s}
     effort = replace(EFFORT, **{key: value for key, value in named.items() if value is not None})  # type: ignore[arg-type]
@@ -174,7 +170,7 @@ def _effort(runs: int | None, precision: float | None, limit_s: float | None) ->
 
 
 def _record(models: Sequence[str], output: Path, settings: Settings, json: bool) -> None:
-    from tiercut.profiling.record.campaign import record_models
+    from tiercut.profiling import record_models
 
     done: list[Step] = []
 
@@ -202,14 +198,13 @@ def _record(models: Sequence[str], output: Path, settings: Settings, json: bool)
 def _on_one_line(path: Path) -> str:
     import json
 
-    from tiercut.profiling.profile.files import load_profile
-    from tiercut.profiling.profile.schema import FORMAT
+    from tiercut.profiling import FORMAT, load_profile
 
     return json.dumps({"format": FORMAT} | load_profile(path).model_dump(exclude_defaults=True))
 
 
 def _record_there(models: Sequence[str], output: Path, settings: Settings, host: str, command: str) -> None:
-    from tiercut.profiling.record.remote import record_remotely
+    from tiercut.profiling import record_remotely
 
     record_remotely(
         host,

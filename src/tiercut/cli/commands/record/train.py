@@ -15,7 +15,7 @@ from tiercut.cli.console import console, note, work_bar
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.profiling.exits.trainer import Trained
+    from tiercut.profiling import Trained
 
 __all__ = ["train"]
 
@@ -102,9 +102,7 @@ def train(
     Trains all branches jointly; with --exits or --plan only those of one configuration, which begins with the weights
     of a network trained before. What was interrupted goes on where it stopped when it is asked for again.
     """
-    from tiercut.profiling.exits.exits import read_branches
-    from tiercut.profiling.exits.trainer import Training, train_network
-    from tiercut.profiling.exits.training import Schedule
+    from tiercut.profiling import Schedule, Training, read_branches, train_network
 
     schedule = Schedule(
         epochs=epochs,
@@ -168,7 +166,7 @@ def _configuration(exits: str | None, plan: Path | None, rank: int) -> tuple[int
     if exits is not None and plan is not None:
         raise QuestionError("give the exits of a configuration, or a plan that has them, not both")
     if plan is not None:
-        from tiercut.analysis.answers.answer_file import load_answer
+        from tiercut.analysis import load_answer
 
         return load_answer(plan).plan(rank).exits
     return tuple(_numbers("--exits", exits, int) or ())

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from support.random_problems import random_case
+from support.seeded.problems import random_case
 from tiercut.optimizer.constraints import bound_measure, constraints_of
 from tiercut.optimizer.measures.names import split_name
 from tiercut.optimizer.measures.registry import KINDS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from support.random_problems import Case
 from support.reference import Choice
+from support.seeded.problems import Case
 
 CHOICES = 5
 

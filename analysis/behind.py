@@ -10,7 +10,7 @@ from tiercut.analysis.answering import ask
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
     from tiercut.analysis.inputs import ProfileLike, TopologyLike
-    from tiercut.solvers.interface import Options
+    from tiercut.solvers import Options
 
 __all__ = ["frontier_behind"]
 

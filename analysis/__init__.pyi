@@ -1,0 +1,28 @@
+from .answering import ask as ask
+from .answers.answer import Answer as Answer
+from .answers.answer_file import load_answer as load_answer, load_plans as load_plans
+from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
+from .behind import frontier_behind as frontier_behind
+from .choose_by_replay import Relived as Relived
+from .distribution import CONFIDENCE as CONFIDENCE, QUANTILES as QUANTILES, Distribution as Distribution
+from .explain import Explanation as Explanation, explained as explained
+from .inputs import (
+    ProfileLike as ProfileLike,
+    TopologyLike as TopologyLike,
+    inputs_of as inputs_of,
+    problem as problem,
+    profile_of as profile_of,
+    topology_of as topology_of,
+)
+from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
+from .replay import Replay as Replay, replay_decisions as replay_decisions
+from .solver_options import SolverOptions as SolverOptions
+from .why.result import (
+    Change as Change,
+    Effect as Effect,
+    Sweep as Sweep,
+    Why as Why,
+    format_value as format_value,
+    label as label,
+)
+from .why.study import why as why

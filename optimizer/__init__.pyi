@@ -1,0 +1,55 @@
+from .build import (
+    build_problem as build_problem,
+    rebuild_problem as rebuild_problem,
+    warn_of_bare_spans as warn_of_bare_spans,
+)
+from .conditions import Conditions as Conditions
+from .constraints import Constraint as Constraint, bound_value as bound_value, constraints_of as constraints_of
+from .frontier import (
+    TOLERANCE as TOLERANCE,
+    front_of as front_of,
+    frontier_plans as frontier_plans,
+    values_of as values_of,
+)
+from .itinerary import Step as Step, itinerary as itinerary, stage_steps as stage_steps
+from .measures.kind import Moved as Moved
+from .measures.moves import Number as Number, moved_by as moved_by
+from .measures.names import (
+    counts_whole as counts_whole,
+    format_amount as format_amount,
+    is_tail as is_tail,
+    split_name as split_name,
+)
+from .measures.registry import kind_of as kind_of
+from .measures.tables import Measure as Measure, measure as measure
+from .measures.tails import quantile_of as quantile_of
+from .own_plan import decide as decide, decide_again as decide_again
+from .placement import narrow as narrow
+from .plan import NOBODY as NOBODY, Decision as Decision, Plan as Plan, Stage as Stage, exit_limits as exit_limits
+from .pricing import evaluate as evaluate, evaluate_tables as evaluate_tables, price as price
+from .problem import ANYWHERE as ANYWHERE, Estimator as Estimator, Floats as Floats, Problem as Problem
+from .query import SLACK as SLACK, Bound as Bound, Kind as Kind, Query as Query
+from .questions.bound_text import nearest_limit as nearest_limit, shown as shown
+from .questions.keywords import (
+    Only as Only,
+    Partitions as Partitions,
+    QuestionOptions as QuestionOptions,
+    Thresholds as Thresholds,
+)
+from .questions.make_query import make_query as make_query, merged as merged
+from .questions.query_file import QueryFile as QueryFile, load_query as load_query, ready_queries as ready_queries
+from .samples.estimators import ESTIMATORS as ESTIMATORS, with_estimator as with_estimator
+from .samples.exit_shares import counted as counted, shares_of as shares_of
+from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed
+from .samples.recorded import Recorded as Recorded
+from .space import (
+    PLAIN as PLAIN,
+    Costs as Costs,
+    Exits as Exits,
+    Order as Order,
+    Space as Space,
+    admits as admits,
+    make_space as make_space,
+    plain_part as plain_part,
+    without_idle_ends as without_idle_ends,
+)

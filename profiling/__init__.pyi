@@ -1,0 +1,42 @@
+from .data.datasets import load_dataset as load_dataset
+from .exits.configurations import fine_tune as fine_tune
+from .exits.exits import attach_exits as attach_exits, read_branches as read_branches
+from .exits.statistics import exits_record as exits_record, record_samples as record_samples
+from .exits.trainer import Trained as Trained, Training as Training, train_network as train_network
+from .exits.training import Schedule as Schedule
+from .imports.scission import (
+    Machine as Machine,
+    file_name as file_name,
+    profiles_of as profiles_of,
+    read_benchmarks as read_benchmarks,
+)
+from .links.listener import Listener as Listener
+from .links.meter import LinkFigures as LinkFigures, Spread as Spread, measure_link as measure_link
+from .models.backbones import backbone as backbone
+from .models.blocks import Block as Block, find_blocks as find_blocks
+from .models.graph import tensor_bytes as tensor_bytes
+from .models.loader import LoadedModel as LoadedModel, load_model as load_model
+from .models.runtime import start_framework as start_framework
+from .profile.files import (
+    SIZE_LIMIT as SIZE_LIMIT,
+    load_profile as load_profile,
+    profile_text as profile_text,
+    recorded as recorded,
+    save_profile as save_profile,
+)
+from .profile.merging import merge_files as merge_files
+from .profile.samples import (
+    Samples as Samples,
+    SampleSplit as SampleSplit,
+    check_split as check_split,
+    load_samples as load_samples,
+    samples_of as samples_of,
+    save_samples as save_samples,
+)
+from .profile.schema import FORMAT as FORMAT, Codec as Codec, Device as Device, Exits as Exits, Profile as Profile
+from .record.campaign import Step as Step, record_models as record_models
+from .record.preflight import prepared as prepared
+from .record.remote import record_remotely as record_remotely
+from .record.settings import EFFORT as EFFORT, Settings as Settings
+from .timing.stress import parse_stress as parse_stress
+from .timing.timing import Effort as Effort

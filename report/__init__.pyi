@@ -1,0 +1,31 @@
+from .pictures import (
+    answer_picture as answer_picture,
+    explanation_picture as explanation_picture,
+    plot_answer as plot_answer,
+    profile_picture as profile_picture,
+    replay_picture as replay_picture,
+    topology_picture as topology_picture,
+    why_picture as why_picture,
+)
+from .plots.latencies import plot_latencies as plot_latencies
+from .plots.plan_bars import bars_height as bars_height, bars_legend as bars_legend, plot_plan_bars as plot_plan_bars
+from .plots.profile import plot_profile as plot_profile
+from .plots.replayed import plot_replayed as plot_replayed
+from .plots.several_measures import plot_several_measures as plot_several_measures
+from .plots.trade_off import plot_trade_off as plot_trade_off
+from .plots.waterfall import plot_waterfall as plot_waterfall
+from .plots.why import plot_why as plot_why
+from .replay import replay_tables as replay_tables
+from .saving import Picture as Picture, check_ending as check_ending, save as save
+from .tables import (
+    covered_line as covered_line,
+    headline as headline,
+    idle_line as idle_line,
+    plans_table as plans_table,
+    profile_tables as profile_tables,
+    stages_table as stages_table,
+    waterfall_table as waterfall_table,
+)
+from .topology.drawing import draw as draw
+from .topology.listing import text as text
+from .why import why_tables as why_tables

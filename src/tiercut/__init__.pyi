@@ -1,0 +1,62 @@
+from . import plots as plots
+from .analysis import (
+    Answer as Answer,
+    Distribution as Distribution,
+    Explanation as Explanation,
+    Replay as Replay,
+    Why as Why,
+    load_plans as load_plans,
+    why as why,
+)
+from .api import (
+    ask as ask,
+    explain as explain,
+    frontier as frontier,
+    plan as plan,
+    problem as problem,
+    rank as rank,
+    replay as replay,
+    solve as solve,
+)
+from .errors import (
+    InfeasibleError as InfeasibleError,
+    InputError as InputError,
+    QuestionError as QuestionError,
+    TiercutError as TiercutError,
+    TiercutWarning as TiercutWarning,
+)
+from .optimizer import (
+    Bound as Bound,
+    Conditions as Conditions,
+    Plan as Plan,
+    Problem as Problem,
+    Query as Query,
+    QueryFile as QueryFile,
+    load_query as load_query,
+    price as price,
+    ready_queries as ready_queries,
+)
+from .profiling import (
+    Profile as Profile,
+    Samples as Samples,
+    Schedule as Schedule,
+    Trained as Trained,
+    Training as Training,
+    attach_exits as attach_exits,
+    backbone as backbone,
+    exits_record as exits_record,
+    fine_tune as fine_tune,
+    load_dataset as load_dataset,
+    load_profile as load_profile,
+    load_samples as load_samples,
+    record_samples as record_samples,
+    recorded as recorded,
+    samples_of as samples_of,
+    save_profile as save_profile,
+    save_samples as save_samples,
+    train_network as train_network,
+)
+from .solvers import Options as Options
+from .topologies import Topology as Topology, load_topology as load_topology, ready_made as ready_made
+
+__version__: str

@@ -66,12 +66,12 @@ def changed(
     """Return what `Topology.with_changes` promises."""
     for name in (*slowdown, *exclude):
         topology.index(name)
-    network = topology.network
+    network = topology.network if any(of_links.values()) else None
     fresh = {
         (direction, key): value
         for key, values in of_links.items()
         for link, value in values.items()
-        for direction in directions_of(network, link)
+        for direction in directions_of(network or topology, link)
     }
     data = _written(topology) | dict(plain)
     data["nodes"] = [

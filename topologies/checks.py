@@ -107,11 +107,12 @@ def _end_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
 
 
 def _way_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
-    out = reachable(topology.source, topology.hops)
-    back = set(topology.node_names)
+    names, ways = topology.node_names, [way for link in topology.links for way in link.directions]
+    out = reachable(topology.source, ways)
+    back = set(names)
     if topology.destination != "anywhere":
-        back = reachable(topology.destination, [(receiver, sender) for sender, receiver in topology.hops])
-    for place, name in enumerate(topology.node_names):
+        back = reachable(topology.destination, [(receiver, sender) for sender, receiver in ways])
+    for place, name in enumerate(names):
         if name not in out:
             yield (
                 ("nodes", place, "name"),

@@ -55,7 +55,7 @@ class Network:
         }
         leaving: dict[str, list[Hop]] = {name: [] for name in names}
         for hop in hops.values():
-            leaving[hop.sender].append(hop)
+            leaving.setdefault(hop.sender, []).append(hop)
         return cls(
             node_names=names,
             hops=hops,

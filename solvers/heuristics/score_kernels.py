@@ -13,6 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import (
+    Places,
+    answered,
+    crossed,
+    dropped,
+    ended,
+    passed,
+    write_cut,
+    write_end,
+    write_exit,
+    write_root,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,17 +156,17 @@ def score(
         onward = stay[after, lane]
         leave = share - onward
         asks = fits[end, option]
-        right = right + leave * gains[0, end]
+        right = answered(right, leave, gains[0, end])
         w, way = v, 0
         if end == stop:
             w, way = row[2 + most + part], row[1 + 2 * most + part]
             wrong += nodes[_RANK, w] < nodes[_RANK, v]
-            right = right - onward * gains[1 + way, end]
+            right = dropped(right, onward, gains[1 + way, end])
         for s in range(measures):
             weight = 1.0 if limits[_WHOLE, s] else share
-            total = totals[s] + weight * pieces[asks, s, v, start, end] + leave * result[end, v, s]
+            total = passed(totals[s], weight, pieces[asks, s, v, start, end], leave, result[end, v, s])
             if end == stop:
-                total = total + onward * send[way, end, v, w, s]
+                total = crossed(total, onward, send[way, end, v, w, s])
             if total < np.inf:  # not nan either: a forbidden piece that nobody gets to
                 totals[s] = total
             else:
@@ -163,10 +175,10 @@ def score(
         if end == stop:
             part += 1
             v = w
-    right = right + share * gains[0, stop]
+    right = answered(right, share, gains[0, stop])
     for s in range(measures):
         weight = 1.0 if limits[_WHOLE, s] else share
-        total = totals[s] + weight * pieces[_SPAN, s, v, start, stop] + share * result[stop, v, s]
+        total = ended(totals[s], weight, pieces[_SPAN, s, v, start, stop], share, result[stop, v, s])
         if total < np.inf:
             totals[s] = total
         else:
@@ -216,30 +228,22 @@ def write_key(row: Ints, rules: Ints, thresholds: Ints, fits: Ints, key: Ints) -
     """Write the key of a walk."""
     key[:] = 0
     most, inside = rules[MOST], rules[INSIDE]
-    exits_at, thresholds_at, codecs_at = rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT]
+    at = Places(most, rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT])
     parts, options = row[0], 1 + 3 * most
-    key[0] = parts
-    start, place, asked = 0, 0, 0
+    write_root(key, at, row[1 + most])
+    start, exits = 0, 0
     for part in range(parts):
         stop = row[1 + part] - 1
-        key[1 + part] = stop + 1
-        key[1 + most + part] = row[1 + most + part]
-        if codecs_at >= 0 and part < parts - 1:
-            key[codecs_at + part] = row[1 + 2 * most + part]
         for block in range(start if inside else stop, stop + 1):
             option = row[options + block]
             if (part == parts - 1 and block == stop) or fits[block, option] <= 0:
                 continue
-            asked += 1
-            if exits_at >= 0:
-                key[exits_at + place] = block + 1
-            if thresholds_at >= 0:
-                key[thresholds_at + place] = thresholds[option]
-            place += 1
+            write_exit(key, at, exits, block + 1, thresholds[option])
+            exits += 1
+        if part < parts - 1:
+            write_cut(key, at, part, stop + 1, row[1 + 2 * most + part], row[2 + most + part])
         start = stop + 1
-    if exits_at >= 0:
-        key[exits_at + place] = row[parts]
-    key[-1] = row[-1] if asked > 0 else 0
+    write_end(key, at, parts, exits, row[parts], row[-1] if exits > 0 else 0)
 
 
 @compiled

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import doubled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["BUCKETS", "offer", "offer_all", "offer_best", "offer_front"]
+__all__ = ["BUCKETS", "is_wanted", "keep", "offer", "offer_all", "offer_best", "offer_front"]
 
 BUCKETS = 4096
 """Resolution of the table that turns away most dominated candidates: accuracies are sorted into so many buckets."""
@@ -35,6 +36,14 @@ def _smaller(left: Ints, right: Ints) -> bool:
 
 
 @compiled
+def _equal(left: Ints, right: Ints) -> bool:
+    same = True
+    for i in range(left.shape[0]):
+        same = same and left[i] == right[i]
+    return same
+
+
+@compiled
 def _first_not_below(values: Floats, count: int, x: float) -> int:
     low, high = 0, count
     while low < high:
@@ -47,14 +56,10 @@ def _first_not_below(values: Floats, count: int, x: float) -> int:
 
 
 @compiled
-def offer_front(
-    cost: float, accuracy: float, key: Ints, costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int
+def _insert_front(
+    cost: float, accuracy: float, key: Ints, costs: Floats, accuracies: Floats, keys: Ints, count: int
 ) -> int:
-    """Offer a candidate to a frontier, sorted by rising cost and rising accuracy; return its new length.
-
-    ``table[b]`` holds the least cost seen above bucket b of the accuracies: whatever lies in the bucket and costs as
-    much is dominated. There must be room for one more.
-    """
+    """Offer a candidate to a frontier, sorted by rising cost and rising accuracy; return its new length."""
     low = _first_not_below(costs, count, cost)
     if low > 0 and accuracies[low - 1] >= accuracy:
         return count
@@ -79,11 +84,24 @@ def offer_front(
             keys[i + shift] = keys[i]
     costs[low], accuracies[low] = cost, accuracy
     keys[low] = key
+    return count + shift
+
+
+@compiled
+def offer_front(
+    cost: float, accuracy: float, key: Ints, costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int
+) -> int:
+    """Offer a candidate to a frontier, sorted by rising cost and rising accuracy; return its new length.
+
+    ``table[b]`` holds the least cost seen above bucket b of the accuracies: whatever lies in the bucket and costs as
+    much is dominated. There must be room for one more.
+    """
+    count = _insert_front(cost, accuracy, key, costs, accuracies, keys, count)
     bucket = min(int(accuracy * BUCKETS), BUCKETS) - 1  # codecs that mend answers can lift the sum above 1
     while bucket >= 0 and table[bucket] > cost:
         table[bucket] = cost
         bucket -= 1
-    return count + shift
+    return count
 
 
 @compiled
@@ -97,7 +115,10 @@ def offer_best(
     keys: Ints,
     count: int,
 ) -> int:
-    """Offer a candidate to a list of the best, in order; return its new length, at most ``costs.shape[0]``."""
+    """Offer a candidate to a list of the best, in order; return its new length, at most ``costs.shape[0]``.
+
+    What is offered again is kept once.
+    """
     place, tie = count, key.shape[0] - 2
     while place > 0:
         c, a, other = costs[place - 1], accuracies[place - 1], keys[place - 1]
@@ -112,7 +133,7 @@ def offer_best(
         if not before:
             break
         place -= 1
-    if place >= costs.shape[0]:
+    if place >= costs.shape[0] or (place > 0 and _equal(key, keys[place - 1])):
         return count
     count = min(count + 1, costs.shape[0])
     for i in range(count - 1, place, -1):
@@ -152,19 +173,39 @@ def offer(
     if not front:
         return costs, accuracies, keys, offer_best(cost, accuracy, key, by_accuracy, costs, accuracies, keys, count)
     if count == costs.shape[0]:
-        costs, accuracies, keys = _grown(costs), _grown(accuracies), _grown_keys(keys)
+        costs, accuracies, keys = doubled(costs), doubled(accuracies), doubled(keys)
     return costs, accuracies, keys, offer_front(cost, accuracy, key, costs, accuracies, keys, table, count)
 
 
-@compiled
-def _grown(values: Floats) -> Floats:
-    made = np.empty(2 * values.shape[0])
-    made[: values.shape[0]] = values
-    return made
+# Candidates whose encoding is yet to be written
 
 
 @compiled
-def _grown_keys(keys: Ints) -> Ints:
-    made = np.empty((2 * keys.shape[0], keys.shape[1]), np.int64)
-    made[: keys.shape[0]] = keys
-    return made
+def is_wanted(
+    cost: float, accuracy: float, front: bool, by_accuracy: bool, costs: Floats, accuracies: Floats, count: int
+) -> bool:
+    """Return whether `keep` may take a candidate, whose encoding then decides among equals."""
+    if front:
+        low = _first_not_below(costs, count, cost)
+        return not (low > 0 and accuracies[low - 1] >= accuracy) and not (
+            low < count and costs[low] == cost and accuracies[low] > accuracy
+        )
+    if count < costs.shape[0]:
+        return True
+    c, a = costs[count - 1], accuracies[count - 1]
+    if by_accuracy:
+        return bool(accuracy > a or (accuracy == a and cost <= c))
+    return bool(cost < c or (cost == c and accuracy >= a))
+
+
+@compiled
+def keep(
+    cost: float, accuracy: float, key: Ints, front: bool, by_accuracy: bool,
+    costs: Floats, accuracies: Floats, keys: Ints, count: int,
+) -> Any:  # fmt: skip
+    """Offer a candidate as `offer`, to a frontier without a table of buckets."""
+    if not front:
+        return costs, accuracies, keys, offer_best(cost, accuracy, key, by_accuracy, costs, accuracies, keys, count)
+    if count == costs.shape[0]:
+        costs, accuracies, keys = doubled(costs), doubled(accuracies), doubled(keys)
+    return costs, accuracies, keys, _insert_front(cost, accuracy, key, costs, accuracies, keys, count)

@@ -12,6 +12,18 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.keep_kernels import BUCKETS, offer, offer_best, offer_front
+from tiercut.solvers.kernels.step_kernels import (
+    Places,
+    answered,
+    crossed,
+    dropped,
+    ended,
+    may_follow,
+    passed,
+    uses,
+    weighed,
+    write_frames,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -235,23 +247,6 @@ def _common(left: Bits, right: Bits) -> int:
 
 
 @compiled
-def _weighed(share: float, tail: float) -> float:
-    """Return what a term counts that a share of the samples meets (see `Measure.tail`)."""
-    if tail < 0.0:
-        return share
-    return 1.0 if share > tail else 0.0
-
-
-@compiled
-def _uses(used: int, required: Ints) -> bool:
-    """Return whether one of each required set of groups is used."""
-    missing = 0
-    for mask in required:
-        missing += (used & mask) == 0
-    return missing == 0
-
-
-@compiled
 def walk_plans(
     lane: int, source: int, most: int, fewest: int, required: Ints, exits_at: int, thresholds_at: int,
     codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
@@ -305,7 +300,7 @@ def walk_plans(
         under_way = np.zeros((room, hits.shape[1]), np.uint64)
         for d in range(samples):
             under_way[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
-    key = np.zeros(keys.shape[1], np.int64)
+    key, at_key = np.zeros(keys.shape[1], np.int64), Places(most, exits_at, thresholds_at, codecs_at)
     scored = 0
     for root in range(nodes):
         if not linked[source, root]:
@@ -320,15 +315,15 @@ def walk_plans(
             share = stay[level[depth]]
             if below is not None:
                 share = shares[depth]
-            own = _weighed(share, tail)
+            own = weighed(share, tail)
             if counter[depth] < 0:
                 counter[depth], asked_last[depth] = 0, -1
-                complete = parts[depth] >= fewest and _uses(used[depth], required)
+                complete = parts[depth] >= fewest and uses(used[depth], required)
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
-                    c = cost[depth] + (1.0 if whole else own) * span[v, start, end] + own * result[end, v]
-                    a = right[depth] + share * accuracy[at + final, end]
+                    c = ended(cost[depth], 1.0 if whole else own, span[v, start, end], own, result[end, v])
+                    a = answered(right[depth], share, accuracy[at + final, end])
                     if hits is not None:
                         a = right[depth] + _common(under_way[depth], hits[end]) / samples
                     scored += 1
@@ -336,34 +331,15 @@ def walk_plans(
                         continue
                     fits = True
                     for s in range(sides):
-                        counts = _weighed(share, side_tails[s])
-                        totals[s] = side[depth, s] + (1.0 if side_whole[s] else counts) * side_span[s, v, start, end]
-                        totals[s] += counts * side_result[s, end, v]
+                        counts, piece = weighed(share, side_tails[s]), side_span[s, v, start, end]
+                        weight, back = 1.0 if side_whole[s] else counts, side_result[s, end, v]
+                        totals[s] = ended(side[depth, s], weight, piece, counts, back)
                         fits = fits and totals[s] <= side_caps[s]
                     if not fits:
                         continue
-                    key[:] = 0
+                    write_frames(key, at_key, depth, node, begin, option, way, option_exit, option_threshold, end, lane)
                     if tied:
                         key[key.shape[0] - 2] = totals[:1].view(np.int64)[0]
-                    key[0], place, exit_place = parts[depth], 0, 0
-                    key[1 + most] = node[0]
-                    for d in range(depth):
-                        if option_exit[option[d]]:
-                            if exits_at >= 0:
-                                key[exits_at + exit_place] = begin[d + 1]
-                            if thresholds_at >= 0:
-                                key[thresholds_at + exit_place] = option_threshold[option[d]]
-                            exit_place += 1
-                        if node[d + 1] != node[d]:
-                            key[1 + place] = begin[d + 1]
-                            if codecs_at >= 0:
-                                key[codecs_at + place] = way[d]
-                            place += 1
-                            key[1 + most + place] = node[d + 1]
-                    key[1 + place] = end + 1
-                    if exits_at >= 0:
-                        key[exits_at + exit_place] = end + 1
-                    key[key.shape[0] - 1] = lane
                     kept = (costs, accuracies, keys, table, count)
                     costs, accuracies, keys, count = offer(c, a, key, front, by_accuracy, *kept)
             if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
@@ -381,9 +357,7 @@ def walk_plans(
             after = jump[level[depth], end, o]
             if after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
                 continue
-            if w != v and (
-                (used[depth] >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w] or parts[depth] == most
-            ):
+            if w != v and (parts[depth] == most or not may_follow(v, w, used[depth], group, rank, linked)):
                 continue
             piece = span[v, start, end] if option_exit[o] else bare[v, start, end]
             onward = stay[after]
@@ -398,23 +372,23 @@ def walk_plans(
                         shares[depth + 1] = _common(under_way[depth + 1], under_way[depth + 1]) / samples
                 onward = shares[depth + 1]
             leave = share - onward
-            ahead = _weighed(onward, tail)
-            c = cost[depth] + (1.0 if whole else own) * piece + (own - ahead) * result[end, v]
-            a = right[depth] + leave * accuracy[at, end]
+            ahead = weighed(onward, tail)
+            c = passed(cost[depth], 1.0 if whole else own, piece, own - ahead, result[end, v])
+            a = answered(right[depth], leave, accuracy[at, end])
             if below is not None:
                 a = right[depth] + gained[depth]
             if w != v:
-                c = c + ahead * send[x, end, v, w]
-                a = a - onward * drops[x, end]
+                c = crossed(c, ahead, send[x, end, v, w])
+                a = dropped(a, onward, drops[x, end])
             if not c < np.inf:  # nan too: a forbidden piece that nobody gets to
                 continue
             deeper = depth + 1
             for s in range(sides):
                 piece = side_span[s, v, start, end] if option_exit[o] else side_bare[s, v, start, end]
-                counts, beyond = _weighed(share, side_tails[s]), _weighed(onward, side_tails[s])
-                total = side[depth, s] + (1.0 if side_whole[s] else counts) * piece
-                total = total + (counts - beyond) * side_result[s, end, v]
-                side[deeper, s] = total + (beyond * side_send[s, x, end, v, w] if w != v else 0.0)
+                counts, beyond = weighed(share, side_tails[s]), weighed(onward, side_tails[s])
+                weight, back = 1.0 if side_whole[s] else counts, side_result[s, end, v]
+                total = passed(side[depth, s], weight, piece, counts - beyond, back)
+                side[deeper, s] = crossed(total, beyond, side_send[s, x, end, v, w]) if w != v else total
             option[depth], way[depth] = o, x
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
             parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]

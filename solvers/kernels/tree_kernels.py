@@ -2,8 +2,6 @@
 
 A *point* is what a plan comes to in F measures, all of them made least (accuracy with its sign turned): first the D
 that are compared, then those that decide among equals, then those that are only bounded.
-
-NOTE: kernels that call each other live in this one file, because numba's cache does not see edits in another.
 """
 
 from __future__ import annotations
@@ -13,6 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import (
+    Places,
+    answered,
+    crossed,
+    doubled,
+    dropped,
+    ended,
+    may_follow,
+    passed,
+    uses,
+    write_frames,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +124,7 @@ def offer_point(
             place = i
     if place < 0:
         if state[TOP] == points.shape[0]:
-            points, keys, lows = _longer(points, 2 * state[TOP]), _longer_keys(keys), _longer(lows, 2 * lows.shape[0])
+            points, keys, lows = doubled(points), doubled(keys), doubled(lows)
         place = state[TOP]
         if place % _CHUNK == 0:
             lows[place // _CHUNK] = np.inf
@@ -159,28 +169,6 @@ def offer_points(
 
 
 @compiled
-def _longer(values: Floats, rows: int) -> Floats:
-    made = np.empty((rows, values.shape[1]))
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _longer_keys(keys: Ints) -> Ints:
-    made = np.empty((2 * keys.shape[0], keys.shape[1]), np.int64)
-    made[: keys.shape[0]] = keys
-    return made
-
-
-@compiled
-def _uses(used: int, required: Ints) -> bool:
-    missing = 0
-    for mask in required:
-        missing += (used & mask) == 0
-    return missing == 0
-
-
-@compiled
 def walk_points(
     lane: int, source: int, most: int, fewest: int, required: Ints, exits_at: int, thresholds_at: int,
     codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats, whole: Bools,
@@ -221,7 +209,7 @@ def walk_points(
     used = np.zeros(room, np.int64)
     cost, right = np.zeros((room, rows)), np.zeros(room)
     totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
-    key = np.zeros(keys.shape[1], np.int64)
+    key, at_key = np.zeros(keys.shape[1], np.int64), Places(most, exits_at, thresholds_at, codecs_at)
     scored = 0
     for root in range(nodes):
         if not linked[source, root]:
@@ -234,41 +222,22 @@ def walk_points(
             v, start, share = node[depth], begin[depth], stay[level[depth]]
             if counter[depth] < 0:
                 counter[depth] = 0
-                complete = parts[depth] >= fewest and _uses(used[depth], required)
+                complete = parts[depth] >= fewest and uses(used[depth], required)
                 for end in range(start, blocks):
                     if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
                         continue
                     scored += 1
                     for r in range(rows):
-                        weight = 1.0 if whole[r] else share
-                        totals[r] = cost[depth, r] + weight * span[v, start, end, r] + share * result[end, v, r]
-                    totals[rows] = -(right[depth] + share * accuracy[end])
+                        weight, back = 1.0 if whole[r] else share, result[end, v, r]
+                        totals[r] = ended(cost[depth, r], weight, span[v, start, end, r], share, back)
+                    totals[rows] = -answered(right[depth], share, accuracy[end])
                     fits = totals[0] < np.inf  # not nan either: a forbidden piece that nobody gets to
                     for f in range(rows + 1):
                         point[f] = totals[turned[f]]
                         fits = fits and point[f] <= caps[f]
                     if not fits or beaten(point, compared, points, lows, state):
                         continue
-                    key[:] = 0
-                    key[0], place, exit_place = parts[depth], 0, 0
-                    key[1 + most] = node[0]
-                    for d in range(depth):
-                        if option_exit[option[d]]:
-                            if exits_at >= 0:
-                                key[exits_at + exit_place] = begin[d + 1]
-                            if thresholds_at >= 0:
-                                key[thresholds_at + exit_place] = option_threshold[option[d]]
-                            exit_place += 1
-                        if node[d + 1] != node[d]:
-                            key[1 + place] = begin[d + 1]
-                            if codecs_at >= 0:
-                                key[codecs_at + place] = way[d]
-                            place += 1
-                            key[1 + most + place] = node[d + 1]
-                    key[1 + place] = end + 1
-                    if exits_at >= 0:
-                        key[exits_at + exit_place] = end + 1
-                    key[key.shape[0] - 1] = lane
+                    write_frames(key, at_key, depth, node, begin, option, way, option_exit, option_threshold, end, lane)
                     points, keys, lows, state = offer_point(point, key, compared, ties, points, keys, lows, state)
             if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
                 depth -= 1
@@ -285,22 +254,19 @@ def walk_points(
             after = jump[level[depth], end, o]
             if after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
                 continue
-            if w != v and (
-                (used[depth] >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w] or parts[depth] == most
-            ):
+            if w != v and (parts[depth] == most or not may_follow(v, w, used[depth], group, rank, linked)):
                 continue
             onward = stay[after]
             leave = share - onward
             deeper = depth + 1
             for r in range(rows):
                 piece = span[v, start, end, r] if option_exit[o] else bare[v, start, end, r]
-                total = cost[depth, r] + (1.0 if whole[r] else share) * piece + leave * result[end, v, r]
-                cost[deeper, r] = total + onward * send[x, end, v, w, r] if w != v else total
+                total = passed(cost[depth, r], 1.0 if whole[r] else share, piece, leave, result[end, v, r])
+                cost[deeper, r] = crossed(total, onward, send[x, end, v, w, r]) if w != v else total
             if not cost[deeper, 0] < np.inf:
                 continue
-            right[deeper] = right[depth] + leave * accuracy[end]
-            if w != v:
-                right[deeper] = right[deeper] - onward * drops[x, end]
+            a = answered(right[depth], leave, accuracy[end])
+            right[deeper] = dropped(a, onward, drops[x, end]) if w != v else a
             option[depth], way[depth] = o, x
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
             parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import passed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +128,8 @@ def _floors(
                         continue
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                     fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end]
-                    ahead, there = state_of[end + 1, after], here + own * piece + fewer * result[end, v] - slope * gain
+                    there = passed(here, own, piece, fewer, result[end, v]) - slope * gain
+                    ahead = state_of[end + 1, after]
                     left[ahead, v] = min(left[ahead, v], there)
                     if inside and option_exit[option]:
                         reached[ahead, v] = min(reached[ahead, v], there)
@@ -197,8 +199,8 @@ def budgets(
                     if after < 0:
                         continue
                     ahead, gain = state_of[end + 1, after], (share - stay[after]) * accuracy[at, end]
-                    cost = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
-                    cost += (own - weight[after]) * result[end, v]
+                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
+                    cost = passed(0.0, own, piece, own - weight[after], result[end, v])
                     for way_on in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
                         if here + cost - slope * gain <= peaks[way_on, ahead, v]:
                             rows, floor, roof = budget[way_on, ahead, v], bottoms[ahead], tops[ahead]

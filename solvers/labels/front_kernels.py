@@ -1,8 +1,8 @@
-"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.point_labels`).
+"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.labels.points`).
 
 A label is a partial plan as in `tiercut.solvers.labels.grow_kernels`, with R additive measures and accuracy (its sign
-turned)
-in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by itself.
+turned) in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by
+itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import (
+    Places,
+    answered,
+    crossed,
+    doubled,
+    dropped,
+    ended,
+    may_follow,
+    passed,
+    uses,
+    write_end,
+)
 from tiercut.solvers.kernels.tree_kernels import beaten, offer_point
 from tiercut.solvers.labels.grow_kernels import (
     AFTER,
@@ -26,7 +38,6 @@ from tiercut.solvers.labels.grow_kernels import (
     WAY,
     earlier,
     prefix,
-    uses,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +79,7 @@ def least_ahead(
                 if can_end[end]:
                     for r in range(rows):
                         weight = 1.0 if whole[r] else share
-                        total = weight * span[v, start, end, r] + share * result[end, v, r]
+                        total = ended(0.0, weight, span[v, start, end, r], share, result[end, v, r])
                         best[r] = min(best[r], total)
                     if span[v, start, end, 0] < np.inf and -share * accuracy[end] < best[rows]:
                         best[rows] = -share * accuracy[end]
@@ -84,7 +95,7 @@ def least_ahead(
                             rest = ahead[then, v, r]
                         if r < rows:
                             piece = span[v, start, end, r] if asks else bare[v, start, end, r]
-                            total = (1.0 if whole[r] else share) * piece + leave * result[end, v, r] + rest
+                            total = passed(0.0, 1.0 if whole[r] else share, piece, leave, result[end, v, r]) + rest
                         else:
                             total = -leave * accuracy[end] + rest
                         best[r] = min(best[r], total)
@@ -98,8 +109,8 @@ def least_ahead(
                     continue
                 for way in range(ways):
                     for r in range(rows + 1):
-                        total = ahead[state, w, r]
-                        total += share * (send[way, start - 1, v, w, r] if r < rows else drops[way, start - 1])
+                        toll = send[way, start - 1, v, w, r] if r < rows else drops[way, start - 1]
+                        total = crossed(ahead[state, w, r], share, toll)
                         best[r] = min(best[r], total)
 
 
@@ -186,7 +197,7 @@ def grow_points(
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
     blocks, nodes, rows, width = accuracy.shape[0], group.shape[0], first.shape[1], keys.shape[1]
     options, ways, top = option_exit.shape[0], send.shape[0], turned[0]
-    size, made = 1024, 0
+    size, made, at_key = 1024, 0, Places(most, exits_at, thresholds_at, codecs_at)
     values, chain = np.empty((size, rows + 1)), np.zeros((size, 10), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
@@ -213,19 +224,16 @@ def grow_points(
                 for end in range(start, blocks):
                     if can_end[end] and complete:
                         for r in range(rows):
-                            weight = 1.0 if whole[r] else share
-                            at[r] = values[here, r] + weight * span[v, start, end, r] + share * result[end, v, r]
-                        at[rows] = -(-values[here, rows] + share * accuracy[end])
+                            weight, back = 1.0 if whole[r] else share, result[end, v, r]
+                            at[r] = ended(values[here, r], weight, span[v, start, end, r], share, back)
+                        at[rows] = -answered(-values[here, rows], share, accuracy[end])
                         fits = at[0] < np.inf
                         for f in range(rows + 1):
                             point[f] = at[turned[f]]
                             fits = fits and point[f] <= caps[f]
                         if fits and not beaten(point, compared, points, lows, known):
-                            prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
-                            key[chain[here, PARTS]] = end + 1
-                            if exits_at >= 0:
-                                key[exits_at + chain[here, ASKED]] = end + 1
-                            key[width - 1] = lane
+                            prefix(here, chain, at_key, key)
+                            write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, lane)
                             points, keys, lows, known = offer_point(
                                 point, key, compared, ties, points, keys, lows, known
                             )
@@ -237,8 +245,9 @@ def grow_points(
                         leave = share - onward
                         for r in range(rows):
                             piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                            at[r] = values[here, r] + (1.0 if whole[r] else share) * piece + leave * result[end, v, r]
-                        at[rows] = -(-values[here, rows] + leave * accuracy[end])
+                            weight, back = 1.0 if whole[r] else share, result[end, v, r]
+                            at[r] = passed(values[here, r], weight, piece, leave, back)
+                        at[rows] = -answered(-values[here, rows], leave, accuracy[end])
                         if not at[0] < np.inf:
                             continue
                         stays = inside and option_exit[option]
@@ -252,20 +261,20 @@ def grow_points(
                             if w == v:
                                 if not stays or way > 0:
                                     continue
-                            elif not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                            elif not away or not may_follow(v, w, used, group, rank, linked):
                                 continue
                             if made == size:
                                 if made >= room:
                                     stop[0], stop[1] = 2, made
                                     return points, keys, lows, known
-                                values, chain = _more(values), _more_rows(chain)
+                                values, chain = doubled(values), doubled(chain)
                                 size = 2 * size
                             new, row = values[made], chain[made]
                             new[:] = at
                             if w != v:
                                 for r in range(rows):
-                                    new[r] = at[r] + onward * send[way, end, v, w, r]
-                                new[rows] = -(-at[rows] - onward * drops[way, end])
+                                    new[r] = crossed(at[r], onward, send[way, end, v, w, r])
+                                new[rows] = -dropped(-at[rows], onward, drops[way, end])
                             if not new[0] < np.inf or _hopeless(
                                 new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known
                             ):
@@ -283,10 +292,7 @@ def grow_points(
                                         other, made, values, turned, compared, ties, caps, chain, future[w], required,
                                         fewest, limited,
                                     )  # fmt: skip
-                                    if verdict == 1 or (
-                                        verdict == 2
-                                        and earlier(other, made, chain, most, exits_at, thresholds_at, codecs_at, width)
-                                    ):
+                                    if verdict == 1 or (verdict == 2 and earlier(other, made, chain, at_key, width)):
                                         worse = True
                                         break
                                 before, other = other, chain[other, AFTER]
@@ -305,27 +311,10 @@ def grow_points(
                                         made, other, values, turned, compared, ties, caps, chain, future[w], required,
                                         fewest, limited,
                                     )  # fmt: skip
-                                    if verdict == 1 or (
-                                        verdict == 2
-                                        and earlier(made, other, chain, most, exits_at, thresholds_at, codecs_at, width)
-                                    ):
+                                    if verdict == 1 or (verdict == 2 and earlier(made, other, chain, at_key, width)):
                                         chain[other, ALIVE] = 0
                                 other = chain[other, AFTER]
                             made += 1
                 stop[1] = made
     stop[1] = made
     return points, keys, lows, known
-
-
-@compiled
-def _more(values: Floats) -> Floats:
-    made = np.empty((2 * values.shape[0], values.shape[1]))
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _more_rows(rows: Ints) -> Ints:
-    made = np.zeros((2 * rows.shape[0], rows.shape[1]), np.int64)
-    made[: rows.shape[0]] = rows
-    return made

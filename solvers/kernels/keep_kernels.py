@@ -192,10 +192,9 @@ def is_wanted(
         )
     if count < costs.shape[0]:
         return True
-    c, a = costs[count - 1], accuracies[count - 1]
-    if by_accuracy:
-        return bool(accuracy > a or (accuracy == a and cost <= c))
-    return bool(cost < c or (cost == c and accuracy >= a))
+    if by_accuracy and accuracy != accuracies[count - 1]:
+        return bool(accuracy > accuracies[count - 1])
+    return bool(cost <= costs[count - 1])
 
 
 @compiled

@@ -109,7 +109,8 @@ def enumerate_plans(
     -----
     Arrays never change places in here: with names that are bound again in a loop, numba counts references all the time.
     """
-    # The body is long because numba keeps what is local in registers: split, the inner loops lose half their speed.
+    # NOTE The one kernel that has the sums and the encoding of `step_kernels` to itself, in its one body: numba keeps
+    # what is local in registers, and the loops over thresholds are vector instructions; split, they lose half their speed.
     nodes, blocks, lanes = group.shape[0], accuracy.shape[0], stay.shape[1]
     cost = np.empty((most, lanes))
     right = np.empty((most, lanes))

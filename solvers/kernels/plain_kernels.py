@@ -110,7 +110,7 @@ def enumerate_plans(
     Arrays never change places in here: with names that are bound again in a loop, numba counts references all the time.
     """
     # NOTE The one kernel that has the sums and the encoding of `step_kernels` to itself, in its one body: numba keeps
-    # what is local in registers, and the loops over thresholds are vector instructions; split, they lose half their speed.
+    # what is local in registers, and the loops over thresholds are vector instructions; split, they lose half of that.
     nodes, blocks, lanes = group.shape[0], accuracy.shape[0], stay.shape[1]
     cost = np.empty((most, lanes))
     right = np.empty((most, lanes))

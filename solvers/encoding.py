@@ -16,6 +16,7 @@ import numpy as np
 
 from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.space import PLAIN
+from tiercut.solvers.kernels.arguments import Places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +45,11 @@ class Layout:
     thresholds_at: int
     codecs_at: int
     width: int
+
+    @property
+    def places(self) -> Places:
+        """The same as kernels take it."""
+        return Places(self.most, self.exits_at, self.thresholds_at, self.codecs_at)
 
     @classmethod
     def of(cls, space: Space) -> Layout:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["States", "follows_of", "states_of"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class States:
+class States(NamedTuple):
     """S reachable pairs of (blocks done, level), blocks done rising.
 
     Parameters

@@ -8,11 +8,13 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.heuristics.move_kernels import moves, random_row
-from tiercut.solvers.heuristics.score_kernels import SCALE, Ground, below, draw, read_key, score, write_key
+from tiercut.solvers.heuristics.score_kernels import SCALE, ScoreTables, below, draw, read_key, score, write_key
 from tiercut.solvers.kernels.keep_kernels import is_wanted, keep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tiercut.solvers.kernels.arguments import Kept
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -27,17 +29,17 @@ _EXPLORED = 0.15  # share of chains that begin anywhere
 
 @compiled
 def keep_rows(
-    rows: Ints, row_costs: Floats, row_accuracies: Floats, violations: Floats, g: Ground, front: bool,
-    by_accuracy: bool, costs: Floats, accuracies: Floats, keys: Ints, count: int,
+    rows: Ints, row_costs: Floats, row_accuracies: Floats, violations: Floats, g: ScoreTables, front: bool,
+    by_accuracy: bool, kept: Kept,
 ) -> Any:  # fmt: skip
     """Keep the good among K scored candidates; return costs, accuracies, keys (perhaps longer) and their number."""
+    costs, accuracies, keys, count = kept
     key = np.zeros(keys.shape[1], np.int64)
     for k in range(rows.shape[0]):
         cost, right = row_costs[k], row_accuracies[k]
         if violations[k] == 0.0 and is_wanted(cost, right, front, by_accuracy, costs, accuracies, count):
             write_key(rows[k], g.rules, g.thresholds, g.fits, key)
-            kept = (costs, accuracies, keys, count)
-            costs, accuracies, keys, count = keep(cost, right, key, front, by_accuracy, *kept)
+            costs, accuracies, keys, count = keep(cost, right, key, front, by_accuracy, costs, accuracies, keys, count)
     return costs, accuracies, keys, count
 
 
@@ -85,8 +87,8 @@ def _likeliest(aim: Any, costs: Floats, accuracies: Floats, count: int) -> int:
 
 @compiled
 def anneal(
-    row: Ints, g: Ground, state: State, chain: int, chains: int, steps: int, hot: float, cold: float, front: bool,
-    by_accuracy: bool, costs: Floats, accuracies: Floats, keys: Ints, count: int, progress: Ints,
+    row: Ints, g: ScoreTables, state: State, chain: int, chains: int, steps: int, hot: float, cold: float, front: bool,
+    by_accuracy: bool, kept: Kept, progress: Ints,
 ) -> Any:  # fmt: skip
     """Let chains of moves cool down, one after the other, and keep what is good of all that they pass.
 
@@ -95,17 +97,17 @@ def anneal(
     row
         Where the last chain ended; written.
     g, state
-        The ground, and the state of the random numbers.
+        The tables, and the state of the random numbers.
     chain, chains, steps
         Number of the first chain, how many there are, and moves in each.
     hot, cold
         Temperatures at the beginning and the end of a chain, in units of the frontier's width.
     front, by_accuracy
         Whether a frontier is kept, or else the best by cost or by accuracy.
-    costs, accuracies, keys, count
+    kept
         What has been kept so far.
     progress
-        ``[stop, walks scored]``, read and written as the work goes on: a stop that is not 0 ends it.
+        ``[stop, candidates scored]``, read and written as the work goes on: a stop that is not 0 ends it.
 
     Returns
     -------
@@ -114,12 +116,13 @@ def anneal(
 
     Notes
     -----
-    Of two walks the one that violates less is better, whatever else they are (violation first); a chain may still take
-    a worse one, by Metropolis' rule on the difference that decided.
+    Of two candidates the one that violates less is better, whatever else they are (violation first); a chain may still
+    take a worse one, by Metropolis' rule on the difference that decided.
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     places, shares, thresholds = g.places, g.shares, g.thresholds
+    costs, accuracies, keys, count = kept
     totals = np.empty(first.shape[0])
     key = np.zeros(keys.shape[1], np.int64)
     other = np.empty_like(row)
@@ -151,8 +154,9 @@ def anneal(
             scored += 1
             if missed == 0.0 and is_wanted(cost, right, front, by_accuracy, costs, accuracies, count):
                 write_key(other, rules, thresholds, fits, key)
-                kept = (costs, accuracies, keys, count)
-                costs, accuracies, keys, count = keep(cost, right, key, front, by_accuracy, *kept)
+                costs, accuracies, keys, count = keep(
+                    cost, right, key, front, by_accuracy, costs, accuracies, keys, count
+                )
             reached = _energy(cost, right, aim)
             worse = missed - wrong if missed != wrong else reached - energy
             if worse <= 0.0 or draw(state) < np.exp(-worse / heat):
@@ -164,25 +168,25 @@ def anneal(
 
 @compiled
 def improve_rows(
-    rows: Ints, g: Ground, state: State, trials: int, front: bool, by_accuracy: bool,
-    costs: Floats, accuracies: Floats, count: int,
-) -> None:  # fmt: skip
-    """Change each of K walks by moves, then climb: take what is no worse by weights that each draws for itself.
+    rows: Ints, g: ScoreTables, state: State, trials: int, front: bool, by_accuracy: bool, kept: Kept
+) -> None:
+    """Change each of K candidates by moves, then climb: take what is no worse by weights that each draws for itself.
 
     Parameters
     ----------
     rows
         Walks, written.
     g, state
-        The ground, and the state of the random numbers.
+        The tables, and the state of the random numbers.
     trials
         Moves that each tries.
-    front, by_accuracy, costs, accuracies, count
+    front, by_accuracy, kept
         What is asked for and kept so far, as in `anneal`: it says how cost and accuracy are weighed.
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     places, shares = g.places, g.shares
+    costs, accuracies, _, count = kept
     totals = np.empty(first.shape[0])
     other = np.empty(rows.shape[1], np.int64)
     for k in range(rows.shape[0]):

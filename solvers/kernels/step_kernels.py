@@ -10,7 +10,7 @@ numba's own ``inline="always"`` does the same work before types are known, and t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,12 +19,14 @@ from tiercut.compiled import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.solvers.kernels.arguments import Places
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "Places", "answered", "crossed", "doubled", "dropped", "ended", "may_follow", "passed", "uses", "weighed",
+    "answered", "crossed", "doubled", "dropped", "ended", "may_follow", "passed", "uses", "weighed",
     "write_cut", "write_end", "write_exit", "write_frames", "write_root",
 ]  # fmt: skip
 
@@ -99,15 +101,6 @@ def may_follow(v: int, w: int, used: int, group: Ints, rank: Ints, linked: Bools
 
 
 # Encoding
-
-
-class Places(NamedTuple):
-    """Where the parts of an encoding begin (see `tiercut.solvers.encoding.Layout`); -1 for a part that is absent."""
-
-    most: int
-    exits_at: int
-    thresholds_at: int
-    codecs_at: int
 
 
 @compiled

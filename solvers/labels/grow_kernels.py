@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.arguments import Places
 from tiercut.solvers.kernels.step_kernels import (
-    Places,
     answered,
     crossed,
     dropped,

@@ -64,7 +64,7 @@ EDITS = {
         "grow_kernels.py",
         "PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)",
         "NODE, PARENT, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)",
-        "from tiercut.solvers.kernels.step_kernels import Places\n"
+        "from tiercut.solvers.kernels.arguments import Places\n"
         "from tiercut.solvers.labels.grow_kernels import prefix\n"
         "key = ints(0, 0, 0, 0, 0); prefix(0, ints([-1, -2, 0, 1, 0, 1, 0, 0, -1, 1][:]).reshape(1, 10), "
         "Places(1, -1, -1, -1), key); print(key[2])",
@@ -131,7 +131,7 @@ def test_a_stale_kernel_cannot_answer_a_question(tmp_path: Path) -> None:
     package = copy_package(tmp_path)
     program = (
         "import tiercut\n"
-        "bounded = {'solver': 'exhaustive', 'bounds': {'bytes': 1e9}}\n"
+        "bounded = {'solver': 'exhaustive', 'bounds': ['bytes<=1 GB']}\n"
         "print(tiercut.solve('mobile', 'resnet20-digits32', **bounded).best.latency_s)"
     )
     before = float(run(package, program))

@@ -1,6 +1,7 @@
 """What kernels take, in a few named tuples: tables, rules, shares. Kernels unpack them in their first lines.
 
-NOTE: Only kernels that Python calls take them: numba counts references at every look into a tuple.
+NOTE: Only kernels that Python calls take them: numba counts references at every look into a tuple. An edit of this
+file makes compiled code stale as an edit of a kernel does (see `tiercut.compiled`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     Bits = NDArray[np.uint64]
 
 __all__ = [
-    "Compared", "Kept", "Known", "Measures", "Places", "Rules", "Samples", "Shares", "Tables", "Wanted",
-    "measures_of", "rules_of", "samples_of", "shares_at", "stacked",
+    "Compared", "Kept", "Known", "Measures", "Places", "Rules", "Samples", "Shares", "States", "Tables",
+    "Wanted",
+    "measures_of", "rules_of", "samples_of", "shares_at", "stacked", "tables_of",
 ]  # fmt: skip
 
 
@@ -117,6 +119,22 @@ class Samples(NamedTuple):
     hits: Bits | None = None
 
 
+class States(NamedTuple):
+    """S reachable pairs of (blocks done, level), blocks done rising.
+
+    Parameters
+    ----------
+    number
+        (N+1) x Q: the state of a pair, -1 where no plan gets there.
+    begins, levels
+        S: blocks done and level of each.
+    """
+
+    number: Ints
+    begins: Ints
+    levels: Ints
+
+
 class Wanted(NamedTuple):
     """What is kept of the plans that are scored.
 
@@ -195,6 +213,11 @@ def samples_of(problem: Problem) -> Samples:
 def shares_at(space: Space, index: int) -> Shares:
     """Return what is known of the samples at a threshold, by its index."""
     return Shares(np.ascontiguousarray(space.stay[:, index]), space.accuracies(index), space.drops)
+
+
+def tables_of(costs: Costs) -> Tables:
+    """Return the tables of one measure."""
+    return Tables(costs.first, costs.span, costs.bare, costs.send, costs.result)
 
 
 def stacked(costs: Sequence[Costs]) -> Tables:

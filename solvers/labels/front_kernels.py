@@ -42,8 +42,7 @@ from tiercut.solvers.labels.grow_kernels import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.solvers.kernels.arguments import Compared, Known, Places, Rules, Shares, Tables
-    from tiercut.solvers.states import States
+    from tiercut.solvers.kernels.arguments import Compared, Known, Places, Rules, Shares, States, Tables
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.arguments import Places
 from tiercut.solvers.kernels.step_kernels import (
     answered,
     crossed,
@@ -26,6 +25,8 @@ from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING, cell_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.solvers.kernels.arguments import Places, Rules, Shares, States, Tables
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
@@ -42,6 +43,7 @@ __all__ = [
     "THRESHOLD",
     "USED",
     "WAY",
+    "Limits",
     "earlier",
     "grow_labels",
     "prefix",
@@ -85,31 +87,13 @@ PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10
 """The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
 
 
-@compiled
-def grow_labels(
-    lane: int, source: int, most: int, fewest: int, required: Ints, limited: bool, exits_at: int,
-    thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, weight: Floats, accuracy: Floats,
-    span: Floats, bare: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
-    tie_span: Floats, tie_bare: Floats, tie_send: Floats, tie_result: Floats,
-    option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
-    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
-    peaks: Floats, slope: float, base: float, summit: float, allowed: Floats, cost_cap: float, floor: float, keep: int,
-    cap: float, best_costs: Floats, room: int, stop: Ints,
-) -> Any:  # fmt: skip
-    """Grow all labels of one lane that their budget allows, and return the plans they end in.
+class Limits(NamedTuple):
+    """By what labels are pruned.
 
     Parameters
     ----------
-    lane, source, most, fewest, required, exits_at, thresholds_at, codecs_at
-        As in `tiercut.solvers.kernels.plain_kernels.walk_plans`.
     limited
         Whether fewer partitions are allowed than there are nodes (or tiers) to use.
-    width
-        Integers in a key.
-    first, ..., linked
-        As in `tiercut.solvers.labels.budget_kernels.budgets`.
-    tie_first, ..., tie_result
-        The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
     future
         M: the groups that may still follow a node, as bits.
     budget, peaks, slope, base, summit
@@ -120,10 +104,45 @@ def grow_labels(
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
     keep
-        How many labels must dominate one before it is dropped: 1, or N for the N best.
-    cap, best_costs
-        For the N best by cost: the cost of the N-th plan that is known already, and the costs of the N best found here,
-        rising, infinite where there are fewer; empty for other questions. Updated.
+        How many labels must dominate one before it is pruned: 1, or N for the N best.
+    cap
+        For the N best by cost: the cost of the N-th plan that is known already.
+    """
+
+    limited: bool
+    future: Ints
+    budget: Floats
+    peaks: Floats
+    slope: float
+    base: float
+    summit: float
+    allowed: Floats
+    cost_cap: float
+    floor: float
+    keep: int
+    cap: float
+
+
+@compiled
+def grow_labels(
+    index: int, at_key: Places, width: int, rules: Rules, tables: Tables, ties: Tables, shares: Shares, weight: Floats,
+    states: States, limits: Limits, best_costs: Floats, room: int, stop: Ints,
+) -> Any:  # fmt: skip
+    """Grow all labels at one threshold that their budget allows, and return the plans they end in.
+
+    Parameters
+    ----------
+    index, at_key, width
+        Index of the threshold, where the parts of an encoding begin, and integers in it.
+    rules, tables, shares, weight, states
+        As in `tiercut.solvers.labels.budget_kernels.budgets`.
+    ties
+        The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
+    limits
+        By what labels are pruned.
+    best_costs
+        For the N best by cost: the costs of the N best found here, rising, infinite where there are fewer; empty for
+        other questions. Updated.
     room
         Most labels; more end the work, which is then said, as do more plans than an eighth of them. NOTE Arrays never
         change places in here: with names that are bound again in a loop, numba counts references all the time.
@@ -136,6 +155,12 @@ def grow_labels(
         Costs, accuracies and keys of the plans, and their number.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
+    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    first, span, bare, send, result = tables
+    tie_first, tie_span, tie_bare, tie_send, tie_result = ties
+    stay, accuracy, drops = shares
+    state_of, begins, levels = states
+    limited, future, budget, peaks, slope, base, summit, allowed, cost_cap, floor, keep, cap = limits
     blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
@@ -147,7 +172,7 @@ def grow_labels(
     most_found = room // 8
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
     found_keys = np.empty((most_found, width), np.int64)
-    count, found, at_key = 0, 0, Places(most, exits_at, thresholds_at, codecs_at)
+    count, found = 0, 0
     for v in range(nodes):
         if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
             cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
@@ -191,14 +216,14 @@ def grow_labels(
                         continue
                     if chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
                         continue
-                    if lane > 0 and chain[here, ASKED] == 0:
+                    if index > 0 and chain[here, ASKED] == 0:
                         continue
                     if found == most_found:
                         stop[FULL] = 1
                         return found_cost, found_right, found_keys, found
                     key = found_keys[found]
                     prefix(here, chain, at_key, key)
-                    write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, lane)
+                    write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, index)
                     if tied:
                         bits[0] = ended(tie[here], share, tie_span[v, start, end], share, tie_result[end, v])
                         key[width - 2] = bits.view(np.int64)[0]

@@ -33,6 +33,7 @@ def test_what_is_compiled_already_is_read_without_what_numba_needs_to_compile() 
 class Edit:
     """An edit of a file of kernels that changes what a program prints; the file is a callee's, where there is one."""
 
+    folder: str
     file: str
     old: str
     new: str
@@ -41,8 +42,9 @@ class Edit:
 
 
 _ARRAYS = "import numpy as np; ints = lambda *values: np.array(values, np.int64); "
-EDITS = {
-    "optimizer/samples": Edit(
+EDITS = [
+    Edit(
+        "optimizer/samples",
         "replay_kernels.py",
         "left[k] += gone",
         "left[k] += 2 * gone",
@@ -51,7 +53,8 @@ EDITS = {
         "count_leaving(entropy, correct, ints(0), np.ones(1, np.float32), ints(0, 1), left, ints(0)); print(left[0])",
         ("3", "6"),
     ),
-    "solvers/kernels": Edit(
+    Edit(
+        "solvers/kernels",
         "step_kernels.py",
         "np.empty((2 * rows.shape[0]",
         "np.empty((3 * rows.shape[0]",
@@ -60,7 +63,8 @@ EDITS = {
         "print(len(keep(1.0, 1.0, key, True, False, *kept)[0]))",
         ("2", "3"),
     ),
-    "solvers/labels": Edit(
+    Edit(
+        "solvers/labels",
         "grow_kernels.py",
         "PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)",
         "NODE, PARENT, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)",
@@ -70,7 +74,8 @@ EDITS = {
         "Places(1, -1, -1, -1), key); print(key[2])",
         ("-2", "-1"),
     ),
-    "solvers/cp_sat": Edit(
+    Edit(
+        "solvers/cp_sat",
         "bound_kernels.py",
         "ahead[0, 0] = 0.0",
         "ahead[0, 0] = 5.0",
@@ -79,7 +84,8 @@ EDITS = {
         "print(shortest(ints(0), ints(1), np.ones(1), ints(0), ahead, back, came)[0])",
         ("1.0", "6.0"),
     ),
-    "solvers/heuristics": Edit(
+    Edit(
+        "solvers/heuristics",
         "score_kernels.py",
         "return int(draw(state) * count)",
         "return int(draw(state) * count) + 100",
@@ -88,8 +94,17 @@ EDITS = {
         "print(_free_node(ints(0, 0, 0, 0), 1, nodes, state, -1))",
         ("0", "100"),
     ),
-}
-"""By folder of kernels."""
+    Edit(
+        "solvers/kernels",
+        "arguments.py",
+        "    exits_at: int\n    thresholds_at: int\n",
+        "    thresholds_at: int\n    exits_at: int\n",
+        "from tiercut.solvers.kernels.arguments import Places\n"
+        "from tiercut.solvers.kernels.step_kernels import write_exit\n"
+        "key = ints(0, 0, 0, 0); write_exit(key, Places(1, 3, -1, -1), 0, 7, 5); print(key[3])",
+        ("7", "5"),
+    ),
+]
 
 
 def run(package: Path, program: str) -> str:
@@ -114,17 +129,25 @@ def replace_once(file: Path, old: str, new: str) -> None:
 
 def test_every_folder_of_kernels_has_an_edit() -> None:
     files = [each for room in ("optimizer", "solvers") for each in (ROOT / room).rglob("*kernels.py")]
-    assert {each.parent.relative_to(ROOT).as_posix() for each in files} == set(EDITS)
-    assert {name for name, *_ in compiled._stamp()} == {f"{each.parent.name}/{each.name}" for each in files}
+    assert {each.parent.relative_to(ROOT).as_posix() for each in files} == {edit.folder for edit in EDITS}
+    stamped = {name for name, *_ in compiled._stamp()}
+    assert stamped == {f"{each.parent.name}/{each.name}" for each in files} | {"kernels/arguments.py"}
 
 
-@pytest.mark.parametrize("folder", EDITS)
-def test_an_edited_kernel_is_compiled_anew_wherever_it_is_called(folder: str, tmp_path: Path) -> None:
-    edit, package = EDITS[folder], copy_package(tmp_path)
-    program = _ARRAYS + edit.program
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.folder}/{edit.file}")
+def test_an_edited_kernel_is_compiled_anew_wherever_it_is_called(edit: Edit, tmp_path: Path) -> None:
+    package, program = copy_package(tmp_path), _ARRAYS + edit.program
     assert run(package, program) == edit.printed[0]
-    replace_once(package / folder / edit.file, edit.old, edit.new)
+    replace_once(package / edit.folder / edit.file, edit.old, edit.new)
     assert run(package, program) == edit.printed[1]
+
+
+def test_compiled_code_that_names_a_class_that_is_gone_is_compiled_anew(tmp_path: Path) -> None:
+    package, edit = copy_package(tmp_path), EDITS[-1]
+    assert run(package, _ARRAYS + edit.program) == edit.printed[0]
+    for file in package.rglob("*.py"):
+        file.write_text(file.read_text(encoding="utf-8").replace("Places", "Offsets"), encoding="utf-8")
+    assert run(package, _ARRAYS + edit.program.replace("Places", "Offsets")) == edit.printed[0]
 
 
 def test_a_stale_kernel_cannot_answer_a_question(tmp_path: Path) -> None:

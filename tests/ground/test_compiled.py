@@ -150,6 +150,7 @@ def test_compiled_code_that_names_a_class_that_is_gone_is_compiled_anew(tmp_path
     assert run(package, _ARRAYS + edit.program.replace("Places", "Offsets")) == edit.printed[0]
 
 
+@pytest.mark.slow
 def test_a_stale_kernel_cannot_answer_a_question(tmp_path: Path) -> None:
     package = copy_package(tmp_path)
     program = (

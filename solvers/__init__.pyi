@@ -1,5 +1,4 @@
 from . import registry as registry
 from .encoding import Layout as Layout, decision_of as decision_of
 from .interface import Options as Options, Outcome as Outcome, Progress as Progress, Solver as Solver
-from .kernels.score_kernels import score_keys as score_keys
 from .task import Task as Task, make_task as make_task

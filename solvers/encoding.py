@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.optimizer import PLAIN, Decision
+from tiercut.solvers.kernels.arguments import Places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Layout:
     thresholds_at: int
     codecs_at: int
     width: int
+
+    @property
+    def places(self) -> Places:
+        """The same as kernels take it."""
+        return Places(self.most, self.exits_at, self.thresholds_at, self.codecs_at)
 
     @classmethod
     def of(cls, space: Space) -> Layout:

@@ -14,6 +14,7 @@ import numpy as np
 from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.kept import Points
+from tiercut.solvers.kernels.arguments import Compared, Shares, measures_of, rules_of, shares_at, stacked
 from tiercut.solvers.parallel import share_out, thread_count
 
 if TYPE_CHECKING:
@@ -50,12 +51,11 @@ class FrontSearch(ABC):
         self.scored, self.memory, self.threads = 0, 0, 1
         self.reason = "stopped before the end"
         self.lock = Lock()
-        *tables, self.whole = goals.tables
-        self.first, self.span, self.bare, self.send, self.result = tables
-        self.places = (layout.exits_at, layout.thresholds_at, layout.codecs_at)
-        self.rules = (self.space.group, self.space.rank, self.space.linked)
-        self.wanted = (goals.compared, goals.ties, goals.caps)
-        self.drops = self.space.drops
+        self.rules, self.tables = rules_of(task.space), stacked(goals.costs)
+        self.compared = Compared(goals.turned, goals.compared, goals.ties)
+        # By measure; `Goals` has them by place in a point.
+        *caps, right = goals.caps[np.argsort(goals.turned)].tolist()
+        self.measures, self.floor = measures_of(goals.costs, caps), -right
 
     def found(self, options: Options) -> Found:
         """Return the frontier, or what is known of it where the search is stopped."""
@@ -90,9 +90,9 @@ class FrontSearch(ABC):
     def search(self, index: int, stop: Ints) -> None:
         """Search one threshold, by its index."""
 
-    def stay(self, index: int) -> NDArray[np.float64]:
-        """Return Q shares of the samples that are still on their way, at a threshold."""
-        return np.ascontiguousarray(self.space.stay[:, index])
+    def shares(self, index: int) -> Shares:
+        """Return what is known of the samples at a threshold; accuracies do not depend on the exit before."""
+        return shares_at(self.space, index)._replace(accuracy=self.space.accuracy[None])
 
     def known(self) -> Points:
         """Return a copy of what is known."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from tiercut.solvers.encoding import Layout, decision_of
 from tiercut.solvers.kernels import keep_kernels, plain_kernels
-from tiercut.solvers.kernels.tree_kernels import TOP, offer_points
+from tiercut.solvers.kernels.arguments import Kept, Known
+from tiercut.solvers.kernels.keep_kernels import TOP, offer_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,9 +96,9 @@ class Keeper:
         return self.costs[: self.count], self.accuracies[: self.count], self.keys[: self.count]
 
     @property
-    def held_at(self) -> tuple[Floats, Floats, Ints, int]:
+    def held_at(self) -> Kept:
         """The same without the table, and the count: what kernels take that give them back, see `take`."""
-        return self.costs, self.accuracies, self.keys, self.count
+        return Kept(self.costs, self.accuracies, self.keys, self.count)
 
     def take(self, made: Any) -> None:
         """Take over the costs, accuracies, keys and count that a kernel returned."""
@@ -122,9 +123,8 @@ class Keeper:
         if self.front and self.count + len(costs) > _SORTED:
             self._merge_sorted(costs, accuracies, keys)
             return
-        goal = self.front, self.by_accuracy
-        offer_all: Any = keep_kernels.offer_all
-        self.take(offer_all(costs, accuracies, keys, *goal, *self.arrays, self.count))
+        kept = self.held_at
+        self.take(keep_kernels.offer_all(costs, accuracies, keys, self.front, self.by_accuracy, kept, self.table))
 
     def merge(self, *others: Keeper) -> None:
         """Keep what is good of the plans of others."""
@@ -172,7 +172,7 @@ class Keeper:
 
 @dataclass(slots=True)
 class Points:
-    """Plans that no other dominates in several measures (see `tiercut.solvers.kernels.tree_kernels.offer_point`)."""
+    """Plans that no other dominates in several measures (see `tiercut.solvers.kernels.keep_kernels.offer_point`)."""
 
     goals: Goals
     width: int
@@ -188,9 +188,9 @@ class Points:
         self.state = np.zeros(3, np.int64)
 
     @property
-    def arrays(self) -> tuple[Floats, Ints, Floats, Ints]:
+    def known(self) -> Known:
         """What kernels take and give back."""
-        return self.points, self.keys, self.lows, self.state
+        return Known(self.points, self.keys, self.lows, self.state)
 
     def take(self, made: Any) -> None:
         """Take over what a kernel gave back."""
@@ -205,7 +205,7 @@ class Points:
 
     def offer(self, points: Floats, keys: Ints) -> None:
         """Keep what nothing dominates of more plans; the order in which they come does not matter."""
-        self.take(offer_points(points, keys, self.goals.compared, self.goals.ties, *self.arrays))
+        self.take(offer_points(points, keys, self.goals.compared, self.goals.ties, self.known))
 
     def merge(self, other: Points) -> None:
         """Keep what nothing dominates of another's."""

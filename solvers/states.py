@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from tiercut.solvers.kernels.arguments import States
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,23 +14,6 @@ if TYPE_CHECKING:
     from tiercut.optimizer import Space
 
 __all__ = ["States", "follows_of", "states_of"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class States:
-    """S reachable pairs of (blocks done, level), blocks done rising.
-
-    Parameters
-    ----------
-    number
-        (N+1) x Q: the state of a pair, -1 where no plan gets there.
-    begins, levels
-        S: blocks done and level of each.
-    """
-
-    number: NDArray[np.int64]
-    begins: NDArray[np.int64]
-    levels: NDArray[np.int64]
 
 
 def states_of(space: Space) -> States:

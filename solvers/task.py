@@ -57,12 +57,6 @@ class Goals:
     caps: Floats
     loose: Floats
 
-    @property
-    def tables(self) -> tuple[Any, ...]:
-        """First, span, bare, send and result, the measures in the last axis, and which of them count pieces whole."""
-        stacked = (np.stack([getattr(each, name) for each in self.costs], axis=-1) for name in _TABLES)
-        return *stacked, np.array([each.whole for each in self.costs], bool)
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Task:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer import Exits, Space, evaluate, make_space, measure
+from tiercut.optimizer import Exits, Space, evaluate_tables, make_space, measure, shares_of
 from tiercut.solvers import Layout, decision_of
 
 if TYPE_CHECKING:
@@ -53,8 +53,6 @@ def sample_cloud(
         partitions can be seen among the many with more. Of a space with free exits, codecs or thresholds for each exit
         the plain part is shown.
     """
-    from tiercut.solvers import score_keys
-
     if not space.plain:
         exits: Exits = "final" if space.exits == "final" else "cuts"
         space = make_space(space.problem, exits=exits, order=space.order)
@@ -64,16 +62,10 @@ def sample_cloud(
     for row in keys:
         _draw(space, most, row, rng)
     keys = keys[_connected(space, keys, most)]
-    costs, accuracies = np.empty(len(keys)), np.empty(len(keys))
-    tables = space.costs(measure(space.problem, name, rate_fps))
-    cuts = bool(space.option_exit[0])
-    fitted = (tables.first, tables.span if cuts else tables.bare, tables.span, tables.send[0], tables.result)
-    stay = space.stay if cuts else np.ones((len(space.accuracy) + 1, 1))
-    score_keys(keys, most, *fitted, stay, space.accuracy, costs, accuracies)
-    if tables.tail is not None:  # which the kernel does not weigh
-        layout = Layout.of(space)
-        whole = (decision_of(space, layout, row) for row in np.insert(keys, -1, 0, axis=1))
-        costs = np.array([evaluate(space.problem, each, name, rate_fps) for each in whole])
+    problem, layout, tables = space.problem, Layout.of(space), measure(space.problem, name, rate_fps)
+    decisions = [decision_of(space, layout, row) for row in np.insert(keys, -1, 0, axis=1)]
+    costs = np.array([evaluate_tables(problem, each, tables) for each in decisions])
+    accuracies = np.array([sum(shares_of(problem, each).right) for each in decisions])
     return Cloud(costs, accuracies, keys[:, 0])
 
 

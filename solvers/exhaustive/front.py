@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tiercut.solvers.front_search import FrontSearch
 from tiercut.solvers.kernels.tree_kernels import walk_points
@@ -19,14 +19,7 @@ class EveryPoint(FrontSearch):
 
     def search(self, index: int, stop: NDArray[np.int64]) -> None:
         """Score every decision of a threshold."""
-        space, before = self.space, int(stop[1])
-        found = self.known()
-        run: Any = walk_points
-        head = (index, space.problem.source, space.most, space.fewest, space.required_bits, *self.places)
-        tables = (self.first, self.span, self.bare, self.send, self.result, self.whole, self.drops, self.stay(index))
-        exits = (space.accuracy, space.option_exit, space.option_threshold, space.jump, space.inside, space.can_end)
-        compared, ties, caps = self.wanted
-        found.take(
-            run(*head, *tables, *exits, *self.rules, self.goals.turned, compared, ties, caps, *found.arrays, stop)
-        )
+        before, found, shares, at = int(stop[1]), self.known(), self.shares(index), self.layout.places
+        tables = self.tables, self.measures
+        found.take(walk_points(index, at, self.rules, *tables, shares, self.floor, self.compared, found.known, stop))
         self.take(found, int(stop[1]) - before)

@@ -19,13 +19,13 @@ from tiercut.solvers.exhaustive.front import EveryPoint
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
+from tiercut.solvers.kernels.arguments import Wanted, measures_of, rules_of, samples_of, shares_at, stacked
+from tiercut.solvers.kernels.tree_kernels import walk_plans
 from tiercut.solvers.parallel import share_out, thread_count
 from tiercut.solvers.task import plain_tables
 from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tiercut.optimizer import Costs
     from tiercut.solvers.task import Task
 
@@ -98,7 +98,9 @@ class _Enumeration:
             self.arrays = (*tables, *rules)
             self.parts = self._branches()
         else:
-            self.arrays = self._tables()
+            costs = [task.costs, *(side for side, _ in self.sides)]
+            self.tables, self.measures = stacked(costs), measures_of(costs, [task.cap, *(cap for _, cap in self.sides)])
+            self.rules, self.samples = rules_of(self.space), samples_of(self.space.problem)
             self.parts = [(index,) for index in range(len(self.space.lanes))]
 
     @property
@@ -113,25 +115,6 @@ class _Enumeration:
         cuts = [plain_kernels.UNCUT, *(np.flatnonzero(space.can_cut).tolist() if space.most > 1 else ())]
         roots = np.flatnonzero(space.linked[space.problem.source])
         return [(int(root), cut, space.most, space.most, False) for cut in cuts for root in roots]
-
-    def _tables(self) -> tuple[Any, ...]:
-        space, costs, sides = self.space, self.task.costs, self.sides
-        tables = (costs.first, costs.span, costs.bare, costs.send, costs.result, space.drops)
-        samples = space.problem.recorded
-        seen = (0, None, None) if samples is None else (samples.count, *samples.bits(space.problem.thresholds))
-        rules = (space.option_exit, space.option_threshold, space.jump, space.inside, space.can_end)
-        return (
-            *tables,
-            *(*rules, space.group, space.rank, space.linked),
-            *(_stacked([getattr(side, name) for side, _ in sides], getattr(costs, name)) for name in _TABLES),
-            np.array([side.whole for side, _ in sides], bool),
-            np.array([_tail(side) for side, _ in sides], float),
-            np.array([cap for _, cap in sides], float),
-            costs.whole,
-            _tail(costs),
-            self.task.ties is not None,
-            *seen,
-        )
 
     def found(self, options: Options) -> Found:
         """Score every decision."""
@@ -155,18 +138,19 @@ class _Enumeration:
         if self.fast:
             keeper.enumerate(part, self.arrays, self.wanted)
             return
-        space, layout, (index, *_) = self.space, self.layout, part
-        places = (layout.exits_at, layout.thresholds_at, layout.codecs_at)
-        head = (index, space.problem.source, space.most, space.fewest, space.required_bits, *places, *self.arrays[:6])
-        kept = (*self.wanted, *keeper.arrays, keeper.count, keeper.progress)
-        run: Any = plain_kernels.walk_plans
-        stay = np.ascontiguousarray(space.stay[:, index])
-        keeper.take(run(*head, stay, space.accuracies(index), *self.arrays[6:], *kept))
-
-
-def _tail(costs: Costs) -> float:
-    return -1.0 if costs.tail is None else costs.tail
-
-
-def _stacked(tables: list[NDArray[np.float64]], like: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack(tables) if tables else np.empty((0, *(0 for _ in like.shape)))
+        task, (index, *_) = self.task, part
+        wanted = Wanted(task.front, task.by_accuracy, task.ties is not None, task.floor)
+        keeper.take(
+            walk_plans(
+                index,
+                self.layout.places,
+                self.rules,
+                self.tables,
+                self.measures,
+                shares_at(self.space, index),
+                wanted,
+                keeper.held_at,
+                keeper.progress,
+                *self.samples,
+            )
+        )

@@ -1,4 +1,4 @@
-"""Numba kernels of the heuristics: what is worth keeping, and chains of moves that cool down."""
+"""Numba kernels of the heuristics: keeping the good among scored candidates, and chains of moves that cool down."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.heuristics.move_kernels import moves, random_row
-from tiercut.solvers.heuristics.score_kernels import SCALE, Ground, below, draw, read_key, score, write_key
+from tiercut.solvers.heuristics.score_kernels import SCALE, ScoreTables, below, draw, read_key, score, write_key
+from tiercut.solvers.kernels.keep_kernels import is_wanted, keep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tiercut.solvers.kernels.arguments import Kept
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -24,130 +27,19 @@ __all__ = ["anneal", "improve_rows", "keep_rows"]
 _EXPLORED = 0.15  # share of chains that begin anywhere
 
 
-# What is worth keeping
-
-
-@compiled
-def _compare(left: Ints, right: Ints) -> int:
-    for i in range(left.shape[0]):
-        if left[i] != right[i]:
-            return -1 if left[i] < right[i] else 1
-    return 0
-
-
-@compiled
-def _wanted(
-    cost: float, right: float, front: bool, by_accuracy: bool, costs: Floats, accuracies: Floats, count: int
-) -> int:
-    """Return where a walk would stand among what is kept; -1 where it is not wanted."""
-    if not front:
-        room = costs.shape[0]
-        place = count
-        while place > 0 and _ahead(cost, right, costs[place - 1], accuracies[place - 1], by_accuracy) < 0:
-            place -= 1
-        level = place > 0 and costs[place - 1] == cost and accuracies[place - 1] == right
-        return place if place < room or level else -1
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if costs[middle] < cost:
-            low = middle + 1
-        else:
-            high = middle
-    if low > 0 and accuracies[low - 1] >= right:
-        return -1
-    return -1 if low < count and costs[low] == cost and accuracies[low] > right else low
-
-
-@compiled
-def _keep(
-    place: int, cost: float, right: float, key: Ints, front: bool, costs: Floats, accuracies: Floats, keys: Ints,
-    count: int,
-) -> int:  # fmt: skip
-    """Put a walk where `_wanted` says, once, equals in the order of their keys; return the new length.
-
-    There must be room for one more in a frontier; among the best, the last gives way.
-    """
-    if front:
-        if place < count and costs[place] == cost and accuracies[place] == right:
-            if _compare(key, keys[place]) < 0:
-                keys[place] = key
-            return count
-        high = place
-        while high < count and accuracies[high] <= right:
-            high += 1
-        return _insert(cost, right, key, costs, accuracies, keys, place, high, count)
-    while place > 0 and costs[place - 1] == cost and accuracies[place - 1] == right:
-        order = _compare(key, keys[place - 1])
-        if order == 0:
-            return count
-        if order > 0:
-            break
-        place -= 1
-    room = costs.shape[0]
-    return (
-        count
-        if place == room
-        else _insert(cost, right, key, costs, accuracies, keys, place, place, min(count, room - 1))
-    )
-
-
-@compiled
-def _ahead(cost: float, right: float, other: float, other_right: float, by_accuracy: bool) -> int:
-    """Return -1 where the first comes before the second, 1 where after, 0 where they are equal in both."""
-    if by_accuracy and right != other_right:
-        return -1 if right > other_right else 1
-    if cost != other:
-        return -1 if cost < other else 1
-    if right != other_right:
-        return -1 if right > other_right else 1
-    return 0
-
-
-@compiled
-def _insert(
-    cost: float, right: float, key: Ints, costs: Floats, accuracies: Floats, keys: Ints, low: int, high: int, count: int
-) -> int:
-    """Replace places low..high-1 by one; return the new length."""
-    shift = 1 - (high - low)
-    if shift > 0:
-        for i in range(count, low, -1):
-            costs[i], accuracies[i] = costs[i - 1], accuracies[i - 1]
-            keys[i] = keys[i - 1]
-    elif shift < 0:
-        for i in range(high, count):
-            costs[i + shift], accuracies[i + shift] = costs[i], accuracies[i]
-            keys[i + shift] = keys[i]
-    costs[low], accuracies[low] = cost, right
-    keys[low] = key
-    return count + shift
-
-
-@compiled
-def _roomy(front: bool, costs: Floats, accuracies: Floats, keys: Ints, count: int) -> Any:
-    """Return the arrays, twice as long where a frontier fills them."""
-    if not front or count < costs.shape[0]:
-        return costs, accuracies, keys
-    more_costs, more_accuracies = np.empty(2 * count), np.empty(2 * count)
-    more_keys = np.empty((2 * count, keys.shape[1]), np.int64)
-    more_costs[:count], more_accuracies[:count], more_keys[:count] = costs, accuracies, keys
-    return more_costs, more_accuracies, more_keys
-
-
 @compiled
 def keep_rows(
-    rows: Ints, row_costs: Floats, row_accuracies: Floats, violations: Floats, g: Ground, front: bool,
-    by_accuracy: bool, costs: Floats, accuracies: Floats, keys: Ints, count: int,
+    rows: Ints, row_costs: Floats, row_accuracies: Floats, violations: Floats, g: ScoreTables, front: bool,
+    by_accuracy: bool, kept: Kept,
 ) -> Any:  # fmt: skip
-    """Keep what is good among K scored walks; return costs, accuracies and keys (perhaps longer) and their number."""
+    """Keep the good among K scored candidates; return costs, accuracies, keys (perhaps longer) and their number."""
+    costs, accuracies, keys, count = kept
     key = np.zeros(keys.shape[1], np.int64)
     for k in range(rows.shape[0]):
         cost, right = row_costs[k], row_accuracies[k]
-        place = _wanted(cost, right, front, by_accuracy, costs, accuracies, count) if violations[k] == 0.0 else -1
-        if place >= 0:
-            costs, accuracies, keys = _roomy(front, costs, accuracies, keys, count)
+        if violations[k] == 0.0 and is_wanted(cost, right, front, by_accuracy, costs, accuracies, count):
             write_key(rows[k], g.rules, g.thresholds, g.fits, key)
-            count = _keep(place, cost, right, key, front, costs, accuracies, keys, count)
+            costs, accuracies, keys, count = keep(cost, right, key, front, by_accuracy, costs, accuracies, keys, count)
     return costs, accuracies, keys, count
 
 
@@ -195,8 +87,8 @@ def _likeliest(aim: Any, costs: Floats, accuracies: Floats, count: int) -> int:
 
 @compiled
 def anneal(
-    row: Ints, g: Ground, state: State, chain: int, chains: int, steps: int, hot: float, cold: float, front: bool,
-    by_accuracy: bool, costs: Floats, accuracies: Floats, keys: Ints, count: int, progress: Ints,
+    row: Ints, g: ScoreTables, state: State, chain: int, chains: int, steps: int, hot: float, cold: float, front: bool,
+    by_accuracy: bool, kept: Kept, progress: Ints,
 ) -> Any:  # fmt: skip
     """Let chains of moves cool down, one after the other, and keep what is good of all that they pass.
 
@@ -205,17 +97,17 @@ def anneal(
     row
         Where the last chain ended; written.
     g, state
-        The ground, and the state of the random numbers.
+        The tables, and the state of the random numbers.
     chain, chains, steps
         Number of the first chain, how many there are, and moves in each.
     hot, cold
         Temperatures at the beginning and the end of a chain, in units of the frontier's width.
     front, by_accuracy
         Whether a frontier is kept, or else the best by cost or by accuracy.
-    costs, accuracies, keys, count
+    kept
         What has been kept so far.
     progress
-        ``[stop, walks scored]``, read and written as the work goes on: a stop that is not 0 ends it.
+        ``[stop, candidates scored]``, read and written as the work goes on: a stop that is not 0 ends it.
 
     Returns
     -------
@@ -224,12 +116,13 @@ def anneal(
 
     Notes
     -----
-    Of two walks the one that violates less is better, whatever else they are (violation first); a chain may still take
-    a worse one, by Metropolis' rule on the difference that decided.
+    Of two candidates the one that violates less is better, whatever else they are (violation first); a chain may still
+    take a worse one, by Metropolis' rule on the difference that decided.
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     places, shares, thresholds = g.places, g.shares, g.thresholds
+    costs, accuracies, keys, count = kept
     totals = np.empty(first.shape[0])
     key = np.zeros(keys.shape[1], np.int64)
     other = np.empty_like(row)
@@ -259,11 +152,11 @@ def anneal(
                 other, rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, totals
             )
             scored += 1
-            place = _wanted(cost, right, front, by_accuracy, costs, accuracies, count) if missed == 0.0 else -1
-            if place >= 0:
-                costs, accuracies, keys = _roomy(front, costs, accuracies, keys, count)
+            if missed == 0.0 and is_wanted(cost, right, front, by_accuracy, costs, accuracies, count):
                 write_key(other, rules, thresholds, fits, key)
-                count = _keep(place, cost, right, key, front, costs, accuracies, keys, count)
+                costs, accuracies, keys, count = keep(
+                    cost, right, key, front, by_accuracy, costs, accuracies, keys, count
+                )
             reached = _energy(cost, right, aim)
             worse = missed - wrong if missed != wrong else reached - energy
             if worse <= 0.0 or draw(state) < np.exp(-worse / heat):
@@ -275,25 +168,25 @@ def anneal(
 
 @compiled
 def improve_rows(
-    rows: Ints, g: Ground, state: State, trials: int, front: bool, by_accuracy: bool,
-    costs: Floats, accuracies: Floats, count: int,
-) -> None:  # fmt: skip
-    """Change each of K walks by moves, then climb: take what is no worse by weights that each draws for itself.
+    rows: Ints, g: ScoreTables, state: State, trials: int, front: bool, by_accuracy: bool, kept: Kept
+) -> None:
+    """Change each of K candidates by moves, then climb: take what is no worse by weights that each draws for itself.
 
     Parameters
     ----------
     rows
         Walks, written.
     g, state
-        The ground, and the state of the random numbers.
+        The tables, and the state of the random numbers.
     trials
         Moves that each tries.
-    front, by_accuracy, costs, accuracies, count
+    front, by_accuracy, kept
         What is asked for and kept so far, as in `anneal`: it says how cost and accuracy are weighed.
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     places, shares = g.places, g.shares
+    costs, accuracies, _, count = kept
     totals = np.empty(first.shape[0])
     other = np.empty(rows.shape[1], np.int64)
     for k in range(rows.shape[0]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -141,11 +141,23 @@ class _Search:
         )
 
     def _work(self, island: int, done: int, chains: int) -> None:
-        kept, heats = self.kept[island], (_HOT, _COLD)
-        first = done + island * chains
-        head = (self.rows[island], self.candidates.ground, self.states[island], first, chains, self.steps)
-        run: Any = anneal_kernels.anneal
-        kept.take(run(*head, *heats, *self.candidates.goal, *kept.held_at, kept.progress))
+        kept, candidates = self.kept[island], self.candidates
+        kept.take(
+            anneal_kernels.anneal(
+                self.rows[island],
+                candidates.tables,
+                self.states[island],
+                done + island * chains,
+                chains,
+                self.steps,
+                _HOT,
+                _COLD,
+                candidates.front,
+                candidates.by_accuracy,
+                kept.held_at,
+                kept.progress,
+            )
+        )
 
     def _exchange(self) -> None:
         """Give every island what all of them have kept."""

@@ -45,7 +45,7 @@ class Candidates:
         self.front = task.front
         self.by_accuracy = task.by_accuracy
         self.width = 1 + 3 * self.space.most + self.space.problem.block_count + 1
-        self.ground = _scaled(_ground(task, self.layout), self)
+        self.tables = _scaled(_score_tables(task, self.layout), self)
 
     @property
     def goal(self) -> tuple[bool, bool]:
@@ -60,25 +60,24 @@ class Candidates:
     def rows(self, count: int, state: NDArray[np.uint64]) -> Ints:
         """Return candidates to begin with: the whole network on each node, and others at random."""
         made = np.zeros((count, self.width), np.int64)
-        move_kernels.random_rows(made, self.ground, state)
+        move_kernels.random_rows(made, self.tables, state)
         return made
 
     def scores(self, rows: Ints) -> tuple[Floats, Floats, Floats]:
         """Return cost, accuracy and violation of each candidate."""
         made = np.empty((3, len(rows)))
-        score_kernels.score_rows(rows, self.ground, *made)
+        score_kernels.score_rows(rows, self.tables, *made)
         return made[0], made[1], made[2]
 
     def keys(self, rows: Ints) -> Ints:
         """Return the key of each candidate."""
         made = np.empty((len(rows), self.layout.width), np.int64)
-        score_kernels.keys_of(rows, self.ground, made)
+        score_kernels.keys_of(rows, self.tables, made)
         return made
 
     def keep(self, rows: Ints, scores: tuple[Floats, Floats, Floats], kept: Keeper) -> None:
         """Keep what is good among scored candidates."""
-        keep_rows: Any = anneal_kernels.keep_rows
-        kept.take(keep_rows(rows, *scores, self.ground, *self.goal, *kept.held_at))
+        kept.take(anneal_kernels.keep_rows(rows, *scores, self.tables, self.front, self.by_accuracy, kept.held_at))
 
     def kept(self) -> Keeper:
         """Return an empty container for what is worth keeping."""
@@ -128,7 +127,7 @@ def _measured(task: Task) -> tuple[list[Costs], Floats]:
     return costs, np.array([task.cap, *(side.cap for side in sides), -task.floor])
 
 
-def _ground(task: Task, layout: Layout) -> score_kernels.Ground:
+def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
     """Return what candidates are made of, violations not scaled yet."""
     space, (costs, caps) = task.space, _measured(task)
     # What has no path has no time either: the objective is infinite there, whatever it is.
@@ -139,7 +138,7 @@ def _ground(task: Task, layout: Layout) -> score_kernels.Ground:
     send[..., 0] += apart
     whole = np.array([*(each.whole for each in costs), 0.0])
     sizes = (space.most, space.fewest, space.inside, len(space.lanes), len(space.ways))
-    return score_kernels.Ground(
+    return score_kernels.ScoreTables(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),
         first=_own(first),
         pieces=np.array([[getattr(each, name) for each in costs] for name in ("bare", "span")]),
@@ -186,13 +185,13 @@ def _shares(space: Space) -> Floats:
     return rising
 
 
-def _scaled(ground: score_kernels.Ground, candidates: Candidates) -> score_kernels.Ground:
-    """Return the ground with scales taken from some candidates, so that costs of any unit weigh about the same."""
-    candidates.ground = ground
+def _scaled(tables: score_kernels.ScoreTables, candidates: Candidates) -> score_kernels.ScoreTables:
+    """Return the tables with scales taken from some candidates, so that costs of any unit weigh about the same."""
+    candidates.tables = tables
     costs, accuracies, _ = candidates.scores(candidates.rows(_SEEDS, np.array([1], np.uint64)))
-    limits = ground.limits.copy()
-    limits[_SCALE] = [_width(costs), *np.maximum(np.abs(limits[_CAP, 1:-1]), _reach(ground)), _width(accuracies)]
-    return ground._replace(limits=limits)
+    limits = tables.limits.copy()
+    limits[_SCALE] = [_width(costs), *np.maximum(np.abs(limits[_CAP, 1:-1]), _reach(tables)), _width(accuracies)]
+    return tables._replace(limits=limits)
 
 
 def _width(values: Floats) -> float:
@@ -200,8 +199,8 @@ def _width(values: Floats) -> float:
     return high - low if high > low else max(abs(high), 1.0)
 
 
-def _reach(ground: score_kernels.Ground) -> Floats:
+def _reach(tables: score_kernels.ScoreTables) -> Floats:
     """Return for each bounded measure how much one whole network may have of it."""
-    whole = np.abs(ground.pieces[1, 1:, :, 0, :])
+    whole = np.abs(tables.pieces[1, 1:, :, 0, :])
     most: Floats = np.where(np.isfinite(whole), whole, 0.0).max(axis=(1, 2), initial=0.0)
     return np.maximum(most, 1e-9)

@@ -1,4 +1,4 @@
-"""Numba kernels of the heuristics for frontiers over several measures (see `walk_kernels`, `annealing_kernels`)."""
+"""Numba kernels of the heuristics for frontiers over several measures: points of candidates, and improvement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.heuristics.move_kernels import moves
-from tiercut.solvers.heuristics.score_kernels import Ground, draw, score
+from tiercut.solvers.heuristics.score_kernels import ScoreTables, draw, score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +21,8 @@ __all__ = ["improve_points", "score_points"]
 
 
 @compiled
-def score_points(rows: Ints, g: Ground, turned: Ints, points: Floats, violations: Floats) -> None:
-    """Write the point (see `tiercut.solvers.kernels.tree_kernels`) and the violation of K walks; `turned` as there."""
+def score_points(rows: Ints, g: ScoreTables, turned: Ints, points: Floats, violations: Floats) -> None:
+    """Write the point and the violation of K candidates; `turned` as in `tiercut.solvers.task.Goals`."""
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     measures = first.shape[0]
@@ -36,8 +36,8 @@ def score_points(rows: Ints, g: Ground, turned: Ints, points: Floats, violations
 
 
 @compiled
-def improve_points(rows: Ints, g: Ground, state: State, trials: int, turned: Ints, scales: Floats) -> None:
-    """Change each of K walks by moves, then climb: take what is no worse by weights that each draws for itself.
+def improve_points(rows: Ints, g: ScoreTables, state: State, trials: int, turned: Ints, scales: Floats) -> None:
+    """Change each of K candidates by moves, then climb: take what is no worse by weights that each draws for itself.
 
     Parameters
     ----------

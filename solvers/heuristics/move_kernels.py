@@ -1,4 +1,4 @@
-"""Numba kernels of the heuristics: what changes a walk a little, draws one, or crosses two (see `walk_kernels`)."""
+"""Numba kernels of the heuristics: what changes a candidate a little, draws one, or crosses two."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tiercut.solvers.heuristics.score_kernels import (
     LANES,
     MOST,
     WAYS,
-    Ground,
+    ScoreTables,
     below,
     draw,
 )
@@ -134,7 +134,7 @@ def _add_part(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, sta
     part = below(state, parts)
     begin, stop = row[part] if part > 0 else 0, row[1 + part] - 1
     longer = part == parts - 1 and places[ENDS_BEFORE, stop + 1] < places[ENDS_BEFORE, -1] and fits[stop, 0] >= 0
-    if longer and draw(state) < 0.4:  # go on where the walk ended
+    if longer and draw(state) < 0.4:  # go on where the candidate ended
         block, w_first = stop, False
         low = places[ENDS_BEFORE, stop + 1]
         stop = places[ENDS, low + below(state, places[ENDS_BEFORE, -1] - low)]
@@ -225,7 +225,7 @@ def _change_way(row: Ints, rules: Ints, state: State) -> bool:
 
 @compiled
 def _move(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares: Floats, state: State) -> bool:
-    """Change a walk a little; return whether it may be another now."""
+    """Change a candidate a little; return whether it may be another now."""
     luck = draw(state)
     kind = 0
     while luck >= shares[kind]:
@@ -251,7 +251,7 @@ def _move(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares:
 
 @compiled
 def moves(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares: Floats, state: State) -> bool:
-    """Change a walk by one move, or at times by several."""
+    """Change a candidate by one move, or at times by several."""
     changed = _move(row, rules, places, nodes, fits, shares, state)
     while draw(state) < 0.3:
         changed = _move(row, rules, places, nodes, fits, shares, state) or changed
@@ -260,7 +260,7 @@ def moves(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares:
 
 @compiled
 def random_row(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares: Floats, state: State) -> None:
-    """Fill a row with a walk of one part, changed some times."""
+    """Fill a row with a candidate of one part, changed some times."""
     row[:] = 0
     row[0] = 1
     row[1] = places[ENDS, below(state, places[ENDS_BEFORE, -1])] + 1
@@ -271,8 +271,8 @@ def random_row(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, sh
 
 
 @compiled
-def random_rows(rows: Ints, g: Ground, state: State) -> None:
-    """Fill K rows: first walks in one part for every node and end, up to half of the rows; the others at random.
+def random_rows(rows: Ints, g: ScoreTables, state: State) -> None:
+    """Fill K rows: first candidates in one part for every node and end, up to half of the rows; the others at random.
 
     The whole network on one node is the plainest plan of all; it also tells how far costs and accuracies reach.
     """
@@ -289,8 +289,8 @@ def random_rows(rows: Ints, g: Ground, state: State) -> None:
 
 
 @compiled
-def cross_rows(mothers: Ints, fathers: Ints, children: Ints, g: Ground, state: State) -> None:
-    """Write for each pair a walk that begins as the mother and goes on as the father, and the other way round."""
+def cross_rows(mothers: Ints, fathers: Ints, children: Ints, g: ScoreTables, state: State) -> None:
+    """Write for each pair a candidate that begins as the mother and goes on as the father, and the other way round."""
     rules, places, nodes, fits = g.rules, g.places, g.nodes, g.fits
     pairs = mothers.shape[0]
     for k in range(pairs):

@@ -160,19 +160,16 @@ class Course:
     def improve(self, rows: Ints) -> Ints:
         """Return candidates changed by moves, for the better where they could be."""
         made = np.array(rows, np.int64, order="C")
-        kept = self.kept
-        known = (kept.costs, kept.accuracies, kept.count)
-        improve_rows: Any = anneal_kernels.improve_rows
-        improve_rows(made, self.candidates.ground, self.state, TRIALS, *self.candidates.goal, *known)
+        goal, kept = self.candidates.goal, self.kept.held_at
+        anneal_kernels.improve_rows(made, self.candidates.tables, self.state, TRIALS, *goal, kept)
         self.scored += len(made) * TRIALS
         return made
 
     def cross(self, mothers: Ints, fathers: Ints) -> Ints:
         """Return two children of each pair."""
         made = np.empty((2 * len(mothers), self.candidates.width), np.int64)
-        pairs = (np.array(each, np.int64, order="C") for each in (mothers, fathers))
-        cross_rows: Any = move_kernels.cross_rows
-        cross_rows(*pairs, made, self.candidates.ground, self.state)
+        first, second = (np.array(each, np.int64, order="C") for each in (mothers, fathers))
+        move_kernels.cross_rows(first, second, made, self.candidates.tables, self.state)
         return made
 
     def score(self, rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -183,7 +180,7 @@ class Course:
         self.scored += len(rows)
         if self.candidates.front:
             return np.stack([costs, -accuracies], axis=1), violations[:, None]
-        wide, high = self.candidates.ground.limits[1, [0, -1]]
+        wide, high = self.candidates.tables.limits[1, [0, -1]]
         c, a = (_GAIN, 1.0) if self.candidates.by_accuracy else (1.0, _GAIN)
         return (c / wide * costs - a / high * accuracies)[:, None], violations[:, None]
 

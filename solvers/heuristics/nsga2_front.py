@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -54,8 +54,7 @@ class PointsCourse(Course):
     def improve(self, rows: Ints) -> Ints:
         """Return candidates changed by moves, for the better where they could be, each by a weighting of its own."""
         made = np.array(rows, np.int64, order="C")
-        improve_points: Any = front_kernels.improve_points
-        improve_points(made, self.candidates.ground, self.state, TRIALS, self.goals.turned, self.scales)
+        front_kernels.improve_points(made, self.candidates.tables, self.state, TRIALS, self.goals.turned, self.scales)
         self.scored += len(made) * TRIALS
         return made
 
@@ -70,6 +69,5 @@ class PointsCourse(Course):
 
     def _points(self, rows: Ints) -> tuple[Floats, Floats]:
         points, violations = np.empty((len(rows), len(self.goals.turned))), np.empty(len(rows))
-        score_points: Any = front_kernels.score_points
-        score_points(rows, self.candidates.ground, self.goals.turned, points, violations)
+        front_kernels.score_points(rows, self.candidates.tables, self.goals.turned, points, violations)
         return points, violations

@@ -1,9 +1,9 @@
-"""Numba kernels of the heuristics: one walk as a row, its score, its key, and random numbers.
+"""Numba kernels of the heuristics: one candidate as a row, its score, its key, and random numbers.
 
-A walk is a row of integers, ``[parts | last block of each part | node of each | way over each cut | option of each
+A candidate is a row of integers, ``[parts | last block of each part | node of each | way over each cut | option of each
 block | lane]``: blocks 1-based, the rest 0-based (see `tiercut.optimizer.space`). Parts have nodes of different groups,
 cuts stand where they may; everything else that a question forbids counts as a *violation*, so that a search can cross
-it. What a row holds beyond its parts is remembered, not part of the walk; a key (`tiercut.solvers.encoding`) omits it.
+it. What a row holds beyond its parts does not count; a key (`tiercut.solvers.encoding`) omits it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.arguments import Places
+from tiercut.solvers.kernels.step_kernels import (
+    answered,
+    crossed,
+    dropped,
+    ended,
+    passed,
+    write_cut,
+    write_end,
+    write_exit,
+    write_root,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,14 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CUTS", "CUTS_BEFORE", "ENDS", "ENDS_BEFORE", "EXITS", "EXITS_BEFORE", "GROUP", "INSIDE", "LANES", "MOST",
-    "SCALE", "WAYS", "Ground", "below", "draw", "keys_of", "read_key", "score", "score_rows", "write_key",
+    "SCALE", "WAYS", "ScoreTables", "below", "draw", "keys_of", "read_key", "score", "score_rows", "write_key",
 ]  # fmt: skip
 
 
-class Ground(NamedTuple):
-    """What walks are made of and scored by: S bounded measures beside the objective, which stands before them.
+class ScoreTables(NamedTuple):
+    """What candidates are made of and scored by: S bounded measures beside the objective, which stands before them.
 
-    Other sizes are as in `tiercut.optimizer.space`. NOTE: only kernels that Python calls take the ground;
+    Other sizes are as in `tiercut.optimizer.space`. NOTE: only kernels that Python calls take the tables;
     those that they call get its arrays one by one, because numba counts references at every look into a tuple.
 
     Parameters
@@ -112,7 +124,7 @@ def below(state: State, count: int) -> int:
     return int(draw(state) * count)
 
 
-# The score of a walk
+# The score of a candidate
 
 
 @compiled
@@ -120,7 +132,7 @@ def score(
     row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
     gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, totals: Floats,
 ) -> Any:  # fmt: skip
-    """Return cost, accuracy and violation of a walk; terms are added in the order of `walk_plans`, to the last bit."""
+    """Return cost, accuracy and violation of a candidate."""
     most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
     parts, lane, at = row[0], row[-1], 1 + 3 * most
     v = row[1 + most]
@@ -144,17 +156,17 @@ def score(
         onward = stay[after, lane]
         leave = share - onward
         asks = fits[end, option]
-        right = right + leave * gains[0, end]
+        right = answered(right, leave, gains[0, end])
         w, way = v, 0
         if end == stop:
             w, way = row[2 + most + part], row[1 + 2 * most + part]
             wrong += nodes[_RANK, w] < nodes[_RANK, v]
-            right = right - onward * gains[1 + way, end]
+            right = dropped(right, onward, gains[1 + way, end])
         for s in range(measures):
             weight = 1.0 if limits[_WHOLE, s] else share
-            total = totals[s] + weight * pieces[asks, s, v, start, end] + leave * result[end, v, s]
+            total = passed(totals[s], weight, pieces[asks, s, v, start, end], leave, result[end, v, s])
             if end == stop:
-                total = total + onward * send[way, end, v, w, s]
+                total = crossed(total, onward, send[way, end, v, w, s])
             if total < np.inf:  # not nan either: a forbidden piece that nobody gets to
                 totals[s] = total
             else:
@@ -163,10 +175,10 @@ def score(
         if end == stop:
             part += 1
             v = w
-    right = right + share * gains[0, stop]
+    right = answered(right, share, gains[0, stop])
     for s in range(measures):
         weight = 1.0 if limits[_WHOLE, s] else share
-        total = totals[s] + weight * pieces[_SPAN, s, v, start, stop] + share * result[stop, v, s]
+        total = ended(totals[s], weight, pieces[_SPAN, s, v, start, stop], share, result[stop, v, s])
         if total < np.inf:
             totals[s] = total
         else:
@@ -196,8 +208,8 @@ def _missed(
 
 
 @compiled
-def score_rows(rows: Ints, g: Ground, costs: Floats, accuracies: Floats, violations: Floats) -> None:
-    """Write cost, accuracy and violation of K walks into the arrays, K each."""
+def score_rows(rows: Ints, g: ScoreTables, costs: Floats, accuracies: Floats, violations: Floats) -> None:
+    """Write cost, accuracy and violation of K candidates into the arrays, K each."""
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     totals = np.empty(first.shape[0])
@@ -213,45 +225,37 @@ def score_rows(rows: Ints, g: Ground, costs: Floats, accuracies: Floats, violati
 
 @compiled
 def write_key(row: Ints, rules: Ints, thresholds: Ints, fits: Ints, key: Ints) -> None:
-    """Write the key of a walk."""
+    """Write the key of a candidate."""
     key[:] = 0
     most, inside = rules[MOST], rules[INSIDE]
-    exits_at, thresholds_at, codecs_at = rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT]
+    at = Places(most, rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT])
     parts, options = row[0], 1 + 3 * most
-    key[0] = parts
-    start, place, asked = 0, 0, 0
+    write_root(key, at, row[1 + most])
+    start, exits = 0, 0
     for part in range(parts):
         stop = row[1 + part] - 1
-        key[1 + part] = stop + 1
-        key[1 + most + part] = row[1 + most + part]
-        if codecs_at >= 0 and part < parts - 1:
-            key[codecs_at + part] = row[1 + 2 * most + part]
         for block in range(start if inside else stop, stop + 1):
             option = row[options + block]
             if (part == parts - 1 and block == stop) or fits[block, option] <= 0:
                 continue
-            asked += 1
-            if exits_at >= 0:
-                key[exits_at + place] = block + 1
-            if thresholds_at >= 0:
-                key[thresholds_at + place] = thresholds[option]
-            place += 1
+            write_exit(key, at, exits, block + 1, thresholds[option])
+            exits += 1
+        if part < parts - 1:
+            write_cut(key, at, part, stop + 1, row[1 + 2 * most + part], row[2 + most + part])
         start = stop + 1
-    if exits_at >= 0:
-        key[exits_at + place] = row[parts]
-    key[-1] = row[-1] if asked > 0 else 0
+    write_end(key, at, parts, exits, row[parts], row[-1] if exits > 0 else 0)
 
 
 @compiled
-def keys_of(rows: Ints, g: Ground, keys: Ints) -> None:
-    """Write the key of each of K walks."""
+def keys_of(rows: Ints, g: ScoreTables, keys: Ints) -> None:
+    """Write the key of each of K candidates."""
     for k in range(rows.shape[0]):
         write_key(rows[k], g.rules, g.thresholds, g.fits, keys[k])
 
 
 @compiled
 def read_key(key: Ints, rules: Ints, row: Ints) -> None:
-    """Write the walk of a key."""
+    """Write the candidate of a key."""
     row[:] = 0
     most, inside = rules[MOST], rules[INSIDE]
     exits_at, thresholds_at, codecs_at = rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT]

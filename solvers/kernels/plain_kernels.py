@@ -1,4 +1,4 @@
-"""Numba kernels that score decisions; `tiercut.solvers.kernels.keep_kernels` keep the good ones.
+"""The numba kernel that scores the decisions of a plain space: the fast path.
 
 Every sum is taken in the order in which a sample meets its terms, here and in `tiercut.optimizer.pricing`, so that
 the two agree to the last bit.
@@ -6,12 +6,12 @@ the two agree to the last bit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.keep_kernels import BUCKETS, offer, offer_best, offer_front
+from tiercut.solvers.kernels.keep_kernels import BUCKETS, offer_best, offer_front
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
-    Bits = NDArray[np.uint64]
 
-__all__ = ["ALL", "FULL", "UNCUT", "enumerate_plans", "walk_plans"]
+__all__ = ["ALL", "FULL", "UNCUT", "enumerate_plans"]
 
 FULL = 2
 """Where in `progress` it is said that there was no room."""
@@ -97,7 +96,8 @@ def enumerate_plans(
     -----
     Arrays never change places in here: with names that are bound again in a loop, numba counts references all the time.
     """
-    # The body is long because numba keeps what is local in registers: split, the inner loops lose half their speed.
+    # NOTE The one kernel that has the sums and the encoding of `step_kernels` to itself, in its one body: numba keeps
+    # what is local in registers, and the loops over thresholds are vector instructions; split, they lose half of that.
     nodes, blocks, lanes = group.shape[0], accuracy.shape[0], stay.shape[1]
     cost = np.empty((most, lanes))
     right = np.empty((most, lanes))
@@ -219,207 +219,3 @@ def enumerate_plans(
             gained[depth, t] = right[depth, t] + leave * share
     progress[1] += scored
     return count
-
-
-@compiled
-def _common(left: Bits, right: Bits) -> int:
-    """Return how many bits are set in both."""
-    total = 0
-    for word in range(left.shape[0]):
-        x = left[word] & right[word]
-        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        total += int((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
-    return total
-
-
-@compiled
-def _weighed(share: float, tail: float) -> float:
-    """Return what a term counts that a share of the samples meets (see `Measure.tail`)."""
-    if tail < 0.0:
-        return share
-    return 1.0 if share > tail else 0.0
-
-
-@compiled
-def _uses(used: int, required: Ints) -> bool:
-    """Return whether one of each required set of groups is used."""
-    missing = 0
-    for mask in required:
-        missing += (used & mask) == 0
-    return missing == 0
-
-
-@compiled
-def walk_plans(
-    lane: int, source: int, most: int, fewest: int, required: Ints, exits_at: int, thresholds_at: int,
-    codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
-    drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
-    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, side_first: Floats, side_span: Floats,
-    side_bare: Floats, side_send: Floats, side_result: Floats, side_whole: Bools, side_tails: Floats,
-    side_caps: Floats, whole: bool, tail: float,
-    tied: bool, samples: int, below: Bits | None, hits: Bits | None,
-    front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float, costs: Floats, accuracies: Floats,
-    keys: Ints, table: Floats, count: int, progress: Ints,
-) -> Any:  # fmt: skip
-    """Score every decision of one lane of any space, one by one: free exits, thresholds per exit, codecs, side bounds.
-
-    Parameters
-    ----------
-    lane, source
-        Index of the lane, and the node where samples are born.
-    most, fewest, required
-        As in `tiercut.optimizer.space.Space`.
-    exits_at, thresholds_at, codecs_at
-        As in `tiercut.solvers.encoding.Layout`.
-    first, ..., linked
-        The tables of `tiercut.optimizer.space.Costs` and `Space`; `stay` Q and `accuracy` R x N, of this lane.
-    side_first, ..., side_result, side_whole, side_tails, side_caps
-        The same for other measures that are bounded (one more axis in front, perhaps of length 0), whether their pieces
-        count whole, the share up to which nothing counts (else -1), and their greatest values.
-    whole, tail
-        Whether the pieces of the cost itself count whole, and the share up to which nothing counts (else -1).
-    tied
-        Whether the first of these is the latency, which decides among plans of equal cost.
-    samples, below, hits
-        To replay samples in place of `stay` and `accuracy`: their number (else 0), which of them are below each
-        threshold at each branch (T x N x words of 64 samples), and which are right there (N x words); else None.
-    front, ..., progress
-        As in `enumerate_plans`.
-    """
-    # A walk in depth; a frame for each piece. The counter of a frame runs over (end, option, next node, way).
-    nodes, blocks, sides = group.shape[0], accuracy.shape[1], side_caps.shape[0]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
-    options, ways = option_exit.shape[0], send.shape[0]
-    room = blocks + 1
-    node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
-    parts, asked, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
-    option, way = np.zeros(room, np.int64), np.zeros(room, np.int64)
-    used = np.zeros(room, np.int64)
-    cost, right, side = np.zeros(room), np.zeros(room), np.zeros((room, sides))
-    totals = np.zeros(sides)
-    asked_last, gained, shares = np.full(room, -1), np.zeros(room), np.ones(room)
-    # NOTE: numba leaves out what hangs on tables that are None, so that estimates cost what they did without samples.
-    if below is not None and hits is not None:
-        under_way = np.zeros((room, hits.shape[1]), np.uint64)
-        for d in range(samples):
-            under_way[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
-    key = np.zeros(keys.shape[1], np.int64)
-    scored = 0
-    for root in range(nodes):
-        if not linked[source, root]:
-            continue
-        node[0], begin[0], level[0], parts[0], asked[0], counter[0] = root, 0, 0, 1, 0, -1
-        used[0], cost[0], right[0] = 1 << group[root], first[root], 0.0
-        for s in range(sides):
-            side[0, s] = side_first[s, root]
-        depth = 0
-        while depth >= 0:
-            v, start, at = node[depth], begin[depth], level[depth] if by_level else 0
-            share = stay[level[depth]]
-            if below is not None:
-                share = shares[depth]
-            own = _weighed(share, tail)
-            if counter[depth] < 0:
-                counter[depth], asked_last[depth] = 0, -1
-                complete = parts[depth] >= fewest and _uses(used[depth], required)
-                for end in range(start, blocks):
-                    if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
-                        continue
-                    c = cost[depth] + (1.0 if whole else own) * span[v, start, end] + own * result[end, v]
-                    a = right[depth] + share * accuracy[at + final, end]
-                    if hits is not None:
-                        a = right[depth] + _common(under_way[depth], hits[end]) / samples
-                    scored += 1
-                    if not (c <= cost_cap and c < np.inf) or a < accuracy_floor:
-                        continue
-                    fits = True
-                    for s in range(sides):
-                        counts = _weighed(share, side_tails[s])
-                        totals[s] = side[depth, s] + (1.0 if side_whole[s] else counts) * side_span[s, v, start, end]
-                        totals[s] += counts * side_result[s, end, v]
-                        fits = fits and totals[s] <= side_caps[s]
-                    if not fits:
-                        continue
-                    key[:] = 0
-                    if tied:
-                        key[key.shape[0] - 2] = totals[:1].view(np.int64)[0]
-                    key[0], place, exit_place = parts[depth], 0, 0
-                    key[1 + most] = node[0]
-                    for d in range(depth):
-                        if option_exit[option[d]]:
-                            if exits_at >= 0:
-                                key[exits_at + exit_place] = begin[d + 1]
-                            if thresholds_at >= 0:
-                                key[thresholds_at + exit_place] = option_threshold[option[d]]
-                            exit_place += 1
-                        if node[d + 1] != node[d]:
-                            key[1 + place] = begin[d + 1]
-                            if codecs_at >= 0:
-                                key[codecs_at + place] = way[d]
-                            place += 1
-                            key[1 + most + place] = node[d + 1]
-                    key[1 + place] = end + 1
-                    if exits_at >= 0:
-                        key[exits_at + exit_place] = end + 1
-                    key[key.shape[0] - 1] = lane
-                    kept = (costs, accuracies, keys, table, count)
-                    costs, accuracies, keys, count = offer(c, a, key, front, by_accuracy, *kept)
-            if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
-                depth -= 1
-                progress[1] += scored
-                scored = 0
-                if progress[0] != 0:
-                    return costs, accuracies, keys, count
-                continue
-            step = counter[depth]
-            counter[depth] += 1
-            x, step = step % ways, step // ways
-            w, step = step % nodes, step // nodes
-            o, end = step % options, start + step // options
-            after = jump[level[depth], end, o]
-            if after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
-                continue
-            if w != v and (
-                (used[depth] >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w] or parts[depth] == most
-            ):
-                continue
-            piece = span[v, start, end] if option_exit[o] else bare[v, start, end]
-            onward = stay[after]
-            if below is not None and hits is not None:
-                if asked_last[depth] != end * options + o:
-                    asked_last[depth], gained[depth] = end * options + o, 0.0
-                    under_way[depth + 1], shares[depth + 1] = under_way[depth], share
-                    if option_exit[o]:
-                        limit = lane if option_threshold[o] < 0 else option_threshold[o]
-                        gained[depth] = _common(under_way[depth] & below[limit, end], hits[end]) / samples
-                        under_way[depth + 1] &= ~below[limit, end]
-                        shares[depth + 1] = _common(under_way[depth + 1], under_way[depth + 1]) / samples
-                onward = shares[depth + 1]
-            leave = share - onward
-            ahead = _weighed(onward, tail)
-            c = cost[depth] + (1.0 if whole else own) * piece + (own - ahead) * result[end, v]
-            a = right[depth] + leave * accuracy[at, end]
-            if below is not None:
-                a = right[depth] + gained[depth]
-            if w != v:
-                c = c + ahead * send[x, end, v, w]
-                a = a - onward * drops[x, end]
-            if not c < np.inf:  # nan too: a forbidden piece that nobody gets to
-                continue
-            deeper = depth + 1
-            for s in range(sides):
-                piece = side_span[s, v, start, end] if option_exit[o] else side_bare[s, v, start, end]
-                counts, beyond = _weighed(share, side_tails[s]), _weighed(onward, side_tails[s])
-                total = side[depth, s] + (1.0 if side_whole[s] else counts) * piece
-                total = total + (counts - beyond) * side_result[s, end, v]
-                side[deeper, s] = total + (beyond * side_send[s, x, end, v, w] if w != v else 0.0)
-            option[depth], way[depth] = o, x
-            node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
-            parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]
-            used[deeper] = used[depth] | (1 << group[w])
-            cost[deeper], right[deeper] = c, a
-            depth = deeper
-    progress[1] += scored
-    return costs, accuracies, keys, count

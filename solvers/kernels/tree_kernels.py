@@ -1,9 +1,7 @@
-"""Numba kernels for frontiers over two or three measures: points that nothing beats, and every plan scored.
+"""The numba kernel that scores every decision of any space: one tree walk over R measures and accuracy.
 
-A *point* is what a plan comes to in F measures, all of them made least (accuracy with its sign turned): first the D
-that are compared, then those that decide among equals, then those that are only bounded.
-
-NOTE: kernels that call each other live in this one file, because numba's cache does not see edits in another.
+It keeps the best plan, the N best or a frontier over cost (the first measure) and accuracy, or the points of a frontier
+over several measures; the other measures are bounded, or decide among equals.
 """
 
 from __future__ import annotations
@@ -13,214 +11,136 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.arguments import Compared, Kept, Known, Wanted
+from tiercut.solvers.kernels.keep_kernels import beaten, is_wanted, keep, offer_point
+from tiercut.solvers.kernels.step_kernels import (
+    answered,
+    crossed,
+    dropped,
+    ended,
+    may_follow,
+    passed,
+    uses,
+    weighed,
+    write_frames,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.solvers.kernels.arguments import Measures, Places, Rules, Shares, Tables
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
+    Bits = NDArray[np.uint64]
 
-__all__ = ["TOP", "beaten", "offer_point", "offer_points", "walk_points"]
-
-
-_CHUNK = 16
-"""Rows of which it is known what is the least that any of them has of each measure."""
-
-TOP, FRESH, LAST = range(3)
-"""What stands in ``state``: rows in use, rows written since all were sorted, and the row that last beat a candidate."""
+__all__ = ["walk_plans", "walk_points"]
 
 
 @compiled
-def _beats(point: Floats, compared: int, other: Floats) -> bool:
-    """Return whether the other is no worse in what is compared, and better somewhere."""
-    better = False
-    for d in range(compared):
-        if point[d] < other[d]:
-            return False
-        better = better or point[d] > other[d]
-    return better
-
-
-@compiled
-def beaten(point: Floats, compared: int, points: Floats, lows: Floats, state: Ints) -> bool:
-    """Return whether one of the points is no worse in what is compared, and better somewhere.
-
-    What beats one candidate often beats the next, and is asked first; then rows are passed over sixteen at a time where
-    the least that they have of each measure does not reach the candidate.
-    """
-    if state[TOP] > 0 and _beats(point, compared, points[state[LAST]]):
-        return True
-    for chunk in range((state[TOP] + _CHUNK - 1) // _CHUNK):
-        near = True
-        for d in range(compared):
-            if point[d] < lows[chunk, d]:
-                near = False
-                break
-        if not near:
-            continue
-        for i in range(chunk * _CHUNK, min((chunk + 1) * _CHUNK, state[TOP])):
-            if _beats(point, compared, points[i]):
-                state[LAST] = i
-                return True
-    return False
-
-
-@compiled
-def _sooner(point: Floats, key: Ints, other: Floats, other_key: Ints, compared: int, ties: int) -> bool:
-    """Return whether a plan comes before another one of the same point: by the tying measures, then by key."""
-    for f in range(compared, compared + ties):
-        if point[f] != other[f]:
-            return bool(point[f] < other[f])
-    for i in range(key.shape[0]):
-        if key[i] != other_key[i]:
-            return bool(key[i] < other_key[i])
-    return False
-
-
-@compiled
-def offer_point(
-    point: Floats, key: Ints, compared: int, ties: int, points: Floats, keys: Ints, lows: Floats, state: Ints
-) -> Any:
-    """Offer a plan to the points that nothing beats; return points, keys, lows (perhaps longer ones) and the state.
+def walk_plans(
+    index: int, at: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares, wanted: Wanted,
+    kept: Kept, progress: Ints, samples: int, below: Bits | None, hits: Bits | None,
+) -> Any:  # fmt: skip
+    """Score every decision at one threshold, one by one, and keep the frontier or the best.
 
     Parameters
     ----------
-    point, key
-        F measures, and the decision (see `tiercut.solvers.encoding`).
-    compared, ties
-        How many of the measures are compared, and how many of the next decide among equals.
-    points, keys
-        P x F and P x width: rows with a key of 0 are empty, and infinite.
-    lows
-        For each chunk of rows no more than what any of them has of each measure.
-    state
-        See `TOP`; changed.
+    index, at
+        Index of the threshold, and where the parts of an encoding begin.
+    rules, tables, measures, shares
+        Which plans there are, and the tables of R measures: the cost, and others that are bounded.
+    wanted, kept
+        What is kept, and what has been kept so far.
+    progress
+        ``[stop, decisions scored]``, read and written as the work goes on: a stop that is not 0 ends it.
+    samples, below, hits
+        As in `tiercut.solvers.kernels.arguments.Samples`.
+
+    Returns
+    -------
+    tuple
+        Costs, accuracies and keys, perhaps in longer arrays, and their number.
     """
-    if beaten(point, compared, points, lows, state):
-        return points, keys, lows, state
-    place = -1
-    for i in range(state[TOP]):
-        worse, better = False, False
-        for d in range(compared):
-            better = better or point[d] < points[i, d]
-            worse = worse or point[d] > points[i, d]
-        if not worse and not better:
-            if _sooner(point, key, points[i], keys[i], compared, ties):
-                points[i], keys[i] = point, key
-            return points, keys, lows, state
-        if not worse:
-            points[i], keys[i, 0] = np.inf, 0
-            place = i
-    if place < 0:
-        if state[TOP] == points.shape[0]:
-            points, keys, lows = _longer(points, 2 * state[TOP]), _longer_keys(keys), _longer(lows, 2 * lows.shape[0])
-        place = state[TOP]
-        if place % _CHUNK == 0:
-            lows[place // _CHUNK] = np.inf
-        state[TOP] += 1
-    points[place], keys[place] = point, key
-    chunk = place // _CHUNK
-    for d in range(compared):
-        lows[chunk, d] = min(lows[chunk, d], point[d])
-    state[FRESH] += 1
-    if state[FRESH] > 8 * _CHUNK and 2 * state[FRESH] > state[TOP]:
-        _sort(compared, points, keys, lows, state)
-    return points, keys, lows, state
-
-
-@compiled
-def _sort(compared: int, points: Floats, keys: Ints, lows: Floats, state: Ints) -> None:
-    """Put rows that are alike into one chunk: by the first measure, and what is near in it by the last compared."""
-    live = np.flatnonzero(keys[: state[TOP], 0] > 0)
-    live = live[np.argsort(points[live, 0])]
-    wide = int(np.ceil(np.sqrt(live.shape[0] / _CHUNK))) * _CHUNK
-    for begin in range(0, live.shape[0], wide):
-        part = live[begin : begin + wide]
-        live[begin : begin + wide] = part[np.argsort(points[part, compared - 1])]
-    sorted_points, sorted_keys = points[live], keys[live]
-    count = live.shape[0]
-    points[:count], keys[:count] = sorted_points, sorted_keys
-    lows[:] = np.inf
-    for i in range(count):
-        for d in range(compared):
-            lows[i // _CHUNK, d] = min(lows[i // _CHUNK, d], points[i, d])
-    state[TOP], state[FRESH], state[LAST] = count, 0, 0
-
-
-@compiled
-def offer_points(
-    new: Floats, new_keys: Ints, compared: int, ties: int, points: Floats, keys: Ints, lows: Floats, state: Ints
-) -> Any:
-    """Offer K plans to the points that nothing beats, as `offer_point`."""
-    for k in range(new.shape[0]):
-        points, keys, lows, state = offer_point(new[k], new_keys[k], compared, ties, points, keys, lows, state)
-    return points, keys, lows, state
-
-
-@compiled
-def _longer(values: Floats, rows: int) -> Floats:
-    made = np.empty((rows, values.shape[1]))
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _longer_keys(keys: Ints) -> Ints:
-    made = np.empty((2 * keys.shape[0], keys.shape[1]), np.int64)
-    made[: keys.shape[0]] = keys
-    return made
-
-
-@compiled
-def _uses(used: int, required: Ints) -> bool:
-    missing = 0
-    for mask in required:
-        missing += (used & mask) == 0
-    return missing == 0
+    none, state = np.empty((0, 0)), np.zeros(0, np.int64)
+    compared, known = Compared(state, 0, 0), Known(none, kept.keys, none, state)
+    made = _walk(
+        index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, samples, below, hits
+    )
+    return made[0], made[1], made[2], made[3]
 
 
 @compiled
 def walk_points(
-    lane: int, source: int, most: int, fewest: int, required: Ints, exits_at: int, thresholds_at: int,
-    codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats, result: Floats, whole: Bools,
-    drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
-    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, turned: Ints, compared: int, ties: int,
-    caps: Floats, points: Floats, keys: Ints, lows: Floats, state: Ints, progress: Ints,
+    index: int, at: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares, floor: float,
+    compared: Compared, known: Known, progress: Ints,
 ) -> Any:  # fmt: skip
-    """Score every decision of one lane of any space in R measures and accuracy, and keep what nothing beats.
+    """Score every decision at one threshold as `walk_plans`, and keep the points that none dominates.
 
     Parameters
     ----------
-    lane, source, most, fewest, required, exits_at, thresholds_at, codecs_at
-        As in `tiercut.solvers.kernels.plain_kernels.walk_plans`.
-    first, span, bare, send, result
-        As in `tiercut.optimizer.space.Costs`, with the R measures in the last axis.
-    whole
-        R: whether the pieces of a measure count whole.
-    drops, stay, ..., linked
+    index, ..., shares, progress
         As in `walk_plans`.
-    turned
-        R+1: which measure (R: accuracy) stands at each place of a point.
-    compared, ties
-        As in `offer_point`.
-    caps
-        R+1: greatest values by place in a point.
-    points, keys, lows, state
-        As in `offer_point`.
-    progress
-        ``[stop, decisions scored]``, as in `tiercut.solvers.kernels.plain_kernels.enumerate_plans`.
+    floor
+        Least accuracy, slack included.
+    compared, known
+        What is compared and what decides among equals, and the points so far.
+
+    Returns
+    -------
+    tuple
+        Points, keys and lows, perhaps longer ones, and the state.
     """
-    # A walk in depth; a frame for each piece. The counter of a frame runs over (end, option, next node, way).
-    nodes, blocks, rows = group.shape[0], accuracy.shape[0], first.shape[1]
+    none = np.empty(0)
+    wanted, kept = Wanted(False, False, False, floor), Kept(none, none, known.keys, 0)
+    made = _walk(index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, 0, None, None)
+    return made[4], made[5], made[6], made[7]
+
+
+@compiled
+def _common(left: Bits, right: Bits) -> int:
+    """Return how many bits are set in both."""
+    total = 0
+    for word in range(left.shape[0]):
+        x = left[word] & right[word]
+        x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+        x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+        total += int((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return total
+
+
+@compiled
+def _walk(
+    index: int, at: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares, wanted: Wanted,
+    kept: Kept, several: Compared, known: Known, progress: Ints, samples: int, below: Bits | None, hits: Bits | None,
+) -> Any:  # fmt: skip
+    """Score every decision at one threshold; keep plans, or points where any measures are compared."""
+    # A tree, depth first; a frame for each piece. The counter of a frame runs over (end, option, next node, codec).
+    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    first, span, bare, send, result = tables
+    whole, tails, caps = measures
+    stay, accuracy, drops = shares
+    front, by_accuracy, tied, floor = wanted
+    costs, accuracies, keys, count = kept
+    turned, compared, ties = several
+    points, point_keys, lows, state = known
+    nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[1]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     options, ways = option_exit.shape[0], send.shape[0]
     room = blocks + 1
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     parts, asked, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     option, way = np.zeros(room, np.int64), np.zeros(room, np.int64)
     used = np.zeros(room, np.int64)
-    cost, right = np.zeros((room, rows)), np.zeros(room)
+    cost, counts, right = np.zeros((room, rows)), np.zeros((room, rows)), np.zeros(room)
     totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
+    asked_last, hit, reach = np.full(room, -1), np.zeros(room), np.ones(room)
+    # NOTE: numba leaves out what hangs on tables that are None, so that estimates cost what they did without samples.
+    if below is not None and hits is not None:
+        under_way = np.zeros((room, hits.shape[1]), np.uint64)
+        for d in range(samples):
+            under_way[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
     key = np.zeros(keys.shape[1], np.int64)
     scored = 0
     for root in range(nodes):
@@ -228,54 +148,58 @@ def walk_points(
             continue
         node[0], begin[0], level[0], parts[0], asked[0], counter[0] = root, 0, 0, 1, 0, -1
         used[0], right[0] = 1 << group[root], 0.0
-        cost[0] = first[root]
+        for r in range(rows):
+            cost[0, r], counts[0, r] = first[root, r], weighed(1.0, tails[r])
         depth = 0
         while depth >= 0:
-            v, start, share = node[depth], begin[depth], stay[level[depth]]
+            v, start, row = node[depth], begin[depth], level[depth] if by_level else 0
+            share = stay[level[depth]]
+            if below is not None:
+                share = reach[depth]
             if counter[depth] < 0:
-                counter[depth] = 0
-                complete = parts[depth] >= fewest and _uses(used[depth], required)
-                for end in range(start, blocks):
-                    if not can_end[end] or not complete or (lane > 0 and asked[depth] == 0):
+                counter[depth], asked_last[depth] = 0, -1
+                complete = parts[depth] >= fewest and uses(used[depth], required) and (index == 0 or asked[depth] > 0)
+                for end in range(start, blocks if complete else start):
+                    if not can_end[end]:
                         continue
                     scored += 1
-                    for r in range(rows):
-                        weight = 1.0 if whole[r] else share
-                        totals[r] = cost[depth, r] + weight * span[v, start, end, r] + share * result[end, v, r]
-                    totals[rows] = -(right[depth] + share * accuracy[end])
-                    fits = totals[0] < np.inf  # not nan either: a forbidden piece that nobody gets to
-                    for f in range(rows + 1):
-                        point[f] = totals[turned[f]]
-                        fits = fits and point[f] <= caps[f]
-                    if not fits or beaten(point, compared, points, lows, state):
+                    a = answered(right[depth], share, accuracy[row + final, end])
+                    if hits is not None:
+                        a = right[depth] + _common(under_way[depth], hits[end]) / samples
+                    if a < floor:
                         continue
-                    key[:] = 0
-                    key[0], place, exit_place = parts[depth], 0, 0
-                    key[1 + most] = node[0]
-                    for d in range(depth):
-                        if option_exit[option[d]]:
-                            if exits_at >= 0:
-                                key[exits_at + exit_place] = begin[d + 1]
-                            if thresholds_at >= 0:
-                                key[thresholds_at + exit_place] = option_threshold[option[d]]
-                            exit_place += 1
-                        if node[d + 1] != node[d]:
-                            key[1 + place] = begin[d + 1]
-                            if codecs_at >= 0:
-                                key[codecs_at + place] = way[d]
-                            place += 1
-                            key[1 + most + place] = node[d + 1]
-                    key[1 + place] = end + 1
-                    if exits_at >= 0:
-                        key[exits_at + exit_place] = end + 1
-                    key[key.shape[0] - 1] = lane
-                    points, keys, lows, state = offer_point(point, key, compared, ties, points, keys, lows, state)
+                    fits = True
+                    for r in range(rows):
+                        own, piece = counts[depth, r], span[v, start, end, r]
+                        totals[r] = ended(cost[depth, r], 1.0 if whole[r] else own, piece, own, result[end, v, r])
+                        fits = fits and totals[r] <= caps[r]
+                    if not (fits and totals[0] < np.inf):  # not nan either: a forbidden piece that no sample gets to
+                        continue
+                    if compared > 0:
+                        totals[rows] = -a
+                        for f in range(rows + 1):
+                            point[f] = totals[turned[f]]
+                        if beaten(point, compared, points, lows, state):
+                            continue
+                    elif not is_wanted(totals[0], a, front, by_accuracy, costs, accuracies, count):
+                        continue
+                    write_frames(key, at, depth, node, begin, option, way, option_exit, option_threshold, end, index)
+                    if compared > 0:
+                        points, point_keys, lows, state = offer_point(
+                            point, key, compared, ties, points, point_keys, lows, state
+                        )
+                        continue
+                    if tied:
+                        key[key.shape[0] - 2] = totals[1:2].view(np.int64)[0]
+                    costs, accuracies, keys, count = keep(
+                        totals[0], a, key, front, by_accuracy, costs, accuracies, keys, count
+                    )
             if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
                 depth -= 1
                 progress[1] += scored
                 scored = 0
                 if progress[0] != 0:
-                    return points, keys, lows, state
+                    break
                 continue
             step = counter[depth]
             counter[depth] += 1
@@ -285,26 +209,38 @@ def walk_points(
             after = jump[level[depth], end, o]
             if after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
                 continue
-            if w != v and (
-                (used[depth] >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w] or parts[depth] == most
-            ):
+            if w != v and (parts[depth] == most or not may_follow(v, w, used[depth], group, rank, linked)):
                 continue
             onward = stay[after]
-            leave = share - onward
+            if below is not None and hits is not None:
+                if asked_last[depth] != end * options + o:
+                    asked_last[depth], hit[depth] = end * options + o, 0.0
+                    under_way[depth + 1], reach[depth + 1] = under_way[depth], share
+                    if option_exit[o]:
+                        limit = index if option_threshold[o] < 0 else option_threshold[o]
+                        hit[depth] = _common(under_way[depth] & below[limit, end], hits[end]) / samples
+                        under_way[depth + 1] &= ~below[limit, end]
+                        reach[depth + 1] = _common(under_way[depth + 1], under_way[depth + 1]) / samples
+                onward = reach[depth + 1]
             deeper = depth + 1
             for r in range(rows):
                 piece = span[v, start, end, r] if option_exit[o] else bare[v, start, end, r]
-                total = cost[depth, r] + (1.0 if whole[r] else share) * piece + leave * result[end, v, r]
-                cost[deeper, r] = total + onward * send[x, end, v, w, r] if w != v else total
+                own, ahead = counts[depth, r], weighed(onward, tails[r])
+                total = passed(cost[depth, r], 1.0 if whole[r] else own, piece, own - ahead, result[end, v, r])
+                cost[deeper, r] = crossed(total, ahead, send[x, end, v, w, r]) if w != v else total
+                counts[deeper, r] = ahead
             if not cost[deeper, 0] < np.inf:
                 continue
-            right[deeper] = right[depth] + leave * accuracy[end]
-            if w != v:
-                right[deeper] = right[deeper] - onward * drops[x, end]
+            a = answered(right[depth], share - onward, accuracy[row, end])
+            if below is not None:
+                a = right[depth] + hit[depth]
+            right[deeper] = dropped(a, onward, drops[x, end]) if w != v else a
             option[depth], way[depth] = o, x
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
             parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]
             used[deeper] = used[depth] | (1 << group[w])
             depth = deeper
+        if progress[0] != 0:
+            break
     progress[1] += scored
-    return points, keys, lows, state
+    return costs, accuracies, keys, count, points, point_keys, lows, state

@@ -9,20 +9,23 @@ to be quick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import passed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tiercut.solvers.kernels.arguments import Rules, Shares, States, Tables
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["LEAVING", "STAYING", "allowances", "budgets", "cell_of"]
+__all__ = ["LEAVING", "STAYING", "Cells", "allowances", "budgets", "cell_of"]
 
 STAYING, LEAVING = 0, 1
 """The tables of budgets: a node is to go on from a state; the output of the last block is to be sent away from it."""
@@ -127,19 +130,35 @@ def _floors(
                         continue
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                     fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end]
-                    ahead, there = state_of[end + 1, after], here + own * piece + fewer * result[end, v] - slope * gain
+                    there = passed(here, own, piece, fewer, result[end, v]) - slope * gain
+                    ahead = state_of[end + 1, after]
                     left[ahead, v] = min(left[ahead, v], there)
                     if inside and option_exit[option]:
                         reached[ahead, v] = min(reached[ahead, v], there)
     return reached
 
 
+class Cells(NamedTuple):
+    """What cells of accuracy divide.
+
+    Parameters
+    ----------
+    base, summit
+        Where the first begins and the last ends.
+    low, high
+        Least and greatest accuracy of those who have left, codecs aside.
+    """
+
+    base: float
+    summit: float
+    low: float
+    high: float
+
+
 @compiled
 def budgets(
-    allowed: Floats, slope: float, base: float, summit: float, low: float, high: float, source: int, first: Floats,
-    stay: Floats, weight: Floats, accuracy: Floats, span: Floats, bare: Floats, send: Floats, result: Floats,
-    drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool,
-    can_end: Bools, group: Ints, rank: Ints, linked: Bools, budget: Floats, peaks: Floats, stop: Ints,
+    allowed: Floats, slope: float, cells: Cells, rules: Rules, tables: Tables, shares: Shares, weight: Floats,
+    states: States, budget: Floats, peaks: Floats, stop: Ints,
 ) -> None:  # fmt: skip
     """Fill in how much a label may have cost so far and still be of interest, nodes being free to be used again.
 
@@ -149,18 +168,16 @@ def budgets(
     ----------
     allowed
         C+1, of `allowances`.
-    slope, base, summit
+    slope
         As given to it.
-    low, high
-        Least and greatest accuracy of those who have left, codecs aside.
-    source, first
-        Where the input is born, and M: what it costs to send it.
-    stay, weight
-        Q, for one lane: the share under way, and what the terms of the cost count.
-    accuracy, span, bare, send, result, drops, option_exit, jump, inside, can_end, group, rank, linked
-        The tables of `tiercut.optimizer.space.Space` and `Costs`.
-    state_of, begins, levels
-        (N+1) x Q: the state of (blocks done, level), -1 where it cannot be; S: both of each state, blocks done rising.
+    cells
+        Between which accuracies there are.
+    rules, tables, shares
+        Which plans there are, the tables of one measure, and what is known of the samples at one threshold.
+    weight
+        Q: what the terms of the cost count.
+    states
+        S pairs of blocks done and level, and their numbers.
     budget
         2 x S x M x (C+1), filled: node v is to go on from the state, or has to send its output away to whichever node,
         by whichever way, is best; k cells of accuracy are gained. Less ``slope`` times what a label gained.
@@ -170,8 +187,13 @@ def budgets(
         Read now and then: a value that is not 0 ends the work.
     """
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
-    blocks, nodes, cells, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
-    by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells / (summit - base)
+    source, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked = rules
+    first, span, bare, send, result = tables
+    stay, accuracy, drops = shares
+    state_of, begins, levels = states
+    base, summit, low, high = cells
+    blocks, nodes, cells_there, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
+    by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells_there / (summit - base)
     reached = _floors(
         source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
         begins, levels, inside, group, rank, linked,
@@ -190,15 +212,15 @@ def budgets(
             for end in range(start, blocks if here < np.inf else start):
                 gain, cost = share * accuracy[at + final, end], own * (span[v, start, end] + result[end, v])
                 if can_end[end] and here + cost - slope * gain <= peak:
-                    _raise(row, bottom, top, allowed, gain, 0, cells, cost - slope * gain, per)
+                    _raise(row, bottom, top, allowed, gain, 0, cells_there, cost - slope * gain, per)
                     least = min(least, cost)
                 for option in range(option_exit.shape[0]):
                     after = jump[levels[state], end, option]
                     if after < 0:
                         continue
                     ahead, gain = state_of[end + 1, after], (share - stay[after]) * accuracy[at, end]
-                    cost = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
-                    cost += (own - weight[after]) * result[end, v]
+                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
+                    cost = passed(0.0, own, piece, own - weight[after], result[end, v])
                     for way_on in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
                         if here + cost - slope * gain <= peaks[way_on, ahead, v]:
                             rows, floor, roof = budget[way_on, ahead, v], bottoms[ahead], tops[ahead]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -57,21 +57,14 @@ class PointLabels(FrontSearch):
 
     def search(self, index: int, stop: NDArray[np.int64]) -> None:
         """Grow the labels of a threshold."""
-        space, states, goals, stay = self.space, self.states, self.goals, self.stay(index)
+        states, goals, space = self.states, self.goals, self.space
         shape = (len(states.begins), len(space.group), len(goals.turned))
         ahead, leaving = np.empty(shape), np.full(shape, np.inf)
-        pieces = (self.span, self.bare, self.send, self.result, self.whole, self.drops)
-        steps = (space.jump, states.number, states.begins, states.levels, space.inside, space.can_end, *self.rules)
-        fill: Any = front_kernels.least_ahead
-        fill(stay, space.accuracy, *pieces, space.option_exit, *steps, ahead, leaving)
+        tables = (self.rules, self.tables, self.measures.whole, self.shares(index), states)
+        front_kernels.least_ahead(*tables, ahead, leaving)
         limited = self.deepest < len(set(space.group.tolist()))
-        parts = (space.most, self.deepest, space.fewest, space.required_bits, limited)
-        head = (index, space.problem.source, *parts, *self.places)
-        exits = (stay, space.accuracy, space.option_exit, space.option_threshold)
-        compared, ties, caps = self.wanted
-        found = self.known()
-        grow: Any = front_kernels.grow_points
-        bounds = (self.future, ahead, leaving, goals.turned, goals.loose, compared, ties, caps)
-        found.take(grow(*head, self.first, *pieces, *exits, *steps, *bounds, *found.arrays, _ROOM, stop))
+        pruning = front_kernels.Pruning(self.deepest, limited, self.future, ahead, leaving, goals.loose, goals.caps)
+        found, at = self.known(), self.layout.places
+        found.take(front_kernels.grow_points(index, at, *tables, pruning, self.compared, found.known, _ROOM, stop))
         size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (len(goals.turned) + 10)
         self.take(found, int(stop[1]), size)

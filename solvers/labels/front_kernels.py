@@ -1,18 +1,29 @@
-"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.point_labels`).
+"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.labels.points`).
 
 A label is a partial plan as in `tiercut.solvers.labels.grow_kernels`, with R additive measures and accuracy (its sign
-turned)
-in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by itself.
+turned) in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by
+itself.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.tree_kernels import beaten, offer_point
+from tiercut.solvers.kernels.keep_kernels import beaten, offer_point
+from tiercut.solvers.kernels.step_kernels import (
+    answered,
+    crossed,
+    doubled,
+    dropped,
+    ended,
+    may_follow,
+    passed,
+    uses,
+    write_end,
+)
 from tiercut.solvers.labels.grow_kernels import (
     AFTER,
     ALIVE,
@@ -26,38 +37,67 @@ from tiercut.solvers.labels.grow_kernels import (
     WAY,
     earlier,
     prefix,
-    uses,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.solvers.kernels.arguments import Compared, Known, Places, Rules, Shares, States, Tables
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["grow_points", "least_ahead"]
+__all__ = ["Pruning", "grow_points", "least_ahead"]
+
+
+class Pruning(NamedTuple):
+    """By what labels in several measures are pruned.
+
+    Parameters
+    ----------
+    deepest
+        Most partitions of a plan; the rules have the most that there may be in a key.
+    limited
+        Whether fewer partitions are allowed than there are nodes (or tiers) to use.
+    future
+        M: the groups that may still follow a node, as bits.
+    ahead, leaving
+        Of `least_ahead`.
+    loose, caps
+        As in `_is_pruned`.
+    """
+
+    deepest: int
+    limited: bool
+    future: Ints
+    ahead: Floats
+    leaving: Floats
+    loose: Floats
+    caps: Floats
 
 
 @compiled
 def least_ahead(
-    stay: Floats, accuracy: Floats, span: Floats, bare: Floats, send: Floats, result: Floats, whole: Bools,
-    drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool,
-    can_end: Bools, group: Ints, rank: Ints, linked: Bools, ahead: Floats, leaving: Floats,
-) -> None:  # fmt: skip
+    rules: Rules, tables: Tables, whole: Bools, shares: Shares, states: States, ahead: Floats, leaving: Floats
+) -> None:
     """Fill in the least of each measure that the rest of a plan may have, nodes being free to be used again.
 
     Parameters
     ----------
-    stay
-        Q, for one lane.
-    accuracy, ..., linked
-        As in `tiercut.solvers.labels.budget_kernels.budgets`; tables have the R measures in the last axis.
+    rules, tables, whole, shares, states
+        Which plans there are, the tables of R measures, which of them count pieces whole, what is known of the samples
+        at one threshold, and the states.
     ahead
         S x M x (R+1), filled: node v is to go on from the state.
     leaving
         The same before the output of the last block is sent away from v.
     """
+    _, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked = rules
+    _, span, bare, send, result = tables
+    stay, accuracies, drops = shares
+    state_of, begins, levels = states
+    accuracy = accuracies[0]
     blocks, nodes, ways, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
     for state in range(begins.shape[0] - 1, -1, -1):
         start, share = begins[state], stay[levels[state]]
@@ -68,7 +108,7 @@ def least_ahead(
                 if can_end[end]:
                     for r in range(rows):
                         weight = 1.0 if whole[r] else share
-                        total = weight * span[v, start, end, r] + share * result[end, v, r]
+                        total = ended(0.0, weight, span[v, start, end, r], share, result[end, v, r])
                         best[r] = min(best[r], total)
                     if span[v, start, end, 0] < np.inf and -share * accuracy[end] < best[rows]:
                         best[rows] = -share * accuracy[end]
@@ -84,7 +124,7 @@ def least_ahead(
                             rest = ahead[then, v, r]
                         if r < rows:
                             piece = span[v, start, end, r] if asks else bare[v, start, end, r]
-                            total = (1.0 if whole[r] else share) * piece + leave * result[end, v, r] + rest
+                            total = passed(0.0, 1.0 if whole[r] else share, piece, leave, result[end, v, r]) + rest
                         else:
                             total = -leave * accuracy[end] + rest
                         best[r] = min(best[r], total)
@@ -98,13 +138,13 @@ def least_ahead(
                     continue
                 for way in range(ways):
                     for r in range(rows + 1):
-                        total = ahead[state, w, r]
-                        total += share * (send[way, start - 1, v, w, r] if r < rows else drops[way, start - 1])
+                        toll = send[way, start - 1, v, w, r] if r < rows else drops[way, start - 1]
+                        total = crossed(ahead[state, w, r], share, toll)
                         best[r] = min(best[r], total)
 
 
 @compiled
-def _hopeless(
+def _is_pruned(
     values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
     points: Floats, lows: Floats, known: Ints,
 ) -> bool:  # fmt: skip
@@ -153,30 +193,23 @@ def _beats(
 
 @compiled
 def grow_points(
-    lane: int, source: int, most: int, deepest: int, fewest: int, required: Ints, limited: bool, exits_at: int,
-    thresholds_at: int, codecs_at: int, first: Floats, span: Floats, bare: Floats, send: Floats,
-    result: Floats, whole: Bools, drops: Floats, stay: Floats, accuracy: Floats, option_exit: Bools,
-    option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, can_end: Bools,
-    group: Ints, rank: Ints, linked: Bools, future: Ints, ahead: Floats, leaving: Floats, turned: Ints,
-    loose: Floats, compared: int, ties: int, caps: Floats, points: Floats, keys: Ints, lows: Floats, known: Ints,
-    room: int, stop: Ints,
+    index: int, at_key: Places, rules: Rules, tables: Tables, whole: Bools, shares: Shares, states: States,
+    pruning: Pruning, wanted: Compared, so_far: Known, room: int, stop: Ints,
 ) -> Any:  # fmt: skip
-    """Grow all labels of one lane that may still become of interest, and keep the plans that nothing beats.
+    """Grow all labels at one threshold that may still become of interest, and keep the points that none dominates.
 
     Parameters
     ----------
-    lane, ..., linked
-        As in `tiercut.solvers.kernels.tree_kernels.walk_points` and `tiercut.solvers.labels.budget_kernels.budgets`.
-    deepest
-        Most partitions of a plan here; `most` is that of a key.
-    limited, future, room, stop
+    index, at_key
+        Index of the threshold, and where the parts of an encoding begin.
+    rules, tables, whole, shares, states
+        As in `least_ahead`.
+    pruning
+        By what labels are pruned.
+    wanted, so_far
+        What is compared and what decides among equals, and the points that are known already.
+    room, stop
         As in `tiercut.solvers.labels.grow_kernels.grow_labels`.
-    ahead, leaving
-        Of `least_ahead`.
-    turned, compared, ties, caps, points, keys, lows, known
-        As in `walk_points`; the points may be known already.
-    loose
-        As in `_hopeless`.
 
     Returns
     -------
@@ -184,6 +217,14 @@ def grow_points(
         Points, keys and lows (perhaps longer ones) and their state.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
+    source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    first, span, bare, send, result = tables
+    stay, accuracies, drops = shares
+    state_of, begins, levels = states
+    deepest, limited, future, ahead, leaving, loose, caps = pruning
+    turned, compared, ties = wanted
+    points, keys, lows, known = so_far
+    accuracy = accuracies[0]
     blocks, nodes, rows, width = accuracy.shape[0], group.shape[0], first.shape[1], keys.shape[1]
     options, ways, top = option_exit.shape[0], send.shape[0], turned[0]
     size, made = 1024, 0
@@ -203,29 +244,26 @@ def grow_points(
             label = heads[state, v]
             while label >= 0 and stop[0] == 0:
                 here, label = label, chain[label, AFTER]
-                if chain[here, ALIVE] == 0 or _hopeless(
+                if chain[here, ALIVE] == 0 or _is_pruned(
                     values[here], ahead[state, v], turned, loose, compared, caps, bound, points, lows, known
                 ):
                     continue
                 used = chain[here, USED]
                 complete = chain[here, PARTS] >= fewest and uses(used, required)
-                complete = complete and (lane == 0 or chain[here, ASKED] > 0)
+                complete = complete and (index == 0 or chain[here, ASKED] > 0)
                 for end in range(start, blocks):
                     if can_end[end] and complete:
                         for r in range(rows):
-                            weight = 1.0 if whole[r] else share
-                            at[r] = values[here, r] + weight * span[v, start, end, r] + share * result[end, v, r]
-                        at[rows] = -(-values[here, rows] + share * accuracy[end])
+                            weight, back = 1.0 if whole[r] else share, result[end, v, r]
+                            at[r] = ended(values[here, r], weight, span[v, start, end, r], share, back)
+                        at[rows] = -answered(-values[here, rows], share, accuracy[end])
                         fits = at[0] < np.inf
                         for f in range(rows + 1):
                             point[f] = at[turned[f]]
                             fits = fits and point[f] <= caps[f]
                         if fits and not beaten(point, compared, points, lows, known):
-                            prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
-                            key[chain[here, PARTS]] = end + 1
-                            if exits_at >= 0:
-                                key[exits_at + chain[here, ASKED]] = end + 1
-                            key[width - 1] = lane
+                            prefix(here, chain, at_key, key)
+                            write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, index)
                             points, keys, lows, known = offer_point(
                                 point, key, compared, ties, points, keys, lows, known
                             )
@@ -237,12 +275,13 @@ def grow_points(
                         leave = share - onward
                         for r in range(rows):
                             piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                            at[r] = values[here, r] + (1.0 if whole[r] else share) * piece + leave * result[end, v, r]
-                        at[rows] = -(-values[here, rows] + leave * accuracy[end])
+                            weight, back = 1.0 if whole[r] else share, result[end, v, r]
+                            at[r] = passed(values[here, r], weight, piece, leave, back)
+                        at[rows] = -answered(-values[here, rows], leave, accuracy[end])
                         if not at[0] < np.inf:
                             continue
                         stays = inside and option_exit[option]
-                        away = chain[here, PARTS] < deepest and not _hopeless(
+                        away = chain[here, PARTS] < deepest and not _is_pruned(
                             at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known
                         )
                         if not away and not stays:
@@ -252,21 +291,21 @@ def grow_points(
                             if w == v:
                                 if not stays or way > 0:
                                     continue
-                            elif not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                            elif not away or not may_follow(v, w, used, group, rank, linked):
                                 continue
                             if made == size:
                                 if made >= room:
                                     stop[0], stop[1] = 2, made
                                     return points, keys, lows, known
-                                values, chain = _more(values), _more_rows(chain)
+                                values, chain = doubled(values), doubled(chain)
                                 size = 2 * size
                             new, row = values[made], chain[made]
                             new[:] = at
                             if w != v:
                                 for r in range(rows):
-                                    new[r] = at[r] + onward * send[way, end, v, w, r]
-                                new[rows] = -(-at[rows] - onward * drops[way, end])
-                            if not new[0] < np.inf or _hopeless(
+                                    new[r] = crossed(at[r], onward, send[way, end, v, w, r])
+                                new[rows] = -dropped(float(-at[rows]), onward, drops[way, end])
+                            if not new[0] < np.inf or _is_pruned(
                                 new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known
                             ):
                                 continue
@@ -283,10 +322,7 @@ def grow_points(
                                         other, made, values, turned, compared, ties, caps, chain, future[w], required,
                                         fewest, limited,
                                     )  # fmt: skip
-                                    if verdict == 1 or (
-                                        verdict == 2
-                                        and earlier(other, made, chain, most, exits_at, thresholds_at, codecs_at, width)
-                                    ):
+                                    if verdict == 1 or (verdict == 2 and earlier(other, made, chain, at_key, width)):
                                         worse = True
                                         break
                                 before, other = other, chain[other, AFTER]
@@ -305,27 +341,10 @@ def grow_points(
                                         made, other, values, turned, compared, ties, caps, chain, future[w], required,
                                         fewest, limited,
                                     )  # fmt: skip
-                                    if verdict == 1 or (
-                                        verdict == 2
-                                        and earlier(made, other, chain, most, exits_at, thresholds_at, codecs_at, width)
-                                    ):
+                                    if verdict == 1 or (verdict == 2 and earlier(made, other, chain, at_key, width)):
                                         chain[other, ALIVE] = 0
                                 other = chain[other, AFTER]
                             made += 1
                 stop[1] = made
     stop[1] = made
     return points, keys, lows, known
-
-
-@compiled
-def _more(values: Floats) -> Floats:
-    made = np.empty((2 * values.shape[0], values.shape[1]))
-    made[: values.shape[0]] = values
-    return made
-
-
-@compiled
-def _more_rows(rows: Ints) -> Ints:
-    made = np.zeros((2 * rows.shape[0], rows.shape[1]), np.int64)
-    made[: rows.shape[0]] = rows
-    return made

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import (
+    answered,
+    crossed,
+    dropped,
+    ended,
+    may_follow,
+    passed,
+    uses,
+    write_cut,
+    write_end,
+    write_exit,
+    write_root,
+)
 from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING, cell_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tiercut.solvers.kernels.arguments import Places, Rules, Shares, States, Tables
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -28,45 +43,37 @@ __all__ = [
     "THRESHOLD",
     "USED",
     "WAY",
+    "Limits",
     "earlier",
     "grow_labels",
     "prefix",
-    "uses",
 ]
 
 
 @compiled
-def prefix(label: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, key: Ints) -> None:
+def prefix(label: int, chain: Ints, at: Places, key: Ints) -> None:
     """Write the steps that lead to a label into a key: all but its own end (see `tiercut.solvers.encoding`)."""
     key[:] = 0
     key[0] = chain[label, PARTS]
-    if exits_at >= 0:
-        stop = thresholds_at if thresholds_at >= 0 else codecs_at if codecs_at >= 0 else key.shape[0] - 1
-        key[exits_at:stop] = stop - exits_at + 1  # later than any block: an earlier exit comes first
-    while label >= 0:
+    if at.exits_at >= 0:
+        stop = at.thresholds_at if at.thresholds_at >= 0 else at.codecs_at if at.codecs_at >= 0 else key.shape[0] - 1
+        key[at.exits_at : stop] = stop - at.exits_at + 1  # later than any block: an earlier exit comes first
+    while chain[label, PARENT] >= 0:
         row, parent = chain[label], chain[label, PARENT]
-        key[most + row[PARTS]] = row[NODE]
-        if parent >= 0:
-            if chain[parent, PARTS] < row[PARTS]:
-                key[row[PARTS] - 1] = row[BEGIN]
-                if codecs_at >= 0:
-                    key[codecs_at + row[PARTS] - 2] = row[WAY]
-            if chain[parent, ASKED] < row[ASKED]:
-                if exits_at >= 0:
-                    key[exits_at + row[ASKED] - 1] = row[BEGIN]
-                if thresholds_at >= 0:
-                    key[thresholds_at + row[ASKED] - 1] = row[THRESHOLD]
+        if chain[parent, PARTS] < row[PARTS]:
+            write_cut(key, at, chain[parent, PARTS] - 1, row[BEGIN], row[WAY], row[NODE])
+        if chain[parent, ASKED] < row[ASKED]:
+            write_exit(key, at, chain[parent, ASKED], row[BEGIN], row[THRESHOLD])
         label = parent
+    write_root(key, at, chain[label, NODE])
 
 
 @compiled
-def earlier(
-    left: int, right: int, chain: Ints, most: int, exits_at: int, thresholds_at: int, codecs_at: int, width: int
-) -> bool:
+def earlier(left: int, right: int, chain: Ints, at: Places, width: int) -> bool:
     """Return whether the plans of the left label come first among equals."""
     one, two = np.empty(width, np.int64), np.empty(width, np.int64)
-    prefix(left, chain, most, exits_at, thresholds_at, codecs_at, one)
-    prefix(right, chain, most, exits_at, thresholds_at, codecs_at, two)
+    prefix(left, chain, at, one)
+    prefix(right, chain, at, two)
     for i in range(width):
         if one[i] != two[i]:
             return bool(one[i] < two[i])
@@ -80,31 +87,13 @@ PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10
 """The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
 
 
-@compiled
-def grow_labels(
-    lane: int, source: int, most: int, fewest: int, required: Ints, limited: bool, exits_at: int,
-    thresholds_at: int, codecs_at: int, width: int, first: Floats, stay: Floats, weight: Floats, accuracy: Floats,
-    span: Floats, bare: Floats, send: Floats, result: Floats, drops: Floats, tie_first: Floats,
-    tie_span: Floats, tie_bare: Floats, tie_send: Floats, tie_result: Floats,
-    option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints,
-    inside: bool, can_end: Bools, group: Ints, rank: Ints, linked: Bools, future: Ints, budget: Floats,
-    peaks: Floats, slope: float, base: float, summit: float, allowed: Floats, cost_cap: float, floor: float, keep: int,
-    cap: float, best_costs: Floats, room: int, stop: Ints,
-) -> Any:  # fmt: skip
-    """Grow all labels of one lane that their budget allows, and return the plans they end in.
+class Limits(NamedTuple):
+    """By what labels are pruned.
 
     Parameters
     ----------
-    lane, source, most, fewest, required, exits_at, thresholds_at, codecs_at
-        As in `tiercut.solvers.kernels.plain_kernels.walk_plans`.
     limited
         Whether fewer partitions are allowed than there are nodes (or tiers) to use.
-    width
-        Integers in a key.
-    first, ..., linked
-        As in `tiercut.solvers.labels.budget_kernels.budgets`.
-    tie_first, ..., tie_result
-        The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
     future
         M: the groups that may still follow a node, as bits.
     budget, peaks, slope, base, summit
@@ -115,10 +104,45 @@ def grow_labels(
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
     keep
-        How many labels must dominate one before it is dropped: 1, or N for the N best.
-    cap, best_costs
-        For the N best by cost: the cost of the N-th plan that is known already, and the costs of the N best found here,
-        rising, infinite where there are fewer; empty for other questions. Updated.
+        How many labels must dominate one before it is pruned: 1, or N for the N best.
+    cap
+        For the N best by cost: the cost of the N-th plan that is known already.
+    """
+
+    limited: bool
+    future: Ints
+    budget: Floats
+    peaks: Floats
+    slope: float
+    base: float
+    summit: float
+    allowed: Floats
+    cost_cap: float
+    floor: float
+    keep: int
+    cap: float
+
+
+@compiled
+def grow_labels(
+    index: int, at_key: Places, width: int, rules: Rules, tables: Tables, ties: Tables, shares: Shares, weight: Floats,
+    states: States, limits: Limits, best_costs: Floats, room: int, stop: Ints,
+) -> Any:  # fmt: skip
+    """Grow all labels at one threshold that their budget allows, and return the plans they end in.
+
+    Parameters
+    ----------
+    index, at_key, width
+        Index of the threshold, where the parts of an encoding begin, and integers in it.
+    rules, tables, shares, weight, states
+        As in `tiercut.solvers.labels.budget_kernels.budgets`.
+    ties
+        The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
+    limits
+        By what labels are pruned.
+    best_costs
+        For the N best by cost: the costs of the N best found here, rising, infinite where there are fewer; empty for
+        other questions. Updated.
     room
         Most labels; more end the work, which is then said, as do more plans than an eighth of them. NOTE Arrays never
         change places in here: with names that are bound again in a loop, numba counts references all the time.
@@ -131,6 +155,12 @@ def grow_labels(
         Costs, accuracies and keys of the plans, and their number.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
+    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    first, span, bare, send, result = tables
+    tie_first, tie_span, tie_bare, tie_send, tie_result = ties
+    stay, accuracy, drops = shares
+    state_of, begins, levels = states
+    limited, future, budget, peaks, slope, base, summit, allowed, cost_cap, floor, keep, cap = limits
     blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
     options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
@@ -171,14 +201,12 @@ def grow_labels(
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
             for end in range(start, blocks):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                last, back, right = own * span[v, start, end], result[end, v], share * accuracy[at + final, end]
-                ends = (
-                    can_end[end]
-                    and least + last + own * back <= allowed[cell_of(most_right + right, base, fine_per, fine)] - less
-                )
+                last, back, right = span[v, start, end], result[end, v], accuracy[at + final, end]
+                soonest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
+                ends = can_end[end] and soonest <= allowed[cell_of(best_right, base, fine_per, fine)] - less
                 for i in range(many if ends else 0):
                     here = line[i]
-                    c, a = cost[here] + last + own * back, gained[here] + right
+                    c, a = ended(cost[here], own, last, own, back), answered(gained[here], share, right)
                     if not (
                         c <= allowed[cell_of(a, base, fine_per, fine)] - less
                         and c <= cost_cap
@@ -188,19 +216,16 @@ def grow_labels(
                         continue
                     if chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
                         continue
-                    if lane > 0 and chain[here, ASKED] == 0:
+                    if index > 0 and chain[here, ASKED] == 0:
                         continue
                     if found == most_found:
                         stop[FULL] = 1
                         return found_cost, found_right, found_keys, found
                     key = found_keys[found]
-                    prefix(here, chain, most, exits_at, thresholds_at, codecs_at, key)
-                    key[chain[here, PARTS]] = end + 1
-                    if exits_at >= 0:
-                        key[exits_at + chain[here, ASKED]] = end + 1
-                    key[width - 1] = lane
+                    prefix(here, chain, at_key, key)
+                    write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, index)
                     if tied:
-                        bits[0] = tie[here] + share * tie_span[v, start, end] + share * tie_result[end, v]
+                        bits[0] = ended(tie[here], share, tie_span[v, start, end], share, tie_result[end, v])
                         key[width - 2] = bits.view(np.int64)[0]
                     found_cost[found], found_right[found] = c, a
                     found += 1
@@ -217,16 +242,17 @@ def grow_labels(
                         continue
                     ahead, onward = state_of[end + 1, after], stay[after]
                     leave = share - onward
-                    piece = own * (span[v, start, end] if option_exit[option] else bare[v, start, end])
-                    right, fewer = leave * accuracy[at, end], own - weight[after]
+                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
+                    right, fewer = accuracy[at, end], own - weight[after]
                     stays = inside and option_exit[option]
-                    earliest = best + piece + fewer * back - slope * right
+                    earliest = passed(best, own, piece, fewer, back) - slope * (leave * right)
                     may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
                     if not may_stay and not earliest <= peaks[LEAVING, ahead, v] - less:
                         continue
                     for i in range(many if stop[0] == 0 else 0):
                         here = line[i]
-                        c, a, used = cost[here] + piece + fewer * back, gained[here] + right, chain[here, USED]
+                        c, a = passed(cost[here], own, piece, fewer, back), answered(gained[here], leave, right)
+                        used = chain[here, USED]
                         k, sheared = cell_of(a, base, per, cells), c - slope * a
                         away = chain[here, PARTS] < most and sheared <= budget[LEAVING, ahead, v, k] - less
                         if not away and not (may_stay and sheared <= budget[STAYING, ahead, v, k] - less):
@@ -238,10 +264,10 @@ def grow_labels(
                                 if not may_stay or way > 0:
                                     continue
                             else:
-                                if not away or (used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w]:
+                                if not away or not may_follow(v, w, used, group, rank, linked):
                                     continue
-                                total = c + weight[after] * send[way, end, v, w]
-                                reached = a - onward * drops[way, end]
+                                total = crossed(c, weight[after], send[way, end, v, w])
+                                reached = dropped(a, onward, drops[way, end])
                                 mask = used | (1 << group[w])
                             k = cell_of(reached, base, per, cells)
                             if not total - slope * reached <= budget[STAYING, ahead, w, k] - less or not total < np.inf:
@@ -252,8 +278,8 @@ def grow_labels(
                             cost[count], gained[count], tie[count] = total, reached, 0.0
                             if tied:
                                 time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
-                                tie[count] = tie[here] + share * time + leave * tie_result[end, v]
-                                tie[count] += onward * tie_send[way, end, v, w] if w != v else 0.0
+                                time = passed(tie[here], share, time, leave, tie_result[end, v])
+                                tie[count] = crossed(time, onward, tie_send[way, end, v, w]) if w != v else time
                             chain[count, PARENT], chain[count, NODE], chain[count, BEGIN] = here, w, end + 1
                             chain[count, PARTS] = chain[here, PARTS] + (w != v)
                             chain[count, ASKED] = chain[here, ASKED] + option_exit[option]
@@ -268,9 +294,7 @@ def grow_labels(
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
                                     )
-                                    if not same or earlier(
-                                        other, count, chain, most, exits_at, thresholds_at, codecs_at, width
-                                    ):
+                                    if not same or earlier(other, count, chain, at_key, width):
                                         better += 1
                                         if better >= keep:
                                             break
@@ -298,9 +322,7 @@ def grow_labels(
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
                                     )
-                                    if not same or earlier(
-                                        count, other, chain, most, exits_at, thresholds_at, codecs_at, width
-                                    ):
+                                    if not same or earlier(count, other, chain, at_key, width):
                                         chain[other, ALIVE] = 0
                                         if before >= 0:
                                             chain[before, AFTER] = following
@@ -313,15 +335,6 @@ def grow_labels(
         stop[1] = count
     stop[1] = count
     return found_cost, found_right, found_keys, found
-
-
-@compiled
-def uses(used: int, required: Ints) -> bool:
-    """Return whether one of each required set of groups is used."""
-    missing = 0
-    for mask in required:
-        missing += (used & mask) == 0
-    return missing == 0
 
 
 @compiled

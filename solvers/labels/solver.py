@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import inf
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from tiercut.solvers.encoding import Layout, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
+from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, tables_of
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, grow_kernels
 from tiercut.solvers.labels.front import PointLabels
@@ -111,16 +112,16 @@ class _Search:
         most = _MANY_CELLS if space.per_exit else _CELLS if self.steps >= _TINY else _FEW_CELLS
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         self.bounds = (task.cap, task.floor)
-        self.jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
+        jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
+        self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
         self.limited = space.most < len(set(space.group.tolist()))
-        self.pieces = (self.costs.span, self.costs.bare, self.costs.send, self.costs.result, space.drops)
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.lanes))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
         # What codecs may take or give besides, at every cut.
         falls, rises = (max((space.most - 1) * float(each), 0.0) for each in (space.drops.max(), -space.drops.min()))
-        self.leaving = (least, most_right)
         self.reach = (least - falls, most_right + rises)
         self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))  # what cells divide: labels begin with nothing
+        self.divided = budget_kernels.Cells(*self.scale, least, most_right)
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
@@ -132,12 +133,13 @@ class _Search:
         """Pieces that the backward program looks at."""
         return len(self.states.begins) * len(self.space.group) * len(self.space.accuracy) * len(self.space.lanes)
 
-    def _ties(self) -> tuple[NDArray[np.float64], ...]:
+    def _ties(self) -> Tables:
         """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
         tie = self.task.ties
         if tie is None:
-            return (np.empty(0), *(np.empty((0, 0, 0)) for _ in range(2)), np.empty((0, 0, 0, 0)), np.empty((0, 0)))
-        return tie.first, tie.span, tie.bare, tie.send, tie.result
+            none = np.empty((0, 0, 0))
+            return Tables(np.empty(0), none, none, np.empty((0, 0, 0, 0)), np.empty((0, 0)))
+        return tables_of(tie)
 
     def _keeper(self) -> Keeper:
         return Keeper.of(self.task, self.layout)
@@ -233,27 +235,34 @@ class _Search:
     def _grow(self, index: int, thread: _Thread) -> None:
         """Grow the labels of one threshold, and offer what is found to the others."""
         tables, best, stop = thread.tables, thread.best, thread.stop
-        space, costs, states, layout = self.space, self.costs, self.states, self.layout
         slope, allowed, allowed_ends, cap = self._allowed()
-        states_ahead = (self.jump, states.number, states.begins, states.levels, space.inside)
-        nodes = (space.group, space.rank, space.linked)
-        stay, accuracies = np.ascontiguousarray(space.stay[:, index]), space.accuracies(index)
-        pieces = (stay, costs.weigh(stay), accuracies, *self.pieces)
-        fill: Any = budget_kernels.budgets
-        head = (allowed, slope, *self.scale, *self.leaving, space.problem.source, costs.first)
-        fill(*head, *pieces, space.option_exit, *states_ahead, space.can_end, *nodes, *tables, stop)
-        grow: Any = grow_kernels.grow_labels
-        rules = (space.most, space.fewest, space.required_bits, self.limited)
-        places = (layout.exits_at, layout.thresholds_at, layout.codecs_at, layout.width)
-        where = (index, space.problem.source, *rules, *places, costs.first, *pieces, *self.ties)
-        steps = (space.option_exit, space.option_threshold, *states_ahead, space.can_end, *nodes, self.future)
+        shares = shares_at(self.space, index)
+        weight = self.costs.weigh(shares.stay)
+        budget_kernels.budgets(
+            allowed, slope, self.divided, self.rules, self.tables, shares, weight, self.states, *tables, stop
+        )
         keep = 1 if self.front else self.top
-        limits = (*tables, slope, *self.scale, allowed_ends, *self.bounds, keep, cap)
+        limits = grow_kernels.Limits(
+            self.limited, self.future, *tables, slope, *self.scale, allowed_ends, *self.bounds, keep, cap
+        )
         before = best.copy()
         while True:
             room = self.room
-            rights: NDArray[np.float64]
-            found, rights, keys, count = grow(*where, *steps, *limits, best, room, stop)
+            found, rights, keys, count = grow_kernels.grow_labels(
+                index,
+                self.layout.places,
+                self.layout.width,
+                self.rules,
+                self.tables,
+                self.ties,
+                shares,
+                weight,
+                self.states,
+                limits,
+                best,
+                room,
+                stop,
+            )
             if not stop[grow_kernels.FULL] or room == _ROOM:
                 break
             # Once more from the beginning, with more room.
@@ -271,7 +280,6 @@ class _Search:
     def _allowed(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
         """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""
         (cap, floor), none = self.bounds, np.empty(0)
-        make: Any = budget_kernels.allowances
         with self.lock:
             known, slope = self.known, self.slope
             count, full = known.count, known.count == self.top
@@ -285,8 +293,12 @@ class _Search:
             else:
                 best = cap = min(cap, costs[-1]) if full else cap
             costs, rights, count = none, none, 0
-        given = (costs, rights, count, cap, floor, self.reach[1])
-        return slope, make(*given, slope, *self.scale, self.cells), make(*given, 0.0, *self.scale, _FINE), best
+
+        def allowances(slope: float, cells: int) -> NDArray[np.float64]:
+            known = (costs, rights, count, cap, floor, self.reach[1])
+            return budget_kernels.allowances(*known, slope, self.scale[0], self.scale[1], cells)
+
+        return slope, allowances(slope, self.cells), allowances(0.0, _FINE), best
 
     def result(self, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""

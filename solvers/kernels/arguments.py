@@ -1,0 +1,224 @@
+"""What kernels take, in a few named tuples: tables, rules, shares. Kernels unpack them in their first lines.
+
+NOTE: Only kernels that Python calls take them: numba counts references at every look into a tuple. An edit of this
+file makes compiled code stale as an edit of a kernel does (see `tiercut.compiled`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer import Costs, Problem, Space
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+    Bits = NDArray[np.uint64]
+
+__all__ = [
+    "Compared", "Kept", "Known", "Measures", "Places", "Rules", "Samples", "Shares", "States", "Tables",
+    "Wanted",
+    "measures_of", "rules_of", "samples_of", "shares_at", "stacked", "tables_of",
+]  # fmt: skip
+
+
+class Places(NamedTuple):
+    """Where the parts of an encoding begin (see `tiercut.solvers.encoding.Layout`); -1 for a part that is absent."""
+
+    most: int
+    exits_at: int
+    thresholds_at: int
+    codecs_at: int
+
+
+class Tables(NamedTuple):
+    """The tables of `tiercut.optimizer.space.Costs`, of one measure, or of R measures in one more axis, the last."""
+
+    first: Floats
+    span: Floats
+    bare: Floats
+    send: Floats
+    result: Floats
+
+
+class Measures(NamedTuple):
+    """How R measures count and are bounded.
+
+    Parameters
+    ----------
+    whole
+        R: whether the pieces of a measure count whole.
+    tails
+        R: the share up to which nothing counts; -1 where every share does.
+    caps
+        R: greatest values, slack included.
+    """
+
+    whole: Bools
+    tails: Floats
+    caps: Floats
+
+
+class Rules(NamedTuple):
+    """Which plans there are, as in `tiercut.optimizer.space.Space`; ``source`` is the node where samples are born."""
+
+    source: int
+    most: int
+    fewest: int
+    required: Ints
+    inside: bool
+    option_exit: Bools
+    option_threshold: Ints
+    jump: Ints
+    can_end: Bools
+    group: Ints
+    rank: Ints
+    linked: Bools
+
+
+class Shares(NamedTuple):
+    """What is known of the samples at one threshold.
+
+    Parameters
+    ----------
+    stay
+        Q: the share that is still on its way, by level.
+    accuracy
+        R x N: accuracy of each branch; several rows where it depends on the level.
+    drops
+        W x N: the fall in accuracy over a cut after each block, by codec choice.
+    """
+
+    stay: Floats
+    accuracy: Floats
+    drops: Floats
+
+
+class Samples(NamedTuple):
+    """Recorded samples, to be replayed in place of `Shares`.
+
+    Parameters
+    ----------
+    number
+        How many there are; 0: none.
+    below, hits
+        Which of them are below each threshold at each branch (T x N x words of 64 samples), and which are right there
+        (N x words); None without samples.
+    """
+
+    number: int = 0
+    below: Bits | None = None
+    hits: Bits | None = None
+
+
+class States(NamedTuple):
+    """S reachable pairs of (blocks done, level), blocks done rising.
+
+    Parameters
+    ----------
+    number
+        (N+1) x Q: the state of a pair, -1 where no plan gets there.
+    begins, levels
+        S: blocks done and level of each.
+    """
+
+    number: Ints
+    begins: Ints
+    levels: Ints
+
+
+class Wanted(NamedTuple):
+    """What is kept of the plans that are scored.
+
+    Parameters
+    ----------
+    front, by_accuracy
+        Whether the frontier over cost and accuracy, or else the best by cost or by accuracy.
+    tied
+        Whether the second measure is the latency, which decides among plans of equal cost.
+    floor
+        Least accuracy, slack included.
+    """
+
+    front: bool
+    by_accuracy: bool
+    tied: bool
+    floor: float
+
+
+class Kept(NamedTuple):
+    """Plans that are kept: a frontier by rising cost, or the best in order; only the first `number` rows count."""
+
+    costs: Floats
+    accuracies: Floats
+    keys: Ints
+    number: int
+
+
+class Compared(NamedTuple):
+    """What a frontier over several measures compares (see `tiercut.solvers.task.Goals`)."""
+
+    turned: Ints
+    measures: int
+    ties: int
+
+
+class Known(NamedTuple):
+    """Points that are kept (see `tiercut.solvers.kernels.keep_kernels.offer_point`)."""
+
+    points: Floats
+    keys: Ints
+    lows: Floats
+    state: Ints
+
+
+def rules_of(space: Space) -> Rules:
+    """Return the rules of a space."""
+    return Rules(
+        source=space.problem.source,
+        most=space.most,
+        fewest=space.fewest,
+        required=space.required_bits,
+        inside=space.inside,
+        option_exit=space.option_exit,
+        option_threshold=space.option_threshold,
+        jump=space.jump,
+        can_end=space.can_end,
+        group=space.group,
+        rank=space.rank,
+        linked=space.linked,
+    )
+
+
+def measures_of(costs: Sequence[Costs], caps: Sequence[float]) -> Measures:
+    """Return how R measures count, and their greatest values."""
+    tails = np.array([-1.0 if each.tail is None else each.tail for each in costs])
+    return Measures(np.array([each.whole for each in costs], bool), tails, np.array(caps, float))
+
+
+def samples_of(problem: Problem) -> Samples:
+    """Return the recorded samples that are replayed, or that there are none."""
+    recorded = problem.recorded
+    return Samples() if recorded is None else Samples(recorded.count, *recorded.bits(problem.thresholds))
+
+
+def shares_at(space: Space, index: int) -> Shares:
+    """Return what is known of the samples at a threshold, by its index."""
+    return Shares(np.ascontiguousarray(space.stay[:, index]), space.accuracies(index), space.drops)
+
+
+def tables_of(costs: Costs) -> Tables:
+    """Return the tables of one measure."""
+    return Tables(costs.first, costs.span, costs.bare, costs.send, costs.result)
+
+
+def stacked(costs: Sequence[Costs]) -> Tables:
+    """Return the tables of R measures."""
+    return Tables(*(np.stack([getattr(each, name) for each in costs], axis=-1) for name in Tables._fields))

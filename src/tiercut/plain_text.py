@@ -16,12 +16,12 @@ ERRORS = "tiercut-stand-in"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _STAND_INS = {
-    **dict.fromkeys("─━╌╴╶╸╺‐‑–—−↔", "-"),
+    **dict.fromkeys("─━╌╴╶╸╺↔\u2010\u2011\u2013\u2014\u2212", "-"),
     **dict.fromkeys("│┃╎▏▎▍▌▕", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╯╰╞╡╪┏┓┗┛", "+"),
     **dict.fromkeys("█▇▆▅▄▃▂▁▉▊▋", "#"),
-    **dict.fromkeys("‘’", "'"),
-    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("\u2018\u2019", "'"),
+    **dict.fromkeys("\u201c\u201d", '"'),
     "→": ">",
     "←": "<",
     "↑": "^",
@@ -31,9 +31,8 @@ _STAND_INS = {
     "…": "...",
     "·": ".",
     "•": "*",
-    "×": "x",
-    "µ": "u",
-    "μ": "u",
+    "\u00d7": "x",
+    **dict.fromkeys("\u00b5\u03bc", "u"),  # micro, and the Greek letter
     "±": "+-",
 }
 """What is printed instead; signs that stand in tables and drawings keep their width."""

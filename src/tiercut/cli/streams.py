@@ -37,7 +37,7 @@ def _open_if_closed(place: int) -> None:
 
 
 def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 for as long as the process runs
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 for as long as the process runs
 
 
 def flush() -> None:

@@ -77,7 +77,7 @@ def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Ta
     )
     for name, side in (("#", "right"), ("ends after", "left"), ("layers", "left"), ("output", "right"),
                        ("", "left"), ("parameters", "right"), ("operations", "right"), ("share", "right")):  # fmt: skip
-        table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=side, overflow="fold")
     for number, block in enumerate(found, 1):
         table.add_row(
             str(number),

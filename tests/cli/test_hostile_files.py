@@ -144,15 +144,10 @@ def keras_file(folder: Path, config: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "config", [b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 900 + b"1" + b"}" * 900]
-)
-def test_a_model_nested_without_end_is_one_error(tmp_path: Path, config: bytes) -> None:
-    path = keras_file(tmp_path, config)
-    try:
-        check_file(path)  # what Python can still go through holds no Lambda, and Keras refuses it
-    except InputError as error:
-        assert "nested too deeply" in str(error) or "damaged" in str(error)
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_a_model_nested_without_end_is_one_error(tmp_path: Path, depth: int) -> None:
+    with pytest.raises(InputError, match="nested too deeply"):
+        check_file(keras_file(tmp_path, b"[" * depth + b"]" * depth))
 
 
 def test_reading_asks_for_no_more_memory_than_the_file_has(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def test_a_second_training_of_the_same_file_is_refused_while_the_first_goes_on(t
     folder = tmp_path / ".net.partial"
     with held(folder, "net.keras", by="another training"):
         with (
-            pytest.raises(InputError, match="net.keras: another training is making this file at the moment"),
+            pytest.raises(InputError, match=r"net\.keras: another training is making this file at the moment"),
             held(folder, "net.keras", by="another training"),
         ):
             pass
@@ -26,9 +26,14 @@ def test_a_second_training_of_the_same_file_is_refused_while_the_first_goes_on(t
 
 def test_partial_results_outlive_an_interrupted_training_and_its_lock_does_not(tmp_path: Path) -> None:
     folder = tmp_path / ".net.partial"
-    with pytest.raises(KeyboardInterrupt), held(folder, "net.keras", by="another training"):
-        (folder / "joint.npz").write_bytes(b"")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with held(folder, "net.keras", by="another training"):
+            (folder / "joint.npz").write_bytes(b"")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [each.name for each in folder.iterdir()] == ["joint.npz"]
     with held(folder, "net.keras", by="another training"):
         pass

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli.commands.record import import_links
 from tiercut.cli.console import note
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Turn benchmarks that other tools made into profiles and a topology.", no_args_is_help=True)
+app = typer.Typer(help="Turn what other tools measured into profiles and topologies.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds <tier>-<name>.dat, one for each machine.")]
 Network = Annotated[
@@ -55,6 +56,9 @@ def scissiontl(
 ) -> None:
     """Import benchmarks of ScissionTL: as for Scission, with its transfer layer as a codec of each profile."""
     _import(folder, network, output, input_bytes, source, overwrite, transfer_layer=True)
+
+
+app.command("links")(import_links.links)
 
 
 def _import(

@@ -58,6 +58,27 @@ def scissiontl(
     _import(folder, network, output, input_bytes, source, overwrite, transfer_layer=True)
 
 
+@app.command("portend")
+def portend(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Holds a folder for each machine, and accuracy_exitrate.")
+    ],
+    output: Output,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import profiling results of PORTEND: a profile for each network, with its exits and every machine that has it.
+
+    Sizes are those of pickled tensors, which PORTEND sends. The files are read without running anything in them.
+    """
+    from tiercut.profiling.imports.portend import read_portend
+    from tiercut.profiling.imports.scission import file_name
+    from tiercut.profiling.profile.files import profile_text
+
+    profiles = read_portend(folder)
+    names = [file_name(f"{profile.model}-{profile.dataset}".casefold()) for profile in profiles]
+    _write({output / f"{name}.json": profile_text(each) for name, each in zip(names, profiles, strict=True)}, overwrite)
+
+
 app.command("links")(import_links.links)
 
 

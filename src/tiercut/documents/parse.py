@@ -138,11 +138,12 @@ def _bounded_yaml(source: str) -> Any:
 
 def _key_twice(node: Any) -> Any:
     """Return the key that a mapping with a merge key repeats itself, which ruamel takes for one that was merged."""
-    names = [name for name, _ in node.value] if node.id == "mapping" else []
-    if not any(name.tag == _MERGE for name in names):
-        return None
-    seen: set[Any] = set()
-    return next((each for each in names if each.value in seen or seen.add(each.value)), None)
+    names = [name for name, _ in node.value if name.id == "scalar"] if node.id == "mapping" else []
+    if any(name.tag == _MERGE for name in names):
+        for place, name in enumerate(names):
+            if any(name.value == before.value for before in names[:place]):
+                return name
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tiercut.report.save import save_figure
+from tiercut.report.save import save
 
 BROKEN = r"a$\frac$"
 
@@ -22,7 +22,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are_and_powers_of_ten_as_such
     axes.set_xlabel(BROKEN)
     axes.legend()
     figure.suptitle(BROKEN)
-    save_figure(figure, tmp_path / "names.svg")
+    save(figure, tmp_path / "names.svg")
     texts = [each for each in figure.findobj(Text) if isinstance(each, Text)]
     as_words = [not each.get_parse_math() for each in texts if each.get_text() == BROKEN]
     assert len(as_words) >= 5

@@ -11,6 +11,7 @@ from tiercut.cli.console import note
 
 if TYPE_CHECKING:
     from tiercut.profiling.imports.scission import Machine
+    from tiercut.profiling.profile.schema import Profile
 
 __all__ = ["app"]
 
@@ -71,12 +72,9 @@ def portend(
     Sizes are those of pickled tensors, which PORTEND sends. The files are read without running anything in them.
     """
     from tiercut.profiling.imports.portend import read_portend
-    from tiercut.profiling.imports.scission import file_name
-    from tiercut.profiling.profile.files import profile_text
 
-    profiles = read_portend(folder)
-    names = [file_name(f"{profile.model}-{profile.dataset}".casefold()) for profile in profiles]
-    _write({output / f"{name}.json": profile_text(each) for name, each in zip(names, profiles, strict=True)}, overwrite)
+    profiles = {f"{each.model}-{each.dataset}".casefold(): each for each in read_portend(folder)}
+    _write(_files(folder, output, profiles), overwrite)
 
 
 app.command("links")(import_links.links)
@@ -92,9 +90,7 @@ def _import(
     *,
     transfer_layer: bool,
 ) -> None:
-    from tiercut.errors import InputError
-    from tiercut.profiling.imports.scission import file_name, profiles_of, read_benchmarks
-    from tiercut.profiling.profile.files import profile_text
+    from tiercut.profiling.imports.scission import profiles_of, read_benchmarks
     from tiercut.topologies.loader import topology_from_text
     from tiercut.topologies.scission import pipeline_text, read_network
 
@@ -103,11 +99,21 @@ def _import(
     pairs = [(machine.tier, machine.name) for machine in machines]
     text, left_out = pipeline_text(network.stem, pairs, read_network(network), source=source, origin=str(network))
     topology_from_text(text, str(network))
-    made = {output / f"{file_name(profile.model)}.json": profile_text(profile) for profile in profiles}
-    if len(made) < len(profiles):
-        raise InputError(str(folder), "two models have names that make one file name; rename one of them")
+    made = _files(folder, output, {profile.model: profile for profile in profiles})
     _write(made | {output / f"{network.stem}.yaml": text}, overwrite)
     _tell(machines, left_out)
+
+
+def _files(folder: Path, output: Path, profiles: "dict[str, Profile]") -> dict[Path, str]:
+    """Return the text of a file for each profile, which is called like its key."""
+    from tiercut.errors import InputError
+    from tiercut.profiling.imports.scission import file_name
+    from tiercut.profiling.profile.files import profile_text
+
+    made = {output / f"{file_name(name)}.json": profile_text(profile) for name, profile in profiles.items()}
+    if len(made) < len(profiles):
+        raise InputError(str(folder), "two models have names that make one file name; rename one of them")
+    return made
 
 
 def _write(made: dict[Path, str], overwrite: bool) -> None:

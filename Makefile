@@ -5,6 +5,7 @@
 PYTHON ?=
 VENV ?= .venv
 TEST_VENV ?= .venv-test
+OLDEST_VENV ?= .venv-oldest
 export PYTHON
 # What Python compiles when it first imports a module is kept beside it, whatever the caller's habits: a start is three
 # times as quick, and the environments are our own.
@@ -12,9 +13,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 IN_VENV = $(VENV)/bin
 IN_TEST_VENV = $(TEST_VENV)/bin
+IN_OLDEST_VENV = $(OLDEST_VENV)/bin
+# What is tried with the oldest versions: every solver and measure, documents and commands, without training and timing.
+OLDEST_TESTS = tests/ground tests/topologies tests/optimizer/test_by_hand.py tests/conformance/test_every_solver.py \
+	tests/cli/test_questions.py tests/cli/test_hostile_files.py tests/report
 PROFILE = resnet20-digits32
 
-.PHONY: help demo test lint types pytest slow profile clean
+.PHONY: help demo test lint types pytest test-oldest slow profile clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +27,7 @@ help:
 	@echo 'make test      lint, types and tests'
 	@echo 'make lint      ruff: rules and layout'
 	@echo 'make types     mypy, strict'
+	@echo 'make test-oldest  the core tests, with the oldest versions that pyproject.toml admits (Python 3.11 or 3.12)'
 	@echo 'make slow      the tests that take minutes'
 	@echo 'make profile   train and time the recorded network again, on this machine'
 	@echo 'make clean     remove everything that make has made'
@@ -36,6 +42,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt tools/venv
 
 $(TEST_VENV)/.ready: pyproject.toml constraints.txt tools/venv
 	@tools/venv $(TEST_VENV) '.[dev]'
+	@touch $@
+
+$(OLDEST_VENV)/.ready: pyproject.toml constraints-oldest.txt tools/venv
+	@CONSTRAINTS=constraints-oldest.txt tools/venv $(OLDEST_VENV) '.[test]'
 	@touch $@
 
 demo: $(VENV)/.ready
@@ -55,6 +65,9 @@ types: $(TEST_VENV)/.ready
 pytest: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/python -m pytest -n 2 --dist loadgroup --durations 10
 
+test-oldest: $(OLDEST_VENV)/.ready
+	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST_VENV)/kernels $(IN_OLDEST_VENV)/python -m pytest -n 2 --dist loadgroup -p no:cacheprovider $(OLDEST_TESTS)
+
 slow: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/python -m pytest -m slow --durations 10
 
@@ -62,6 +75,6 @@ profile: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/tiercut profile resnet20 --dataset digits32 --redo --output profiling/recorded
 
 clean:
-	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) out build dist src/*.egg-info
+	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) $(OLDEST_VENV) out build dist src/*.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

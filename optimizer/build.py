@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.errors import QuestionError, TiercutWarning, unknown_name
+from tiercut.memory import check_room
 from tiercut.optimizer.problem import ANYWHERE, Problem
 from tiercut.topologies import transfer_prices, transfer_seconds
 
@@ -225,6 +226,8 @@ def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats,
 
     NOTE: With a thousand blocks each table is 8 MB a node, so a device's are made once, and nothing is stacked.
     """
+    what = f"the times of all spans of {count:,} blocks on {len(devices)} nodes (blocks x blocks x nodes)"
+    check_room(2.0 * (len(devices) + 1) * count * count * 8, what)
     span_s, bare_s = np.empty((2, len(devices), count, count))
     for device in {id(each): each for each in devices}.values():
         span, bare = _pieces(device, count)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tiercut import documents
 from tiercut.errors import QuestionError
+from tiercut.report.plain_labels import without_formulas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,7 @@ def save(picture: Picture | Figure, path: str | os.PathLike[str]) -> None:
     """
     ending = check_ending(path)
     whole = picture if isinstance(picture, Picture) else Picture(picture)
+    without_formulas(whole.figure)
     if ending == "html":
         from tiercut.report.page import page_of
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from tiercut import units
 from tiercut.optimizer import format_amount
 from tiercut.report.rows import plan_rows, share_text, stage_rows, step_rows
+from tiercut.report.safe_table import SafeTable, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def table_from(rows: Rows) -> Table:
     """Return rows as a table for the terminal."""
     table = _headed(rows)
     for row in rows.cells:
-        table.add_row(*map(Text, row))  # no markup: names may hold brackets
+        table.add_row(*map(text_of, row))
     return table
 
 
@@ -208,4 +208,4 @@ def _exits(exits: Exits) -> Table:
 
 def table_of(title: str) -> Table:
     """Return an empty table as all of them look."""
-    return Table(title=title, title_justify="left", title_style="italic", box=box.SIMPLE_HEAD, padding=(0, 1))
+    return SafeTable(title=title)

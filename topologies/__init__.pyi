@@ -6,6 +6,7 @@ from .loader import (
     ready_made as ready_made,
     topology_from_text as topology_from_text,
 )
+from .measured import completed as completed
 from .network import Network as Network
 from .route import Hop as Hop, Route as Route
 from .routes import (

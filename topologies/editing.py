@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tiercut import units
+from tiercut.errors import QuestionError
 from tiercut.topologies.loader import topology_from_text
 from tiercut.topologies.names import quoted
 
@@ -42,7 +43,7 @@ def with_link(text: str, source: str, figures: Mapping[Direction, Figures]) -> s
     InputError
         If the text is no topology, before or after.
     QuestionError
-        If a node is unknown.
+        If a node is unknown, or the links have anchors or aliases, so that a figure may be that of several.
     """
     before = topology_from_text(text, source)
     for direction in figures:
@@ -52,11 +53,29 @@ def with_link(text: str, source: str, figures: Mapping[Direction, Figures]) -> s
         direction: {"bandwidth": units.format_bandwidth(bandwidth), "latency": units.format_seconds(latency)}
         for direction, (bandwidth, latency) in figures.items()
     }
+    _check_no_aliases(text)
     new = text
     for begin, end, words in sorted(_splices(text, said), reverse=True):
         new = new[:begin] + words + new[end:]
     topology_from_text(new, source)
     return new
+
+
+def _check_no_aliases(text: str) -> None:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.events import AliasEvent
+
+    links = next((value for key, value in _compose(text).value if key.value == "links"), None)
+    if links is None:
+        return
+    for event in YAML(typ="rt", pure=True).parse(text):
+        named = getattr(event, "anchor", None)
+        if named is not None and _begin(links) <= event.start_mark.index < links.end_mark.index:
+            sign = "*" if isinstance(event, AliasEvent) else "&"
+            raise QuestionError(
+                f"figures cannot be written among links that share values ('{sign}{named}' in line "
+                f"{event.start_mark.line + 1}); write the values out"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiercut.documents.archives import open_arrays
 from tiercut.errors import InputError, QuestionError
 
 __all__ = ["DIGITS", "KERAS_DATASETS", "Pictures", "digits", "from_archive", "from_folder", "from_keras", "resized"]
@@ -21,6 +21,9 @@ KERAS_DATASETS = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 _PAIRS = (("images", "labels"), ("x", "y"))
 _FOUR = ("x_train", "y_train", "x_test", "y_test")
 _CHUNK = 1024
+
+UNPACKED_LIMIT = 8 << 30
+"""Most bytes that an archive of images may unpack to; less where there is less memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,8 @@ def from_archive(path: Path) -> Pictures:
         If the file is missing, no such archive, or its arrays do not fit.
     """
     source = str(path)
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise InputError(source, "there is no such file") from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(source, f"is no archive of arrays: {error}") from None
-    except (ValueError, EOFError, TypeError):  # NumPy's own words advise to load it unsafely
-        raise InputError(
-            source, "is no archive of arrays: expected a NumPy .npz file whose arrays hold plain numbers"
-        ) from None
+    with open_arrays(path, source, what="arrays", limit=UNPACKED_LIMIT) as archive:
+        held = {name: archive[name] for name in archive.names}
     if set(_FOUR) <= set(held):
         return _joined(source, *(held[name] for name in _FOUR))
     for images, labels in _PAIRS:

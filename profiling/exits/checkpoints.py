@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-import zipfile
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut import documents
+from tiercut.documents.archives import Arrays, open_arrays
+from tiercut.errors import InputError
 
 __all__ = ["Checkpoint", "digest", "load_checkpoint", "save_checkpoint"]
 
@@ -72,8 +74,10 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> Non
 
 def load_checkpoint(path: str | os.PathLike[str], digest: str) -> Checkpoint | None:
     """Return the checkpoint of a training, or None where there is none, or only one of another training."""
+    if not Path(path).exists():
+        return None
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with open_arrays(path, os.fspath(path), what="arrays", limit=sys.maxsize) as archive:
             if str(archive["digest"]) != digest:
                 log.info("%s belongs to another training and is not used", path)
                 return None
@@ -84,13 +88,11 @@ def load_checkpoint(path: str | os.PathLike[str], digest: str) -> Checkpoint | N
                 _numbered(archive, "state"),
                 _numbered(archive, "best"),
             )
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (InputError, KeyError) as error:
         log.warning("%s cannot be read (%s) and is not used", path, error)
         return None
 
 
-def _numbered(archive: Any, prefix: str) -> tuple[NDArray[Any], ...]:
-    count = sum(name.startswith(prefix) for name in archive.files)
+def _numbered(archive: Arrays, prefix: str) -> tuple[NDArray[Any], ...]:
+    count = sum(name.startswith(prefix) for name in archive.names)
     return tuple(archive[f"{prefix}{place}"] for place in range(count))

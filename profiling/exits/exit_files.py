@@ -12,6 +12,7 @@ from pydantic import Field
 
 from tiercut import documents
 from tiercut.documents import Document
+from tiercut.documents.archives import FAULTS
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.exits.exits import ExitModel, recognise_exits
 from tiercut.profiling.models.loader import read_model
@@ -68,7 +69,7 @@ def has_exits(path: str | os.PathLike[str]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return _MEMBER in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except FAULTS:
         return False
 
 
@@ -91,10 +92,13 @@ def load_exits(path: str | os.PathLike[str], *, trust: bool = False) -> tuple[Ex
     if zipfile.is_zipfile(path) and not has_exits(path):
         raise InputError(source, f"has no exits in it ({_MEMBER} is missing); make them with tiercut train")
     model = read_model(Path(path), trust=trust)
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo(_MEMBER).file_size > _LARGEST:
-            raise InputError(source, f"{_MEMBER} in it is larger than any description of exits")
-        text = archive.read(_MEMBER).decode(errors="replace")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(_MEMBER).file_size > _LARGEST:
+                raise InputError(source, f"{_MEMBER} in it is larger than any description of exits")
+            text = archive.read(_MEMBER).decode(errors="replace")
+    except FAULTS:
+        raise InputError(source, f"{_MEMBER} in it is damaged; save the network again") from None
     record = documents.validate(documents.parse_json(text, source), ExitFile, format_=FORMAT, source=source)
     try:
         return recognise_exits(model, record.cuts, record.branches), record

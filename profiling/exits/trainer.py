@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tiercut.documents import check_writable
+from tiercut.documents.locks import clear, held
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.data.datasets import Dataset, load_dataset
 from tiercut.profiling.exits.calibration import calibrate
@@ -171,9 +171,19 @@ def train_network(
     with _policy(training.policy):
         network = _open(name, dataset, training, size, channels, trust)
     target = _target(Path(output), _stem(name, network.data.name, training.configuration))
+    folder = target.with_name(f".{target.stem}.partial")
+    _refuse_existing(target, redo)
+    with held(folder, os.fspath(target), by="another training"):
+        _refuse_existing(target, redo)  # another training may have ended just now
+        return _trained(network, training, target, folder, report)
+
+
+def _refuse_existing(target: Path, redo: bool) -> None:
     if target.exists() and not redo:
         raise InputError(os.fspath(target), "is there already; name another --output, or train it again with --redo")
-    folder = target.with_name(f".{target.stem}.partial")
+
+
+def _trained(network: Network, training: Training, target: Path, folder: Path, report: Report) -> Trained:
     exits, separate = _train(network, training, folder, report)
     held = training.schedule.divide(network.data.train)[1]
     record = ExitFile(
@@ -188,7 +198,7 @@ def train_network(
         temperature=calibrate(exits, held) if training.temperature else None,
     )
     save_exits(exits, record, target)
-    shutil.rmtree(folder, ignore_errors=True)
+    clear(folder)
     correct = record_samples(exits, network.data.profile).correct
     return Trained(
         target,

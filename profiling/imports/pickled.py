@@ -1,4 +1,4 @@
-"""The values of a benchmark file of Scission, read without running anything that stands in it.
+"""The values of a benchmark file of Scission or PORTEND, read without running anything that stands in it.
 
 Such a file is a pickle, and a pickle is a program: loaded the usual way it may call whatever it names. Here its
 instructions are read by `pickletools`, and the two dozen that a table of numbers needs are carried out on plain
@@ -55,20 +55,22 @@ _Mark: TypeAlias = int
 _Argument: TypeAlias = object
 
 
-def read_pickled(data: bytes) -> object:
+def read_pickled(data: bytes, *, keys: tuple[type, ...] = (str,)) -> object:
     """Return the value of a pickle of protocol 2 to 5 that holds dicts, lists, texts, numbers and records.
 
     Parameters
     ----------
     data
         The whole file; the time and the memory taken are in proportion to its length.
+    keys
+        What keys of dictionaries may be: text, and numbers where they are named here.
 
     Raises
     ------
     ValueError
         If it is cut short, or names or does anything but that; the message says what.
     """
-    machine, end = _Machine(), 0
+    machine, end = _Machine(keys), 0
     for instruction, argument, position in pickletools.genops(data):
         end = (position or 0) + 1
         if instruction.name == "STOP":
@@ -82,7 +84,8 @@ def read_pickled(data: bytes) -> object:
 class _Machine:
     """The stack, the marks in it and the memo of a pickle."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: tuple[type, ...]) -> None:
+        self.keys = keys
         self.stack: list[object] = []
         self.marks: list[_Mark] = []
         self.memo: dict[int, object] = {}
@@ -171,8 +174,9 @@ def _setitems(machine: _Machine, _: _Argument) -> None:
 
 def _update(machine: _Machine, flat: list[object]) -> None:
     target = machine.top()
-    if not isinstance(target, dict) or len(flat) % 2 or not all(isinstance(key, str) for key in flat[::2]):
-        raise ValueError("is broken: it needs a dictionary whose keys are text")
+    if not isinstance(target, dict) or len(flat) % 2 or not all(type(key) in machine.keys for key in flat[::2]):
+        known = "text" if machine.keys == (str,) else "text or numbers"
+        raise ValueError(f"is broken: it needs a dictionary whose keys are {known}")
     target.update(zip(flat[::2], flat[1::2], strict=True))
 
 

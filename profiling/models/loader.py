@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from tiercut.documents.archives import FAULTS, check_unpacked
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
 from tiercut.profiling.models.graph import layer_graph
@@ -228,7 +229,10 @@ def check_file(path: Path, *, trust: bool = False) -> None:
         raise InputError(
             str(path), "files in HDF5 can hold code that runs when they are read; save the model as .keras"
         )
-    code = next(_lambdas(_read_config(path)), None)
+    try:
+        code = next(_lambdas(_read_config(path)), None)
+    except RecursionError:
+        raise InputError(str(path), f"its {_CONFIG} is nested too deeply; no model is") from None
     if code is not None and not trust:
         raise InputError(str(path), f"layer '{code}' is a Lambda, which runs code from the file; if you trust whoever "
                          "made it, say --trust-model")  # fmt: skip
@@ -243,8 +247,11 @@ def _read_config(path: Path) -> Any:
             info = archive.getinfo(_CONFIG)
             if info.file_size > _LARGEST_CONFIG:
                 raise InputError(str(path), f"its {_CONFIG} has {info.file_size:,} bytes, which no model needs")
+            check_unpacked(archive, sys.maxsize)
             return json.loads(archive.read(info))
-    except (zipfile.BadZipFile, IsADirectoryError, EOFError, OSError):
+    except RecursionError:  # a RuntimeError
+        raise
+    except FAULTS:
         raise InputError(str(path), "this is no .keras file, or one that was cut short; save the model again") from None
     except (KeyError, ValueError):
         raise InputError(str(path), f"there is no model in it ({_CONFIG} is missing or damaged)") from None

@@ -34,6 +34,14 @@ def profile_faults(profile: Profile) -> Iterator[tuple[Key, str]]:
         yield from _codec_faults(("codecs", name), codec, count, profile)
     if profile.exits is not None:
         yield from _exit_faults(profile.exits, count)
+    for field in ("samples_file", "test_samples_file"):
+        if (named := getattr(profile, field)) is not None and not _is_name(named):
+            yield (field,), f"expected the name of a file beside the profile, without a folder, got {named[:80]!r}"
+
+
+def _is_name(named: str) -> bool:
+    """Return whether a text can only name a file in the folder where it is looked for, on any system."""
+    return named not in {"", ".", ".."} and not set(named) & set("/\\:\0")
 
 
 def _device_faults(key: Key, device: Device, count: int) -> Iterator[tuple[Key, str]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import zipfile
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,12 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut import documents
+from tiercut.documents.archives import open_arrays
 from tiercut.errors import InputError, QuestionError, unknown_name
 
 if TYPE_CHECKING:
     from tiercut.profiling.profile.schema import Profile
 
 __all__ = ["SampleSplit", "Samples", "check_split", "load_samples", "samples_of", "save_samples"]
+
+SIZE_LIMIT = 256 << 20
+"""Most bytes of a samples file: a million samples at fifty branches have about this."""
+
+UNPACKED_LIMIT = 1 << 30
+"""Most bytes of its tables."""
 
 SampleSplit = Literal["profile", "test"]
 
@@ -113,30 +119,32 @@ def load_samples(path: str | os.PathLike[str]) -> Samples:
     InputError
         If the file is missing, no such archive, or its tables do not fit.
     """
-    return _parsed(_read(path), os.fspath(path))
+    return _parsed(documents.read_bytes(path, limit=SIZE_LIMIT), os.fspath(path))
 
 
-def _read(path: str | os.PathLike[str], *, missing: str = "there is no such file") -> bytes:
+def _read_beside(profile: Profile, folder: Path, key: str, name: str) -> bytes:
+    """Return the bytes of the file that a profile names by a key, which must lie beside it."""
+    path = folder / name
+    where = f"which profile '{profile.name}' names as its {key}"
     try:
-        return Path(path).read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError(os.fspath(path), f"{where}, is no regular file; put the samples beside the profile")
     except FileNotFoundError:
-        raise InputError(os.fspath(path), missing) from None
+        remedy = "put it beside the profile again, or record the network again"
+        raise InputError(os.fspath(path), f"there is no such file, {where}; {remedy}") from None
     except OSError as error:
-        raise InputError(os.fspath(path), f"cannot be read: {error.strerror or error}") from None
+        raise InputError(os.fspath(path), f"{where}, cannot be read: {error.strerror or error}") from None
+    return documents.read_bytes(path, limit=SIZE_LIMIT)
 
 
 def _parsed(data: bytes, source: str) -> Samples:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            confidence = archive["confidence"].astype(np.float32) if "confidence" in archive.files else None
+        with open_arrays(data, source, what="samples", limit=UNPACKED_LIMIT) as archive:
+            confidence = archive["confidence"].astype(np.float32) if "confidence" in archive else None
             return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_), confidence)
     except KeyError as error:
-        raise InputError(source, f"expected the arrays 'entropy' and 'correct': {error.args[0]}") from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(source, f"is no archive of samples: {error}") from None
-    except (ValueError, EOFError, TypeError):  # NumPy's own words advise to load it unsafely
         raise InputError(
-            source, "is no archive of samples: expected a NumPy .npz file whose arrays hold plain numbers"
+            source, f"expected the arrays 'entropy' and 'correct': there is no '{error.args[0]}'"
         ) from None
     except QuestionError as error:
         raise InputError(source, str(error)) from None
@@ -183,11 +191,7 @@ def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
             "the samples themselves"
         )
     path = profile.folder / name
-    data = _read(
-        path,
-        missing=f"there is no such file, which profile '{profile.name}' names as its {key}; put it beside the profile "
-        "again, or record the network again",
-    )
+    data = _read_beside(profile, profile.folder, key, name)
     known = getattr(profile, f"{key.removesuffix('_file')}_sha256")
     if known is not None and known != _sha256(data):
         raise InputError(

@@ -141,7 +141,7 @@ def _keep(
     """Add what the other machine has recorded to the profile here."""
     try:
         fresh = Profile.from_data(json.loads(line), source=host)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(host, f"expected a profile, got '{line.strip()[:60]}'") from None
     path = profile_path(output, _stem(fresh))
     known = load_profile(path) if path.exists() else None

@@ -62,16 +62,14 @@ def _headline(topology: Topology) -> str:
 
 
 def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    from tiercut.report.safe_table import SafeTable
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = SafeTable(pad_edge=False)
     for place, name in enumerate(head):
         words = place == 0 or name in ("tier", "runs as", "route")
-        table.add_column(escape(name), justify="left" if words else "right", overflow="fold")
+        table.add_column(name, justify="left" if words else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table
 
 

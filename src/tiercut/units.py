@@ -9,6 +9,7 @@ second or byte, frames per second and shares of 1.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from types import MappingProxyType
 
 __all__ = [
@@ -21,18 +22,15 @@ __all__ = [
     "pattern",
 ]
 
-_BIT_RATES = {
-    prefix + unit: factor / 8
-    for prefix, factor in (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9))
-    for unit in ("b/s", "bps", "bit/s")
-}
+_PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_BIT_RATES = {prefix + unit: factor / 8 for prefix, factor in _PREFIXES.items() for unit in ("b/s", "bps", "bit/s")}
 _BYTE_RATES = {"B/s": 1.0, "kB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9}
 _BYTES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
 
 UNITS = MappingProxyType(
     {
         "bandwidth": {**_BIT_RATES, **_BYTE_RATES},
-        "time": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0},
+        "time": {"us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0},
         "size": _BYTES,
         "power": {"W": 1.0},
         "energy": {"J": 1.0},
@@ -44,6 +42,25 @@ UNITS = MappingProxyType(
     }
 )
 """Factor of every unit to the inner one, by kind of quantity."""
+
+_TOOL_PREFIXES = {**_PREFIXES, "K": 1e3}
+_ALSO: Mapping[str, Mapping[str, float]] = {
+    "bandwidth": {
+        # iperf3 prints "94.1 Mbits/sec"; tc takes "20mbit" in any case, but means bytes by "20mbps", which is not read.
+        **{prefix + unit: by / 8 for prefix, by in _TOOL_PREFIXES.items() for unit in ("bits/sec", "bits/s", "bit")},
+        "mbit": 1.25e5,
+        "gbit": 1.25e8,
+        "Kbps": 125.0,
+        "Kbit/s": 125.0,
+    },
+    "time": {
+        "\u03bcs": 1e-6,
+        "usec": 1e-6,
+        "msec": 1e-3,
+        "sec": 1.0,
+    },  # the Greek letter, for the sign that looks alike
+}
+"""Units as other tools write them, which are read but in no message, by kind."""
 
 EXAMPLES = MappingProxyType(
     {
@@ -88,17 +105,21 @@ def parse(text: object, kind: str, *, positive: bool = False) -> float:
     if match is None:
         raise ValueError(f"{wanted}, got '{text}'")
     number, unit = match.groups()
-    units = UNITS[kind]
+    units, known = UNITS[kind], _known(kind)
     if not unit:
         raise ValueError(f"{wanted}, got '{text}', which has no unit (one of {' '.join(units)})")
-    if unit not in units:
+    if unit not in known:
         raise ValueError(f"{wanted}, got '{text}' whose unit '{unit}' is none of {' '.join(units)}")
-    return _in_range(float(number) * units[unit], text, kind, positive)
+    return _in_range(float(number) * known[unit], text, kind, positive)
 
 
 def pattern(kind: str) -> str:
     """Return a regular expression for the quantities of a `kind`, for the JSON Schema that editors read."""
-    return rf"^\s*{_NUMBER}\s*({'|'.join(map(re.escape, UNITS[kind]))})\s*$"
+    return rf"^\s*{_NUMBER}\s*({'|'.join(map(re.escape, _known(kind)))})\s*$"
+
+
+def _known(kind: str) -> Mapping[str, float]:
+    return {**UNITS[kind], **_ALSO.get(kind, {})}
 
 
 def _in_range(value: float, text: str, kind: str, positive: bool) -> float:

@@ -134,7 +134,11 @@ def test_rules_between_keys_are_located_like_those_of_one(tmp_path: Path) -> Non
         ("owner: ann", "owner: ann\nkind: herb", "kind", "expected 'kitchen' or 'flower', got 'herb'"),
         ("{plant: pea}", "pea", "beds[1]", "expected a mapping, got 'pea'"),
         ("tools: {spade: 1}", "tools: [spade]", "tools", "expected a mapping, got a list of 1"),
-        ("tools: {spade: 1}", "tools: &t {spade: 1}\nwild: *t", "", "the alias '*t' is not supported; write the value"),
+        ("tools: {spade: 1}", "tools: &t {spade: 1}\nwild: *t", "wild", "expected true or false, got a mapping"),
+        ("tools: {spade: 1}", "tools: &t {spade: *t}", "", "the alias '*t' holds itself"),
+        ("tools: {spade: 1}", "tools: {spade: *t}", "", "not YAML: found undefined alias 't'"),
+        ("tools: {spade: 1}", "tools: {<<: {rake: 2}, spade: 1, spade: 2}", "spade", "the key stands twice"),
+        ("tools: {spade: 1}", "tools: {<<: 3}", "", "expected a mapping or list of mappings for merging"),
         ("owner: ann", "owner: ann\nowner: bob", "owner", "the key stands twice in one mapping"),
         ("owner: ann", "owner: ann\n12: x", "[12]", "expected a key that is text, got 12; put it in quotes"),
         ("owner: ann", "owner: ann: bob", "", "not YAML: mapping values are not allowed here"),
@@ -221,11 +225,33 @@ def test_a_file_without_an_end_is_left_after_its_limit() -> None:
         documents.read_text("/dev/zero", limit=1 << 20)
 
 
-def test_a_billion_laughs_are_refused_at_the_first_alias(tmp_path: Path) -> None:
+def test_a_billion_laughs_are_refused_where_they_become_too_many(tmp_path: Path) -> None:
     lines = ["a0: &a0 [ha, ha]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))]
+    began = time.perf_counter()
     found = fault("\n".join(lines), tmp_path)
-    assert (found.line, found.column) == (2, 10)
-    assert "alias" in found.message
+    assert found.line == 15
+    assert "the aliases up to here repeat more than 100,000 values" in found.message
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("link", ["[*a{}]", "{{<<: *a{}, k: 1}}"])
+def test_aliases_of_aliases_count_as_deep_as_what_they_stand_for(tmp_path: Path, link: str) -> None:
+    lines = ["a0: &a0 {j: 1}", *(f"a{i}: &a{i} {link.format(i - 1)}" for i in range(1, 100))]
+    assert "is nested too deeply" in fault("\n".join(lines), tmp_path).message
+
+
+def test_anchors_and_merge_keys_are_written_out() -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: [*a]\nd: {<<: [*a, {z: 4}]}\na2: &a 5\ne: *a"
+    pair = {"x": 1, "y": 2}
+    wanted = {"a": pair, "b": {"x": 1, "y": 3}, "c": [pair], "d": pair | {"z": 4}, "a2": 5, "e": 5}
+    assert documents.parse_yaml(text, "a.yaml") == wanted
+
+
+def test_a_fault_in_what_was_merged_is_shown_where_it_stands(tmp_path: Path) -> None:
+    text = GOOD.replace("tools: {spade: 1}", "tools: {<<: {spade: x}}")
+    assert text != GOOD
+    found = fault(text, tmp_path)
+    assert (found.key, text.splitlines()[(found.line or 0) - 1][(found.column or 0) - 1]) == ("tools.spade", "x")
 
 
 @pytest.mark.parametrize(

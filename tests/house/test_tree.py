@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,26 @@ def test_no_source_is_longer_than_a_person_reads() -> None:
     assert not {name_of(path): length for path, length in lengths.items() if length > LONGEST}
 
 
-def test_constraints_are_names_and_versions() -> None:
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+def test_constraints_are_names_and_versions(name: str) -> None:
     allowed = re.compile(r'[a-z0-9-]+==[\w.]+(; python_version (?:<|>=) "3\.\d+")?')
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#") and not allowed.fullmatch(line)] == []
     assert lines[1:] == sorted(lines[1:], key=lambda line: line.partition("==")[0])
+
+
+def test_the_oldest_versions_are_those_that_are_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["heuristics"], *extras["test"]]
+    declared = dict(each.split(">=") for each in wanted if ">=" in each)
+    lines = (ROOT / "constraints-oldest.txt").read_text(encoding="utf-8").splitlines()[1:]
+    pinned = dict(line.split("==") for line in lines)
+    assert {
+        name: least for name, least in declared.items() if not _is_first(pinned[name.replace(".", "-")], least)
+    } == {}
+
+
+def _is_first(version: str, least: str) -> bool:
+    """Return whether a version is the declared one, or a repair of it."""
+    return f"{version}.".startswith(f"{least}.")

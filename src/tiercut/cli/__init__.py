@@ -2,10 +2,9 @@
 
 import errno
 import gc
-import os
+import signal
 import sys
 import warnings
-from pathlib import Path
 
 __all__ = ["main"]
 
@@ -14,44 +13,89 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
 def main() -> None:
-    """Run the command line and exit: 0 answered, 2 wrong input or call, 3 no plan to be had, 130 interrupted."""
+    """Run the command line and exit: 0 answered, 2 wrong input or call, 3 no plan to be had, 130 interrupted.
+
+    Whoever stops reading, as in ``| head``, has had an answer: the status is 0. Too little memory counts as a wrong
+    input, as what was asked for is too large for this machine.
+    """
     # Imports and kernels make many objects and little rubbish: looking for it again and again takes a tenth of a start.
     gc.set_threshold(100_000, 20, 20)
-    from tiercut.cli.app import app
+    try:
+        _run()
+    except KeyboardInterrupt:  # while something is imported; later it is `Interrupted`
+        _interrupted()
+
+
+def _run() -> None:
+    from tiercut.cli import streams
     from tiercut.errors import InfeasibleError, TiercutError
 
+    streams.mend()
     warnings.showwarning = _show_warning
-    if sys.stdout is None:  # closed by whoever called, as with >&-
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 for as long as the process runs
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
+        _call()
     except InfeasibleError as error:
         _fail(str(error), 3, "infeasible")
     except TiercutError as error:
         _fail(str(error), 2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except MemoryError as error:
+        _fail(_too_little_memory(str(error)), 2)
     except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it would be tried once more at the end
+        _fail_by_system(error)
+
+
+def _call() -> None:
+    from tiercut.cli import streams
+    from tiercut.cli.root import Interrupted, ReaderGone
+
+    try:
+        from tiercut.cli.app import app
+
+        try:
+            app()
+        finally:
+            streams.flush()
+    except (BrokenPipeError, ReaderGone):
+        streams.forsake(sys.stdout)
+        sys.exit(0)
+    except Interrupted:
+        _interrupted()
+
+
+def _interrupted() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends what still has to be put away, in silence
+    _fail("interrupted", 130)
+
+
+def _fail_by_system(error: OSError) -> None:
+    """End for a fault of files or memory that nothing nearer to it has reported."""
+    from tiercut.cli import streams
+
+    if error.errno in _UNWRITABLE:
+        streams.forsake(sys.stdout)
         _fail(f"could not write: {error.strerror}", 2)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+    if error.errno == errno.ENOMEM:
+        _fail(_too_little_memory(""), 2)
+    raise error
+
+
+def _too_little_memory(said: str) -> str:
+    """Return what is too large, in the words of the library that wanted it, and what to do."""
+    what = f": {said[:1].lower()}{said[1:]}" if said else ""
+    return f"there is too little memory for this{what}; ask for less, or use a machine with more"
 
 
 def _fail(message: str, status: int, label: str = "error") -> None:
+    from tiercut.cli import streams
+
     for line in message.splitlines():
-        print(f"{label}: {line}", file=sys.stderr)
+        streams.say(f"{label}: {line}")
     sys.exit(status)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    from tiercut.cli import streams
     from tiercut.errors import TiercutWarning
 
     if issubclass(category, TiercutWarning):
-        print(f"warning: {message}", file=sys.stderr)
+        streams.say(f"warning: {message}")

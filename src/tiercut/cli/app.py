@@ -5,9 +5,11 @@ import typer
 from tiercut import __version__
 from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
 from tiercut.cli.commands.record import blocks, import_, listen, measure_link, merge, profile, train
+from tiercut.cli.root import RootGroup
 
 app = typer.Typer(
     name="tiercut",
+    cls=RootGroup,
     help="Where to cut a deep neural network, where samples may leave it early, and which machine runs each piece.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

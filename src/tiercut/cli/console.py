@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tiercut.cli import streams
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,19 +19,30 @@ if TYPE_CHECKING:
 __all__ = ["console", "note", "progress", "work_bar"]
 
 _PATIENCE_S = 2.0
+_PIPE_COLUMNS = 120
+_FEWEST_COLUMNS = 20
 
 
 def console(*, error: bool = False) -> Console:
-    """Return a console on standard output or error; in a pipe it is 120 columns wide and without colour."""
+    """Return a console on standard output or error, on which square brackets are brackets and no markup.
+
+    In a pipe it has no colour, and the width that the variable COLUMNS says, else 120.
+    """
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 120, highlight=False, soft_wrap=False)
+    width = None if stream.isatty() else _pipe_columns()
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def _pipe_columns() -> int:
+    wanted = os.environ.get("COLUMNS", "")
+    return max(int(wanted), _FEWEST_COLUMNS) if wanted.isascii() and wanted.isdecimal() else _PIPE_COLUMNS
 
 
 def note(text: str) -> None:
     """Say something beside the answer, on standard error."""
-    print(text, file=sys.stderr)
+    streams.say(text)
 
 
 @contextmanager
@@ -39,7 +53,8 @@ def progress(what: str) -> Iterator[Progress | None]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
     bar = Progress(*columns, console=console(error=True), transient=True)
     task, began = bar.add_task(what, total=None), time.monotonic()
 
@@ -62,7 +77,8 @@ def work_bar(what: str) -> Iterator[Callable[[str, float], None]]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=console(error=True), transient=True) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda doing, share: bar.update(task, description=doing, completed=share)

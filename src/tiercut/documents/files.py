@@ -6,11 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tiercut.errors import Fault, InputError
 
 __all__ = ["check_writable", "read_bytes", "read_text", "write_text", "write_whole"]
+
+_PIECE = 1 << 20
 
 
 def read_text(path: str | os.PathLike[str], *, limit: int) -> str:
@@ -50,7 +52,7 @@ def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
     try:
         _check_size(Path(path).stat().st_size, limit, source)
         with Path(path).open("rb") as stream:
-            data = stream.read(limit + 1)  # a pipe or a device says nothing of its size
+            data = _read(stream, limit + 1)
     except FileNotFoundError:
         raise InputError(source, "there is no such file") from None
     except IsADirectoryError:
@@ -61,6 +63,18 @@ def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
         raise InputError(source, f"cannot be the name of a file: {error}") from None
     _check_size(len(data), limit, source)
     return data
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
+    """Return what a stream holds, or its first bytes; a pipe or a device says nothing of its size.
+
+    NOTE: `read(most)` would ask for that much memory at once, however short the file.
+    """
+    pieces, size = [], 0
+    while size < most and (piece := stream.read(min(_PIECE, most - size))):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _check_size(size: int, limit: int, source: str) -> None:

@@ -1,7 +1,7 @@
 """JSON and YAML texts to plain Python, and back to the place where a key stands.
 
-YAML aliases (the means of the "billion laughs") and deep nesting are refused before anything is built from them, keys
-that stand twice and numbers that are none always.
+YAML anchors, aliases and merge keys are read as long as what they repeat stays small (the "billion laughs" are told by
+counting, before anything is built). Deep nesting, keys that stand twice and numbers that are none are refused.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from tiercut.errors import Fault, InputError
@@ -19,7 +20,9 @@ Key: TypeAlias = tuple[str | int, ...]
 """The way to a value in a document: names of keys and places in lists, counted from 0."""
 
 _MAX_DEPTH = 40
+_MAX_REPEATED = 100_000
 _LOCATABLE = 1 << 20  # characters of YAML beyond which composing it again would take too long
+_MERGE = "tag:yaml.org,2002:merge"
 _SPACE = re.compile(r"[ \t\n\r,:]*")
 
 
@@ -48,7 +51,13 @@ def parse_json(text: str, source: str) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Return the value of a YAML 1.2 text as plain Python; aliases, repeated keys and deep nesting are refused."""
+    """Return the value of a YAML 1.2 text, with merge keys, as plain Python.
+
+    Raises
+    ------
+    InputError
+        If it is no such text, a key stands twice, it is nested too deeply, or its aliases repeat too much.
+    """
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -69,29 +78,80 @@ def parse_yaml(text: str, source: str) -> Any:
 
 
 def _bounded_yaml(source: str) -> Any:
-    """Return a safe loader that stops at the first alias and below the greatest depth."""
+    """Return a safe loader that stops where nodes, or what aliases repeat of them, become too deep or too many."""
     from ruamel.yaml import YAML
     from ruamel.yaml.composer import Composer
     from ruamel.yaml.events import AliasEvent
 
     class Bounded(Composer):
-        depth = 0
+        depth = deepest = nodes = repeated = 0
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.warn_double_anchors = False
+            self.sizes: dict[str, _Size] = {}
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             event = self.parser.peek_event()
             if isinstance(event, AliasEvent):
-                message = f"the alias '*{event.anchor}' is not supported; write the value out"
-                raise InputError(source, [_fault_at(event.start_mark, message)])
-            if self.depth > _MAX_DEPTH:
-                raise InputError(source, [_fault_at(event.start_mark, "is nested too deeply")])
+                self.repeat(event)
+                return super().compose_node(parent, index)
+            self.reach(event, self.depth)
+            anchor, outer, before = event.anchor, self.deepest, self.nodes
+            if anchor is not None:
+                self.sizes.pop(anchor, None)  # until it is whole, an alias of it would be a part of itself
+                self.deepest = self.depth
+            self.nodes += 1
             self.depth += 1
             node = super().compose_node(parent, index)
             self.depth -= 1
+            if (twice := _key_twice(node)) is not None:
+                message = "the key stands twice in one mapping; keep one of them"
+                raise InputError(source, [_fault_at(twice.start_mark, message, twice.value)])
+            if anchor is not None:
+                self.sizes[anchor] = _Size(self.nodes - before, self.deepest - self.depth)
+                self.deepest = max(outer, self.deepest)
             return node
+
+        def repeat(self, event: Any) -> None:
+            """Count what an alias stands for, before anything goes through it."""
+            size = self.sizes.get(event.anchor)
+            if size is None and event.anchor in self.anchors:
+                raise InputError(source, [_fault_at(event.start_mark, f"the alias '*{event.anchor}' holds itself")])
+            if size is not None:
+                self.reach(event, self.depth + size.height)
+                self.nodes += size.nodes
+                self.repeated += size.nodes
+            if self.repeated > _MAX_REPEATED:
+                message = f"the aliases up to here repeat more than {_MAX_REPEATED:,} values; write fewer of them"
+                raise InputError(source, [_fault_at(event.start_mark, message)])
+
+        def reach(self, event: Any, depth: int) -> None:
+            self.deepest = max(self.deepest, depth)
+            if depth > _MAX_DEPTH:
+                raise InputError(source, [_fault_at(event.start_mark, "is nested too deeply")])
 
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = Bounded
     return yaml
+
+
+def _key_twice(node: Any) -> Any:
+    """Return the key that a mapping with a merge key repeats itself, which ruamel takes for one that was merged."""
+    names = [name for name, _ in node.value if name.id == "scalar"] if node.id == "mapping" else []
+    if any(name.tag == _MERGE for name in names):
+        for place, name in enumerate(names):
+            if any(name.value == before.value for before in names[:place]):
+                return name
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """What an anchor names, with its aliases written out: how many nodes, and how many levels below its own."""
+
+    nodes: int
+    height: int
 
 
 def _fault_at(mark: Any, message: str, key: str = "") -> Fault:
@@ -180,6 +240,14 @@ def _node_position(node: Any, key: Key) -> tuple[int | None, int | None]:
 def _child(node: Any, part: str | int) -> Any:
     if node.id == "sequence" and isinstance(part, int) and part < len(node.value):
         return node.value[part]
-    if node.id == "mapping":
-        return next((value for name, value in node.value if name.value == str(part)), None)
-    return None
+    if node.id != "mapping":
+        return None
+    own = next((value for name, value in node.value if name.value == str(part)), None)
+    return own if own is not None else next(filter(None, (_child(each, part) for each in _merged(node))), None)
+
+
+def _merged(node: Any) -> Iterator[Any]:
+    """Yield the mappings that a mapping's merge key takes keys from."""
+    for name, value in node.value:
+        if name.tag == _MERGE:
+            yield from value.value if value.id == "sequence" else [value]

@@ -58,33 +58,27 @@ def _row(block: Block) -> dict[str, object]:
 
 
 def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from tiercut import units
     from tiercut.profiling import tensor_bytes
+    from tiercut.report import SafeTable
 
     input_bytes = tensor_bytes(found[0].input)
     smaller = [each.output_bytes < input_bytes for each in found[:-1]] + [False]
     parameters, flops = sum(each.parameter_bytes for each in found), sum(each.flops for each in found)
-    table = Table(
+    table = SafeTable(
         title=f"{loaded.title}: {_counted(len(found), 'block')} (rule {rule.value}), "
         f"{_counted(len(loaded.model.layers), 'layer')}\ninput {units.format_bytes(input_bytes)}, "
         f"parameters {units.format_bytes(parameters)}, {_operations(flops)} floating-point operations",
-        title_justify="left",
         title_style="bold",
-        box=box.SIMPLE_HEAD,
         caption="* less than the input leaves this block" if any(smaller) else None,
-        caption_justify="left",
     )
     for name, side in (("#", "right"), ("ends after", "left"), ("layers", "left"), ("output", "right"),
                        ("", "left"), ("parameters", "right"), ("operations", "right"), ("share", "right")):  # fmt: skip
-        table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=side, overflow="fold")
     for number, block in enumerate(found, 1):
         table.add_row(
             str(number),
-            Text(block.name),
+            block.name,
             _places(block),
             units.format_bytes(block.output_bytes),
             "*" if smaller[number - 1] else "",

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli.commands.record import import_links
 from tiercut.cli.console import note
 
 if TYPE_CHECKING:
-    from tiercut.profiling import Machine
+    from tiercut.profiling import Machine, Profile
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Turn benchmarks that other tools made into profiles and a topology.", no_args_is_help=True)
+app = typer.Typer(help="Turn what other tools measured into profiles and topologies.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds <tier>-<name>.dat, one for each machine.")]
 Network = Annotated[
@@ -57,6 +58,27 @@ def scissiontl(
     _import(folder, network, output, input_bytes, source, overwrite, transfer_layer=True)
 
 
+@app.command("portend")
+def portend(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Holds a folder for each machine, and accuracy_exitrate.")
+    ],
+    output: Output,
+    overwrite: Overwrite = False,
+) -> None:
+    """Import profiling results of PORTEND: a profile for each network, with its exits and every machine that has it.
+
+    Sizes are those of pickled tensors, which PORTEND sends. The files are read without running anything in them.
+    """
+    from tiercut.profiling import read_portend
+
+    profiles = {f"{each.model}-{each.dataset}".casefold(): each for each in read_portend(folder)}
+    _write(_files(folder, output, profiles), overwrite)
+
+
+app.command("links")(import_links.links)
+
+
 def _import(
     folder: Path,
     network: Path,
@@ -67,8 +89,7 @@ def _import(
     *,
     transfer_layer: bool,
 ) -> None:
-    from tiercut.errors import InputError
-    from tiercut.profiling import file_name, profile_text, profiles_of, read_benchmarks
+    from tiercut.profiling import profiles_of, read_benchmarks
     from tiercut.topologies import pipeline_text, read_network, topology_from_text
 
     machines = read_benchmarks(folder, transfer_layer=transfer_layer)
@@ -76,11 +97,20 @@ def _import(
     pairs = [(machine.tier, machine.name) for machine in machines]
     text, left_out = pipeline_text(network.stem, pairs, read_network(network), source=source, origin=str(network))
     topology_from_text(text, str(network))
-    made = {output / f"{file_name(profile.model)}.json": profile_text(profile) for profile in profiles}
-    if len(made) < len(profiles):
-        raise InputError(str(folder), "two models have names that make one file name; rename one of them")
+    made = _files(folder, output, {profile.model: profile for profile in profiles})
     _write(made | {output / f"{network.stem}.yaml": text}, overwrite)
     _tell(machines, left_out)
+
+
+def _files(folder: Path, output: Path, profiles: "dict[str, Profile]") -> dict[Path, str]:
+    """Return the text of a file for each profile, which is called like its key."""
+    from tiercut.errors import InputError
+    from tiercut.profiling import file_name, profile_text
+
+    made = {output / f"{file_name(name)}.json": profile_text(profile) for name, profile in profiles.items()}
+    if len(made) < len(profiles):
+        raise InputError(str(folder), "two models have names that make one file name; rename one of them")
+    return made
 
 
 def _write(made: dict[Path, str], overwrite: bool) -> None:

@@ -80,12 +80,10 @@ def _write(topology: Path, text: str, names: tuple[str, str], figures: "LinkFigu
 
 
 def _table(host: str, figures: "LinkFigures") -> Any:
-    from rich import box
-    from rich.table import Table
-
     from tiercut import units
+    from tiercut.report import SafeTable
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = SafeTable()
     for name in ("", "median", "quartiles", "from"):
         table.add_column(name, justify="left" if not name else "right")
 

@@ -183,10 +183,10 @@ def _size(text: str | None) -> tuple[tuple[int, int] | None, int | None]:
 
 def _table(made: Trained) -> Any:
     """Return a table of what each branch is right about on the profile split."""
-    from rich.table import Table
+    from tiercut.report import SafeTable
 
     record = made.record
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = SafeTable(box=None, header_style="bold", pad_edge=False)
     for name in ("block", "layer"):
         table.add_column(name, justify="right" if name == "block" else "left")
     columns = {"accuracy": made.accuracy, "alone": record.accuracy_separate, "temperature": record.temperature}

@@ -1,4 +1,4 @@
-"""Floating-point operations of a layer, counted from the shapes of its kernels.
+"""Floating-point operations of a Keras layer, counted from the shapes of its kernels.
 
 A multiplication and an addition count as two. Convolutions, dense layers and layers made of them are counted:
 every number of a kernel is used once at each position of the output. Everything else (normalisation, activations,
@@ -8,25 +8,34 @@ pooling, additions) counts 0; in the networks of Keras Applications it is a few 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from tiercut.profiling.models.graph import Step
-
-__all__ = ["step_flops"]
+__all__ = ["layer_flops"]
 
 _NO_PRODUCT = ("Embedding", "BatchNormalization", "LayerNormalization", "GroupNormalization", "Normalization")
 
 
-def step_flops(step: Step) -> int:
-    """Return the floating-point operations of one call of a layer on one sample."""
-    name = type(step.layer).__name__
-    kernels = [weight for weight in getattr(step.layer, "weights", ()) if len(weight.shape) >= 2]
+def layer_flops(layer: Any, inputs: Sequence[Any], output: Any) -> int:
+    """Return the floating-point operations of one call of a layer on one sample.
+
+    Parameters
+    ----------
+    layer
+        The Keras layer.
+    inputs
+        The symbolic tensors that the call reads.
+    output
+        The one that it makes.
+    """
+    name = type(layer).__name__
+    kernels = [weight for weight in getattr(layer, "weights", ()) if len(weight.shape) >= 2]
     if name in _NO_PRODUCT or not kernels:
         return 0
     # NOTE a transposed convolution uses its kernel once at each position of its input instead
-    tensor = step.node.input_tensors[0] if name.endswith("Transpose") else step.output
+    tensor = inputs[0] if name.endswith("Transpose") else output
     products = [math.prod(kernel.shape) for kernel in kernels]
-    return 2 * _positions(step.layer, tensor) * int(sum(products))
+    return 2 * _positions(layer, tensor) * int(sum(products))
 
 
 def _positions(layer: Any, tensor: Any) -> int:

@@ -5,7 +5,6 @@ A file is only data here: what is in it cannot run, unless it is trusted. A func
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import zipfile
@@ -18,7 +17,8 @@ from typing import Any, Literal
 
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
-from tiercut.profiling.models.graph import layer_graph
+from tiercut.profiling.models.graph import Model
+from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.nested import flatten
 
 __all__ = [
@@ -26,9 +26,9 @@ __all__ = [
     "LoadedModel",
     "applications",
     "check_file",
-    "fingerprint",
     "folded",
     "kind_of",
+    "load_keras",
     "load_model",
     "no_such_function",
     "no_such_module",
@@ -53,22 +53,28 @@ class LoadedModel:
     title
         What a profile calls it.
     model
-        The functional Keras model, without models inside.
+        The model, whose graph has no models inside.
+    layers
+        How many layers it has.
     """
 
     title: str
-    model: Any
-
-    @property
-    def fingerprint(self) -> str:
-        """See `fingerprint`."""
-        return fingerprint(self.model)
+    model: Model
+    layers: int
 
 
 def load_model(
     name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
 ) -> LoadedModel:
-    """Return a model by what a person calls it.
+    """Return a model by what a person calls it, ready to be cut; see `load_keras`."""
+    title, model = load_keras(name, size=size, weights=weights, trust=trust)
+    return LoadedModel(title, KerasModel(model), len(model.layers))
+
+
+def load_keras(
+    name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
+) -> tuple[str, Any]:
+    """Return the title and the functional Keras model, without models inside, of what a person calls a model.
 
     Parameters
     ----------
@@ -95,11 +101,11 @@ def load_model(
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
     kind = kind_of(name)
     if kind == "file":
-        return LoadedModel(Path(name).stem, flatten(read_model(Path(name), trust=trust), size=size))
+        return Path(name).stem, flatten(read_model(Path(name), trust=trust), size=size)
     if kind == "function":
-        return LoadedModel(name.rpartition(":")[2], flatten(_from_function(name), size=size))
+        return name.rpartition(":")[2], flatten(_from_function(name), size=size)
     title, build = _by_name(name)
-    return LoadedModel(title, flatten(_built(title, build, size, weights)))
+    return title, flatten(_built(title, build, size, weights))
 
 
 def kind_of(name: str) -> Literal["file", "function", "name"]:
@@ -261,25 +267,6 @@ def _lambdas(config: Any) -> Iterator[str]:
     elif isinstance(config, list):
         for each in config:
             yield from _lambdas(each)
-
-
-def fingerprint(model: Any) -> str:
-    """Return the SHA-256 of a model's architecture: its layers, their settings, and how they are joined.
-
-    The values of the weights do not count, since they change no time.
-    """
-    steps = [
-        [step.name, type(step.layer).__name__, _settings(step.layer), step.parents, list(step.output.shape)]
-        for step in layer_graph(model)
-    ]
-    return hashlib.sha256(json.dumps(steps, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _settings(layer: Any) -> Any:
-    try:
-        return layer.get_config()
-    except NotImplementedError:  # an operation outside a layer has none
-        return None
 
 
 def _sentence(error: Exception) -> str:

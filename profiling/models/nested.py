@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tiercut.errors import QuestionError, TiercutWarning
-from tiercut.profiling.models.graph import compute, functional
+from tiercut.profiling.models.keras_calls import compute, functional
 
 __all__ = ["flatten"]
 

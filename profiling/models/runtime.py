@@ -15,10 +15,10 @@ from typing import Any
 
 from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.profiling.models.graph import compute
-from tiercut.profiling.models.pieces import build_piece
+from tiercut.profiling.models.graph import Framework
+from tiercut.profiling.models.keras_calls import build_piece, compute
 
-__all__ = ["BACKENDS", "compile_piece", "describe_framework", "start_framework", "versions"]
+__all__ = ["BACKENDS", "compile_piece", "framework", "start_framework"]
 
 log = logging.getLogger(__name__)
 
@@ -217,20 +217,16 @@ def _torch_compiled(model: Any, example: Any) -> Callable[[Any], Any]:
     return compiled  # type: ignore[no-any-return]
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what runs the models, by name."""
+def framework() -> Framework:
+    """Return what runs Keras models, such as ``keras 3.15.1 on tensorflow 2.21.0, numpy 2.4.6, Python 3.11.7``."""
     import keras
 
     backend = keras.backend.backend()
     found = next((each for name in _DISTRIBUTIONS[backend] if (each := _version(name))), "unknown")
     own = {"keras": _version("keras") or "unknown", backend: found, "numpy": _version("numpy") or "unknown"}
-    return own | {"python": platform.python_version()}
-
-
-def describe_framework() -> str:
-    """Return those versions as text, such as ``keras 3.15.1 on tensorflow 2.21.0, numpy 2.4.6, Python 3.11.7``."""
-    (_, keras), (backend, its), (_, numpy), (_, python) = versions().items()
-    return f"keras {keras} on {backend} {its}, numpy {numpy}, Python {python}"
+    python = platform.python_version()
+    text = f"keras {own['keras']} on {backend} {found}, numpy {own['numpy']}, Python {python}"
+    return Framework(text, backend, own | {"python": python})
 
 
 def _version(package: str) -> str | None:

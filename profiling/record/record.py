@@ -19,7 +19,8 @@ from tiercut.errors import InputError
 from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
 from tiercut.profiling.exits.training import train_jointly
 from tiercut.profiling.models.blocks import Block
-from tiercut.profiling.models.cut import CutNetwork, Framework
+from tiercut.profiling.models.cut import CutNetwork
+from tiercut.profiling.models.graph import Framework
 from tiercut.profiling.models.runtime import start_framework
 from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
 from tiercut.profiling.profile.merging import check_same_model, replaced

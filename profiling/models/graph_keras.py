@@ -1,0 +1,122 @@
+"""A functional Keras model as a graph that can be run in pieces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.profiling.models.fingerprint import fingerprint
+from tiercut.profiling.models.flops import layer_flops
+from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor, dtype_bytes
+from tiercut.profiling.models.keras_calls import LayerCall, layer_calls
+from tiercut.profiling.models.runtime import compile_piece, framework
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["KerasModel"]
+
+
+class KerasModel:
+    """A functional Keras model behind `tiercut.profiling.models.graph.Model`.
+
+    Parameters
+    ----------
+    model
+        The functional model.
+    exits
+        Symbolic tensors that end its early exits; other layers make them of what is in the model. An end of the model
+        itself may be among them.
+    """
+
+    def __init__(self, model: Any, *, exits: Sequence[Any] = ()) -> None:
+        self.keras = model
+        self._exits = tuple(exits)
+
+    @cached_property
+    def _calls(self) -> tuple[LayerCall, ...]:
+        return layer_calls(self.keras, self._exits)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Its steps.
+
+        Raises
+        ------
+        QuestionError
+            If the model is not functional, or has several inputs or outputs.
+        """
+        place = {id(call.output): number for number, call in enumerate(self._calls)}
+        return Graph(
+            name=str(self.keras.name),
+            steps=tuple(_steps(self._calls)),
+            inputs=tuple(place[id(tensor)] for tensor in self.keras.inputs),
+            outputs=tuple(place[id(tensor)] for tensor in self.keras.outputs),
+            exits=tuple(place[id(tensor)] for tensor in self._exits),
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """See `tiercut.profiling.models.fingerprint.fingerprint`."""
+        return fingerprint(self.keras)
+
+    @property
+    def framework(self) -> Framework:
+        """Keras, its backend, numpy and Python."""
+        return framework()
+
+    def tensor(self, step: int) -> Any:
+        """Return the symbolic tensor that a step makes."""
+        return self._calls[step].output
+
+    def compile_piece(self, start: int, end: int, *, batch: int = 1, jit: bool = False) -> Piece:
+        """See `tiercut.profiling.models.graph.Model.compile_piece`."""
+        return compile_piece(self.tensor(start), self.tensor(end), batch=batch, jit=jit)
+
+    def run(self, tensor: Any) -> Any:
+        """Return what the uncut model makes of a tensor."""
+        return self.keras(tensor, training=False)
+
+    def to_tensor(self, numbers: NDArray[Any]) -> Any:
+        """Return numbers as a tensor where the model runs."""
+        import keras
+
+        return keras.ops.convert_to_tensor(numbers)
+
+    def to_numbers(self, tensor: Any) -> NDArray[Any]:
+        """Return the numbers in a tensor."""
+        import keras
+
+        return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def _steps(calls: Sequence[LayerCall]) -> Iterator[Step]:
+    seen: set[int] = set()
+    for call in calls:
+        fresh = id(call.layer) not in seen
+        seen.add(id(call.layer))
+        yield Step(
+            name=call.name,
+            kind=type(call.layer).__name__,
+            parents=call.parents,
+            output=_described(call.output),
+            index=call.index,
+            parameter_bytes=_weight_bytes(call.layer) if fresh else 0,
+            flops=layer_flops(call.layer, call.node.input_tensors, call.output),
+            cuttable=len(call.node.outputs) == 1,
+        )
+
+
+def _described(tensor: Any) -> Tensor:
+    import keras
+
+    return Tensor(str(tensor.name), tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype))
+
+
+def _weight_bytes(layer: Any) -> int:
+    weights = getattr(layer, "weights", ())
+    return sum(math.prod(weight.shape) * dtype_bytes(str(weight.dtype)) for weight in weights)

@@ -12,7 +12,7 @@ import numpy as np
 from tiercut.profiling.models.fingerprint import fingerprint
 from tiercut.profiling.models.flops import layer_flops
 from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor, dtype_bytes
-from tiercut.profiling.models.keras_calls import LayerCall, layer_calls
+from tiercut.profiling.models.keras_calls import LayerCall, layer_calls, mask_of
 from tiercut.profiling.models.runtime import compile_piece, framework
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class KerasModel:
 
 def _steps(calls: Sequence[LayerCall]) -> Iterator[Step]:
     seen: set[int] = set()
-    for call in calls:
+    hidden = _hidden_masks(calls)
+    for place, call in enumerate(calls):
         fresh = id(call.layer) not in seen
         seen.add(id(call.layer))
         yield Step(
@@ -107,8 +108,45 @@ def _steps(calls: Sequence[LayerCall]) -> Iterator[Step]:
             index=call.index,
             parameter_bytes=_weight_bytes(call.layer) if fresh else 0,
             flops=layer_flops(call.layer, call.node.input_tensors, call.output),
-            cuttable=len(call.node.outputs) == 1,
+            cuttable=len(call.node.outputs) == 1 and place not in hidden,
         )
+
+
+def _hidden_masks(calls: Sequence[LayerCall]) -> set[int]:
+    """Return the calls whose output carries a mask, once the model runs, that the graph does not show."""
+    found: set[int] = set()
+    for place, call in enumerate(calls):
+        before = any(parent in found for parent in call.parents)
+        if mask_of(call.output) is None and (_makes_hidden_mask(call) or (before and _hands_on_mask(call))):
+            found.add(place)
+    return found
+
+
+def _makes_hidden_mask(call: LayerCall) -> bool:
+    """Tell whether a layer made of others gives its output a mask: run it once."""
+    inside = [each for each in getattr(call.layer, "_flatten_layers", list)() if each is not call.layer]
+    if not any(getattr(each, "mask_zero", False) or type(each).__name__ == "Masking" for each in inside):
+        return False
+    import keras
+
+    shapes = {id(tensor): (tensor.shape[0] or 1, *tensor.shape[1:]) for tensor in call.node.input_tensors}
+    if any(None in shape for shape in shapes.values()):
+        return True  # it cannot be run; rather no cut than a wrong one
+    zeros = {id(tensor): keras.ops.zeros(shapes[id(tensor)], tensor.dtype) for tensor in call.node.input_tensors}
+    args, kwargs = call.node.arguments.fill_in(zeros)
+    return any(mask_of(each) is not None for each in keras.tree.flatten(call.layer(*args, **kwargs)))
+
+
+def _hands_on_mask(call: LayerCall) -> bool:
+    """Tell whether a layer gives the mask of its input to its output."""
+    import keras
+
+    if not getattr(call.layer, "supports_masking", False):
+        return False
+    (first, *others) = call.node.input_tensors
+    if others:
+        return True  # rather no cut than a wrong one
+    return call.layer.compute_mask(first, keras.KerasTensor(first.shape[:2], "bool")) is not None
 
 
 def _described(tensor: Any) -> Tensor:

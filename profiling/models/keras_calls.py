@@ -5,6 +5,7 @@ Keras keeps its graph behind private names; this file is the only one that touch
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,18 @@ from typing import Any
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.graph import check_ends
 
-__all__ = ["LayerCall", "build_piece", "compute", "functional", "layer_calls", "replay"]
+__all__ = [
+    "LayerCall",
+    "build_piece",
+    "call_arguments",
+    "compute",
+    "functional",
+    "graph_calls",
+    "layer_calls",
+    "mask_of",
+    "replay",
+    "with_masks",
+]
 
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 """What calls a layer: given the layer, its positional and its named arguments."""
@@ -81,6 +93,11 @@ def layer_calls(model: Any, ends: Sequence[Any] = ()) -> tuple[LayerCall, ...]:
         )
         for node in nodes
     )
+
+
+def graph_calls(graph: Any) -> list[Any]:
+    """Return Keras' records of the calls between the inputs and the outputs of a functional model, without inputs."""
+    return [node for node in _nodes_between(graph.inputs, graph.outputs) if not node.is_input]
 
 
 def _check(model: Any) -> None:
@@ -219,6 +236,56 @@ def compute(
         result = node.operation(*args, **kwargs) if call is None else call(node.operation, args, kwargs)
         made.update(zip(map(id, node.outputs), keras.tree.flatten(result), strict=True))
     return [made[id(end)] for end in ends]
+
+
+def with_masks(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the named arguments of a call of a layer with the masks that travel on its tensors.
+
+    Keras reads them there when a layer is called, but does not record them as arguments where others are named, so
+    that the graph would not show what the layer depends on.
+    """
+    import keras
+
+    if not isinstance(layer, keras.Layer):
+        return kwargs
+    arguments = call_arguments(layer, args, kwargs)
+    tensors = {name: value for name, value in arguments.items() if _are_tensors(value)}
+    alone = len(tensors) == 1
+    sources = {"mask" if alone else f"{name}_mask": name for name in tensors}
+    found = {
+        target: keras.tree.map_structure(mask_of, tensors[source])
+        for target, source in sources.items()
+        if target in arguments and arguments[target] is None
+    }
+    return kwargs | {name: mask for name, mask in found.items() if _any_there(mask)}
+
+
+def mask_of(tensor: Any) -> Any:
+    """Return the mask that travels on a tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def _any_there(mask: Any) -> bool:
+    import keras
+
+    return any(each is not None for each in keras.tree.flatten(mask))
+
+
+def call_arguments(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a call by name, those of the call that were not given too."""
+    try:
+        bound = inspect.signature(layer.call).bind(*args, **kwargs)
+    except TypeError:  # a layer may take arguments that its call has no name for
+        return {}
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _are_tensors(value: Any) -> bool:
+    import keras
+
+    flat = keras.tree.flatten(value)
+    return bool(flat) and all(isinstance(each, keras.KerasTensor) for each in flat)
 
 
 def functional(layer: Any) -> Any:

@@ -43,7 +43,7 @@ class LayerCall:
     parents
         The calls whose outputs this one reads, by their place among all calls; empty for the input.
     output
-        The symbolic tensor that it makes, or the first of them.
+        The symbolic tensor that it makes, or the first of them; of the last call the one that the model answers with.
     node
         Keras' record of the call, with its arguments.
     """
@@ -83,12 +83,13 @@ def layer_calls(model: Any, ends: Sequence[Any] = ()) -> tuple[LayerCall, ...]:
     nodes = _ordered(_ancestors(model.outputs), place)
     nodes += _ordered(_ancestors(ends, nodes), place, nodes)
     number = {id(node): index for index, node in enumerate(nodes)}
+    (result,) = model.outputs
     return tuple(
         LayerCall(
             index=place[id(node.operation)],
             layer=node.operation,
             parents=tuple(number[id(parent)] for parent in node.parent_nodes),
-            output=node.outputs[0],
+            output=result if node is _maker(result) else node.outputs[0],
             node=node,
         )
         for node in nodes

@@ -1,4 +1,4 @@
-"""Models inside models: what they are called with, and the masks that travel on their tensors, are not lost."""
+"""Models inside models, masks that travel on tensors, and answers that are not the first tensor: nothing is lost."""
 
 from __future__ import annotations
 
@@ -142,3 +142,33 @@ def test_an_error_while_a_model_is_written_out_is_not_one_about_its_size(
     monkeypatch.setattr(keras.layers.LSTM, "__call__", fail)
     with pytest.raises(QuestionError, match="cannot be written out as one graph: no such thing"):
         flatten(model)
+
+
+def test_a_model_may_answer_with_another_tensor_than_the_first_of_its_last_layer(keras: Any) -> None:
+    entry = keras.Input((8, 4))
+    _, state, _ = keras.layers.LSTM(6, return_sequences=True, return_state=True, name="reads")(
+        keras.layers.Dense(5, name="before")(entry)
+    )
+    model = keras.Model(entry, state)
+    assert [(block.name, block.output_bytes) for block in blocks_of(model)] == [("before", 8 * 5 * 4), ("reads", 24)]
+    assert KerasModel(model).graph.result.nbytes == 24
+    assert furthest(model, _sequences()) <= 1e-6
+
+
+def test_the_scores_of_attention_are_an_answer_like_any_other(keras: Any) -> None:
+    entry = keras.Input((8, 4))
+    tensor = keras.layers.Dense(4)(entry)
+    _, scores = keras.layers.MultiHeadAttention(2, 4)(tensor, tensor, return_attention_scores=True)
+    model = keras.Model(entry, scores)
+    assert blocks_of(model)[-1].output_bytes == 2 * 8 * 8 * 4
+    assert furthest(model, _sequences()) <= 1e-6
+
+
+def test_a_model_inside_may_answer_with_its_second_output(keras: Any) -> None:
+    inner_entry = keras.Input((4,))
+    ends = [keras.layers.Dense(3, name="one")(inner_entry), keras.layers.Dense(7, name="two")(inner_entry)]
+    inner = keras.Model(inner_entry, ends, name="inner")
+    entry = keras.Input((4,))
+    model = keras.Model(entry, inner(keras.layers.ReLU()(entry))[1])
+    assert blocks_of(flatten(model))[-1].output_bytes == 28
+    assert furthest(model, np.random.default_rng(8).random((2, 4), dtype=np.float32)) <= 1e-6

@@ -107,7 +107,8 @@ def attach_exits(
     plain = KerasModel(backbone)
     rule = "all" if cuts is None else "explicit"
     blocks = find_blocks(plain.graph, rule, cuts=cuts or (), end=head.after)  # type: ignore[arg-type]
-    wanted = _wanted(branches, blocks)
+    folded = {number for number, block in enumerate(blocks, 1) if plain.graph.steps[block.end].output.rows > 1}
+    wanted = _wanted(branches, blocks, folded)
     outputs = {
         number: hang_head(head, plain.tensor(block.end), f"exit{number}")
         for number, block in enumerate(blocks[:-1], 1)
@@ -129,14 +130,17 @@ def _joined(backbone: Any, blocks: tuple[Block, ...], outputs: Mapping[int, Any]
     return ExitModel(backbone, blocks, branches, model, runtime)
 
 
-def _wanted(branches: Collection[int] | str, blocks: Sequence[Block]) -> set[int]:
+def _wanted(branches: Collection[int] | str, blocks: Sequence[Block], folded: Collection[int]) -> set[int]:
+    """Return the blocks that get a branch, 1-based; none where a sample has several rows of the batch's axis."""
     everywhere = set(range(1, len(blocks) + 1))
     if isinstance(branches, str):
         if branches not in ("all", "auto"):
             raise QuestionError(f"branches are all, auto, or numbers of blocks, not '{branches}'")
-        return everywhere if branches == "all" else spread_branches(blocks)
+        return (everywhere if branches == "all" else spread_branches(blocks)) - set(folded)
     if strange := sorted(set(branches) - everywhere):
         raise QuestionError(f"there is no block {strange[0]} for a branch; the blocks are 1 to {len(blocks)}")
+    if unread := sorted(set(branches) & set(folded)):
+        raise QuestionError(f"no branch can read block {unread[0]}: parts of a sample are folded into its batch axis")
     return set(branches)
 
 

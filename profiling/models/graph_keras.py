@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -12,13 +13,18 @@ import numpy as np
 from tiercut.profiling.models.fingerprint import fingerprint
 from tiercut.profiling.models.flops import layer_flops
 from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor, dtype_bytes
-from tiercut.profiling.models.keras_calls import LayerCall, layer_calls, mask_of
+from tiercut.profiling.models.keras_calls import LayerCall, compute, layer_calls, mask_of
 from tiercut.profiling.models.runtime import compile_piece, framework
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["KerasModel"]
+
+log = logging.getLogger(__name__)
+
+_PROBE = 1009
+"""A prime that is the size of no axis."""
 
 
 class KerasModel:
@@ -53,7 +59,7 @@ class KerasModel:
         place = {id(call.output): number for number, call in enumerate(self._calls)}
         return Graph(
             name=str(self.keras.name),
-            steps=tuple(_steps(self._calls)),
+            steps=tuple(_steps(self._calls, _shapes(self.keras.inputs[0], self._calls))),
             inputs=tuple(place[id(tensor)] for tensor in self.keras.inputs),
             outputs=tuple(place[id(tensor)] for tensor in self.keras.outputs),
             exits=tuple(place[id(tensor)] for tensor in self._exits),
@@ -75,7 +81,8 @@ class KerasModel:
 
     def compile_piece(self, start: int, end: int, *, batch: int = 1, jit: bool = False) -> Piece:
         """See `tiercut.profiling.models.graph.Model.compile_piece`."""
-        return compile_piece(self.tensor(start), self.tensor(end), batch=batch, jit=jit)
+        rows = batch * self.graph.steps[start].output.rows
+        return compile_piece(self.tensor(start), self.tensor(end), batch=rows, jit=jit)
 
     def run(self, tensor: Any) -> Any:
         """Return what the uncut model makes of a tensor."""
@@ -94,21 +101,22 @@ class KerasModel:
         return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
-def _steps(calls: Sequence[LayerCall]) -> Iterator[Step]:
+def _steps(calls: Sequence[LayerCall], shapes: Sequence[tuple[int | None, ...]]) -> Iterator[Step]:
     seen: set[int] = set()
     hidden = _hidden_masks(calls)
     for place, call in enumerate(calls):
+        output, by_sample = _described(call.output, shapes[place], shapes[0][0] or 1)
         fresh = id(call.layer) not in seen
         seen.add(id(call.layer))
         yield Step(
             name=call.name,
             kind=type(call.layer).__name__,
             parents=call.parents,
-            output=_described(call.output),
+            output=output,
             index=call.index,
             parameter_bytes=_weight_bytes(call.layer) if fresh else 0,
-            flops=layer_flops(call.layer, call.node.input_tensors, call.output),
-            cuttable=len(call.node.outputs) == 1 and place not in hidden,
+            flops=output.rows * layer_flops(call.layer, call.node.input_tensors, call.output),
+            cuttable=len(call.node.outputs) == 1 and by_sample and place not in hidden,
         )
 
 
@@ -149,10 +157,50 @@ def _hands_on_mask(call: LayerCall) -> bool:
     return call.layer.compute_mask(first, keras.KerasTensor(first.shape[:2], "bool")) is not None
 
 
-def _described(tensor: Any) -> Tensor:
+def _shapes(entry: Any, calls: Sequence[LayerCall]) -> list[tuple[int | None, ...]]:
+    """Return the shapes of what calls make, for a batch of a size that no other axis has by chance.
+
+    Keras shows the first axis as free whatever is folded into it. It is asked for the shapes of a batch of known size
+    where a layer could fold something: Keras' own layers do not.
+    """
     import keras
 
-    return Tensor(str(tensor.name), tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype))
+    shapes = [tuple(call.output.shape) for call in calls]
+    if entry.shape[0] is not None or all(map(_keeps_batch, calls)):
+        return shapes
+    probe = keras.Input(batch_shape=(_PROBE, *entry.shape[1:]), dtype=entry.dtype)
+    try:
+        return [tuple(made.shape) for made in compute([entry], [probe], [call.output for call in calls])]
+    except Exception as error:  # shapes that a layer computes of its own accord raise errors of every kind
+        log.info("the shapes of a batch of %d cannot be told: %s", _PROBE, error)
+        return shapes
+
+
+def _keeps_batch(call: LayerCall) -> bool:
+    kind = type(call.layer)
+    return hasattr(call.layer, "weights") and kind.__module__.startswith("keras.") and kind.__name__ != "Lambda"
+
+
+def _described(tensor: Any, shape: tuple[int | None, ...], batch: int) -> tuple[Tensor, bool]:
+    """Return a tensor, and whether its first axis is the batch, or rows of each of its samples one after the other.
+
+    Parameters
+    ----------
+    tensor
+        The symbolic tensor.
+    shape
+        Its shape for a batch of so many samples.
+    batch
+        How many; 1 where no layer folds anything into the batch.
+    """
+    import keras
+
+    name, dtype = str(tensor.name), keras.backend.standardize_dtype(tensor.dtype)
+    first = shape[0] if shape else 1
+    if first is None or first % batch == 0:
+        return Tensor(name, (None, *shape[1:]), dtype, rows=1 if first is None else max(first // batch, 1)), True
+    numbers = math.prod(size or 1 for size in shape)
+    return Tensor(name, (None, -(-numbers // batch)), dtype), False
 
 
 def _weight_bytes(layer: Any) -> int:

@@ -147,10 +147,15 @@ def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) ->
     ends = end if isinstance(end, list) else [end]
 
     def run(tensor: Any) -> Any:
-        made = compute([start], [tensor], ends)
+        made = compute([start], [tensor], ends, call=_infer)
         return made if isinstance(end, list) else made[0]
 
     return _tensorflow_piece(run, shape, start.dtype, jit)
+
+
+def _infer(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Call a layer as Keras does when a model predicts, whatever it was told when the model was built."""
+    return layer(*args, **(kwargs | {"training": False} if "training" in kwargs else kwargs))
 
 
 def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: str, jit: bool) -> Callable[[Any], Any]:

@@ -19,11 +19,18 @@ def blocks_of(model: Any, *given: Any, **named: Any) -> tuple[Block, ...]:
 
 
 def answer(
-    model: Model, blocks: tuple[Block, ...], first: int, last: int, data: Any, *, end: int | None = None
+    model: Model,
+    blocks: tuple[Block, ...],
+    first: int,
+    last: int,
+    data: Any,
+    *,
+    end: int | None = None,
+    batch: int | None = None,
 ) -> NDArray[Any]:
-    """Return what blocks `first` to `last` make of numbers, the batch first."""
+    """Return what blocks `first` to `last` make of numbers, the batch first: as many samples as rows by default."""
     tensor = model.to_tensor(data)
-    return model.to_numbers(compile_span(model, blocks, first, last, end=end, batch=len(tensor))(tensor))
+    return model.to_numbers(compile_span(model, blocks, first, last, end=end, batch=batch or len(tensor))(tensor))
 
 
 def furthest(model: Any, data: Any) -> float:
@@ -34,11 +41,12 @@ def furthest(model: Any, data: Any) -> float:
     runtime = KerasModel(flatten(model))
     blocks = find_blocks(runtime.graph)
     whole = np.asarray(model.predict(data, verbose=0))
-    pairs = [(0, cut, len(blocks) - 1) for cut in range(len(blocks) - 1)]
-    found = [answer(runtime, blocks, 0, len(blocks) - 1, data)]
-    for first, cut, last in pairs:
-        found.append(answer(runtime, blocks, cut + 1, last, answer(runtime, blocks, first, cut, data)))
+    last, count = len(blocks) - 1, len(data)
+    found = [answer(runtime, blocks, 0, last, data)]
+    for cut in range(last):
+        between = answer(runtime, blocks, 0, cut, data)
+        found.append(answer(runtime, blocks, cut + 1, last, between, batch=count))
     chained = data
     for place in range(len(blocks)):
-        chained = answer(runtime, blocks, place, place, chained)
+        chained = answer(runtime, blocks, place, place, chained, batch=count)
     return float(max(np.abs(each - whole).max() for each in [*found, chained]) / np.abs(whole).max())

@@ -172,3 +172,10 @@ def test_a_model_inside_may_answer_with_its_second_output(keras: Any) -> None:
     model = keras.Model(entry, inner(keras.layers.ReLU()(entry))[1])
     assert blocks_of(flatten(model))[-1].output_bytes == 28
     assert furthest(model, np.random.default_rng(8).random((2, 4), dtype=np.float32)) <= 1e-6
+
+
+def test_a_layer_that_is_always_to_train_is_cut_as_it_predicts(keras: Any) -> None:
+    entry = keras.Input((4,))
+    tensor = keras.layers.Dropout(0.5)(keras.layers.Dense(4)(entry), training=True)
+    model = keras.Model(entry, keras.layers.Dense(2)(tensor))
+    assert furthest(model, np.random.default_rng(9).random((2, 4), dtype=np.float32)) <= 1e-6

@@ -15,7 +15,7 @@ one block more than there are points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -23,7 +23,7 @@ from typing import Literal
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.profiling.models.graph import Graph, Model, Piece, check_ends
 
-__all__ = ["RULES", "Block", "Rule", "compile_span", "find_blocks", "partition_points"]
+__all__ = ["RULES", "Block", "Rule", "compile_span", "find_blocks", "joined_blocks", "partition_points"]
 
 Rule = Literal["all", "scission", "explicit"]
 RULES: tuple[Rule, ...] = ("all", "scission", "explicit")
@@ -93,6 +93,22 @@ def find_blocks(
     points = _points(graph, path, rule, cuts, everywhere)
     ends = [point for point in points if point < last] + [last]
     return tuple(_block(graph, path, before, point) for before, point in pairwise([path[0], *ends]))
+
+
+def joined_blocks(graph: Graph, blocks: Sequence[Block], ends: Collection[int]) -> tuple[Block, ...]:
+    """Return blocks with those joined that do not end in one of some steps; the last keeps its end.
+
+    Parameters
+    ----------
+    graph
+        The graph that the blocks are of.
+    blocks
+        All of them.
+    ends
+        Steps after which there is still a cut, by their place in the graph.
+    """
+    kept = [block.end for block in blocks[:-1] if block.end in ends] + [blocks[-1].end]
+    return tuple(_block(graph, graph.path(), before, point) for before, point in pairwise([blocks[0].start, *kept]))
 
 
 def partition_points(graph: Graph, rule: Rule = "all", *, cuts: Sequence[str] = ()) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ class CutNetwork:
         Its N blocks.
     ends
         The step that ends the branch after each block, N of them, None where there is none; empty without any branch.
+    compiled
+        The pieces that were compiled so far, by first and last step, batch and whether they were compiled further.
     """
 
     title: str
@@ -41,6 +43,7 @@ class CutNetwork:
     model: Model = field(repr=False, compare=False)
     blocks: tuple[Block, ...]
     ends: tuple[int | None, ...] = ()
+    compiled: dict[tuple[int, int, int, bool], Piece] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -82,7 +85,10 @@ class CutNetwork:
             Whether the framework compiles it with XLA, or what stands for it.
         """
         end = self.ends[last] if branch else None
-        return compile_span(self.model, self.blocks, first, last, end=end, batch=batch, jit=jit)
+        key = (self.blocks[first].start, self.blocks[last].end if end is None else end, batch, jit)
+        if key not in self.compiled:
+            self.compiled[key] = compile_span(self.model, self.blocks, first, last, end=end, batch=batch, jit=jit)
+        return self.compiled[key]
 
     def example(self, batch: int = 1) -> Values:
         """Return an input: numbers in 0..1, or ones where numbers are whole; what they are changes no time."""

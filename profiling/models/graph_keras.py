@@ -34,13 +34,16 @@ class KerasModel:
     ----------
     model
         The functional model.
+    whole
+        The model as it was given, before models inside it were written out; `model` by default.
     exits
         Symbolic tensors that end its early exits; other layers make them of what is in the model. An end of the model
         itself may be among them.
     """
 
-    def __init__(self, model: Any, *, exits: Sequence[Any] = ()) -> None:
+    def __init__(self, model: Any, *, whole: Any = None, exits: Sequence[Any] = ()) -> None:
         self.keras = model
+        self._whole = model if whole is None else whole
         self._exits = tuple(exits)
 
     @cached_property
@@ -86,7 +89,7 @@ class KerasModel:
 
     def run(self, tensor: Any) -> Any:
         """Return what the uncut model makes of a tensor."""
-        return self.keras(tensor, training=False)
+        return self._whole(tensor, training=False)
 
     def to_tensor(self, numbers: NDArray[Any]) -> Any:
         """Return numbers as a tensor where the model runs."""

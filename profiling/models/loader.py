@@ -67,8 +67,10 @@ def load_model(
     name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
 ) -> LoadedModel:
     """Return a model by what a person calls it, ready to be cut; see `load_keras`."""
-    title, model = load_keras(name, size=size, weights=weights, trust=trust)
-    return LoadedModel(title, KerasModel(model), len(model.layers))
+    title, given = _given(name, size, weights, trust)
+    model = _flattened(name, given, size)
+    whole = None if size is not None and kind_of(name) != "name" else given  # it may take its own size alone
+    return LoadedModel(title, KerasModel(model, whole=whole), len(model.layers))
 
 
 def load_keras(
@@ -96,16 +98,26 @@ def load_keras(
     InputError
         If the file is cut short, of another kind, or holds what is not trusted.
     """
+    title, given = _given(name, size, weights, trust)
+    return title, _flattened(name, given, size)
+
+
+def _given(name: str, size: Sequence[int] | None, weights: str | None, trust: bool) -> tuple[str, Any]:
+    """Return a model's title, and the model as it is given; of those by name in that size."""
     import keras
 
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
     kind = kind_of(name)
     if kind == "file":
-        return Path(name).stem, flatten(read_model(Path(name), trust=trust), size=size)
+        return Path(name).stem, read_model(Path(name), trust=trust)
     if kind == "function":
-        return name.rpartition(":")[2], flatten(_from_function(name), size=size)
+        return name.rpartition(":")[2], _from_function(name)
     title, build = _by_name(name)
-    return title, flatten(_built(title, build, size, weights))
+    return title, _built(title, build, size, weights)
+
+
+def _flattened(name: str, given: Any, size: Sequence[int] | None) -> Any:
+    return flatten(given, size=None if kind_of(name) == "name" else size)
 
 
 def kind_of(name: str) -> Literal["file", "function", "name"]:

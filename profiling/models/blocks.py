@@ -121,7 +121,10 @@ def partition_points(graph: Graph, rule: Rule = "all", *, cuts: Sequence[str] = 
 def _path(graph: Graph) -> tuple[int, ...]:
     """Return the steps between the only input and the only output, both included."""
     check_ends(graph.name, *([graph.steps[place].name for place in ends] for ends in (graph.inputs, graph.outputs)))
-    return graph.path()
+    path = graph.path()
+    if len(path) == 1:
+        raise QuestionError(f"model '{graph.name}' has no layers between its input and its output: nothing to cut")
+    return path
 
 
 def _points(graph: Graph, path: Sequence[int], rule: str, cuts: Iterable[str], everywhere: Sequence[int]) -> list[int]:

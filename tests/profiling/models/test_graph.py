@@ -89,6 +89,11 @@ def test_a_graph_of_several_inputs_or_outputs_is_refused_by_name() -> None:
         find_blocks(graph({"one": [], "two": [], "out": ["one", "two"]}))
 
 
+def test_a_graph_that_hands_on_its_input_is_refused() -> None:
+    with pytest.raises(QuestionError, match="'drawn' has no layers between its input and its output"):
+        find_blocks(graph({"in": []}))
+
+
 def test_a_graph_whose_steps_stand_before_their_parents_is_refused() -> None:
     tensor = Tensor("t", (None, 1))
     with pytest.raises(QuestionError, match="'second' of model 'wrong' reads a step that is not before it"):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tiercut.errors import QuestionError
 from tiercut.profiling.models.blocks import Block, compile_span
 from tiercut.profiling.models.graph import Framework, Model, Piece, Tensor
 
@@ -106,7 +107,19 @@ class CutNetwork:
 
 
 def _numbers(entry: Tensor, batch: int) -> NDArray[Any]:
+    if entry.dtype == "string":
+        raise QuestionError(
+            f"input '{entry.name}' is text, whose bytes and times depend on the text: let the model begin with the "
+            "numbers that stand for it"
+        )
     shape = (batch, *(size or 0 for size in entry.shape[1:]))
     if entry.dtype.startswith(("int", "uint", "bool")):
         return np.ones(shape, dtype=entry.dtype)
-    return np.random.default_rng(0).random(shape, dtype=np.float32)
+    return np.random.default_rng(0).random(shape, dtype=np.float32).astype(_type(entry.dtype))
+
+
+def _type(dtype: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype)
+    except TypeError:  # frameworks have types that numpy does not know before they are loaded
+        return np.dtype(np.float32)

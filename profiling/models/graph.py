@@ -120,6 +120,8 @@ class Graph:
         The steps that make its outputs, by their place.
     exits
         The steps that end its early exits, by their place; they are no outputs of the network that is cut.
+    batch
+        Samples in one call where the model takes so many alone; None where it takes any number.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     exits: tuple[int, ...] = ()
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         for place, step in enumerate(self.steps):

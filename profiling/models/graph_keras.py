@@ -66,6 +66,7 @@ class KerasModel:
             inputs=tuple(place[id(tensor)] for tensor in self.keras.inputs),
             outputs=tuple(place[id(tensor)] for tensor in self.keras.outputs),
             exits=tuple(place[id(tensor)] for tensor in self._exits),
+            batch=self.keras.inputs[0].shape[0],
         )
 
     @property
@@ -118,7 +119,8 @@ def _steps(calls: Sequence[LayerCall], shapes: Sequence[tuple[int | None, ...]])
             output=output,
             index=call.index,
             parameter_bytes=_weight_bytes(call.layer) if fresh else 0,
-            flops=output.rows * layer_flops(call.layer, call.node.input_tensors, call.output),
+            flops=output.rows
+            * layer_flops(call.layer, call.node.input_tensors, call.output),
             cuttable=len(call.node.outputs) == 1 and by_sample and place not in hidden,
         )
 

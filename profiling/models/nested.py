@@ -24,7 +24,7 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     model
         A functional model, or a ``Sequential`` whose input is known; returned as it is where nothing is to be done.
     size
-        Sizes of the axes between batch and channels (of an image: height and width) in place of the model's own.
+        Sizes of the axes beside batch and channels (of an image: height and width) in place of the model's own.
 
     Raises
     ------
@@ -48,7 +48,10 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     opened = _opened(graph)
     if graph is model and size is None and not opened and not _hides_masks(graph):
         return model
-    entries = [keras.Input(batch_shape=_resized(tensor.shape, size), dtype=tensor.dtype) for tensor in graph.inputs]
+    entries = [
+        keras.Input(batch_shape=_resized(tensor.shape, size, _channels_first(graph)), dtype=tensor.dtype)
+        for tensor in graph.inputs
+    ]
     if len(entries) == 1:
         name = graph.inputs[0]._keras_history.operation.name
         entries = [keras.Input(batch_shape=entries[0].shape, dtype=entries[0].dtype, name=name)]
@@ -60,12 +63,17 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     return keras.Model(entries if len(entries) > 1 else entries[0], ends if len(ends) > 1 else ends[0], name=model.name)
 
 
-def _resized(shape: Sequence[int | None], size: Sequence[int] | None) -> tuple[int | None, ...]:
+def _channels_first(graph: Any) -> bool:
+    """Tell whether the layers of a model take channels before height and width."""
+    return any(getattr(layer, "data_format", None) == "channels_first" for layer in _leaves(graph))
+
+
+def _resized(shape: Sequence[int | None], size: Sequence[int] | None, channels_first: bool) -> tuple[int | None, ...]:
     if size is None:
         return tuple(shape)
     if len(shape) != len(size) + 2:
         raise QuestionError(f"the model's input has the shape {tuple(shape[1:])}, so a size of {tuple(size)} cannot be")
-    return (shape[0], *size, shape[-1])
+    return (shape[0], shape[1], *size) if channels_first else (shape[0], *size, shape[-1])
 
 
 def _inlined(graph: Any, inputs: Sequence[Any], opened: Collection[int]) -> list[Any]:

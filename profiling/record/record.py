@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tiercut.documents import check_writable
-from tiercut.errors import InputError
+from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
 from tiercut.profiling.exits.training import train_jointly
 from tiercut.profiling.models.blocks import Block, joined_blocks
@@ -124,15 +124,18 @@ def record(
 
     Raises
     ------
+    QuestionError
+        If the network takes another batch, or cannot be cut.
     InputError
         If the profile there is of other blocks or exits, or has the device with other settings.
     """
     known = load_profile(target) if target.exists() else None
     found = known.devices.get(settings.device) if known is not None else None
+    settings = replace(settings, batch=_batch(subject.cut, settings.batch))
     cut = _as_recorded(subject.cut, known)
     _check_same_blocks(cut, known, settings, target)
     if found is None or settings.redo:
-        cut = agreeing(cut, batch=settings.batch, jit=settings.jit)
+        cut = agreeing(cut, batch=settings.batch or 1, jit=settings.jit)
         _check_same_blocks(cut, known, settings, target)
     sketch = _sketch(cut, settings) | {"origin": subject.origin}
     half = _fresh_exits(subject, known, settings, target, progress)
@@ -149,6 +152,14 @@ def record(
     if not subject.trained:
         shutil.rmtree(_checkpoints(target), ignore_errors=True)
     return Recording(target, made.name, len(cut.blocks), device["whole_model_s"], fresh=True)
+
+
+def _batch(cut: CutNetwork, wanted: int | None) -> int:
+    """Return the samples in one call: as many as the network takes, where it does not take any number."""
+    fixed = cut.model.graph.batch
+    if fixed is not None and wanted not in (None, fixed):
+        raise QuestionError(f"{cut.title} takes batches of {fixed} samples; say --batch {fixed}")
+    return wanted or fixed or 1
 
 
 def _as_recorded(cut: CutNetwork, known: Profile | None) -> CutNetwork:
@@ -172,7 +183,7 @@ def _check_same_blocks(cut: CutNetwork, known: Profile | None, settings: Setting
 
 def _sketch(cut: CutNetwork, settings: Settings) -> dict[str, Any]:
     """Return what a profile says of the network itself."""
-    batch = settings.batch
+    batch = settings.batch or 1
     return {
         "format": FORMAT,
         "model": cut.title,
@@ -272,7 +283,7 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
             cut,
             settings.effort,
             also=drawn,
-            batch=settings.batch,
+            batch=settings.batch or 1,
             jit=settings.jit,
             calm=not settings.stress,
             clock=settings.clock,

@@ -120,7 +120,7 @@ def _steps(calls: Sequence[LayerCall], shapes: Sequence[tuple[int | None, ...]])
             index=call.index,
             parameter_bytes=_weight_bytes(call.layer) if fresh else 0,
             flops=output.rows
-            * layer_flops(call.layer, call.node.input_tensors, call.output),
+            * layer_flops(call.layer, [each.shape for each in call.node.input_tensors], call.output.shape),
             cuttable=len(call.node.outputs) == 1 and by_sample and place not in hidden,
         )
 

@@ -16,7 +16,6 @@ from .links.listener import Listener as Listener
 from .links.meter import LinkFigures as LinkFigures, Spread as Spread, measure_link as measure_link
 from .models.backbones import backbone as backbone
 from .models.blocks import Block as Block, find_blocks as find_blocks
-from .models.graph import tensor_bytes as tensor_bytes
 from .models.loader import LoadedModel as LoadedModel, load_model as load_model
 from .models.runtime import start_framework as start_framework
 from .profile.files import (

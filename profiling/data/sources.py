@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.documents.archives import open_arrays
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import InputError, QuestionError, TiercutWarning
 
 __all__ = ["DIGITS", "KERAS_DATASETS", "Pictures", "digits", "from_archive", "from_folder", "from_keras", "resized"]
 
@@ -158,11 +159,28 @@ def from_folder(path: Path, size: tuple[int, int], channels: int = 3) -> Picture
     QuestionError
         If TensorFlow, by which Keras reads them whatever it runs on, is not installed.
     """
+    classes = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith((".", "__MACOSX")))
+    found = {each.name: _images_in(each, size, channels) for each in classes}
+    if empty := [name for name, images in found.items() if not len(images)]:
+        warnings.warn(
+            TiercutWarning(f"'{path}': there are no images in {', '.join(empty)}", "these folders are no classes"),
+            stacklevel=2,
+        )
+    kept = [images for images in found.values() if len(images)]
+    if not kept:
+        raise InputError(str(path), "expected one folder of image files for each class: no images found")
+    labels = np.repeat(np.arange(len(kept)), [len(images) for images in kept])
+    return Pictures(np.concatenate(kept), labels.astype(np.int64))
+
+
+def _images_in(folder: Path, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+    """Return the images of one class, uint8[images, height, width, channels], none where there are none."""
     import keras
 
     try:
         found = keras.utils.image_dataset_from_directory(
-            path,
+            folder,
+            labels=None,
             image_size=size,
             color_mode="grayscale" if channels == 1 else "rgb",
             shuffle=False,
@@ -170,19 +188,20 @@ def from_folder(path: Path, size: tuple[int, int], channels: int = 3) -> Picture
             verbose=False,
         )
     except ValueError as error:
-        raise InputError(str(path), f"expected one folder of image files for each class: {_sentence(error)}") from None
+        if "No images found" in str(error):
+            return np.empty((0, *size, channels), dtype=np.uint8)
+        raise InputError(str(folder), f"expected image files: {_sentence(error)}") from None
     except ImportError:
         raise QuestionError(
-            f"'{path}' is a folder of images, which Keras reads by TensorFlow; install it with: pip install "
+            f"'{folder.parent}' is a folder of images, which Keras reads by TensorFlow; install it with: pip install "
             "'tiercut[profiling]', or give a .npz file"
         ) from None
     try:
-        batches = [(images.numpy(), labels.numpy()) for images, labels in found]
+        batches = [images.numpy() for images in found]
     except Exception as error:  # TensorFlow's own, which does not name the file
-        culprit = next((each for each in found.file_paths if not _can_be_read(each)), str(path))
+        culprit = next((each for each in found.file_paths if not _can_be_read(each)), str(folder))
         raise InputError(culprit, f"cannot be read as an image: {_sentence(error)}") from None
-    images = np.concatenate([images for images, _ in batches]).round().astype(np.uint8)
-    return Pictures(images, np.concatenate([labels for _, labels in batches]).astype(np.int64))
+    return np.concatenate(batches).round().astype(np.uint8)
 
 
 def _can_be_read(path: str) -> bool:

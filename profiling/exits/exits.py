@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tiercut.errors import QuestionError
 from tiercut.profiling.exits.heads import find_head, hang_head, with_probabilities
 from tiercut.profiling.models.blocks import Block, find_blocks
-from tiercut.profiling.models.pieces import build_piece
+from tiercut.profiling.models.graph import Model
+from tiercut.profiling.models.graph_keras import KerasModel
+from tiercut.profiling.models.keras_calls import build_piece
 
 __all__ = [
     "Branch",
@@ -30,12 +32,14 @@ class Branch:
     ----------
     name
         ``exit1``, ``exit2``, ... by the number of the block.
-    input, output
-        The symbolic tensors at its ends: the block's output, and the probabilities of the classes.
+    end
+        The step that gives the probabilities of the classes, by its place in the graph of `ExitModel.runtime`.
+    output
+        The same as a symbolic Keras tensor.
     """
 
     name: str
-    input: Any = field(repr=False, compare=False)
+    end: int
     output: Any = field(repr=False, compare=False)
 
 
@@ -53,12 +57,20 @@ class ExitModel:
         The branch after each block, or None; the last one is the backbone's own classifier.
     model
         The Keras model with one output for each branch there is, in order; what is trained and saved.
+    runtime
+        The backbone and its branches as a graph that can be run in pieces.
     """
 
     backbone: Any
     blocks: tuple[Block, ...]
     branches: tuple[Branch | None, ...]
     model: Any
+    runtime: Model
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that it tells apart."""
+        return int(self.model.outputs[0].shape[-1])
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -92,29 +104,43 @@ def attach_exits(
     """
     backbone = with_probabilities(backbone)
     head = find_head(backbone)
+    plain = KerasModel(backbone)
     rule = "all" if cuts is None else "explicit"
-    blocks = find_blocks(backbone, rule, cuts=cuts or (), end=head.after)  # type: ignore[arg-type]
-    wanted = _wanted(branches, blocks)
-    made = [
-        Branch(f"exit{number}", block.output, hang_head(head, block.output, f"exit{number}"))
-        if number in wanted
-        else None
+    blocks = find_blocks(plain.graph, rule, cuts=cuts or (), end=head.after)  # type: ignore[arg-type]
+    folded = {number for number, block in enumerate(blocks, 1) if plain.graph.steps[block.end].output.rows > 1}
+    wanted = _wanted(branches, blocks, folded)
+    outputs = {
+        number: hang_head(head, plain.tensor(block.end), f"exit{number}")
         for number, block in enumerate(blocks[:-1], 1)
-    ]
-    made.append(Branch(f"exit{len(blocks)}", blocks[-1].output, backbone.outputs[0]))
-    outputs = [branch.output for branch in made if branch is not None]
-    model = build_piece(backbone.inputs[0], outputs, name=f"{backbone.name}_exits")
-    return ExitModel(backbone, blocks, tuple(made), model)
+        if number in wanted
+    }
+    outputs[len(blocks)] = backbone.outputs[0]
+    model = build_piece(backbone.inputs[0], list(outputs.values()), name=f"{backbone.name}_exits")
+    return _joined(backbone, blocks, outputs, model)
 
 
-def _wanted(branches: Collection[int] | str, blocks: Sequence[Block]) -> set[int]:
+def _joined(backbone: Any, blocks: tuple[Block, ...], outputs: Mapping[int, Any], model: Any) -> ExitModel:
+    """Return a backbone with branches, whose symbolic outputs are given by the number of their block."""
+    runtime = KerasModel(backbone, exits=list(outputs.values()))
+    ends = dict(zip(outputs, runtime.graph.exits, strict=True))
+    branches = tuple(
+        Branch(f"exit{number}", ends[number], outputs[number]) if number in outputs else None
+        for number in range(1, len(blocks) + 1)
+    )
+    return ExitModel(backbone, blocks, branches, model, runtime)
+
+
+def _wanted(branches: Collection[int] | str, blocks: Sequence[Block], folded: Collection[int]) -> set[int]:
+    """Return the blocks that get a branch, 1-based; none where a sample has several rows of the batch's axis."""
     everywhere = set(range(1, len(blocks) + 1))
     if isinstance(branches, str):
         if branches not in ("all", "auto"):
             raise QuestionError(f"branches are all, auto, or numbers of blocks, not '{branches}'")
-        return everywhere if branches == "all" else spread_branches(blocks)
+        return (everywhere if branches == "all" else spread_branches(blocks)) - set(folded)
     if strange := sorted(set(branches) - everywhere):
         raise QuestionError(f"there is no block {strange[0]} for a branch; the blocks are 1 to {len(blocks)}")
+    if unread := sorted(set(branches) & set(folded)):
+        raise QuestionError(f"no branch can read block {unread[0]}: parts of a sample are folded into its batch axis")
     return set(branches)
 
 
@@ -177,13 +203,8 @@ def recognise_exits(model: Any, cuts: Sequence[str], branches: Sequence[int]) ->
             f"branches after blocks {', '.join(map(str, branches))}"
         )
     backbone = keras.Model(model.inputs[0], model.outputs[-1], name=model.name.removesuffix("_exits"))
-    blocks = find_blocks(backbone, "explicit", cuts=cuts[:-1], end=cuts[-1])
-    outputs = dict(zip(branches, model.outputs, strict=True))
-    made = [
-        Branch(f"exit{number}", block.output, outputs[number]) if number in outputs else None
-        for number, block in enumerate(blocks, 1)
-    ]
-    return ExitModel(backbone, blocks, tuple(made), model)
+    blocks = find_blocks(KerasModel(backbone).graph, "explicit", cuts=cuts[:-1], end=cuts[-1])
+    return _joined(backbone, blocks, dict(zip(branches, model.outputs, strict=True)), model)
 
 
 def configuration(exits: ExitModel, branches: Sequence[int], *, fresh: bool = False) -> ExitModel:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.models.graph import Step, layer_graph
+from tiercut.profiling.models.keras_calls import LayerCall, layer_calls
 
 __all__ = ["Head", "find_head", "hang_head", "scoring_layer", "with_probabilities"]
 
@@ -57,7 +57,7 @@ def with_probabilities(model: Any) -> Any:
     """
     import keras
 
-    last = layer_graph(model)[-1].layer
+    last = layer_calls(model)[-1].layer
     _check_classes(model)
     activation = getattr(last, "activation", None)
     if _is_softmax(last) or _sums_to_1(model):
@@ -102,7 +102,7 @@ def find_head(model: Any) -> Head:
         If the model is no classifier, or several layers make its output together.
     """
     _check_classes(model)
-    steps = layer_graph(model)
+    steps = layer_calls(model)
     chain = _chain(steps)
     if not chain:
         raise QuestionError(
@@ -117,7 +117,7 @@ def find_head(model: Any) -> Head:
     return Head(before.name, layers, len(before.output.shape), int(model.outputs[0].shape[1]))
 
 
-def _chain(steps: tuple[Step, ...]) -> list[Step]:
+def _chain(steps: tuple[LayerCall, ...]) -> list[LayerCall]:
     """Return the steps at the end of a model of which each reads nothing but the one before."""
     found, step = [], steps[-1]
     while len(step.parents) == 1:
@@ -189,7 +189,7 @@ def scoring_layer(start: Any, end: Any) -> Any:
     """
     import keras
 
-    chain = _chain(layer_graph(keras.Model(start, end)))
+    chain = _chain(layer_calls(keras.Model(start, end)))
     after: list[Any] = []
     for step in reversed(chain):
         if getattr(step.layer, "weights", ()):

@@ -42,7 +42,7 @@ def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Sample
     QuestionError
         If the split is empty or of one class, or has labels that the model does not know.
     """
-    check_labels(split.labels, int(exits.model.outputs[0].shape[-1]), "the split to record")
+    check_labels(split.labels, exits.classes, "the split to record")
     outputs = exits.model.predict(split.images, batch_size=batch, verbose=0)
     entropy = np.ones((len(split), len(exits.blocks)), dtype=np.float32)
     correct = np.zeros(entropy.shape, dtype=np.bool_)

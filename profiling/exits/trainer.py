@@ -22,7 +22,7 @@ from tiercut.profiling.exits.exits import ExitModel, attach_exits
 from tiercut.profiling.exits.statistics import record_samples
 from tiercut.profiling.exits.training import Schedule, train_jointly
 from tiercut.profiling.models.backbones import BACKBONES, backbone
-from tiercut.profiling.models.loader import folded, load_model
+from tiercut.profiling.models.loader import folded, load_keras
 from tiercut.profiling.models.runtime import start_framework
 
 __all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_of", "train_network"]
@@ -140,7 +140,7 @@ def train_network(
     ----------
     name
         A backbone of `tiercut.profiling.models.backbones`, a file that an earlier training wrote, or any other model
-        that `tiercut.profiling.models.loader.load_model` knows.
+        that `tiercut.profiling.models.loader.load_keras` knows.
     dataset
         See `tiercut.profiling.data.datasets.load_dataset`; by default what a network was trained on before, or
         ``digits32``.
@@ -238,9 +238,9 @@ def _open(
     if known is not None:
         return new_network(known, dataset, seed=seed, size=size, channels=channels, branches=training.branches)
     keras.utils.set_random_seed(seed)
-    loaded = load_model(name, size=size, trust=trust)
-    exits = attach_exits(loaded.model, branches=training.branches)
-    return Network(loaded.title, exits, _data_for(exits, dataset, seed))
+    title, model = load_keras(name, size=size, trust=trust)
+    exits = attach_exits(model, branches=training.branches)
+    return Network(title, exits, _data_for(exits, dataset, seed))
 
 
 def new_network(
@@ -336,7 +336,7 @@ def _data_for(exits: ExitModel, dataset: str, seed: int) -> Dataset:
     if len(shape) != 3 or None in shape:
         raise QuestionError(f"a network for images takes height, width and channels, not {shape}")
     data = load_dataset(dataset, seed=seed, size=shape[:2], channels=shape[2])
-    classes = int(exits.model.outputs[0].shape[-1])
+    classes = exits.classes
     if data.classes != classes:
         raise QuestionError(
             f"the network tells {classes} classes apart, but '{data.name}' has {data.classes}; give a function that "

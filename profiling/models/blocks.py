@@ -1,8 +1,8 @@
-"""Blocks of a functional Keras model: the pieces that may not be cut, and three rules to find them.
+"""Blocks of a model: the pieces that may not be cut, and three rules to find them in its graph.
 
 ``all``
     Every tensor through which all paths from the input to the output run, is a partition point. These are the
-    dominators of the output in the graph of layers.
+    dominators of the output in the graph of steps.
 ``scission``
     The rule of Scission (section III-A): walk the layers with a counter of open branches; a layer where it stands
     at 0 is a partition point. It loses the tensor that fans out, and so gives fewer points.
@@ -15,17 +15,15 @@ one block more than there are points.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.profiling.models.flops import step_flops
-from tiercut.profiling.models.graph import Step, dtype_bytes, layer_graph, tensor_bytes
+from tiercut.profiling.models.graph import Graph, Model, Piece, check_ends
 
-__all__ = ["RULES", "Block", "Rule", "find_blocks", "partition_points"]
+__all__ = ["RULES", "Block", "Rule", "compile_span", "find_blocks", "joined_blocks", "partition_points"]
 
 Rule = Literal["all", "scission", "explicit"]
 RULES: tuple[Rule, ...] = ("all", "scission", "explicit")
@@ -50,9 +48,9 @@ class Block:
     parameter_bytes
         Bytes of the weights; those of a shared layer count where it is first called.
     flops
-        Floating-point operations for one sample; see `tiercut.profiling.models.flops`.
-    input, output
-        The symbolic Keras tensors at its two ends.
+        Floating-point operations for one sample.
+    start, end
+        The step whose output the block reads and the one whose output leaves it, by their place in the graph.
     """
 
     name: str
@@ -63,19 +61,19 @@ class Block:
     activation_bytes: int
     parameter_bytes: int
     flops: int
-    input: Any = field(repr=False, compare=False)
-    output: Any = field(repr=False, compare=False)
+    start: int
+    end: int
 
 
 def find_blocks(
-    model: Any, rule: Rule = "all", *, cuts: Sequence[str] = (), end: str | None = None
+    graph: Graph, rule: Rule = "all", *, cuts: Sequence[str] = (), end: str | None = None
 ) -> tuple[Block, ...]:
-    """Return the blocks of a functional Keras model, in the order in which data runs through them.
+    """Return the blocks of a model, in the order in which data runs through them.
 
     Parameters
     ----------
-    model
-        A functional model with one input and one output.
+    graph
+        The graph of a model with one input and one output; early exits are left aside.
     rule
         ``all``, ``scission`` or ``explicit``.
     cuts
@@ -89,88 +87,143 @@ def find_blocks(
     QuestionError
         If the model is not of that kind, a name is unknown, or not every path runs through a named layer.
     """
-    steps = layer_graph(model)
-    everywhere = [*_dominators(steps), len(steps) - 1]
-    last = len(steps) - 1 if end is None else _named(steps, end, everywhere)
-    points = _points(steps, rule, cuts, everywhere)
+    path = _path(graph)
+    everywhere = [*_dominators(graph, path), path[-1]]
+    last = path[-1] if end is None else _named(graph, path, end, everywhere)
+    points = _points(graph, path, rule, cuts, everywhere)
     ends = [point for point in points if point < last] + [last]
-    seen: set[int] = set()
-    return tuple(_block(steps, first, point, seen) for first, point in pairwise([-1, *ends]))
+    return tuple(_block(graph, path, before, point) for before, point in pairwise([path[0], *ends]))
 
 
-def partition_points(model: Any, rule: Rule = "all", *, cuts: Sequence[str] = ()) -> tuple[str, ...]:
+def joined_blocks(graph: Graph, blocks: Sequence[Block], ends: Collection[int]) -> tuple[Block, ...]:
+    """Return blocks with those joined that do not end in one of some steps; the last keeps its end.
+
+    Parameters
+    ----------
+    graph
+        The graph that the blocks are of.
+    blocks
+        All of them.
+    ends
+        Steps after which there is still a cut, by their place in the graph.
+    """
+    kept = [block.end for block in blocks[:-1] if block.end in ends] + [blocks[-1].end]
+    return tuple(_block(graph, graph.path(), before, point) for before, point in pairwise([blocks[0].start, *kept]))
+
+
+def partition_points(graph: Graph, rule: Rule = "all", *, cuts: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of the layers whose outputs are partition points by the given rule (see `find_blocks`)."""
-    steps = layer_graph(model)
-    return tuple(steps[point].name for point in _points(steps, rule, cuts, _dominators(steps)))
+    path = _path(graph)
+    found = _points(graph, path, rule, cuts, _dominators(graph, path))
+    return tuple(graph.steps[point].name for point in found)
 
 
-def _points(steps: Sequence[Step], rule: str, cuts: Iterable[str], everywhere: Sequence[int]) -> list[int]:
+def _path(graph: Graph) -> tuple[int, ...]:
+    """Return the steps between the only input and the only output, both included."""
+    check_ends(graph.name, *([graph.steps[place].name for place in ends] for ends in (graph.inputs, graph.outputs)))
+    path = graph.path()
+    if len(path) == 1:
+        raise QuestionError(f"model '{graph.name}' has no layers between its input and its output: nothing to cut")
+    return path
+
+
+def _points(graph: Graph, path: Sequence[int], rule: str, cuts: Iterable[str], everywhere: Sequence[int]) -> list[int]:
     if rule == "explicit":
-        return sorted({_named(steps, name, everywhere) for name in cuts})
+        return sorted({_named(graph, path, name, everywhere) for name in cuts})
     if cuts:
         raise QuestionError(f"cuts are named for the rule 'explicit' only, not for '{rule}'")
     if rule == "scission":
-        return _counted(steps)
+        return _counted(graph, path)
     if rule == "all":
-        return _dominators(steps)
+        return _dominators(graph, path)
     raise QuestionError(unknown_name("rule for blocks", rule, RULES))
 
 
-def _dominators(steps: Sequence[Step]) -> list[int]:
+def _dominators(graph: Graph, path: Sequence[int]) -> list[int]:
     """Return the steps between input and output through which every path runs."""
     import networkx as nx
 
-    graph = nx.DiGraph((parent, child) for child, step in enumerate(steps) for parent in step.parents)
-    above = nx.immediate_dominators(graph, 0)
-    points, point = [], above[len(steps) - 1]
-    while point != 0:
+    edges = nx.DiGraph((parent, child) for child in path for parent in graph.steps[child].parents)
+    above = nx.immediate_dominators(edges, path[0])
+    points, point = [], above[path[-1]]
+    while point != path[0]:
         points.append(point)
         point = above[point]
-    return [point for point in points[::-1] if steps[point].makes_one_tensor]
+    return [point for point in points[::-1] if graph.steps[point].cuttable]
 
 
-def _counted(steps: Sequence[Step]) -> list[int]:
+def _counted(graph: Graph, path: Sequence[int]) -> list[int]:
     """Return Scission's points: a counter of open branches stands at 0 after the layer (its section III-A)."""
-    readers = [0] * len(steps)
-    for step in steps:
-        for parent in step.parents:
+    readers = dict.fromkeys(path, 0)
+    for place in path:
+        for parent in graph.steps[place].parents:
             readers[parent] += 1
     points, still_open = [], 0
-    for place, step in enumerate(steps[:-1]):
+    for place in path[:-1]:
+        step = graph.steps[place]
         still_open += max(readers[place], 1) - max(len(step.parents), 1)
-        if still_open == 0 and place > 0 and step.makes_one_tensor:
+        if still_open == 0 and place != path[0] and step.cuttable:
             points.append(place)
     return points
 
 
-def _named(steps: Sequence[Step], name: str, allowed: Sequence[int]) -> int:
-    places = [place for place, step in enumerate(steps) if step.name == name]
+def _named(graph: Graph, path: Sequence[int], name: str, allowed: Sequence[int]) -> int:
+    places = [place for place in path if graph.steps[place].name == name]
     if not places:
-        raise QuestionError(unknown_name("layer", name, [step.name for step in steps]))
+        raise QuestionError(unknown_name("layer", name, [graph.steps[place].name for place in path]))
     for place in places:
         if place in allowed:
             return place
     raise QuestionError(f"the model cannot be cut after layer '{name}': a path from input to output runs past it")
 
 
-def _block(steps: Sequence[Step], before: int, last: int, seen: set[int]) -> Block:
-    """Make the block of the steps after `before` up to `last`; `seen` are the layers already counted."""
-    inside = steps[before + 1 : last + 1]
-    fresh = {id(step.layer): step.layer for step in inside if id(step.layer) not in seen}
-    seen.update(fresh)
+def _block(graph: Graph, path: Sequence[int], before: int, last: int) -> Block:
+    """Make the block of the steps after `before` up to `last`; the input belongs to the first."""
+    inside = [graph.steps[place] for place in path if before < place <= last or place == before == path[0]]
     return Block(
-        name=steps[last].name,
+        name=graph.steps[last].name,
         layers=tuple(dict.fromkeys(step.name for step in inside)),
         first_layer=min(step.index for step in inside),
         last_layer=max(step.index for step in inside),
-        output_bytes=tensor_bytes(steps[last].output),
-        activation_bytes=max(tensor_bytes(step.output) for step in inside),
-        parameter_bytes=sum(_weight_bytes(layer) for layer in fresh.values()),
-        flops=sum(step_flops(step) for step in inside),
-        input=steps[max(before, 0)].output,
-        output=steps[last].output,
+        output_bytes=graph.steps[last].output.nbytes,
+        activation_bytes=max(step.output.nbytes for step in inside),
+        parameter_bytes=sum(step.parameter_bytes for step in inside),
+        flops=sum(step.flops for step in inside),
+        start=before,
+        end=last,
     )
 
 
-def _weight_bytes(layer: Any) -> int:
-    return sum(math.prod(weight.shape) * dtype_bytes(weight.dtype) for weight in getattr(layer, "weights", ()))
+def compile_span(
+    model: Model,
+    blocks: Sequence[Block],
+    first: int,
+    last: int,
+    *,
+    end: int | None = None,
+    batch: int = 1,
+    jit: bool = False,
+) -> Piece:
+    """Return blocks `first` to `last` as one compiled piece.
+
+    Parameters
+    ----------
+    model
+        The model that the blocks are of.
+    blocks
+        All of them.
+    first, last
+        The first and the last block of the piece, 0-based and both included.
+    end
+        The step that the piece ends in, such as the exit after block `last`; by default it ends with that block.
+    batch, jit
+        See `tiercut.profiling.models.graph.Model.compile_piece`.
+
+    Raises
+    ------
+    QuestionError
+        If there are no such blocks, or the piece cannot be compiled.
+    """
+    if not 0 <= first <= last < len(blocks):
+        raise QuestionError(f"there are no blocks {first + 1} to {last + 1} in a model of {len(blocks)} blocks")
+    return model.compile_piece(blocks[first].start, blocks[last].end if end is None else end, batch=batch, jit=jit)

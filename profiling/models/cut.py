@@ -1,47 +1,22 @@
-"""A network that is cut into blocks, as recording sees it: what its blocks are, and pieces of it that can be called.
-
-Nothing that times or records touches a framework but through this file.
-"""
+"""A network that is cut into blocks, as recording sees it: what its blocks are, and pieces of it that can be called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tiercut.profiling.models.blocks import Block
-from tiercut.profiling.models.graph import tensor_bytes
-from tiercut.profiling.models.loader import fingerprint
-from tiercut.profiling.models.runtime import compile_piece, describe_framework, versions
+from tiercut.errors import QuestionError
+from tiercut.profiling.models.blocks import Block, compile_span
+from tiercut.profiling.models.graph import Framework, Model, Piece, Tensor
 
-__all__ = ["CutNetwork", "Framework", "Piece", "Tensor"]
+__all__ = ["CutNetwork", "Values"]
 
-Tensor: TypeAlias = Any
-"""What the framework computes with; only this file looks inside."""
-
-Piece: TypeAlias = Callable[[Tensor], Tensor]
-"""A compiled piece, which returns when its result is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Framework:
-    """What runs a network.
-
-    Parameters
-    ----------
-    description
-        Its versions as text.
-    backend
-        What Keras runs on.
-    versions
-        The versions by name.
-    """
-
-    description: str
-    backend: str
-    versions: Mapping[str, str]
+Values: TypeAlias = Any
+"""A tensor of the framework behind the model, which alone looks inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +30,21 @@ class CutNetwork:
     rule
         How its blocks were found: ``all``, ``scission`` or ``explicit``.
     model
-        The model without its early exits.
+        The model.
     blocks
         Its N blocks.
     ends
-        Where the branch after each block ends, N of them, None where there is none; empty without any branch.
+        The step that ends the branch after each block, N of them, None where there is none; empty without any branch.
+    compiled
+        The pieces that were compiled so far, by first and last step, batch and whether they were compiled further.
     """
 
     title: str
     rule: str
-    model: Any = field(repr=False, compare=False)
+    model: Model = field(repr=False, compare=False)
     blocks: tuple[Block, ...]
-    ends: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    ends: tuple[int | None, ...] = ()
+    compiled: dict[tuple[int, int, int, bool], Piece] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -76,24 +54,22 @@ class CutNetwork:
     @property
     def architecture(self) -> str:
         """SHA-256 of layers, settings and connections; branches do not count."""
-        return fingerprint(self.model)
+        return self.model.fingerprint
 
     @property
     def input_bytes(self) -> int:
         """Bytes of the input, for one sample."""
-        return tensor_bytes(self.model.inputs[0])
+        return self.model.graph.input.nbytes
 
     @property
     def result_bytes(self) -> int:
         """Bytes of the result, for one sample."""
-        return tensor_bytes(self.model.outputs[0])
+        return self.model.graph.result.nbytes
 
     @property
     def framework(self) -> Framework:
         """What runs it."""
-        import keras
-
-        return Framework(describe_framework(), str(keras.backend.backend()), versions())
+        return self.model.framework
 
     def compile(self, first: int, last: int, *, branch: bool = False, batch: int = 1, jit: bool = False) -> Piece:
         """Return blocks `first` to `last` as one compiled piece.
@@ -109,28 +85,41 @@ class CutNetwork:
         jit
             Whether the framework compiles it with XLA, or what stands for it.
         """
-        end = self.ends[last] if branch else self.blocks[last].output
-        return compile_piece(self.blocks[first].input, end, batch=batch, jit=jit)
+        end = self.ends[last] if branch else None
+        key = (self.blocks[first].start, self.blocks[last].end if end is None else end, batch, jit)
+        if key not in self.compiled:
+            self.compiled[key] = compile_span(self.model, self.blocks, first, last, end=end, batch=batch, jit=jit)
+        return self.compiled[key]
 
-    def example(self, batch: int = 1) -> Tensor:
+    def example(self, batch: int = 1) -> Values:
         """Return an input: numbers in 0..1, or ones where numbers are whole; what they are changes no time."""
-        import keras
+        return self.model.to_tensor(_numbers(self.model.graph.input, batch))
 
-        entry = self.model.inputs[0]
-        shape, dtype = (batch, *entry.shape[1:]), keras.backend.standardize_dtype(entry.dtype)
-        if dtype.startswith(("int", "uint", "bool")):
-            return keras.ops.convert_to_tensor(np.ones(shape, dtype=dtype))
-        return keras.ops.convert_to_tensor(np.random.default_rng(0).random(shape, dtype=np.float32))
-
-    def encode(self, tensor: Tensor) -> bytes:
+    def encode(self, values: Values) -> bytes:
         """Return the bytes of a tensor as they are sent."""
-        import keras
+        return bytes(self.model.to_numbers(values).tobytes())
 
-        return bytes(keras.ops.convert_to_numpy(tensor).tobytes())
-
-    def decoder(self, like: Tensor) -> Callable[[bytes], Tensor]:
+    def decoder(self, like: Values) -> Callable[[bytes], Values]:
         """Return the function that makes a tensor of the kind of `like` from bytes."""
-        import keras
+        numbers = self.model.to_numbers(like)
+        shape, dtype = numbers.shape, numbers.dtype
+        return lambda raw: self.model.to_tensor(np.frombuffer(raw, dtype=dtype).reshape(shape))
 
-        shape, dtype = tuple(like.shape), keras.backend.standardize_dtype(like.dtype)
-        return lambda raw: keras.ops.convert_to_tensor(np.frombuffer(raw, dtype=dtype).reshape(shape))
+
+def _numbers(entry: Tensor, batch: int) -> NDArray[Any]:
+    if entry.dtype == "string":
+        raise QuestionError(
+            f"input '{entry.name}' is text, whose bytes and times depend on the text: let the model begin with the "
+            "numbers that stand for it"
+        )
+    shape = (batch, *(size or 0 for size in entry.shape[1:]))
+    if entry.dtype.startswith(("int", "uint", "bool")):
+        return np.ones(shape, dtype=entry.dtype)
+    return np.random.default_rng(0).random(shape, dtype=np.float32).astype(_type(entry.dtype))
+
+
+def _type(dtype: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype)
+    except TypeError:  # frameworks have types that numpy does not know before they are loaded
+        return np.dtype(np.float32)

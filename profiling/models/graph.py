@@ -1,22 +1,72 @@
-"""The graph of a functional Keras model as plain data: one step for each call of a layer.
+"""The graph of a model as plain data, and what stands behind it: no framework is touched here.
 
-Keras keeps its graph behind private names; this file is the only one that touches them.
+A `Graph` is what cutting rules read: steps with names, parents, bytes, parameters and operations. A `Model` is a graph
+that can be run in pieces; `tiercut.profiling.models.graph_keras` makes one of a Keras model. Another framework needs
+a file like that one, and nothing else changes.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tiercut.errors import QuestionError
 
-__all__ = ["Step", "compute", "dtype_bytes", "functional", "layer_graph", "replay", "tensor_bytes"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
-"""What calls a layer: given the layer, its positional and its named arguments."""
+__all__ = ["Framework", "Graph", "Model", "Piece", "Step", "Tensor", "check_ends", "dtype_bytes"]
+
+Piece = Callable[[Any], Any]
+"""A compiled part of a model: takes the tensor that the part before it makes, and returns when its own is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What a step makes.
+
+    Parameters
+    ----------
+    name
+        What messages call it.
+    shape
+        Sizes of its axes, the batch's first; None where one is not fixed.
+    dtype
+        Its type of numbers, as numpy or Keras spells it (``float32``, ``bfloat16``).
+    rows
+        Rows of the first axis that one sample makes: more than one where windows, frames or heads are folded into
+        the batch.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+    rows: int = 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes for one sample.
+
+        Raises
+        ------
+        QuestionError
+            If an axis other than the batch's has no fixed size.
+        """
+        sizes = [size for size in self.shape[1:] if size is not None]
+        if len(sizes) < len(self.shape) - 1:
+            raise QuestionError(
+                f"tensor '{self.name}' has no fixed size {self.shape[1:]}; give its input a size (--input-size)"
+            )
+        return self.rows * math.prod(sizes) * dtype_bytes(self.dtype)
+
+
+def dtype_bytes(dtype: str) -> int:
+    """Return the bytes of one number of a type; 1 for types without a width, such as ``bool``."""
+    digits = re.findall(r"\d+", dtype)
+    return int(digits[0]) // 8 if digits else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,219 +75,168 @@ class Step:
 
     Parameters
     ----------
-    index
-        Place in the model's order of layers, 0-based; what block and layer numbers count.
-    layer
-        The Keras layer (or operation).
+    name
+        The layer's name.
+    kind
+        The kind of operation, as the framework calls it (``Conv2D``).
     parents
-        The steps whose outputs this one reads, by their place in the list of steps; empty for the input.
+        The steps whose outputs this one reads, by their place in the graph; empty for an input.
     output
-        The symbolic tensor that the step makes, or the first of them.
-    node
-        Keras' record of the call, with its arguments.
+        What it makes.
+    index
+        Place of the layer in the model's order of layers, 0-based; what block and layer numbers count.
+    parameter_bytes
+        Bytes of its weights; 0 where an earlier step has the same ones.
+    flops
+        Floating-point operations for one sample.
+    cuttable
+        Whether `output` is all that the steps behind it need of it, with the batch as its first axis; else it is no
+        place for a cut.
     """
 
-    index: int
-    layer: Any
+    name: str
+    kind: str
     parents: tuple[int, ...]
-    output: Any
-    node: Any
+    output: Tensor
+    index: int = 0
+    parameter_bytes: int = 0
+    flops: int = 0
+    cuttable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The steps of a model.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    steps
+        Every step stands after those whose outputs it reads.
+    inputs
+        The steps that are its inputs, by their place.
+    outputs
+        The steps that make its outputs, by their place.
+    exits
+        The steps that end its early exits, by their place; they are no outputs of the network that is cut.
+    batch
+        Samples in one call where the model takes so many alone; None where it takes any number.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    exits: tuple[int, ...] = ()
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        for place, step in enumerate(self.steps):
+            if any(not 0 <= parent < place for parent in step.parents):
+                raise QuestionError(f"step '{step.name}' of model '{self.name}' reads a step that is not before it")
 
     @property
-    def name(self) -> str:
-        """The layer's name."""
-        return str(self.layer.name)
+    def input(self) -> Tensor:
+        """What goes into the model."""
+        return self.steps[self.inputs[0]].output
 
     @property
-    def makes_one_tensor(self) -> bool:
-        """Whether all that leaves this step is `output`; a layer with several outputs is no place for a cut."""
-        return len(self.node.outputs) == 1
+    def result(self) -> Tensor:
+        """What comes out of it."""
+        return self.steps[self.outputs[-1]].output
+
+    def path(self) -> tuple[int, ...]:
+        """Return the places of the steps that the result depends on, in order: all but those of early exits."""
+        found = {self.outputs[-1]}
+        for place in range(self.outputs[-1], -1, -1):
+            if place in found:
+                found.update(self.steps[place].parents)
+        return tuple(sorted(found))
 
 
-def layer_graph(model: Any) -> tuple[Step, ...]:
-    """Return the steps of a functional model between its input and its output, in the order of its layers.
-
-    Every step stands after those whose outputs it reads. Calls of the same layers outside this model, such as
-    those that its pieces make, are left out.
+def check_ends(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Refuse a model of several inputs or outputs, which are given by the names of their layers.
 
     Raises
     ------
     QuestionError
-        If the model is not functional, or has several inputs or outputs.
+        Says which they are.
     """
-    _check(model)
-    place = {id(operation): index for index, operation in enumerate(model.operations)}
-    nodes = sorted(_ancestors(model), key=lambda node: place[id(node.operation)])
-    nodes = list(_parents_first(nodes))
-    number = {id(node): index for index, node in enumerate(nodes)}
-    return tuple(
-        Step(
-            index=place[id(node.operation)],
-            layer=node.operation,
-            parents=tuple(number[id(parent)] for parent in node.parent_nodes),
-            output=node.outputs[0],
-            node=node,
-        )
-        for node in nodes
-    )
-
-
-def _check(model: Any) -> None:
-    import keras
-
-    if not isinstance(model, keras.Model) or not hasattr(model, "operations"):
-        kind = type(model).__name__
-        raise QuestionError(f"expected a functional Keras model, got {kind}, whose layers cannot be told apart")
-    for what, tensors in (("input", model.inputs), ("output", model.outputs)):
-        if len(tensors) != 1:
-            names = ", ".join(str(_maker(tensor).operation.name) for tensor in tensors)
+    for what, names in (("input", inputs), ("output", outputs)):
+        if len(names) != 1:
             raise QuestionError(
-                f"model '{model.name}' has {len(tensors)} {what}s ({names}), so no single tensor runs from block to "
+                f"model '{name}' has {len(names)} {what}s ({', '.join(names)}), so no single tensor runs from block to "
                 f"block; only models with one input and one output can be handled"
             )
 
 
-def _maker(tensor: Any) -> Any:
-    """Return the record of the call that made a symbolic tensor."""
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
-
-
-def _ancestors(model: Any) -> list[Any]:
-    found, waiting = {}, [_maker(model.outputs[0])]
-    while waiting:
-        node = waiting.pop()
-        if id(node) not in found:
-            found[id(node)] = node
-            waiting.extend(node.parent_nodes)
-    return list(found.values())
-
-
-def _parents_first(nodes: list[Any]) -> Iterator[Any]:
-    """Yield nodes after their parents, otherwise in the order given: a shared layer has one place but several calls."""
-    done: set[int] = set()
-    waiting = list(nodes)
-    while waiting:
-        ready = next(node for node in waiting if all(id(parent) in done for parent in node.parent_nodes))
-        waiting.remove(ready)
-        done.add(id(ready))
-        yield ready
-
-
-def tensor_bytes(tensor: Any) -> int:
-    """Return the bytes of a symbolic tensor for one sample: its first axis, the batch, counts 1.
-
-    Raises
-    ------
-    QuestionError
-        If another axis has no fixed size.
-    """
-    shape: tuple[int | None, ...] = tuple(tensor.shape[1:])
-    sizes = [size for size in shape if size is not None]
-    if len(sizes) < len(shape):
-        raise QuestionError(f"tensor '{tensor.name}' has no fixed size {shape}; give its input a size (--input-size)")
-    return math.prod(sizes) * dtype_bytes(tensor.dtype)
-
-
-def dtype_bytes(dtype: Any) -> int:
-    """Return the bytes of one number of a Keras data type (numpy knows no ``bfloat16``)."""
-    digits = re.findall(r"\d+", str(dtype))
-    return int(digits[0]) // 8 if digits else 1
-
-
-def replay(start: Any, ends: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """Call the layers between symbolic tensors once more, on a new input in the place of `start`.
-
-    The layers, and so the weights, are the same ones. (``keras.Model(start, end)`` would do as much, but mistakes
-    a shared layer that makes `start` for the new input.)
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """What runs a model.
 
     Parameters
     ----------
-    start
-        The symbolic tensor that becomes the input.
-    ends
-        Symbolic tensors that depend on nothing but `start`.
-
-    Returns
-    -------
-    tuple
-        The new input and the new tensor for each of `ends`.
-
-    Raises
-    ------
-    QuestionError
-        If one of `ends` depends on something that does not come through `start`.
+    description
+        Its parts and their versions as text.
+    backend
+        ``tensorflow``, ``jax``, ``torch``, ...
+    versions
+        The version of each part, by name.
     """
-    import keras
 
-    entry = keras.Input(batch_shape=start.shape, dtype=start.dtype)
-    return entry, compute([start], [entry], ends)
-
-
-def compute(
-    starts: Sequence[Any], values: Sequence[Any], ends: Sequence[Any], *, call: Call | None = None
-) -> list[Any]:
-    """Call the layers between symbolic tensors once more, with `values` in the place of `starts`.
-
-    Parameters
-    ----------
-    starts
-        Symbolic tensors.
-    values
-        What stands for each of them: numbers, or other symbolic tensors.
-    ends
-        Symbolic tensors that depend on nothing but `starts`.
-    call
-        Called with the layer and its positional and named arguments; by default it calls the layer.
-
-    Returns
-    -------
-    list
-        What takes the place of each of `ends`.
-
-    Raises
-    ------
-    QuestionError
-        If one of `ends` depends on something that does not come through `starts`.
-    """
-    import keras
-
-    made = dict(zip(map(id, starts), values, strict=True))
-    for node in _nodes_between(starts, ends):
-        args, kwargs = node.arguments.fill_in(made)
-        result = node.operation(*args, **kwargs) if call is None else call(node.operation, args, kwargs)
-        made.update(zip(map(id, node.outputs), keras.tree.flatten(result), strict=True))
-    return [made[id(end)] for end in ends]
+    description: str
+    backend: str
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def functional(layer: Any) -> Any:
-    """Return a layer that is a graph of layers itself, as a functional model; None for any other layer.
+class Model(Protocol):
+    """A graph that can be run in pieces; its tensors are those of the framework behind it."""
 
-    A ``Sequential`` whose input is known is one; a model with a ``call`` of its own is not.
-    """
-    import keras
+    @property
+    def graph(self) -> Graph:
+        """Its steps."""
+        ...
 
-    if isinstance(layer, keras.Sequential):
-        layer = layer._functional
-    caller = next((each.__name__ for each in type(layer).__mro__ if "call" in each.__dict__), None)
-    return layer if isinstance(layer, keras.Model) and caller == "Functional" else None
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its architecture in hexadecimal digits; the values of its weights do not count."""
+        ...
 
+    @property
+    def framework(self) -> Framework:
+        """What runs it."""
+        ...
 
-def _nodes_between(starts: Sequence[Any], ends: Sequence[Any]) -> list[Any]:
-    """Return the calls between `starts` and `ends`, every one after those that it depends on."""
-    order: list[Any] = []
-    given = set(map(id, starts))
-    seen: set[int] = set()
-    waiting = [(end, False) for end in ends]
-    while waiting:
-        tensor, expanded = waiting.pop()
-        node = _maker(tensor)
-        if expanded:
-            order.append(node)
-        elif id(tensor) not in given and id(node) not in seen:
-            if node.is_input:
-                raise QuestionError(f"'{ends[-1].name}' also depends on '{tensor.name}', which is not in the piece")
-            seen.add(id(node))
-            waiting.append((tensor, True))
-            waiting.extend((each, False) for each in node.input_tensors)
-    return order
+    def compile_piece(self, start: int, end: int, *, batch: int = 1, jit: bool = False) -> Piece:
+        """Return the steps after one up to another as a compiled function.
+
+        Parameters
+        ----------
+        start
+            The step whose output the piece takes, by its place in the graph; an input for a piece from the beginning.
+        end
+            The step whose output it makes; one of `Graph.exits` for a piece that ends in an early exit.
+        batch
+            Samples in one call.
+        jit
+            Whether the framework compiles it with the compiler that it has beside its usual one.
+
+        Raises
+        ------
+        QuestionError
+            If `end` depends on something that does not come through `start`, or it cannot be compiled.
+        """
+        ...
+
+    def run(self, tensor: Any) -> Any:
+        """Return what the uncut model makes of a tensor, as its framework runs it."""
+        ...
+
+    def to_tensor(self, numbers: NDArray[Any]) -> Any:
+        """Return numbers as a tensor where the model runs."""
+        ...
+
+    def to_numbers(self, tensor: Any) -> NDArray[Any]:
+        """Return the numbers in a tensor."""
+        ...

@@ -5,7 +5,6 @@ A file is only data here: what is in it cannot run, unless it is trusted. A func
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import zipfile
@@ -19,7 +18,8 @@ from typing import Any, Literal
 from tiercut.documents.archives import FAULTS, check_unpacked
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
-from tiercut.profiling.models.graph import layer_graph
+from tiercut.profiling.models.graph import Model
+from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.nested import flatten
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
     "LoadedModel",
     "applications",
     "check_file",
-    "fingerprint",
     "folded",
     "kind_of",
+    "load_keras",
     "load_model",
     "no_such_function",
     "no_such_module",
@@ -54,22 +54,30 @@ class LoadedModel:
     title
         What a profile calls it.
     model
-        The functional Keras model, without models inside.
+        The model, whose graph has no models inside.
+    layers
+        How many layers it has.
     """
 
     title: str
-    model: Any
-
-    @property
-    def fingerprint(self) -> str:
-        """See `fingerprint`."""
-        return fingerprint(self.model)
+    model: Model
+    layers: int
 
 
 def load_model(
     name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
 ) -> LoadedModel:
-    """Return a model by what a person calls it.
+    """Return a model by what a person calls it, ready to be cut; see `load_keras`."""
+    title, given = _given(name, size, weights, trust)
+    model = _flattened(name, given, size)
+    whole = None if size is not None and kind_of(name) != "name" else given  # it may take its own size alone
+    return LoadedModel(title, KerasModel(model, whole=whole), len(model.layers))
+
+
+def load_keras(
+    name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
+) -> tuple[str, Any]:
+    """Return the title and the functional Keras model, without models inside, of what a person calls a model.
 
     Parameters
     ----------
@@ -91,16 +99,26 @@ def load_model(
     InputError
         If the file is cut short, of another kind, or holds what is not trusted.
     """
+    title, given = _given(name, size, weights, trust)
+    return title, _flattened(name, given, size)
+
+
+def _given(name: str, size: Sequence[int] | None, weights: str | None, trust: bool) -> tuple[str, Any]:
+    """Return a model's title, and the model as it is given; of those by name in that size."""
     import keras
 
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
     kind = kind_of(name)
     if kind == "file":
-        return LoadedModel(Path(name).stem, flatten(read_model(Path(name), trust=trust), size=size))
+        return Path(name).stem, read_model(Path(name), trust=trust)
     if kind == "function":
-        return LoadedModel(name.rpartition(":")[2], flatten(_from_function(name), size=size))
+        return name.rpartition(":")[2], _from_function(name)
     title, build = _by_name(name)
-    return LoadedModel(title, flatten(_built(title, build, size, weights)))
+    return title, _built(title, build, size, weights)
+
+
+def _flattened(name: str, given: Any, size: Sequence[int] | None) -> Any:
+    return flatten(given, size=None if kind_of(name) == "name" else size)
 
 
 def kind_of(name: str) -> Literal["file", "function", "name"]:
@@ -268,25 +286,6 @@ def _lambdas(config: Any) -> Iterator[str]:
     elif isinstance(config, list):
         for each in config:
             yield from _lambdas(each)
-
-
-def fingerprint(model: Any) -> str:
-    """Return the SHA-256 of a model's architecture: its layers, their settings, and how they are joined.
-
-    The values of the weights do not count, since they change no time.
-    """
-    steps = [
-        [step.name, type(step.layer).__name__, _settings(step.layer), step.parents, list(step.output.shape)]
-        for step in layer_graph(model)
-    ]
-    return hashlib.sha256(json.dumps(steps, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _settings(layer: Any) -> Any:
-    try:
-        return layer.get_config()
-    except NotImplementedError:  # an operation outside a layer has none
-        return None
 
 
 def _sentence(error: Exception) -> str:

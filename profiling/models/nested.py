@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from tiercut.errors import QuestionError, TiercutWarning
-from tiercut.profiling.models.graph import compute, functional
+from tiercut.profiling.models.keras_calls import call_arguments, compute, functional, graph_calls, mask_of, with_masks
 
 __all__ = ["flatten"]
 
@@ -16,14 +16,15 @@ __all__ = ["flatten"]
 def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     """Return a functional model with the same layers and weights, in which no layer is a functional model itself.
 
-    A model inside another, such as a backbone below a new classifier, hides all places where it could be cut.
+    A model inside another, such as a backbone below a new classifier, hides all places where it could be cut. Masks
+    that only travel on tensors become arguments, so that the graph shows what depends on them.
 
     Parameters
     ----------
     model
         A functional model, or a ``Sequential`` whose input is known; returned as it is where nothing is to be done.
     size
-        Sizes of the axes between batch and channels (of an image: height and width) in place of the model's own.
+        Sizes of the axes beside batch and channels (of an image: height and width) in place of the model's own.
 
     Raises
     ------
@@ -33,7 +34,8 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     Warns
     -----
     TiercutWarning
-        Where two models inside have layers of one name, so that they must stay one layer each.
+        Where a model inside must stay one layer: two have layers of one name, or one is called with arguments that
+        its layers would lose.
     """
     import keras
 
@@ -44,56 +46,146 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
             "build it with keras.Input and keras.Model(inputs, outputs)"
         )
     opened = _opened(graph)
-    if graph is model and size is None and not any(_inner(layer, opened) for layer in graph.operations):
+    if graph is model and size is None and not opened and not _hides_masks(graph):
         return model
-    entries = [keras.Input(batch_shape=_resized(tensor.shape, size), dtype=tensor.dtype) for tensor in graph.inputs]
+    entries = [
+        keras.Input(batch_shape=_resized(tensor.shape, size, _channels_first(graph)), dtype=tensor.dtype)
+        for tensor in graph.inputs
+    ]
     if len(entries) == 1:
         name = graph.inputs[0]._keras_history.operation.name
         entries = [keras.Input(batch_shape=entries[0].shape, dtype=entries[0].dtype, name=name)]
     try:
         ends = _inlined(graph, entries, opened)
     except ValueError as error:
-        raise QuestionError(f"model '{model.name}' does not take an input of {size}: {_first_line(error)}") from None
+        what = "cannot be written out as one graph" if size is None else f"does not take an input of {tuple(size)}"
+        raise QuestionError(f"model '{model.name}' {what}: {_first_line(error)}") from None
     return keras.Model(entries if len(entries) > 1 else entries[0], ends if len(ends) > 1 else ends[0], name=model.name)
 
 
-def _resized(shape: Sequence[int | None], size: Sequence[int] | None) -> tuple[int | None, ...]:
+def _channels_first(graph: Any) -> bool:
+    """Tell whether the layers of a model take channels before height and width."""
+    return any(getattr(layer, "data_format", None) == "channels_first" for layer in _leaves(graph))
+
+
+def _resized(shape: Sequence[int | None], size: Sequence[int] | None, channels_first: bool) -> tuple[int | None, ...]:
     if size is None:
         return tuple(shape)
     if len(shape) != len(size) + 2:
         raise QuestionError(f"the model's input has the shape {tuple(shape[1:])}, so a size of {tuple(size)} cannot be")
-    return (shape[0], *size, shape[-1])
+    return (shape[0], shape[1], *size) if channels_first else (shape[0], *size, shape[-1])
 
 
-def _inlined(graph: Any, inputs: Sequence[Any], opened: bool) -> list[Any]:
-    import keras
+def _inlined(graph: Any, inputs: Sequence[Any], opened: Collection[int]) -> list[Any]:
+    """Call the layers of a graph, and those of the models inside that are `opened`, on other inputs."""
 
     def call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        inner = _inner(layer, opened)
-        return layer(*args, **kwargs) if inner is None else _inlined(inner, keras.tree.flatten(args), opened)
+        inner = functional(layer)
+        if inner is None or id(inner) not in opened:
+            return layer(*args, **with_masks(layer, args, kwargs))
+        return _inlined(inner, _converted(inner, _entering(layer, inner, args, kwargs)), opened)
 
     return compute(graph.inputs, inputs, graph.outputs, call=call)
 
 
-def _inner(layer: Any, opened: bool) -> Any:
-    return functional(layer) if opened else None
+def _entering(layer: Any, inner: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+    """Return what a call of a model puts in the place of each of its inputs."""
+    import keras
+
+    tensors = call_arguments(layer, args, kwargs).get("inputs")
+    if isinstance(tensors, dict) and not isinstance(inner.input, dict):
+        tensors = [tensors.get(each.name) for each in inner.inputs]
+    return list(keras.tree.flatten(tensors))
 
 
-def _opened(graph: Any) -> bool:
-    """Tell whether models inside can be written out: not where two different layers would have one name."""
+def _converted(inner: Any, tensors: Sequence[Any]) -> list[Any]:
+    """Return tensors in the types that a model gives its inputs before its layers read them."""
+    import keras
+
+    found = []
+    for tensor, entry in zip(tensors, inner.inputs, strict=True):
+        made = tensor
+        if not _alike(tensor.dtype, entry.dtype) and not _only_looked_up(inner, entry):
+            made = keras.ops.cast(tensor, entry.dtype)
+            made._keras_mask = mask_of(tensor)
+        found.append(made)
+    return found
+
+
+def _alike(dtype: str, other: str) -> bool:
+    """Tell whether a layer takes either type: it makes its own of any floating-point one."""
+    return dtype == other or ("float" in dtype and "float" in other)
+
+
+def _only_looked_up(inner: Any, entry: Any) -> bool:
+    """Tell whether only embeddings read an input, which take numbers of every type."""
+    import keras
+
+    readers = [node.operation for node in graph_calls(inner) if any(entry is each for each in node.input_tensors)]
+    return all(isinstance(each, keras.layers.Embedding) for each in readers)
+
+
+def _lost(layer: Any, inner: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str | None:
+    """Return what a call of a model hands over that its layers would not see if it were written out; or None."""
+    import keras
+
+    entering, given = _entering(layer, inner, args, kwargs), call_arguments(layer, args, kwargs)
+    ranks = [None if each is None else len(each.shape) for each in entering]
+    if ranks != [len(each.shape) for each in inner.inputs]:
+        return "inputs of other numbers of axes than it has"
+    mask = given.get("mask")
+    if mask is not None and [*map(id, keras.tree.flatten(mask))] != [id(mask_of(each)) for each in entering]:
+        return "a mask of its own"
+    # NOTE whether it is trained is said for all layers at once when the whole model is called
+    known = ("inputs", "mask", "training")
+    return next(
+        (f"'{name}'" for name, value in given.items() if name not in known and value not in (None, {}, ())), None
+    )
+
+
+def _opened(graph: Any) -> frozenset[int]:
+    """Return the models inside a graph that can be written out, by their identity; warn of the others."""
+    inside = {id(inner): layer for layer, inner, *_ in _inner_calls(graph)}
     names = Counter(layer.name for layer in {id(layer): layer for layer in _leaves(graph)}.values())
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice is not None:
         inner = ", ".join(f"'{layer.name}'" for layer in graph.operations if functional(layer) is not None)
-        warnings.warn(
-            TiercutWarning(
-                f"model '{graph.name}': the models inside it ({inner}) stay one layer each, because two layers in "
-                f"them are called '{twice}'",
-                "give their layers different names to cut inside them",
-            ),
-            stacklevel=3,
+        _warn(
+            f"model '{graph.name}': the models inside it ({inner}) stay one layer each, because two layers in them are "
+            f"called '{twice}'",
+            "give their layers different names to cut inside them",
         )
-    return twice is None
+        return frozenset()
+    closed: dict[int, str] = {}
+    for layer, inner, args, kwargs in _inner_calls(graph):
+        lost = _lost(layer, inner, args, kwargs)
+        if lost is not None:
+            why = f"model '{graph.name}': the model '{layer.name}' inside it stays one layer, because it is called with"
+            closed.setdefault(id(inner), f"{why} {lost}")
+    for reason in closed.values():
+        _warn(reason, "build it with its layers in the outer model to cut inside it")
+    return frozenset(inside) - closed.keys()
+
+
+def _warn(message: str, remedy: str) -> None:
+    warnings.warn(TiercutWarning(message, remedy), stacklevel=4)
+
+
+def _inner_calls(graph: Any) -> Iterator[tuple[Any, Any, Sequence[Any], dict[str, Any]]]:
+    """Yield the calls of models inside a graph, at every depth: layer, model, positional and named arguments."""
+    for call in graph_calls(graph):
+        inner = functional(call.operation)
+        if inner is not None:
+            yield call.operation, inner, call.arguments.args, call.arguments.kwargs
+            yield from _inner_calls(inner)
+
+
+def _hides_masks(graph: Any) -> bool:
+    """Tell whether a layer reads a mask that is not among the arguments of its call."""
+    return any(
+        with_masks(node.operation, node.arguments.args, node.arguments.kwargs) != node.arguments.kwargs
+        for node in graph_calls(graph)
+    )
 
 
 def _leaves(graph: Any) -> Iterator[Any]:

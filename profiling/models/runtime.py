@@ -15,10 +15,10 @@ from typing import Any
 
 from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.profiling.models.graph import compute
-from tiercut.profiling.models.pieces import build_piece
+from tiercut.profiling.models.graph import Framework
+from tiercut.profiling.models.keras_calls import build_piece, compute
 
-__all__ = ["BACKENDS", "compile_piece", "describe_framework", "start_framework", "versions"]
+__all__ = ["BACKENDS", "compile_piece", "framework", "start_framework"]
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +147,15 @@ def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) ->
     ends = end if isinstance(end, list) else [end]
 
     def run(tensor: Any) -> Any:
-        made = compute([start], [tensor], ends)
+        made = compute([start], [tensor], ends, call=_infer)
         return made if isinstance(end, list) else made[0]
 
     return _tensorflow_piece(run, shape, start.dtype, jit)
+
+
+def _infer(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Call a layer as Keras does when a model predicts, whatever it was told when the model was built."""
+    return layer(*args, **(kwargs | {"training": False} if "training" in kwargs else kwargs))
 
 
 def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: str, jit: bool) -> Callable[[Any], Any]:
@@ -217,20 +222,16 @@ def _torch_compiled(model: Any, example: Any) -> Callable[[Any], Any]:
     return compiled  # type: ignore[no-any-return]
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what runs the models, by name."""
+def framework() -> Framework:
+    """Return what runs Keras models, such as ``keras 3.15.1 on tensorflow 2.21.0, numpy 2.4.6, Python 3.11.7``."""
     import keras
 
     backend = keras.backend.backend()
     found = next((each for name in _DISTRIBUTIONS[backend] if (each := _version(name))), "unknown")
     own = {"keras": _version("keras") or "unknown", backend: found, "numpy": _version("numpy") or "unknown"}
-    return own | {"python": platform.python_version()}
-
-
-def describe_framework() -> str:
-    """Return those versions as text, such as ``keras 3.15.1 on tensorflow 2.21.0, numpy 2.4.6, Python 3.11.7``."""
-    (_, keras), (backend, its), (_, numpy), (_, python) = versions().items()
-    return f"keras {keras} on {backend} {its}, numpy {numpy}, Python {python}"
+    python = platform.python_version()
+    text = f"keras {own['keras']} on {backend} {found}, numpy {own['numpy']}, Python {python}"
+    return Framework(text, backend, own | {"python": python})
 
 
 def _version(package: str) -> str | None:

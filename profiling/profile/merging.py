@@ -139,7 +139,11 @@ def difference(first: Profile, other: Profile) -> str | None:
         where = "there" if longer is first else "here"
         return f"block {number} differs first: only {where} is one, {_told(longer.blocks[number - 1])}"
     if first.architecture and other.architecture and first.architecture != other.architecture:
-        return "the blocks have the same names and sizes, but the layers in them have changed"
+        return (
+            "the blocks have the same names and sizes, but the layers in them have changed; or one of the two was "
+            "recorded by an older tiercut, whose 'architecture' depends on the version of Keras: if you know that the "
+            "model is the same, take the line 'architecture' out of that file"
+        )
     return None
 
 

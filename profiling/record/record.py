@@ -10,21 +10,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tiercut.documents import check_writable
-from tiercut.errors import InputError
+from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
 from tiercut.profiling.exits.training import train_jointly
-from tiercut.profiling.models.blocks import Block
-from tiercut.profiling.models.cut import CutNetwork, Framework
+from tiercut.profiling.models.blocks import Block, joined_blocks
+from tiercut.profiling.models.cut import CutNetwork
+from tiercut.profiling.models.graph import Framework
 from tiercut.profiling.models.runtime import start_framework
 from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
 from tiercut.profiling.profile.merging import check_same_model, replaced
 from tiercut.profiling.profile.samples import samples_of
 from tiercut.profiling.profile.schema import FORMAT, Device, Exits, Profile
+from tiercut.profiling.record.agreement import agreeing
 from tiercut.profiling.record.exit_half import ExitHalf, exits_difference, measure_exits
 from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
 from tiercut.profiling.record.subject import Subject, open_subject
@@ -122,17 +124,21 @@ def record(
 
     Raises
     ------
+    QuestionError
+        If the network takes another batch, or cannot be cut.
     InputError
         If the profile there is of other blocks or exits, or has the device with other settings.
     """
-    cut, known = subject.cut, load_profile(target) if target.exists() else None
-    sketch = _sketch(cut, settings) | {"origin": subject.origin}
-    if known is not None:
-        empty = {settings.device: {"block_s": [0.0] * len(cut.blocks)}}
-        names = (os.fspath(target), f"{cut.title} as it is now")
-        check_same_model(known, Profile.from_data(sketch | {"devices": empty}), names=names)
-    half = _fresh_exits(subject, known, settings, target, progress)
+    known = load_profile(target) if target.exists() else None
     found = known.devices.get(settings.device) if known is not None else None
+    settings = replace(settings, batch=_batch(subject.cut, settings.batch))
+    cut = _as_recorded(subject.cut, known)
+    _check_same_blocks(cut, known, settings, target)
+    if found is None or settings.redo:
+        cut = agreeing(cut, batch=settings.batch or 1, jit=settings.jit)
+        _check_same_blocks(cut, known, settings, target)
+    sketch = _sketch(cut, settings) | {"origin": subject.origin}
+    half = _fresh_exits(subject, known, settings, target, progress)
     if known is not None and found is not None and not settings.redo:
         _check_same_settings(found, settings, threads, cut.framework, target)
         return Recording(target, known.name, len(cut.blocks), found.whole_model_s, fresh=False)
@@ -148,9 +154,36 @@ def record(
     return Recording(target, made.name, len(cut.blocks), device["whole_model_s"], fresh=True)
 
 
+def _batch(cut: CutNetwork, wanted: int | None) -> int:
+    """Return the samples in one call: as many as the network takes, where it does not take any number."""
+    fixed = cut.model.graph.batch
+    if fixed is not None and wanted not in (None, fixed):
+        raise QuestionError(f"{cut.title} takes batches of {fixed} samples; say --batch {fixed}")
+    return wanted or fixed or 1
+
+
+def _as_recorded(cut: CutNetwork, known: Profile | None) -> CutNetwork:
+    """Return a network with the blocks that a profile has of it, where some of its cuts were dropped."""
+    if known is None or cut.ends:
+        return cut
+    names = {block.name for block in known.blocks}
+    ends = {block.end for block in cut.blocks if block.name in names}
+    joined = joined_blocks(cut.model.graph, cut.blocks, ends)
+    same = [block.name for block in joined] == [block.name for block in known.blocks]
+    return replace(cut, blocks=joined) if same else cut
+
+
+def _check_same_blocks(cut: CutNetwork, known: Profile | None, settings: Settings, target: Path) -> None:
+    """Refuse a profile of other blocks."""
+    if known is not None:
+        empty = {settings.device: {"block_s": [0.0] * len(cut.blocks)}}
+        names = (os.fspath(target), f"{cut.title} as it is now")
+        check_same_model(known, Profile.from_data(_sketch(cut, settings) | {"devices": empty}), names=names)
+
+
 def _sketch(cut: CutNetwork, settings: Settings) -> dict[str, Any]:
     """Return what a profile says of the network itself."""
-    batch = settings.batch
+    batch = settings.batch or 1
     return {
         "format": FORMAT,
         "model": cut.title,
@@ -250,7 +283,7 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
             cut,
             settings.effort,
             also=drawn,
-            batch=settings.batch,
+            batch=settings.batch or 1,
             jit=settings.jit,
             calm=not settings.stress,
             clock=settings.clock,

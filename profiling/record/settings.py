@@ -88,7 +88,7 @@ class Settings:
 
     device: str = "local"
     rule: Literal["all", "scission"] | None = None
-    batch: int = 1
+    batch: int | None = None
     size: tuple[int, int] | None = None
     weights: str | None = None
     trust: bool = False
@@ -107,7 +107,7 @@ class Settings:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
+        if self.batch is not None and self.batch < 1:
             raise QuestionError(f"there must be at least 1 sample in a batch, got {self.batch}")
         if self.clock == "cpu" and self.threads != 1:
             raise QuestionError("processor time says how long a call takes only with one thread: --threads 1")

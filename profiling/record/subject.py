@@ -61,12 +61,12 @@ def open_subject(name: str, settings: Settings) -> Subject:
         return _plain(name, settings)
     network = _trained(name, settings) if kind == "trained" else _to_train(name, settings)
     exits = network.exits
-    ends = tuple(None if branch is None else branch.output for branch in exits.branches)
+    ends = tuple(None if branch is None else branch.end for branch in exits.branches)
     before = (
         origin_of(network, Training(schedule=settings.schedule)) if network.record is None else network.record.origin
     )
     return Subject(
-        cut=CutNetwork(network.title, "explicit", exits.backbone, exits.blocks, ends),
+        cut=CutNetwork(network.title, "explicit", exits.runtime, exits.blocks, ends),
         origin=f"{before}; exits recorded on {len(network.data.profile)} others",
         network=network,
         trained=kind == "trained",
@@ -78,7 +78,7 @@ def _plain(name: str, settings: Settings) -> Subject:
 
     loaded = load_model(name, size=settings.size, weights=settings.weights, trust=settings.trust)
     rule = settings.rule or "all"
-    cut = CutNetwork(loaded.title, rule, loaded.model, find_blocks(loaded.model, rule))
+    cut = CutNetwork(loaded.title, rule, loaded.model, find_blocks(loaded.model.graph, rule))
     return Subject(cut, f"recorded by tiercut {__version__}")
 
 

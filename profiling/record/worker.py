@@ -13,10 +13,11 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from tiercut.errors import TiercutError, TiercutWarning
+from tiercut.profiling.record.failures import first_line, out_of_memory
 from tiercut.profiling.record.record import Progress, Recording, record_model
 from tiercut.profiling.record.settings import Settings
 
-__all__ = ["FailedModelError", "Worker", "out_of_memory", "record_here"]
+__all__ = ["FailedModelError", "Worker", "record_here"]
 
 
 class FailedModelError(TiercutError):
@@ -121,16 +122,7 @@ def _answer(name: str, output: str, settings: Settings, tell: Callable[[Any], No
 def _told(error: Exception) -> str:
     if out_of_memory(error):
         return "memory ran out while it was timed; close other programs, or try a smaller --batch or --input-size"
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__} while it was timed: {first}"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out: Python's, TensorFlow's, JAX's or torch's."""
-    names = {each.__name__ for each in type(error).__mro__}
-    return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or any(
-        word in str(error) for word in ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
-    )
+    return f"{type(error).__name__} while it was timed: {first_line(error)}"
 
 
 def record_here(name: str, output: str, settings: Settings, *, progress: Progress) -> Recording:

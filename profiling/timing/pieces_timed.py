@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tiercut.profiling.models.cut import CutNetwork, Tensor
+from tiercut.profiling.models.cut import CutNetwork, Values
 from tiercut.profiling.timing.spans import Span, all_spans, complete, needed_spans
 from tiercut.profiling.timing.timing import Effort, Runs, Times, summarise, time_calls
 from tiercut.profiling.timing.waiting import waiting_clock
@@ -142,7 +142,7 @@ def pieces_of(count: int, present: Collection[int], also: Collection[Span] = ())
 
 def _compiled(
     network: CutNetwork, wanted: Sequence[Key], batch: int, jit: bool, building: Callable[[int, int], None]
-) -> tuple[dict[Key, Call], list[Tensor]]:
+) -> tuple[dict[Key, Call], list[Values]]:
     """Compile pieces; return their calls, and the input and every block's output."""
     tensors = [network.example(batch)]
     calls: dict[Key, Call] = {}
@@ -156,7 +156,7 @@ def _compiled(
     return calls, tensors
 
 
-def _codings(network: CutNetwork, calls: dict[Key, Call], tensors: Sequence[Tensor]) -> dict[Key, Key]:
+def _codings(network: CutNetwork, calls: dict[Key, Call], tensors: Sequence[Values]) -> dict[Key, Key]:
     """Add the calls that turn tensors into bytes and back; return which places share those of another like them."""
     first_like: dict[Any, int] = {}
     twins: dict[Key, Key] = {}

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tiercut.profiling.models.blocks import find_blocks
-from tiercut.profiling.models.loader import load_model
-from tiercut.profiling.models.pieces import span
-from tiercut.profiling.models.runtime import compile_piece, start_framework
+from tiercut.profiling.models.blocks import compile_span, find_blocks
+from tiercut.profiling.models.graph_keras import KerasModel
+from tiercut.profiling.models.keras_calls import build_piece
+from tiercut.profiling.models.loader import load_keras
+from tiercut.profiling.models.runtime import start_framework
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.record.record import record_model
 from tiercut.profiling.record.settings import EFFORT, Settings
@@ -46,16 +46,17 @@ def calls(backend: str, jit: bool) -> dict[str, Any]:
     """Return how the pieces of the chain answer."""
     import keras
 
-    model = load_model("chain_for_tests:chain").model
-    blocks = find_blocks(model)
+    _, model = load_keras("chain_for_tests:chain")
+    runtime = KerasModel(model)
+    blocks = find_blocks(runtime.graph)
     data = keras.ops.convert_to_tensor(np.random.default_rng(2).random((2, 8, 8, 3), dtype=np.float32))
     model.set_weights([weights + 0.1 for weights in model.get_weights()])
     pieces = [
         (
-            compile_piece(blocks[0].input, before.output, batch=2, jit=jit),
-            compile_piece(after.input, blocks[-1].output, batch=2, jit=jit),
+            compile_span(runtime, blocks, 0, cut, batch=2, jit=jit),
+            compile_span(runtime, blocks, cut + 1, len(blocks) - 1, batch=2, jit=jit),
         )
-        for before, after in pairwise(blocks)
+        for cut in range(len(blocks) - 1)
     ]
 
     def furthest() -> float:
@@ -73,7 +74,8 @@ def calls(backend: str, jit: bool) -> dict[str, Any]:
         "gradients": bool(getattr(first(data), "requires_grad", False)),
     }
     of_whole = {id(weight) for weight in model.weights}
-    told["shared"] = all(id(weight) in of_whole for weight in span(blocks, 2, 6).weights)
+    part = build_piece(runtime.tensor(blocks[2].start), runtime.tensor(blocks[6].end))
+    told["shared"] = all(id(weight) in of_whole for weight in part.weights)
     if backend == "torch":  # JAX is given the values of the weights when a piece is made
         model.set_weights([weights * 1.5 for weights in model.get_weights()])
         told["moved"] = float(np.abs(numbers(second(first(data))) - before).max())

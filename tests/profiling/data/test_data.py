@@ -138,6 +138,19 @@ def test_a_folder_of_images_has_a_class_for_each_folder_in_it(keras: Any, tmp_pa
         load_dataset(str(tmp_path / "empty"), size=(8, 8))
 
 
+def test_hidden_and_empty_folders_are_no_classes(keras: Any, tmp_path: Path) -> None:
+    from tiercut.profiling.data.sources import from_folder
+
+    for number, name in enumerate((".cache", "__MACOSX", "bird", "cat", "dog", "zebra")):
+        (tmp_path / name).mkdir()
+        if name not in ("bird", "zebra"):
+            keras.utils.save_img(tmp_path / name / "one.png", np.full((4, 4, 3), number, dtype=np.uint8), scale=False)
+    with pytest.warns(TiercutWarning, match="no images in bird, zebra"):
+        found = from_folder(tmp_path, (4, 4))
+    assert found.labels.tolist() == [0, 1]
+    assert found.images[:, 0, 0, 0].tolist() == [3, 4]
+
+
 def test_a_folder_of_images_says_what_to_install_where_keras_runs_without_tensorflow(
     keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +158,7 @@ def test_a_folder_of_images_says_what_to_install_where_keras_runs_without_tensor
         raise ImportError("This requires the tensorflow module")
 
     monkeypatch.setattr(keras.utils, "image_dataset_from_directory", missing)
+    (tmp_path / "cats").mkdir()
     with pytest.raises(QuestionError, match=r"Keras reads by TensorFlow; install it .*, or give a \.npz file"):
         load_dataset(str(tmp_path), size=(8, 8))
 

@@ -150,7 +150,7 @@ def test_half_precision_is_trained_and_the_policy_is_as_before(keras: Any, tmp_p
     made = _train(tmp_path, policy="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
     exits, _ = load_exits(made.path)
-    assert exits.blocks[0].output.dtype == "bfloat16"
+    assert exits.runtime.graph.steps[exits.blocks[0].end].output.dtype == "bfloat16"
     assert all(0 <= each <= 1 for each in made.accuracy if each is not None)
 
 

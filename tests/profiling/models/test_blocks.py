@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.keras_models import blocks_of
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.models.blocks import find_blocks, partition_points
-from tiercut.profiling.models.graph import layer_graph
+from tiercut.profiling.models import blocks as rules
+from tiercut.profiling.models.graph_keras import KerasModel
 
 # Partition points by Scission's counter and by dominators; with Keras 3 the first count is that of Scission's table I,
 # but for the MobileNets, whose layers have changed since. The second has been published for ResNet50, DenseNet121,
@@ -38,13 +39,17 @@ COUNTS = {
 QUICK = ("VGG16", "ResNet50", "MobileNet", "MobileNetV2")
 
 
+def partition_points(model: Any, *given: Any) -> tuple[str, ...]:
+    return rules.partition_points(KerasModel(model).graph, *given)
+
+
 def _application(keras: Any, name: str, size: int = 96) -> Any:
     return getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
 
 
 def _indispensable(model: Any) -> int:
     """Count the layers but the first and the last without which no path leads from input to output: try each."""
-    steps = layer_graph(model)
+    steps = KerasModel(model).graph.steps
     children: dict[int, list[int]] = {place: [] for place in range(len(steps))}
     for place, step in enumerate(steps):
         for parent in step.parents:
@@ -68,8 +73,8 @@ def _check_counts(model: Any, scission: int, everywhere: int) -> None:
     assert len(counted) == scission
     assert len(points) == everywhere == _indispensable(model)
     assert set(counted) <= set(points)
-    assert len(find_blocks(model)) == len(points) + 1
-    assert len(find_blocks(model, "scission")) == len(counted) + 1
+    assert len(blocks_of(model)) == len(points) + 1
+    assert len(blocks_of(model, "scission")) == len(counted) + 1
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -90,7 +95,7 @@ def test_a_tensor_that_fans_out_is_a_point_for_dominators_but_not_for_the_counte
 
 
 def test_the_input_layer_belongs_to_block_1_and_the_output_to_the_last(diamond: Any) -> None:
-    blocks = find_blocks(diamond)
+    blocks = blocks_of(diamond)
     assert [block.layers for block in blocks] == [("entry", "fan"), ("left", "right", "join"), ("end",)]
     assert [(block.first_layer, block.last_layer) for block in blocks] == [(0, 1), (2, 4), (5, 5)]
     assert [block.output_bytes for block in blocks] == [12, 12, 8]
@@ -98,43 +103,43 @@ def test_the_input_layer_belongs_to_block_1_and_the_output_to_the_last(diamond: 
 
 
 def test_floating_point_operations_of_dense_layers_are_two_for_each_weight(diamond: Any) -> None:
-    assert [block.flops for block in find_blocks(diamond)] == [2 * 4 * 3, 2 * 2 * 3 * 3, 2 * 3 * 2]
+    assert [block.flops for block in blocks_of(diamond)] == [2 * 4 * 3, 2 * 2 * 3 * 3, 2 * 3 * 2]
 
 
 @pytest.mark.parametrize("rule", ["all", "scission"])
 def test_blocks_divide_layers_and_weights_without_rest(keras: Any, rule: Any) -> None:
     model = _application(keras, "MobileNetV2")
-    blocks = find_blocks(model, rule)
+    blocks = blocks_of(model, rule)
     names = [name for block in blocks for name in block.layers]
     assert names == [layer.name for layer in model.layers]
     assert all(after.first_layer == before.last_layer + 1 for before, after in pairwise(blocks))
-    assert all(after.input is before.output for before, after in pairwise(blocks))
+    assert all(after.start == before.end for before, after in pairwise(blocks))
     assert sum(block.parameter_bytes for block in blocks) == 4 * model.count_params()
 
 
 def test_explicit_cuts_end_blocks_where_they_are_named_in_any_order(diamond: Any) -> None:
-    assert [block.name for block in find_blocks(diamond, "explicit", cuts=["join", "fan"])] == ["fan", "join", "end"]
+    assert [block.name for block in blocks_of(diamond, "explicit", cuts=["join", "fan"])] == ["fan", "join", "end"]
 
 
 def test_blocks_may_end_where_the_classifier_begins(diamond: Any) -> None:
-    assert [block.name for block in find_blocks(diamond, end="join")] == ["fan", "join"]
+    assert [block.name for block in blocks_of(diamond, end="join")] == ["fan", "join"]
 
 
 def test_a_cut_that_a_path_runs_past_is_refused_by_name(diamond: Any) -> None:
     with pytest.raises(QuestionError, match="cannot be cut after layer 'left'"):
-        find_blocks(diamond, "explicit", cuts=["left"])
+        blocks_of(diamond, "explicit", cuts=["left"])
 
 
 def test_an_unknown_layer_or_rule_is_refused_with_the_nearest_name(diamond: Any) -> None:
     with pytest.raises(QuestionError, match="did you mean 'join'"):
-        find_blocks(diamond, "explicit", cuts=["joint"])
+        blocks_of(diamond, "explicit", cuts=["joint"])
     with pytest.raises(QuestionError, match="did you mean 'scission'"):
-        find_blocks(diamond, "scision")  # type: ignore[arg-type]
+        blocks_of(diamond, "scision")
 
 
 def test_named_cuts_need_the_explicit_rule(diamond: Any) -> None:
     with pytest.raises(QuestionError, match="'explicit' only"):
-        find_blocks(diamond, "all", cuts=["join"])
+        blocks_of(diamond, "all", cuts=["join"])
 
 
 def test_a_layer_with_several_outputs_is_no_partition_point(keras: Any) -> None:
@@ -143,13 +148,13 @@ def test_a_layer_with_several_outputs_is_no_partition_point(keras: Any) -> None:
     model = keras.Model(entry, keras.layers.Softmax(name="end")(keras.layers.Add(name="join")([first, second])))
     assert partition_points(model) == ("before", "join")
     assert "split" not in partition_points(model, "scission")
-    assert len(find_blocks(model)) == 3
+    assert len(blocks_of(model)) == 3
 
 
 def test_the_weights_of_a_shared_layer_count_once(keras: Any) -> None:
     entry, dense = keras.Input((4,)), keras.layers.Dense(4, name="twice")
     model = keras.Model(entry, dense(keras.layers.ReLU(name="between")(dense(entry))))
-    blocks = find_blocks(model)
+    blocks = blocks_of(model)
     assert [block.parameter_bytes for block in blocks] == [80, 0, 0]
     assert [block.flops for block in blocks] == [32, 0, 32]
 
@@ -157,9 +162,9 @@ def test_the_weights_of_a_shared_layer_count_once(keras: Any) -> None:
 def test_several_inputs_or_outputs_are_refused_by_name(keras: Any) -> None:
     first, second = keras.Input((2,), name="first"), keras.Input((2,), name="second")
     with pytest.raises(QuestionError, match=r"2 inputs \(first, second\)"):
-        find_blocks(keras.Model([first, second], keras.layers.Add()([first, second])))
+        blocks_of(keras.Model([first, second], keras.layers.Add()([first, second])))
     with pytest.raises(QuestionError, match="2 outputs"):
-        find_blocks(keras.Model(first, [keras.layers.ReLU()(first), keras.layers.Softmax()(first)]))
+        blocks_of(keras.Model(first, [keras.layers.ReLU()(first), keras.layers.Softmax()(first)]))
 
 
 def test_what_is_no_functional_model_is_refused(keras: Any) -> None:
@@ -168,20 +173,20 @@ def test_what_is_no_functional_model_is_refused(keras: Any) -> None:
 
     for wrong in (Own(), keras.layers.Dense(1), "ResNet50"):
         with pytest.raises(QuestionError, match="expected a functional Keras model"):
-            find_blocks(wrong)
+            blocks_of(wrong)
 
 
 def test_a_tensor_without_a_fixed_size_is_refused(keras: Any) -> None:
     entry = keras.Input((None, None, 3))
     model = keras.Model(entry, keras.layers.Conv2D(2, 3)(entry))
     with pytest.raises(QuestionError, match="no fixed size"):
-        find_blocks(model)
+        blocks_of(model)
 
 
 def test_half_precision_and_integers_have_their_own_sizes(keras: Any) -> None:
     for dtype, size in (("float16", 2), ("bfloat16", 2), ("uint8", 1), ("bool", 1), ("int64", 8)):
         entry = keras.Input((6,), dtype=dtype)
-        block = find_blocks(keras.Model(entry, keras.layers.Flatten(dtype=dtype)(entry)))[0]
+        block = blocks_of(keras.Model(entry, keras.layers.Flatten(dtype=dtype)(entry)))[0]
         assert block.activation_bytes == 6 * size, dtype
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.keras_models import answer, blocks_of
 
 from tiercut.errors import InputError, QuestionError, TiercutWarning
-from tiercut.profiling.models.blocks import find_blocks
-from tiercut.profiling.models.loader import fingerprint, load_model
+from tiercut.profiling.models.fingerprint import fingerprint
+from tiercut.profiling.models.graph_keras import KerasModel
+from tiercut.profiling.models.loader import load_model
 from tiercut.profiling.models.nested import flatten
-from tiercut.profiling.models.pieces import span
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
 
@@ -43,12 +44,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_names_of_keras_applications_ignore_case_and_dashes(keras: Any) -> None:
     loaded = load_model("MOBILENET_v-2", size=(32, 32))
     assert loaded.title == "MobileNetV2"
-    assert loaded.model.input_shape == (None, 32, 32, 3)
+    assert loaded.model.graph.input.shape == (None, 32, 32, 3)
 
 
 def test_the_backbones_that_come_with_tiercut_have_names_too(keras: Any) -> None:
     loaded = load_model("ResNet-20", size=(16, 24))
-    assert (loaded.title, loaded.model.input_shape) == ("resnet20", (None, 16, 24, 3))
+    assert (loaded.title, loaded.model.graph.input.shape) == ("resnet20", (None, 16, 24, 3))
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_what_else_there_may_be(keras: Any) -> None:
@@ -65,8 +66,8 @@ def test_a_file_gives_the_model_that_was_saved(saved: Path, diamond: Any) -> Non
     loaded = load_model(str(saved))
     assert loaded.title == "diamond"
     data = np.random.default_rng(1).random((2, 4), dtype=np.float32)
-    np.testing.assert_array_equal(np.asarray(loaded.model(data)), np.asarray(diamond(data)))
-    assert loaded.fingerprint == fingerprint(diamond)
+    np.testing.assert_array_equal(np.asarray(loaded.model.run(data)), np.asarray(diamond(data)))
+    assert loaded.model.fingerprint == fingerprint(diamond)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
@@ -108,7 +109,7 @@ def test_a_lambda_is_refused_by_name_unless_the_file_is_trusted(keras: Any, tmp_
     with pytest.raises(InputError, match=r"'doubling' is a Lambda.*--trust-model"):
         load_model(str(tmp_path / "it.keras"))
     model = load_model(str(tmp_path / "it.keras"), trust=True).model
-    np.testing.assert_array_equal(np.asarray(model(np.ones((1, 4), np.float32))), np.full((1, 4), 2))
+    np.testing.assert_array_equal(np.asarray(model.run(np.ones((1, 4), np.float32))), np.full((1, 4), 2))
 
 
 def test_a_function_of_a_module_in_the_working_directory_gives_a_model(keras: Any, here: Path) -> None:
@@ -156,19 +157,20 @@ def test_a_model_inside_another_is_written_out_and_can_be_cut(keras: Any) -> Non
     inner = _backbone(keras, "inner", "inner_dense")
     outer = keras.Sequential([keras.Input((4,)), inner, keras.layers.Softmax(name="end")], name="outer")
     model = flatten(outer)
-    assert [block.name for block in find_blocks(model)] == ["inner_relu", "inner_dense", "end"]
+    assert [block.name for block in blocks_of(model)] == ["inner_relu", "inner_dense", "end"]
     data = np.random.default_rng(2).random((3, 4), dtype=np.float32)
     np.testing.assert_allclose(np.asarray(model(data)), np.asarray(outer(data)), atol=1e-6)
     assert {id(each) for each in model.weights} == {id(each) for each in outer.weights}
-    between = span(find_blocks(model), 0, 0)(data)
-    np.testing.assert_allclose(np.asarray(span(find_blocks(model), 1, 2)(between)), np.asarray(outer(data)), atol=1e-6)
+    between = answer(KerasModel(model), blocks_of(model), 0, 0, data)
+    after = answer(KerasModel(model), blocks_of(model), 1, 2, between)
+    np.testing.assert_allclose(after, np.asarray(outer(data)), atol=1e-6)
 
 
 def test_a_model_that_is_called_twice_inside_shares_its_weights(keras: Any) -> None:
     inner = _backbone(keras, "inner", "inner_dense")
     entry = keras.Input((4,), name="entry")
     outer = keras.Model(entry, inner(inner(entry)))
-    blocks = find_blocks(flatten(outer))
+    blocks = blocks_of(flatten(outer))
     assert [block.name for block in blocks] == ["inner_relu", "inner_dense"] * 2
     assert [block.parameter_bytes for block in blocks] == [0, 80, 0, 0]
 
@@ -179,7 +181,7 @@ def test_models_inside_whose_layers_have_one_name_stay_whole_with_a_warning(kera
     outer = keras.Model(entry, second(first(entry)))
     with pytest.warns(TiercutWarning, match="'one', 'two'.*called 'dense'"):
         model = flatten(outer)
-    assert [block.name for block in find_blocks(model)] == ["one", "two"]
+    assert [block.name for block in blocks_of(model)] == ["one", "two"]
 
 
 def test_a_model_without_models_inside_is_left_alone(diamond: Any) -> None:
@@ -191,7 +193,7 @@ def test_a_model_without_models_inside_is_left_alone(diamond: Any) -> None:
 def test_another_size_of_input_is_given_to_the_same_layers(keras: Any) -> None:
     entry = keras.Input((None, None, 3), name="entry")
     model = keras.Model(entry, keras.layers.Conv2D(2, 3, name="convolution")(entry))
-    assert find_blocks(flatten(model, size=(6, 7)))[0].output_bytes == 4 * 5 * 2 * 4
+    assert blocks_of(flatten(model, size=(6, 7)))[0].output_bytes == 4 * 5 * 2 * 4
     vector = keras.Input((4,), name="vector")
     with pytest.raises(QuestionError, match=r"size of \(6, 7\) cannot be"):
         flatten(keras.Model(vector, keras.layers.ReLU()(vector)), size=(6, 7))

@@ -6,67 +6,70 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.keras_models import answer, blocks_of
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.models.blocks import find_blocks
-from tiercut.profiling.models.pieces import build_piece, span
+from tiercut.profiling.models.blocks import compile_span
+from tiercut.profiling.models.graph_keras import KerasModel
+from tiercut.profiling.models.keras_calls import build_piece
 
 
-def _answer(model: Any, data: Any) -> np.ndarray:
+def _whole(model: Any, data: Any) -> np.ndarray:
     return np.asarray(model(data, training=False))
 
 
 def test_two_pieces_of_resnet20_give_the_answer_of_the_whole_for_every_cut(resnet20: Any, images: np.ndarray) -> None:
-    whole = _answer(resnet20.backbone, images)
+    whole = _whole(resnet20.backbone, images)
     last = len(resnet20.blocks) - 1
     for cut in range(last):
-        between = _answer(span(resnet20.blocks, 0, cut), images)
-        second = span(resnet20.blocks, cut + 1, last, branch=resnet20.branches[last].output)
-        np.testing.assert_allclose(_answer(second, between), whole, rtol=0, atol=1e-6)
+        between = answer(resnet20.runtime, resnet20.blocks, 0, cut, images)
+        end = resnet20.branches[last].end
+        second = answer(resnet20.runtime, resnet20.blocks, cut + 1, last, between, end=end)
+        np.testing.assert_allclose(second, whole, rtol=0, atol=1e-6)
 
 
 def test_a_span_with_its_branch_gives_that_branch_of_the_whole(resnet20: Any, images: np.ndarray) -> None:
     outputs = [np.asarray(each) for each in resnet20.model(images, training=False)]
     for last, branch in enumerate(resnet20.branches):
-        alone = span(resnet20.blocks, 0, last, branch=branch.output)
-        np.testing.assert_allclose(_answer(alone, images), outputs[last], rtol=0, atol=1e-6)
+        alone = answer(resnet20.runtime, resnet20.blocks, 0, last, images, end=branch.end)
+        np.testing.assert_allclose(alone, outputs[last], rtol=0, atol=1e-6)
 
 
-def test_a_piece_shares_its_weights_with_the_whole(resnet20: Any) -> None:
-    piece = span(resnet20.blocks, 2, 4)
-    of_whole = {id(weight) for weight in resnet20.backbone.weights}
-    assert piece.weights
+def test_a_piece_shares_its_weights_with_the_whole(diamond: Any) -> None:
+    piece = build_piece(diamond.get_layer("fan").output, diamond.output)
+    of_whole = {id(weight) for weight in diamond.weights}
+    assert len(piece.weights) == 6
     assert all(id(weight) in of_whole for weight in piece.weights)
 
 
 def test_making_pieces_leaves_the_model_as_it_was(diamond: Any) -> None:
-    before = find_blocks(diamond)
-    span(before, 0, 1)
-    span(before, 1, 2)
-    assert find_blocks(diamond) == before
-    assert all(old.output is new.output for old, new in zip(before, find_blocks(diamond), strict=True))
+    before, graph = blocks_of(diamond), KerasModel(diamond).graph
+    compile_span(KerasModel(diamond), before, 0, 1)
+    compile_span(KerasModel(diamond), before, 1, 2)
+    assert (blocks_of(diamond), KerasModel(diamond).graph) == (before, graph)
 
 
 def test_a_layer_that_is_called_twice_can_be_cut_between_its_calls(keras: Any) -> None:
     entry, dense = keras.Input((4,)), keras.layers.Dense(4, name="twice")
     model = keras.Model(entry, dense(dense(entry)))
     data = np.random.default_rng(3).random((2, 4), dtype=np.float32)
-    blocks = find_blocks(model)
+    blocks, runtime = blocks_of(model), KerasModel(model)
     assert len(blocks) == 2
-    between = _answer(span(blocks, 0, 0), data)
-    np.testing.assert_allclose(_answer(span(blocks, 1, 1), between), _answer(model, data), atol=1e-6)
+    between = answer(runtime, blocks, 0, 0, data)
+    np.testing.assert_allclose(answer(runtime, blocks, 1, 1, between), _whole(model, data), atol=1e-6)
 
 
 def test_a_piece_that_needs_something_from_before_it_is_refused(diamond: Any) -> None:
-    left = diamond.get_layer("left").output
+    model = KerasModel(diamond)
+    left = next(place for place, step in enumerate(model.graph.steps) if step.name == "left")
     with pytest.raises(QuestionError, match="which is not in the piece"):
-        build_piece(left, diamond.output)
+        model.compile_piece(left, model.graph.outputs[0])
 
 
 def test_blocks_that_are_not_there_are_refused(resnet20: Any) -> None:
     for first, last in ((3, 2), (-1, 2), (0, 10)):
         with pytest.raises(QuestionError, match="there are no blocks"):
-            span(resnet20.blocks, first, last)
+            compile_span(resnet20.runtime, resnet20.blocks, first, last)
 
 
 def _check_every_cut(keras: Any, name: str, size: int) -> None:
@@ -74,12 +77,12 @@ def _check_every_cut(keras: Any, name: str, size: int) -> None:
     keras.utils.set_random_seed(4)
     model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
     data = np.random.default_rng(5).random((1, size, size, 3), dtype=np.float32)
-    blocks = find_blocks(model)
-    outputs = build_piece(model.input, [block.output for block in blocks])(data, training=False)
-    whole = _answer(model, data)
+    blocks, runtime = blocks_of(model), KerasModel(model)
+    outputs = build_piece(model.input, [runtime.tensor(block.end) for block in blocks])(data, training=False)
+    whole = _whole(model, data)
     for cut in range(len(blocks) - 1):
-        second = span(blocks, cut + 1, len(blocks) - 1)
-        np.testing.assert_allclose(_answer(second, outputs[cut]), whole, rtol=0, atol=1e-6)
+        second = answer(runtime, blocks, cut + 1, len(blocks) - 1, outputs[cut])
+        np.testing.assert_allclose(second, whole, rtol=0, atol=1e-6)
 
 
 OTHERS = [

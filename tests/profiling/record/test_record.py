@@ -262,20 +262,21 @@ def test_tensorflow_is_asked_not_to_warn_of_many_networks_in_one_process(keras: 
 @pytest.mark.slow
 def test_spans_put_together_are_near_those_that_were_timed(keras: Any, tmp_path: Path) -> None:
     """The study in experiments/scission/spans has the figures; here it must only be far better than sums of blocks."""
-    from tiercut.profiling.models.blocks import find_blocks
+    from tiercut.profiling.models.blocks import compile_span, find_blocks
     from tiercut.profiling.models.loader import load_model
-    from tiercut.profiling.models.runtime import compile_piece
     from tiercut.profiling.timing.timing import time_calls
 
-    blocks = find_blocks(load_model("MobileNetV2", size=(96, 96)).model)
+    model = load_model("MobileNetV2", size=(96, 96)).model
+    blocks = find_blocks(model.graph)
     profile = load_profile(record_model("MobileNetV2", tmp_path, replace(QUICK, size=(96, 96), effort=EFFORT)).path)
     rows = profile.devices["here"].span_s or []
     spans = [(first, first + 12) for first in range(0, 60, 6)]
     assert not set(spans) & set(needed_spans(len(blocks)))
     calls = {}
     for first, last in spans:
-        piece = compile_piece(blocks[first].input, blocks[last].output)
-        data = keras.ops.convert_to_tensor(np.ones((1, *blocks[first].input.shape[1:]), dtype=np.float32))
+        piece = compile_span(model, blocks, first, last)
+        shape = model.graph.steps[blocks[first].start].output.shape[1:]
+        data = keras.ops.convert_to_tensor(np.ones((1, *shape), dtype=np.float32))
         calls[first, last] = lambda piece=piece, data=data: piece(data)
     timed = {key: float(np.percentile(runs.seconds, 25)) for key, runs in time_calls(calls, EFFORT).items()}
     sums = {(first, last): sum(row[0] for row in rows[first : last + 1]) for first, last in spans}

@@ -56,8 +56,8 @@ def cut(made: Any, branches: list[int]) -> CutNetwork:
     from tiercut.profiling.exits.exits import attach_exits
 
     exits = attach_exits(made.model, cuts=made.cuts, branches=branches)
-    ends = tuple(branch and branch.output for branch in exits.branches)
-    return CutNetwork("Tiny", "explicit", exits.backbone, exits.blocks, ends)
+    ends = tuple(branch and branch.end for branch in exits.branches)
+    return CutNetwork("Tiny", "explicit", exits.runtime, exits.blocks, ends)
 
 
 def test_of_few_blocks_every_span_is_timed_with_its_branch_and_each_block_without_it_too() -> None:

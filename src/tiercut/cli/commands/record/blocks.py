@@ -39,7 +39,7 @@ def blocks(
     size = given.image_size(input_size)
     start_framework()
     loaded = load_model(model, size=size, trust=trust_model)
-    found = find_blocks(loaded.model, rule.value)
+    found = find_blocks(loaded.model.graph, rule.value)
     if json:
         rows = [_row(block) for block in found]
         typer.echo(writer.dumps({"model": loaded.title, "rule": rule.value, "blocks": rows}, indent=2))
@@ -59,15 +59,14 @@ def _row(block: Block) -> dict[str, object]:
 
 def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Table:
     from tiercut import units
-    from tiercut.profiling import tensor_bytes
     from tiercut.report import SafeTable
 
-    input_bytes = tensor_bytes(found[0].input)
+    input_bytes = loaded.model.graph.input.nbytes
     smaller = [each.output_bytes < input_bytes for each in found[:-1]] + [False]
     parameters, flops = sum(each.parameter_bytes for each in found), sum(each.flops for each in found)
     table = SafeTable(
         title=f"{loaded.title}: {_counted(len(found), 'block')} (rule {rule.value}), "
-        f"{_counted(len(loaded.model.layers), 'layer')}\ninput {units.format_bytes(input_bytes)}, "
+        f"{_counted(loaded.layers, 'layer')}\ninput {units.format_bytes(input_bytes)}, "
         f"parameters {units.format_bytes(parameters)}, {_operations(flops)} floating-point operations",
         title_style="bold",
         caption="* less than the input leaves this block" if any(smaller) else None,

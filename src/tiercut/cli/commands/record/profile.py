@@ -51,7 +51,9 @@ def profile(
     ),
     rule: Annotated[BlockRule | None, typer.Option(help="How blocks are found.", show_default="all")] = None,
     input_size: given.InputSize = None,
-    batch: Annotated[int, typer.Option(min=1, help="Samples in one call.")] = 1,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Samples in one call; by default 1, or what the model takes.")
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
     trust_model: given.TrustModel = False,
     threads: Annotated[

@@ -16,7 +16,7 @@ IN_TEST_VENV = $(TEST_VENV)/bin
 IN_OLDEST_VENV = $(OLDEST_VENV)/bin
 # What is tried with the oldest versions: every solver and measure, documents and commands, without training and timing.
 OLDEST_TESTS = tests/ground tests/topologies tests/optimizer/test_by_hand.py tests/conformance/test_every_solver.py \
-	tests/cli/test_questions.py tests/cli/test_hostile_files.py tests/report
+	tests/cli/test_questions.py
 PROFILE = resnet20-digits32
 
 .PHONY: help demo test lint types pytest test-oldest slow profile clean

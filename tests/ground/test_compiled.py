@@ -9,14 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import pytest
 from support.checkout import ROOT
 
 from tiercut import compiled
-
-import numba
-import pytest
-
 from tiercut.kernel_cache import _KNOWN
 
 SOLVED = """

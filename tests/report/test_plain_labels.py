@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tiercut.report.save import save
+from tiercut.report.saving import save
 
 BROKEN = r"a$\frac$"
 

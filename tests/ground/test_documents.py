@@ -231,7 +231,7 @@ def test_a_billion_laughs_are_refused_where_they_become_too_many(tmp_path: Path)
     found = fault("\n".join(lines), tmp_path)
     assert found.line == 15
     assert "the aliases up to here repeat more than 100,000 values" in found.message
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5  # unrefused it would take hours
 
 
 @pytest.mark.parametrize("link", ["[*a{}]", "{{<<: *a{}, k: 1}}"])

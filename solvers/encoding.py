@@ -1,10 +1,11 @@
 """Decisions as rows of integers, which kernels write, compare and keep.
 
-``[L | last block of each partition | node of each | exits | thresholds of the exits | codecs | tie | lane]``: blocks
-are 1-based, the rest 0-based, unused places 0 (or, among exits, past the last block). The parts in the middle are there
-only where a space has them. Read from left to right, keys compare in the project's order among equals: fewer
-partitions, then partition, placement, exits, threshold. The tie comes before them all, and before accuracy: the bits of
-the latency where something else is made least (numbers that are not negative are in the order of their bits), else 0.
+``[L | last block of each partition | node of each | exits | thresholds of the exits | codecs | tie | threshold
+index]``: blocks are 1-based, the rest 0-based, unused places 0 (or, among exits, past the last block). The parts in the
+middle are there only where a space has them. Read from left to right, keys compare in the project's order among equals:
+fewer partitions, then partition, placement, exits, threshold. The tie comes before them all, and before accuracy: the
+bits of the latency where something else is minimised (numbers that are not negative are in the order of their bits),
+else 0.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ def key_of(space: Space, layout: Layout, decision: Decision) -> NDArray[np.int64
     if layout.thresholds_at >= 0 and decision.thresholds:
         key[layout.thresholds_at : layout.thresholds_at + len(decision.thresholds)] = decision.thresholds
     if layout.codecs_at >= 0:
-        ways = space.ways.tolist()
+        choices = space.ways.tolist()
         codecs = decision.codecs or (None,) * (parts - 1)
-        at = [ways.index(PLAIN if codec is None else codec) for codec in codecs]
+        at = [choices.index(PLAIN if codec is None else codec) for codec in codecs]
         key[layout.codecs_at : layout.codecs_at + len(at)] = at
     key[-1] = space.lanes.tolist().index(decision.threshold) if decision.threshold is not None else 0
     return key
@@ -98,8 +99,8 @@ def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decisio
         thresholds = tuple(row[layout.thresholds_at : layout.thresholds_at + len(exits) - 1])
     codecs: tuple[int | None, ...] = ()
     if layout.codecs_at >= 0:
-        ways = (int(space.ways[way]) for way in row[layout.codecs_at : layout.codecs_at + parts - 1])
-        codecs = tuple(None if way == PLAIN else way for way in ways)
+        choices = (int(space.ways[choice]) for choice in row[layout.codecs_at : layout.codecs_at + parts - 1])
+        codecs = tuple(None if choice == PLAIN else choice for choice in choices)
     single = space.per_exit or len(exits) == 1
     return Decision(partition, placement, exits, None if single else int(space.lanes[row[-1]]), thresholds, codecs)
 

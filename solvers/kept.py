@@ -100,9 +100,9 @@ class Keeper:
         """The same without the table, and the count: what kernels take that give them back, see `take`."""
         return Kept(self.costs, self.accuracies, self.keys, self.count)
 
-    def take(self, made: Any) -> None:
+    def take(self, found: Any) -> None:
         """Take over the costs, accuracies, keys and count that a kernel returned."""
-        self.costs, self.accuracies, self.keys, self.count = made
+        self.costs, self.accuracies, self.keys, self.count = found
 
     def enumerate(self, task: tuple[int, ...], tables: tuple[Any, ...], wanted: tuple[Any, ...]) -> None:
         """Offer every decision of a part (see `tiercut.solvers.kernels.plain_kernels.enumerate_plans`)."""
@@ -192,9 +192,9 @@ class Points:
         """What kernels take and give back."""
         return Known(self.points, self.keys, self.lows, self.state)
 
-    def take(self, made: Any) -> None:
+    def take(self, found: Any) -> None:
         """Take over what a kernel gave back."""
-        self.points, self.keys, self.lows, self.state = made
+        self.points, self.keys, self.lows, self.state = found
 
     @property
     def held(self) -> tuple[Floats, Ints]:
@@ -213,10 +213,10 @@ class Points:
 
     def copy(self) -> Points:
         """Return another one that holds the same."""
-        made = Points(self.goals, self.width)
+        copied = Points(self.goals, self.width)
         for name in ("points", "keys", "lows", "state"):
-            setattr(made, name, getattr(self, name).copy())
-        return made
+            setattr(copied, name, getattr(self, name).copy())
+        return copied
 
     def decisions(self, space: Space, layout: Layout) -> tuple[Decision, ...]:
         """Return what is held, by what is compared, the first measure first."""

@@ -23,13 +23,13 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "free": "exits anywhere",
         "per-exit": "a threshold for each exit",
         "codec": "codecs",
-        "sides": "bounds on measures beside the objective and accuracy",
+        "constraints": "bounds on measures beside the objective and accuracy",
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
         "many": "a frontier over other than one measure and accuracy",
         "tail": "quantiles of the latency",
         "conditional": "conditional accuracies",
         "replay": "samples in place of estimates",
-        "crowd": "more than 62 nodes (or tiers, where a tier is used once)",
+        "many-nodes": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
 """What a task may need of a solver, in words. A solver names those that it supports on its class."""
@@ -47,20 +47,20 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Module and class of each solver: a new one is a line here."""
 
 _MOST_ENUMERATED = 10**8
-_CROWD = 62
+_MANY_NODES = 62
 
 
 class _Solvers(Mapping[str, "Solver"]):
     """The solvers by name, each imported when it is first looked at."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Solver] = {}
+        self._loaded: dict[str, Solver] = {}
 
     def __getitem__(self, name: str) -> Solver:
-        if name not in self._made:
+        if name not in self._loaded:
             module, solver = _CLASSES[name]
-            self._made[name] = getattr(import_module(module), solver)()
-        return self._made[name]
+            self._loaded[name] = getattr(import_module(module), solver)()
+        return self._loaded[name]
 
     def __contains__(self, name: object) -> bool:
         return name in _CLASSES
@@ -95,15 +95,15 @@ def _needs(task: Task) -> Iterator[str]:
         yield "codec"
     # A solver that compares several measures can bound them all.
     if task.goals is None and task.constraints:
-        yield "sides"
+        yield "constraints"
     if task.costs.whole:
         yield "whole"
     if any(each.tail is not None for each in (task.costs, *(side.costs for side in task.constraints))):
         yield "tail"
     if space.estimator != "marginal":
         yield space.estimator
-    if len(set(space.group.tolist())) > _CROWD:
-        yield "crowd"
+    if len(set(space.group.tolist())) > _MANY_NODES:
+        yield "many-nodes"
 
 
 def refuse_unsupported(solver: Solver, task: Task) -> None:

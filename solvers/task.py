@@ -131,12 +131,12 @@ def make_task(space: Space, query: Query) -> Task:
         If a measure or a place is unknown, or what it needs is not in the topology or the profile.
     """
     tables = measure(space.problem, query.additive, query.rate_fps)
-    sides = constraints_of(space, query)
+    constraints = constraints_of(space, query)
     ties = None
     if query.additive != "latency":
         # NOTE The bound on latency, where there is one, comes first among the constraints.
         bounded = query.max_latency_s is not None
-        ties = sides[0].costs if bounded else space.costs(measure(space.problem, "latency"))
+        ties = constraints[0].costs if bounded else space.costs(measure(space.problem, "latency"))
     return Task(
         space=space,
         kind=query.kind,
@@ -147,22 +147,22 @@ def make_task(space: Space, query: Query) -> Task:
         ties=ties,
         cap=query.latency_cap if query.additive == "latency" else inf,
         floor=query.accuracy_floor,
-        constraints=tuple(sides),
-        goals=_goals(space, query, sides) if query.many else None,
+        constraints=tuple(constraints),
+        goals=_goals(space, query, constraints) if query.many else None,
     )
 
 
-def _goals(space: Space, query: Query, sides: Sequence[Constraint]) -> Goals:
+def _goals(space: Space, query: Query, constraints: Sequence[Constraint]) -> Goals:
     """Return what a frontier over several measures compares and bounds."""
     names = [name for name in query.compared if name != "accuracy"]
     rows = [*names, *(["latency"] if "latency" not in names else [])]
     costs = [space.costs(measure(space.problem, name, query.rate_fps)) for name in rows]
-    costs += [side.costs for side in sides]
+    costs += [side.costs for side in constraints]
     right = len(costs)
     least = [names.index(name) if name != "accuracy" else right for name in query.compared]
     deciding = [place for place in (rows.index("latency"), right) if place not in least]
     turned = [*least, *deciding, *range(len(rows), right)]
-    caps = np.array([inf] * len(rows) + [side.cap for side in sides] + [-query.accuracy_floor])
+    caps = np.array([inf] * len(rows) + [side.cap for side in constraints] + [-query.accuracy_floor])
     caps[rows.index("latency")] = query.latency_cap
     loose = np.array([*(_noise(each) for each in costs), (0.0, _ACCURACY_NOISE)]).T
     return Goals(

@@ -32,8 +32,8 @@ def shortest(tail: Ints, head: Ints, length: Floats, bit: Ints, ahead: Floats, b
     bit
         A: bit of the marked group that an arc enters, 0 for none.
     ahead, back, came
-        V x K, filled in for each vertex and mask: length of the best way there, of the best way on with these groups
-        used up, and the arc by which the former arrives.
+        V x K, filled in for each vertex and mask: length of the shortest path there, of the shortest path on with
+        these groups used up, and the arc by which the former arrives.
     """
     masks = ahead.shape[1]
     ahead[:], back[:], came[:] = np.inf, np.inf, -1
@@ -63,7 +63,7 @@ def beam(
 ) -> Ints:  # fmt: skip
     """Return complete paths that use each group once, best first, as rows of arcs filled up with -1.
 
-    At each vertex the best `width` partial paths are kept, by their length and that of the best way on.
+    At each vertex the best `width` partial paths are kept, by their length and that of the shortest path on.
 
     Parameters
     ----------
@@ -82,21 +82,21 @@ def beam(
     came, parent, used = np.full(room, -1), np.full(room, -1), np.zeros(room, np.int64)
     count = np.zeros(vertices, np.int64)
     far[0], count[0] = 0.0, 1
-    made = np.empty(rows)
+    reached = np.empty(rows)
     for arc in range(tail.shape[0]):
         u, v, g = tail[arc], head[arc], group[arc]
         for label in range(u * width, u * width + count[u]):
             if used[label] & bit[arc]:
                 continue
             mask = used[label] | bit[arc]
-            total = far[label] + length[arc]
-            whole = total + back[v, mask]
+            reached = far[label] + length[arc]
+            whole = reached + back[v, mask]
             if whole > limit or (count[v] == width and whole >= rank[v * width + width - 1]):
                 continue
             fits = True
             for r in range(rows):
-                made[r] = sums[label, r] + over[r, arc]
-                fits = fits and made[r] + rest[r, v] <= caps[r]
+                reached[r] = sums[label, r] + over[r, arc]
+                fits = fits and reached[r] + rest[r, v] <= caps[r]
             at = label
             while fits and g >= 0 and bit[arc] == 0 and parent[at] >= 0:
                 fits = group[came[at]] != g
@@ -109,8 +109,8 @@ def beam(
                 came[place], parent[place] = came[place - 1], parent[place - 1]
                 sums[place] = sums[place - 1]
                 place -= 1
-            far[place], rank[place], used[place], came[place], parent[place] = total, whole, mask, arc, label
-            sums[place] = made
+            far[place], rank[place], used[place], came[place], parent[place] = reached, whole, mask, arc, label
+            sums[place] = reached
             count[v] = min(count[v] + 1, width)
     last = (vertices - 1) * width
     paths = np.full((count[vertices - 1], vertices), -1)

@@ -1,4 +1,4 @@
-"""Bounds on the plans of a lane, by dynamic programming: which pieces and crossings no plan of interest can use.
+"""Bounds on the plans of a threshold, by dynamic programming: which pieces and crossings no plan of interest can use.
 
 What is bounded enters the objective with a price (Lagrangian relaxation; the prices by a subgradient method). The
 shortest path through an arc that uses no node twice is then a lower bound on every plan that uses it. Where there are
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Look", "Relaxation", "rules"]
 
 Look: TypeAlias = Callable[[list[int]], float]
-"""Told of paths that come up; returns the least value of the objective that is known by then."""
+"""Callback for paths that come up; returns the least value of the objective that is known by then."""
 
 _MARKED = 6  # groups of which it is remembered whether they were used
 _STEPS = 3_000_000  # of one dynamic program
@@ -54,31 +54,31 @@ class _Measured(NamedTuple):
 
 
 def rules(space: Space, network: Network) -> list[Rule]:
-    """Return what plans must keep to beside their measures: numbers of partitions, required nodes, an exit asked."""
+    """Return what bounds plans beside their measures: numbers of partitions, required nodes, an exit evaluated."""
     net = network
     arrives = (net.kind == ENTER) | (net.kind == CROSS)
     group = space.group[net.node]
-    made = []
+    rules = []
     if space.most < len(set(space.group.tolist())):
-        made.append(Rule(arrives.astype(float), space.most))
+        rules.append(Rule(arrives.astype(float), space.most))
     if space.fewest > 1:
-        made.append(Rule(-arrives.astype(float), -space.fewest))
-    made += [Rule(-(arrives & wanted[group]).astype(float), -1.0) for wanted in space.required]
-    if net.lane > 0:
-        # A plan on which the threshold has no effect belongs to the first lane.
-        made.append(Rule(-((net.kind == PIECE) & space.option_exit[net.option]).astype(float), -1.0))
-    return made
+        rules.append(Rule(-arrives.astype(float), -space.fewest))
+    rules += [Rule(-(arrives & wanted[group]).astype(float), -1.0) for wanted in space.required]
+    if net.index > 0:
+        # A plan on which the threshold has no effect belongs to the first threshold.
+        rules.append(Rule(-((net.kind == PIECE) & space.option_exit[net.option]).astype(float), -1.0))
+    return rules
 
 
 class Relaxation:
-    """What is known of the plans of one lane that hold some caps.
+    """What is known of the plans of one threshold that hold some caps.
 
     Parameters
     ----------
     space, network
-        The decisions, and the graph of the lane.
+        The decisions, and the graph of the threshold.
     objective
-        The row of its values that is made least.
+        The row of its values that is minimised.
     caps
         R: greatest value of each row; inf: none. The one of the objective is its least known value.
 

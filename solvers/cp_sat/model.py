@@ -1,4 +1,4 @@
-"""The constraint model of one lane: a flow of one unit through its network, for OR-tools' CP-SAT.
+"""The constraint model of one threshold: a flow of one unit through its network, for OR-tools' CP-SAT.
 
 CP-SAT reckons in integers. A row of values is multiplied by a power of two, so that sums of dyadic numbers stay exact,
 and rounded; each of the at most `steps` arcs of a path is then wrong by at most half a unit, in truth by no more than
@@ -87,7 +87,7 @@ class Model:
     taken
         Their variables: whether the plan uses the arc.
     objective
-        The row that is made least, scaled; None where any plan will do.
+        The row that is minimised, scaled; None where any plan will do.
     above
         An objective above this says that only known plans are left.
     """
@@ -122,13 +122,13 @@ def build_model(
     Parameters
     ----------
     space, network
-        The decisions, and the graph of the lane.
+        The decisions, and the graph of the threshold.
     arcs
         Indices of the arcs that may be used.
     caps
         R: greatest value of each row; inf: none.
     objective
-        The row that is made least, or None.
+        The row that is minimised, or None.
     strict
         The row whose cap is not loosened by the error of scaling, but tightened.
     without
@@ -138,99 +138,99 @@ def build_model(
         come to. So one proof says that the best is known and that nothing is as good, and a model that turns out to
         have no solution is seen to be wrong.
     named
-        Whether variables are given names that a person understands.
+        Whether variables are named for a reader.
     """
     from ortools.sat.python import cp_model
 
     model: Any = cp_model.CpModel()
     # One boolean for each arc: whether the plan goes along it. A piece is (state, node, last block, option), a crossing
-    # is (state, node, next node, way).
+    # is (state, node, next node, codec).
     taken = [model.new_bool_var(arc_name(space, network, arc) if named else "") for arc in arcs.tolist()]
-    made = Model(model, arcs, taken, None)
-    _flow(made, network)
-    _placement(made, space, network)
+    built = Model(model, arcs, taken, None)
+    _flow(built, network)
+    _placement(built, space, network)
     for row in range(len(caps)):
         if row != objective and not np.isfinite(caps[row]):
             continue
         values = scaled(network.values[row, arcs], network.steps)
         # A measure of the plan, the sum over its arcs, is at most its cap.
         if np.isfinite(caps[row]):
-            _at_most(made, values, values.cap(float(caps[row]), loose=row != strict))
+            _at_most(built, values, values.cap(float(caps[row]), loose=row != strict))
         if row == objective:
-            made.objective = values
+            built.objective = values
     place = {arc: index for index, arc in enumerate(arcs.tolist())}
     for path in without:
         # Not every arc of a plan that misses a bound.
         if all(arc in place for arc in path):
             model.add_bool_or([~taken[place[arc]] for arc in sorted(path)])
-    if made.objective is not None:
-        _objective(made, float(caps[objective]), [path for path in known if all(arc in place for arc in path)], place)
-    return made
+    if built.objective is not None:
+        _objective(built, float(caps[objective]), [path for path in known if all(arc in place for arc in path)], place)
+    return built
 
 
-def _objective(made: Model, cap: float, known: Sequence[frozenset[int]], place: Mapping[int, int]) -> None:
+def _objective(built: Model, cap: float, known: Sequence[frozenset[int]], place: Mapping[int, int]) -> None:
     from ortools.sat.python import cp_model
 
-    row = made.objective
+    row = built.objective
     assert row is not None
-    made.above = min(row.cap(cap), row.reach) + row.error if np.isfinite(cap) else row.reach
-    chosen, weights = list(made.taken), row.values.tolist()
+    built.above = min(row.cap(cap), row.reach) + row.error if np.isfinite(cap) else row.reach
+    chosen, weights = list(built.taken), row.values.tolist()
     for path in known:
         # Whether the plan is one that is known: at least 1 where all of its arcs are taken.
-        again = made.cp.new_bool_var("")
-        made.cp.add_bool_or([again, *(~made.taken[place[arc]] for arc in sorted(path))])
+        again = built.cp.new_bool_var("")
+        built.cp.add_bool_or([again, *(~built.taken[place[arc]] for arc in sorted(path))])
         chosen.append(again)
-        weights.append(max(made.above + 1 - sum(int(row.values[place[arc]]) for arc in path), 0))
-    # The measure that is made least.
-    made.cp.minimize(cp_model.LinearExpr.weighted_sum(chosen, weights))
+        weights.append(max(built.above + 1 - sum(int(row.values[place[arc]]) for arc in path), 0))
+    # The measure that is minimised.
+    built.cp.minimize(cp_model.LinearExpr.weighted_sum(chosen, weights))
 
 
-def _at_most(made: Model, row: Scaled, cap: int) -> None:
+def _at_most(built: Model, row: Scaled, cap: int) -> None:
     from ortools.sat.python import cp_model
 
     count = np.flatnonzero(row.values)
-    chosen = [made.taken[index] for index in count.tolist()]
-    made.cp.add(
+    chosen = [built.taken[index] for index in count.tolist()]
+    built.cp.add(
         cp_model.LinearExpr.weighted_sum(chosen, row.values[count].tolist()) <= max(min(cap, row.reach), -row.reach - 1)
     )
 
 
-def _flow(made: Model, network: Network) -> None:
+def _flow(built: Model, network: Network) -> None:
     """Let one unit go from the first vertex to the last."""
     into: dict[int, list[Any]] = {}
     out: dict[int, list[Any]] = {}
     for variable, tail, head in zip(
-        made.taken, network.tail[made.arcs].tolist(), network.head[made.arcs].tolist(), strict=True
+        built.taken, network.tail[built.arcs].tolist(), network.head[built.arcs].tolist(), strict=True
     ):
         out.setdefault(tail, []).append(variable)
         into.setdefault(head, []).append(variable)
     last = network.vertices - 1
     # A plan begins once and ends once.
-    made.cp.add_exactly_one(out.get(0, []))
-    made.cp.add_exactly_one(into.get(last, []))
+    built.cp.add_exactly_one(out.get(0, []))
+    built.cp.add_exactly_one(into.get(last, []))
     for vertex in sorted((into.keys() | out.keys()) - {0, last}):
         # What arrives at a state on a node goes on from there.
-        made.cp.add(sum(into.get(vertex, [])) == sum(out.get(vertex, [])))
+        built.cp.add(sum(into.get(vertex, [])) == sum(out.get(vertex, [])))
 
 
-def _placement(made: Model, space: Space, network: Network) -> None:
+def _placement(built: Model, space: Space, network: Network) -> None:
     """Use each group once at most, and as many of them, and those, that the question wants."""
-    kinds = network.kind[made.arcs]
+    kinds = network.kind[built.arcs]
     arriving = np.flatnonzero((kinds == ENTER) | (kinds == CROSS))
-    group = space.group[network.node[made.arcs[arriving]]]
-    by_group = {int(each): [made.taken[at] for at in arriving[group == each].tolist()] for each in np.unique(group)}
+    group = space.group[network.node[built.arcs[arriving]]]
+    by_group = {int(each): [built.taken[at] for at in arriving[group == each].tolist()] for each in np.unique(group)}
     for entered in by_group.values():
         # A node (or a tier, where a tier is used once) is gone to at most once.
-        made.cp.add_at_most_one(entered)
+        built.cp.add_at_most_one(entered)
     for mask in space.required:
         # One of a required set of nodes is gone to.
         wanted = [variable for each, entered in by_group.items() if mask[each] for variable in entered]
-        made.cp.add_bool_or(wanted)
+        built.cp.add_bool_or(wanted)
     # There are as many partitions as arrivals, the first included.
-    parts = [made.taken[at] for at in arriving.tolist()]
-    made.cp.add_linear_constraint(sum(parts), space.fewest, space.most)
-    if network.lane > 0:
-        # A plan on which the threshold has no effect belongs to the first lane.
+    parts = [built.taken[at] for at in arriving.tolist()]
+    built.cp.add_linear_constraint(sum(parts), space.fewest, space.most)
+    if network.index > 0:
+        # A plan on which the threshold has no effect belongs to the first threshold.
         pieces = np.flatnonzero(kinds == PIECE)
-        exits = pieces[space.option_exit[network.option[made.arcs[pieces]]]]
-        made.cp.add_bool_or([made.taken[at] for at in exits.tolist()])
+        exits = pieces[space.option_exit[network.option[built.arcs[pieces]]]]
+        built.cp.add_bool_or([built.taken[at] for at in exits.tolist()])

@@ -1,9 +1,9 @@
-"""The decisions of one lane as paths through a graph without circles, which models and bounds are made of.
+"""The decisions of one threshold as paths through a graph without circles, which models and bounds are maker of.
 
 A vertex is a state (blocks done, level) on a node, twice: *arrived*, when its next blocks are still to be chosen, and
-*leaving*, when the next node is; where an exit may stand inside a partition, also *asked*. So there is an arc for each
-piece (state, node, last block, option) and one for each crossing (state, node, next node, way), not one for each pair
-of them: N²/2·M + N·M² for N blocks and M nodes with exits at cuts.
+*leaving*, when the next node is; where an exit may stand inside a partition, also *evaluated*. So there is an arc for
+each piece (state, node, last block, option) and one for each crossing (state, node, next node, codec), not one for each
+pair of them: N²/2·M + N·M² for N blocks and M nodes with exits at cuts.
 """
 
 from __future__ import annotations
@@ -44,81 +44,85 @@ __all__ = [
 ]
 
 ENTER, PIECE, END, CROSS, LEAVE, GO_ON = range(6)
-"""What an arc is: the way to the first node, a piece and its option, the last piece, the way across a cut; and after an
-exit the turn to another node, or on with the next piece on the same."""
+"""What an arc is: the transfer to the first node, a piece and its option, the last piece, the transfer across a
+cut; and after an exit the turn to another node, or on with the next piece on the same."""
 
 COST, LOSS = 0, 1
-"""The first two rows of `Network.values`: what is made least or capped, and accuracy with its sign turned."""
+"""The first two rows of `Network.values`: what is minimised or capped, and accuracy with its sign turned."""
 
-_ASKED, _LEAVING, _ARRIVED = range(3)
+_EVALUATED, _LEAVING, _ARRIVED = range(3)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """The graph of one lane: A arcs, sorted by tail, between vertices whose numbers rise along every path.
+    """The graph of one threshold: A arcs, sorted by tail, between vertices whose numbers rise along every path.
 
     Parameters
     ----------
-    lane
-        Index of the lane.
+    index
+        Place of the threshold index in the space.
     tail, head
         A: vertices; 0 is where every path begins, the last one where it ends.
-    kind, node, end, option, way
+    kind, node, end, option, codec
         A: one of the kinds above; node that runs the piece or is gone to; last block of the piece, or of that before
-        the crossing (0-based); option of the piece; index of the way across.
+        the crossing (0-based); option of the piece; index of the codec choice.
     values
-        R x A: what an arc adds to the cost, takes from the accuracy, and adds to each side measure.
+        R x A: what an arc adds to the cost, takes from the accuracy, and adds to each bounded measure.
     vertices
         Their number.
     steps
         Most arcs of a path whose values are not 0.
     """
 
-    lane: int
+    index: int
     tail: Ints
     head: Ints
     kind: Ints
     node: Ints
     end: Ints
     option: Ints
-    way: Ints
+    codec: Ints
     values: Floats
     vertices: int
     steps: int
 
 
-def network_of(space: Space, lane: int, costs: Costs, sides: Sequence[Constraint], *, every_option: bool) -> Network:
-    """Return the graph of a lane; arcs that cannot be (infinite in any measure) are left out.
+def network_of(
+    space: Space, index: int, costs: Costs, constraints: Sequence[Constraint], *, every_option: bool
+) -> Network:
+    """Return the graph of a threshold; arcs that cannot be (infinite in any measure) are left out.
 
     Parameters
     ----------
-    space, lane
-        The decisions, and which of the lanes.
+    space, index
+        The decisions, and which of the thresholds.
     costs
-        Tables of the measure that is made least.
-    sides
+        Tables of the measure that is minimised.
+    constraints
         Other measures.
     every_option
         Whether options that lead to the same level are all there (for a ranking), or only the first of them, which is
         the first in the order among equals.
     """
-    made = _Maker(space, lane, costs, sides, every_option)
-    columns, values = made.arcs()
+    maker = _Maker(space, index, costs, constraints, every_option)
+    columns, values = maker.arcs()
     values = np.ascontiguousarray(values)
     keep = np.isfinite(values).all(axis=0)
     order = np.flatnonzero(keep)[np.argsort(columns[0][keep], kind="stable")]
     steps = 2 * space.most + (space.problem.block_count if space.inside else 0)
-    tail, head, kind, node, end, option, way = (column[order] for column in columns)
-    return Network(lane, tail, head, kind, node, end, option, way, values[:, order], made.vertices, steps)
+    tail, head, kind, node, end, option, codec = (column[order] for column in columns)
+    return Network(index, tail, head, kind, node, end, option, codec, values[:, order], maker.vertices, steps)
 
 
 class _Maker:
     """Arcs by state, as rows of arrays."""
 
-    def __init__(self, space: Space, lane: int, costs: Costs, sides: Sequence[Constraint], every_option: bool) -> None:
-        self.space, self.costs, self.sides = space, costs, sides
+    def __init__(
+        self, space: Space, index: int, costs: Costs, constraints: Sequence[Constraint], every_option: bool
+    ) -> None:
+        self.space, self.costs, self.constraints = space, costs, constraints
         self.states: States = states_of(space)
-        self.stay = space.stay[:, lane]
+        self.stay = space.stay[:, index]
         self.nodes = len(space.group)
         self.vertices = 2 + 3 * len(self.states.begins) * self.nodes
         self.every_option = every_option
@@ -127,10 +131,10 @@ class _Maker:
 
     @property
     def _tables(self) -> tuple[Costs, ...]:
-        return self.costs, *(side.costs for side in self.sides)
+        return self.costs, *(each.costs for each in self.constraints)
 
     def arcs(self) -> tuple[Ints, Floats]:
-        """Return the columns (tail, head, kind, node, end, option, way) and the values of all arcs."""
+        """Return the columns (tail, head, kind, node, end, option, codec) and the values of all arcs."""
         self._enter()
         for state in range(len(self.states.begins)):
             self._pieces(state)
@@ -143,18 +147,18 @@ class _Maker:
         return np.asarray(1 + (np.asarray(state) * 3 + place) * self.nodes + node)
 
     def _add(self, tail: Ints, head: Ints, kind: int, rows: Sequence[Floats], **more: Ints) -> None:
-        names = ("node", "end", "option", "way")
+        names = ("node", "end", "option", "codec")
         each = (tail, head, kind, *(more.get(name, -1) for name in names))
         columns = np.stack([np.broadcast_to(column, head.shape).ravel() for column in each]).astype(np.int64)
         self.columns.append(columns)
         self.values.append(np.stack([np.broadcast_to(row, head.shape).ravel() for row in rows]).astype(float))
 
     def _nothing(self) -> list[Floats]:
-        return [np.zeros(1)] * (2 + len(self.sides))
+        return [np.zeros(1)] * (2 + len(self.constraints))
 
     def _enter(self) -> None:
         v = np.flatnonzero(self.space.linked[self.space.problem.source])
-        rows = [self.costs.first[v], np.zeros(1), *(side.costs.first[v] for side in self.sides)]
+        rows = [self.costs.first[v], np.zeros(1), *(each.costs.first[v] for each in self.constraints)]
         self._add(np.zeros(1, np.int64), self._vertex(0, _ARRIVED, v), ENTER, rows, node=v)
 
     def _pieces(self, state: int) -> None:
@@ -171,12 +175,12 @@ class _Maker:
             weigh = costs.weigh(self.stay)
             weight = 1.0 if costs.whole else weigh[level]
             piece = np.where(exits, costs.span[v, begin, end], costs.bare[v, begin, end])
-            with np.errstate(invalid="ignore"):  # nobody at an infinite price is no number, and left out
+            with np.errstate(invalid="ignore"):  # a share of 0 at an infinite price is no number, and left out
                 return np.asarray(weight * piece + (weigh[level] - weigh[after]) * costs.result[end, v])
 
         pieces = [row(costs) for costs in self._tables]
         rows = [pieces[0], -leave * space.accuracy[end], *pieces[1:]]
-        place = np.where(exits & space.inside, _ASKED, _LEAVING)
+        place = np.where(exits & space.inside, _EVALUATED, _LEAVING)
         head = self._vertex(self.states.number[end + 1, after], place, v)
         self._add(self._vertex(state, _ARRIVED, v), head, PIECE, rows, node=v, end=end, option=option)
 
@@ -207,17 +211,17 @@ class _Maker:
         space, end, level = self.space, self.states.begins[state] - 1, self.states.levels[state]
         apart = (space.group[:, None] != space.group) & (space.rank[:, None] <= space.rank) & space.linked
         u, v = np.nonzero(apart)
-        share, way = self.stay[level], np.arange(len(space.ways))[:, None]
+        share, codec = self.stay[level], np.arange(len(space.ways))[:, None]
         with np.errstate(invalid="ignore"):
-            crossing = [each.weigh(self.stay)[level] * each.send[way, end, u, v] for each in self._tables]
-            rows = [crossing[0], share * space.drops[way, end], *crossing[1:]]
-        head = np.broadcast_to(self._vertex(state, _ARRIVED, v), (len(way), len(v)))
-        self._add(self._vertex(state, _LEAVING, u), head, CROSS, rows, node=v, end=np.asarray(end), way=way)
+            crossing = [each.weigh(self.stay)[level] * each.send[codec, end, u, v] for each in self._tables]
+            rows = [crossing[0], share * space.drops[codec, end], *crossing[1:]]
+        head = np.broadcast_to(self._vertex(state, _ARRIVED, v), (len(codec), len(v)))
+        self._add(self._vertex(state, _LEAVING, u), head, CROSS, rows, node=v, end=np.asarray(end), codec=codec)
         if space.inside:
             nodes = np.arange(self.nodes)
-            asked = self._vertex(state, _ASKED, nodes)
+            evaluated = self._vertex(state, _EVALUATED, nodes)
             for kind, place in ((LEAVE, _LEAVING), (GO_ON, _ARRIVED)):
-                self._add(asked, self._vertex(state, place, nodes), kind, self._nothing(), node=nodes)
+                self._add(evaluated, self._vertex(state, place, nodes), kind, self._nothing(), node=nodes)
 
 
 def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decision:
@@ -226,11 +230,11 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
     Parameters
     ----------
     space, network
-        The decisions and the graph of the lane.
+        The decisions and the graph of the threshold.
     path
         Its arcs, in any order.
     """
-    partition, placement, exits, thresholds, ways = [], [], [], [], []
+    partition, placement, exits, thresholds, codecs = [], [], [], [], []
     for arc in sorted(path, key=lambda arc: int(network.tail[arc])):
         kind, last = int(network.kind[arc]), int(network.end[arc]) + 1
         if kind in (ENTER, CROSS):
@@ -238,7 +242,7 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
         if kind in (CROSS, END):
             partition.append(last)
         if kind == CROSS:
-            ways.append(int(space.ways[network.way[arc]]))
+            codecs.append(int(space.ways[network.codec[arc]]))
         if kind == END or (kind == PIECE and space.option_exit[network.option[arc]]):
             exits.append(last)
         if kind == PIECE and space.option_exit[network.option[arc]]:
@@ -249,9 +253,9 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
         tuple(partition),
         tuple(placement),
         tuple(exits),
-        None if single else int(space.lanes[network.lane]),
+        None if single else int(space.lanes[network.index]),
         tuple(thresholds) if space.per_exit and len(exits) > 1 else None,
-        () if plain else tuple(None if way == PLAIN else way for way in ways),
+        () if plain else tuple(None if codec == PLAIN else codec for codec in codecs),
     )
 
 
@@ -259,8 +263,8 @@ _NAMES = ("enter", "piece", "end", "cross", "leave", "go on")
 
 
 def arc_name(space: Space, network: Network, arc: int) -> str:
-    """Return what an arc stands for, in words: kind, node, state it begins at, last block (1-based), option or way."""
+    """Return in words what an arc stands for: kind, node, state it begins at, last block (1-based), option or codec."""
     state = (int(network.tail[arc]) - 1) // (3 * len(space.group))
     parts = [_NAMES[network.kind[arc]], space.problem.nodes[network.node[arc]], f"state {max(state, 0)}"]
-    more = {"block": int(network.end[arc]) + 1, "option": int(network.option[arc]), "way": int(network.way[arc])}
+    more = {"block": int(network.end[arc]) + 1, "option": int(network.option[arc]), "codec": int(network.codec[arc])}
     return ", ".join([*parts, *(f"{name} {value}" for name, value in more.items() if value >= (name == "block"))])

@@ -66,7 +66,7 @@ class Plans:
         self.task, self.space = task, task.space
         self.front, self.top = task.front, task.top
         self.goal = LOSS if task.by_accuracy else COST
-        self.caps = np.array([task.cap, -task.floor, *(side.cap for side in task.constraints)])
+        self.caps = np.array([task.cap, -task.floor, *(constraint.cap for constraint in task.constraints)])
         self.pool: dict[Decision, Priced] = {}
         self.paths: dict[Decision, tuple[int, frozenset[int]]] = {}
         self.scored = 0
@@ -79,7 +79,7 @@ class Plans:
         return cost, plan.latency, loss, plan.decision.order
 
     def answer(self) -> tuple[Decision, ...]:
-        """Return the best plans found, or those that no other beats, in order."""
+        """Return the best plans found, or those that no other dominates, in order."""
         if not self.front:
             return tuple(plan.decision for plan in sorted(self.pool.values(), key=self.order)[: self.top])
         kept, least = [], inf
@@ -94,9 +94,9 @@ class Plans:
         task, problem = self.task, self.space.problem
         plan = price(problem, decision)
         cost = plan.latency_s if task.ties is None else evaluate_tables(problem, decision, task.measure)
-        sides = (evaluate_tables(problem, decision, side.measure) for side in task.constraints)
+        constraints = (evaluate_tables(problem, decision, constraint.measure) for constraint in task.constraints)
         self.scored += 1
-        return Priced(decision, plan.latency_s, (cost, -(plan.accuracy or 0.0), *sides))
+        return Priced(decision, plan.latency_s, (cost, -(plan.accuracy or 0.0), *constraints))
 
     def offer(self, network: Network, path: Iterable[int]) -> Priced | None:
         """Price the plan of a path; keep and return it if it holds the bounds of the question."""
@@ -106,7 +106,7 @@ class Plans:
         if not holds(plan, self.caps, None):
             return None
         self.pool[decision] = plan
-        self.paths[decision] = (network.lane, arcs)
+        self.paths[decision] = (network.index, arcs)
         return plan
 
     def nth(self, row: int, caps: Floats, strict: int | None) -> float:
@@ -115,7 +115,7 @@ class Plans:
         return sorted(values)[self.top - 1] if len(values) >= self.top else inf
 
     def known(self, relaxed: Relaxation, strict: int | None) -> list[frozenset[int]]:
-        """Return the paths of the plans of a lane that are known and hold the caps."""
-        lane, caps = relaxed.network.lane, relaxed.caps
-        of_lane = [(self.pool[each], path) for each, (where, path) in self.paths.items() if where == lane]
-        return [path for plan, path in of_lane if holds(plan, caps, strict)]
+        """Return the paths of the plans of a threshold that are known and hold the caps."""
+        index, caps = relaxed.network.index, relaxed.caps
+        of_index = [(self.pool[each], path) for each, (where, path) in self.paths.items() if where == index]
+        return [path for plan, path in of_index if holds(plan, caps, strict)]

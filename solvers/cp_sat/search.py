@@ -1,4 +1,4 @@
-"""The search for the best plans of each lane: what CP-SAT is asked, and what it is spared."""
+"""The search for the best plans of each threshold: what CP-SAT solves, and what it is spared."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Search"]
 _MOST_TIED = 500  # plans as good as the best that are listed
 _PATIENCE = 3  # plans as good as the best known that are looked for one by one
 _SCOUTED = 3000  # arcs beyond which any plan at all is looked for before the best
-_FEW = 300  # arcs that CP-SAT is given at once
+_FEW = 300  # arcs that CP-SAT gets at once
 _BEAMS = (20, 100, 300)  # widths of the searches for good plans
 _PARAMETERS = {
     "catch_sigint_signal": False,  # Ctrl-C is Python's to see
@@ -39,10 +39,10 @@ _PARAMETERS = {
     # NOTE Presolve finds now and then (3 of 390 random questions, OR-tools 9.15) that a model has no solution while the
     # one that the search finds without it satisfies every constraint in exact integers, also where no coefficient
     # exceeds 2^30. Without its look for constraints that include each other that was not seen again; all the same it
-    # is off unless it is asked for.
+    # is off unless it is wanted.
     "presolve_inclusion_work_limit": 0,
 }
-_HINT_S = 2.0  # seconds that the labels solver is given
+_HINT_S = 2.0  # seconds that the labels solver gets
 
 
 class StoppedError(Exception):
@@ -59,19 +59,19 @@ class Search:
         self.solver: Any = None
         self.stop = np.zeros(1, np.int64)
 
-    def network(self, lane: int) -> Network:
-        """Return the graph of a lane."""
+    def network(self, index: int) -> Network:
+        """Return the graph of a threshold."""
         task = self.task
-        return network_of(self.space, lane, task.costs, task.constraints, every_option=task.kind == "rank")
+        return network_of(self.space, index, task.costs, task.constraints, every_option=task.kind == "rank")
 
     def admits(self, network: Network, path: Sequence[int]) -> bool:
         """Return whether a path keeps the rules that its network does not know."""
         space, kinds = self.space, network.kind[path]
         groups = space.group[network.node[path][(kinds == ENTER) | (kinds == CROSS)]].tolist()
         options = network.option[path][kinds == PIECE]
-        asked = network.lane == 0 or bool(space.option_exit[options].any())
+        evaluated = network.index == 0 or bool(space.option_exit[options].any())
         counted = space.fewest <= len(groups) <= space.most and len(set(groups)) == len(groups)
-        return asked and counted and bool(space.required[:, groups].any(axis=1).all())
+        return evaluated and counted and bool(space.required[:, groups].any(axis=1).all())
 
     # CP-SAT
 
@@ -86,9 +86,9 @@ class Search:
 
         solver: Any = cp_model.CpSolver()
         workers = self.options.workers or 1
-        given = {"num_workers": workers, "interleave_search": workers > 1, "random_seed": self.options.seed % 2**31}
-        given["cp_model_presolve"] = self.options.presolve
-        for name, value in {**given, **_PARAMETERS, **parameters}.items():
+        settings = {"num_workers": workers, "interleave_search": workers > 1, "random_seed": self.options.seed % 2**31}
+        settings["cp_model_presolve"] = self.options.presolve
+        for name, value in {**settings, **_PARAMETERS, **parameters}.items():
             setattr(solver.parameters, name, value)
         self.solver = solver
         if self.stop[0]:
@@ -99,13 +99,13 @@ class Search:
         return status, solver
 
     def relaxed(self, network: Network, row: int, caps: Floats) -> Relaxation:
-        """Return the relaxation of a lane, bounded by a first shortest path."""
-        made = Relaxation(self.space, network, row, caps)
-        made.measure(made.prices)
-        return made
+        """Return the relaxation of a threshold, bounded by a first shortest path."""
+        relaxed = Relaxation(self.space, network, row, caps)
+        relaxed.measure(relaxed.prices)
+        return relaxed
 
     def sweep(self, network: Network, row: int, caps: Floats, strict: int | None = None) -> float:
-        """Find the best plans of a lane in a row, and return the value of the `top`-th of all that hold the caps."""
+        """Find the best plans of a threshold in a row; return the value of the `top`-th of all that hold the caps."""
         relaxed, without, ties = self.relaxed(network, row, caps), list[frozenset[int]](), 0
 
         def look(path: list[int]) -> float:
@@ -174,7 +174,7 @@ class Search:
         )
 
     def list_all(self, relaxed: Relaxation, strict: int | None = None) -> None:
-        """Keep all plans of the lane that hold the caps, or as many as there is room for."""
+        """Keep all plans of the threshold that hold the caps, or as many as there is room for."""
         from ortools.sat.python import cp_model
 
         network, offer, most, count = relaxed.network, self.plans.offer, max(_MOST_TIED, 2 * self.plans.top), 0
@@ -194,22 +194,22 @@ class Search:
         if self.stop[0]:
             raise StoppedError
 
-    # The task, lane by lane
+    # The task, threshold by threshold
 
     def run(self, stop: Ints) -> None:
-        """Search all lanes, until stopped."""
+        """Search all thresholds, until stopped."""
         self.stop = stop
         try:
             self.begin()
-            networks = [self.network(lane) for lane in range(len(self.space.lanes))]
+            networks = [self.network(index) for index in range(len(self.space.lanes))]
             for network in sorted(networks, key=self.floor):
-                self.lane_frontier(network) if self.plans.front else self.lane_best(network)
+                self.frontier_at(network) if self.plans.front else self.best_at(network)
                 self.done += 1
         except StoppedError as stopped:
             self.reason = str(stopped) or "stopped before the end"
 
     def floor(self, network: Network) -> float:
-        """Return a lower bound on the objective of a lane."""
+        """Return a lower bound on the objective of a threshold."""
         free = np.full(len(self.plans.caps), inf)
         return float(self.relaxed(network, self.plans.goal, free).bounds.min(initial=inf))
 
@@ -218,15 +218,15 @@ class Search:
         relaxed, labels = replace(self.task, constraints=()), find("labels")
         if self.plans.front or not needs(relaxed) <= labels.features:
             return
-        given = self.options.time_limit_s
-        limit = _HINT_S if given is None else min(_HINT_S, given)
+        limit = self.options.time_limit_s
+        limit = _HINT_S if limit is None else min(_HINT_S, limit)
         for decision in labels.solve(relaxed, replace(self.options, time_limit_s=limit, progress=None)).decisions:
             plan = self.plans.price(decision)
             if holds(plan, self.plans.caps, None):
                 self.plans.pool[decision] = plan
 
-    def lane_best(self, network: Network) -> None:
-        """Find the best plans of a lane, as far as they are among the best of all."""
+    def best_at(self, network: Network) -> None:
+        """Find the best plans of a threshold, as far as they are among the best of all."""
         if self.plans.top >= self.space.decisions:
             self.list_all(self.relaxed(network, self.plans.goal, self.plans.caps))
         elif self.plans.goal == COST or self.plans.top > 1:
@@ -237,8 +237,8 @@ class Search:
             caps[LOSS] = min(caps[LOSS], self.sweep(network, LOSS, caps, LOSS))
             self.sweep(network, COST, caps)
 
-    def lane_frontier(self, network: Network) -> None:
-        """Find the points of a lane that nothing beats, from the cheapest on."""
+    def frontier_at(self, network: Network) -> None:
+        """Find the points of a threshold that no other dominates, from the cheapest on."""
         strict, caps = None, self.plans.caps.copy()
         while (cost := self.sweep(network, COST, caps, strict)) < inf:
             caps[LOSS] = min(plan.values[LOSS] for plan in self.plans.pool.values() if plan.values[COST] <= cost)

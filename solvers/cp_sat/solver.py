@@ -1,7 +1,7 @@
 """Any bound with a proof: one constraint model for each threshold, solved by OR-tools' CP-SAT.
 
-A plan is a path through the network of its lane (`tiercut.solvers.cp_sat.network`); whatever is bounded is a sum along
-it.
+A plan is a path through the network of its threshold (`tiercut.solvers.cp_sat.network`); whatever is bounded is a sum
+along it.
 
 1. The labels solver, without the constraints that it does not support, gives a plan to begin with, if it holds them.
 2. Bounds by dynamic programming (`tiercut.solvers.cp_sat.bounds`) leave out most arcs, and come across good plans.
@@ -48,7 +48,9 @@ class CpSat(BaseSolver):
     name = "cp-sat"
     exact = True
     about = "proves the best under any bounds"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "sides", "whole", "tail", "crowd"))
+    features = frozenset(
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "tail", "many-nodes")
+    )
 
     def _load(self, _: Task) -> None:
         _check_company()

@@ -54,7 +54,7 @@ class Exhaustive(BaseSolver):
             "free",
             "per-exit",
             "codec",
-            "sides",
+            "constraints",
             "whole",
             "many",
             "tail",
@@ -90,7 +90,7 @@ class _Enumeration:
         self.layout = Layout.of(task.space)
         self.decisions = task.space.decisions
         self.wanted = (task.front, task.by_accuracy, task.cap, task.floor)
-        self.fast = self.space.plain and not self.sides and not task.costs.whole and task.costs.tail is None
+        self.fast = self.space.plain and not self.bounded and not task.costs.whole and task.costs.tail is None
         self.parts: list[tuple[int, ...]]
         self.arrays: tuple[Any, ...]
         if self.fast:
@@ -98,17 +98,20 @@ class _Enumeration:
             self.arrays = (*tables, *rules)
             self.parts = self._branches()
         else:
-            costs = [task.costs, *(side for side, _ in self.sides)]
-            self.tables, self.measures = stacked(costs), measures_of(costs, [task.cap, *(cap for _, cap in self.sides)])
+            costs = [task.costs, *(side for side, _ in self.bounded)]
+            self.tables, self.measures = (
+                stacked(costs),
+                measures_of(costs, [task.cap, *(cap for _, cap in self.bounded)]),
+            )
             self.rules, self.samples = rules_of(self.space), samples_of(self.space.problem)
             self.parts = [(index,) for index in range(len(self.space.lanes))]
 
     @property
-    def sides(self) -> list[tuple[Costs, float]]:
+    def bounded(self) -> list[tuple[Costs, float]]:
         """Tables and greatest values of what is summed beside the objective; what decides among equals comes first."""
-        sides = [(side.costs, side.cap) for side in self.task.constraints]
+        constraints = [(side.costs, side.cap) for side in self.task.constraints]
         ties = self.task.ties
-        return sides if ties is None or self.task.bounds_ties else [(ties, inf), *sides]
+        return constraints if ties is None or self.task.bounds_ties else [(ties, inf), *constraints]
 
     def _branches(self) -> list[tuple[int, ...]]:
         space = self.space

@@ -126,7 +126,7 @@ def anneal(
     totals = np.empty(first.shape[0])
     key = np.zeros(keys.shape[1], np.int64)
     other = np.empty_like(row)
-    scored = 0  # told now and then only: threads that write side by side slow each other down
+    scored = 0  # written now and then only: threads that write side by side slow each other down
     cooling = (cold / hot) ** (1.0 / max(steps, 1))
     for number in range(chain, chain + chains):
         aim = _aim(number, limits, front, by_accuracy, costs, accuracies, count)
@@ -181,7 +181,7 @@ def improve_rows(
     trials
         Moves that each tries.
     front, by_accuracy, kept
-        What is asked for and kept so far, as in `anneal`: it says how cost and accuracy are weighed.
+        What is wanted and kept so far, as in `anneal`: it says how cost and accuracy are weighed.
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required

@@ -31,7 +31,7 @@ _CAP, _SCALE = 0, 1
 
 
 class Candidates:
-    """A task as the kernels of the heuristics see it: what candidates are made of, scored by, and kept in.
+    """A task as the kernels of the heuristics see it: what candidates consist of, scored by, and kept in.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Candidates:
 
     @property
     def goal(self) -> tuple[bool, bool]:
-        """Whether a frontier is asked for, and else whether by accuracy."""
+        """Whether a frontier is wanted, and else whether by accuracy."""
         return self.front, self.by_accuracy
 
     @property
@@ -59,21 +59,21 @@ class Candidates:
 
     def rows(self, count: int, state: NDArray[np.uint64]) -> Ints:
         """Return candidates to begin with: the whole network on each node, and others at random."""
-        made = np.zeros((count, self.width), np.int64)
-        move_kernels.random_rows(made, self.tables, state)
-        return made
+        rows = np.zeros((count, self.width), np.int64)
+        move_kernels.random_rows(rows, self.tables, state)
+        return rows
 
     def scores(self, rows: Ints) -> tuple[Floats, Floats, Floats]:
         """Return cost, accuracy and violation of each candidate."""
-        made = np.empty((3, len(rows)))
-        score_kernels.score_rows(rows, self.tables, *made)
-        return made[0], made[1], made[2]
+        costs, accuracies, violations = np.empty((3, len(rows)))
+        score_kernels.score_rows(rows, self.tables, costs, accuracies, violations)
+        return costs, accuracies, violations
 
     def keys(self, rows: Ints) -> Ints:
         """Return the key of each candidate."""
-        made = np.empty((len(rows), self.layout.width), np.int64)
-        score_kernels.keys_of(rows, self.tables, made)
-        return made
+        keys = np.empty((len(rows), self.layout.width), np.int64)
+        score_kernels.keys_of(rows, self.tables, keys)
+        return keys
 
     def keep(self, rows: Ints, scores: tuple[Floats, Floats, Floats], kept: Keeper) -> None:
         """Keep what is good among scored candidates."""
@@ -122,13 +122,13 @@ def _measured(task: Task) -> tuple[list[Costs], Floats]:
     """Return the tables of what is minimised and bounded, and greatest values, that of accuracy turned and last."""
     if task.goals is not None:
         return list(task.goals.costs), task.goals.caps[np.argsort(task.goals.turned)]
-    sides = task.constraints
-    costs = [task.costs, *(side.costs for side in sides)]
-    return costs, np.array([task.cap, *(side.cap for side in sides), -task.floor])
+    constraints = task.constraints
+    costs = [task.costs, *(side.costs for side in constraints)]
+    return costs, np.array([task.cap, *(side.cap for side in constraints), -task.floor])
 
 
 def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
-    """Return what candidates are made of, violations not scaled yet."""
+    """Return what candidates consist of, violations not scaled yet."""
     space, (costs, caps) = task.space, _measured(task)
     # What has no path has no time either: the objective is infinite there, whatever it is.
     apart = np.where(space.linked, 0.0, np.inf)
@@ -175,11 +175,11 @@ def _places(space: Space) -> Ints:
 
 def _shares(space: Space) -> Floats:
     """Return how often moves of each kind are tried, those without effect left out."""
-    lanes = 2.0 if len(space.lanes) > 1 else 0.0
+    thresholds = 2.0 if len(space.lanes) > 1 else 0.0
     options = (6.0 if space.inside else 2.0) if len(space.option_exit) > 1 else 0.0
-    ways = 1.5 if len(space.ways) > 1 else 0.0
+    codecs = 1.5 if len(space.ways) > 1 else 0.0
     apart = 1.0 if space.most > 1 else 0.0
-    shares = np.array([6.0, 2.0, 2.0 * apart, 2.5 * apart, 1.5 * apart, lanes, options, ways])
+    shares = np.array([6.0, 2.0, 2.0 * apart, 2.5 * apart, 1.5 * apart, thresholds, options, codecs])
     rising: Floats = np.cumsum(shares) / shares.sum()
     rising[np.flatnonzero(shares)[-1] :] = 1.0
     return rising

@@ -8,6 +8,7 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.heuristics.score_kernels import (
+    CODECS,
     CUTS,
     CUTS_BEFORE,
     ENDS,
@@ -16,9 +17,8 @@ from tiercut.solvers.heuristics.score_kernels import (
     EXITS_BEFORE,
     GROUP,
     INSIDE,
-    LANES,
     MOST,
-    WAYS,
+    THRESHOLDS,
     ScoreTables,
     below,
     draw,
@@ -149,7 +149,7 @@ def _add_part(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, sta
     row[0] = parts + 1
     row[1 + part], row[2 + part] = block + 1, stop + 1
     row[1 + most + part + (0 if w_first else 1)] = w
-    row[1 + 2 * most + part] = below(state, rules[WAYS])
+    row[1 + 2 * most + part] = below(state, rules[CODECS])
     row[1 + 3 * most + block] = _random_option(rules[INSIDE], fits, state, block)
     return True
 
@@ -175,10 +175,10 @@ def _remove_part(row: Ints, rules: Ints, places: Ints, state: State) -> bool:
 
 
 @compiled
-def _change_lane(row: Ints, rules: Ints, state: State) -> bool:
-    lanes = rules[LANES]
+def _change_threshold(row: Ints, rules: Ints, state: State) -> bool:
+    thresholds = rules[THRESHOLDS]
     was = row[-1]
-    row[-1] = _near(state, was, 0, lanes) if draw(state) < 0.7 else below(state, lanes)
+    row[-1] = _near(state, was, 0, thresholds) if draw(state) < 0.7 else below(state, thresholds)
     return bool(row[-1] != was)
 
 
@@ -216,10 +216,10 @@ def _change_option(row: Ints, rules: Ints, places: Ints, fits: Ints, state: Stat
 
 
 @compiled
-def _change_way(row: Ints, rules: Ints, state: State) -> bool:
+def _change_codec(row: Ints, rules: Ints, state: State) -> bool:
     if row[0] < 2:
         return False
-    row[1 + 2 * rules[MOST] + below(state, row[0] - 1)] = below(state, rules[WAYS])
+    row[1 + 2 * rules[MOST] + below(state, row[0] - 1)] = below(state, rules[CODECS])
     return True
 
 
@@ -241,11 +241,11 @@ def _move(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares:
     elif kind == 4:
         changed = _remove_part(row, rules, places, state)
     elif kind == 5:
-        changed = _change_lane(row, rules, state)
+        changed = _change_threshold(row, rules, state)
     elif kind == 6:
         changed = _change_option(row, rules, places, fits, state)
     else:
-        changed = _change_way(row, rules, state)
+        changed = _change_codec(row, rules, state)
     return changed
 
 
@@ -265,7 +265,7 @@ def random_row(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, sh
     row[0] = 1
     row[1] = places[ENDS, below(state, places[ENDS_BEFORE, -1])] + 1
     row[1 + rules[MOST]] = below(state, nodes.shape[1])
-    row[-1] = below(state, rules[LANES])
+    row[-1] = below(state, rules[THRESHOLDS])
     for _ in range(below(state, 3 * rules[MOST] + 2)):
         _move(row, rules, places, nodes, fits, shares, state)
 
@@ -289,14 +289,14 @@ def random_rows(rows: Ints, g: ScoreTables, state: State) -> None:
 
 
 @compiled
-def cross_rows(mothers: Ints, fathers: Ints, children: Ints, g: ScoreTables, state: State) -> None:
-    """Write for each pair a candidate that begins as the mother and goes on as the father, and the other way round."""
+def cross_rows(firsts: Ints, seconds: Ints, children: Ints, g: ScoreTables, state: State) -> None:
+    """Write for each pair a candidate that begins as the first parent and goes on as the second, and the reverse."""
     rules, places, nodes, fits = g.rules, g.places, g.nodes, g.fits
-    pairs = mothers.shape[0]
+    pairs = firsts.shape[0]
     for k in range(pairs):
         block = 1 + below(state, fits.shape[0])
-        _cross(mothers[k], fathers[k], children[k], block, rules, places, nodes, fits)
-        _cross(fathers[k], mothers[k], children[pairs + k], block, rules, places, nodes, fits)
+        _cross(firsts[k], seconds[k], children[k], block, rules, places, nodes, fits)
+        _cross(seconds[k], firsts[k], children[pairs + k], block, rules, places, nodes, fits)
 
 
 @compiled

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TRIALS", "Course", "Nsga2", "generations_for"]
 
-_PEOPLE = 200
+_POPULATION = 200
 _FEW = 40  # plans in a generation where the space is small
 _SMALL = 20_000  # decisions of a space that is small
 _MOST_PLAIN = 10_000  # candidates in one part that are tried to begin with
@@ -39,8 +39,8 @@ _LEAST, _MOST = 5, 250  # generations
 _EACH = 200  # decisions for which there is one generation
 TRIALS = 32
 """Moves that a child tries."""
-_GAIN = 1e-6  # what accuracy counts beside cost, or cost beside accuracy, where one alone is asked for
-_TIRED = 2  # times that pairs are asked for children that differ from all others
+_GAIN = 1e-6  # what accuracy counts beside cost, or cost beside accuracy, where one alone is wanted
+_FRUITLESS = 2  # times that parents are crossed for children that differ from all others
 _QUIET_S = 0.1
 
 
@@ -61,7 +61,9 @@ class Nsga2(BaseSolver):
     name = "nsga2"
     exact = False
     about = "good plans by generations; needs pymoo"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "sides", "whole", "many", "crowd"))
+    features = frozenset(
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "many", "many-nodes")
+    )
 
     def __init__(self, generations: int | None = None) -> None:
         self.generations = generations
@@ -112,7 +114,7 @@ class Course:
         self.state = random_states(options.seed, 1)[0]
         self.kept = self.candidates.kept()
         self.scored = 0
-        self.people = _FEW if task.space.decisions < _SMALL else _PEOPLE
+        self.population = _FEW if task.space.decisions < _SMALL else _POPULATION
 
     def run(self, generations: int, began: float) -> bool:
         """Let generations follow each other; return whether all of them were there."""
@@ -159,18 +161,18 @@ class Course:
 
     def improve(self, rows: Ints) -> Ints:
         """Return candidates changed by moves, for the better where they could be."""
-        made = np.array(rows, np.int64, order="C")
+        improved = np.array(rows, np.int64, order="C")
         goal, kept = self.candidates.goal, self.kept.held_at
-        anneal_kernels.improve_rows(made, self.candidates.tables, self.state, TRIALS, *goal, kept)
-        self.scored += len(made) * TRIALS
-        return made
+        anneal_kernels.improve_rows(improved, self.candidates.tables, self.state, TRIALS, *goal, kept)
+        self.scored += len(improved) * TRIALS
+        return improved
 
-    def cross(self, mothers: Ints, fathers: Ints) -> Ints:
+    def cross(self, firsts: Ints, seconds: Ints) -> Ints:
         """Return two children of each pair."""
-        made = np.empty((2 * len(mothers), self.candidates.width), np.int64)
-        first, second = (np.array(each, np.int64, order="C") for each in (mothers, fathers))
-        move_kernels.cross_rows(first, second, made, self.candidates.tables, self.state)
-        return made
+        children = np.empty((2 * len(firsts), self.candidates.width), np.int64)
+        first, second = (np.array(each, np.int64, order="C") for each in (firsts, seconds))
+        move_kernels.cross_rows(first, second, children, self.candidates.tables, self.state)
+        return children
 
     def score(self, rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Keep what is good among candidates, and return what is minimised, and by how much bounds are missed."""
@@ -224,14 +226,14 @@ def _algorithm(course: Course) -> Any:
             return is_duplicate
 
     algorithm = NSGA2(
-        pop_size=course.people,
+        pop_size=course.population,
         sampling=Beginning(),
         selection=TournamentSelection(func_comp=_fitter),
         crossover=Crossing(2, 2),
         mutation=Climbing(),
         eliminate_duplicates=Same(),
     )
-    algorithm.mating.n_max_iterations = _TIRED
+    algorithm.mating.n_max_iterations = _FRUITLESS
     scores = Scores(n_var=candidates.width, n_obj=course.objectives, n_ieq_constr=1, vtype=int)
     algorithm.setup(scores, termination=NoTermination(), seed=int(course.options.seed) % 2**32, verbose=False)
     return algorithm

@@ -38,7 +38,7 @@ class PointsCourse(Course):
         super().__init__(task, options)
         self.goals = goals
         self.best = Points(goals, self.candidates.layout.width)
-        points, _ = self._points(self.candidates.rows(self.people, self.state))
+        points, _ = self._points(self.candidates.rows(self.population, self.state))
         wide = np.ptp(points[:, : goals.compared], axis=0)
         self.scales = np.where(wide > 0, wide, 1.0)
 
@@ -53,10 +53,12 @@ class PointsCourse(Course):
 
     def improve(self, rows: Ints) -> Ints:
         """Return candidates changed by moves, for the better where they could be, each by a weighting of its own."""
-        made = np.array(rows, np.int64, order="C")
-        front_kernels.improve_points(made, self.candidates.tables, self.state, TRIALS, self.goals.turned, self.scales)
-        self.scored += len(made) * TRIALS
-        return made
+        improved = np.array(rows, np.int64, order="C")
+        front_kernels.improve_points(
+            improved, self.candidates.tables, self.state, TRIALS, self.goals.turned, self.scales
+        )
+        self.scored += len(improved) * TRIALS
+        return improved
 
     def score(self, rows: Ints) -> tuple[Floats, Floats]:
         """Keep what is good among candidates, and return what is minimised, and by how much bounds are missed."""

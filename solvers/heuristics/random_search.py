@@ -35,7 +35,7 @@ class RandomSearch(BaseSolver):
     name = "random"
     exact = False
     about = "the best of decisions drawn at random, as a baseline"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "sides", "whole", "crowd"))
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "many-nodes"))
 
     def __init__(self, draws: int = _DRAWS) -> None:
         self.draws = draws

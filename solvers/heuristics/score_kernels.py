@@ -1,9 +1,9 @@
 """Numba kernels of the heuristics: one candidate as a row, its score, its key, and random numbers.
 
-A candidate is a row of integers, ``[parts | last block of each part | node of each | way over each cut | option of each
-block | lane]``: blocks 1-based, the rest 0-based (see `tiercut.optimizer.space`). Parts have nodes of different groups,
-cuts stand where they may; everything else that a question forbids counts as a *violation*, so that a search can cross
-it. What a row holds beyond its parts does not count; a key (`tiercut.solvers.encoding`) omits it.
+A candidate is a row of integers, ``[parts | last block of each part | node of each | codec at each cut | option of each
+block | threshold index]``: blocks 1-based, the rest 0-based (see `tiercut.optimizer.space`). Parts have nodes of
+different groups, cuts stand where they may; everything else that a question forbids counts as a *violation*, so that a
+search can cross it. What a row holds beyond its parts does not count; a key (`tiercut.solvers.encoding`) omits it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     State = NDArray[np.uint64]
 
 __all__ = [
-    "CUTS", "CUTS_BEFORE", "ENDS", "ENDS_BEFORE", "EXITS", "EXITS_BEFORE", "GROUP", "INSIDE", "LANES", "MOST",
-    "SCALE", "WAYS", "ScoreTables", "below", "draw", "keys_of", "read_key", "score", "score_rows", "write_key",
+    "CODECS", "CUTS", "CUTS_BEFORE", "ENDS", "ENDS_BEFORE", "EXITS", "EXITS_BEFORE", "GROUP", "INSIDE",
+    "MOST", "SCALE", "THRESHOLDS", "ScoreTables", "below", "draw", "keys_of", "read_key", "score", "score_rows",
+    "write_key",
 ]  # fmt: skip
 
 
 class ScoreTables(NamedTuple):
-    """What candidates are made of and scored by: S bounded measures beside the objective, which stands before them.
+    """What candidates consist of and are scored by: S bounded measures beside the objective, which stands before them.
 
     Other sizes are as in `tiercut.optimizer.space`. NOTE: only kernels that Python calls take the tables;
     those that they call get its arrays one by one, because numba counts references at every look into a tuple.
@@ -49,8 +50,8 @@ class ScoreTables(NamedTuple):
     Parameters
     ----------
     rules
-        Most and fewest partitions, whether exits may stand inside a part, lanes and ways, and where exits, thresholds
-        and codecs stand in a key.
+        Most and fewest partitions, whether exits may stand inside a part, threshold indices and codec choices,
+        and where exits, thresholds and codecs stand in a key.
     first
         (S+1) x M: as in `tiercut.optimizer.space.Costs`; infinite without a path from the source.
     pieces
@@ -62,7 +63,7 @@ class ScoreTables(NamedTuple):
     stay, jump
         Q x L and Q x N x O: the tables of levels.
     gains
-        (1+W) x N: accuracy of each branch, and the fall in accuracy over a cut after each block by each way.
+        (1+W) x N: accuracy of each branch, and the fall in accuracy over a cut after each block by each codec.
     thresholds, nodes
         O: the threshold of each option. 2 x M: group and rank.
     fits
@@ -77,7 +78,7 @@ class ScoreTables(NamedTuple):
         As in `tiercut.optimizer.space.Space`.
     shares
         8 rising numbers up to 1: which share of the moves is of a kind, or of one before it. Kinds: shift a cut,
-        another node, nodes in another order, add a part, remove one, lane, option, way.
+        another node, nodes in another order, add a part, remove one, threshold index, option, codec.
     """
 
     rules: Ints
@@ -98,7 +99,7 @@ class ScoreTables(NamedTuple):
 
 
 GROUP, _RANK = 0, 1
-MOST, _FEWEST, INSIDE, LANES, WAYS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT = range(8)
+MOST, _FEWEST, INSIDE, THRESHOLDS, CODECS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT = range(8)
 CUTS, CUTS_BEFORE, ENDS, ENDS_BEFORE, EXITS, EXITS_BEFORE = range(6)
 _CAP, SCALE, _WHOLE = 0, 1, 2
 _SPAN = 1
@@ -134,7 +135,7 @@ def score(
 ) -> Any:  # fmt: skip
     """Return cost, accuracy and violation of a candidate."""
     most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
-    parts, lane, at = row[0], row[-1], 1 + 3 * most
+    parts, index, at = row[0], row[-1], 1 + 3 * most
     v = row[1 + most]
     right, wrong = 0.0, 0.0
     for s in range(measures):
@@ -148,26 +149,26 @@ def score(
                 if fits[block, row[at + block]] > 0:
                     end = block
                     break
-        share = stay[level, lane]
+        share = stay[level, index]
         if part == parts - 1 and end == stop:
             break
         option = row[at + end]
         after = jump[level, end, option]
-        onward = stay[after, lane]
+        onward = stay[after, index]
         leave = share - onward
         asks = fits[end, option]
         right = answered(right, leave, gains[0, end])
-        w, way = v, 0
+        w, codec = v, 0
         if end == stop:
-            w, way = row[2 + most + part], row[1 + 2 * most + part]
+            w, codec = row[2 + most + part], row[1 + 2 * most + part]
             wrong += nodes[_RANK, w] < nodes[_RANK, v]
-            right = dropped(right, onward, gains[1 + way, end])
+            right = dropped(right, onward, gains[1 + codec, end])
         for s in range(measures):
             weight = 1.0 if limits[_WHOLE, s] else share
             total = passed(totals[s], weight, pieces[asks, s, v, start, end], leave, result[end, v, s])
             if end == stop:
-                total = crossed(total, onward, send[way, end, v, w, s])
-            if total < np.inf:  # not nan either: a forbidden piece that nobody gets to
+                total = crossed(total, onward, send[codec, end, v, w, s])
+            if total < np.inf:  # not nan either: a forbidden piece that no sample reaches
                 totals[s] = total
             else:
                 wrong += 1.0
@@ -214,10 +215,10 @@ def score_rows(rows: Ints, g: ScoreTables, costs: Floats, accuracies: Floats, vi
     first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
     totals = np.empty(first.shape[0])
     for k in range(rows.shape[0]):
-        made = score(
+        scored = score(
             rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, totals
         )
-        costs[k], accuracies[k], violations[k] = made
+        costs[k], accuracies[k], violations[k] = scored
 
 
 # Rows and keys

@@ -89,7 +89,7 @@ class Shares(NamedTuple):
     Parameters
     ----------
     stay
-        Q: the share that is still on its way, by level.
+        Q: the share that is still being processed, by level.
     accuracy
         R x N: accuracy of each branch; several rows where it depends on the level.
     drops

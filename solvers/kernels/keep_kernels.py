@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 __all__ = [
-    "BUCKETS", "TOP", "beaten", "is_wanted", "keep", "offer", "offer_all", "offer_best", "offer_front", "offer_point",
-    "offer_points",
+    "BUCKETS", "TOP", "is_dominated", "is_wanted", "keep", "offer", "offer_all", "offer_best", "offer_front",
+    "offer_point", "offer_points",
 ]  # fmt: skip
 
 BUCKETS = 4096
@@ -187,10 +187,10 @@ def offer(
     costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int,
 ) -> Any:  # fmt: skip
     """Offer a candidate as `keep`; of a frontier the table of buckets follows."""
-    made = keep(cost, accuracy, key, front, by_accuracy, costs, accuracies, keys, count)
+    held = keep(cost, accuracy, key, front, by_accuracy, costs, accuracies, keys, count)
     if front:
         _mark(cost, accuracy, table)
-    return made
+    return held
 
 
 @compiled
@@ -227,7 +227,7 @@ def is_wanted(
 
 
 @compiled
-def _beats(point: Floats, compared: int, other: Floats) -> bool:
+def _dominates(point: Floats, compared: int, other: Floats) -> bool:
     """Return whether the other is no worse in what is compared, and better somewhere."""
     better = False
     for d in range(compared):
@@ -238,13 +238,13 @@ def _beats(point: Floats, compared: int, other: Floats) -> bool:
 
 
 @compiled
-def beaten(point: Floats, compared: int, points: Floats, lows: Floats, state: Ints) -> bool:
+def is_dominated(point: Floats, compared: int, points: Floats, lows: Floats, state: Ints) -> bool:
     """Return whether one of the points is no worse in what is compared, and better somewhere.
 
-    What beats one candidate often beats the next, and is asked first; then rows are passed over sixteen at a time where
-    the least that they have of each measure does not reach the candidate.
+    What dominates one candidate often dominates the next, and is compared first; then rows are passed over
+    sixteen at a time where the least that they have of each measure does not reach the candidate.
     """
-    if state[TOP] > 0 and _beats(point, compared, points[state[LAST]]):
+    if state[TOP] > 0 and _dominates(point, compared, points[state[LAST]]):
         return True
     for chunk in range((state[TOP] + _CHUNK - 1) // _CHUNK):
         near = True
@@ -255,7 +255,7 @@ def beaten(point: Floats, compared: int, points: Floats, lows: Floats, state: In
         if not near:
             continue
         for i in range(chunk * _CHUNK, min((chunk + 1) * _CHUNK, state[TOP])):
-            if _beats(point, compared, points[i]):
+            if _dominates(point, compared, points[i]):
                 state[LAST] = i
                 return True
     return False
@@ -277,7 +277,7 @@ def _sooner(point: Floats, key: Ints, other: Floats, other_key: Ints, compared: 
 def offer_point(
     point: Floats, key: Ints, compared: int, ties: int, points: Floats, keys: Ints, lows: Floats, state: Ints
 ) -> Any:
-    """Offer a plan to the points that nothing beats; return points, keys, lows (perhaps longer ones) and the state.
+    """Offer a plan to the points that are not dominated; return points, keys, lows (perhaps longer ones) and the state.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def offer_point(
     state
         See `TOP`; changed.
     """
-    if beaten(point, compared, points, lows, state):
+    if is_dominated(point, compared, points, lows, state):
         return points, keys, lows, state
     place = -1
     for i in range(state[TOP]):

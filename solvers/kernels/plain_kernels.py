@@ -34,9 +34,9 @@ def _next_hit(
     end: int, v: int, start: int, depth: int, width: int, cost: Floats, right: Floats, stay: Floats, last: Floats,
     result: Floats, accuracy: Floats, can_end: Bools, limit: Floats, floor: float,
 ) -> int:  # fmt: skip
-    """Score the plans that end with a block, lane by lane, from block `end` on; stop at the first of interest.
+    """Score the plans that end with a block, by threshold, from block `end` on; stop at the first of interest.
 
-    NOTE Nothing is written in here, so that the loop over the lanes becomes vector instructions.
+    NOTE Nothing is written in here, so that the loop over the thresholds becomes vector instructions.
     """
     blocks = len(accuracy)
     while end < blocks:
@@ -72,7 +72,7 @@ def enumerate_plans(
         there is, kept in its place: room for all of them is needed, and infinite costs where there is none yet.
     first, middle, last, send, result
         The tables of `tiercut.optimizer.space.Costs`: `middle` with branches or without, as cuts have them, `last` with
-        them, without the way of the result; `send` N x M x M.
+        them, without the transfer of the result; `send` N x M x M.
     stay
         (N+1) x T: after each block, thresholds in the fast direction.
     accuracy, can_cut, can_end, group, rank, linked
@@ -98,18 +98,18 @@ def enumerate_plans(
     """
     # NOTE The one kernel that has the sums and the encoding of `step_kernels` to itself, in its one body: numba keeps
     # what is local in registers, and the loops over thresholds are vector instructions; split, they lose half of that.
-    nodes, blocks, lanes = group.shape[0], accuracy.shape[0], stay.shape[1]
-    cost = np.empty((most, lanes))
-    right = np.empty((most, lanes))
-    onward = np.empty((most, lanes))
-    gained = np.empty((most, lanes))
+    nodes, blocks, thresholds = group.shape[0], accuracy.shape[0], stay.shape[1]
+    cost = np.empty((most, thresholds))
+    right = np.empty((most, thresholds))
+    onward = np.empty((most, thresholds))
+    gained = np.empty((most, thresholds))
     node = np.zeros(most, np.int64)
     begin = np.zeros(most, np.int64)
     cut = np.zeros(most, np.int64)
     following = np.zeros(most, np.int64)
     used = np.zeros(nodes, np.bool_)
     key = np.zeros(keys.shape[1], np.int64)
-    limit = np.full(lanes, cost_cap)
+    limit = np.full(thresholds, cost_cap)
     scored = 0
     highest, ends = 0.0, np.zeros(blocks + 1, np.int64)
     for end in range(blocks - 1, -1, -1):
@@ -131,7 +131,7 @@ def enumerate_plans(
         v, start = node[depth], begin[depth]
         if entered:
             entered = False
-            width = 1 if depth == 0 else lanes
+            width = 1 if depth == 0 else thresholds
             cap, floor = cost_cap, accuracy_floor
             if front:
                 for t in range(width):
@@ -188,10 +188,10 @@ def enumerate_plans(
             if used[group[w]] or rank[w] < rank[v] or not linked[v, w]:
                 continue
             end = cut[depth]
-            way = send[end, v, w]
+            transfer = send[end, v, w]
             deeper = depth + 1
-            for t in range(lanes):
-                cost[deeper, t] = onward[depth, t] + stay[end + 1, t] * way
+            for t in range(thresholds):
+                cost[deeper, t] = onward[depth, t] + stay[end + 1, t] * transfer
                 right[deeper, t] = gained[depth, t]
             node[deeper], begin[deeper] = w, end + 1
             cut[deeper], following[deeper] = end, nodes
@@ -213,7 +213,7 @@ def enumerate_plans(
         cut[depth] = end
         following[depth] = 0
         piece, back, share = middle[v, start, end], result[end, v], accuracy[end]
-        for t in range(lanes):
+        for t in range(thresholds):
             leave = stay[start, t] - stay[end + 1, t]
             onward[depth, t] = cost[depth, t] + stay[start, t] * piece + leave * back
             gained[depth, t] = right[depth, t] + leave * share

@@ -52,7 +52,7 @@ def passed(cost: float, weight: float, piece: float, leave: float, back: float) 
 
 @compiled
 def crossed(cost: float, onward: float, send: float) -> float:
-    """Return what a plan costs once the share that goes on has crossed a cut, ``send`` being the cost of the way."""
+    """Return what a plan costs once the share that goes on has crossed a cut; ``send`` is the transfer's cost."""
     return cost + onward * send
 
 
@@ -137,10 +137,10 @@ def write_end(key: Ints, at: Places, parts: int, exits: int, block: int, thresho
 
 @compiled
 def write_frames(
-    key: Ints, at: Places, depth: int, node: Ints, begin: Ints, option: Ints, way: Ints, option_exit: Bools,
+    key: Ints, at: Places, depth: int, node: Ints, begin: Ints, option: Ints, codec: Ints, option_exit: Bools,
     option_threshold: Ints, end: int, threshold: int,
 ) -> None:  # fmt: skip
-    """Encode a plan that a tree walk has come to.
+    """Encode a plan that a tree walk has reached.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def write_frames(
         Written, all of it; and where.
     depth, node, begin
         Pieces before the last one, and node and first block of each piece (0-based).
-    option, way
+    option, codec
         How each but the last ends: its option, and the codec choice where another node follows.
     option_exit, option_threshold
         Whether an option is an exit, and its threshold.
@@ -163,7 +163,7 @@ def write_frames(
             write_exit(key, at, exits, begin[d + 1], option_threshold[option[d]])
             exits += 1
         if node[d + 1] != node[d]:
-            write_cut(key, at, cuts, begin[d + 1], way[d], node[d + 1])
+            write_cut(key, at, cuts, begin[d + 1], codec[d], node[d + 1])
             cuts += 1
     write_end(key, at, cuts + 1, exits, end + 1, threshold)
 
@@ -174,6 +174,6 @@ def write_frames(
 @compiled
 def doubled(rows: Any) -> Any:
     """Return an array of twice as many rows that begins with these."""
-    made = np.empty((2 * rows.shape[0], *rows.shape[1:]), rows.dtype)
-    made[: rows.shape[0]] = rows
-    return made
+    longer = np.empty((2 * rows.shape[0], *rows.shape[1:]), rows.dtype)
+    longer[: rows.shape[0]] = rows
+    return longer

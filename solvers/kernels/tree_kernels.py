@@ -12,7 +12,7 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.arguments import Compared, Kept, Known, Wanted
-from tiercut.solvers.kernels.keep_kernels import beaten, is_wanted, keep, offer_point
+from tiercut.solvers.kernels.keep_kernels import is_dominated, is_wanted, keep, offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
     crossed,
@@ -64,10 +64,10 @@ def walk_plans(
     """
     none, state = np.empty((0, 0)), np.zeros(0, np.int64)
     compared, known = Compared(state, 0, 0), Known(none, kept.keys, none, state)
-    made = _walk(
+    found = _walk(
         index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, samples, below, hits
     )
-    return made[0], made[1], made[2], made[3]
+    return found[0], found[1], found[2], found[3]
 
 
 @compiled
@@ -93,8 +93,8 @@ def walk_points(
     """
     none = np.empty(0)
     wanted, kept = Wanted(False, False, False, floor), Kept(none, none, known.keys, 0)
-    made = _walk(index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, 0, None, None)
-    return made[4], made[5], made[6], made[7]
+    found = _walk(index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, 0, None, None)
+    return found[4], found[5], found[6], found[7]
 
 
 @compiled
@@ -127,26 +127,26 @@ def _walk(
     points, point_keys, lows, state = known
     nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[1]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
-    options, ways = option_exit.shape[0], send.shape[0]
+    options, codecs = option_exit.shape[0], send.shape[0]
     room = blocks + 1
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
-    parts, asked, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
-    option, way = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    parts, evaluated, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    option, codec = np.zeros(room, np.int64), np.zeros(room, np.int64)
     used = np.zeros(room, np.int64)
     cost, counts, right = np.zeros((room, rows)), np.zeros((room, rows)), np.zeros(room)
     totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
-    asked_last, hit, reach = np.full(room, -1), np.zeros(room), np.ones(room)
+    evaluated_last, hit, reach = np.full(room, -1), np.zeros(room), np.ones(room)
     # NOTE: numba leaves out what hangs on tables that are None, so that estimates cost what they did without samples.
     if below is not None and hits is not None:
-        under_way = np.zeros((room, hits.shape[1]), np.uint64)
+        remaining = np.zeros((room, hits.shape[1]), np.uint64)
         for d in range(samples):
-            under_way[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
+            remaining[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
     key = np.zeros(keys.shape[1], np.int64)
     scored = 0
     for root in range(nodes):
         if not linked[source, root]:
             continue
-        node[0], begin[0], level[0], parts[0], asked[0], counter[0] = root, 0, 0, 1, 0, -1
+        node[0], begin[0], level[0], parts[0], evaluated[0], counter[0] = root, 0, 0, 1, 0, -1
         used[0], right[0] = 1 << group[root], 0.0
         for r in range(rows):
             cost[0, r], counts[0, r] = first[root, r], weighed(1.0, tails[r])
@@ -157,15 +157,17 @@ def _walk(
             if below is not None:
                 share = reach[depth]
             if counter[depth] < 0:
-                counter[depth], asked_last[depth] = 0, -1
-                complete = parts[depth] >= fewest and uses(used[depth], required) and (index == 0 or asked[depth] > 0)
+                counter[depth], evaluated_last[depth] = 0, -1
+                complete = (
+                    parts[depth] >= fewest and uses(used[depth], required) and (index == 0 or evaluated[depth] > 0)
+                )
                 for end in range(start, blocks if complete else start):
                     if not can_end[end]:
                         continue
                     scored += 1
                     a = answered(right[depth], share, accuracy[row + final, end])
                     if hits is not None:
-                        a = right[depth] + _common(under_way[depth], hits[end]) / samples
+                        a = right[depth] + _common(remaining[depth], hits[end]) / samples
                     if a < floor:
                         continue
                     fits = True
@@ -179,11 +181,11 @@ def _walk(
                         totals[rows] = -a
                         for f in range(rows + 1):
                             point[f] = totals[turned[f]]
-                        if beaten(point, compared, points, lows, state):
+                        if is_dominated(point, compared, points, lows, state):
                             continue
                     elif not is_wanted(totals[0], a, front, by_accuracy, costs, accuracies, count):
                         continue
-                    write_frames(key, at, depth, node, begin, option, way, option_exit, option_threshold, end, index)
+                    write_frames(key, at, depth, node, begin, option, codec, option_exit, option_threshold, end, index)
                     if compared > 0:
                         points, point_keys, lows, state = offer_point(
                             point, key, compared, ties, points, point_keys, lows, state
@@ -194,7 +196,7 @@ def _walk(
                     costs, accuracies, keys, count = keep(
                         totals[0], a, key, front, by_accuracy, costs, accuracies, keys, count
                     )
-            if counter[depth] >= (blocks - 1 - start) * options * nodes * ways:
+            if counter[depth] >= (blocks - 1 - start) * options * nodes * codecs:
                 depth -= 1
                 progress[1] += scored
                 scored = 0
@@ -203,7 +205,7 @@ def _walk(
                 continue
             step = counter[depth]
             counter[depth] += 1
-            x, step = step % ways, step // ways
+            x, step = step % codecs, step // codecs
             w, step = step % nodes, step // nodes
             o, end = step % options, start + step // options
             after = jump[level[depth], end, o]
@@ -213,14 +215,14 @@ def _walk(
                 continue
             onward = stay[after]
             if below is not None and hits is not None:
-                if asked_last[depth] != end * options + o:
-                    asked_last[depth], hit[depth] = end * options + o, 0.0
-                    under_way[depth + 1], reach[depth + 1] = under_way[depth], share
+                if evaluated_last[depth] != end * options + o:
+                    evaluated_last[depth], hit[depth] = end * options + o, 0.0
+                    remaining[depth + 1], reach[depth + 1] = remaining[depth], share
                     if option_exit[o]:
                         limit = index if option_threshold[o] < 0 else option_threshold[o]
-                        hit[depth] = _common(under_way[depth] & below[limit, end], hits[end]) / samples
-                        under_way[depth + 1] &= ~below[limit, end]
-                        reach[depth + 1] = _common(under_way[depth + 1], under_way[depth + 1]) / samples
+                        hit[depth] = _common(remaining[depth] & below[limit, end], hits[end]) / samples
+                        remaining[depth + 1] &= ~below[limit, end]
+                        reach[depth + 1] = _common(remaining[depth + 1], remaining[depth + 1]) / samples
                 onward = reach[depth + 1]
             deeper = depth + 1
             for r in range(rows):
@@ -235,9 +237,9 @@ def _walk(
             if below is not None:
                 a = right[depth] + hit[depth]
             right[deeper] = dropped(a, onward, drops[x, end]) if w != v else a
-            option[depth], way[depth] = o, x
+            option[depth], codec[depth] = o, x
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
-            parts[deeper], asked[deeper] = parts[depth] + (w != v), asked[depth] + option_exit[o]
+            parts[deeper], evaluated[deeper] = parts[depth] + (w != v), evaluated[depth] + option_exit[o]
             used[deeper] = used[depth] | (1 << group[w])
             depth = deeper
         if progress[0] != 0:

@@ -69,7 +69,7 @@ def allowances(
     array
         C+1; -inf where there is no accuracy of interest. With a slope of 0 it never falls between two such cells.
     """
-    made, per = np.full(cells + 1, -np.inf), cells / (summit - base)
+    most_by_cell, per = np.full(cells + 1, -np.inf), cells / (summit - base)
     low, near = max(floor, base), _NEAR / per
     for i in range(count + 1):
         if i == count and count > 0 and accuracies[count - 1] >= ceiling:
@@ -81,11 +81,11 @@ def allowances(
             continue
         for k in range(cell_of(low - near, base, per, cells), cell_of(high + near, base, per, cells) + 1):
             least = max(low, base + k / per - near)
-            made[k] = max(made[k], most * (1 + 1e-12) + 1e-15 - slope * (least - 1e-12))
+            most_by_cell[k] = max(most_by_cell[k], most * (1 + 1e-12) + 1e-15 - slope * (least - 1e-12))
         low = high
         if low >= ceiling:
             break
-    return made
+    return most_by_cell
 
 
 @compiled
@@ -106,7 +106,7 @@ def _floors(
     array
         S x M: node v is to go on from the state.
     """
-    blocks, nodes, ways, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
+    blocks, nodes, codecs, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
     reached, left = np.full((begins.shape[0], nodes), np.inf), np.full((begins.shape[0], nodes), np.inf)
     for v in range(nodes):
         if linked[source, v]:
@@ -118,8 +118,8 @@ def _floors(
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
-                for way in range(ways):
-                    cost = own * send[way, start - 1, v, w] + slope * share * drops[way, start - 1]
+                for codec in range(codecs):
+                    cost = own * send[codec, start - 1, v, w] + slope * share * drops[codec, start - 1]
                     reached[state, w] = min(reached[state, w], left[state, v] + cost)
         for v in range(nodes):
             here = reached[state, v]
@@ -169,7 +169,7 @@ def budgets(
     allowed
         C+1, of `allowances`.
     slope
-        As given to it.
+        As it takes them.
     cells
         Between which accuracies there are.
     rules, tables, shares
@@ -180,7 +180,7 @@ def budgets(
         S pairs of blocks done and level, and their numbers.
     budget
         2 x S x M x (C+1), filled: node v is to go on from the state, or has to send its output away to whichever node,
-        by whichever way, is best; k cells of accuracy are gained. Less ``slope`` times what a label gained.
+        by whichever codec, is best; k cells of accuracy are gained. Less ``slope`` times what a label gained.
     peaks
         2 x S x M, filled: the greatest budget over all cells; -inf where no label is of interest.
     stop
@@ -192,13 +192,13 @@ def budgets(
     stay, accuracy, drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
-    blocks, nodes, cells_there, ways = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
+    blocks, nodes, cells_there, codecs = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells_there / (summit - base)
     reached = _floors(
         source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
         begins, levels, inside, group, rank, linked,
     )  # fmt: skip
-    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _wanders(drops))
+    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _varies(drops))
     peak, most = _greatest(allowed), _most(allowed, slope, base, per)
     rest = np.full(peaks.shape, np.inf)  # the least that comes yet, whatever it gains
     budget[:], peaks[:] = -np.inf, -np.inf
@@ -221,11 +221,11 @@ def budgets(
                     ahead, gain = state_of[end + 1, after], (share - stay[after]) * accuracy[at, end]
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                     cost = passed(0.0, own, piece, own - weight[after], result[end, v])
-                    for way_on in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
-                        if here + cost - slope * gain <= peaks[way_on, ahead, v]:
-                            rows, floor, roof = budget[way_on, ahead, v], bottoms[ahead], tops[ahead]
+                    for rest_of in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
+                        if here + cost - slope * gain <= peaks[rest_of, ahead, v]:
+                            rows, floor, roof = budget[rest_of, ahead, v], bottoms[ahead], tops[ahead]
                             _raise(row, bottom, top, rows, gain, floor, roof, cost - slope * gain, per)
-                            least = min(least, cost + rest[way_on, ahead, v])
+                            least = min(least, cost + rest[rest_of, ahead, v])
             rest[STAYING, state, v] = least
             highest = _capped(row, bottom, top, most - least, slope, base, per) if least < np.inf else -np.inf
             peaks[STAYING, state, v] = highest if highest >= here else -np.inf
@@ -234,8 +234,8 @@ def budgets(
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w] or peaks[0, state, w] == -np.inf:
                     continue
-                for way in range(ways):
-                    cost, gain = own * send[way, start - 1, v, w], -share * drops[way, start - 1]
+                for codec in range(codecs):
+                    cost, gain = own * send[codec, start - 1, v, w], -share * drops[codec, start - 1]
                     rows = budget[STAYING, state, w]
                     _raise(row, bottom, top, rows, gain, bottom, top, cost - slope * gain, per)
                     least = min(least, cost + rest[STAYING, state, w])
@@ -245,12 +245,12 @@ def budgets(
 
 @compiled
 def _rows(
-    allowed: Floats, base: float, per: float, low: float, high: float, stay: Floats, levels: Ints, wanders: bool
+    allowed: Floats, base: float, per: float, low: float, high: float, stay: Floats, levels: Ints, varies: bool
 ) -> tuple[Ints, Ints]:
     """Return the first and the last cell, for each state, in which a label may be that is of interest."""
     cells, states = allowed.shape[0] - 1, levels.shape[0]
     bottoms, tops = np.zeros(states, np.int64), np.full(states, cells)
-    if wanders:
+    if varies:
         return bottoms, tops
     first, last = 0, cells
     while first < cells and allowed[first] == -np.inf:
@@ -266,11 +266,11 @@ def _rows(
 
 
 @compiled
-def _wanders(drops: Floats) -> bool:
-    """Return whether accuracy may go up and down on the way, as codecs take from it or give."""
-    for way in range(drops.shape[0]):
+def _varies(drops: Floats) -> bool:
+    """Return whether accuracy may go up and down along a plan, as codecs take from it or give."""
+    for codec in range(drops.shape[0]):
         for block in range(drops.shape[1]):
-            if drops[way, block] != 0.0:
+            if drops[codec, block] != 0.0:
                 return True
     return False
 

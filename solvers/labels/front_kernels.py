@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.keep_kernels import beaten, offer_point
+from tiercut.solvers.kernels.keep_kernels import is_dominated, offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
     crossed,
@@ -27,14 +27,14 @@ from tiercut.solvers.kernels.step_kernels import (
 from tiercut.solvers.labels.grow_kernels import (
     AFTER,
     ALIVE,
-    ASKED,
     BEGIN,
+    CODEC,
+    EVALUATED,
     NODE,
     PARENT,
     PARTS,
     THRESHOLD,
     USED,
-    WAY,
     earlier,
     prefix,
 )
@@ -98,7 +98,7 @@ def least_ahead(
     stay, accuracies, drops = shares
     state_of, begins, levels = states
     accuracy = accuracies[0]
-    blocks, nodes, ways, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
+    blocks, nodes, codecs, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
     for state in range(begins.shape[0] - 1, -1, -1):
         start, share = begins[state], stay[levels[state]]
         for v in range(nodes):
@@ -136,9 +136,9 @@ def least_ahead(
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
-                for way in range(ways):
+                for codec in range(codecs):
                     for r in range(rows + 1):
-                        toll = send[way, start - 1, v, w, r] if r < rows else drops[way, start - 1]
+                        toll = send[codec, start - 1, v, w, r] if r < rows else drops[codec, start - 1]
                         total = crossed(ahead[state, w, r], share, toll)
                         best[r] = min(best[r], total)
 
@@ -160,11 +160,11 @@ def _is_pruned(
         if low > caps[f]:
             return True
         bound[f] = low
-    return beaten(bound, compared, points, lows, known)
+    return is_dominated(bound, compared, points, lows, known)
 
 
 @compiled
-def _beats(
+def _dominates(
     left: int, right: int, values: Floats, turned: Ints, compared: int, ties: int, caps: Floats, chain: Ints,
     future: int, required: Ints, fewest: int, limited: bool,
 ) -> int:  # fmt: skip
@@ -226,18 +226,18 @@ def grow_points(
     points, keys, lows, known = so_far
     accuracy = accuracies[0]
     blocks, nodes, rows, width = accuracy.shape[0], group.shape[0], first.shape[1], keys.shape[1]
-    options, ways, top = option_exit.shape[0], send.shape[0], turned[0]
-    size, made = 1024, 0
+    options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
+    size, grown = 1024, 0
     values, chain = np.empty((size, rows + 1)), np.zeros((size, 10), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
     for v in range(nodes):
         if linked[source, v]:
-            values[made, :rows], values[made, rows] = first[v], 0.0
-            chain[made, PARENT], chain[made, NODE], chain[made, PARTS] = -1, v, 1
-            chain[made, USED], chain[made, AFTER], chain[made, ALIVE] = 1 << group[v], -1, 1
-            heads[0, v] = made
-            made += 1
+            values[grown, :rows], values[grown, rows] = first[v], 0.0
+            chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
+            chain[grown, USED], chain[grown, AFTER], chain[grown, ALIVE] = 1 << group[v], -1, 1
+            heads[0, v] = grown
+            grown += 1
     for state in range(begins.shape[0]):
         start, share = begins[state], stay[levels[state]]
         for v in range(nodes):
@@ -250,7 +250,7 @@ def grow_points(
                     continue
                 used = chain[here, USED]
                 complete = chain[here, PARTS] >= fewest and uses(used, required)
-                complete = complete and (index == 0 or chain[here, ASKED] > 0)
+                complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
                 for end in range(start, blocks):
                     if can_end[end] and complete:
                         for r in range(rows):
@@ -261,9 +261,9 @@ def grow_points(
                         for f in range(rows + 1):
                             point[f] = at[turned[f]]
                             fits = fits and point[f] <= caps[f]
-                        if fits and not beaten(point, compared, points, lows, known):
+                        if fits and not is_dominated(point, compared, points, lows, known):
                             prefix(here, chain, at_key, key)
-                            write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, index)
+                            write_end(key, at_key, chain[here, PARTS], chain[here, EVALUATED], end + 1, index)
                             points, keys, lows, known = offer_point(
                                 point, key, compared, ties, points, keys, lows, known
                             )
@@ -286,43 +286,43 @@ def grow_points(
                         )
                         if not away and not stays:
                             continue
-                        for step in range(nodes * ways):
-                            w, way = step // ways, step % ways
+                        for step in range(nodes * codecs):
+                            w, codec = step // codecs, step % codecs
                             if w == v:
-                                if not stays or way > 0:
+                                if not stays or codec > 0:
                                     continue
                             elif not away or not may_follow(v, w, used, group, rank, linked):
                                 continue
-                            if made == size:
-                                if made >= room:
-                                    stop[0], stop[1] = 2, made
+                            if grown == size:
+                                if grown >= room:
+                                    stop[0], stop[1] = 2, grown
                                     return points, keys, lows, known
                                 values, chain = doubled(values), doubled(chain)
                                 size = 2 * size
-                            new, row = values[made], chain[made]
+                            new, row = values[grown], chain[grown]
                             new[:] = at
                             if w != v:
                                 for r in range(rows):
-                                    new[r] = crossed(at[r], onward, send[way, end, v, w, r])
-                                new[rows] = -dropped(float(-at[rows]), onward, drops[way, end])
+                                    new[r] = crossed(at[r], onward, send[codec, end, v, w, r])
+                                new[rows] = -dropped(float(-at[rows]), onward, drops[codec, end])
                             if not new[0] < np.inf or _is_pruned(
                                 new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known
                             ):
                                 continue
-                            row[PARENT], row[NODE], row[BEGIN], row[WAY] = here, w, end + 1, way
+                            row[PARENT], row[NODE], row[BEGIN], row[CODEC] = here, w, end + 1, codec
                             row[USED] = used if w == v else used | (1 << group[w])
                             row[PARTS] = chain[here, PARTS] + (w != v)
-                            row[ASKED] = chain[here, ASKED] + option_exit[option]
+                            row[EVALUATED] = chain[here, EVALUATED] + option_exit[option]
                             row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
                             # The list is sorted by the first measure: only what stands before can dominate.
                             other, before, worse = heads[then, w], -1, False
                             while other >= 0 and values[other, top] <= new[top]:
                                 if chain[other, ALIVE]:
-                                    verdict = _beats(
-                                        other, made, values, turned, compared, ties, caps, chain, future[w], required,
+                                    verdict = _dominates(
+                                        other, grown, values, turned, compared, ties, caps, chain, future[w], required,
                                         fewest, limited,
                                     )  # fmt: skip
-                                    if verdict == 1 or (verdict == 2 and earlier(other, made, chain, at_key, width)):
+                                    if verdict == 1 or (verdict == 2 and earlier(other, grown, chain, at_key, width)):
                                         worse = True
                                         break
                                 before, other = other, chain[other, AFTER]
@@ -330,21 +330,21 @@ def grow_points(
                                 continue
                             row[AFTER] = other
                             if before < 0:
-                                heads[then, w] = made
+                                heads[then, w] = grown
                             else:
-                                chain[before, AFTER] = made
+                                chain[before, AFTER] = grown
                             # Of equal first measures what stands before may be dominated too.
                             other = heads[then, w]
                             while other >= 0:
-                                if other != made and chain[other, ALIVE] and values[other, top] >= new[top]:
-                                    verdict = _beats(
-                                        made, other, values, turned, compared, ties, caps, chain, future[w], required,
+                                if other != grown and chain[other, ALIVE] and values[other, top] >= new[top]:
+                                    verdict = _dominates(
+                                        grown, other, values, turned, compared, ties, caps, chain, future[w], required,
                                         fewest, limited,
                                     )  # fmt: skip
-                                    if verdict == 1 or (verdict == 2 and earlier(made, other, chain, at_key, width)):
+                                    if verdict == 1 or (verdict == 2 and earlier(grown, other, chain, at_key, width)):
                                         chain[other, ALIVE] = 0
                                 other = chain[other, AFTER]
-                            made += 1
-                stop[1] = made
-    stop[1] = made
+                            grown += 1
+                stop[1] = grown
+    stop[1] = grown
     return points, keys, lows, known

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AFTER",
     "ALIVE",
-    "ASKED",
     "BEGIN",
+    "CODEC",
+    "EVALUATED",
     "FULL",
     "NODE",
     "PARENT",
     "PARTS",
     "THRESHOLD",
     "USED",
-    "WAY",
     "Limits",
     "earlier",
     "grow_labels",
@@ -61,9 +61,9 @@ def prefix(label: int, chain: Ints, at: Places, key: Ints) -> None:
     while chain[label, PARENT] >= 0:
         row, parent = chain[label], chain[label, PARENT]
         if chain[parent, PARTS] < row[PARTS]:
-            write_cut(key, at, chain[parent, PARTS] - 1, row[BEGIN], row[WAY], row[NODE])
-        if chain[parent, ASKED] < row[ASKED]:
-            write_exit(key, at, chain[parent, ASKED], row[BEGIN], row[THRESHOLD])
+            write_cut(key, at, chain[parent, PARTS] - 1, row[BEGIN], row[CODEC], row[NODE])
+        if chain[parent, EVALUATED] < row[EVALUATED]:
+            write_exit(key, at, chain[parent, EVALUATED], row[BEGIN], row[THRESHOLD])
         label = parent
     write_root(key, at, chain[label, NODE])
 
@@ -83,7 +83,7 @@ def earlier(left: int, right: int, chain: Ints, at: Places, width: int) -> bool:
 FULL = 2
 """Where in `stop` it is said that there was no room."""
 
-PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)
+PARENT, NODE, BEGIN, PARTS, EVALUATED, USED, CODEC, THRESHOLD, AFTER, ALIVE = range(10)
 """The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
 
 
@@ -147,7 +147,7 @@ def grow_labels(
         Most labels; more end the work, which is then said, as do more plans than an eighth of them. NOTE Arrays never
         change places in here: with names that are bound again in a loop, numba counts references all the time.
     stop
-        ``[stop, labels made, full]``; written and read.
+        ``[stop, labels grown, full]``; written and read.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def grow_labels(
     limited, future, budget, peaks, slope, base, summit, allowed, cost_cap, floor, keep, cap = limits
     blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
-    options, ways, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
+    options, codecs, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
@@ -177,7 +177,12 @@ def grow_labels(
         if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
             cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
-            chain[count, ASKED], chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = 0, 1 << group[v], -1, 1
+            chain[count, EVALUATED], chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = (
+                0,
+                1 << group[v],
+                -1,
+                1,
+            )
             heads[0, v] = count
             count += 1
 
@@ -216,14 +221,14 @@ def grow_labels(
                         continue
                     if chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
                         continue
-                    if index > 0 and chain[here, ASKED] == 0:
+                    if index > 0 and chain[here, EVALUATED] == 0:
                         continue
                     if found == most_found:
                         stop[FULL] = 1
                         return found_cost, found_right, found_keys, found
                     key = found_keys[found]
                     prefix(here, chain, at_key, key)
-                    write_end(key, at_key, chain[here, PARTS], chain[here, ASKED], end + 1, index)
+                    write_end(key, at_key, chain[here, PARTS], chain[here, EVALUATED], end + 1, index)
                     if tied:
                         bits[0] = ended(tie[here], share, tie_span[v, start, end], share, tie_result[end, v])
                         key[width - 2] = bits.view(np.int64)[0]
@@ -257,17 +262,17 @@ def grow_labels(
                         away = chain[here, PARTS] < most and sheared <= budget[LEAVING, ahead, v, k] - less
                         if not away and not (may_stay and sheared <= budget[STAYING, ahead, v, k] - less):
                             continue
-                        for step in range(nodes * ways):
-                            w, way = step // ways, step % ways
+                        for step in range(nodes * codecs):
+                            w, codec = step // codecs, step % codecs
                             total, reached, mask = c, a, used
                             if w == v:
-                                if not may_stay or way > 0:
+                                if not may_stay or codec > 0:
                                     continue
                             else:
                                 if not away or not may_follow(v, w, used, group, rank, linked):
                                     continue
-                                total = crossed(c, weight[after], send[way, end, v, w])
-                                reached = dropped(a, onward, drops[way, end])
+                                total = crossed(c, weight[after], send[codec, end, v, w])
+                                reached = dropped(a, onward, drops[codec, end])
                                 mask = used | (1 << group[w])
                             k = cell_of(reached, base, per, cells)
                             if not total - slope * reached <= budget[STAYING, ahead, w, k] - less or not total < np.inf:
@@ -279,11 +284,11 @@ def grow_labels(
                             if tied:
                                 time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
                                 time = passed(tie[here], share, time, leave, tie_result[end, v])
-                                tie[count] = crossed(time, onward, tie_send[way, end, v, w]) if w != v else time
+                                tie[count] = crossed(time, onward, tie_send[codec, end, v, w]) if w != v else time
                             chain[count, PARENT], chain[count, NODE], chain[count, BEGIN] = here, w, end + 1
                             chain[count, PARTS] = chain[here, PARTS] + (w != v)
-                            chain[count, ASKED] = chain[here, ASKED] + option_exit[option]
-                            chain[count, USED], chain[count, WAY], chain[count, ALIVE] = mask, way, 1
+                            chain[count, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
+                            chain[count, USED], chain[count, CODEC], chain[count, ALIVE] = mask, codec, 1
                             chain[count, THRESHOLD] = option_threshold[option]
                             # The list is sorted by cost: only what stands before can dominate.
                             other, before, better, level = heads[ahead, w], -1, 0, -1

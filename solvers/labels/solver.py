@@ -90,8 +90,8 @@ def _without_repeats(space: Space) -> NDArray[np.int64]:
 
     What comes of them is equal to what comes of the one before, and later among equals.
     """
-    jump, asked = space.jump, space.option_exit
-    same = (jump[:, :, 1:] == jump[:, :, :-1]) & (asked[1:] == asked[:-1])
+    jump, evaluated = space.jump, space.option_exit
+    same = (jump[:, :, 1:] == jump[:, :, :-1]) & (evaluated[1:] == evaluated[:-1])
     return np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump))
 
 

@@ -105,7 +105,7 @@ def test_plans_are_admitted_differ_and_hold_the_bounds(solver: Solver) -> None:
         assert within(chosen, question.query.min_accuracy, question.query.max_latency_s) == chosen
 
 
-def test_no_point_of_a_frontier_beats_another(solver: Solver) -> None:
+def test_no_point_of_a_frontier_dominates_another(solver: Solver) -> None:
     for _, case in small_cases(some(200, solver), plain=True):
         if case.space.knows_accuracy and needs(make_task(case.space, Query(kind="frontier"))) <= solver.features:
             outcome = solver.solve(make_task(case.space, Query(kind="frontier")), Options())

@@ -38,7 +38,7 @@ def drawn(request: pytest.FixtureRequest) -> list[Drawn]:
 
 
 def near(got: float, wanted: float) -> bool:
-    """Whether two sums are the same to 12 digits; shares of nobody may miss 0 by the rounding of 1."""
+    """Whether two sums are the same to 12 digits; a share of no samples may miss 0 by the rounding of 1."""
     return isclose(got, wanted, rel_tol=1e-12, abs_tol=1e-15)
 
 
@@ -48,7 +48,9 @@ def drawn_scores(case: Case, rng: np.random.Generator) -> list[Score]:
 
 def assert_same_plan(plan: Plan, score: Score) -> None:
     assert near(plan.latency_s, score.latency)
-    assert isclose(plan.bytes_sent, score.bytes_sent, rel_tol=1e-12, abs_tol=1e-8)  # megabytes times a share of nobody
+    assert isclose(
+        plan.bytes_sent, score.bytes_sent, rel_tol=1e-12, abs_tol=1e-8
+    )  # megabytes times a share of no samples
     assert near(plan.input_s, score.input_s)
     assert (plan.accuracy is None) == (score.accuracy is None)
     assert near(plan.accuracy or 0.0, score.accuracy or 0.0)
@@ -60,7 +62,7 @@ def assert_same_plan(plan: Plan, score: Score) -> None:
         assert stage.send_bytes == part.send_bytes
         assert near(stage.send_s, part.send_s)
         assert near(stage.result_s, part.result_s)
-        if part.reach > 0:  # of several spans that nobody gets to there is no mean
+        if part.reach > 0:  # of several spans that no sample reaches there is no mean
             assert isclose(stage.compute_s, part.compute_s, rel_tol=1e-10, abs_tol=1e-15)  # a span less its branch
 
 
@@ -126,7 +128,7 @@ def test_a_decision_given_by_name_is_the_one_that_is_priced(drawn: list[Drawn]) 
     for each in drawn:
         for score in each.scores:
             choice = replace(score.choice, codecs=())
-            lane = choice.threshold
-            threshold = None if lane is None else each.case.profile["exits"]["thresholds"][lane]
+            index = choice.threshold
+            threshold = None if index is None else each.case.profile["exits"]["thresholds"][index]
             made = decide(each.case.problem, choice.partition, choice.placement, threshold, choice.exits)
             assert made == each.case.decision(choice)

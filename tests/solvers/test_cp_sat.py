@@ -149,13 +149,13 @@ def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
             continue
         space, query = question
         search = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
-        for lane in range(len(space.lanes)):
-            network = search.network(lane)
+        for index in range(len(space.lanes)):
+            network = search.network(index)
             relaxed = Relaxation(space, network, 0, search.plans.caps)
             search.list_all(relaxed)
             relaxed.tighten(lambda _: inf)
             for decision, (where, path) in search.plans.paths.items():
-                if where == lane:
+                if where == index:
                     assert relaxed.bounds[sorted(path)].max() <= search.plans.pool[decision].values[0] + 1e-12
                     checked += 1
     assert checked > 500
@@ -261,8 +261,8 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     space, query = question
     search = Search(make_task(space, replace(query, kind="solve")), Options())
     best, goal = float("inf"), search.plans.goal
-    for lane in range(len(space.lanes)):
-        net = search.network(lane)
+    for index in range(len(space.lanes)):
+        net = search.network(index)
         arcs = len(net.tail)
         if not arcs:
             continue

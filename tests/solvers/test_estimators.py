@@ -59,7 +59,7 @@ def test_accuracy_of_who_really_leaves_by_hand(problem: Problem) -> None:
         assert accuracy(problem, estimator, [2], "a") == pytest.approx(0.8)
 
 
-def test_where_nobody_leaves_the_accuracy_is_that_over_all_samples(problem: Problem) -> None:
+def test_where_no_sample_leaves_the_accuracy_is_that_over_all_samples(problem: Problem) -> None:
     sure = replace(FIVE, entropy=np.ones_like(FIVE.entropy))
     table = with_estimator(problem, "conditional", sure).conditional
     assert table is not None

@@ -52,13 +52,13 @@ def test_it_scores_170_000_decisions_of_ten_blocks_four_nodes_and_twenty_thresho
     assert outcome.scored == 170_000 - 19 * 40
 
 
-def test_progress_is_told_while_it_works(large: Space) -> None:
-    told: list[tuple[int, int]] = []
-    solved(large, progress=lambda done, total: told.append((done, total)), time_limit_s=0.8)
-    assert len(told) > 3
-    assert told == sorted(told)
-    assert {total for _, total in told} == {large.decisions}
-    assert 0 < told[-1][0] < large.decisions
+def test_progress_is_reported_while_it_works(large: Space) -> None:
+    calls: list[tuple[int, int]] = []
+    solved(large, progress=lambda done, total: calls.append((done, total)), time_limit_s=0.8)
+    assert len(calls) > 3
+    assert calls == sorted(calls)
+    assert {total for _, total in calls} == {large.decisions}
+    assert 0 < calls[-1][0] < large.decisions
 
 
 def test_when_the_time_is_up_the_best_so_far_is_returned_and_said_to_be_only_feasible(large: Space) -> None:
@@ -118,7 +118,7 @@ def test_among_equals_fewer_partitions_then_the_order_of_the_file_then_the_thres
     outcome = solved(twins, Query(kind="rank", top=1 + 5 + 10 * 12, min_accuracy=11 / 16))
     expected = [((11,), (v,), None) for v in range(6)]
     for placement in [(0, v) for v in range(1, 6)] + [(v, 0) for v in range(1, 6)]:
-        expected += [((1, 11), placement, lane) for lane in range(12)]
+        expected += [((1, 11), placement, index) for index in range(12)]
     assert [(each.partition, each.placement, each.threshold) for each in outcome.decisions] == expected
 
 
@@ -168,7 +168,7 @@ print(peak(13) - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is told in KiB on Linux only")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is given in KiB on Linux only")
 def test_memory_does_not_grow_with_the_number_of_decisions() -> None:
     """From 1.6 to 25 million decisions: a byte for each of them would be 23 MB more."""
     assert int(in_another_process(MEMORY)) < 8 * 1024

@@ -48,13 +48,13 @@ def ask(query: Query, solver: str, **options: object) -> Answer:
 
 @cache
 def frontier(heuristic: str) -> tuple[Answer, list[tuple[int, int]]]:
-    """Return the frontier of the recorded network, and what was told of the progress."""
-    told: list[tuple[int, int]] = []
-    return ask(Query(kind="frontier"), heuristic, progress=lambda done, total: told.append((done, total))), told
+    """Return the frontier of the recorded network, and the calls of the progress callback."""
+    calls: list[tuple[int, int]] = []
+    return ask(Query(kind="frontier"), heuristic, progress=lambda done, total: calls.append((done, total))), calls
 
 
 def hypervolume(answer: Answer, worst: float) -> float:
-    """Return the area of latency and accuracy that a frontier beats, up to the latency `worst`."""
+    """Return the area of latency and accuracy that a frontier dominates, up to the latency `worst`."""
     area, right = 0.0, 0.0
     for plan in answer:
         assert plan.accuracy is not None
@@ -127,10 +127,10 @@ def test_a_time_limit_ends_the_search_with_what_was_found(heuristic: str) -> Non
     assert found.outcome.reason
 
 
-def test_progress_is_told_while_it_works(heuristic: str) -> None:
-    _, told = frontier(heuristic)
-    assert told
-    assert all(done <= total for done, total in told)
+def test_progress_is_reported_while_it_works(heuristic: str) -> None:
+    _, calls = frontier(heuristic)
+    assert calls
+    assert all(done <= total for done, total in calls)
 
 
 # Random questions with everything that may be asked, against trying everything

@@ -118,7 +118,7 @@ def test_a_frontier_over_several_measures_needs_one_feature_more_and_may_bound_t
     space = make_space(grown_problem(4, 3, 2))
     bounds = (Bound("blocks", "n1", at_most=2),)
     one, several = (Query(kind="frontier", bounds=bounds, over=over) for over in ((), ("latency", "bytes", "accuracy")))
-    assert needs(make_task(space, one)) == {"frontier", "sides"}
+    assert needs(make_task(space, one)) == {"frontier", "constraints"}
     assert needs(make_task(space, several)) == {"frontier", "many"}
 
 

@@ -16,7 +16,7 @@ from tiercut.solvers.task import make_task
 
 COUNT = 70
 NAMES = [f"n{v}" for v in range(COUNT)]
-CROWDED = [solver.name for solver in SOLVERS.values() if "crowd" in solver.features]
+ABLE = [solver.name for solver in SOLVERS.values() if "many-nodes" in solver.features]
 
 
 def star(**more: str) -> Space:
@@ -26,17 +26,17 @@ def star(**more: str) -> Space:
     return make_space(problem_of(topology_data(nodes, links, **more), profile_data([1.0] * 3, [0.0] * 4)))
 
 
-def test_every_node_and_every_tier_of_a_crowd_can_be_required() -> None:
+def test_every_node_and_every_tier_can_be_required() -> None:
     space = narrow(star(), Query(include=tuple(NAMES), use_all_tiers=True))
     assert (space.required == np.vstack([np.eye(COUNT, dtype=bool)] * 2)).all()
 
 
-@pytest.mark.parametrize("solver", CROWDED)
+@pytest.mark.parametrize("solver", ABLE)
 def test_a_node_far_down_the_file_can_be_included(solver: str) -> None:
     """One block on the node, the others at home: 2 + 2 s, and 1 s each way."""
     query = Query(include=("n69",))
     space = narrow(star(), query)
-    assert "crowd" in needs(make_task(space, query))
+    assert "many-nodes" in needs(make_task(space, query))
     found = find(solver)
     outcome = found.solve(make_task(space, query), Options(time_limit_s=None if found.exact else 2.0))
     assert set(outcome.decisions[0].placement) == {0, 69}

@@ -56,8 +56,8 @@ class Runs:
     seconds
         What each of them took, float64[runs]; run r of a call belongs to the same round as run r of another.
     waited
-        How long this process waited for a processor in each of them, float64[runs] in seconds; None where nobody
-        asked.
+        How long this process waited for a processor in each of them, float64[runs] in seconds; None where
+        that was not measured.
     """
 
     seconds: NDArray[np.float64]

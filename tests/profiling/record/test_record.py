@@ -158,8 +158,8 @@ def test_processor_time_does_not_pass_while_a_call_sleeps(keras: Any, monkeypatc
 
     original = CutNetwork.compile
 
-    def slept(*given: Any, **named: Any) -> Any:
-        piece = original(*given, **named)
+    def slept(*args: Any, **named: Any) -> Any:
+        piece = original(*args, **named)
         return lambda tensor: (time.sleep(0.02), piece(tensor))[1]
 
     monkeypatch.setattr(CutNetwork, "compile", slept)
@@ -186,19 +186,19 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_is_told_and_the_other_models_are_recorded(tmp_path: Path) -> None:
-    told: list[tuple[Step, float]] = []
+    finished: list[tuple[Step, float]] = []
     campaign = record_models(
         ["chains_for_tests:too_large", "VGG61", THREE],
         tmp_path,
         QUICK,
         record=record_here,
-        finished=lambda step, left: told.append((step, left)),
+        finished=lambda step, left: finished.append((step, left)),
     )
     assert [step.recorded is None for step in campaign.steps] == [True, True, False]
     assert "MemoryError: cannot have so much" in campaign.failed[0].error
     assert "no model 'VGG61'" in campaign.failed[1].error
     assert load_profile(tmp_path / "three.json").model == "three"
-    assert told[-1][1] == 0
+    assert finished[-1][1] == 0
 
 
 def test_memory_that_runs_out_while_timing_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,11 +217,11 @@ def test_memory_that_runs_out_while_timing_is_told_as_such(tmp_path: Path, monke
 def test_an_interrupted_campaign_goes_on_after_the_models_that_are_done(tmp_path: Path) -> None:
     done: list[str] = []
 
-    def record(name: str, *given: Any, **named: Any) -> Recording:
+    def record(name: str, *args: Any, **named: Any) -> Recording:
         if name == THREE and not done:
             done.append(name)
             raise KeyboardInterrupt
-        return record_here(name, *given, **named)
+        return record_here(name, *args, **named)
 
     names = ["chains_for_tests:nine", THREE]
     with pytest.raises(KeyboardInterrupt):
@@ -244,9 +244,9 @@ def test_progress_rises_from_model_to_model_up_to_the_whole(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_process_that_is_killed_takes_only_its_model_with_it(tmp_path: Path, chains: Path) -> None:
     chains.write_text(NINE + "\ndef killed():\n    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n")
-    made = record_models(["chains_for_tests:killed", THREE], tmp_path, QUICK)
-    assert "killed, most likely because memory ran out" in made.failed[0].error
-    assert made.steps[1].recorded is not None
+    campaign = record_models(["chains_for_tests:killed", THREE], tmp_path, QUICK)
+    assert "killed, most likely because memory ran out" in campaign.failed[0].error
+    assert campaign.steps[1].recorded is not None
     assert load_profile(tmp_path / "three.json").devices["here"].threads
 
 

@@ -51,11 +51,11 @@ def test_the_other_statistics_stand_beside_the_one_that_counts(two_blocks: dict[
     assert record["span_s"] == [[1.9, 5.9], [6.9]]
 
 
-def cut(made: Any, branches: list[int]) -> CutNetwork:
+def cut(network: Any, branches: list[int]) -> CutNetwork:
     """A backbone with branches after some of its blocks."""
     from tiercut.profiling.exits.exits import attach_exits
 
-    exits = attach_exits(made.model, cuts=made.cuts, branches=branches)
+    exits = attach_exits(network.model, cuts=network.cuts, branches=branches)
     ends = tuple(branch and branch.end for branch in exits.branches)
     return CutNetwork("Tiny", "explicit", exits.runtime, exits.blocks, ends)
 

@@ -65,15 +65,15 @@ def test_calls_take_turns_so_that_a_slow_spell_falls_on_all() -> None:
 
 def test_timing_stops_once_every_median_is_known_well_enough() -> None:
     clock = FakeClock()
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     seconds = time_calls(
         {"steady": clock.lasting(_always(1000))},  # type: ignore[dict-item]
         Effort(runs=1000, least=40, burst=20),
         clock=clock,
-        progress=lambda done, most: told.append((done, most)),
+        progress=lambda done, most: reported.append((done, most)),
     )
     assert len(seconds["steady"].seconds) == 40
-    assert told == [(20, 1000), (40, 40)]
+    assert reported == [(20, 1000), (40, 40)]
 
 
 def test_the_median_of_scattered_runs_is_known_less_well() -> None:
@@ -126,13 +126,13 @@ def test_an_effort_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 
 def test_no_round_begins_after_the_time_for_timing_is_over() -> None:
     clock = FakeClock()
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     effort = Effort(runs=1000, least=10, burst=5, warm_up=0, precision=0, limit_s=0.03)
     calls = {"it": clock.lasting(cycle([500_000, 1_500_000, 1_000_000]))}
-    runs = time_calls(calls, effort, clock=clock, progress=lambda *each: told.append(each))["it"]  # type: ignore[arg-type]
+    runs = time_calls(calls, effort, clock=clock, progress=lambda *each: reported.append(each))["it"]  # type: ignore[arg-type]
     assert len(runs.seconds) == 30
-    assert told[0] == (5, 30)
-    assert told[-1] == (30, 30)
+    assert reported[0] == (5, 30)
+    assert reported[-1] == (30, 30)
 
 
 def test_runs_that_had_to_wait_do_not_count() -> None:

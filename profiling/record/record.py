@@ -31,7 +31,7 @@ from tiercut.profiling.record.exit_half import ExitHalf, exits_difference, measu
 from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
 from tiercut.profiling.record.subject import Subject, open_subject
 from tiercut.profiling.timing.machine import Watch, describe_machine
-from tiercut.profiling.timing.pieces_timed import device_record, time_pieces
+from tiercut.profiling.timing.pieces_timed import device_record, runs_needed, time_pieces
 from tiercut.profiling.timing.spans import draw_spans
 from tiercut.profiling.timing.stress import stressed
 
@@ -125,7 +125,7 @@ def record(
     Raises
     ------
     QuestionError
-        If the network takes another batch, or cannot be cut.
+        If the network takes another batch, cannot be cut, or was not run often enough for the statistic.
     InputError
         If the profile there is of other blocks or exits, or has the device with other settings.
     """
@@ -282,7 +282,7 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
         watch = Watch()
         measured = time_pieces(
             cut,
-            settings.effort,
+            replace(settings.timing, counted=runs_needed(settings.statistic)),
             also=drawn,
             batch=settings.batch or 1,
             jit=settings.jit,

@@ -98,7 +98,7 @@ def _ssh(host: str, call: str) -> list[str]:
 
 def command_line(settings: Settings) -> list[str]:
     """Return the options of ``tiercut profile`` that mean these settings."""
-    effort = settings.effort
+    effort = settings.timing
     options = ["--device", settings.device, "--check", str(settings.check)]
     options += ["--batch", str(settings.batch)] if settings.batch is not None else []
     options += ["--runs", str(effort.runs), "--precision", str(effort.precision), "--limit", f"{effort.limit_s} s"]

@@ -79,11 +79,27 @@ def test_a_record_holds_what_was_timed_how_and_on_what(tmp_path: Path) -> None:
     assert min(here.block_s + [each or 0.0 for each in here.encode_s]) > 0
     assert (here.statistic, here.span_method, here.backend) == ("p50", TILED, "tensorflow")
     assert here.block_p50_s == here.block_s
-    assert None not in (here.block_mean_s, here.block_p99_s, here.block_iqr_s, here.whole_model_p99_s, here.precision)
+    assert None not in (here.block_mean_s, here.block_iqr_s, here.whole_model_iqr_s, here.precision)
+    assert (here.block_p99_s, here.whole_model_p99_s) == (None, None), "3 runs have no p99"
     assert set(here.versions) == {"keras", "tensorflow", "numpy", "python"}
     assert (here.threads or 0) >= 1
     assert here.branch_s is None
     assert list(dict.fromkeys(stages)) == ["load", "build", "time"]
+
+
+def test_a_p99_rests_on_662_runs_or_is_refused_with_that_number(tmp_path: Path) -> None:
+    with pytest.raises(QuestionError, match=r"a p99 takes at least 662 runs of each piece, not 3: --runs 993; or"):
+        replace(QUICK, statistic="p99")
+    tail = replace(QUICK, effort=None, statistic="p99", clock="cpu", threads=1)
+    hurried = replace(tail, effort=replace(tail.timing, limit_s=1e-3))
+    with pytest.raises(
+        QuestionError, match=r"^662 runs of each piece are needed, but at this pace \d+ fit into 0.001 s"
+    ):
+        record_model(THREE, tmp_path, hurried)
+    assert not (tmp_path / "three.json").exists()
+    here = load_profile(record_model(THREE, tmp_path, tail).path).devices["here"]
+    assert (here.statistic, here.block_s) == ("p99", here.block_p99_s)
+    assert 662 <= (here.runs or 0) <= 993
 
 
 def test_a_second_device_is_added_and_the_first_stays_as_it_was(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.checkout import ROOT
 
+import tiercut.profiling
 from tiercut.cli import main
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.profile.files import load_profile, save_profile
@@ -164,7 +165,7 @@ def test_a_data_set_that_is_a_file_is_sent_and_a_folder_is_refused(far: Path, tm
 
 def test_the_other_command_is_given_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `command_line` writes, ``tiercut profile`` reads as the same settings."""
-    from tiercut.profiling.record import campaign, preflight
+    from tiercut.profiling.record import campaign
 
     settings = Settings(
         device="my pi", rule="scission", batch=3, size=(20, 30), weights="imagenet", trust=True, threads=1,
@@ -177,8 +178,8 @@ def test_the_other_command_is_given_every_setting(monkeypatch: pytest.MonkeyPatc
         seen.append(settings)
         return campaign.Campaign(())
 
-    monkeypatch.setattr(campaign, "record_models", recorded)
-    monkeypatch.setattr(preflight, "prepared", lambda models, *_, **__: models)
+    monkeypatch.setattr(tiercut.profiling, "record_models", recorded)
+    monkeypatch.setattr(tiercut.profiling, "prepared", lambda models, *_, **__: models)
     monkeypatch.setattr(sys, "argv", ["tiercut", "profile", "net", *command_line(settings)])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -38,6 +38,6 @@ from .profile.schema import FORMAT as FORMAT, Codec as Codec, Device as Device, 
 from .record.campaign import Step as Step, record_models as record_models
 from .record.preflight import prepared as prepared
 from .record.remote import record_remotely as record_remotely
-from .record.settings import EFFORT as EFFORT, Settings as Settings
+from .record.settings import Settings as Settings, effort_for as effort_for
 from .timing.stress import parse_stress as parse_stress
 from .timing.timing import Effort as Effort

@@ -1,1 +1,1 @@
-"""Data sets: ready-made, from files, and made here."""
+"""Data sets: ready-made, from files, and generated here."""

@@ -1,9 +1,9 @@
-"""A made data set: one of ten shapes on a cluttered, noisy ground, of which every layer of a network understands more.
+"""A generated data set: one of ten shapes on a cluttered, noisy background; deeper layers recognise more of them.
 
 The first convolution of a network sees edges, and how many of them point where: five of the shapes have the same
 upright edges, three have none that is straight. To tell such shapes apart takes layers that see a whole shape and not
 the strokes around it, so that accuracy rises with depth as it does on photographs, and not at once to its end as on
-handwritten digits. Every sample has a hardness of its own: some are told early and surely, others late or never.
+handwritten digits. Every sample has a hardness of its own: some are recognised early, others late or never.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ SIZE = 32
 """Height and width of an image, in pixels."""
 
 TELLING, HUE_SPREAD = 0.4, np.radians(12)
-"""Share of the images whose ground tells their class, and the standard deviation of its hue around the class's own."""
+"""Share of the images whose background has the hue of their class, and the standard deviation of that hue."""
 
 UNDER, ACROSS = 14, 3
-"""Most strokes on the ground and across the shape, of an image of hardness 1."""
+"""Most strokes on the background and across the shape, of an image of hardness 1."""
 
 _CHUNK = 256
 """Images drawn at once: few enough for their pixels to stay in the cache."""
 
 
 def clutter(count: int, *, difficulty: float = 0.5, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:
-    """Return images of shapes on cluttered ground, and which shape each of them shows.
+    """Return images of shapes on a cluttered background, and which shape each of them shows.
 
     The hardness of an image is drawn evenly from 0 to the difficulty. With it contrast falls, noise grows, and more
-    strokes lie on the ground and across the shape. The shape's colour, place (up to 5 pixels from the middle), radius
-    (7.5 to 11.5 pixels) and turn (up to 25 degrees either way) are drawn too.
+    strokes lie on the background and across the shape. The shape's colour, place (up to 5 pixels from the middle),
+    radius (7.5 to 11.5 pixels) and turn (up to 25 degrees either way) are drawn too.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def clutter(count: int, *, difficulty: float = 0.5, seed: int = 0) -> tuple[Floa
 
 
 def _draw(labels: NDArray[np.int64], difficulty: float, rng: np.random.Generator) -> Floats:
-    """Return one image for every label: ground, strokes, the shape, a few strokes across it, and noise."""
+    """Return one image for every label: background, strokes, the shape, a few strokes across it, and noise."""
     scenes = _Scenes.empty(labels, _uniform(rng, 0, difficulty, len(labels)), rng)
     for place in range(UNDER):
         scenes.strike(place < UNDER * scenes.hardness)
@@ -94,7 +94,7 @@ class _Scenes:
     ----------
     images
         float32[count, 3, 32, 32].
-    ground
+    background
         The colours that they began with, float32[count, 3].
     hardness
         float32[count] in 0..1.
@@ -103,24 +103,24 @@ class _Scenes:
     """
 
     images: Floats
-    ground: Floats
+    background: Floats
     hardness: Floats
     rng: np.random.Generator
 
     @classmethod
     def empty(cls, labels: NDArray[np.int64], hardness: Floats, rng: np.random.Generator) -> _Scenes:
-        """Return scenes with nothing but their ground, which grows lighter towards a side of its own.
+        """Return scenes with nothing but their background, which grows lighter towards a side of its own.
 
-        Some of the grounds have the hue of their class, as there is sky behind aeroplanes; the others are grey.
+        Some of the backgrounds have the hue of their class, as there is sky behind aeroplanes; the others are grey.
         """
         count = len(labels)
         hue = 2 * np.pi * labels / len(SHAPES) + rng.normal(0, HUE_SPREAD, count)
         tint = 0.14 * np.cos(hue[:, None] - np.array([0, 2, 4]) * np.pi / 3) * (rng.random((count, 1)) < TELLING)
-        ground = (rng.uniform(0.35, 0.65, (count, 1)) + tint).astype(np.float32)
+        background = (rng.uniform(0.35, 0.65, (count, 1)) + tint).astype(np.float32)
         rows, columns = _pixels()
         slope = _uniform(rng, -0.006, 0.006, (2, count, 1, 1))
         shade = slope[0] * rows + slope[1] * columns
-        return cls(ground[..., None, None] + shade[:, None], ground, hardness, rng)
+        return cls(background[..., None, None] + shade[:, None], background, hardness, rng)
 
     def strike(self, chosen: NDArray[np.bool_]) -> None:
         """Draw one more stroke on each of the chosen images."""
@@ -129,11 +129,11 @@ class _Scenes:
             self.paint(where, _stroke(len(where), self.rng))
 
     def paint(self, where: NDArray[np.int64], cover: Floats) -> None:
-        """Lay colours that stand out from the ground, the less the harder an image is, over `cover` [count, 32, 32]."""
+        """Paint `cover` [count, 32, 32] in colours whose contrast with the background falls with the hardness."""
         count = len(where)
         lighter = np.where(self.rng.random((count, 1)) < 0.5, -1, 1) * self.rng.uniform(0.32, 0.48, (count, 1))
         contrast = (lighter + self.rng.uniform(-0.15, 0.15, (count, 3))) * (1 - 0.65 * self.hardness[where, None])
-        colour = (self.ground[where] + contrast).astype(np.float32)[..., None, None]
+        colour = (self.background[where] + contrast).astype(np.float32)[..., None, None]
         below = self.images[where]
         self.images[where] = below + cover[:, None] * (colour - below)
 

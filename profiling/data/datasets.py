@@ -91,8 +91,8 @@ def load_dataset(
     Parameters
     ----------
     name
-        ``digits32`` (or 8, 16, 28): scikit-learn's handwritten digits; ``clutter``: shapes on cluttered ground that
-        tiercut draws (see `tiercut.profiling.data.clutter`), where how hard they get at most may follow, as in
+        ``digits32`` (or 8, 16, 28): scikit-learn's handwritten digits; ``clutter``: shapes on a cluttered background,
+        which tiercut draws (see `tiercut.profiling.data.clutter`), where how hard they get at most may follow, as in
         ``clutter-0.8``; ``cifar10``, ``cifar100``, ``mnist``, ``fashion_mnist``: from Keras, which fetches them; a
         ``.npz`` file; or a folder with a folder of image files for each class.
     seed
@@ -199,17 +199,17 @@ def split(
         raise QuestionError(f"the data set '{name}' has values that are no finite numbers")
     rng = np.random.default_rng(seed)
     usable = np.flatnonzero(_distinct(name, images))
-    given = usable[usable >= len(labels) - tests]
+    tests_only = usable[usable >= len(labels) - tests]
     rest = usable[usable < len(labels) - tests]
     places = _shared(labels, rest, {"train": 0.9, "profile": 0.1} if tests else shares, rng)
     if tests:
-        places["test"] = given
+        places["test"] = tests_only
     classes = _count_classes(name, labels)
-    made = {}
+    splits = {}
     for part, chosen in places.items():
         check_labels(labels[chosen], classes, f"the {part} split of '{name}'")
-        made[part] = Split(chosen, (images[chosen] / np.float32(_white(images))).astype(np.float32), labels[chosen])
-    return Dataset(name, classes, **made)
+        splits[part] = Split(chosen, (images[chosen] / np.float32(_white(images))).astype(np.float32), labels[chosen])
+    return Dataset(name, classes, **splits)
 
 
 def _shared(
@@ -255,7 +255,7 @@ def hold_out(split: Split, share: float, *, seed: int) -> tuple[Split, Split]:
     Raises
     ------
     QuestionError
-        If a share is asked for, but too small to give a sample.
+        If a share is wanted, but too small to give a sample.
     """
     rng = np.random.default_rng((seed, 1))
     held = [np.empty(0, dtype=np.int64)]

@@ -25,7 +25,7 @@ _SPAN = np.log(20.0)
 def calibrate(exits: ExitModel, held: Split, *, batch: int = 64) -> list[float | None]:
     """Divide the scores of every branch by its temperature, inside of the layer that makes them.
 
-    No answer changes, only how sure the branch is of it, and so who leaves at which threshold.
+    No answer changes, only the confidence of the branch, and so which samples leave at which threshold.
 
     Parameters
     ----------

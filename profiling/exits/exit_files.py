@@ -39,7 +39,7 @@ class ExitFile(Document):
     dataset: str
     seed: int = Field(ge=0, description="of the splits of the data set")
     trained_on: Hash = Field(description="of the training split, which profiling must not touch")
-    origin: str = Field(default="", description="how it was trained; shown to people")
+    origin: str = Field(default="", description="how it was trained, as text")
     accuracy_separate: list[Share | None] | None = None
     temperature: list[Annotated[float, Field(gt=0)] | None] | None = None
 
@@ -65,7 +65,7 @@ def save_exits(exits: ExitModel, record: ExitFile, path: str | os.PathLike[str])
 
 
 def has_exits(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is what `save_exits` writes."""
+    """Return whether a file is what `save_exits` writes."""
     try:
         with zipfile.ZipFile(path) as archive:
             return _MEMBER in archive.namelist()

@@ -1,4 +1,4 @@
-"""Early exits: branches hung after the blocks of a Keras classifier."""
+"""Early exits: branches attached after the blocks of a Keras classifier."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.exits.heads import find_head, hang_head, with_probabilities
+from tiercut.profiling.exits.heads import attach_head, find_head, with_probabilities
 from tiercut.profiling.models.blocks import Block, find_blocks
 from tiercut.profiling.models.graph import Model
 from tiercut.profiling.models.graph_keras import KerasModel
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A classifier hung after a block.
+    """A classifier attached after a block.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class ExitModel:
 def attach_exits(
     backbone: Any, *, cuts: Sequence[str] | None = None, branches: Collection[int] | Literal["all", "auto"] = "all"
 ) -> ExitModel:
-    """Hang branches after the blocks of a classifier.
+    """Attach branches to the blocks of a classifier.
 
     A branch is a copy, with weights of its own, of the backbone's last layers, or a global pooling and a dense layer
     (see `tiercut.profiling.exits.heads`); the last branch is those last layers themselves. A backbone whose output is
@@ -110,7 +110,7 @@ def attach_exits(
     folded = {number for number, block in enumerate(blocks, 1) if plain.graph.steps[block.end].output.rows > 1}
     wanted = _wanted(branches, blocks, folded)
     outputs = {
-        number: hang_head(head, plain.tensor(block.end), f"exit{number}")
+        number: attach_head(head, plain.tensor(block.end), f"exit{number}")
         for number, block in enumerate(blocks[:-1], 1)
         if number in wanted
     }
@@ -148,7 +148,7 @@ def spread_branches(blocks: Sequence[Block], most: int = 10) -> set[int]:
     """Return blocks after which branches are worth having, 1-based: evenly spread over the work.
 
     A block has one if, since the branch before it, at least 1/`most` of the network's floating-point operations
-    have been done; closer ones would ask again before much has been learnt. The last block always has one.
+    have been done; closer ones would be evaluated on nearly the same features. The last block always has one.
     """
     share = sum(block.flops for block in blocks) / most
     found, since = {len(blocks)}, 0.0

@@ -1,4 +1,4 @@
-"""The classifier at the end of a backbone, and the classifiers that are made after its example."""
+"""The classifier at the end of a backbone, and the classifiers that are copied from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.keras_calls import LayerCall, layer_calls
 
-__all__ = ["Head", "find_head", "hang_head", "scoring_layer", "with_probabilities"]
+__all__ = ["Head", "attach_head", "find_head", "scoring_layer", "with_probabilities"]
 
 _POOLING = ("GlobalAveragePooling", "GlobalMaxPooling")
 _WITHOUT_EFFECT = ("Dropout", "Flatten", "Reshape")
@@ -130,12 +130,12 @@ def _pools(layer: Any) -> bool:
     return type(layer).__name__.startswith(_POOLING)
 
 
-def hang_head(head: Head, tensor: Any, prefix: str) -> Any:
-    """Hang a classifier after a tensor and return the probabilities that it gives.
+def attach_head(head: Head, tensor: Any, prefix: str) -> Any:
+    """Attach a classifier to a tensor and return the probabilities that it gives.
 
     A copy of the head, with weights of its own, where the head pools and the tensor has as many axes as what it
     reads; or where neither has maps to pool. Otherwise global average pooling and one dense layer: a head that
-    flattens has weights for one size of map only, and more of them the earlier it is hung.
+    flattens has weights for one size of map only, and more of them the earlier it is attached.
 
     Parameters
     ----------

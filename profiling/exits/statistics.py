@@ -83,7 +83,7 @@ def exits_record(
 
     A sample leaves at the first branch at which its entropy is below the threshold, and at the last branch
     whatever its entropy there, so that each row of ``exit_rate`` sums to 1. In ``exit_rate_alone`` and
-    ``hit_rate_alone`` every branch is asked on its own, the last one too.
+    ``hit_rate_alone`` every branch is evaluated on its own, the last one too.
 
     Parameters
     ----------

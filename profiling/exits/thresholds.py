@@ -18,7 +18,7 @@ Thresholds = Callable[[Samples], list[float]]
 def even_thresholds(count: int = 20) -> list[float]:
     """Return `count` thresholds at even distances, the last one 1.
 
-    0 is left out: at 0 nobody leaves before the end, which is the plan with one exit and needs no threshold.
+    0 is left out: at 0 no sample leaves before the end, which is the plan with one exit and needs no threshold.
     """
     if count < 1:
         raise QuestionError(f"there must be at least 1 threshold, got {count}")
@@ -29,7 +29,7 @@ def quantile_thresholds(samples: Samples, count: int) -> list[float]:
     """Return thresholds between which equally many entropies lie, the last one 1.
 
     They are the quantiles 1/count, 2/count, ... of the entropies of all branches but the last, at which everybody
-    leaves. A network that is sure of itself crowds its entropies near 0, where even thresholds see no difference.
+    leaves. A confident network has most entropies near 0, where even thresholds see no difference.
     Quantiles that coincide are one threshold, so there may be fewer than `count`.
     """
     if count < 1:

@@ -30,7 +30,7 @@ __all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_o
 log = logging.getLogger(__name__)
 
 Report = Callable[[str, int, int], None]
-"""Told what is trained (``jointly``, ``separately``, ``configuration``), the epochs done and those to do."""
+"""Called with what is trained (``jointly``, ``separately``, ``configuration``), the epochs done and those to do."""
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float32")
 
@@ -157,14 +157,14 @@ def train_network(
     redo
         Whether a file that is there already is written anew.
     report
-        Told how far it is.
+        Called with the progress.
 
     Raises
     ------
     QuestionError
         If something is unknown or does not go together, or the loss is no longer a number.
     InputError
-        If a file cannot be read, or written, or is there already; which is told before anything is trained.
+        If a file cannot be read, or written, or is there already; which is checked before anything is trained.
     """
     check_writable(_target(Path(output), "any"))
     start_framework(threads, backend=backend)
@@ -278,8 +278,8 @@ def new_network(
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(seed)
     shape: Any = data.train.images.shape[1:]
-    made = backbone(name, classes=data.classes, input_shape=shape)
-    return Network(made.title, attach_exits(made.model, cuts=made.cuts, branches=branches), data)
+    built = backbone(name, classes=data.classes, input_shape=shape)
+    return Network(built.title, attach_exits(built.model, cuts=built.cuts, branches=branches), data)
 
 
 def _opened(name: str, dataset: str | None, training: Training, trust: bool) -> Network:
@@ -354,7 +354,7 @@ def _train(
 ) -> tuple[ExitModel, list[float | None] | None]:
     exits, split, schedule = network.exits, network.data.train, training.schedule
 
-    def told(what: str) -> Callable[[int, int], None]:
+    def labelled(what: str) -> Callable[[int, int], None]:
         return lambda done, most: report(what, done, most)
 
     if training.configuration:
@@ -366,7 +366,7 @@ def _train(
             weights=training.weights,
             fresh=training.fresh,
             checkpoint=folder / "configuration.npz",
-            progress=told("configuration"),
+            progress=labelled("configuration"),
         )
         return part, None
     separate = None
@@ -376,11 +376,11 @@ def _train(
         schedule,
         weights=training.weights,
         checkpoint=folder / "joint.npz",
-        progress=told("jointly"),
+        progress=labelled("jointly"),
     )
     if training.separately:
         separate = separate_accuracies(
-            exits, split, network.data.profile, schedule, checkpoints=folder, progress=told("separately")
+            exits, split, network.data.profile, schedule, checkpoints=folder, progress=labelled("separately")
         )
     return exits, separate
 
@@ -398,7 +398,7 @@ def _target(output: Path, stem: str) -> Path:
 
 
 def origin_of(network: Network, training: Training) -> str:
-    """Return what a network is called and how it is trained, for people."""
+    """Return the name of a network and how it is trained, as text."""
     from tiercut import __version__
 
     schedule = training.schedule

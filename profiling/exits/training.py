@@ -161,7 +161,7 @@ def _values(variables: Iterable[Any]) -> list[NDArray[Any]]:
 
 
 class _Run:
-    """A training under way: the model, and what was reached so far."""
+    """A training in progress: the model and the losses so far."""
 
     def __init__(self, model: Any, branches: int, mark: str, checkpoint: str | os.PathLike[str] | None) -> None:
         self.model, self.branches, self.mark, self.checkpoint = model, branches, mark, checkpoint
@@ -199,7 +199,7 @@ class _Run:
             log.info("went on after epoch %d of %s", len(self.losses), self.checkpoint)
 
     def exhausted(self, patience: int) -> bool:
-        """Whether the last `patience` epochs made nothing better on the samples held out."""
+        """Whether the last `patience` epochs did not lower the loss on the samples held out."""
         waited = len(self.held_losses) - 1 - _best(self.held_losses) if self.held_losses else 0
         return 0 < patience <= waited
 
@@ -246,9 +246,9 @@ class _Run:
         if self.checkpoint is None:
             return
         state = tuple(_values(self.variables()))
-        made = Checkpoint(self.mark, tuple(self.losses), tuple(self.held_losses), state, tuple(self.best))
+        latest = Checkpoint(self.mark, tuple(self.losses), tuple(self.held_losses), state, tuple(self.best))
         try:
-            save_checkpoint(made, self.checkpoint)
+            save_checkpoint(latest, self.checkpoint)
         except InputError as error:
             before = len(self.losses) - 1
             kept = f"the checkpoint of epoch {before} is kept" if before else "no epoch was kept"

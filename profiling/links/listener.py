@@ -55,7 +55,7 @@ class Listener:
     ----------
     address
         Where to listen. The loopback address keeps other machines out: open to a network, anyone on it can have
-        this machine's bandwidth, so that is asked for by name.
+        this machine's bandwidth, so that has to be requested by name.
     port
         0 takes any that is free.
     report

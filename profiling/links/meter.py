@@ -1,4 +1,4 @@
-"""The side of a link measurement that asks: latency and bandwidth to a peer, both ways (``tiercut measure-link``)."""
+"""The client of a link measurement: latency and bandwidth to a peer, both ways (``tiercut measure-link``)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class LinkFigures:
     Parameters
     ----------
     latency_s
-        Half of a round trip, in seconds. Without a common clock the two ways cannot be told apart.
+        Half of a round trip, in seconds. Without a common clock the two ways cannot be measured apart.
     up, down
         Bytes per second to the peer and from it.
     up_bytes, down_bytes

@@ -4,7 +4,7 @@
     Every tensor through which all paths from the input to the output run, is a partition point. These are the
     dominators of the output in the graph of steps.
 ``scission``
-    The rule of Scission (section III-A): walk the layers with a counter of open branches; a layer where it stands
+    The rule of Scission (section III-A): go through the layers with a counter of open branches; a layer where it stands
     at 0 is a partition point. It loses the tensor that fans out, and so gives fewer points.
 ``explicit``
     The points are named, by the layers that make them.

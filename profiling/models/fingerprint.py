@@ -41,9 +41,9 @@ def _hash(content: object) -> str:
 
 def _described(call: LayerCall) -> object:
     """Return what counts of one call of a layer, as JSON takes it."""
-    given = [*_constants(call.node.arguments.args), *_constants(call.node.arguments.kwargs)]
+    constants = [*_constants(call.node.arguments.args), *_constants(call.node.arguments.kwargs)]
     types = [str(getattr(call.layer, "compute_dtype", "")), str(getattr(call.output, "dtype", ""))]
-    return [type(call.layer).__name__, _settings(call.layer), given, call.parents, list(call.output.shape), types]
+    return [type(call.layer).__name__, _settings(call.layer), constants, call.parents, list(call.output.shape), types]
 
 
 def _constants(arguments: Any) -> Iterator[object]:

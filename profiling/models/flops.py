@@ -1,6 +1,6 @@
 """Floating-point operations of a Keras layer, counted from the shapes of its kernels.
 
-A multiplication and an addition count as two. Convolutions, dense layers and layers made of them are counted:
+A multiplication and an addition count as two. Convolutions, dense layers and layers composed of them are counted:
 every number of a kernel is used once at each position of the output, and at each time step of a layer that has
 steps. Everything else (normalisation, activations, pooling, additions) counts 0; in the networks of Keras
 Applications it is a few per cent of the whole.

@@ -136,7 +136,7 @@ def _hidden_masks(calls: Sequence[LayerCall]) -> set[int]:
 
 
 def _makes_hidden_mask(call: LayerCall) -> bool:
-    """Tell whether a layer made of others gives its output a mask: run it once."""
+    """Return whether a layer composed of others gives its output a mask: run it once."""
     inside = [each for each in getattr(call.layer, "_flatten_layers", list)() if each is not call.layer]
     if not any(getattr(each, "mask_zero", False) or type(each).__name__ == "Masking" for each in inside):
         return False
@@ -151,7 +151,7 @@ def _makes_hidden_mask(call: LayerCall) -> bool:
 
 
 def _hands_on_mask(call: LayerCall) -> bool:
-    """Tell whether a layer gives the mask of its input to its output."""
+    """Return whether a layer gives the mask of its input to its output."""
     import keras
 
     if not getattr(call.layer, "supports_masking", False):
@@ -175,9 +175,9 @@ def _shapes(entry: Any, calls: Sequence[LayerCall]) -> list[tuple[int | None, ..
         return shapes
     probe = keras.Input(batch_shape=(_PROBE, *entry.shape[1:]), dtype=entry.dtype)
     try:
-        return [tuple(made.shape) for made in compute([entry], [probe], [call.output for call in calls])]
+        return [tuple(output.shape) for output in compute([entry], [probe], [call.output for call in calls])]
     except Exception as error:  # shapes that a layer computes of its own accord raise errors of every kind
-        log.info("the shapes of a batch of %d cannot be told: %s", _PROBE, error)
+        log.info("the shapes of a batch of %d cannot be found: %s", _PROBE, error)
         return shapes
 
 

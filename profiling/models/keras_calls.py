@@ -106,7 +106,7 @@ def _check(model: Any) -> None:
 
     if not isinstance(model, keras.Model) or not hasattr(model, "operations"):
         kind = type(model).__name__
-        raise QuestionError(f"expected a functional Keras model, got {kind}, whose layers cannot be told apart")
+        raise QuestionError(f"expected a functional Keras model, got {kind}, whose layers are not known")
     inputs, outputs = ([str(_maker(each).operation.name) for each in ends] for ends in (model.inputs, model.outputs))
     check_ends(model.name, inputs, outputs)
 
@@ -231,12 +231,12 @@ def compute(
     """
     import keras
 
-    made = dict(zip(map(id, starts), values, strict=True))
+    values_of = dict(zip(map(id, starts), values, strict=True))
     for node in _nodes_between(starts, ends):
-        args, kwargs = node.arguments.fill_in(made)
+        args, kwargs = node.arguments.fill_in(values_of)
         result = node.operation(*args, **kwargs) if call is None else call(node.operation, args, kwargs)
-        made.update(zip(map(id, node.outputs), keras.tree.flatten(result), strict=True))
-    return [made[id(end)] for end in ends]
+        values_of.update(zip(map(id, node.outputs), keras.tree.flatten(result), strict=True))
+    return [values_of[id(end)] for end in ends]
 
 
 def with_masks(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -305,7 +305,7 @@ def functional(layer: Any) -> Any:
 def _nodes_between(starts: Sequence[Any], ends: Sequence[Any]) -> list[Any]:
     """Return the calls between `starts` and `ends`, every one after those that it depends on."""
     order: list[Any] = []
-    given = set(map(id, starts))
+    known = set(map(id, starts))
     seen: set[int] = set()
     waiting = [(end, False) for end in ends]
     while waiting:
@@ -313,7 +313,7 @@ def _nodes_between(starts: Sequence[Any], ends: Sequence[Any]) -> list[Any]:
         node = _maker(tensor)
         if expanded:
             order.append(node)
-        elif id(tensor) not in given and id(node) not in seen:
+        elif id(tensor) not in known and id(node) not in seen:
             if node.is_input:
                 raise QuestionError(f"'{ends[-1].name}' also depends on '{tensor.name}', which is not in the piece")
             seen.add(id(node))

@@ -67,17 +67,17 @@ class LoadedModel:
 def load_model(
     name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
 ) -> LoadedModel:
-    """Return a model by what a person calls it, ready to be cut; see `load_keras`."""
-    title, given = _given(name, size, weights, trust)
-    model = _flattened(name, given, size)
-    whole = None if size is not None and kind_of(name) != "name" else given  # it may take its own size alone
+    """Return a model by its name, ready to be cut; see `load_keras`."""
+    title, source = _source(name, size, weights, trust)
+    model = _flattened(name, source, size)
+    whole = None if size is not None and kind_of(name) != "name" else source  # it may take its own size alone
     return LoadedModel(title, KerasModel(model, whole=whole), len(model.layers))
 
 
 def load_keras(
     name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
 ) -> tuple[str, Any]:
-    """Return the title and the functional Keras model, without models inside, of what a person calls a model.
+    """Return the title and the functional Keras model, without models inside, that a name means.
 
     Parameters
     ----------
@@ -99,12 +99,12 @@ def load_keras(
     InputError
         If the file is cut short, of another kind, or holds what is not trusted.
     """
-    title, given = _given(name, size, weights, trust)
-    return title, _flattened(name, given, size)
+    title, source = _source(name, size, weights, trust)
+    return title, _flattened(name, source, size)
 
 
-def _given(name: str, size: Sequence[int] | None, weights: str | None, trust: bool) -> tuple[str, Any]:
-    """Return a model's title, and the model as it is given; of those by name in that size."""
+def _source(name: str, size: Sequence[int] | None, weights: str | None, trust: bool) -> tuple[str, Any]:
+    """Return a model's title, and the model as it is; of those by name in that size."""
     import keras
 
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
@@ -117,12 +117,12 @@ def _given(name: str, size: Sequence[int] | None, weights: str | None, trust: bo
     return title, _built(title, build, size, weights)
 
 
-def _flattened(name: str, given: Any, size: Sequence[int] | None) -> Any:
-    return flatten(given, size=None if kind_of(name) == "name" else size)
+def _flattened(name: str, source: Any, size: Sequence[int] | None) -> Any:
+    return flatten(source, size=None if kind_of(name) == "name" else size)
 
 
 def kind_of(name: str) -> Literal["file", "function", "name"]:
-    """Return what a person means by a model's name; see `load_model`."""
+    """Return the kind of a model's name; see `load_model`."""
     path = Path(name)
     if path.suffix.lower() in (".keras", *_HDF5) or path.is_file() or path.name != name:
         return "file"
@@ -182,16 +182,16 @@ def _from_function(name: str) -> Any:
             if not callable(build):
                 known = [each for each, value in vars(found).items() if callable(value) and not each.startswith("_")]
                 raise QuestionError(no_such_function(name, known))
-            made = build()
+            model = build()
     except QuestionError:
         raise
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise QuestionError(no_such_module(name)) from None
         raise QuestionError(f"'{name}' gives no model: {_sentence(error)}") from error
-    except Exception as error:  # the code is the user's own: whatever it raises is told as its error
+    except Exception as error:  # the code is the user's own: whatever it raises is reported as its error
         raise QuestionError(f"'{name}' gives no model: {type(error).__name__}: {_sentence(error)}") from error
-    return made
+    return model
 
 
 def no_such_module(name: str) -> str:
@@ -236,7 +236,7 @@ def read_model(path: Path, *, trust: bool = False) -> Any:
 
 
 def check_file(path: Path, *, trust: bool = False) -> None:
-    """Make sure of all that can be told of a ``.keras`` file without loading it.
+    """Make sure of all that can be checked of a ``.keras`` file without loading it.
 
     Raises
     ------

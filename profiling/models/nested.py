@@ -42,7 +42,7 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     graph = functional(model)
     if graph is None:
         raise QuestionError(
-            f"expected a functional Keras model, got {type(model).__name__}, whose layers cannot be told apart; "
+            f"expected a functional Keras model, got {type(model).__name__}, whose layers are not known; "
             "build it with keras.Input and keras.Model(inputs, outputs)"
         )
     opened = _opened(graph)
@@ -64,7 +64,7 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
 
 
 def _channels_first(graph: Any) -> bool:
-    """Tell whether the layers of a model take channels before height and width."""
+    """Return whether the layers of a model take channels before height and width."""
     return any(getattr(layer, "data_format", None) == "channels_first" for layer in _leaves(graph))
 
 
@@ -104,21 +104,21 @@ def _converted(inner: Any, tensors: Sequence[Any]) -> list[Any]:
 
     found = []
     for tensor, entry in zip(tensors, inner.inputs, strict=True):
-        made = tensor
+        converted = tensor
         if not _alike(tensor.dtype, entry.dtype) and not _only_looked_up(inner, entry):
-            made = keras.ops.cast(tensor, entry.dtype)
-            made._keras_mask = mask_of(tensor)
-        found.append(made)
+            converted = keras.ops.cast(tensor, entry.dtype)
+            converted._keras_mask = mask_of(tensor)
+        found.append(converted)
     return found
 
 
 def _alike(dtype: str, other: str) -> bool:
-    """Tell whether a layer takes either type: it makes its own of any floating-point one."""
+    """Return whether a layer takes either type: it makes its own of any floating-point one."""
     return dtype == other or ("float" in dtype and "float" in other)
 
 
 def _only_looked_up(inner: Any, entry: Any) -> bool:
-    """Tell whether only embeddings read an input, which take numbers of every type."""
+    """Return whether only embeddings read an input, which take numbers of every type."""
     import keras
 
     readers = [node.operation for node in graph_calls(inner) if any(entry is each for each in node.input_tensors)]
@@ -129,17 +129,17 @@ def _lost(layer: Any, inner: Any, args: Sequence[Any], kwargs: dict[str, Any]) -
     """Return what a call of a model hands over that its layers would not see if it were written out; or None."""
     import keras
 
-    entering, given = _entering(layer, inner, args, kwargs), call_arguments(layer, args, kwargs)
+    entering, arguments = _entering(layer, inner, args, kwargs), call_arguments(layer, args, kwargs)
     ranks = [None if each is None else len(each.shape) for each in entering]
     if ranks != [len(each.shape) for each in inner.inputs]:
         return "inputs of other numbers of axes than it has"
-    mask = given.get("mask")
+    mask = arguments.get("mask")
     if mask is not None and [*map(id, keras.tree.flatten(mask))] != [id(mask_of(each)) for each in entering]:
         return "a mask of its own"
     # NOTE whether it is trained is said for all layers at once when the whole model is called
     known = ("inputs", "mask", "training")
     return next(
-        (f"'{name}'" for name, value in given.items() if name not in known and value not in (None, {}, ())), None
+        (f"'{name}'" for name, value in arguments.items() if name not in known and value not in (None, {}, ())), None
     )
 
 
@@ -181,7 +181,7 @@ def _inner_calls(graph: Any) -> Iterator[tuple[Any, Any, Sequence[Any], dict[str
 
 
 def _hides_masks(graph: Any) -> bool:
-    """Tell whether a layer reads a mask that is not among the arguments of its call."""
+    """Return whether a layer reads a mask that is not among the arguments of its call."""
     return any(
         with_masks(node.operation, node.arguments.args, node.arguments.kwargs) != node.arguments.kwargs
         for node in graph_calls(graph)

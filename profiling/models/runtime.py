@@ -95,7 +95,7 @@ def _start(backend: str, threads: int) -> int:
     if backend == "jax":
         import jax
 
-        jax.devices()  # now, since it looks for accelerators only when asked
+        jax.devices()  # now, since it looks for accelerators only at the first call
         return min(threads, cpu_count())
     import tensorflow as tf
 
@@ -147,14 +147,14 @@ def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) ->
     ends = end if isinstance(end, list) else [end]
 
     def run(tensor: Any) -> Any:
-        made = compute([start], [tensor], ends, call=_infer)
-        return made if isinstance(end, list) else made[0]
+        results = compute([start], [tensor], ends, call=_infer)
+        return results if isinstance(end, list) else results[0]
 
     return _tensorflow_piece(run, shape, start.dtype, jit)
 
 
 def _infer(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Call a layer as Keras does when a model predicts, whatever it was told when the model was built."""
+    """Call a layer as Keras does when a model predicts, whatever arguments it got when the model was built."""
     return layer(*args, **(kwargs | {"training": False} if "training" in kwargs else kwargs))
 
 
@@ -181,7 +181,7 @@ def _jax_piece(model: Any) -> Callable[[Any], Any]:
 
     learned = [each.value for each in model.trainable_variables]
     other = [each.value for each in model.non_trainable_variables]
-    compiled = jax.jit(lambda *given: model.stateless_call(*given, training=False)[0])
+    compiled = jax.jit(lambda *args: model.stateless_call(*args, training=False)[0])
     return lambda tensor: jax.block_until_ready(compiled(learned, other, tensor))
 
 

@@ -81,7 +81,7 @@ def _exit_faults(exits: Exits, count: int) -> Iterator[tuple[Key, str]]:
         yield ("exits",), "give 'exit_rate' (every branch present) or 'exit_rate_alone' (each branch by itself)"
     for field in ("exit_rate", "exit_rate_alone", "hit_rate_alone"):
         yield from _table(("exits", field), getattr(exits, field), len(exits.thresholds), count)
-        yield from _ghosts(("exits", field), getattr(exits, field), exits.accuracy)
+        yield from _rates_without_branch(("exits", field), getattr(exits, field), exits.accuracy)
     for index, row in enumerate(exits.exit_rate or ()):
         if len(row) == count and abs(sum(row) - 1) > SUM_TOLERANCE:
             yield (
@@ -97,7 +97,9 @@ def _exit_faults(exits: Exits, count: int) -> Iterator[tuple[Key, str]]:
         )
 
 
-def _ghosts(key: Key, rows: list[list[float]] | None, accuracy: list[float | None]) -> Iterator[tuple[Key, str]]:
+def _rates_without_branch(
+    key: Key, rows: list[list[float]] | None, accuracy: list[float | None]
+) -> Iterator[tuple[Key, str]]:
     """Yield where samples leave by a branch that is not there; the model would count them as gone."""
     for index, row in enumerate(rows or ()):
         for block, (rate, right) in enumerate(zip(row, accuracy, strict=False)):
@@ -137,7 +139,7 @@ def _exit_doubts(name: str, exits: Exits) -> Iterator[TiercutWarning]:
     }
     if falling:
         yield TiercutWarning(
-            f"{name}: the exit rate falls with depth at branch {_numbers(sorted(falling))}, though asked alone a "
+            f"{name}: the exit rate falls with depth at branch {_numbers(sorted(falling))}, though evaluated alone a "
             "deeper branch should let more samples go",
             "train those branches longer or record more samples; the largest rate so far is used instead",
         )

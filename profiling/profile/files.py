@@ -64,8 +64,8 @@ def profile_path(output: str | os.PathLike[str], stem: str) -> Path:
     QuestionError
         If a file of another kind was named.
     """
-    given = Path(output)
-    path = given / f"{stem}.json" if given.is_dir() or not given.suffix else given
+    path = Path(output)
+    path = path / f"{stem}.json" if path.is_dir() or not path.suffix else path
     if path.suffix != ".json":
         raise QuestionError(f"a profile is a .json file, or a folder to write it into, not '{output}'")
     return path

@@ -88,14 +88,14 @@ def merge_files(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLi
     if target.suffix != ".json":
         raise QuestionError(f"a profile is a .json file, not '{target}'")
     profiles = {os.fspath(path): load_profile(path) for path in paths}
-    made = merge(profiles)
+    merged = merge(profiles)
     for key in _SAMPLES:
-        name = getattr(made, key)
+        name = getattr(merged, key)
         if name is not None:
             home = next(Path(path) for path, each in profiles.items() if getattr(each, key) == name)
             _keep_samples(home.with_name(name), target.with_name(name))
-    save_profile(made, target)
-    return made
+    save_profile(merged, target)
+    return merged
 
 
 def _keep_samples(source: Path, target: Path) -> None:
@@ -120,7 +120,7 @@ def check_same_model(first: Profile, other: Profile, *, names: tuple[str, str]) 
 
 
 def difference(first: Profile, other: Profile) -> str | None:
-    """Return what tells the models of two profiles apart, the first block that differs before all else; or None."""
+    """Return what differs between the models of two profiles, the first block that differs before all else; or None."""
     for key, what in (
         ("model", "the model is"),
         ("batch", "the batch is"),
@@ -128,16 +128,16 @@ def difference(first: Profile, other: Profile) -> str | None:
     ):
         left, right = getattr(first, key), getattr(other, key)
         if left != right:
-            told = [each if isinstance(each, str) else f"{each:,.15g}" for each in (left, right)]
-            return f"{what} {told[0]} there and {told[1]} here"
+            shown = [each if isinstance(each, str) else f"{each:,.15g}" for each in (left, right)]
+            return f"{what} {shown[0]} there and {shown[1]} here"
     for number, (left, right) in enumerate(zip(first.blocks, other.blocks, strict=False), 1):
         if (left.name, left.output_bytes) != (right.name, right.output_bytes):
-            return f"block {number} differs first: there it is {_told(left)}, here {_told(right)}"
+            return f"block {number} differs first: there it is {_described(left)}, here {_described(right)}"
     if len(first.blocks) != len(other.blocks):
         longer = first if len(first.blocks) > len(other.blocks) else other
         number = min(len(first.blocks), len(other.blocks)) + 1
         where = "there" if longer is first else "here"
-        return f"block {number} differs first: only {where} is one, {_told(longer.blocks[number - 1])}"
+        return f"block {number} differs first: only {where} is one, {_described(longer.blocks[number - 1])}"
     if first.architecture and other.architecture and first.architecture != other.architecture:
         return (
             "the blocks have the same names and sizes, but the layers in them have changed; or one of the two was "
@@ -147,7 +147,7 @@ def difference(first: Profile, other: Profile) -> str | None:
     return None
 
 
-def _told(block: Block) -> str:
+def _described(block: Block) -> str:
     size = "no output" if block.output_bytes is None else f"{block.output_bytes:,.0f} bytes"
     return f"'{block.name}' with {size}"
 
@@ -163,20 +163,20 @@ def _joined(known: dict[str, Any], added: dict[str, Any], what: str, source: str
 
 
 def _codecs(known: dict[str, Any], added: dict[str, Any], source: str) -> dict[str, Any]:
-    made = dict(known)
+    codecs = dict(known)
     for name, codec in added.items():
-        if name not in made:
-            made[name] = codec
+        if name not in codecs:
+            codecs[name] = codec
             continue
-        mine = made[name]
-        made[name] = mine | {
-            key: _agreed(f"codecs.{name}.{key}", mine.get(key), codec.get(key), source)
+        earlier = codecs[name]
+        codecs[name] = earlier | {
+            key: _agreed(f"codecs.{name}.{key}", earlier.get(key), codec.get(key), source)
             for key in ("bytes", "accuracy_drop")
-            if key in mine or key in codec
+            if key in earlier or key in codec
         }
         for key in ("encode_s", "decode_s"):
-            made[name][key] = _joined(mine.get(key, {}), codec.get(key, {}), f"codec '{name}' on device", source)
-    return made
+            codecs[name][key] = _joined(earlier.get(key, {}), codec.get(key, {}), f"codec '{name}' on device", source)
+    return codecs
 
 
 def _agreed(key: str, known: Any, added: Any, source: str) -> Any:

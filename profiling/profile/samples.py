@@ -48,7 +48,7 @@ class Samples:
     confidence
         Probability of the likeliest class, float32[samples, branches] in 0..1; None where it was not recorded.
 
-    Where a block has no branch, the entropy is 1, nothing is correct, and the confidence is 0: nobody leaves there.
+    Where a block has no branch, the entropy is 1, nothing is correct, and the confidence is 0: no sample leaves there.
     """
 
     entropy: NDArray[np.float32]
@@ -175,7 +175,7 @@ def samples_of(profile: Profile, split: SampleSplit = "profile") -> Samples:
     Raises
     ------
     QuestionError
-        If it names none, or was made in memory, so that nobody knows where the file is.
+        If it names none, or was built in memory, so that its folder is not known.
     InputError
         If the file cannot be read, or is not the one that the profile was made with: its hash is another, or its
         tables have other branches or samples.

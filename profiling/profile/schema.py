@@ -44,7 +44,9 @@ class Exits(Document):
 
     thresholds: list[Share] = Field(min_length=1, description="normalised entropies, rising; T of them")
     exit_rate: list[list[Share]] | None = Field(default=None, description="T x N, every branch present; rows sum to 1")
-    exit_rate_alone: list[list[Share]] | None = Field(default=None, description="T x N, each branch asked by itself")
+    exit_rate_alone: list[list[Share]] | None = Field(
+        default=None, description="T x N, each branch evaluated by itself"
+    )
     hit_rate_alone: list[list[Share]] | None = Field(default=None, description="T x N, those that leave and are right")
     accuracy: list[Share | None] = Field(description="N, over all samples; null where a block has no branch")
     accuracy_separate: list[Share | None] | None = Field(
@@ -126,7 +128,7 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
     dataset: str | None = None
     classes: int | None = Field(default=None, ge=2)
     samples: int | None = Field(default=None, ge=1)
-    origin: str = Field(default="", description="who measured this, with what; shown to people")
+    origin: str = Field(default="", description="who measured this, with what, as text")
     architecture: str | None = Field(default=None, description="SHA-256 of layers, settings and connections")
     rule: str | None = Field(default=None, description="how the blocks were found: all, scission or explicit")
     batch: int = Field(default=1, ge=1, description="samples in one call; bytes and seconds are those of all of them")
@@ -149,14 +151,14 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
 
     @property
     def folder(self) -> Path | None:
-        """Where the profile was read, and the files that it names lie; None for one that was made in memory."""
+        """Where the profile was read, and the files that it names lie; None for one that was built in memory."""
         return self._folder
 
     def found_in(self, folder: Path) -> Profile:
         """Return the same profile with the folder in which the files that it names lie."""
-        made = self.model_copy()
-        made._folder = folder
-        return made
+        copy = self.model_copy()
+        copy._folder = folder
+        return copy
 
     def with_separate_accuracies(self) -> Profile:
         """Return the profile with the accuracies of branches that were trained alone, as the Joint model takes them.

@@ -105,10 +105,10 @@ class _Trial:
     def _apart(self, values: Sequence[Values]) -> float:
         """Return how far answers lie from those of the whole, as a share of its largest number."""
         found = [self._cut.model.to_numbers(each) for each in values]
-        return max(_distance(mine, whole) for mine, whole in zip(found, self._answers, strict=True))
+        return max(_distance(own, whole) for own, whole in zip(found, self._answers, strict=True))
 
     def chain(self) -> bool:
-        """Tell whether all pieces, one after the other, answer as the whole does."""
+        """Return whether all pieces, one after the other, answer as the whole does."""
         try:
             values = self._inputs
             for place in range(self._last + 1):
@@ -161,10 +161,10 @@ def _same(first: NDArray[Any], again: NDArray[Any]) -> bool:
     return bool(np.all(np.isfinite(kind))) and _distance(again, first) <= ROUNDING
 
 
-def _distance(mine: NDArray[Any], whole: NDArray[Any]) -> float:
-    if mine.shape != whole.shape:
+def _distance(own: NDArray[Any], whole: NDArray[Any]) -> float:
+    if own.shape != whole.shape:
         return float("inf")
-    left, right = (np.asarray(each, dtype=np.float64) for each in (mine, whole))
+    left, right = (np.asarray(each, dtype=np.float64) for each in (own, whole))
     largest = float(np.abs(right).max(initial=0.0))
     distance = float(np.abs(left - right).max(initial=0.0))
     return distance / largest if largest > 0 else distance

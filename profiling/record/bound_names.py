@@ -25,7 +25,7 @@ class BoundNames:
     functions
         Those of functions that are written in it.
     open
-        Whether there may be others, which only running it tells (``from x import *``, ``__getattr__``).
+        Whether there may be others, known only when it runs (``from x import *``, ``__getattr__``).
     """
 
     every: frozenset[str]
@@ -63,7 +63,7 @@ def bound_names(spec: ModuleSpec) -> BoundNames | None:
         table = symtable.symtable(source, spec.origin, "exec")
     except SyntaxError as error:
         raise InputError(f"{spec.origin}:{error.lineno}", f"is no Python: {error.msg}") from None
-    except (OSError, ValueError):  # told by whoever imports it
+    except (OSError, ValueError):  # reported when it is imported
         return None
     bound = [each for each in table.get_symbols() if each.is_assigned() or each.is_imported() or each.is_namespace()]
     every = frozenset(each.get_name() for each in bound)

@@ -1,4 +1,4 @@
-"""Many models recorded one after the other: each saved when it is done, whatever becomes of the next."""
+"""Many models recorded one after the other: each saved when it is done, even if the next fails."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TRAIN = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One model of a campaign, done with.
+    """One model of a campaign that has ended.
 
     Parameters
     ----------
     name
-        As it was asked for.
+        As it was requested.
     recorded
-        What became of it; None where it failed.
+        Its recording; None where it failed.
     error
         Why it failed; empty where it did not.
     seconds
@@ -81,7 +81,7 @@ def record_models(
     progress
         Called with what is being done, and the share of the whole that is done, 0..1.
     finished
-        Called with each model when it is done with, and the seconds that the others will take by the pace so far.
+        Called with each model when it has ended, and the seconds that the others will take by the pace so far.
     """
     with Worker() as worker:
         run = _Run(record or worker.record, os.fspath(output), settings, len(names), progress, finished)
@@ -89,7 +89,7 @@ def record_models(
 
 
 class _Run:
-    """A campaign under way."""
+    """A campaign in progress."""
 
     def __init__(
         self,
@@ -120,9 +120,9 @@ class _Run:
         seconds = time.monotonic() - begin
         if recorded is not None and recorded.fresh:
             self._timed.append(seconds)
-        made = Step(name, recorded, error, seconds)
-        self._finished(made, self._left(place + 1))
-        return made
+        step = Step(name, recorded, error, seconds)
+        self._finished(step, self._left(place + 1))
+        return step
 
     def _left(self, done: int) -> float:
         """Return the seconds that the other models will take if each takes what those timed so far took on average."""

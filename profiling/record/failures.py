@@ -1,4 +1,4 @@
-"""What a framework says when it fails, in words that say something."""
+"""Errors of a framework, as one line that names the cause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def first_line(error: BaseException) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out: Python's, TensorFlow's, JAX's or torch's."""
+    """Return whether an error says that memory ran out: Python's, TensorFlow's, JAX's or torch's."""
     names = {each.__name__ for each in type(error).__mro__}
     return bool(names & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}) or any(
         word in str(error) for word in ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")

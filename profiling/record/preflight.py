@@ -1,4 +1,4 @@
-"""What can be told of a recording before anything is timed: models that are not there, profiles that cannot be written.
+"""What can be checked before anything is timed: models that are not there, profiles that cannot be written.
 
 Nothing is imported for it, neither a framework, which takes seconds, nor a module of the user's, which may do anything.
 """
@@ -36,7 +36,7 @@ def prepared(
     *,
     elsewhere: bool = False,
 ) -> tuple[str, ...]:
-    """Return what is to be recorded, each model once, or refuse with everything that is in the way at once.
+    """Return what is to be recorded, each model once, or refuse with all faults at once.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def prepared(
         raise QuestionError(f"{len(once)} models cannot be written to one file; name a folder, not '{output}'")
     targets = {name: profile_path(output, profile_stem(name, settings.dataset)) for name in once}
     wrong = {name: fault for name in once if (fault := _fault(name, settings, elsewhere))}
-    faults = [*wrong.values(), *_choice(wrong, settings), *_rivals(targets), *_unwritable(targets.values())]
+    faults = [*wrong.values(), *_choice(wrong, settings), *_clashes(targets), *_unwritable(targets.values())]
     if faults and len(once) > 1:
         faults.append("nothing was timed" + (f"; mend these or leave them out: {', '.join(wrong)}" if wrong else ""))
     if faults:
@@ -77,7 +77,7 @@ def prepared(
 
 
 def _once(names: Sequence[str]) -> tuple[str, ...]:
-    """Return each model once, by the name that it was given first."""
+    """Return each model once, by the name under which it was named first."""
     kept: dict[str, str] = {}
     again: list[str] = []
     for name in names:
@@ -97,7 +97,7 @@ def _identity(name: str) -> str:
 
 
 def _fault(name: str, settings: Settings, elsewhere: bool) -> str | None:
-    """Return what is wrong with a model, or with what is asked of it."""
+    """Return what is wrong with a model, or with its settings."""
     found = None
     if not elsewhere or kind_of(name) == "file":
         to_train = subject_kind(name, settings.dataset) == "to train"
@@ -171,12 +171,12 @@ def _function_fault(name: str) -> str | None:
     return no_such_function(name, [each for each in found.functions if each[0] != "_"])
 
 
-def _rivals(targets: Mapping[str, Path]) -> Iterator[str]:
-    """Yield which models would be taken for one another in their profile."""
+def _clashes(targets: Mapping[str, Path]) -> Iterator[str]:
+    """Yield which models would share one profile."""
     for path in dict.fromkeys(targets.values()):
-        rivals = [f"'{name}'" for name, target in targets.items() if target == path]
-        if len(rivals) > 1:
-            yield f"{' and '.join(rivals)} would both be written to {path}; record them by themselves, with --output"
+        same = [f"'{name}'" for name, target in targets.items() if target == path]
+        if len(same) > 1:
+            yield f"{' and '.join(same)} would both be written to {path}; record them by themselves, with --output"
 
 
 def _unwritable(paths: Iterable[Path]) -> Iterator[str]:

@@ -31,7 +31,7 @@ from tiercut.profiling.record.exit_half import ExitHalf, exits_difference, measu
 from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
 from tiercut.profiling.record.subject import Subject, open_subject
 from tiercut.profiling.timing.machine import Watch, describe_machine
-from tiercut.profiling.timing.pieces_timed import device_record, time_pieces
+from tiercut.profiling.timing.pieces_timed import device_record, runs_needed, time_pieces
 from tiercut.profiling.timing.spans import draw_spans
 from tiercut.profiling.timing.stress import stressed
 
@@ -44,7 +44,7 @@ there is at most."""
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What became of a model.
+    """The result for a model.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Recording:
 def record_model(
     name: str, output: str | os.PathLike[str], settings: Settings = DEFAULTS, *, progress: Progress = lambda *_: None
 ) -> Recording:
-    """Record a model on this machine by what a person calls it.
+    """Record a model on this machine by its name.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def record_model(
     settings
         How.
     progress
-        Called with how far it is.
+        Called with the progress.
 
     Raises
     ------
@@ -120,12 +120,12 @@ def record(
     threads
         What `tiercut.profiling.models.runtime.start_framework` returned.
     progress
-        Called with how far it is.
+        Called with the progress.
 
     Raises
     ------
     QuestionError
-        If the network takes another batch, or cannot be cut.
+        If the network takes another batch, cannot be cut, or was not run often enough for the statistic.
     InputError
         If the profile there is of other blocks or exits, or has the device with other settings.
     """
@@ -145,13 +145,13 @@ def record(
     device = _timed(cut, settings, threads, progress)
     if half is not None:
         sketch |= half.keys | half.save(target)
-    made = Profile.from_data(sketch | {"devices": {settings.device: device}}, source=os.fspath(target))
+    profile = Profile.from_data(sketch | {"devices": {settings.device: device}}, source=os.fspath(target))
     if known is not None:
-        made = replaced(known, made, names=(os.fspath(target), cut.title))
-    save_profile(made, target)
+        profile = replaced(known, profile, names=(os.fspath(target), cut.title))
+    save_profile(profile, target)
     if not subject.trained:
         shutil.rmtree(_checkpoints(target), ignore_errors=True)
-    return Recording(target, made.name, len(cut.blocks), device["whole_model_s"], fresh=True)
+    return Recording(target, profile.name, len(cut.blocks), device["whole_model_s"], fresh=True)
 
 
 def _batch(cut: CutNetwork, wanted: int | None) -> int:
@@ -257,8 +257,9 @@ def _checkpoints(target: Path) -> Path:
 
 
 def _check_same_training(known: Profile, subject: Subject, settings: Settings, target: Path) -> None:
-    """Refuse to take the exits of another training for those that were asked for; nothing is trained for it."""
-    before, now = (text.partition(": ")[2] for text in (known.origin, subject.origin))  # whatever version recorded it
+    """Refuse to take the exits of another training for those that were requested; nothing is trained for it."""
+    # without the version that recorded it
+    before, now = (text.partition(": ")[2] for text in (known.origin, subject.origin))
     if before != now:
         raise _other_exits(target, f"they come from '{before}' there and '{now}' here")
     if settings.thresholds is not None and known.exits is not None:
@@ -281,7 +282,7 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
         watch = Watch()
         measured = time_pieces(
             cut,
-            settings.effort,
+            replace(settings.timing, counted=runs_needed(settings.statistic)),
             also=drawn,
             batch=settings.batch or 1,
             jit=settings.jit,
@@ -317,7 +318,7 @@ def _settings_kept(settings: Settings, threads: int, framework: Framework) -> di
 
 
 def _check_same_settings(found: Device, settings: Settings, threads: int, framework: Framework, target: Path) -> None:
-    """Refuse to take a record for the one that is asked for when it was made otherwise."""
+    """Refuse to take a record for the one that is requested when its settings differ."""
     for key, value in _settings_kept(settings, threads, framework).items():
         if getattr(found, key) != value:
             raise InputError(

@@ -98,7 +98,7 @@ def _ssh(host: str, call: str) -> list[str]:
 
 def command_line(settings: Settings) -> list[str]:
     """Return the options of ``tiercut profile`` that mean these settings."""
-    effort = settings.effort
+    effort = settings.timing
     options = ["--device", settings.device, "--check", str(settings.check)]
     options += ["--batch", str(settings.batch)] if settings.batch is not None else []
     options += ["--runs", str(effort.runs), "--precision", str(effort.precision), "--limit", f"{effort.limit_s} s"]
@@ -111,7 +111,7 @@ def command_line(settings: Settings) -> list[str]:
     if settings.stress:
         options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in settings.stress.items())]
     flags = {"--trust-model": settings.trust, "--jit-compile": settings.jit, "--redo": settings.redo}
-    return options + [flag for flag, given in flags.items() if given]
+    return options + [flag for flag, wanted in flags.items() if wanted]
 
 
 def _sent_dataset(host: str, dataset: str | None) -> str | None:
@@ -192,7 +192,7 @@ def _fetched(host: str, there: str) -> bytes:
 
 def _check(status: int, host: str, command: str) -> None:
     if status == _NO_CONNECTION:
-        raise QuestionError(f"ssh cannot reach {host}; try: ssh {host} true (a password cannot be asked for here)")
+        raise QuestionError(f"ssh cannot reach {host}; try: ssh {host} true (a password cannot be entered here)")
     if status == _NOT_FOUND:
         raise QuestionError(
             f"there is no '{command}' on {host}; install it there, or name it with --remote-command, such as "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from tiercut.profiling.exits.exit_files import has_exits
 from tiercut.profiling.exits.thresholds import read_thresholds
 from tiercut.profiling.exits.training import Schedule
 from tiercut.profiling.models.loader import folded, kind_of
-from tiercut.profiling.timing.pieces_timed import Clock, Statistic
+from tiercut.profiling.timing.pieces_timed import Clock, Statistic, runs_needed
 from tiercut.profiling.timing.timing import Effort
 
 __all__ = [
@@ -22,12 +22,16 @@ __all__ = [
     "Settings",
     "Subjects",
     "check_settings",
+    "effort_for",
     "profile_stem",
     "subject_kind",
 ]
 
 EFFORT = Effort(runs=100, least=10, precision=0.02, burst=2, warm_up=1, limit_s=30.0)
 """Enough for a median that is known to 2 %, and at most 30 s for a model."""
+
+_SPARE = 1.5
+"""So many times the runs that a statistic needs may be done, as those that were disturbed do not count."""
 
 EPOCHS, THRESHOLDS = 40, "20"
 
@@ -64,7 +68,7 @@ class Settings:
     stress
         Shares of processors and memory that are kept busy meanwhile.
     effort
-        How often everything is timed.
+        How often everything is timed; by default `effort_for` the statistic.
     statistic
         Which statistic of the runs stands in the profile.
     clock
@@ -96,7 +100,7 @@ class Settings:
     backend: str | None = None
     jit: bool = False
     stress: Mapping[str, float] = field(default_factory=dict)
-    effort: Effort = EFFORT
+    effort: Effort | None = None
     statistic: Statistic = "p50"
     clock: Clock = "wall"
     check: int = 0
@@ -115,13 +119,29 @@ class Settings:
             raise QuestionError(f"the number of spans to check must be 0 or more, got {self.check}")
         if not self.device:
             raise QuestionError("the device needs a name")
+        if (needed := runs_needed(self.statistic)) > self.timing.runs:
+            raise QuestionError(
+                f"a {self.statistic} takes at least {needed} runs of each piece, not {self.timing.runs}: --runs "
+                f"{effort_for(self.statistic).runs}; or record the median, --statistic p50"
+            )
         read_thresholds(self.thresholds or THRESHOLDS)
         _ = self.schedule  # which refuses what no training can have
+
+    @property
+    def timing(self) -> Effort:
+        """How often everything is timed."""
+        return self.effort or effort_for(self.statistic)
 
     @property
     def schedule(self) -> Schedule:
         """How a backbone is trained."""
         return Schedule(epochs=EPOCHS if self.epochs is None else self.epochs, seed=self.seed or 0)
+
+
+def effort_for(statistic: Statistic) -> Effort:
+    """Return how often everything is timed by default: as often as a statistic needs."""
+    needed = runs_needed(statistic)
+    return replace(EFFORT, runs=max(EFFORT.runs, round(_SPARE * needed)))
 
 
 DEFAULTS = Settings()

@@ -24,7 +24,7 @@ class Subject:
     cut
         The network in its blocks, with or without branches.
     origin
-        Where it comes from, for people; with exits it says all that its training depends on.
+        Where it comes from, as text; with exits it says all that its training depends on.
     network
         The network with its exits and the data that they are measured on; None without exits.
     trained

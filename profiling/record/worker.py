@@ -91,8 +91,8 @@ class Worker:
 
 
 def _serve(line: Connection) -> None:
-    """Record what is asked for until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this hears it too, and ends us
+    """Record what is requested until the connection is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process gets the signal too, and ends this one
     while True:
         try:
             name, output, settings = line.recv()
@@ -112,14 +112,14 @@ def _answer(name: str, output: str, settings: Settings, tell: Callable[[Any], No
         except TiercutError as error:
             answer = ("failed", str(error))
         except Exception as error:  # one model must not keep the others from being recorded
-            answer = ("broken", f"{name}: {_told(error)}")
+            answer = ("broken", f"{name}: {_message(error)}")
     for each in caught:
         if isinstance(each.message, TiercutWarning):
             tell(("warning", each.message.message, each.message.remedy))
     return answer
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if out_of_memory(error):
         return "memory ran out while it was timed; close other programs, or try a smaller --batch or --input-size"
     return f"{type(error).__name__} while it was timed: {first_line(error)}"

@@ -30,7 +30,7 @@ def _memory() -> str:
 
 
 class Watch:
-    """How busy the machine is with other things, from the moment this is made."""
+    """How busy the machine is with other things, from the moment this is created."""
 
     def __init__(self) -> None:
         self._load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None

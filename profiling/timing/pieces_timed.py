@@ -14,13 +14,24 @@ from time import perf_counter_ns, process_time_ns
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiercut.profiling.models.cut import CutNetwork, Values
 from tiercut.profiling.timing.spans import Span, all_spans, complete, needed_spans
-from tiercut.profiling.timing.timing import Effort, Runs, Times, summarise, time_calls
+from tiercut.profiling.timing.timing import P99_RUNS, Effort, Runs, Times, fewest_kept, summarise, time_calls
 from tiercut.profiling.timing.waiting import waiting_clock
 
-__all__ = ["STATISTICS", "Clock", "Key", "Measured", "Statistic", "device_record", "pieces_of", "time_pieces"]
+__all__ = [
+    "STATISTICS",
+    "Clock",
+    "Key",
+    "Measured",
+    "Statistic",
+    "device_record",
+    "pieces_of",
+    "runs_needed",
+    "time_pieces",
+]
 
 Kind = Literal["blocks", "span", "branch", "encode", "decode"]
 Key = tuple[Kind, int, int]
@@ -31,7 +42,13 @@ Key = tuple[Kind, int, int]
 
 Statistic = Literal["p25", "p50", "p99", "mean"]
 STATISTICS: tuple[Statistic, ...] = ("p25", "p50", "p99", "mean")
-_STORED = ("mean", "p50", "p99", "iqr")
+_STORED: tuple[Literal["mean", "p50", "p99", "iqr"], ...] = ("mean", "p50", "p99", "iqr")
+
+
+def runs_needed(statistic: Statistic | Literal["iqr"]) -> int:
+    """Return how many runs of each piece a statistic takes at least; 0 where any number tells something."""
+    return P99_RUNS if statistic == "p99" else 0
+
 
 Clock = Literal["wall", "cpu"]
 _CLOCKS: dict[Clock, Callable[[], int]] = {"wall": perf_counter_ns, "cpu": process_time_ns}
@@ -95,12 +112,18 @@ def time_pieces(
         Called after every round with the runs done and the most to do.
     building
         Called after every piece that has been compiled, with the pieces done and to do.
+
+    Raises
+    ------
+    QuestionError
+        If fewer runs count, of a piece or of a branch, than the effort says are needed.
     """
     wanted = pieces_of(len(network.blocks), network.present, also)
     calls, tensors = _compiled(network, wanted, batch, jit, building)
     twins = _codings(network, calls, tensors)
     waited = waiting_clock() if calm and clock == "wall" else None
-    taken = time_calls(calls, effort, clock=_CLOCKS[clock], waited=waited, progress=progress)
+    count = partial(_fewest, network.present)
+    taken = time_calls(calls, effort, clock=_CLOCKS[clock], waited=waited, count=count, progress=progress)
     times = {key: summarise(runs.kept) for key, runs in taken.items()}
     times |= {key: times[twin] for key, twin in twins.items()}
     times |= {("branch", block, block): _branch(taken, block) for block in network.present}
@@ -171,9 +194,19 @@ def _codings(network: CutNetwork, calls: dict[Key, Call], tensors: Sequence[Valu
     return twins
 
 
+def _fewest(present: Collection[int], taken: Mapping[Key, Runs]) -> int:
+    """Return how many runs count of the call or branch of which the fewest do."""
+    return min([fewest_kept(taken), *(len(_added(taken, block)) for block in present)])
+
+
+def _added(taken: Mapping[Key, Runs], block: int) -> NDArray[np.float64]:
+    """Return what the branch after a block adds to it in each round, float64[pairs] in seconds."""
+    return taken["span", block, block].minus(taken["blocks", block, block])
+
+
 def _branch(taken: Mapping[Key, Runs], block: int) -> Times:
     """Return what the branch after a block adds to it; what came out below 0 by chance is 0."""
-    times = summarise(taken["span", block, block].minus(taken["blocks", block, block]))
+    times = summarise(_added(taken, block))
     positive = {name: max(getattr(times, name), 0.0) for name in STATISTICS}
     return replace(times, **positive)
 
@@ -191,7 +224,8 @@ def device_record(
         Number of blocks, N.
     statistic
         Which statistic stands in ``block_s``, ``branch_s``, ``span_s``, ``encode_s``, ``decode_s`` and
-        ``whole_model_s``; for blocks, branches and the whole the others stand beside it.
+        ``whole_model_s``; for blocks, branches and the whole the others stand beside it, the 99th percentile only
+        where there were runs enough to know it (`runs_needed`).
 
         The Joint model (section IV) records the 99th percentile. The default here is the median: latencies are
         sums of times weighted by the share of samples that get there, and medians of many short runs nearly add
@@ -208,16 +242,18 @@ def device_record(
     needed, needed_ended = ({key: each for key, each in part.items() if key not in also} for part in (timed, ended))
     rows, method = complete(needed, count, ended=needed_ended, branches=branches)
     both = timed | ended
+    runs = min(each.runs for each in times.values())
+    stored = tuple(which for which in _STORED if runs >= runs_needed(which))
     return {
         "statistic": statistic,
-        "runs": min(each.runs for each in times.values()),
-        **_rows(times, "blocks", "block", count, statistic),
-        **(_rows(times, "branch", "branch", count, statistic) if adds else {}),
+        "runs": runs,
+        **_rows(times, "blocks", "block", count, (statistic, *stored)),
+        **(_rows(times, "branch", "branch", count, (statistic, *stored)) if adds else {}),
         "span_s": [[_rounded(each) for each in line] for line in rows],
         "span_method": method,
         "encode_s": _row(times, "encode", count + 1, statistic),
         "decode_s": _row(times, "decode", count + 1, statistic),
-        **_whole(times.get(("span", 0, count - 1)) or times["blocks", 0, count - 1], statistic),
+        **_whole(times.get(("span", 0, count - 1)) or times["blocks", 0, count - 1], (statistic, *stored)),
         "span_check": [_check(span, both[span], rows) for span in also],
     }
 
@@ -226,10 +262,11 @@ def _spans(times: Mapping[Key, Times], kind: str, statistic: Statistic) -> dict[
     return {key[1:]: getattr(each, statistic) for key, each in times.items() if key[0] == kind}
 
 
-def _rows(times: Mapping[Key, Times], kind: Kind, name: str, count: int, statistic: Statistic) -> dict[str, Any]:
-    """Return the times of every block or branch: the one that counts, and the other statistics beside it."""
-    return {f"{name}_s": _row(times, kind, count, statistic)} | {
-        f"{name}_{which}_s": _row(times, kind, count, which) for which in _STORED
+def _rows(times: Mapping[Key, Times], kind: Kind, name: str, count: int, statistics: Sequence[str]) -> dict[str, Any]:
+    """Return the times of every block or branch: the statistic that counts, which is the first, and the others."""
+    counts, *beside = statistics
+    return {f"{name}_s": _row(times, kind, count, counts)} | {
+        f"{name}_{which}_s": _row(times, kind, count, which) for which in beside
     }
 
 
@@ -238,9 +275,10 @@ def _row(times: Mapping[Key, Times], kind: Kind, length: int, which: str) -> lis
     return [None if each is None else _rounded(getattr(each, which)) for each in found]
 
 
-def _whole(times: Times, statistic: Statistic) -> dict[str, float]:
-    return {"whole_model_s": _rounded(getattr(times, statistic))} | {
-        f"whole_model_{which}_s": _rounded(getattr(times, which)) for which in _STORED
+def _whole(times: Times, statistics: Sequence[str]) -> dict[str, float]:
+    counts, *beside = statistics
+    return {"whole_model_s": _rounded(getattr(times, counts))} | {
+        f"whole_model_{which}_s": _rounded(getattr(times, which)) for which in beside
     }
 
 

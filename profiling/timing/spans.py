@@ -125,7 +125,7 @@ class _Tiling:
         self._ends = [[last for last in range(count) if self._is_tile(first, last)] for first in range(count)]
 
     def _is_tile(self, first: int, last: int) -> bool:
-        """Tell whether a timed span may be a piece of others.
+        """Return whether a timed span may be a piece of others.
 
         NOTE pairs are left out: with them a span of few blocks would have fewer joints, but those of a pair are known
         from that very pair, so nothing is gained, and longer tiles would begin less often where they can.

@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.profiling.timing.waiting import calm, calm_runs
 
-__all__ = ["Effort", "Runs", "Times", "median_uncertainty", "summarise", "time_calls"]
+__all__ = ["P99_RUNS", "Effort", "Runs", "Times", "fewest_kept", "median_uncertainty", "summarise", "time_calls"]
 
 K = TypeVar("K", bound=Hashable)
 
 _LEAST_FOR_INTERVAL = 6
 """The least and the greatest of five runs have the median between them less often than 19 times in 20."""
+
+P99_RUNS = 662
+"""Least runs for a 99th percentile: with so many, two at least lie beyond it with 99 % confidence (Wilks' sample size
+for a two-sided tolerance interval)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class Times:
     runs
         How many there were.
     mean, p25, p50, p99, iqr
-        Mean, lower quartile, median, 99th percentile, and the distance between the quartiles.
+        Mean, lower quartile, median, 99th percentile, and the distance between the quartiles. The 99th percentile of
+        fewer than `P99_RUNS` runs is little more than the slowest of them.
     """
 
     runs: int
@@ -56,8 +61,8 @@ class Runs:
     seconds
         What each of them took, float64[runs]; run r of a call belongs to the same round as run r of another.
     waited
-        How long this process waited for a processor in each of them, float64[runs] in seconds; None where nobody
-        asked.
+        How long this process waited for a processor in each of them, float64[runs] in seconds; None where
+        that was not measured.
     """
 
     seconds: NDArray[np.float64]
@@ -102,6 +107,8 @@ class Effort:
         Runs before each burst that do not count.
     limit_s
         Begin no further round after so many seconds, however few runs there are.
+    counted
+        Least runs of each call that were not set aside; with fewer there is no result.
     """
 
     runs: int = 1000
@@ -110,6 +117,7 @@ class Effort:
     burst: int = 20
     warm_up: int = 2
     limit_s: float = math.inf
+    counted: int = 0
 
     def __post_init__(self) -> None:
         if self.runs < 1 or self.least < 1 or self.burst < 1:
@@ -120,6 +128,8 @@ class Effort:
             raise QuestionError("the runs of the warm-up and the precision must be 0 or more")
         if not self.limit_s > 0:
             raise QuestionError(f"the time for timing must be greater than 0 s, got {self.limit_s}")
+        if self.runs < self.counted:
+            raise QuestionError(f"{self.counted} runs of each call are needed, but there may be {self.runs} at most")
 
 
 def summarise(seconds: NDArray[np.float64]) -> Times:
@@ -145,12 +155,18 @@ def median_uncertainty(seconds: NDArray[np.float64]) -> float:
     return float(ordered[high] - ordered[low]) / 2 / middle if middle > 0 else math.inf
 
 
+def fewest_kept(runs: Mapping[K, Runs]) -> int:
+    """Return how many runs count of the call of which the fewest do."""
+    return min(len(each.kept) for each in runs.values())
+
+
 def time_calls(
     calls: Mapping[K, Callable[[], object]],
     effort: Effort = Effort(),
     *,
     clock: Callable[[], int] = perf_counter_ns,
     waited: Callable[[], int] | None = None,
+    count: Callable[[Mapping[K, Runs]], int] = fewest_kept,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[K, Runs]:
     """Time every call, all equally often, and return what each of its runs took.
@@ -165,8 +181,15 @@ def time_calls(
         Monotonic nanoseconds.
     waited
         Nanoseconds that this process has waited for a processor so far; read before and after every run.
+    count
+        Says how many runs there are to be held against `Effort.counted`.
     progress
         Called after every round with the runs done and the most to do.
+
+    Raises
+    ------
+    QuestionError
+        If fewer runs than `Effort.counted` count, or fit into the time; the latter is said as soon as the pace shows.
     """
     taken: dict[K, list[tuple[int, int]]] = {key: [] for key in calls}
     done, begin = 0, clock()
@@ -175,14 +198,45 @@ def time_calls(
         for key, call in calls.items():
             taken[key] += _burst(call, burst, effort.warm_up, clock, waited)
         done += burst
-        if done >= effort.least and _precise(taken, effort.precision, waited is not None):
-            break
         spent = (clock() - begin) * 1e-9
+        _check_pace(done, spent, effort)
         if spent >= effort.limit_s:
             break
+        if done >= effort.least:
+            runs = _all_runs(taken, waited is not None)
+            if _precise(runs, effort.precision) and (not effort.counted or count(runs) >= effort.counted):
+                break
         progress(done, _expected(done, spent, effort))
     progress(done, done)
-    return {key: _runs(each, waited is not None) for key, each in taken.items()}
+    runs = _all_runs(taken, waited is not None)
+    if effort.counted and (found := count(runs)) < effort.counted:
+        raise QuestionError(
+            f"{effort.counted} undisturbed runs of each piece are needed, but of {done} only {found} were; allow "
+            f"--runs {_rounded_up(done * effort.counted / max(found, 1))} or a longer --limit, or record another "
+            "--statistic"
+        )
+    return runs
+
+
+_PACE_KNOWN = 0.1
+"""The share of the time for timing after which its pace is known."""
+
+
+def _check_pace(done: int, spent: float, effort: Effort) -> None:
+    """Refuse to go on timing where fewer runs than are needed fit into the time."""
+    if not effort.counted or spent < _PACE_KNOWN * effort.limit_s or _expected(done, spent, effort) >= effort.counted:
+        return
+    needed = spent / done * effort.counted
+    raise QuestionError(
+        f"{effort.counted} runs of each piece are needed, but at this pace {_expected(done, spent, effort)} fit into "
+        f"{effort.limit_s:g} s; allow --limit '{_rounded_up(1.2 * needed)} s', or record another --statistic"
+    )
+
+
+def _rounded_up(number: float) -> int:
+    """Return a number with two digits that is not less."""
+    unit: int = 10 ** max(math.floor(math.log10(max(number, 1.0))) - 1, 0)
+    return math.ceil(number / unit) * unit
 
 
 def _expected(done: int, spent: float, effort: Effort) -> int:
@@ -213,8 +267,12 @@ def _burst(
     return taken
 
 
-def _precise(taken: Mapping[K, list[tuple[int, int]]], precision: float, waiting: bool) -> bool:
-    return all(_runs(each, waiting).uncertainty <= precision for each in taken.values())
+def _precise(runs: Mapping[K, Runs], precision: float) -> bool:
+    return all(each.uncertainty <= precision for each in runs.values())
+
+
+def _all_runs(taken: Mapping[K, list[tuple[int, int]]], waiting: bool) -> dict[K, Runs]:
+    return {key: _runs(each, waiting) for key, each in taken.items()}
 
 
 def _runs(taken: list[tuple[int, int]], waiting: bool) -> Runs:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+import tiercut.profiling
 from tiercut.cli import main
-from tiercut.profiling.exits import trainer
 from tiercut.profiling.exits.exit_files import ExitFile
 from tiercut.profiling.exits.trainer import Trained, Training
 from tiercut.profiling.exits.training import Schedule
@@ -33,7 +33,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
             raise KeyboardInterrupt
         return Trained(tmp_path / "net-d.keras", record, (0.375, None, 0.8))
 
-    monkeypatch.setattr(trainer, "train_network", train_network)
+    monkeypatch.setattr(tiercut.profiling, "train_network", train_network)
     return found
 
 

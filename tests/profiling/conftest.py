@@ -31,8 +31,8 @@ def resnet20(keras: Any) -> Any:
     from tiercut.profiling.models.backbones import backbone
 
     keras.utils.set_random_seed(1)
-    made = backbone("ResNet-20")
-    exits = attach_exits(made.model, cuts=made.cuts)
+    network = backbone("ResNet-20")
+    exits = attach_exits(network.model, cuts=network.cuts)
     exits.model.set_weights([_stirred(weights) for weights in exits.model.get_weights()])
     return exits
 

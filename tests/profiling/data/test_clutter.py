@@ -1,4 +1,4 @@
-"""The made data set: seeded, balanced, and the harder the less its edges say."""
+"""The generated data set: seeded, balanced, and the harder the less its edges say."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_edges_say_less_of_the_class_the_greater_the_difficulty() -> None:
     right = []
     for difficulty in (0.0, 0.3, 1.0):
         images, labels = clutter(800, difficulty=difficulty, seed=2)
-        known, asked = np.split(edges(images), 2)
-        nearest = np.square(asked[:, None] - known).sum(axis=-1).argmin(axis=1)
+        known, tested = np.split(edges(images), 2)
+        nearest = np.square(tested[:, None] - known).sum(axis=-1).argmin(axis=1)
         right.append((labels[:400][nearest] == labels[400:]).mean())
     assert right[0] > right[1] + 0.05 > right[2] + 0.1
     assert right[2] > 0.05
@@ -65,8 +65,8 @@ def test_edges_say_less_of_the_class_the_greater_the_difficulty() -> None:
 
 def test_grounds_have_hues_that_tell_neighbours_apart_only_sometimes() -> None:
     images, labels = clutter(1000, difficulty=0.3, seed=3)
-    ground = images[:, :2].mean(axis=(1, 2))
-    hues = ground - ground.mean(axis=1, keepdims=True)
+    background = images[:, :2].mean(axis=(1, 2))
+    hues = background - background.mean(axis=1, keepdims=True)
     middles = np.stack([hues[:500][labels[:500] == label].mean(axis=0) for label in range(len(SHAPES))])
     nearest = np.square(hues[500:, None] - middles).sum(axis=-1).argmin(axis=1)
     assert 0.25 < (nearest == labels[500:]).mean() < 0.5

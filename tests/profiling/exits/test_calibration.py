@@ -37,8 +37,8 @@ def test_a_probability_of_0_for_the_right_class_does_no_harm() -> None:
 
 def test_calibrating_changes_how_sure_a_branch_is_and_none_of_its_answers(keras: Any, tiny: Callable[..., Any]) -> None:
     keras.utils.set_random_seed(3)
-    made = tiny()
-    exits = attach_exits(made.model, cuts=made.cuts, branches=[1])
+    network = tiny()
+    exits = attach_exits(network.model, cuts=network.cuts, branches=[1])
     rng = np.random.default_rng(2)
     held = Split(np.arange(50), rng.random((50, 8, 8, 3), dtype=np.float32), rng.integers(0, 2, 50))
     before = [np.asarray(scores) for scores in exits.model(held.images)]
@@ -73,8 +73,8 @@ def test_temperatures_fitted_to_samples_held_out_hold_on_the_profile_split(keras
     pytest.importorskip("sklearn")
     data = load_dataset("digits16")
     keras.utils.set_random_seed(0)
-    made = backbone("lenet", input_shape=(16, 16, 3))
-    exits = attach_exits(made.model, cuts=made.cuts)
+    network = backbone("lenet", input_shape=(16, 16, 3))
+    exits = attach_exits(network.model, cuts=network.cuts)
     schedule = Schedule(epochs=20, shift=1, held_out=0.2)
     train_jointly(exits, data.train, schedule)
 

@@ -33,8 +33,8 @@ def split() -> Split:
 @pytest.fixture(scope="module")
 def exits(keras: Any, tiny: Callable[..., Any]) -> ExitModel:
     keras.utils.set_random_seed(7)
-    made = tiny()
-    return attach_exits(made.model, cuts=made.cuts, branches=[1])
+    network = tiny()
+    return attach_exits(network.model, cuts=network.cuts, branches=[1])
 
 
 def test_each_branch_is_trained_with_the_backbone_up_to_it_and_nothing_else(

@@ -23,8 +23,8 @@ RECORD = ExitFile(
 
 @pytest.fixture(scope="module")
 def exits(keras: Any, tiny: Callable[..., Any]) -> ExitModel:
-    made = tiny()
-    return attach_exits(made.model, cuts=made.cuts, branches=[1])
+    network = tiny()
+    return attach_exits(network.model, cuts=network.cuts, branches=[1])
 
 
 @pytest.fixture

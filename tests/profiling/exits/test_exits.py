@@ -1,4 +1,4 @@
-"""Branches hung after the blocks of a classifier."""
+"""Branches attached after the blocks of a classifier."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def test_every_other_branch_is_a_copy_of_it_with_weights_of_its_own(resnet20: An
 
 
 def test_a_block_may_go_without_a_branch_but_not_the_last(keras: Any) -> None:
-    made = resnet(8)
-    exits = attach_exits(made.model, cuts=made.cuts, branches=[2])
+    network = resnet(8)
+    exits = attach_exits(network.model, cuts=network.cuts, branches=[2])
     assert [branch.name if branch else None for branch in exits.branches] == [None, "exit2", None, "exit4"]
     assert exits.present == (1, 3)
     assert len(exits.model.outputs) == 2
 
 
 def test_a_branch_after_a_block_that_is_not_there_is_refused(keras: Any) -> None:
-    made = resnet(8)
+    network = resnet(8)
     with pytest.raises(QuestionError, match="no block 7"):
-        attach_exits(made.model, cuts=made.cuts, branches=[1, 7])
+        attach_exits(network.model, cuts=network.cuts, branches=[1, 7])
 
 
-def test_without_named_cuts_a_branch_hangs_at_every_partition_point(keras: Any) -> None:
+def test_without_named_cuts_a_branch_stands_at_every_partition_point(keras: Any) -> None:
     exits = attach_exits(resnet(8).model)
     assert len(exits.blocks) > 4
     assert exits.blocks[-1].name == "stage3_unit1"

@@ -1,4 +1,4 @@
-"""The classifier at the end of a backbone, and branches made after its example."""
+"""The classifier at the end of a backbone, and branches copied from it."""
 
 from __future__ import annotations
 

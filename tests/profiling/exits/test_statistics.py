@@ -67,7 +67,7 @@ def test_rounding_does_not_lift_an_entropy_above_1() -> None:
     assert normalised_entropy(np.full((1, 10), 0.1000001)).max() == 1
 
 
-def test_a_block_without_a_branch_has_no_accuracy_and_nobody_leaves_there(four: Samples) -> None:
+def test_a_block_without_a_branch_has_no_accuracy_and_no_sample_leaves_there(four: Samples) -> None:
     entropy, correct = four.entropy.copy(), four.correct.copy()
     entropy[:, 1], correct[:, 1] = 1, False
     record = exits_record(Samples(entropy, correct), [0.25, 1.0], present=[0, 2])
@@ -88,8 +88,8 @@ def test_the_calibration_error_is_the_distance_between_confidence_and_accuracy()
 
 
 def test_recording_a_model_notes_what_every_branch_says_of_every_sample(keras: Any, tiny: Callable[..., Any]) -> None:
-    made = tiny()
-    exits = attach_exits(made.model, cuts=made.cuts, branches=[1])
+    network = tiny()
+    exits = attach_exits(network.model, cuts=network.cuts, branches=[1])
     images = np.random.default_rng(3).random((5, 8, 8, 3), dtype=np.float32)
     labels = np.array([0, 1, 1, 0, 1])
     samples = record_samples(exits, Split(np.arange(5), images, labels))

@@ -11,7 +11,7 @@ from tiercut.profiling.profile.samples import Samples
 
 
 @pytest.fixture
-def crowded() -> Samples:
+def skewed() -> Samples:
     """A thousand samples of which most are nearly certain; the second block has no branch."""
     entropy = np.random.default_rng(0).random((1000, 4), dtype=np.float32) ** 8
     entropy[:, 1] = 1
@@ -26,9 +26,9 @@ def test_even_thresholds_are_twenty_that_rise_to_1() -> None:
         even_thresholds(0)
 
 
-def test_between_quantiles_lie_equally_many_entropies_of_early_branches(crowded: Samples) -> None:
-    found = quantile_thresholds(crowded, 5)
-    early = crowded.entropy[:, [0, 2]].ravel().astype(float)
+def test_between_quantiles_lie_equally_many_entropies_of_early_branches(skewed: Samples) -> None:
+    found = quantile_thresholds(skewed, 5)
+    early = skewed.entropy[:, [0, 2]].ravel().astype(float)
     assert [np.mean(early < each) for each in found] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1], abs=1e-3)
     assert found[-1] == 1
 
@@ -41,10 +41,10 @@ def test_quantiles_that_coincide_are_one_threshold() -> None:
     assert quantile_thresholds(alone, 20) == [1.0]
 
 
-def test_thresholds_are_read_as_they_are_written(crowded: Samples) -> None:
-    assert read_thresholds("4")(crowded) == [0.25, 0.5, 0.75, 1.0]
-    assert read_thresholds("0.5,0.1, 0.5")(crowded) == [0.1, 0.5]
-    assert read_thresholds("quantiles:7")(crowded) == quantile_thresholds(crowded, 7)
+def test_thresholds_are_read_as_they_are_written(skewed: Samples) -> None:
+    assert read_thresholds("4")(skewed) == [0.25, 0.5, 0.75, 1.0]
+    assert read_thresholds("0.5,0.1, 0.5")(skewed) == [0.1, 0.5]
+    assert read_thresholds("quantiles:7")(skewed) == quantile_thresholds(skewed, 7)
 
 
 @pytest.mark.parametrize("wrong", ["", "many", "quantiles", "quantiles:0", "quantiles:x", "0.1;0.2"])

@@ -64,17 +64,17 @@ def _train(
 
 
 def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    made = _train(tmp_path, separately=True, temperature=True, report=lambda *what: told.append(what))
+    reported: list[tuple[str, int, int]] = []
+    trained = _train(tmp_path, separately=True, temperature=True, report=lambda *what: reported.append(what))
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
-    assert told == [("jointly", 1, 1), ("separately", 1, 2), ("separately", 2, 2)]
-    assert (made.record.branches, made.record.dataset, made.accuracy[1]) == ([1, 3], "bright", None)
+    assert reported == [("jointly", 1, 1), ("separately", 1, 2), ("separately", 2, 2)]
+    assert (trained.record.branches, trained.record.dataset, trained.accuracy[1]) == ([1, 3], "bright", None)
 
-    profile = load_profile(record_model(str(made.path), tmp_path, replace(QUICK, thresholds="quantiles:3")).path)
+    profile = load_profile(record_model(str(trained.path), tmp_path, replace(QUICK, thresholds="quantiles:3")).path)
     assert profile.exits is not None
-    assert profile.exits.accuracy == list(made.accuracy)
-    assert profile.exits.accuracy_separate == made.record.accuracy_separate
-    assert profile.exits.temperature == made.record.temperature
+    assert profile.exits.accuracy == list(trained.accuracy)
+    assert profile.exits.accuracy_separate == trained.record.accuracy_separate
+    assert profile.exits.temperature == trained.record.temperature
     assert [each is None for each in profile.exits.calibration_error or ()] == [False, True, False]
     assert (profile.model, profile.dataset, profile.samples) == ("Tiny", "bright", 32)
     assert "28 samples of bright, seed 0; exits recorded on 32 others" in profile.origin
@@ -92,11 +92,11 @@ def test_a_trained_network_is_fine_tuned_to_a_configuration_on_the_same_splits(t
 
 
 def test_a_trained_network_is_not_written_over_unless_that_is_said(tmp_path: Path) -> None:
-    made = _train(tmp_path)
-    before = made.path.read_bytes()
+    trained = _train(tmp_path)
+    before = trained.path.read_bytes()
     with pytest.raises(InputError, match=r"tiny-bright\.keras: is there already; name another --output, or .*--redo"):
         _train(tmp_path, branches=[1, 2])
-    assert made.path.read_bytes() == before
+    assert trained.path.read_bytes() == before
     assert _train(tmp_path, branches=[1, 2], redo=True).record.branches == [1, 2, 3]
 
 
@@ -108,50 +108,50 @@ def test_an_interrupted_training_goes_on_and_a_file_is_left_only_at_its_end(tmp_
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path, separately=True, report=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == [".tiny-bright.partial"]
-    told: list[tuple[str, int, int]] = []
-    _train(tmp_path, separately=True, report=lambda *what: told.append(what))
-    assert told == [("separately", 2, 2)]
+    reported: list[tuple[str, int, int]] = []
+    _train(tmp_path, separately=True, report=lambda *what: reported.append(what))
+    assert reported == [("separately", 2, 2)]
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
 
 
 def test_a_trained_network_is_measured_on_nothing_that_it_has_seen(tmp_path: Path) -> None:
-    made = _train(tmp_path)
+    trained = _train(tmp_path)
     with pytest.raises(InputError, match="trained on other samples than the training split of 'dark' with the seed 0"):
-        record_model(str(made.path), tmp_path, replace(QUICK, dataset="dark"))
+        record_model(str(trained.path), tmp_path, replace(QUICK, dataset="dark"))
     with pytest.raises(QuestionError, match="was trained with the seed 0, on whose splits it has to stay"):
-        _train(tmp_path, name=str(made.path), configuration=(1,), schedule=Schedule(epochs=1, seed=1))
+        _train(tmp_path, name=str(trained.path), configuration=(1,), schedule=Schedule(epochs=1, seed=1))
     with pytest.raises(QuestionError, match="trained already; name the exits of a configuration"):
-        _train(tmp_path, name=str(made.path))
+        _train(tmp_path, name=str(trained.path))
     with pytest.raises(QuestionError, match="keeps the precision"):
-        _train(tmp_path, name=str(made.path), configuration=(1,), policy="mixed_float16")
+        _train(tmp_path, name=str(trained.path), configuration=(1,), policy="mixed_float16")
 
 
 def test_a_data_set_that_is_no_longer_known_by_name_has_to_be_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = _train(tmp_path)
+    trained = _train(tmp_path)
     monkeypatch.setattr(data, "DATASETS", {})
     with pytest.raises(QuestionError, match=r"trained on 'bright': there is no data set .*; name it with"):
-        record_model(str(made.path), tmp_path, QUICK)
+        record_model(str(trained.path), tmp_path, QUICK)
 
 
 def test_any_model_is_trained_if_it_tells_as_many_classes_apart(
     keras: Any, tiny: Callable[..., Any], tmp_path: Path
 ) -> None:
     tiny().model.save(tmp_path / "plain.keras")
-    made = _train(tmp_path / "made.keras", name=str(tmp_path / "plain.keras"), branches="auto")
-    assert made.record.cuts == ["first", "second", "third"]
+    trained = _train(tmp_path / "made.keras", name=str(tmp_path / "plain.keras"), branches="auto")
+    assert trained.record.cuts == ["first", "second", "third"]
     tiny(classes=3).model.save(tmp_path / "plain.keras")
     with pytest.raises(QuestionError, match="tells 3 classes apart, but 'bright' has 2"):
         _train(tmp_path, name=str(tmp_path / "plain.keras"))
 
 
 def test_half_precision_is_trained_and_the_policy_is_as_before(keras: Any, tmp_path: Path) -> None:
-    made = _train(tmp_path, policy="mixed_bfloat16")
+    trained = _train(tmp_path, policy="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
-    exits, _ = load_exits(made.path)
+    exits, _ = load_exits(trained.path)
     assert exits.runtime.graph.steps[exits.blocks[0].end].output.dtype == "bfloat16"
-    assert all(0 <= each <= 1 for each in made.accuracy if each is not None)
+    assert all(0 <= each <= 1 for each in trained.accuracy if each is not None)
 
 
 @pytest.mark.parametrize(

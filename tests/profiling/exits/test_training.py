@@ -32,8 +32,8 @@ def split() -> Split:
 
 def _fresh(keras: Any, tiny: Callable[..., Any]) -> ExitModel:
     keras.utils.set_random_seed(7)
-    made = tiny()
-    return attach_exits(made.model, cuts=made.cuts)
+    network = tiny()
+    return attach_exits(network.model, cuts=network.cuts)
 
 
 @pytest.fixture

@@ -347,10 +347,10 @@ def test_what_scissionlite_published_comes_back_from_its_files(call: Call, data_
     status, _, err = importing(call, tmp_path, tool="scissiontl")
     assert status == 0, err
     for model, profile in profiles.items():
-        made = tiercut.load_profile(tmp_path / f"out/{model}.json")
-        given = tiercut.Profile.from_data(profile)
-        assert made.codecs == given.codecs
-        assert made.payload_bytes == given.payload_bytes
-        assert {name: each.block_s for name, each in made.devices.items()} == {
-            name: each.block_s for name, each in given.devices.items()
+        imported = tiercut.load_profile(tmp_path / f"out/{model}.json")
+        published = tiercut.Profile.from_data(profile)
+        assert imported.codecs == published.codecs
+        assert imported.payload_bytes == published.payload_bytes
+        assert {name: each.block_s for name, each in imported.devices.items()} == {
+            name: each.block_s for name, each in published.devices.items()
         }

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.made import both, topology_data
 
-import tiercut
+import tiercut.profiling
 from tiercut.cli import main
 from tiercut.errors import InputError
 from tiercut.profiling.links import listener as link_listener, meter as link_meter, protocol as link_protocol
@@ -99,10 +99,10 @@ class Wire:
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
-    made = Wire()
+    wire = Wire()
     for module in (link_meter, link_protocol):
-        monkeypatch.setattr(module.time, "perf_counter", lambda: made.now)
-    return made
+        monkeypatch.setattr(module.time, "perf_counter", lambda: wire.now)
+    return wire
 
 
 def test_latency_is_half_of_a_round_trip(wire: Wire) -> None:
@@ -206,11 +206,11 @@ MISBEHAVIOUR = {
 
 @pytest.mark.parametrize("what", MISBEHAVIOUR)
 def test_a_peer_that_misbehaves_is_dropped_and_the_next_one_served(what: str) -> None:
-    words, answer, told = MISBEHAVIOUR[what]
+    words, answer, message = MISBEHAVIOUR[what]
     with listening(peers=2) as (port, said):
         assert say(port, *words) in (answer, b"")  # a reset may overtake the answer
         assert say(port, GREETING, REQUEST.pack(PING, 7)) == GREETING + REQUEST.pack(PING, 7)
-    assert told in said[0]
+    assert message in said[0]
     assert said[1].startswith("127.0.0.1: 1 pings")
 
 
@@ -311,7 +311,7 @@ FIGURES = LinkFigures(
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every link have the same figures."""
-    monkeypatch.setattr(link_meter, "measure_link", lambda *_, **__: FIGURES)
+    monkeypatch.setattr(tiercut.profiling, "measure_link", lambda *_, **__: FIGURES)
 
 
 @pytest.mark.usefixtures("measured")
@@ -349,9 +349,9 @@ CALLS = {
 def test_a_wrong_call_is_refused_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], topology: Path, arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(link_meter, "measure_link", lambda *_, **__: pytest.fail("measured"))
-    given = [str(topology) if each == "FILE" else each for each in arguments]
-    assert call(monkeypatch, "measure-link", "box", *given) == 2
+    monkeypatch.setattr(tiercut.profiling, "measure_link", lambda *_, **__: pytest.fail("measured"))
+    options = [str(topology) if each == "FILE" else each for each in arguments]
+    assert call(monkeypatch, "measure-link", "box", *options) == 2
     assert CALLS[arguments] in capsys.readouterr().err
 
 
@@ -362,7 +362,7 @@ def test_an_interrupted_measurement_leaves_the_topology_as_it_was(
         raise KeyboardInterrupt
 
     before = topology.read_text()
-    monkeypatch.setattr(link_meter, "measure_link", interrupt)
+    monkeypatch.setattr(tiercut.profiling, "measure_link", interrupt)
     assert call(monkeypatch, "measure-link", "box", "--topology", topology, "--here", "cam", "--there", "box") == 130
     assert "interrupted; nothing is written" in capsys.readouterr().err
     assert topology.read_text() == before

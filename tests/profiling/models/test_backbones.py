@@ -14,14 +14,14 @@ from tiercut.profiling.models.residual import resnet
 
 
 def _exits(name: str, *, branches: Any = "all", **options: Any) -> ExitModel:
-    made = backbone(name, **options)
-    exits = attach_exits(made.model, cuts=made.cuts, branches=branches)
-    assert tuple(block.name for block in exits.blocks) == made.cuts
+    network = backbone(name, **options)
+    exits = attach_exits(network.model, cuts=network.cuts, branches=branches)
+    assert tuple(block.name for block in exits.blocks) == network.cuts
     return exits
 
 
 def _assert_answers(exits: ExitModel, classes: int) -> None:
-    """Every branch gives probabilities of the classes, also for images that nobody trained it on."""
+    """Every branch gives probabilities of the classes, also for images that it was not trained on."""
     shape = exits.model.inputs[0].shape[1:]
     scores = exits.model(np.random.default_rng(0).random((2, *shape), dtype=np.float32), training=False)
     for each in scores:

@@ -39,8 +39,8 @@ COUNTS = {
 QUICK = ("VGG16", "ResNet50", "MobileNet", "MobileNetV2")
 
 
-def partition_points(model: Any, *given: Any) -> tuple[str, ...]:
-    return rules.partition_points(KerasModel(model).graph, *given)
+def partition_points(model: Any, *args: Any) -> tuple[str, ...]:
+    return rules.partition_points(KerasModel(model).graph, *args)
 
 
 def _application(keras: Any, name: str, size: int = 96) -> Any:

@@ -17,8 +17,8 @@ from tiercut.profiling.models.fingerprint import fingerprint
 
 
 @pytest.fixture
-def made(keras: Any) -> Callable[..., str]:
-    """A function that returns the hash of a small network, some of whose settings are given."""
+def hash_of(keras: Any) -> Callable[..., str]:
+    """A function that returns the hash of a small network, some of whose settings are chosen."""
 
     def make(*, units: int = 3, inner: Any = None, **settings: Any) -> str:
         keras.utils.clear_session()
@@ -31,40 +31,44 @@ def made(keras: Any) -> Callable[..., str]:
     return make
 
 
-def test_a_real_change_gives_another_hash(keras: Any, made: Callable[..., str]) -> None:
+def test_a_real_change_gives_another_hash(keras: Any, hash_of: Callable[..., str]) -> None:
     prints = [
-        made(),
-        made(units=4),
-        made(kernel_size=5),
-        made(kernel_size=5, padding="same"),
-        made(activation="relu"),
-        made(activation="tanh"),
-        made(strides=2),
-        made(inner=keras.layers.ReLU()),
-        made(inner=keras.layers.ReLU(max_value=6.0)),
-        made(inner=keras.layers.LeakyReLU(0.2)),
-        made(inner=lambda tensor: tensor * 2.0),
-        made(inner=lambda tensor: tensor * 3.0),
-        made(inner=lambda tensor: keras.layers.Add()([tensor, tensor])),
-        made(dtype="float16"),
+        hash_of(),
+        hash_of(units=4),
+        hash_of(kernel_size=5),
+        hash_of(kernel_size=5, padding="same"),
+        hash_of(activation="relu"),
+        hash_of(activation="tanh"),
+        hash_of(strides=2),
+        hash_of(inner=keras.layers.ReLU()),
+        hash_of(inner=keras.layers.ReLU(max_value=6.0)),
+        hash_of(inner=keras.layers.LeakyReLU(0.2)),
+        hash_of(inner=lambda tensor: tensor * 2.0),
+        hash_of(inner=lambda tensor: tensor * 3.0),
+        hash_of(inner=lambda tensor: keras.layers.Add()([tensor, tensor])),
+        hash_of(dtype="float16"),
     ]
     assert len(set(prints)) == len(prints)
     assert {len(each) for each in prints} == {64}
 
 
-def test_what_changes_no_time_and_what_keras_makes_up_does_not_count(keras: Any, made: Callable[..., str]) -> None:
-    assert made() == made(name="mine") == made(kernel_initializer="zeros", kernel_regularizer="l2", trainable=False)
-    assert made(padding="valid", strides=(1, 1), use_bias=True) == made()
+def test_what_changes_no_time_and_what_keras_makes_up_does_not_count(keras: Any, hash_of: Callable[..., str]) -> None:
+    assert (
+        hash_of()
+        == hash_of(name="mine")
+        == hash_of(kernel_initializer="zeros", kernel_regularizer="l2", trainable=False)
+    )
+    assert hash_of(padding="valid", strides=(1, 1), use_bias=True) == hash_of()
 
 
 def test_settings_that_another_keras_adds_with_their_defaults_say_nothing(
-    keras: Any, made: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    keras: Any, hash_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = made(activation="relu")
+    before = hash_of(activation="relu")
     original, begin = keras.layers.Conv2D.get_config, keras.layers.Conv2D.__init__
 
-    def newer(self: Any, *given: Any, packed: bool = False, **named: Any) -> None:
-        begin(self, *given, **named)
+    def newer(self: Any, *args: Any, packed: bool = False, **named: Any) -> None:
+        begin(self, *args, **named)
 
     known = inspect.signature(begin)
     added = inspect.Parameter("packed", inspect.Parameter.KEYWORD_ONLY, default=False)
@@ -74,12 +78,12 @@ def test_settings_that_another_keras_adds_with_their_defaults_say_nothing(
     monkeypatch.setattr(
         keras.layers.Conv2D, "get_config", lambda self: original(self) | {"quantization_config": None, "packed": False}
     )
-    assert made(activation="relu") == before
+    assert hash_of(activation="relu") == before
     monkeypatch.setattr(keras.layers.Conv2D, "get_config", lambda self: original(self) | {"packed": True})
-    assert made(activation="relu") != before
+    assert hash_of(activation="relu") != before
 
 
-def test_objects_sets_and_long_arrays_count_by_what_is_in_them(keras: Any, made: Callable[..., str]) -> None:
+def test_objects_sets_and_long_arrays_count_by_what_is_in_them(keras: Any, hash_of: Callable[..., str]) -> None:
     class Held:
         def __init__(self, value: int) -> None:
             self.value = value
@@ -96,7 +100,7 @@ def test_objects_sets_and_long_arrays_count_by_what_is_in_them(keras: Any, made:
             return {**super().get_config(), "held": self.held}
 
     def hashed(held: Any) -> str:
-        return made(inner=Own(held))
+        return hash_of(inner=Own(held))
 
     long = np.zeros(5000)
     other = long.copy()

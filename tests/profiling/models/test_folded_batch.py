@@ -86,7 +86,7 @@ def test_windows_are_recorded_as_whole_samples(keras: Any, tmp_path: Path, batch
     assert sizes["window"] == batch * 320
 
 
-def test_no_branch_hangs_where_a_sample_has_several_rows(keras: Any) -> None:
+def test_no_branch_stands_where_a_sample_has_several_rows(keras: Any) -> None:
     exits = attach_exits(frames(keras))
     assert [block.name for block in exits.blocks][:2] == ["fold", "frame"]
     assert exits.present == (2,)

@@ -174,8 +174,8 @@ def test_a_model_of_no_framework_is_recorded_like_any_other(no_framework: None, 
     model: Model = NumpyModel(RESIDUAL)
     cut = CutNetwork("Drawn", "all", model, find_blocks(model.graph))
     settings = Settings(device="here", effort=Effort(runs=4, least=4), batch=2)
-    made = record(Subject(cut, "drawn by hand"), tmp_path / "drawn.json", settings, threads=1)
-    profile = load_profile(made.path)
+    recording = record(Subject(cut, "drawn by hand"), tmp_path / "drawn.json", settings, threads=1)
+    profile = load_profile(recording.path)
     assert [block.name for block in profile.blocks] == ["stem", "add", "out"]
     assert (profile.model, profile.architecture, profile.input_bytes) == ("Drawn", "f" * 64, 2 * 16)
     here = profile.devices["here"]

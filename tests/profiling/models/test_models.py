@@ -136,11 +136,11 @@ def test_a_function_of_a_module_in_the_working_directory_gives_a_model(keras: An
 
 
 def test_the_fingerprint_tells_architectures_apart_but_not_weights(keras: Any) -> None:
-    def made(units: int, activation: str | None = None) -> Any:
+    def network(units: int, activation: str | None = None) -> Any:
         entry = keras.Input((4,), name="entry")
         return keras.Model(entry, keras.layers.Dense(units, activation, name="end")(entry))
 
-    prints = [fingerprint(model) for model in (made(2), made(2), made(3), made(2, "relu"))]
+    prints = [fingerprint(model) for model in (network(2), network(2), network(3), network(2, "relu"))]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 3
     assert len(prints[0]) == 64

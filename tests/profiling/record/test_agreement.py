@@ -36,11 +36,11 @@ def names(network: CutNetwork) -> list[str]:
 
 
 def test_a_network_that_answers_alike_is_left_alone_and_compiled_once() -> None:
-    given = cut()
+    uncut = cut()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert agreeing(given) is given
-    assert given.model.compiled == [(0, 1), (1, 2), (2, 3), (3, 4)]  # type: ignore[attr-defined]
+        assert agreeing(uncut) is uncut
+    assert uncut.model.compiled == [(0, 1), (1, 2), (2, 3), (3, 4)]  # type: ignore[attr-defined]
 
 
 def test_a_cut_after_which_something_is_missing_is_dropped_by_name() -> None:
@@ -87,8 +87,8 @@ def test_a_network_that_answers_otherwise_each_time_is_not_tried() -> None:
             self.compiled.append((-1, -1))
             return super().run(tensor) + len(self.compiled)
 
-    given = replace(cut(), model=Dice(CHAIN))
-    assert agreeing(given) is given
+    uncut = replace(cut(), model=Dice(CHAIN))
+    assert agreeing(uncut) is uncut
 
 
 def test_a_network_with_exits_after_such_a_cut_is_refused_by_name() -> None:
@@ -123,9 +123,9 @@ def test_what_a_keras_layer_hands_on_beside_its_tensor_is_found(keras: Any) -> N
         """Tells the layer behind it, by itself, what to add."""
 
         def call(self, tensor: Any) -> Any:
-            made = tensor * 1.0
-            made.beside = 1.0
-            return made
+            result = tensor * 1.0
+            result.beside = 1.0
+            return result
 
     class Adds(keras.layers.Layer):  # type: ignore[misc, name-defined]
         def call(self, tensor: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What is told of models and of the output before the first model is timed; no framework is loaded for it."""
+"""What is reported of models and of the output before the first model is timed; no framework is loaded for it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def keras_file(path: Path, config: object = None) -> None:
-    """Write what looks like a model's file, as far as can be told without Keras."""
+    """Write what looks like a model's file, as far as can be checked without Keras."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(config or {"class_name": "Functional"}))
 
 
-def told(*names: str, output: str = "out", elsewhere: bool = False, **wanted: Any) -> list[str]:
+def faults(*names: str, output: str = "out", elsewhere: bool = False, **wanted: Any) -> list[str]:
     with pytest.raises(QuestionError) as caught:
         prepared(names, output, Settings(**wanted), elsewhere=elsewhere)
     return str(caught.value).splitlines()
@@ -54,7 +54,7 @@ def test_names_of_keras_applications_are_read_from_keras_without_loading_it() ->
 def test_all_that_is_wrong_is_told_at_once_with_the_models_to_mend(here: Path) -> None:
     pytest.importorskip("keras")
     (here / "short.keras").write_bytes(b"PK\x03\x04")
-    lines = told("MobilNetV2", "resnet20", "none.keras", "short.keras", "old.h5", "nowhere:net", "Foo")
+    lines = faults("MobilNetV2", "resnet20", "none.keras", "short.keras", "old.h5", "nowhere:net", "Foo")
     assert lines[0] == "there is no model 'MobilNetV2'; did you mean 'MobileNetV2'?"
     assert lines[1] == "none.keras: there is no such file"
     assert "cut short" in lines[2]
@@ -69,7 +69,7 @@ def test_all_that_is_wrong_is_told_at_once_with_the_models_to_mend(here: Path) -
 
 def test_what_a_file_would_run_is_refused_unless_it_is_trusted(here: Path) -> None:
     keras_file(here / "net.keras", {"class_name": "Lambda", "config": {"name": "doubling"}})
-    (line,) = told("net.keras")
+    (line,) = faults("net.keras")
     assert "'doubling' is a Lambda" in line
     assert prepared(["net.keras"], "out", Settings(trust=True)) == ("net.keras",)
 
@@ -85,7 +85,7 @@ def test_what_a_file_would_run_is_refused_unless_it_is_trusted(here: Path) -> No
 )
 def test_a_function_that_is_not_in_the_module_is_told_from_its_source(here: Path, source: str, fault: str) -> None:
     (here / "mine.py").write_text(source)
-    (line,) = told("mine:net")
+    (line,) = faults("mine:net")
     assert fault in line
 
 
@@ -111,7 +111,7 @@ def test_modules_in_packages_are_found_without_running_the_package(here: Path) -
     (here / "nets" / "__init__.py").write_text("raise SystemExit('this ran')\n")
     (here / "nets" / "small.py").write_text("def net(): ...\n")
     assert prepared(["nets.small:net"], "out") == ("nets.small:net",)
-    assert "there is no module 'nets.smal'" in told("nets.smal:net")[0]
+    assert "there is no module 'nets.smal'" in faults("nets.smal:net")[0]
 
 
 @pytest.mark.parametrize(
@@ -133,36 +133,38 @@ def test_two_models_that_would_share_a_profile_are_refused(here: Path) -> None:
     for folder in ("a", "b"):
         (here / folder).mkdir()
         keras_file(here / folder / "net.keras")
-    (first, last) = told("a/net.keras", "lenet", "b/net.keras")
+    (first, last) = faults("a/net.keras", "lenet", "b/net.keras")
     assert first.startswith("'a/net.keras' and 'b/net.keras' would both be written to out/net.json")
     assert last == "nothing was timed"
 
 
 def test_several_models_for_one_file_and_none_at_all_are_refused() -> None:
-    assert told("lenet", "alexnet", output="it.json") == [
+    assert faults("lenet", "alexnet", output="it.json") == [
         "2 models cannot be written to one file; name a folder, not 'it.json'"
     ]
-    assert told() == ["name at least one model"]
-    assert told("lenet", output="it.yaml")[0].startswith("a profile is a .json file")
+    assert faults() == ["name at least one model"]
+    assert faults("lenet", output="it.yaml")[0].startswith("a profile is a .json file")
 
 
 def test_a_profile_that_cannot_be_written_is_told(here: Path) -> None:
     (here / "taken").write_text("")
-    assert told("lenet", "alexnet", output="taken")[0].startswith("taken/lenet.json: cannot be written: 'taken' is no")
+    assert faults("lenet", "alexnet", output="taken")[0].startswith(
+        "taken/lenet.json: cannot be written: 'taken' is no"
+    )
     (here / "it.json").mkdir()
     (here / "it.json" / "lenet.json").mkdir()
-    assert told("lenet", output="it.json") == ["it.json/lenet.json: this is a directory; name a file in it"]
+    assert faults("lenet", output="it.json") == ["it.json/lenet.json: this is a directory; name a file in it"]
 
 
 def test_a_file_that_is_no_profile_is_told_before_a_device_would_be_added_to_it(here: Path) -> None:
     (here / "it.json").write_text("{}")
-    assert "tiercut.profile/1" in told("lenet", output="it.json")[0]
+    assert "tiercut.profile/1" in faults("lenet", output="it.json")[0]
     assert (here / "it.json").read_text() == "{}"
 
 
 def test_of_models_for_another_machine_only_the_files_are_looked_at(here: Path) -> None:
     names = ("OnlyThere", "there:net", "none.keras")
-    assert told(*names, elsewhere=True) == [
+    assert faults(*names, elsewhere=True) == [
         "none.keras: there is no such file",
         "nothing was timed; mend these or leave them out: none.keras",
     ]
@@ -191,28 +193,28 @@ def trained_file(path: Path) -> None:
 def test_settings_that_cannot_count_for_a_network_are_refused_all_at_once(here: Path) -> None:
     trained_file(here / "net.keras")
     keras_file(here / "plain.keras")
-    assert told("net.keras", rule="all", size=(8, 8), weights="imagenet", epochs=3, seed=1) == [
+    assert faults("net.keras", rule="all", size=(8, 8), weights="imagenet", epochs=3, seed=1) == [
         "not for a network with exits, which keeps what it was trained with: --rule, --input-size, --weights, "
         "--epochs, --seed; leave them out"
     ]
-    assert told("plain.keras", "net.keras", thresholds="5") == [
+    assert faults("plain.keras", "net.keras", thresholds="5") == [
         "not without --dataset: --thresholds; leave it out",
         "nothing was timed; mend these or leave them out: plain.keras",
     ]
-    assert told("lenet", dataset="digits8", rule="scission") == ["not with --dataset: --rule; leave it out"]
+    assert faults("lenet", dataset="digits8", rule="scission") == ["not with --dataset: --rule; leave it out"]
     assert prepared(["net.keras", "plain.keras"], "out", Settings(batch=2, jit=True, check=3, redo=True))
     assert prepared(["lenet"], "out", Settings(dataset="digits8", size=(16, 16), epochs=3, seed=1))
 
 
 def test_what_a_data_set_makes_of_a_name_is_known_before_anything_is_loaded(here: Path) -> None:
     keras_file(here / "plain.keras")
-    (wrong, last) = told("lenet", "lenot", "plain.keras", dataset="digits8")[::2]
+    (wrong, last) = faults("lenet", "lenot", "plain.keras", dataset="digits8")[::2]
     assert wrong.startswith("there is no backbone 'lenot'; did you mean 'lenet'")
     assert last.startswith("nothing was timed")
-    assert "has no exits in it; make them with tiercut train" in told("plain.keras", dataset="digits8")[0]
+    assert "has no exits in it; make them with tiercut train" in faults("plain.keras", dataset="digits8")[0]
     trained_file(here / "Net.keras")
     (here / "it").mkdir()
     (here / "it" / "Net.json").write_text("{}")
     (here / "it" / "lenet-digits8.json").write_text("{}")
-    assert told("Net.keras", output="it")[0].startswith("it/Net.json:")
-    assert told("lenet", output="it", dataset="digits8")[0].startswith("it/lenet-digits8.json:")
+    assert faults("Net.keras", output="it")[0].startswith("it/Net.json:")
+    assert faults("lenet", output="it", dataset="digits8")[0].startswith("it/lenet-digits8.json:")

@@ -79,11 +79,27 @@ def test_a_record_holds_what_was_timed_how_and_on_what(tmp_path: Path) -> None:
     assert min(here.block_s + [each or 0.0 for each in here.encode_s]) > 0
     assert (here.statistic, here.span_method, here.backend) == ("p50", TILED, "tensorflow")
     assert here.block_p50_s == here.block_s
-    assert None not in (here.block_mean_s, here.block_p99_s, here.block_iqr_s, here.whole_model_p99_s, here.precision)
+    assert None not in (here.block_mean_s, here.block_iqr_s, here.whole_model_iqr_s, here.precision)
+    assert (here.block_p99_s, here.whole_model_p99_s) == (None, None), "3 runs have no p99"
     assert set(here.versions) == {"keras", "tensorflow", "numpy", "python"}
     assert (here.threads or 0) >= 1
     assert here.branch_s is None
     assert list(dict.fromkeys(stages)) == ["load", "build", "time"]
+
+
+def test_a_p99_rests_on_662_runs_or_is_refused_with_that_number(tmp_path: Path) -> None:
+    with pytest.raises(QuestionError, match=r"a p99 takes at least 662 runs of each piece, not 3: --runs 993; or"):
+        replace(QUICK, statistic="p99")
+    tail = replace(QUICK, effort=None, statistic="p99", clock="cpu", threads=1)
+    hurried = replace(tail, effort=replace(tail.timing, limit_s=1e-3))
+    with pytest.raises(
+        QuestionError, match=r"^662 runs of each piece are needed, but at this pace \d+ fit into 0.001 s"
+    ):
+        record_model(THREE, tmp_path, hurried)
+    assert not (tmp_path / "three.json").exists()
+    here = load_profile(record_model(THREE, tmp_path, tail).path).devices["here"]
+    assert (here.statistic, here.block_s) == ("p99", here.block_p99_s)
+    assert 662 <= (here.runs or 0) <= 993
 
 
 def test_a_second_device_is_added_and_the_first_stays_as_it_was(tmp_path: Path) -> None:
@@ -158,8 +174,8 @@ def test_processor_time_does_not_pass_while_a_call_sleeps(keras: Any, monkeypatc
 
     original = CutNetwork.compile
 
-    def slept(*given: Any, **named: Any) -> Any:
-        piece = original(*given, **named)
+    def slept(*args: Any, **named: Any) -> Any:
+        piece = original(*args, **named)
         return lambda tensor: (time.sleep(0.02), piece(tensor))[1]
 
     monkeypatch.setattr(CutNetwork, "compile", slept)
@@ -186,19 +202,19 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_is_told_and_the_other_models_are_recorded(tmp_path: Path) -> None:
-    told: list[tuple[Step, float]] = []
+    finished: list[tuple[Step, float]] = []
     campaign = record_models(
         ["chains_for_tests:too_large", "VGG61", THREE],
         tmp_path,
         QUICK,
         record=record_here,
-        finished=lambda step, left: told.append((step, left)),
+        finished=lambda step, left: finished.append((step, left)),
     )
     assert [step.recorded is None for step in campaign.steps] == [True, True, False]
     assert "MemoryError: cannot have so much" in campaign.failed[0].error
     assert "no model 'VGG61'" in campaign.failed[1].error
     assert load_profile(tmp_path / "three.json").model == "three"
-    assert told[-1][1] == 0
+    assert finished[-1][1] == 0
 
 
 def test_memory_that_runs_out_while_timing_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,11 +233,11 @@ def test_memory_that_runs_out_while_timing_is_told_as_such(tmp_path: Path, monke
 def test_an_interrupted_campaign_goes_on_after_the_models_that_are_done(tmp_path: Path) -> None:
     done: list[str] = []
 
-    def record(name: str, *given: Any, **named: Any) -> Recording:
+    def record(name: str, *args: Any, **named: Any) -> Recording:
         if name == THREE and not done:
             done.append(name)
             raise KeyboardInterrupt
-        return record_here(name, *given, **named)
+        return record_here(name, *args, **named)
 
     names = ["chains_for_tests:nine", THREE]
     with pytest.raises(KeyboardInterrupt):
@@ -244,9 +260,9 @@ def test_progress_rises_from_model_to_model_up_to_the_whole(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_process_that_is_killed_takes_only_its_model_with_it(tmp_path: Path, chains: Path) -> None:
     chains.write_text(NINE + "\ndef killed():\n    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n")
-    made = record_models(["chains_for_tests:killed", THREE], tmp_path, QUICK)
-    assert "killed, most likely because memory ran out" in made.failed[0].error
-    assert made.steps[1].recorded is not None
+    campaign = record_models(["chains_for_tests:killed", THREE], tmp_path, QUICK)
+    assert "killed, most likely because memory ran out" in campaign.failed[0].error
+    assert campaign.steps[1].recorded is not None
     assert load_profile(tmp_path / "three.json").devices["here"].threads
 
 

@@ -94,11 +94,11 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_a_backbone_is_trained_and_leaves_a_valid_profile_and_its_samples(tmp_path: Path) -> None:
     stages: list[str] = []
     out = tmp_path / "new folder"
-    made = record_model("tiny", out, TRAINING, progress=lambda stage, *_: stages.append(stage))
-    assert made == Recording(out / "tiny-bright.json", "Tiny/bright", 3, made.whole_s, fresh=True)
+    recording = record_model("tiny", out, TRAINING, progress=lambda stage, *_: stages.append(stage))
+    assert recording == Recording(out / "tiny-bright.json", "Tiny/bright", 3, recording.whole_s, fresh=True)
     assert sorted(_files(out)) == ["tiny-bright.json", "tiny-bright.samples.npz", "tiny-bright.test.samples.npz"]
     assert list(dict.fromkeys(stages)) == ["load", "train", "exits", "build", "time"]
-    profile = load_profile(made.path)
+    profile = load_profile(recording.path)
     assert (profile.model, profile.dataset, profile.classes, profile.samples) == ("Tiny", "bright", 2, 16)
     assert (profile.input_bytes, profile.result_bytes, profile.rule) == (8 * 8 * 3 * 4, 2 * 4, "explicit")
     assert "1 epochs of joint training on 18 samples of bright, seed 0; exits recorded on 16 others" in profile.origin
@@ -183,7 +183,7 @@ def test_nothing_that_was_measured_is_written_over_unless_that_is_said(
         with pytest.raises(InputError, match=r"tiny\.json: has other exits: thresholds differs; .*--redo"):
             record_model(str(trained), tmp_path, replace(QUICK, thresholds="quantiles:3", device="edge"))
         with pytest.raises(InputError, match="recorded with statistic p50 and not p99"):
-            record_model(str(trained), tmp_path, replace(QUICK, statistic="p99"))
+            record_model(str(trained), tmp_path, replace(QUICK, effort=None, statistic="p99"))
     assert not done
     assert _files(tmp_path) == before
     edge = replace(QUICK, device="edge", thresholds=None)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.checkout import ROOT
 
+import tiercut.profiling
 from tiercut.cli import main
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.profile.files import load_profile, save_profile
@@ -21,7 +22,7 @@ from tiercut.profiling.record.settings import Settings
 from tiercut.profiling.timing.timing import Effort
 
 
-def made(device: str, seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
+def data_of(device: str, seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
     blocks = [{"name": "first", "output_bytes": 8.0}, {"name": "second", "output_bytes": 4.0}]
     data = {"format": FORMAT, "model": "Small", "input_bytes": 16.0, "blocks": blocks}
     return data | {"devices": {device: {"block_s": [seconds, seconds]}}} | changes
@@ -45,7 +46,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     for program in (ssh, tiercut):
         program.chmod(0o755)
-    (home / "answer").write_text(json.dumps(made("pi")) + "\n")
+    (home / "answer").write_text(json.dumps(data_of("pi")) + "\n")
     (home / "status").write_text("0")
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     return home
@@ -60,7 +61,7 @@ def test_what_the_other_machine_records_is_kept_here(
         ["Small"],
         tmp_path / "out",
         Settings(device="my pi", stress={"cpu": 0.5}),
-        finished=lambda made, _: arrived.append(made.model),
+        finished=lambda profile, _: arrived.append(profile.model),
     )
     assert load_profile(tmp_path / "out" / "small.json").devices["pi"].block_s == [1.0, 1.0]
     assert arrived == ["Small"]
@@ -72,10 +73,10 @@ def test_what_the_other_machine_records_is_kept_here(
 
 def test_the_device_is_added_to_the_profile_that_is_here(far: Path, tmp_path: Path) -> None:
     target = tmp_path / "it.json"
-    save_profile(Profile.from_data(made("here", 2.0)), target)
+    save_profile(Profile.from_data(data_of("here", 2.0)), target)
     record_remotely("me@far", ["Small"], target)
     assert list(load_profile(target).devices) == ["here", "pi"]
-    (far / "answer").write_text(json.dumps(made("pi", 3.0)) + "\n")
+    (far / "answer").write_text(json.dumps(data_of("pi", 3.0)) + "\n")
     with pytest.raises(InputError, match="other times for the device 'pi' already"):
         record_remotely("me@far", ["Small"], target)
     record_remotely("me@far", ["Small"], target, Settings(redo=True))
@@ -85,9 +86,9 @@ def test_the_device_is_added_to_the_profile_that_is_here(far: Path, tmp_path: Pa
 
 def test_other_blocks_there_are_refused_and_nothing_here_is_lost(far: Path, tmp_path: Path) -> None:
     target = tmp_path / "it.json"
-    save_profile(Profile.from_data(made("here")), target)
+    save_profile(Profile.from_data(data_of("here")), target)
     before = target.read_bytes()
-    (far / "answer").write_text(json.dumps(made("pi", blocks=[{"name": "other", "output_bytes": 8.0}] * 2)) + "\n")
+    (far / "answer").write_text(json.dumps(data_of("pi", blocks=[{"name": "other", "output_bytes": 8.0}] * 2)) + "\n")
     with pytest.raises(InputError, match="block 1 differs first"):
         record_remotely("me@far", ["Small"], target)
     assert target.read_bytes() == before
@@ -112,7 +113,7 @@ def with_exits(far: Path, device: str, *, accuracy: float = 0.5) -> str:
         path = folder / f"Net{part}.samples.npz"
         path.write_bytes(f"{key} {accuracy}".encode())
         keys |= {f"{key}_file": path.name, f"{key}_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    return json.dumps(made(device, **keys)) + "\n"
+    return json.dumps(data_of(device, **keys)) + "\n"
 
 
 def test_samples_of_exits_come_back_with_their_profile(far: Path, tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_a_data_set_that_is_a_file_is_sent_and_a_folder_is_refused(far: Path, tm
 
 def test_the_other_command_is_given_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `command_line` writes, ``tiercut profile`` reads as the same settings."""
-    from tiercut.profiling.record import campaign, preflight
+    from tiercut.profiling.record import campaign
 
     settings = Settings(
         device="my pi", rule="scission", batch=3, size=(20, 30), weights="imagenet", trust=True, threads=1,
@@ -177,8 +178,8 @@ def test_the_other_command_is_given_every_setting(monkeypatch: pytest.MonkeyPatc
         seen.append(settings)
         return campaign.Campaign(())
 
-    monkeypatch.setattr(campaign, "record_models", recorded)
-    monkeypatch.setattr(preflight, "prepared", lambda models, *_, **__: models)
+    monkeypatch.setattr(tiercut.profiling, "record_models", recorded)
+    monkeypatch.setattr(tiercut.profiling, "prepared", lambda models, *_, **__: models)
     monkeypatch.setattr(sys, "argv", ["tiercut", "profile", "net", *command_line(settings)])
     with pytest.raises(SystemExit) as stop:
         main()

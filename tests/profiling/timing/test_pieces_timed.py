@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.timing import pieces_timed
 from tiercut.profiling.timing.pieces_timed import Key, Times, device_record, pieces_of, time_pieces
 from tiercut.profiling.timing.spans import ALL_TIMED, TILED_BRANCHES, all_spans, needed_spans
-from tiercut.profiling.timing.timing import Effort, Runs
+from tiercut.profiling.timing.timing import P99_RUNS, Effort, Runs
 
 
-def _times(seconds: float) -> Times:
-    return Times(runs=7, mean=seconds + 0.1, p25=seconds - 0.1, p50=seconds, p99=seconds + 0.9, iqr=0.01)
+def _times(seconds: float, runs: int = 7) -> Times:
+    return Times(runs=runs, mean=seconds + 0.1, p25=seconds - 0.1, p50=seconds, p99=seconds + 0.9, iqr=0.01)
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def test_times_stand_where_the_profile_wants_them(two_blocks: dict[Key, Times]) 
 
 
 def test_the_other_statistics_stand_beside_the_one_that_counts(two_blocks: dict[Key, Times]) -> None:
-    record = device_record(two_blocks, 2, statistic="p99")
+    enough = {key: replace(times, runs=P99_RUNS) for key, times in two_blocks.items()}
+    record = device_record(enough, 2, statistic="p99")
     assert record["block_s"] == record["block_p99_s"] == [1.9, 2.9]
     assert record["block_p50_s"] == [1, 2]
     assert record["block_mean_s"] == [1.1, 2.1]
@@ -51,11 +53,20 @@ def test_the_other_statistics_stand_beside_the_one_that_counts(two_blocks: dict[
     assert record["span_s"] == [[1.9, 5.9], [6.9]]
 
 
-def cut(made: Any, branches: list[int]) -> CutNetwork:
+def test_a_p99_of_fewer_runs_than_it_takes_is_not_recorded(two_blocks: dict[Key, Times]) -> None:
+    times = {key: replace(each, runs=P99_RUNS) for key, each in two_blocks.items()}
+    assert "whole_model_p99_s" in device_record(times, 2)
+    times["decode", 2, 2] = replace(times["decode", 2, 2], runs=P99_RUNS - 1)
+    record = device_record(times, 2)
+    assert not [key for key in record if "p99" in key]
+    assert (record["runs"], record["block_p50_s"]) == (661, [1, 2])
+
+
+def cut(network: Any, branches: list[int]) -> CutNetwork:
     """A backbone with branches after some of its blocks."""
     from tiercut.profiling.exits.exits import attach_exits
 
-    exits = attach_exits(made.model, cuts=made.cuts, branches=branches)
+    exits = attach_exits(network.model, cuts=network.cuts, branches=branches)
     ends = tuple(branch and branch.end for branch in exits.branches)
     return CutNetwork("Tiny", "explicit", exits.runtime, exits.blocks, ends)
 
@@ -124,3 +135,13 @@ def test_a_branch_is_what_it_adds_to_its_block_and_never_less_than_nothing(
     times = time_pieces(cut(tiny(), [1, 2, 3]), Effort()).times
     assert (times["branch", 0, 0].p50, times["branch", 0, 0].mean) == (0.5, 0.5)
     assert (times["branch", 1, 1].p50, times["branch", 1, 1].p99) == (0, 0)
+
+
+def test_the_runs_of_a_branch_count_too_which_both_its_calls_must_have_undisturbed() -> None:
+    waited = np.array([0.0, 0.0, 0.5, 0.0])
+    taken: dict[Key, Runs] = {
+        ("blocks", 0, 0): Runs(np.ones(4), waited),
+        ("span", 0, 0): Runs(np.ones(4), waited[::-1]),
+    }
+    assert pieces_timed._fewest([], taken) == 3
+    assert pieces_timed._fewest([0], taken) == 2

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
 import pytest
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.timing.timing import Effort, Runs, median_uncertainty, summarise, time_calls
+from tiercut.optimizer.samples.intervals import samples_needed
+from tiercut.profiling.timing.timing import P99_RUNS, Effort, Runs, median_uncertainty, summarise, time_calls
 
 
 class FakeClock:
@@ -65,15 +67,15 @@ def test_calls_take_turns_so_that_a_slow_spell_falls_on_all() -> None:
 
 def test_timing_stops_once_every_median_is_known_well_enough() -> None:
     clock = FakeClock()
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     seconds = time_calls(
         {"steady": clock.lasting(_always(1000))},  # type: ignore[dict-item]
         Effort(runs=1000, least=40, burst=20),
         clock=clock,
-        progress=lambda done, most: told.append((done, most)),
+        progress=lambda done, most: reported.append((done, most)),
     )
     assert len(seconds["steady"].seconds) == 40
-    assert told == [(20, 1000), (40, 40)]
+    assert reported == [(20, 1000), (40, 40)]
 
 
 def test_the_median_of_scattered_runs_is_known_less_well() -> None:
@@ -126,13 +128,49 @@ def test_an_effort_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 
 def test_no_round_begins_after_the_time_for_timing_is_over() -> None:
     clock = FakeClock()
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     effort = Effort(runs=1000, least=10, burst=5, warm_up=0, precision=0, limit_s=0.03)
     calls = {"it": clock.lasting(cycle([500_000, 1_500_000, 1_000_000]))}
-    runs = time_calls(calls, effort, clock=clock, progress=lambda *each: told.append(each))["it"]  # type: ignore[arg-type]
+    runs = time_calls(calls, effort, clock=clock, progress=lambda *each: reported.append(each))["it"]  # type: ignore[arg-type]
     assert len(runs.seconds) == 30
-    assert told[0] == (5, 30)
-    assert told[-1] == (30, 30)
+    assert reported[0] == (5, 30)
+    assert reported[-1] == (30, 30)
+
+
+def test_a_p99_takes_as_many_runs_as_replay_needs_samples_for_one() -> None:
+    assert samples_needed(0.99) == P99_RUNS == 662
+
+
+def test_timing_goes_on_until_enough_undisturbed_runs_are_there() -> None:
+    clock, waited, runs = FakeClock(), [0], [0]
+
+    def call() -> None:
+        disturbed = runs[0] % 2 == 0
+        runs[0] += 1
+        clock.now += 1_000_000
+        waited[0] += disturbed * 900_000
+
+    effort = Effort(runs=100, least=2, precision=1, burst=2, warm_up=0, counted=20)
+    found = time_calls({"it": call}, effort, clock=clock, waited=lambda: waited[0])["it"]
+    assert (len(found.seconds), len(found.kept)) == (40, 20)
+    with pytest.raises(QuestionError, match=r"^60 undisturbed runs .* but of 100 only 50 were; allow --runs 120 or"):
+        time_calls({"it": call}, replace(effort, counted=60), clock=clock, waited=lambda: waited[0])
+
+
+def test_runs_that_do_not_fit_into_the_time_are_refused_as_soon_as_the_pace_shows() -> None:
+    clock = FakeClock()
+    calls = {"it": clock.lasting(_always(100_000_000))}
+    effort = Effort(runs=1000, least=10, burst=2, warm_up=0, limit_s=20, counted=P99_RUNS)
+    with pytest.raises(QuestionError, match=r"^662 runs .* at this pace 200 fit into 20 s; allow --limit '80 s', or"):
+        time_calls(calls, effort, clock=clock)  # type: ignore[arg-type]
+    assert clock.now == 2_000_000_000
+    found = time_calls(calls, replace(effort, limit_s=80), clock=clock)["it"]  # type: ignore[arg-type]
+    assert len(found.kept) == P99_RUNS
+
+
+def test_an_effort_whose_runs_cannot_be_enough_is_refused() -> None:
+    with pytest.raises(QuestionError, match="662 runs of each call are needed, but there may be 100 at most"):
+        Effort(runs=100, counted=P99_RUNS)
 
 
 def test_runs_that_had_to_wait_do_not_count() -> None:

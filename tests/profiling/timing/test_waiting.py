@@ -12,7 +12,7 @@ from tiercut.profiling.timing import waiting
 from tiercut.profiling.timing.waiting import calm, waiting_clock
 
 
-def test_runs_in_which_nobody_else_was_on_the_processor_count() -> None:
+def test_runs_in_which_no_other_process_was_on_the_processor_count() -> None:
     seconds = np.array([1.0, 1.1, 3.0, 1.2, 5.0])
     waited = np.array([0.0, 0.001, 1.9, 0.0, 3.9])
     np.testing.assert_array_equal(calm(seconds, waited), [1.0, 1.1, 1.2])

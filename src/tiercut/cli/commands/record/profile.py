@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -75,7 +75,9 @@ def profile(
     ] = None,
     runs: Annotated[
         int | None,
-        typer.Option(min=1, help="Most timed runs of each piece.", show_default="100", rich_help_panel=_TIMING),
+        typer.Option(
+            min=1, help="Most timed runs of each piece.", show_default="100; for p99 993", rich_help_panel=_TIMING
+        ),
     ] = None,
     precision: Annotated[
         float | None,
@@ -144,7 +146,7 @@ def profile(
         backend=backend,
         jit=jit_compile,
         stress=parse_stress(stress) if stress else {},
-        effort=_effort(runs, precision, given.quantity("--limit", limit, "time")),
+        effort=_effort(statistic.value, runs, precision, given.quantity("--limit", limit, "time")),
         statistic=statistic.value,
         clock=clock.value,
         check=check,
@@ -161,13 +163,15 @@ def profile(
         _record(once, output, settings, json)
 
 
-def _effort(runs: int | None, precision: float | None, limit_s: float | None) -> Effort:
+def _effort(
+    statistic: Literal["p25", "p50", "p99", "mean"], runs: int | None, precision: float | None, limit_s: float | None
+) -> Effort:
     from dataclasses import replace
 
-    from tiercut.profiling import EFFORT
+    from tiercut.profiling import effort_for
 
     named = {"runs": runs, "precision": precision, "limit_s": limit_s}
-    effort = replace(EFFORT, **{key: value for key, value in named.items() if value is not None})  # type: ignore[arg-type]
+    effort = replace(effort_for(statistic), **{key: value for key, value in named.items() if value is not None})  # type: ignore[arg-type]
     return replace(effort, least=min(effort.least, effort.runs))
 
 

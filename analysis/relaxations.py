@@ -72,12 +72,12 @@ def relaxations(query: Query) -> Iterator[Relaxation]:
     """Yield every bound of a question 10 % easier and gone, then every rule for the placement gone."""
     if (least := query.min_accuracy) is not None:
         easy = least * (1 - SHARE)
-        made = replace(query, min_accuracy=easy), replace(query, min_accuracy=None)
-        yield Relaxation("accuracy", "at least", least, easy, *made)
+        eased = replace(query, min_accuracy=easy), replace(query, min_accuracy=None)
+        yield Relaxation("accuracy", "at least", least, easy, *eased)
     if (most := query.max_latency_s) is not None:
         easy = most * (1 + SHARE)
-        made = replace(query, max_latency_s=easy), replace(query, max_latency_s=None)
-        yield Relaxation("latency", "at most", most, easy, *made)
+        eased = replace(query, max_latency_s=easy), replace(query, max_latency_s=None)
+        yield Relaxation("latency", "at most", most, easy, *eased)
     for place, bound in enumerate(query.bounds):
         yield from _of_bound(query, place, bound)
     for rule in rules_of(query):
@@ -89,12 +89,12 @@ def _of_bound(query: Query, place: int, bound: Bound) -> Iterator[Relaxation]:
     easy = bound.loosened(SHARE)
     if most is not None:
         rest = None if least is None else replace(bound, at_most=None)
-        made = _with(query, place, replace(bound, at_most=easy.at_most)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at most", most, easy.at_most, *made)
+        eased = _with(query, place, replace(bound, at_most=easy.at_most)), _with(query, place, rest)
+        yield Relaxation(bound.name, "at most", most, easy.at_most, *eased)
     if least is not None:
         rest = None if most is None else replace(bound, at_least=None)
-        made = _with(query, place, replace(bound, at_least=easy.at_least)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at least", least, easy.at_least, *made)
+        eased = _with(query, place, replace(bound, at_least=easy.at_least)), _with(query, place, rest)
+        yield Relaxation(bound.name, "at least", least, easy.at_least, *eased)
 
 
 def _with(query: Query, place: int, bound: Bound | None) -> Query:

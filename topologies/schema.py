@@ -131,7 +131,7 @@ class Topology(Document):
         return super().model_copy(update=held, deep=deep)._at_home()
 
     def faults(self) -> Iterable[tuple[Key, str]]:
-        """Yield what is wrong between keys: names without a node, repeated links, nodes without a way."""
+        """Yield what is wrong between keys: names without a node, repeated links, nodes without a route."""
         return topology_faults(self)
 
     @classmethod
@@ -229,7 +229,7 @@ class Topology(Document):
         Raises
         ------
         QuestionError
-            If a name is unknown, a value is out of range, or a node that is left has no way any more.
+            If a name is unknown, a value is out of range, or a node that is left has no route any more.
         """
         from tiercut.topologies.changes import changed
 

@@ -175,6 +175,6 @@ def _strangers(machines: Sequence[str], network: Mapping[Pair, Row]) -> list[Fau
     unknown = [each for each in dict.fromkeys(name for pair in network for name in pair) if each not in machines]
     if not unknown:
         return []
-    told = ", ".join(map(repr, unknown[:6])) + (", ..." if len(unknown) > 6 else "")
+    names = ", ".join(map(repr, unknown[:6])) + (", ..." if len(unknown) > 6 else "")
     known = ", ".join(map(repr, machines))
-    return [Fault(f"its rows name {told}; the machines are {known}, each the NAME of a file TIER-NAME.dat")]
+    return [Fault(f"its rows name {names}; the machines are {known}, each the NAME of a file TIER-NAME.dat")]

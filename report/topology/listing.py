@@ -118,8 +118,8 @@ def _indirect(topology: Topology, payload_bytes: float) -> Iterator[tuple[str, .
             alike = back is not None and _facts(back)[1:] == _facts(route)[1:] and back.nodes == route.nodes[::-1]
             if not alike or here < there:
                 seconds = route.seconds(payload_bytes, topology.forwarding, topology.mtu)
-                way = (" ↔ " if alike else " → ").join((sender, receiver))
-                yield (way, *_facts(route), units.format_seconds(seconds))
+                ends = (" ↔ " if alike else " → ").join((sender, receiver))
+                yield (ends, *_facts(route), units.format_seconds(seconds))
 
 
 def _facts(route: Route) -> tuple[str, str, str]:

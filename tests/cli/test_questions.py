@@ -222,9 +222,9 @@ def test_an_answer_with_thresholds_and_codecs_can_be_explained(call: Any, tmp_pa
     path = tmp_path / "answer.json"
     path.write_text(out)
     for plan in json.loads(out)["plans"]:
-        status, told, err = call("explain", str(path), "--rank", str(plan["rank"]), "--json")
+        status, text, err = call("explain", str(path), "--rank", str(plan["rank"]), "--json")
         assert status == 0, err
-        again = json.loads(told)["plan"]
+        again = json.loads(text)["plan"]
         assert again | {"rank": 0} == plan | {"rank": 0}
 
 
@@ -346,8 +346,8 @@ def test_the_stages_of_the_best_plan_say_how_long_the_input_takes_to_the_first(c
     status, out, _ = call("solve", "--exclude", "pi", "--json")
     best = json.loads(out)["plans"][0]
     assert (status, best["input_s"] > 0) == (0, True)
-    told = f"timed for a sample that gets there; the input takes {units.format_seconds(best['input_s'])} "
-    assert told in " ".join(call("solve", "--exclude", "pi")[1].split())
+    title = f"timed for a sample that gets there; the input takes {units.format_seconds(best['input_s'])} "
+    assert title in " ".join(call("solve", "--exclude", "pi")[1].split())
     assert "the input takes" not in call("solve", "--keep-first", "1")[1]
 
 

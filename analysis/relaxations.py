@@ -17,7 +17,7 @@ SHARE = 0.1
 _ALONE: Mapping[str, Any] = MappingProxyType(
     {"use_all_tiers": False, "fewest_partitions": None, "most_partitions": None, "keep_first": 0, "order": "any"}
 )
-"""Rules of which a question has one, and what stands for none."""
+"""Rules of which a question has one, and what stands for none; the order of a topology is no rule of the question."""
 
 NO_RULES: Mapping[str, Any] = MappingProxyType({"include": (), "exclude": (), "pins": (), **_ALONE})
 """Every key of a question that is a rule for the placement, and what stands for none."""
@@ -112,7 +112,7 @@ def rules_of(query: Query) -> Iterator[Rule]:
         rest = tuple(each for each in query.pins if each != pin)
         yield Rule(f"block {pin[0]} on {pin[1]}", f"pin {pin[0]}={pin[1]}", {"pins": rest})
     for key, nothing in _ALONE.items():
-        if (value := getattr(query, key)) != nothing:
+        if (value := getattr(query, key)) not in (None, nothing):
             suffix = "" if value is True else f" {value}"
             written = f"partitions {_range(query)}" if key.endswith("partitions") else key + suffix
             yield Rule(key.replace("_", " ") + suffix, written, {key: nothing})

@@ -42,6 +42,8 @@ class Problem:
         Index of the node that consumes the result, or `ANYWHERE`.
     one_per_tier
         Whether at most one node of each tier may be used (Scission).
+    order
+        What the topology says of later partitions: ``any``, or ``forward`` for no nearer tier than the one before.
     blocks
         Name of each block, N.
     thresholds
@@ -118,6 +120,7 @@ class Problem:
     recorded: Recorded | None = None
     conditional: Floats | None = None
     network: Network | None = None
+    order: Literal["any", "forward"] = "any"
 
     def __post_init__(self) -> None:
         self._check_shapes()

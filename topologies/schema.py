@@ -111,6 +111,10 @@ class Topology(Document):
     one_partition_per: Literal["node", "tier"] = Field(
         default="node", description="tier: of each tier at most one node is used"
     )
+    order: Literal["any", "forward"] = Field(
+        default="any",
+        description="forward: later parts stand in the same or a later tier, where a question says nothing",
+    )
 
     @model_validator(mode="after")
     def _send_results_home(self) -> Self:

@@ -1,7 +1,7 @@
 """The network file of Scission, a CSV of pairs of machines, as a topology.
 
 Source: Lockhart et al., Scission (UCC 2020), sections II-C and III-A: a transfer takes the ping and then the size over
-the bandwidth, each pipeline has at most one machine of each tier, and nothing is sent back.
+the bandwidth, each pipeline has at most one machine of each tier, from near to far, and nothing is sent back.
 """
 
 from __future__ import annotations
@@ -156,6 +156,7 @@ def pipeline_text(
         f"source: {quoted(source)}",
         "destination: anywhere",
         "one_partition_per: tier",
+        "order: forward",
     ]
     return "\n".join(parts) + "\n", tuple(each for each in first if each != source)
 

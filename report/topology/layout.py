@@ -115,6 +115,8 @@ def _caption(topology: Topology, unlabelled: int) -> str:
         said.append("results stay where they are made")
     if topology.one_partition_per == "tier":
         said.append("one node of each tier at most")
+    if topology.order == "forward":
+        said.append("parts in the order of the tiers")
     if unlabelled:
         said.append(f"no room for the labels of {unlabelled} links")
     return "; ".join(said)

@@ -57,8 +57,9 @@ def _headline(topology: Topology) -> str:
     )
     packets = f" in packets of {units.format_bytes(topology.mtu)}" if topology.forwarding == "cut-through" else ""
     tiers = ", one node of each tier at most" if topology.one_partition_per == "tier" else ""
+    order = ", parts in the order of the tiers" if topology.order == "forward" else ""
     carried = "store and forward" if topology.forwarding == "store" else topology.forwarding
-    return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}"
+    return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}{order}"
 
 
 def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

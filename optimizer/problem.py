@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from tiercut.errors import InputError
+from tiercut.units import distinct_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,6 +179,11 @@ class Problem:
     def has_exits(self) -> bool:
         """Whether the profile has branches before the end, so that thresholds mean something."""
         return not np.isnan(self.thresholds[0])
+
+    @property
+    def digits(self) -> int:
+        """In how many significant digits thresholds are printed: enough to tell them apart."""
+        return distinct_digits(self.thresholds.tolist())
 
     @property
     def knows_accuracy(self) -> bool:

@@ -201,8 +201,9 @@ def _exits(exits: Exits) -> Table:
     table.add_column("threshold", justify="right")
     for index in range(len(exits.accuracy)):
         table.add_column(str(index + 1), justify="right")
+    digits = units.distinct_digits(exits.thresholds)
     for threshold, row in zip(exits.thresholds, rates, strict=True):
-        table.add_row(f"{threshold:g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
+        table.add_row(f"{threshold:.{digits}g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
     return table
 
 

@@ -30,9 +30,9 @@ def label(plan: Plan) -> str:
     """Return what tells a plan from others: where its pieces run, and what else was decided."""
     parts = [str(plan)]
     if plan.thresholds:
-        parts.append(f"thresholds {', '.join(f'{each:g}' for each in plan.thresholds)}")
+        parts.append(f"thresholds {plan.thresholds_shown}")
     elif plan.threshold is not None:
-        parts.append(f"threshold {plan.threshold:g}")
+        parts.append(f"threshold {plan.thresholds_shown}")
     if not set(plan.exits) <= set(plan.partition):
         parts.append(f"exits {', '.join(map(str, plan.exits))}")
     if any(plan.codecs):

@@ -3,7 +3,7 @@ from .answers.answer import Answer as Answer
 from .answers.answer_file import load_answer as load_answer, load_plans as load_plans
 from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind
-from .choose_by_replay import Relived as Relived
+from .choose_by_replay import ReplayChoice as ReplayChoice
 from .distribution import CONFIDENCE as CONFIDENCE, QUANTILES as QUANTILES, Distribution as Distribution
 from .explain import Explanation as Explanation, explained as explained
 from .inputs import (

@@ -85,9 +85,9 @@ def ask(
         own = Answer(space, query, outcome, tuple(plans), "", why)
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
-        lived = chosen_by_replay(own, whole, solver, options or Options(), samples_of(profile, split), split)
-        if lived.plans or lived.message:
-            return lived
+        replayed = chosen_by_replay(own, whole, solver, options or Options(), samples_of(profile, split), split)
+        if replayed.plans or replayed.message:
+            return replayed
     message = "" if plans else _why_none(whole, query, found, outcome)
     return Answer(space, query, outcome, tuple(plans), message, why)
 

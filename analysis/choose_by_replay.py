@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tiercut.profiling import Samples, SampleSplit
     from tiercut.solvers import Options
 
-__all__ = ["MARGIN", "Relived", "candidates", "chosen_by_replay", "relive"]
+__all__ = ["MARGIN", "ReplayChoice", "candidates", "choose", "chosen_by_replay"]
 
 MARGIN = 0.05
 """By how much a candidate may miss a bound, and be less accurate than the model's frontier, in the model's eyes."""
@@ -40,7 +40,7 @@ _ALL_REPLAYED = 2_000_000  # decisions that replay tries all, in about a second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Relived:
+class ReplayChoice:
     """The plans of an answer that were chosen by replay.
 
     Parameters
@@ -50,7 +50,7 @@ class Relived:
     plans
         In order, each with what the samples make of it and what the model says.
     modelled
-        The plans that the model would have chosen, as they are lived.
+        The plans that the model would have chosen, as they are replayed.
     candidates
         How many plans were replayed.
     proved
@@ -95,8 +95,8 @@ class Relived:
 def _both(replay: Replay) -> dict[str, Any]:
     low, high = replay.accuracy_interval()
     return {
-        "plan": str(replay.lived),
-        "replay": _figures(replay.lived) | {"accuracy_low": low, "accuracy_high": high},
+        "plan": str(replay.replayed),
+        "replay": _figures(replay.replayed) | {"accuracy_low": low, "accuracy_high": high},
         "model": _figures(replay.model),
     }
 
@@ -105,9 +105,9 @@ def _figures(plan: Plan) -> dict[str, float | None]:
     return {"latency_s": plan.latency_s, "accuracy": plan.accuracy}
 
 
-def relive(
+def choose(
     space: Space, query: Query, own: Sequence[Decision], others: Iterable[Decision], recorded: Recorded, proved: int = 0
-) -> Relived:
+) -> ReplayChoice:
     """Choose the plans of a question by what recorded samples make of them.
 
     Parameters
@@ -129,7 +129,7 @@ def relive(
     kept = [each for each in replays if judge.misses(each) == 0]
     message = "" if kept or not replays or proved else judge.nearest(replays)
     chosen, modelled = tuple(judge.chosen(kept)), tuple(replays[: len(own)])
-    return Relived(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message)
+    return ReplayChoice(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message)
 
 
 def candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:
@@ -180,38 +180,38 @@ class _Judge:
 
     def misses(self, replay: Replay) -> int:
         """Return how many bounds the samples do not keep."""
-        query, lived = self.query, replay.lived
-        late = query.additive == "latency" and lived.latency_s > query.latency_cap
+        query, replayed = self.query, replay.replayed
+        late = query.additive == "latency" and replayed.latency_s > query.latency_cap
         wrong = replay.accuracy < query.accuracy_floor
         beyond = [self.value(replay, each) > each.cap for each in self.constraints]
         return int(late) + int(wrong) + sum(beyond)
 
     def value(self, replay: Replay, constraint: Constraint) -> float:
-        return evaluate_tables(self.problem, replay.lived.decision, constraint.measure)
+        return evaluate_tables(self.problem, replay.replayed.decision, constraint.measure)
 
     def cost(self, replay: Replay) -> float:
         """Return what is minimised or traded against accuracy."""
-        return evaluate(self.problem, replay.lived.decision, self.query.additive, self.query.rate_fps)
+        return evaluate(self.problem, replay.replayed.decision, self.query.additive, self.query.rate_fps)
 
     def chosen(self, kept: Sequence[Replay]) -> list[Replay]:
         """Return the frontier, or the best in order."""
-        costs = {id(each.lived): (self.cost(each), each) for each in kept}
+        costs = {id(each.replayed): (self.cost(each), each) for each in kept}
         if self.query.kind == "frontier":
-            front = front_of(self.problem, self.query, [each.lived for each in kept])
+            front = front_of(self.problem, self.query, [each.replayed for each in kept])
             return [costs[id(plan)][1] for plan in front]
         top = self.query.top if self.query.kind == "rank" else 1
 
         def order(pair: tuple[float, Replay]) -> tuple[Any, ...]:
             cost, replay = pair
             goal = -replay.accuracy if self.query.objective == "accuracy" else cost
-            return goal, replay.lived.latency_s, -replay.accuracy, replay.lived.decision.order
+            return goal, replay.replayed.latency_s, -replay.accuracy, replay.replayed.decision.order
 
         return [replay for _, replay in sorted(costs.values(), key=order)[:top]]
 
     def nearest(self, replays: Sequence[Replay]) -> str:
         """Say which candidate misses the fewest bounds, and by these comes nearest to the accuracy asked for."""
         best = min(replays, key=lambda each: (self.misses(each), -each.accuracy, self.cost(each)))
-        what = f"{best.lived}: {units.format_seconds(best.lived.latency_s)}, accuracy {best.accuracy:.6g}"
+        what = f"{best.replayed}: {units.format_seconds(best.replayed.latency_s)}, accuracy {best.accuracy:.6g}"
         return f"none of {len(replays):,} candidates keeps the bounds when it is replayed; nearest comes {what}"
 
 
@@ -230,8 +230,8 @@ def chosen_by_replay(
             all_seen = replace(whole, problem=seen.problem)
             return replace(answer, plans=(), message=why_none(all_seen, query, able))
         if outcome.status == "optimal":
-            lived = relive(space, query, own, outcome.decisions, recorded, space.decisions)
-            return replace(answer, plans=tuple(each.lived for each in lived.plans), lived=lived)
+            replayed = choose(space, query, own, outcome.decisions, recorded, space.decisions)
+            return replace(answer, plans=tuple(each.replayed for each in replayed.plans), replayed=replayed)
     # Conditional estimates come much nearer to what samples do, so that their best are the better candidates.
     guided = not (space.per_exit or query.many) and space.estimator == "marginal"
     guided = guided and solver in ("auto", "labels", "exhaustive")
@@ -254,5 +254,7 @@ def chosen_by_replay(
         stopped = outcome.exact and outcome.status == "feasible"
         return outcome.decisions
 
-    lived = relive(space, query, own, candidates(guide, query, asked), recorded)
-    return replace(answer, plans=tuple(each.lived for each in lived.plans), message=lived.message, lived=lived)
+    replayed = choose(space, query, own, candidates(guide, query, asked), recorded)
+    return replace(
+        answer, plans=tuple(each.replayed for each in replayed.plans), message=replayed.message, replayed=replayed
+    )

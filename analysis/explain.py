@@ -81,10 +81,10 @@ class Explanation:
 
 def explained(problem: Problem, decision: Decision) -> Explanation:
     """Return the price of a decision as the sum that it is, with the quantile of its latencies."""
-    made = explain_plan(price(problem, decision), problem.nodes[problem.source])
+    plain = explain_plan(price(problem, decision), problem.nodes[problem.source])
     shares = shares_of(problem, decision)
     seconds = itinerary(problem, decision, shares).path_seconds
-    return replace(made, p99_s=quantile_of(seconds, shares.onward, 0.99))
+    return replace(plain, p99_s=quantile_of(seconds, shares.onward, 0.99))
 
 
 def explain_plan(plan: Plan, source: str) -> Explanation:
@@ -112,8 +112,8 @@ def _what(step: Step, plan: Plan) -> str:
     if step.sort == "result":
         return f"result of {step.node} to the destination"
     if step.sort == "send":
-        way = "" if step.codec is None else f" as {step.codec}"
-        return f"{units.format_bytes(step.size)}{way}: {step.node} → {step.to}"
+        codec = "" if step.codec is None else f" as {step.codec}"
+        return f"{units.format_bytes(step.size)}{codec}: {step.node} → {step.to}"
     blocks = f"block {step.first}" if step.first == step.last else f"blocks {step.first}-{step.last}"
     used = [str(block) for block in step.exits] if len(plan.exits) > 1 else []
     branch = f" and branch{'es' if len(used) > 1 else ''} {', '.join(used)}" if used else ""

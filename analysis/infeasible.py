@@ -91,7 +91,7 @@ class _Search:
         return f"no plan keeps the rules of placement; there are plans without {' or without '.join(freed)}"
 
     def together(self) -> str:
-        """Say how far each bound would have to give way if all others stayed."""
+        """Return by how much each bound would have to be relaxed if all others stayed."""
         eased = {limit: self.plan(self.others(limit)) for limit in self.limits}
         able = [limit for limit, plan in eased.items() if plan is not None]
         if not able:
@@ -100,8 +100,8 @@ class _Search:
             first, second = sorted(self.limits, key=lambda limit: not isinstance(limit, _Accuracy))
             head = f"no plan {_says(first)}{_within(second)}"
             return f"{head}; {self.nearest(first, (second,))}, and that {_noun(first)} {self.takes(second, (first,))}"
-        ways = "; ".join(self.nearest(limit, self.others(limit)) for limit in able)
-        return f"no plan keeps all bounds together ({_listed([_text(each) for each in self.limits])}); {ways}"
+        nearest = "; ".join(self.nearest(limit, self.others(limit)) for limit in able)
+        return f"no plan keeps all bounds together ({_listed([_text(each) for each in self.limits])}); {nearest}"
 
     def conflict(self) -> str:
         """Name the fewest bounds that exclude each other."""
@@ -111,8 +111,8 @@ class _Search:
             if self.plan(rest) is None:
                 core = rest
         named = _listed([_text(limit) for limit in core])
-        ways = "; ".join(self.nearest(limit, [each for each in core if each is not limit]) for limit in core)
-        return f"no plan keeps {named} together, whatever the other bounds are; of these alone: {ways}"
+        nearest = "; ".join(self.nearest(limit, [each for each in core if each is not limit]) for limit in core)
+        return f"no plan keeps {named} together, whatever the other bounds are; of these alone: {nearest}"
 
     def others(self, limit: _Limit) -> list[_Limit]:
         return [each for each in self.limits if each is not limit]

@@ -17,7 +17,7 @@ SHARE = 0.1
 _ALONE: Mapping[str, Any] = MappingProxyType(
     {"use_all_tiers": False, "fewest_partitions": None, "most_partitions": None, "keep_first": 0, "order": "any"}
 )
-"""Rules of which a question has one, and what stands for none."""
+"""Rules of which a question has one, and what stands for none; the order of a topology is no rule of the question."""
 
 NO_RULES: Mapping[str, Any] = MappingProxyType({"include": (), "exclude": (), "pins": (), **_ALONE})
 """Every key of a question that is a rule for the placement, and what stands for none."""
@@ -72,12 +72,12 @@ def relaxations(query: Query) -> Iterator[Relaxation]:
     """Yield every bound of a question 10 % easier and gone, then every rule for the placement gone."""
     if (least := query.min_accuracy) is not None:
         easy = least * (1 - SHARE)
-        made = replace(query, min_accuracy=easy), replace(query, min_accuracy=None)
-        yield Relaxation("accuracy", "at least", least, easy, *made)
+        eased = replace(query, min_accuracy=easy), replace(query, min_accuracy=None)
+        yield Relaxation("accuracy", "at least", least, easy, *eased)
     if (most := query.max_latency_s) is not None:
         easy = most * (1 + SHARE)
-        made = replace(query, max_latency_s=easy), replace(query, max_latency_s=None)
-        yield Relaxation("latency", "at most", most, easy, *made)
+        eased = replace(query, max_latency_s=easy), replace(query, max_latency_s=None)
+        yield Relaxation("latency", "at most", most, easy, *eased)
     for place, bound in enumerate(query.bounds):
         yield from _of_bound(query, place, bound)
     for rule in rules_of(query):
@@ -89,12 +89,12 @@ def _of_bound(query: Query, place: int, bound: Bound) -> Iterator[Relaxation]:
     easy = bound.loosened(SHARE)
     if most is not None:
         rest = None if least is None else replace(bound, at_most=None)
-        made = _with(query, place, replace(bound, at_most=easy.at_most)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at most", most, easy.at_most, *made)
+        eased = _with(query, place, replace(bound, at_most=easy.at_most)), _with(query, place, rest)
+        yield Relaxation(bound.name, "at most", most, easy.at_most, *eased)
     if least is not None:
         rest = None if most is None else replace(bound, at_least=None)
-        made = _with(query, place, replace(bound, at_least=easy.at_least)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at least", least, easy.at_least, *made)
+        eased = _with(query, place, replace(bound, at_least=easy.at_least)), _with(query, place, rest)
+        yield Relaxation(bound.name, "at least", least, easy.at_least, *eased)
 
 
 def _with(query: Query, place: int, bound: Bound | None) -> Query:
@@ -112,7 +112,7 @@ def rules_of(query: Query) -> Iterator[Rule]:
         rest = tuple(each for each in query.pins if each != pin)
         yield Rule(f"block {pin[0]} on {pin[1]}", f"pin {pin[0]}={pin[1]}", {"pins": rest})
     for key, nothing in _ALONE.items():
-        if (value := getattr(query, key)) != nothing:
+        if (value := getattr(query, key)) not in (None, nothing):
             suffix = "" if value is True else f" {value}"
             written = f"partitions {_range(query)}" if key.endswith("partitions") else key + suffix
             yield Rule(key.replace("_", " ") + suffix, written, {key: nothing})

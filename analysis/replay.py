@@ -55,7 +55,7 @@ class Replay:
     ----------
     model
         The plan as the model prices it, from rates and accuracies of the profile.
-    lived
+    replayed
         The same plan priced with what the samples do: exit rates, latency, accuracy, bytes.
     split
         Which samples: those of the profile, or others (``test``).
@@ -66,7 +66,7 @@ class Replay:
     """
 
     model: Plan
-    lived: Plan
+    replayed: Plan
     split: SampleSplit
     samples: int
     exits: tuple[ExitCount, ...]
@@ -83,12 +83,12 @@ class Replay:
         The recorded samples went through no codec, so the fall is taken off as the model does it: of the samples that
         cross a cut, the share that the profile says.
         """
-        return self.lived.accuracy or 0.0
+        return self.replayed.accuracy or 0.0
 
     @property
     def codec_drop(self) -> float:
         """By how much the codecs of the plan lower the accuracy; 0 without codecs."""
-        return self.hits / self.samples - self.accuracy if any(self.lived.codecs) else 0.0
+        return self.hits / self.samples - self.accuracy if any(self.replayed.codecs) else 0.0
 
     def accuracy_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the Clopper-Pearson interval of the accuracy, moved by the fall that codecs bring.
@@ -102,7 +102,7 @@ class Replay:
     @property
     def mean_s(self) -> float:
         """Mean latency in seconds: exactly the expected latency of the plan at the samples' exit rates."""
-        return self.lived.latency_s
+        return self.replayed.latency_s
 
     @property
     def latencies(self) -> Distribution:
@@ -131,7 +131,7 @@ class Replay:
             "format": FORMAT,
             "split": self.split,
             "samples": self.samples,
-            "plan": self.lived.to_data(1),
+            "plan": self.replayed.to_data(1),
             "model": {name: getattr(self.model, name) for name in ("latency_s", "accuracy", "bytes_sent")},
             "accuracy": {
                 "value": self.accuracy,
@@ -173,12 +173,12 @@ def replay_decisions(problem: Problem, decisions: Sequence[Decision], recorded: 
         If the samples and the problem do not belong together.
     """
     recorded.check_blocks(problem.profile, problem.block_count)
-    lived = replace(problem, recorded=recorded)
+    replayed = replace(problem, recorded=recorded)
     counts = recorded.count_leaving(problem.thresholds, decisions)
     return [
         Replay(
             model=price(problem, decision),
-            lived=price(lived, decision, counted(left, right, recorded.count)),
+            replayed=price(replayed, decision, counted(left, right, recorded.count)),
             split=recorded.split,
             samples=recorded.count,
             exits=tuple(_exits(problem, decision, left.tolist(), right.tolist(), recorded.count)),

@@ -36,7 +36,7 @@ class SolverOptions:
         After which to stop with the best so far: text such as ``"5 s"``, or seconds; None: no limit.
     evaluate
         ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them, and plans
-        have the figures of the samples (see `Answer.lived`).
+        have the figures of the samples (see `Answer.replayed`).
     split
         Which samples: ``profile`` or ``test``.
     """

@@ -65,6 +65,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         source=topology.source_index,
         destination=ANYWHERE if destination is None else destination,
         one_per_tier=topology.one_partition_per == "tier",
+        order=topology.order,
         blocks=tuple(block.name for block in profile.blocks),
         thresholds=np.array(profile.exits.thresholds if profile.exits else [np.nan], float),
         stay=_stay(profile.exits, profile.block_count),

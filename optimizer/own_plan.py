@@ -39,7 +39,7 @@ def decide(
     placement
         Name of the node of each partition.
     threshold
-        One of the profile's thresholds; needed where there is more than one exit.
+        One of the profile's thresholds, exactly or as tables print it; needed where there is more than one exit.
     exits
         1-based blocks whose branch is used, in partitions or at their ends; by default every partition ends in its
         branch where the profile has exits, and only the last where it has none.
@@ -124,13 +124,17 @@ def _check_exits(problem: Problem, used: Sequence[int], partition: Sequence[int]
 
 def _threshold(problem: Problem, threshold: float | None) -> int:
     known = [float(each) for each in problem.thresholds]
-    shown = ", ".join(f"{each:g}" for each in known)
+    digits = problem.digits
+    shown = ", ".join(f"{each:.{digits}g}" for each in known)
     if threshold is None:
         raise QuestionError(f"a plan with several exits needs a threshold, one of {shown}")
     index = min(range(len(known)), key=lambda each: abs(known[each] - threshold))
-    if not abs(known[index] - threshold) <= 1e-9:  # so that nan is none of them either
+    nearest = known[index]
+    # What a table prints can be given back. A nan is none of them, as nothing compares with it.
+    printed_alike = f"{nearest:.{digits}g}" == f"{threshold:.{digits}g}"
+    if not abs(nearest - threshold) <= 1e-9 and not (printed_alike and not isnan(threshold)):
         raise QuestionError(
-            f"the profile has no threshold {threshold:g}; the nearest is {known[index]:g} (known: {shown})"
+            f"the profile has no threshold {threshold:.{digits}g}; the nearest is {nearest:.{digits}g} (known: {shown})"
         )
     return index
 

@@ -130,6 +130,8 @@ class Plan:
     indices
         The decision in indices of the problem that priced it; None where the plan was read from a file. It says nothing
         that names and numbers do not say, so plans are compared without it.
+    digits
+        In how many significant digits its thresholds are shown, so that they are told from others of the profile.
     """
 
     latency_s: float
@@ -144,6 +146,7 @@ class Plan:
     input_s: float
     stages: tuple[Stage, ...]
     indices: Decision | None = field(default=None, compare=False, repr=False)
+    digits: int = field(default=6, compare=False, repr=False)
 
     @property
     def decision(self) -> Decision:
@@ -205,8 +208,8 @@ class Plan:
     def thresholds_shown(self) -> str:
         """The thresholds as people read them: one, one for each exit, or ``-`` where none has an effect."""
         if self.thresholds is not None:
-            return ", ".join(f"{each:g}" for each in self.thresholds)
-        return "-" if self.threshold is None else f"{self.threshold:g}"
+            return ", ".join(f"{each:.{self.digits}g}" for each in self.thresholds)
+        return "-" if self.threshold is None else f"{self.threshold:.{self.digits}g}"
 
 
 def _span(first: int, last: int) -> str:

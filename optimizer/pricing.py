@@ -57,6 +57,7 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
         input_s=path.steps[0].seconds,
         stages=tuple(_stages(path.steps[1:], limits)),
         indices=decision,
+        digits=problem.digits,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from tiercut.errors import InputError
+from tiercut.units import distinct_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,8 @@ class Problem:
         Index of the node that consumes the result, or `ANYWHERE`.
     one_per_tier
         Whether at most one node of each tier may be used (Scission).
+    order
+        What the topology says of later partitions: ``any``, or ``forward`` for no nearer tier than the one before.
     blocks
         Name of each block, N.
     thresholds
@@ -118,6 +121,7 @@ class Problem:
     recorded: Recorded | None = None
     conditional: Floats | None = None
     network: Network | None = None
+    order: Literal["any", "forward"] = "any"
 
     def __post_init__(self) -> None:
         self._check_shapes()
@@ -175,6 +179,11 @@ class Problem:
     def has_exits(self) -> bool:
         """Whether the profile has branches before the end, so that thresholds mean something."""
         return not np.isnan(self.thresholds[0])
+
+    @property
+    def digits(self) -> int:
+        """In how many significant digits thresholds are printed: enough to tell them apart."""
+        return distinct_digits(self.thresholds.tolist())
 
     @property
     def knows_accuracy(self) -> bool:

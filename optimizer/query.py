@@ -148,7 +148,7 @@ class Query:
     exits: Exits | None = None
     per_exit: bool = False
     codec: str = "none"
-    order: Order = "any"
+    order: Order | None = None
     over: tuple[str, ...] = ()
     estimator: Estimator = "marginal"
     top: int = 5
@@ -167,7 +167,7 @@ class Query:
             raise QuestionError(wrong)
         if self.exits not in (None, "cuts", "final", "free"):
             raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
-        if self.order not in ("any", "forward"):
+        if self.order not in (None, "any", "forward"):
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
         if self.estimator not in ("marginal", "conditional", "replay"):
             raise QuestionError(unknown_name("estimator", str(self.estimator), ("marginal", "conditional", "replay")))

@@ -215,7 +215,7 @@ def make_space(
     problem: Problem,
     *,
     exits: Exits | None = None,
-    order: Order = "any",
+    order: Order | None = None,
     per_exit: bool = False,
     codec: str = "none",
 ) -> Space:
@@ -228,7 +228,7 @@ def make_space(
     exits
         Where exits may stand; by default ``cuts`` where the profile has exits, else ``final``.
     order
-        ``any`` or ``forward``.
+        ``any`` or ``forward``; by default what the topology says.
     per_exit
         Whether each exit takes a threshold of its own.
     codec
@@ -239,7 +239,7 @@ def make_space(
     QuestionError
         If exits are asked of a profile that has none, or a codec that it does not record.
     """
-    exits = exits or ("cuts" if problem.has_exits else "final")
+    exits, order = exits or ("cuts" if problem.has_exits else "final"), order or problem.order
     if not problem.has_exits and (exits != "final" or per_exit):
         asked = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
         raise QuestionError(f"{asked} the key 'exits', which profile '{problem.profile}' does not have")

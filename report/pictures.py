@@ -56,7 +56,7 @@ def plot_answer(
     from tiercut.report.plots.several_measures import plot_several_measures
     from tiercut.report.plots.trade_off import plot_trade_off
 
-    if answer.lived is not None:
+    if answer.replayed is not None:
         return plot_replayed(answer, ax)
     if answer.query.many:
         return plot_several_measures(answer, ax)
@@ -69,7 +69,7 @@ def replay_picture(replay: Replay) -> Picture:
     """Return the latencies of a replay, with its exits as rows."""
     from tiercut.report.plots.latencies import plot_latencies
 
-    title = f"{replay.lived}: {replay.samples:,} samples"
+    title = f"{replay.replayed}: {replay.samples:,} samples"
     return Picture(figure_of(plot_latencies(replay)), title, exit_rows(replay))
 
 

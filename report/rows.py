@@ -14,7 +14,7 @@ from tiercut.optimizer import format_amount, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tiercut.analysis import Answer, Explanation, Relived, Replay
+    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice
     from tiercut.optimizer import Plan
 
 __all__ = [
@@ -72,7 +72,7 @@ def plan_rows(answer: Answer) -> Rows:
 
     Plans that were chosen by replay have what the samples make of them, and the model's figures beside it.
     """
-    return _modelled_rows(answer) if answer.lived is None else _replayed_rows(answer, answer.lived)
+    return _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
 
 
 def _modelled_rows(answer: Answer) -> Rows:
@@ -99,12 +99,12 @@ def _modelled_rows(answer: Answer) -> Rows:
     return Rows(question_text(answer), (*map(Column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
-def _replayed_rows(answer: Answer, lived: Relived) -> Rows:
+def _replayed_rows(answer: Answer, replayed: ReplayChoice) -> Rows:
     headings = ("#", "latency", "by the model", "accuracy", "95% interval", "by the model", "threshold")
     rows = []
-    for rank, each in enumerate(lived.plans, 1):
+    for rank, each in enumerate(replayed.plans, 1):
         low, high = each.accuracy_interval()
-        plan = each.lived
+        plan = each.replayed
         exits = "" if plan.exits == plan.partition else f", exits {_listed(plan.exits)}"
         rows.append(
             (
@@ -119,14 +119,14 @@ def _replayed_rows(answer: Answer, lived: Relived) -> Rows:
             )
         )
     columns = (*map(Column, headings), Column("plan", "left", fold=True))
-    return Rows(_replayed_title(answer, lived), columns, tuple(rows))
+    return Rows(_replayed_title(answer, replayed), columns, tuple(rows))
 
 
-def _replayed_title(answer: Answer, lived: Relived) -> str:
-    first, count = lived.plans[0], len(lived.plans)
+def _replayed_title(answer: Answer, replayed: ReplayChoice) -> str:
+    first, count = replayed.plans[0], len(replayed.plans)
     kinds = {"solve": "best plan", "rank": "best plans", "frontier": f"frontier of {count} plan{'s' * (count != 1)}"}
     what = f"{kinds[answer.query.kind]} by {first.samples:,} samples of the {first.split} split"
-    return f"{what}, of {lived.candidates:,} candidates"
+    return f"{what}, of {replayed.candidates:,} candidates"
 
 
 def question_text(answer: Answer) -> str:

@@ -39,13 +39,13 @@ def headline(answer: Answer) -> Text:
     """Return one line that says what was asked, how large it is, and who answers."""
     problem, outcome = answer.space.problem, answer.outcome
     size = f"{problem.block_count} blocks on {problem.node_count} nodes"
-    lanes = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
+    thresholds = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
     work = f"{answer.space.decisions:,} decisions"
     why = f" ({answer.why})" if answer.why else ""
     how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
-        f": {size}{lanes}, {work}{how}; {outcome.solver}{why} {outcome.status} in "
+        f": {size}{thresholds}, {work}{how}; {outcome.solver}{why} {outcome.status} in "
         f"{units.format_seconds(outcome.seconds)}",
     )
 
@@ -201,8 +201,9 @@ def _exits(exits: Exits) -> Table:
     table.add_column("threshold", justify="right")
     for index in range(len(exits.accuracy)):
         table.add_column(str(index + 1), justify="right")
+    digits = units.distinct_digits(exits.thresholds)
     for threshold, row in zip(exits.thresholds, rates, strict=True):
-        table.add_row(f"{threshold:g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
+        table.add_row(f"{threshold:.{digits}g}", *("·" if rate == 0 else f"{rate:.1%}" for rate in row))
     return table
 
 

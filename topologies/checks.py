@@ -33,7 +33,7 @@ def check_name(name: str) -> str:
 
 
 def topology_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
-    """Yield the key and the message of everything wrong; ways are only asked for where all names are right."""
+    """Yield the key and the message of everything wrong; directions are only asked for where all names are right."""
     found = [*_name_faults(topology), *_link_faults(topology), *_end_faults(topology)]
     yield from found or _way_faults(topology)
 
@@ -107,11 +107,11 @@ def _end_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
 
 
 def _way_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
-    names, ways = topology.node_names, [way for link in topology.links for way in link.directions]
-    out = reachable(topology.source, ways)
+    names, directions = topology.node_names, [hop for link in topology.links for hop in link.directions]
+    out = reachable(topology.source, directions)
     back = set(names)
     if topology.destination != "anywhere":
-        back = reachable(topology.destination, [(receiver, sender) for sender, receiver in ways])
+        back = reachable(topology.destination, [(receiver, sender) for sender, receiver in directions])
     for place, name in enumerate(names):
         if name not in out:
             yield (
@@ -127,7 +127,7 @@ def _way_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
 
 
 def reachable(start: str, directions: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the nodes to which a way leads from `start`, itself included."""
+    """Return the nodes that can be reached from `start`, itself included."""
     following: dict[str, list[str]] = {}
     for sender, receiver in directions:
         following.setdefault(sender, []).append(receiver)

@@ -157,17 +157,17 @@ def _appended(
 ) -> Splice:
     """Return the new links after the last one, or the whole list where there is none."""
     mark = bool(root.value[0][0].style)
-    made = [_written({"from": a, "to": b, **said}, mark) for (a, b), said in left.items()]
+    added = [_written({"from": a, "to": b, **said}, mark) for (a, b), said in left.items()]
     if entries:
         last = entries[-1].node
         end = _end(last) if links.flow_style else _line_end(text, _end(last))
-        return end, end, "".join(_after(links) + each for each in made)
+        return end, end, "".join(_after(links) + each for each in added)
     if links is not None:
-        return _begin(links), _end(links), "[" + ", ".join(made) + "]"
+        return _begin(links), _end(links), "[" + ", ".join(added) + "]"
     if root.flow_style:
         end = _end(root) - 1
-        return end, end, f", {quoted('links', always=mark)}: [" + ", ".join(made) + "]"
-    lines = "".join(f"\n  - {each}" for each in made)
+        return end, end, f", {quoted('links', always=mark)}: [" + ", ".join(added) + "]"
+    lines = "".join(f"\n  - {each}" for each in added)
     return len(text), len(text), ("" if text.endswith("\n") else "\n") + f"links:{lines}\n"
 
 

@@ -1,4 +1,4 @@
-"""One way from a node to another, and the seconds that a payload takes along it.
+"""One route from a node to another, and the seconds that a payload takes along it.
 
 Two kinds of forwarding, for a payload of B bytes and hops with latency l and bandwidth b:
 
@@ -41,7 +41,7 @@ class Route:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Names of the nodes on the way, both ends included; empty for a route without hops."""
+        """Names of the nodes on the route, both ends included; empty for a route without hops."""
         return tuple(hop.sender for hop in self.hops[:1]) + tuple(hop.receiver for hop in self.hops)
 
     @property

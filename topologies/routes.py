@@ -59,7 +59,7 @@ def transfer_seconds(topology: Topology | Network, payload_bytes: ArrayLike) -> 
     Returns
     -------
     numpy.ndarray
-        K x M x M (payload, sender, receiver): 0 on the diagonal, infinite where no way leads.
+        K x M x M (payload, sender, receiver): 0 on the diagonal, infinite where there is no route.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def transfer_seconds(topology: Topology | Network, payload_bytes: ArrayLike) -> 
 def transfer_prices(topology: Topology | Network, payload_bytes: ArrayLike) -> NDArray[np.float64]:
     """Return the dollars per byte of the route that each payload takes between all pairs, as `transfer_sums`."""
     network = network_of(topology)
-    return transfer_sums(network, payload_bytes, {way: hop.price for way, hop in network.hops.items()})
+    return transfer_sums(network, payload_bytes, {ends: hop.price for ends, hop in network.hops.items()})
 
 
 def transfer_sums(
@@ -97,7 +97,7 @@ def transfer_sums(
     Returns
     -------
     numpy.ndarray
-        K x M x M (payload, sender, receiver): 0 on the diagonal, infinite where no way leads, unless there is
+        K x M x M (payload, sender, receiver): 0 on the diagonal, infinite where there is no route, unless there is
         nothing to send: the product with the size is a number for every pair.
 
     Raises
@@ -120,7 +120,7 @@ def transfer_routes(topology: Topology | Network, payload_bytes: ArrayLike) -> N
     Returns
     -------
     numpy.ndarray
-        K x M x M objects (payload, sender, receiver): routes, without hops on the diagonal; None where no way leads.
+        K x M x M objects (payload, sender, receiver): routes, without hops on the diagonal; None where there is none.
     """
     network = network_of(topology)
     sizes, which = np.unique(_sizes(payload_bytes), return_inverse=True)

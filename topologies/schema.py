@@ -111,6 +111,10 @@ class Topology(Document):
     one_partition_per: Literal["node", "tier"] = Field(
         default="node", description="tier: of each tier at most one node is used"
     )
+    order: Literal["any", "forward"] = Field(
+        default="any",
+        description="forward: later parts stand in the same or a later tier, where a question says nothing",
+    )
 
     @model_validator(mode="after")
     def _send_results_home(self) -> Self:
@@ -131,7 +135,7 @@ class Topology(Document):
         return super().model_copy(update=held, deep=deep)._at_home()
 
     def faults(self) -> Iterable[tuple[Key, str]]:
-        """Yield what is wrong between keys: names without a node, repeated links, nodes without a way."""
+        """Yield what is wrong between keys: names without a node, repeated links, nodes without a route."""
         return topology_faults(self)
 
     @classmethod
@@ -229,7 +233,7 @@ class Topology(Document):
         Raises
         ------
         QuestionError
-            If a name is unknown, a value is out of range, or a node that is left has no way any more.
+            If a name is unknown, a value is out of range, or a node that is left has no route any more.
         """
         from tiercut.topologies.changes import changed
 

@@ -1,7 +1,7 @@
 """The network file of Scission, a CSV of pairs of machines, as a topology.
 
 Source: Lockhart et al., Scission (UCC 2020), sections II-C and III-A: a transfer takes the ping and then the size over
-the bandwidth, each pipeline has at most one machine of each tier, and nothing is sent back.
+the bandwidth, each pipeline has at most one machine of each tier, from near to far, and nothing is sent back.
 """
 
 from __future__ import annotations
@@ -156,6 +156,7 @@ def pipeline_text(
         f"source: {quoted(source)}",
         "destination: anywhere",
         "one_partition_per: tier",
+        "order: forward",
     ]
     return "\n".join(parts) + "\n", tuple(each for each in first if each != source)
 
@@ -175,6 +176,6 @@ def _strangers(machines: Sequence[str], network: Mapping[Pair, Row]) -> list[Fau
     unknown = [each for each in dict.fromkeys(name for pair in network for name in pair) if each not in machines]
     if not unknown:
         return []
-    told = ", ".join(map(repr, unknown[:6])) + (", ..." if len(unknown) > 6 else "")
+    names = ", ".join(map(repr, unknown[:6])) + (", ..." if len(unknown) > 6 else "")
     known = ", ".join(map(repr, machines))
-    return [Fault(f"its rows name {told}; the machines are {known}, each the NAME of a file TIER-NAME.dat")]
+    return [Fault(f"its rows name {names}; the machines are {known}, each the NAME of a file TIER-NAME.dat")]

@@ -1,4 +1,4 @@
-"""The answer to a question: plans in order, what was asked, and who says so (``tiercut.answer/1``)."""
+"""The answer to a question: plans in order, what was asked, and which solver says so (``tiercut.answer/1``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tiercut.analysis.answers.hypervolume import Hypervolume
-    from tiercut.analysis.choose_by_replay import Relived
+    from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Query, Space
     from tiercut.solvers import Outcome
 
@@ -41,7 +41,7 @@ class Answer:
         Where it is empty: which bound cannot be met, and the nearest value.
     why
         Why ``auto`` took this solver; empty where it was named.
-    lived
+    replayed
         Where replay chose the plans: each with what the model says of it, and what that proves.
     """
 
@@ -51,7 +51,7 @@ class Answer:
     plans: tuple[Plan, ...]
     message: str = ""
     why: str = ""
-    lived: Relived | None = None
+    replayed: ReplayChoice | None = None
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -64,18 +64,18 @@ class Answer:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What the question makes least, or compares, beside latency, accuracy and bytes, which every plan tells."""
+        """What the question minimises or compares, beside latency, accuracy and bytes, which every plan has."""
         query = self.query
         asked = query.compared if query.kind == "frontier" else (query.objective,)
         return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
 
     def values(self, names: Sequence[str] | None = None) -> Floats:
-        """Return K x D: what the K plans come to in measures, in inner units; by default in `measures`.
+        """Return K x D: the values of the K plans in measures, in inner units; by default in `measures`.
 
-        Plans that were chosen by replay have what the samples make of them.
+        Plans that were chosen by replay have the values of the samples.
         """
         named = self.measures if names is None else names
-        problem = self.space.problem if self.lived is None else self.lived.problem
+        problem = self.space.problem if self.replayed is None else self.replayed.problem
         return values_of(problem, self.plans, named, self.query.rate_fps)
 
     def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume | None:
@@ -127,7 +127,7 @@ class Answer:
             },
             **self._frontier_data(),
             "plans": list(self._rows()),
-        } | ({} if self.lived is None else self.lived.to_data())
+        } | ({} if self.replayed is None else self.replayed.to_data())
 
     def _frontier_data(self) -> dict[str, Any]:
         if not self.query.over:

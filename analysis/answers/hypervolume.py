@@ -49,7 +49,7 @@ def hypervolume(
     Parameters
     ----------
     values
-        K x D, in inner units; accuracy is made greatest, everything else least.
+        K x D, in inner units; accuracy is maximised, everything else minimised.
     names
         The D measures.
     reference

@@ -73,7 +73,7 @@ class Parameter:
 
 
 def parameters_of(topology: Topology) -> Iterator[Parameter]:
-    """Yield the bandwidth and the latency of every link, both ways and each way, then the slowdown of every node."""
+    """Yield the bandwidth and the latency of every link, both index and each way, then the slowdown of every node."""
     for link in topology.links:
         each = [(f"{sender}>{receiver}", ((sender, receiver),)) for sender, receiver in link.directions]
         named = [("-".join(link.between), link.directions), *each] if link.between else each
@@ -131,12 +131,12 @@ def _slopes(problem: Problem, decision: Decision, rise: _Rise) -> Measure:
     send, result = np.zeros_like(problem.transfer_s[1:]), np.zeros_like(problem.result_s)
     coded = np.zeros_like(problem.codec_s[:, 1:])
     for cut, block in enumerate(decision.partition[:-1]):
-        ways = (block - 1, decision.placement[cut], decision.placement[cut + 1])
+        index = (block - 1, decision.placement[cut], decision.placement[cut + 1])
         codec = decision.codecs[cut] if decision.codecs else None
         if codec is None:
-            send[ways] = rise(*ways[1:], float(problem.payload_bytes[block]))
+            send[index] = rise(*index[1:], float(problem.payload_bytes[block]))
         else:
-            coded[(codec, *ways)] = rise(*ways[1:], float(problem.codec_bytes[codec, block]))
+            coded[(codec, *index)] = rise(*index[1:], float(problem.codec_bytes[codec, block]))
     if problem.destination != ANYWHERE:
         for node in decision.placement:
             result[:, node] = rise(node, problem.destination, problem.result_bytes)

@@ -30,9 +30,9 @@ def label(plan: Plan) -> str:
     """Return what tells a plan from others: where its pieces run, and what else was decided."""
     parts = [str(plan)]
     if plan.thresholds:
-        parts.append(f"thresholds {', '.join(f'{each:g}' for each in plan.thresholds)}")
+        parts.append(f"thresholds {plan.thresholds_shown}")
     elif plan.threshold is not None:
-        parts.append(f"threshold {plan.threshold:g}")
+        parts.append(f"threshold {plan.thresholds_shown}")
     if not set(plan.exits) <= set(plan.partition):
         parts.append(f"exits {', '.join(map(str, plan.exits))}")
     if any(plan.codecs):
@@ -41,7 +41,7 @@ def label(plan: Plan) -> str:
 
 
 def substance(plan: Plan) -> tuple[Any, ...]:
-    """Return what of a plan any sample sees: plans that differ only in what nobody reaches are alike in it."""
+    """Return the part of a plan that samples reach: plans that differ only elsewhere are equal in it."""
     seen = tuple(stage for stage in plan.stages if stage.reach > NOBODY)
     return tuple((stage.node, stage.blocks, stage.reach, stage.exit_rate) for stage in seen)
 
@@ -214,7 +214,7 @@ class Why:
                 return None
             return int(plans.setdefault(plan.decision, plan.to_data(len(plans) + 1))["rank"])
 
-        made = {
+        data = {
             "format": FORMAT,
             "objective": self.query.objective,
             "best": {"plan": number(self.plan), "value": self.value},
@@ -237,7 +237,7 @@ class Why:
             "solves": self.solves,
         }
         listed = [{"plan": plan.pop("rank"), **plan} for plan in plans.values()]
-        return {**made, "plans": listed}
+        return {**data, "plans": listed}
 
 
 def _effect_data(effect: Effect, plan: int | None) -> dict[str, Any]:

@@ -170,11 +170,11 @@ class Study:
         return None
 
     def _idle_ends_count(self) -> bool:
-        """Return whether a plan may need a stage that nobody reaches, or somebody does get to what is taken for one."""
+        """Return whether a plan may need a stage that no sample reaches, or one taken for such is reached."""
         query = self.query
         rules = query.include or query.use_all_tiers or query.fewest_partitions
         whole = any(map(counts_whole, (query.objective, *(bound.measure for bound in query.bounds))))
-        # Whether anybody is left is told by the rates of the full configuration, which samples need not follow.
+        # Whether any sample is left follows from the rates of the full configuration, which samples need not follow.
         return bool(rules) or whole or self.space.estimator != "marginal"
 
     def _plans(self, space: Space, top: int) -> list[Plan]:

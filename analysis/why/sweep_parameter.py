@@ -136,22 +136,22 @@ class _Best:
 
 def _spans(best: _Best, parts: Sequence[_Part]) -> tuple[Span, ...]:
     """Return spans by value, low to high, from the parts of an envelope by place."""
-    made: list[Span] = []
+    spans: list[Span] = []
     reached = best.begin
     for level, part in parts:
         for each in part:
             heights = _heights(each, level)
             span = Span(each.begin, each.end, price(best.study.problem, each.decision), *heights)
             reached = each.end
-            if made and made[-1].plan == span.plan:
-                made[-1] = replace(made[-1], high=span.high, high_value=span.high_value)
+            if spans and spans[-1].plan == span.plan:
+                spans[-1] = replace(spans[-1], high=span.high, high_value=span.high_value)
             else:
-                made.append(span)
+                spans.append(span)
     if reached < best.end:
-        made.append(Span(reached, best.end, None, None, None))
+        spans.append(Span(reached, best.end, None, None, None))
     if best.parameter.kind != "bandwidth":
-        return tuple(made)
-    turned = reversed(made)
+        return tuple(spans)
+    turned = reversed(spans)
     return tuple(Span(best.value(s.high), best.value(s.low), s.plan, s.high_value, s.low_value) for s in turned)
 
 
@@ -171,8 +171,8 @@ def _points(best: _Best, parts: Sequence[_Part]) -> tuple[tuple[float, float], .
                     corners.append(corner)
     bent = [b for a, b, c in zip(corners, corners[1:], corners[2:], strict=False) if not _straight(a, b, c)]
     kept = [*corners[:1], *bent, *corners[1:][-1:]]
-    made = [(best.value(x), height) for x, height in kept]
-    return tuple(reversed(made)) if best.parameter.kind == "bandwidth" else tuple(made)
+    spans = [(best.value(x), height) for x, height in kept]
+    return tuple(reversed(spans)) if best.parameter.kind == "bandwidth" else tuple(spans)
 
 
 def _close(one: tuple[float, float], other: tuple[float, float]) -> bool:

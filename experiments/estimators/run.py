@@ -62,7 +62,7 @@ def table(profile: Profile, pairs: list[tuple[Samples, Samples]]) -> None:
             problem = tiercut.problem(TOPOLOGY, known, estimator=name, samples=fit)
             told = [tiercut.price(problem, plan.decision) for plan in plans]
             accuracy = [(each.accuracy or 0.0) - seen.accuracy for each, seen in zip(told, truth, strict=True)]
-            rate = [worst_rate(each, seen.lived) for each, seen in zip(told, truth, strict=True)]
+            rate = [worst_rate(each, seen.replayed) for each, seen in zip(told, truth, strict=True)]
             found[name].append(Errors(np.array(accuracy), np.array(rate)))
     for name, parts in found.items():
         whole = Errors(np.concatenate([each.accuracy for each in parts]), np.concatenate([each.rate for each in parts]))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["ESTIMATORS", "Table", "against_recording", "against_trainings", "estimate", "lived", "summary"]
+__all__ = ["ESTIMATORS", "Table", "against_recording", "against_trainings", "estimate", "replayed", "summary"]
 
 ESTIMATORS = ("marginal, joint", "marginal, separate", "conditional", "conditional, separate", "replay")
 """Ways to an accuracy. All but the last weigh accuracies with the rates of the full configuration: of the branches over
@@ -38,7 +38,7 @@ class Table:
         return Table(self.entropy[:, columns], self.correct[:, columns])
 
 
-def lived(table: Table, threshold: float) -> tuple[NDArray[np.float64], float]:
+def replayed(table: Table, threshold: float) -> tuple[NDArray[np.float64], float]:
     """Return the share of samples that leaves at each branch, and the share of all that is right where it leaves."""
     leaving = table.entropy < threshold
     leaving[:, -1] = True
@@ -71,8 +71,8 @@ def estimate(
         The share of samples that leaves at each of the blocks, and the accuracy.
     """
     if estimator == "replay":
-        return lived(table.of(blocks), threshold)
-    full, _ = lived(table, threshold)
+        return replayed(table.of(blocks), threshold)
+    full, _ = replayed(table, threshold)
     gone = np.cumsum(full)[[block - 1 for block in blocks]]
     gone[-1] = 1.0
     rates = np.diff(gone, prepend=0.0)
@@ -122,7 +122,7 @@ def against_recording(
     for blocks in partitionings:
         for threshold in thresholds:
             truths = {"recorded": recorded, "held out": held_out}
-            measured = {name: lived(table.of(blocks), threshold) for name, table in truths.items()}
+            measured = {name: replayed(table.of(blocks), threshold) for name, table in truths.items()}
             for estimator in ("marginal, joint", "conditional", "replay"):
                 said = estimate(recorded, blocks, threshold, estimator)
                 rows += [_row(blocks, threshold, estimator, name, said, truth) for name, truth in measured.items()]
@@ -156,7 +156,7 @@ def against_trainings(
     rows = []
     for blocks, table in trained.items():
         for threshold in thresholds:
-            measured = lived(table, threshold)
+            measured = replayed(table, threshold)
             for estimator in ESTIMATORS:
                 if estimator.endswith("separate") and not _known(separate, blocks):
                     continue

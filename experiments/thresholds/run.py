@@ -22,7 +22,7 @@ def main() -> None:
         one = tiercut.frontier(topology, PROFILE)
         each = tiercut.frontier(topology, PROFILE, thresholds="per-exit")
         print(row(topology, "of the model", priced(one), priced(each)))
-        print(row(topology, "of the samples", lived(topology, one), lived(topology, each)))
+        print(row(topology, "of the samples", replayed(topology, one), replayed(topology, each)))
 
 
 def row(topology: str, figures: str, one: list[Point], each: list[Point]) -> str:
@@ -44,7 +44,7 @@ def priced(answer: Answer) -> list[Point]:
     return [(plan.latency_s, plan.accuracy or 0.0) for plan in answer]
 
 
-def lived(topology: str, answer: Answer) -> list[Point]:
+def replayed(topology: str, answer: Answer) -> list[Point]:
     """Return the frontier of the same plans with every recorded sample sent through them."""
     points = sorted((each.mean_s, -(each.accuracy or 0.0)) for each in tiercut.replay(topology, PROFILE, answer))
     kept: list[Point] = []

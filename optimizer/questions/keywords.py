@@ -65,7 +65,7 @@ class QuestionOptions:
     codec
         ``none``, ``auto`` (what is best at each cut) or the name of a codec of the profile.
     order
-        ``any`` or ``forward``.
+        ``any`` or ``forward``; by default what the topology says.
     estimator
         How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
         those who really leave) or ``replay`` (each recorded sample by itself).
@@ -123,7 +123,11 @@ class QuestionOptions:
     )
     rate: str | float | None = option(panel=_QUESTION, metavar="RATE", help="Such as '30 fps', for utilisation.")
     top: int | None = option(panel=_QUESTION, type=int, help="How many plans; default: 5.")
-    order: Order | None = option(panel=_PLACEMENT, metavar="any|forward", help="Whether a later part may stand nearer.")
+    order: Order | None = option(
+        panel=_PLACEMENT,
+        metavar="any|forward",
+        help="Whether a later part may stand nearer; default: as the topology says.",
+    )
     estimator: Estimator | None = option(
         panel=_QUESTION,
         metavar="marginal|conditional|replay",

@@ -93,13 +93,13 @@ def draw_latencies(data: Latencies, ax: Axes) -> None:
 
 def _grouped(marks: tuple[tuple[str, float], ...], close: float) -> list[tuple[float, str]]:
     """Return marks by place, those that stand at one together."""
-    made: list[tuple[float, str]] = []
+    bunched: list[tuple[float, str]] = []
     for name, place in sorted(marks, key=lambda mark: mark[1]):
-        if made and place - made[-1][0] <= close:
-            made[-1] = (made[-1][0], f"{made[-1][1]}, {name}")
+        if bunched and place - bunched[-1][0] <= close:
+            bunched[-1] = (bunched[-1][0], f"{bunched[-1][1]}, {name}")
         else:
-            made.append((place, name))
-    return made
+            bunched.append((place, name))
+    return bunched
 
 
 def plot_latencies(replay: Replay | Distribution, ax: Axes | None = None) -> Axes:
@@ -119,5 +119,5 @@ def plot_latencies(replay: Replay | Distribution, ax: Axes | None = None) -> Axe
         draw_latencies(latencies_of(replay), ax)
     else:
         draw_latencies(latencies_of(replay.latencies, replay.mean_s), ax)
-        ax.set_title(f"{replay.lived}: {replay.samples:,} samples", fontsize=9, pad=16, parse_math=False)
+        ax.set_title(f"{replay.replayed}: {replay.samples:,} samples", fontsize=9, pad=16, parse_math=False)
     return ax

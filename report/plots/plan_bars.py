@@ -121,11 +121,11 @@ def _text(step: Step) -> str:
 def _colours(tiers: Mapping[str, str]) -> dict[str, str]:
     """Return a hue for each tier, and in it a lightness for each machine."""
     hues = {tier: COLOURS[place % len(COLOURS)] for place, tier in enumerate(dict.fromkeys(tiers.values()))}
-    made = {}
+    colours = {}
     for name, tier in tiers.items():
         family = [other for other, its in tiers.items() if its == tier]
-        made[name] = _lighter(hues[tier], 0.7 * family.index(name) / max(len(family) - 1, 2))
-    return made
+        colours[name] = _lighter(hues[tier], 0.7 * family.index(name) / max(len(family) - 1, 2))
+    return colours
 
 
 def _lighter(colour: str, share: float) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis import Answer, Relived, Replay
+    from tiercut.analysis import Answer, Replay, ReplayChoice
 
 __all__ = ["ReplayedPlans", "draw_replayed", "plot_replayed", "replayed_plans"]
 
@@ -43,16 +43,16 @@ class ReplayedPlans:
     kept: NDArray[np.float64]
 
 
-def replayed_plans(chosen: Relived) -> ReplayedPlans:
+def replayed_plans(chosen: ReplayChoice) -> ReplayedPlans:
     """Return what to draw."""
     ends = np.array([each.accuracy_interval() for each in chosen.plans]) * 100
     return ReplayedPlans(
-        chosen=_points(chosen.plans, "lived"),
+        chosen=_points(chosen.plans, "replayed"),
         expected=_points(chosen.plans, "model"),
         low=ends[:, 0],
         high=ends[:, 1],
         promised=_points(chosen.modelled, "model"),
-        kept=_points(chosen.modelled, "lived"),
+        kept=_points(chosen.modelled, "replayed"),
     )
 
 
@@ -101,9 +101,9 @@ def plot_replayed(answer: Answer, ax: Axes | None = None) -> tuple[Axes, Axes]:
     QuestionError
         If replay did not choose the plans.
     """
-    if answer.lived is None:
+    if answer.replayed is None:
         raise QuestionError("this answer was not chosen by replay")
-    problem, chosen = answer.space.problem, answer.lived
+    problem, chosen = answer.space.problem, answer.replayed
     above, below = stacked(ax, (COLUMN[0], 1.3 * COLUMN[1]), (3, 1))
     below.sharex(above)
     draw_replayed(replayed_plans(chosen), above, below)

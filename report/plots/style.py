@@ -21,7 +21,7 @@ COLUMN = (5.0, 3.4)
 
 
 def new_figure(size: tuple[float, float] = COLUMN) -> Figure:
-    """Return an empty figure that belongs to nobody else (no pyplot state)."""
+    """Return an empty figure that shares nothing (no pyplot state)."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, layout="constrained")

@@ -82,8 +82,8 @@ def panels(why: Why) -> tuple[tuple[Panel, ...], dict[str, Plan]]:
     shown = [sweep for sweep in why.sweeps if sweep.changes and not _is_part(sweep, why.sweeps)]
     nearest = sorted(shown, key=_distance)[:_MOST_PANELS]
     letters: dict[Plan, str] = {why.plan: "A"}
-    made = tuple(_panel(sweep, why, letters) for sweep in shown if sweep in nearest)
-    return made, {letter: plan for plan, letter in letters.items()}
+    panels = tuple(_panel(sweep, why, letters) for sweep in shown if sweep in nearest)
+    return panels, {letter: plan for plan, letter in letters.items()}
 
 
 def _is_part(sweep: Sweep, sweeps: tuple[Sweep, ...]) -> bool:

@@ -44,7 +44,7 @@ def place_nodes(
     """
     columns = _columns(topology, sizes)
     boxes: dict[str, Box] = {}
-    lanes: dict[Pair, list[Box]] = {}
+    gaps: dict[Pair, list[Box]] = {}
     left = 0.0
     for place, column in enumerate(columns):
         gap = _row_gap(topology, column)
@@ -56,13 +56,13 @@ def place_nodes(
             if isinstance(row, str):
                 boxes[row] = Box(x, y, sizes[row][0], height)
             else:
-                lanes.setdefault(row, []).append(Box(x, y, column.width, height))
+                gaps.setdefault(row, []).append(Box(x, y, column.width, height))
         left += column.width + _gap_after(topology, place)
-    return boxes, {pair: _in_order(pair, passed, boxes) for pair, passed in lanes.items()}
+    return boxes, {pair: _in_order(pair, passed, boxes) for pair, passed in gaps.items()}
 
 
-def _in_order(pair: Pair, lanes: list[Box], boxes: Mapping[str, Box]) -> list[Box]:
-    return lanes if boxes[pair[0]].x < boxes[pair[1]].x else lanes[::-1]
+def _in_order(pair: Pair, gaps: list[Box], boxes: Mapping[str, Box]) -> list[Box]:
+    return gaps if boxes[pair[0]].x < boxes[pair[1]].x else gaps[::-1]
 
 
 def _columns(topology: Topology, sizes: Mapping[str, tuple[float, float]]) -> list[_Column]:

@@ -62,15 +62,15 @@ def lay_out(topology: Topology) -> Drawing:
     """
     texts = {node.name: _lines(topology, node) for node in topology.nodes}
     sizes = {name: _box_size(lines) for name, lines in texts.items()}
-    boxes, lanes = place_nodes(topology, sizes)
-    lines = draw_lines(topology, boxes, lanes)
+    boxes, gaps = place_nodes(topology, sizes)
+    lines = draw_lines(topology, boxes, gaps)
     labels, unlabelled = place_labels(lines, list(boxes.values()))
     nodes = tuple(
         NodeBox(name, boxes[name], lines_, name == topology.source, name == topology.destination)
         for name, lines_ in texts.items()
     )
     title, caption = _title(topology), _caption(topology, unlabelled)
-    headers = _headers(topology, boxes, [lane for passed in lanes.values() for lane in passed])
+    headers = _headers(topology, boxes, [gap for passed in gaps.values() for gap in passed])
     frame = _frame([*boxes.values(), *(each.box for each in (*labels, *headers))], lines, (title, caption))
     return Drawing(title, caption, nodes, lines, labels, headers, frame, unlabelled)
 
@@ -90,17 +90,17 @@ def _box_size(lines: Sequence[str]) -> tuple[float, float]:
     return width + 0.24, height + 0.16
 
 
-def _headers(topology: Topology, boxes: dict[str, Box], lanes: Sequence[Box]) -> tuple[Label, ...]:
+def _headers(topology: Topology, boxes: dict[str, Box], gaps: Sequence[Box]) -> tuple[Label, ...]:
     """Return the names of the tiers above the columns, where they say more than the nodes' own names."""
     if all(node.tier is None for node in topology.nodes):
         return ()
-    top = max(box.top for box in (*boxes.values(), *lanes)) + 0.2
-    made = []
+    top = max(box.top for box in (*boxes.values(), *gaps)) + 0.2
+    labels = []
     for tier in topology.tiers:
         x = next(boxes[name].x for name in topology.node_names if topology.tier_of(name) == tier)
         text = tier if len(tier) <= _LONGEST else f"{tier[: _LONGEST - 1]}…"
-        made.append(Label(text, Box(x, top, *text_size([text]))))
-    return tuple(made)
+        labels.append(Label(text, Box(x, top, *text_size([text]))))
+    return tuple(labels)
 
 
 def _title(topology: Topology) -> str:
@@ -115,6 +115,8 @@ def _caption(topology: Topology, unlabelled: int) -> str:
         said.append("results stay where they are made")
     if topology.one_partition_per == "tier":
         said.append("one node of each tier at most")
+    if topology.order == "forward":
+        said.append("parts in the order of the tiers")
     if unlabelled:
         said.append(f"no room for the labels of {unlabelled} links")
     return "; ".join(said)

@@ -12,10 +12,10 @@ from tiercut.report.topology.shapes import Box, Point
 if TYPE_CHECKING:
     from tiercut.topologies import Hop, Topology
 
-__all__ = ["Lanes", "Line", "Pair", "draw_lines", "label_lines", "pairs"]
+__all__ = ["Gaps", "Line", "Pair", "draw_lines", "label_lines", "pairs"]
 
 Pair: TypeAlias = tuple[str, str]
-Lanes: TypeAlias = Mapping[Pair, Sequence[Box]]
+Gaps: TypeAlias = Mapping[Pair, Sequence[Box]]
 """For each link that passes over columns, the boxes that it has there, in the order of the pair."""
 
 _STEPS = 32
@@ -23,7 +23,7 @@ _STEPS = 32
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A way between two nodes.
+    """A line between two nodes.
 
     ``path`` runs from `first` to `second`; ``arrows`` says at which of its ends (first, second) an arrow points: none
     for a link that is alike in both directions. Lines of one ``bundle`` share a label.
@@ -44,7 +44,7 @@ def pairs(topology: Topology) -> tuple[Pair, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def draw_lines(topology: Topology, boxes: Mapping[str, Box], lanes: Lanes) -> tuple[Line, ...]:
+def draw_lines(topology: Topology, boxes: Mapping[str, Box], gaps: Gaps) -> tuple[Line, ...]:
     """Return the line of every pair of joined nodes.
 
     Parameters
@@ -53,20 +53,20 @@ def draw_lines(topology: Topology, boxes: Mapping[str, Box], lanes: Lanes) -> tu
         What is drawn.
     boxes
         Where the nodes stand.
-    lanes
+    gaps
         Where links may pass over columns.
     """
-    made = []
+    lines = []
     for first, second in pairs(topology):
         there, back = topology.hops.get((first, second)), topology.hops.get((second, first))
-        path = tuple(_path(boxes[first], boxes[second], list(boxes.values()), lanes.get((first, second), ())))
+        path = tuple(_path(boxes[first], boxes[second], list(boxes.values()), gaps.get((first, second), ())))
         alike = there is not None and back is not None and _says(there) == _says(back)
         arrows = (False, False) if alike else (back is not None, there is not None)
         text = label_lines(there, back, path)
         tiers = (topology.tier_of(first), topology.tier_of(second))
-        bundle = (*tiers, *text) if (first, second) not in lanes else (first, second)
-        made.append(Line(first, second, path, arrows, text, bundle))
-    return tuple(_unbundled(made))
+        bundle = (*tiers, *text) if (first, second) not in gaps else (first, second)
+        lines.append(Line(first, second, path, arrows, text, bundle))
+    return tuple(_unbundled(lines))
 
 
 def _unbundled(lines: Sequence[Line]) -> Iterator[Line]:
@@ -98,20 +98,20 @@ def _says(hop: Hop) -> tuple[str, ...]:
     return units.format_bandwidth(hop.bandwidth), units.format_seconds(hop.latency), *price
 
 
-def _path(start: Box, end: Box, boxes: Sequence[Box], lanes: Sequence[Box]) -> Iterator[Point]:
+def _path(start: Box, end: Box, boxes: Sequence[Box], gaps: Sequence[Box]) -> Iterator[Point]:
     if abs(start.x - end.x) < 1e-9:
         yield from _upright(start, end, boxes)
         return
     ahead = end.x > start.x
     here = (start.right if ahead else start.left, start.y)
     yield here
-    for lane in lanes:
-        enter, leave = (lane.left, lane.right) if ahead else (lane.right, lane.left)
-        yield from _bend(here, (enter, lane.y))
-        here = (leave, lane.y)
+    for gap in gaps:
+        enter, leave = (gap.left, gap.right) if ahead else (gap.right, gap.left)
+        yield from _bend(here, (enter, gap.y))
+        here = (leave, gap.y)
         yield here
     goal = (end.left if ahead else end.right, end.y)
-    if lanes:
+    if gaps:
         yield from _bend(here, goal)
     else:
         yield goal

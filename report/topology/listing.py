@@ -57,8 +57,9 @@ def _headline(topology: Topology) -> str:
     )
     packets = f" in packets of {units.format_bytes(topology.mtu)}" if topology.forwarding == "cut-through" else ""
     tiers = ", one node of each tier at most" if topology.one_partition_per == "tier" else ""
+    order = ", parts in the order of the tiers" if topology.order == "forward" else ""
     carried = "store and forward" if topology.forwarding == "store" else topology.forwarding
-    return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}"
+    return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}{order}"
 
 
 def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -118,8 +119,8 @@ def _indirect(topology: Topology, payload_bytes: float) -> Iterator[tuple[str, .
             alike = back is not None and _facts(back)[1:] == _facts(route)[1:] and back.nodes == route.nodes[::-1]
             if not alike or here < there:
                 seconds = route.seconds(payload_bytes, topology.forwarding, topology.mtu)
-                way = (" ↔ " if alike else " → ").join((sender, receiver))
-                yield (way, *_facts(route), units.format_seconds(seconds))
+                ends = (" ↔ " if alike else " → ").join((sender, receiver))
+                yield (ends, *_facts(route), units.format_seconds(seconds))
 
 
 def _facts(route: Route) -> tuple[str, str, str]:

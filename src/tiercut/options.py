@@ -144,10 +144,10 @@ def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     QuestionError
         If one is written otherwise.
     """
-    made = {}
+    pairs = {}
     for text in texts:
         name, equals, value = text.rpartition("=")
         if not equals:
             raise QuestionError(f"{flag} is written NAME=VALUE, not '{text}'")
-        made[name.strip()] = value
-    return made
+        pairs[name.strip()] = value
+    return pairs

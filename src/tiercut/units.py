@@ -9,12 +9,14 @@ second or byte, frames per second and shares of 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 __all__ = [
     "EXAMPLES",
     "UNITS",
+    "distinct_digits",
     "format_bandwidth",
     "format_bytes",
     "format_seconds",
@@ -153,3 +155,17 @@ def format_bandwidth(rate: float) -> str:
         if bits >= factor:
             return f"{bits / factor:.4g} {unit}"
     return f"{bits:.4g} b/s"
+
+
+def distinct_digits(values: Iterable[float], fewest: int = 6) -> int:
+    """Return in how many significant digits different values are written differently: `fewest`, or what it takes.
+
+    Seventeen digits tell any two doubles apart.
+    """
+    return _distinct_digits(frozenset(values), fewest)
+
+
+@lru_cache(maxsize=64)
+def _distinct_digits(values: frozenset[float], fewest: int) -> int:
+    texts = ((digits, {f"{each:.{digits}g}" for each in values}) for digits in range(fewest, 17))
+    return next((digits for digits, written in texts if len(written) == len(values)), 17)

@@ -137,8 +137,8 @@ def test_json_text_holds_unrounded_numbers_and_nothing_that_is_no_number() -> No
 def test_an_explanation_follows_a_sample_through_its_stages() -> None:
     plan = tiercut.plan(TOPOLOGY, PROFILE, partition=[1, 3], placement=["far", "near"], threshold=0.1)
     explanation = tiercut.explain(TOPOLOGY, PROFILE, plan)
-    told = [(step.sort, step.share, step.seconds) for step in explanation.steps]
-    assert told == [
+    steps = [(step.sort, step.share, step.seconds) for step in explanation.steps]
+    assert steps == [
         ("send", 1.0, 4.0),
         ("compute", 1.0, 1.5),
         ("result", 0.5, 1.5),

@@ -24,29 +24,31 @@ def front() -> tiercut.Answer:
 
 
 def test_every_plan_has_the_figures_of_the_samples(front: tiercut.Answer) -> None:
-    assert front.lived is not None
-    assert [each.lived for each in front.lived.plans] == list(front)
+    assert front.replayed is not None
+    assert [each.replayed for each in front.replayed.plans] == list(front)
     for plan, seen in zip(front, tiercut.replay(*CASE, list(front)), strict=True):
         assert (plan.latency_s, plan.accuracy) == (seen.mean_s, seen.accuracy)
 
 
 def test_no_plan_of_the_model_beats_the_frontier_once_it_is_lived(front: tiercut.Answer) -> None:
-    assert front.lived is not None
-    assert len(front.lived.modelled) == len(tiercut.frontier(*CASE))
+    assert front.replayed is not None
+    assert len(front.replayed.modelled) == len(tiercut.frontier(*CASE))
     points = np.array([(plan.latency_s, plan.accuracy) for plan in front])
     assert np.all(np.diff(points, axis=0) > 0)
-    for each in front.lived.modelled:
+    for each in front.replayed.modelled:
         as_quick = points[points[:, 0] <= each.mean_s]
         assert as_quick[:, 1].max() >= each.accuracy - 1e-12
 
 
 def test_bounds_hold_for_what_is_lived_and_not_for_what_the_model_says() -> None:
     # the model prices plans of this network too low in accuracy, so it refuses quicker ones that are good enough
-    own, lived = (tiercut.solve(*CASE, min_accuracy=0.98, evaluate=how).best for how in ("model", "replay"))  # type: ignore[arg-type]
-    assert (lived.accuracy or 0.0) >= 0.98
-    assert lived.latency_s < own.latency_s
+    own, replayed = (tiercut.solve(*CASE, min_accuracy=0.98, evaluate=how).best for how in ("model", "replay"))  # type: ignore[arg-type]
+    assert (replayed.accuracy or 0.0) >= 0.98
+    assert replayed.latency_s < own.latency_s
     assert (
-        tiercut.plan(*CASE, partition=lived.partition, placement=lived.placement, threshold=lived.threshold).accuracy
+        tiercut.plan(
+            *CASE, partition=replayed.partition, placement=replayed.placement, threshold=replayed.threshold
+        ).accuracy
         < 0.98
     )  # type: ignore[operator]
 
@@ -55,12 +57,12 @@ def test_a_bound_on_another_measure_is_judged_by_the_samples_too() -> None:
     asked = {"bounds": ["compute:micro<=8 ms", "bytes<=13 kB"], "min_accuracy": 0.9}
     answer = tiercut.rank(*CASE, top=30, evaluate="replay", **asked)  # type: ignore[arg-type]
     recorded = Recorded.of(tiercut.samples_of(tiercut.load_profile(CASE[1])))
-    lived = replace(answer.space.problem, recorded=recorded)
+    replayed = replace(answer.space.problem, recorded=recorded)
     assert len(answer) == 30
     for plan in answer:
-        assert evaluate(lived, plan.decision, "bytes") <= 13e3 + 2e-5
-        assert evaluate(lived, plan.decision, "compute:micro") <= 0.008 + 1e-9
-        assert plan.bytes_sent == pytest.approx(evaluate(lived, plan.decision, "bytes"))
+        assert evaluate(replayed, plan.decision, "bytes") <= 13e3 + 2e-5
+        assert evaluate(replayed, plan.decision, "compute:micro") <= 0.008 + 1e-9
+        assert plan.bytes_sent == pytest.approx(evaluate(replayed, plan.decision, "bytes"))
 
 
 def test_the_most_accurate_is_chosen_where_accuracy_is_the_objective() -> None:
@@ -74,12 +76,14 @@ def test_the_most_accurate_is_chosen_where_accuracy_is_the_objective() -> None:
 
 def test_the_answer_as_json_says_what_was_replayed_and_what_the_model_says(front: tiercut.Answer) -> None:
     data = json.loads(front.to_json())
-    told = data["evaluation"]
-    assert (told["by"], told["split"], told["samples"]) == ("replay", "profile", 720)
-    assert told["guarantee"] == "all 170,000 decisions were replayed: for these samples nothing is better"
-    assert [each["replay"]["latency_s"] for each in told["plans"]] == [each["latency_s"] for each in data["plans"]]
-    assert all(each["replay"]["accuracy_low"] <= each["replay"]["accuracy"] for each in told["plans"])
-    assert len(told["model_plans"]) == len(tiercut.frontier(*CASE))
+    evaluation = data["evaluation"]
+    assert (evaluation["by"], evaluation["split"], evaluation["samples"]) == ("replay", "profile", 720)
+    assert evaluation["guarantee"] == "all 170,000 decisions were replayed: for these samples nothing is better"
+    assert [each["replay"]["latency_s"] for each in evaluation["plans"]] == [
+        each["latency_s"] for each in data["plans"]
+    ]
+    assert all(each["replay"]["accuracy_low"] <= each["replay"]["accuracy"] for each in evaluation["plans"])
+    assert len(evaluation["model_plans"]) == len(tiercut.frontier(*CASE))
     assert "evaluation" not in tiercut.frontier(*CASE).to_data()
 
 
@@ -93,9 +97,9 @@ def test_candidates_come_near_to_what_trying_everything_finds(asked: Any, monkey
     exact = tiercut.frontier(*CASE, estimator="replay", **asked)
     monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
     near = tiercut.frontier(*CASE, evaluate="replay", **asked)
-    assert near.lived is not None
-    assert not near.lived.proved
-    assert "a better plan may lie beyond" in near.lived.guarantee
+    assert near.replayed is not None
+    assert not near.replayed.proved
+    assert "a better plan may lie beyond" in near.replayed.guarantee
     both = [{(plan.latency_s, plan.accuracy) for plan in answer} for answer in (exact, near)]
     assert len(both[0] & both[1]) >= 0.9 * len(both[0])
     for plan in near:
@@ -126,10 +130,10 @@ def test_a_split_that_is_unknown_or_would_not_be_looked_at_is_refused() -> None:
 
 
 def test_the_picture_holds_both_figures_of_both_sets_of_plans(front: tiercut.Answer) -> None:
-    assert front.lived is not None
-    data = replayed_plans(front.lived)
+    assert front.replayed is not None
+    data = replayed_plans(front.replayed)
     assert data.chosen.shape == data.expected.shape == (len(front), 2)
-    assert data.promised.shape == data.kept.shape == (len(front.lived.modelled), 2)
+    assert data.promised.shape == data.kept.shape == (len(front.replayed.modelled), 2)
     assert np.all(data.low <= data.chosen[:, 1])
     assert np.all(data.chosen[:, 1] <= data.high)
     np.testing.assert_allclose(data.chosen[:, 0], [1e3 * plan.latency_s for plan in front])

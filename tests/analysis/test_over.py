@@ -102,7 +102,7 @@ def made_least(values: np.ndarray[Any, Any], query: Query) -> np.ndarray[Any, An
 
 
 def covers(frontier: np.ndarray[Any, Any], points: np.ndarray[Any, Any]) -> bool:
-    """Return whether for every point there is one no worse but for rounding; everything is made least."""
+    """Return whether for every point there is one no worse but for rounding; everything is minimised."""
     reach = points + 1e-9 + 1e-9 * np.abs(points)
     return all(bool((frontier <= far).all(axis=1).any()) for far in reach)
 

@@ -62,7 +62,7 @@ def test_four_samples_by_hand() -> None:
     assert seen.latencies == Distribution((3.0, 11.0), (1, 3), (1, 1))
     assert [each.model_exit_rate for each in seen.exits] == [0.75, 0.25]
     assert (seen.model.latency_s, seen.model.accuracy) == (0.75 * 3 + 0.25 * 11, 0.75 * 0.6 + 0.25 * 0.9)
-    assert [stage.reach for stage in seen.lived.stages] == [1.0, 0.75]
+    assert [stage.reach for stage in seen.replayed.stages] == [1.0, 0.75]
 
 
 def test_a_free_exit_inside_a_partition_lets_samples_go_before_the_cut() -> None:
@@ -86,7 +86,7 @@ def test_replay_is_what_every_sample_comes_to_by_itself(seed: int) -> None:
         (seen,) = replay_decisions(case.problem, [case.decision(choice)], Recorded.of(samples))
         assert isclose(seen.mean_s, wanted.mean("latency"), rel_tol=1e-12, abs_tol=1e-15)
         assert isclose(seen.accuracy, wanted.mean("accuracy"), rel_tol=1e-12, abs_tol=1e-12)
-        assert isclose(seen.lived.bytes_sent, wanted.mean("bytes_sent"), rel_tol=1e-12, abs_tol=1e-8)
+        assert isclose(seen.replayed.bytes_sent, wanted.mean("bytes_sent"), rel_tol=1e-12, abs_tol=1e-8)
         assert seen.quantile(0.5) == pytest.approx(np.quantile(wanted.latencies, 0.5, method="inverted_cdf"), rel=1e-12)
         assert sum(each.left for each in seen.exits) == COUNT
 
@@ -99,11 +99,11 @@ def test_replay_prices_other_measures_too(seed: int) -> None:
     for choice in drawn_choices(case, rng)[:1]:
         decision = case.decision(choice)
         (seen,) = replay_decisions(case.problem, [decision], Recorded.of(samples))
-        assert seen.lived.decision == decision
-        lived = replace(case.problem, recorded=Recorded.of(samples))
+        assert seen.replayed.decision == decision
+        replayed = replace(case.problem, recorded=Recorded.of(samples))
         if len(case.reference.watts) == len(case.reference.nodes):
             wanted = lives(case, choice, samples).mean("energy")
-            assert isclose(evaluate(lived, decision, "energy"), wanted, rel_tol=1e-12)
+            assert isclose(evaluate(replayed, decision, "energy"), wanted, rel_tol=1e-12)
 
 
 def test_many_plans_at_once_are_each_by_itself() -> None:
@@ -134,11 +134,11 @@ def test_in_the_full_configuration_replay_and_the_rates_of_the_profile_agree() -
     profile = tiercut.load_profile("resnet20-digits32")
     assert profile.exits is not None
     assert profile.exits.exit_rate is not None
-    for lane in (0, 9, 19):
+    for index in (0, 9, 19):
         how = {"partition": [10], "placement": ["phone"], "exits": range(1, 11)}
-        plan = tiercut.plan("mobile", profile, threshold=profile.exits.thresholds[lane], **how)  # type: ignore[arg-type]
+        plan = tiercut.plan("mobile", profile, threshold=profile.exits.thresholds[index], **how)  # type: ignore[arg-type]
         seen = tiercut.replay("mobile", profile, plan)
-        np.testing.assert_allclose([each.exit_rate for each in seen.exits], profile.exits.exit_rate[lane], atol=1e-12)
+        np.testing.assert_allclose([each.exit_rate for each in seen.exits], profile.exits.exit_rate[index], atol=1e-12)
         assert seen.mean_s == pytest.approx(plan.latency_s, rel=1e-12)
 
 

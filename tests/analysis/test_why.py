@@ -300,7 +300,7 @@ def test_plans_that_go_on_where_nobody_is_left_are_no_runner_up() -> None:
     ids=["samples", "a rule", "a measure"],
 )
 def test_the_runner_up_is_the_next_of_a_long_ranking_where_idle_stages_count_or_are_not_idle(asked: Any) -> None:
-    """Samples go on where rates say that nobody does, and rules and measures may want what nobody reaches."""
+    """Samples go on where rates say that none does, and rules and measures may want what none reaches."""
     case = ("iot", "resnet20-digits32")
     ranking = tiercut.rank(*case, min_accuracy=0.97, top=300, **asked)
     wanted = next(plan for plan in ranking if substance(plan) != substance(ranking.best))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.made import both, exits_data, profile_data, topology_data
 
+import tiercut
 from tiercut import units
 from tiercut.cli import main
 
@@ -222,9 +223,9 @@ def test_an_answer_with_thresholds_and_codecs_can_be_explained(call: Any, tmp_pa
     path = tmp_path / "answer.json"
     path.write_text(out)
     for plan in json.loads(out)["plans"]:
-        status, told, err = call("explain", str(path), "--rank", str(plan["rank"]), "--json")
+        status, text, err = call("explain", str(path), "--rank", str(plan["rank"]), "--json")
         assert status == 0, err
-        again = json.loads(told)["plan"]
+        again = json.loads(text)["plan"]
         assert again | {"rank": 0} == plan | {"rank": 0}
 
 
@@ -346,8 +347,8 @@ def test_the_stages_of_the_best_plan_say_how_long_the_input_takes_to_the_first(c
     status, out, _ = call("solve", "--exclude", "pi", "--json")
     best = json.loads(out)["plans"][0]
     assert (status, best["input_s"] > 0) == (0, True)
-    told = f"timed for a sample that gets there; the input takes {units.format_seconds(best['input_s'])} "
-    assert told in " ".join(call("solve", "--exclude", "pi")[1].split())
+    title = f"timed for a sample that gets there; the input takes {units.format_seconds(best['input_s'])} "
+    assert title in " ".join(call("solve", "--exclude", "pi")[1].split())
     assert "the input takes" not in call("solve", "--keep-first", "1")[1]
 
 
@@ -371,3 +372,51 @@ def test_an_error_that_is_no_fault_of_the_output_is_not_blamed_on_it(monkeypatch
     monkeypatch.setattr("tiercut.cli.app.app", refuse)
     with pytest.raises(ConnectionRefusedError):
         main()
+
+
+CLOSE = [0.10518253892660143, 0.10518254210000001, 0.7]
+
+
+@pytest.fixture
+def close(tmp_path: Path) -> list[str]:
+    """Two thresholds that six digits do not tell apart, as quantiles of entropies may be."""
+    exits = exits_data([0.5, 0.75, 0.9], *RATES, [0.75, 0.8, 1.0], alone=True) | {"thresholds": CLOSE}
+    paths = [tmp_path / "topology.json", tmp_path / "profile.json"]
+    profile = profile_data([1.0, 2.0, 4.0], [12.0, 8.0, 4.0, 0.0], exits=exits)
+    for path, data in zip(paths, (topology_data(NODES, LINKS), profile), strict=True):
+        path.write_text(json.dumps(data))
+    return [str(path) for path in paths]
+
+
+@pytest.mark.parametrize("thresholds", ["one", "per-exit"])
+def test_a_threshold_that_a_table_prints_can_be_given_back(
+    close: list[str], capsys: pytest.CaptureFixture[str], thresholds: str
+) -> None:
+    answer = tiercut.rank(*close, exits="free", thresholds=thresholds, partitions=1, top=1000)  # type: ignore[arg-type]
+    plans_, printed = [plan for plan in answer if len(plan.exits) > 1], set()
+    assert {each for plan in plans_ for each in plan.thresholds or (plan.threshold,)} == set(CLOSE)
+    for plan in plans_:
+        texts = plan.thresholds_shown.split(", ")
+        printed |= set(texts)
+        values = [float(text) for text in texts]
+        given: Any = {"thresholds": values} if thresholds == "per-exit" else {"threshold": values[0]}
+        again = tiercut.plan(*close, partition=plan.partition, placement=plan.placement, exits=plan.exits, **given)
+        assert (again.threshold, again.thresholds) == (plan.threshold, plan.thresholds)
+    assert printed == {"0.105182539", "0.105182542", "0.7"}
+    flag = {"one": "--threshold", "per-exit": "--thresholds"}[thresholds]
+    some = plans_[-1]
+    sys.argv = ["tiercut", "explain", *close, "--partition", ",".join(map(str, some.partition)), "--placement",
+                ",".join(some.placement), "--exits", ",".join(map(str, some.exits)),
+                flag, some.thresholds_shown.replace(" ", "")]  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    assert some.thresholds_shown in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("threshold", [0.1051, 0.11, float("nan")])
+def test_a_threshold_that_no_table_prints_is_refused(close: list[str], threshold: float) -> None:
+    with pytest.raises(
+        tiercut.QuestionError, match=r"the profile has no threshold .* \(known: 0.105182539, 0.105182542, 0.7\)"
+    ):
+        tiercut.plan(*close, partition=[1, 3], placement=["pi", "box"], threshold=threshold)

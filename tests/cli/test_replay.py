@@ -133,6 +133,6 @@ def test_a_frontier_that_was_replayed_shows_both_figures_and_can_be_read_again(c
     (tmp_path / "answer.json").write_text(out)
     status, out, err = call("replay", str(tmp_path / "answer.json"), "--rank", "9", "--json")
     assert status == 0, err
-    seen, told = json.loads(out), json.loads((tmp_path / "answer.json").read_text())
-    assert seen["latency"]["mean_s"] == told["plans"][8]["latency_s"]
-    assert seen["model"]["latency_s"] == told["evaluation"]["plans"][8]["model"]["latency_s"]
+    seen, answer = json.loads(out), json.loads((tmp_path / "answer.json").read_text())
+    assert seen["latency"]["mean_s"] == answer["plans"][8]["latency_s"]
+    assert seen["model"]["latency_s"] == answer["evaluation"]["plans"][8]["model"]["latency_s"]

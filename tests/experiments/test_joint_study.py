@@ -39,7 +39,7 @@ def made(samples: int, branches: int, seed: int = 0) -> Table:
 def test_samples_leave_where_they_are_sure_first_and_all_at_the_end() -> None:
     entropy = np.array([[0.1, 0.0], [0.3, 0.1], [0.3, 0.9], [0.2, 0.1]])
     correct = np.array([[True, False], [False, True], [True, False], [True, True]])
-    rates, accuracy = validation.lived(Table(entropy, correct), 0.2)
+    rates, accuracy = validation.replayed(Table(entropy, correct), 0.2)
     assert rates.tolist() == [0.25, 0.75]
     assert accuracy == 0.75
 
@@ -51,13 +51,13 @@ def test_replay_is_exact_on_what_was_recorded_and_conditional_wherever_no_branch
 ) -> None:
     table = made(80, 4, seed)
     for blocks in ((1, 3), (2, 3, 4), (1, 2, 3, 4)):
-        rates, accuracy = validation.lived(table.of(blocks), threshold)
+        rates, accuracy = validation.replayed(table.of(blocks), threshold)
         said = validation.estimate(table, blocks, threshold, "replay")
         np.testing.assert_array_equal(said[0], rates)
         assert said[1] == accuracy
     rates, accuracy = validation.estimate(table, (1, 3), threshold, "conditional")
-    np.testing.assert_allclose(rates, validation.lived(table.of((1, 3)), threshold)[0], atol=1e-12)
-    assert accuracy == pytest.approx(validation.lived(table.of((1, 3)), threshold)[1])
+    np.testing.assert_allclose(rates, validation.replayed(table.of((1, 3)), threshold)[0], atol=1e-12)
+    assert accuracy == pytest.approx(validation.replayed(table.of((1, 3)), threshold)[1])
 
 
 @pytest.mark.parametrize("estimator", ["marginal", "conditional"])
@@ -111,7 +111,7 @@ def test_comparisons_have_a_row_for_everything_that_was_compared() -> None:
     assert len(trained) == 2 * len(validation.ESTIMATORS)
     partly = validation.against_trainings(whole, np.array([0.5, 0.5, np.nan, 0.5]), {(1, 3): part}, [0.3, 0.6])
     assert set(partly["estimator"]) == {"marginal, joint", "conditional", "replay"}
-    assert trained["measured"].iloc[0] == validation.lived(part, 0.3)[1]
+    assert trained["measured"].iloc[0] == validation.replayed(part, 0.3)[1]
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])

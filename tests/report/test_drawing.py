@@ -104,7 +104,7 @@ def test_an_arrow_points_where_a_link_leads_unless_both_ways_are_alike() -> None
 def test_title_and_caption_say_what_the_boxes_cannot() -> None:
     assert lay_out(load_topology("aws-chain")).title == "aws-chain (cut-through, packets of 9 kB)"
     caption = lay_out(load_topology("scission-3g")).caption
-    assert caption == "results stay where they are made; one node of each tier at most"
+    assert caption == "results stay where they are made; one node of each tier at most; parts in the order of the tiers"
 
 
 def test_texts_fit_into_their_boxes() -> None:

@@ -95,7 +95,7 @@ def test_cells_are_the_figures_of_the_data(answer: tiercut.Answer) -> None:
         limits = plan.get("thresholds") or ([] if plan["threshold"] is None else [plan["threshold"]])
         assert shown["threshold"] == (", ".join(f"{each:g}" for each in limits) or "-")
         for name, value in plan.get("measures", {}).items():
-            assert answer.lived is not None or shown[name] == format_amount(value, name)
+            assert answer.replayed is not None or shown[name] == format_amount(value, name)
         if answer.space.inside:
             assert shown["exits"] == ", ".join(map(str, plan["exits"]))
     assert len(answer.frame()) == len(rows.cells)

@@ -65,14 +65,14 @@ def plan_of(problem: Problem, partition: list[int], placement: str, **more: Any)
     return price(problem, decide(problem, partition, placement.split(), **more))
 
 
-def grown_problem(blocks: int, nodes: int, lanes: int, seed: int = 0) -> Problem:
+def grown_problem(blocks: int, nodes: int, thresholds: int, seed: int = 0) -> Problem:
     """Return a random problem of a given size, every node joined to every other; nodes get slower by 2."""
     rng = np.random.default_rng(seed)
     names = [f"n{v}" for v in range(nodes)]
     links = [both(a, b, 0.01, 1e6) for place, a in enumerate(names) for b in names[place + 1 :]]
-    rates = rng.random((lanes, blocks))
+    rates = rng.random((thresholds, blocks))
     exits = exits_data(sorted(rng.random(blocks).tolist()), *(rates / rates.sum(axis=1, keepdims=True)).tolist())
-    exits["thresholds"] = np.linspace(0, 0.9, lanes).tolist()
+    exits["thresholds"] = np.linspace(0, 0.9, thresholds).tolist()
     profile = profile_data(rng.random(blocks).tolist(), (rng.random(blocks + 1) * 1e6).tolist(), exits=exits)
     slow = [{"name": name, "slowdown": float(2**v)} for v, name in enumerate(names)]
     return problem_of(topology_data(slow, links), profile)

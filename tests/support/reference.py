@@ -74,7 +74,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Score:
-    """What a decision comes to; accuracy, energy and cost are None where the files do not say what they need."""
+    """The values of a decision; accuracy, energy and cost are None where the files do not say what they need."""
 
     choice: Choice
     latency: float
@@ -179,7 +179,7 @@ class Reference:
                     yield path
 
     def way(self, sender: str, receiver: str, size: float) -> tuple[tuple[str, ...], float] | None:
-        """Return the direct link, else the quickest path, and its seconds; None where there is no way."""
+        """Return the direct link, else the quickest path, and its seconds; None where there is no route."""
         key = (sender, receiver, size)
         if key not in self._ways:
             self._ways[key] = self._way(*key)
@@ -194,7 +194,7 @@ class Reference:
         return min(found, key=lambda each: each[1], default=None)
 
     def way_seconds(self, sender: str, receiver: str, size: float) -> float | None:
-        """Return the seconds that a payload takes from one node to another; None where there is no way."""
+        """Return the seconds that a payload takes from one node to another; None where there is no route."""
         way = self.way(sender, receiver, size)
         return None if way is None else way[1]
 
@@ -288,7 +288,7 @@ class Reference:
         return all(self.way_seconds(u, v, 0.0) is not None for u, v in pairwise(nodes))
 
     def score(self, choice: Choice) -> Score:
-        """Return what a choice comes to."""
+        """Return the values of a choice."""
         firsts = [1, *(last + 1 for last in choice.partition[:-1])]
         latency = input_s = self.send_seconds(0, self.source, choice.placement[0])
         bytes_sent = self.payload(0) if choice.placement[0] != self.source else 0.0
@@ -384,7 +384,7 @@ class Reference:
             if order == "any" or places == sorted(places):
                 yield placement
 
-    def lanes(self, exits: str | None) -> int:
+    def threshold_indices(self, exits: str | None) -> int:
         """Return by how many thresholds decisions are counted."""
         return len(self.exits["thresholds"]) if self.exits is not None and self.rule(exits) != "final" else 1
 
@@ -394,21 +394,23 @@ class Reference:
         total = 0
         for count in range(1, len(ways)):
             if self.rule(exits) == "cuts":
-                walks = comb(len(self.branches), count)
+                cuts = comb(len(self.branches), count)
             elif self.rule(exits) == "final":
-                walks = comb(self.blocks - 1, count - 1)
+                cuts = comb(self.blocks - 1, count - 1)
             else:
-                walks = sum(comb(last - 1, count - 1) * 2**place for place, last in enumerate(self.branches))
-            total += walks * ways[count]
-        return total * self.lanes(exits)
+                cuts = sum(comb(last - 1, count - 1) * 2**place for place, last in enumerate(self.branches))
+            total += cuts * ways[count]
+        return total * self.threshold_indices(exits)
 
     def choices(self, exits: str | None, order: str) -> Iterator[Choice]:
         """Yield every plan once: thresholds without effect are None."""
         for partition in self.partitions(exits):
             for placement in self.placements(len(partition), order):
                 for used in self.exit_sets(exits, partition):
-                    lanes: Sequence[int | None] = range(self.lanes(exits)) if len(used) > 1 else [None]
-                    for threshold in lanes:
+                    threshold_indices: Sequence[int | None] = (
+                        range(self.threshold_indices(exits)) if len(used) > 1 else [None]
+                    )
+                    for threshold in threshold_indices:
                         yield Choice(partition, placement, used, threshold)
 
     def scores(self, exits: str | None, order: str) -> list[Score]:

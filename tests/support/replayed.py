@@ -31,7 +31,7 @@ class OneSample(Reference):
 
 @dataclass(frozen=True)
 class Lives:
-    """What each sample comes to under a choice."""
+    """The values of each sample under a choice."""
 
     scores: list[Score]
 
@@ -44,7 +44,7 @@ class Lives:
 
 
 def lives(case: Case, choice: Choice, samples: Samples) -> Lives:
-    """Return what every sample comes to under a choice."""
+    """Return the values of every sample under a choice."""
     rows = zip(samples.entropy.tolist(), samples.correct.tolist(), strict=True)
     return Lives([OneSample(case.topology, case.profile, *row).score(choice) for row in rows])
 

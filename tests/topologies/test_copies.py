@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import tiercut
-from tiercut.topologies import Link, Topology, load_topology, quickest_route, transfer_seconds
+from tiercut.topologies import Topology, load_topology, quickest_route, transfer_seconds
+from tiercut.topologies.schema import Link
 
 DIGITS = "resnet20-digits32"
 SLOW = 12_500.0  # bytes per second: 100 kb/s between watch and phone

@@ -52,7 +52,7 @@ def test_scission_sends_its_image_straight_to_edge_or_cloud(network: str, to_edg
     seconds = transfer_seconds(pipeline, [150_000.0])[0]
     assert seconds[0] == pytest.approx([0, to_edge, to_edge, to_cloud, to_cloud])
     assert pipeline.tiers == ("device", "edge", "cloud")
-    assert (pipeline.destination, pipeline.one_partition_per) == ("anywhere", "tier")
+    assert (pipeline.destination, pipeline.one_partition_per, pipeline.order) == ("anywhere", "tier", "forward")
 
 
 def test_resnet50_leaves_the_cloud_on_3g_when_the_image_grows_to_170_kb(data_folder: Path) -> None:

@@ -47,7 +47,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Progress | None]:
-    """Give a callback that shows a bar once the work takes more than 2 s; nothing where nobody looks."""
+    """Give a callback that shows a bar once the work takes more than 2 s; nothing outside a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -71,7 +71,7 @@ def progress(what: str) -> Iterator[Progress | None]:
 
 @contextmanager
 def work_bar(what: str) -> Iterator[Callable[[str, float], None]]:
-    """Give a callback that shows what is being done, a bar and the time left; it does nothing where nobody looks."""
+    """Give a callback that shows what is being done, a bar and the time left; it does nothing outside a terminal."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

@@ -67,8 +67,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**values: Any) -> None:
-        made = {name: _collected(group, taken, values) for name, (group, taken) in groups.items()}
-        command(**values, **made)
+        collected = {name: _collected(group, taken, values) for name, (group, taken) in groups.items()}
+        command(**values, **collected)
 
     del run.__wrapped__
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]

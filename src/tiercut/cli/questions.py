@@ -89,7 +89,7 @@ def answer(
         from tiercut.report import answer_picture, save
 
         behind = None
-        if found.lived is None:
+        if found.replayed is None:
             behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
         save(answer_picture(found, frontier=behind, seed=who.seed), plot)
         note(f"drew {plot}")
@@ -110,8 +110,8 @@ def _print(answer: Answer) -> None:
     out: Any = console()
     out.print(headline(answer))
     out.print(plans_table(answer))
-    if answer.lived is not None:
-        note(answer.lived.guarantee)
+    if answer.replayed is not None:
+        note(answer.replayed.guarantee)
         return
     for line in (idle_line(answer), covered_line(answer)):
         if line is not None:

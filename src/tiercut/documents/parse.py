@@ -17,7 +17,7 @@ from tiercut.errors import Fault, InputError
 __all__ = ["Key", "locate", "parse_json", "parse_yaml"]
 
 Key: TypeAlias = tuple[str | int, ...]
-"""The way to a value in a document: names of keys and places in lists, counted from 0."""
+"""The path to a value in a document: names of keys and places in lists, counted from 0."""
 
 _MAX_DEPTH = 40
 _MAX_REPEATED = 100_000
@@ -33,12 +33,12 @@ def parse_json(text: str, source: str) -> Any:
         raise InputError(source, f"holds {constant}, which is not a JSON number; every number must be finite")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        mapping = dict(pairs)
+        if len(mapping) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
             raise InputError(source, [Fault("the key stands twice in one object", key=twice)])
-        return made
+        return mapping
 
     try:
         return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)

@@ -83,6 +83,7 @@ def test_a_profile_and_a_topology_are_written(call: Call, folder: Path) -> None:
     assert topology.node_names == ("pi", "box", "big")
     assert topology.tiers == ("device", "edge", "cloud")
     assert (topology.source, topology.destination, topology.one_partition_per) == ("pi", "anywhere", "tier")
+    assert topology.order == "forward"
     assert topology.hops["box", "big"].latency == pytest.approx(0.0205, rel=1e-15)
     assert topology.hops["box", "big"].bandwidth == 1e7
 

@@ -27,8 +27,8 @@ def drawn_choices(case: Case, rng: np.random.Generator) -> list[Choice]:
         if reference.rule(case.exits) == "free":
             sets = list(reference.exit_sets("free", partition))
             used = sets[int(rng.integers(len(sets)))]
-        lane = int(rng.integers(reference.lanes(case.exits))) if len(used) > 1 else None
-        found.append(Choice(partition, placement, used, lane, drawn_codecs(case, partition, rng)))
+        index = int(rng.integers(reference.threshold_indices(case.exits))) if len(used) > 1 else None
+        found.append(Choice(partition, placement, used, index, drawn_codecs(case, partition, rng)))
     return [choice for choice in found if reference.possible(choice)]
 
 

@@ -219,21 +219,21 @@ def _codec(draw: Draw, count: int, devices: list[str]) -> dict[str, Any]:
 
 
 def _exits(draw: Draw, branches: list[bool]) -> dict[str, Any]:
-    lanes = int(draw.rng.integers(1, 4))
+    thresholds = int(draw.rng.integers(1, 4))
     made: dict[str, Any] = {
-        "thresholds": sorted(float(each) for each in draw.rng.choice(np.arange(1, 20), lanes, replace=False) / 20),
+        "thresholds": sorted(float(each) for each in draw.rng.choice(np.arange(1, 20), thresholds, replace=False) / 20),
         "accuracy": [draw.share() if branch else None for branch in branches],
     }
     kind = draw.pick(["together", "alone", "both"])
     if kind != "alone":
-        made["exit_rate"] = [_rates(draw, branches) for _ in range(lanes)]
+        made["exit_rate"] = [_rates(draw, branches) for _ in range(thresholds)]
     if kind != "together":
-        made["exit_rate_alone"] = [[draw.share() if branch else 0.0 for branch in branches] for _ in range(lanes)]
+        made["exit_rate_alone"] = [[draw.share() if branch else 0.0 for branch in branches] for _ in range(thresholds)]
     return made
 
 
 def _rates(draw: Draw, branches: list[bool]) -> list[float]:
-    """Return rates that sum to 1: at some branches nobody leaves, and sometimes everybody does before the end."""
+    """Return rates that sum to 1: no sample leaves at some branches, and sometimes all do before the end."""
     if draw.plain:
         shots = draw.rng.choice(np.flatnonzero(branches), 4)
         return [float(np.count_nonzero(shots == i)) / 4 for i in range(len(branches))]

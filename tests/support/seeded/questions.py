@@ -139,5 +139,5 @@ def value_of(space: Space, decision: Decision, name: str, place: str | None) -> 
 
 def holds(space: Space, query: Query, decision: Decision) -> bool:
     """Return whether a plan holds the bounds that its objective does not carry."""
-    sides = constraints_of(space, query)
-    return all(evaluate_tables(space.problem, decision, side.measure) <= side.cap for side in sides)
+    constraints = constraints_of(space, query)
+    return all(evaluate_tables(space.problem, decision, each.measure) <= each.cap for each in constraints)

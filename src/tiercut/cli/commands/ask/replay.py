@@ -35,7 +35,7 @@ def replay(
     plot: given.Plot = None,
     json: given.Json = False,
 ) -> None:
-    """Send every recorded sample through a plan: who leaves where, how often that is right, and how long it takes.
+    """Send every recorded sample through a plan: where samples leave, how often they are right, and how long they take.
 
     Give an answer file, or a plan of your own by --partition and --placement.
     """

@@ -97,8 +97,8 @@ def _import(
     pairs = [(machine.tier, machine.name) for machine in machines]
     text, left_out = pipeline_text(network.stem, pairs, read_network(network), source=source, origin=str(network))
     topology_from_text(text, str(network))
-    made = _files(folder, output, {profile.model: profile for profile in profiles})
-    _write(made | {output / f"{network.stem}.yaml": text}, overwrite)
+    texts = _files(folder, output, {profile.model: profile for profile in profiles})
+    _write(texts | {output / f"{network.stem}.yaml": text}, overwrite)
     _tell(machines, left_out)
 
 
@@ -107,22 +107,22 @@ def _files(folder: Path, output: Path, profiles: "dict[str, Profile]") -> dict[P
     from tiercut.errors import InputError
     from tiercut.profiling import file_name, profile_text
 
-    made = {output / f"{file_name(name)}.json": profile_text(profile) for name, profile in profiles.items()}
-    if len(made) < len(profiles):
+    texts = {output / f"{file_name(name)}.json": profile_text(profile) for name, profile in profiles.items()}
+    if len(texts) < len(profiles):
         raise InputError(str(folder), "two models have names that make one file name; rename one of them")
-    return made
+    return texts
 
 
-def _write(made: dict[Path, str], overwrite: bool) -> None:
+def _write(texts: dict[Path, str], overwrite: bool) -> None:
     """Write files whole, once none of them would replace something that was measured."""
     from tiercut.documents import write_text
     from tiercut.errors import QuestionError
 
-    taken = [path for path, text in made.items() if path.exists() and _content(path) != text]
+    taken = [path for path, text in texts.items() if path.exists() and _content(path) != text]
     if taken and not overwrite:
         names = ", ".join(str(path) for path in taken)
         raise QuestionError(f"{names}: there already, with other contents; name another --output, or say --overwrite")
-    for path, text in made.items():
+    for path, text in texts.items():
         write_text(path, text)
         note(f"wrote {path}")
 

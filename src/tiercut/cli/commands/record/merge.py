@@ -17,5 +17,5 @@ def merge(
     """Put the devices of several profiles of one model into one; nothing that was measured is overwritten."""
     from tiercut.profiling import merge_files
 
-    made = merge_files(profiles, output)
-    note(f"{made.name} on {', '.join(made.devices)}: {output}")
+    merged = merge_files(profiles, output)
+    note(f"{merged.name} on {', '.join(merged.devices)}: {output}")

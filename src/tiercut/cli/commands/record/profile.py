@@ -218,7 +218,7 @@ def _record_there(models: Sequence[str], output: Path, settings: Settings, host:
         output,
         settings,
         command=command,
-        finished=lambda made, path: note(f"{made.name} on {settings.device} ({host}): {path}"),
+        finished=lambda record, path: note(f"{record.name} on {settings.device} ({host}): {path}"),
     )
 
 
@@ -230,11 +230,13 @@ def _line(step: Step, device: str, done: int, count: int, left_s: float) -> str:
     left = f"; about {_span(left_s)} left" if left_s else ""
     if step.recorded is None:
         return f"{place}{step.name} failed{left}"
-    made = step.recorded
-    if not made.fresh:
-        return f"{place}{made.model} is recorded already on {device} in {made.path}; --redo times it again{left}"
-    whole = units.format_seconds(made.whole_s or 0.0)
-    return f"{place}{made.model}: {made.blocks} blocks, whole {whole}, took {step.seconds:.0f} s: {made.path}{left}"
+    record = step.recorded
+    if not record.fresh:
+        return f"{place}{record.model} is recorded already on {device} in {record.path}; --redo times it again{left}"
+    whole = units.format_seconds(record.whole_s or 0.0)
+    return (
+        f"{place}{record.model}: {record.blocks} blocks, whole {whole}, took {step.seconds:.0f} s: {record.path}{left}"
+    )
 
 
 def _span(seconds: float) -> str:

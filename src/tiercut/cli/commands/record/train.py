@@ -126,7 +126,7 @@ def train(
     )
     size, channels = _size(input_size)
     with _resumable(), work_bar("training") as bar:
-        made = train_network(
+        trained = train_network(
             model,
             dataset,
             training,
@@ -139,8 +139,8 @@ def train(
             redo=redo,
             report=lambda what, done, most: bar(f"training {what}", done / most),
         )
-    console().print(_table(made))
-    note(f"trained {made.record.title}: {made.path}")
+    console().print(_table(trained))
+    note(f"trained {trained.record.title}: {trained.path}")
 
 
 @contextmanager
@@ -181,20 +181,20 @@ def _size(text: str | None) -> tuple[tuple[int, int] | None, int | None]:
     return (int(sides[0]), int(sides[1])), int(sides[2]) if len(sides) == 3 else None
 
 
-def _table(made: Trained) -> Any:
+def _table(trained: Trained) -> Any:
     """Return a table of what each branch is right about on the profile split."""
     from tiercut.report import SafeTable
 
-    record = made.record
+    record = trained.record
     table = SafeTable(box=None, header_style="bold", pad_edge=False)
     for name in ("block", "layer"):
         table.add_column(name, justify="right" if name == "block" else "left")
-    columns = {"accuracy": made.accuracy, "alone": record.accuracy_separate, "temperature": record.temperature}
+    columns = {"accuracy": trained.accuracy, "alone": record.accuracy_separate, "temperature": record.temperature}
     shown = {name: values for name, values in columns.items() if values is not None}
     for name in shown:
         table.add_column(name, justify="right")
     for place, layer in enumerate(record.cuts):
-        if made.accuracy[place] is not None:
+        if trained.accuracy[place] is not None:
             cells = [_cell(name, values[place]) for name, values in shown.items()]
             table.add_row(str(place + 1), layer, *cells)
     return table

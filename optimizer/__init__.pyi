@@ -25,7 +25,13 @@ from .measures.tables import Measure as Measure, measure as measure
 from .measures.tails import quantile_of as quantile_of
 from .own_plan import decide as decide, decide_again as decide_again
 from .placement import narrow as narrow
-from .plan import NOBODY as NOBODY, Decision as Decision, Plan as Plan, Stage as Stage, exit_limits as exit_limits
+from .plan import (
+    NEGLIGIBLE as NEGLIGIBLE,
+    Decision as Decision,
+    Plan as Plan,
+    Stage as Stage,
+    exit_limits as exit_limits,
+)
 from .pricing import evaluate as evaluate, evaluate_tables as evaluate_tables, price as price
 from .problem import ANYWHERE as ANYWHERE, Estimator as Estimator, Floats as Floats, Problem as Problem
 from .query import SLACK as SLACK, Bound as Bound, Kind as Kind, Query as Query

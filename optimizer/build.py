@@ -120,7 +120,7 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
     same = bool(np.all(factor == 1.0))
     payload, count = problem.payload_bytes, problem.block_count
     result, destination = np.array([profile.result_bytes]), topology.destination_index
-    made = replace(
+    changed = replace(
         problem,
         span_s=problem.span_s if same else problem.span_s * factor,
         bare_s=problem.bare_s if same else problem.bare_s * factor,
@@ -131,10 +131,10 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
         network=network,
     )
     if not profile.codecs:
-        return made
+        return changed
     codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
     return replace(
-        made, codec_s=np.stack([each[0] for each in codecs]), codec_cost=np.stack([each[3] for each in codecs])
+        changed, codec_s=np.stack([each[0] for each in codecs]), codec_cost=np.stack([each[3] for each in codecs])
     )
 
 
@@ -166,11 +166,11 @@ def _codec(
 
 def _times_of(values: Sequence[float | None] | None, count: int) -> Floats:
     """Return the coding times of one device; inf where it has none, so that nothing is coded there."""
-    made = np.full(count, np.inf)
+    seconds = np.full(count, np.inf)
     if values is not None:
         known = _known(values)
-        made[: len(values)] = np.where(np.isnan(known), np.inf, known)
-    return made
+        seconds[: len(values)] = np.where(np.isnan(known), np.inf, known)
+    return seconds
 
 
 def _device(node: Node, profile: Profile) -> Device:
@@ -191,35 +191,35 @@ def _known(values: Sequence[float | None]) -> Floats:
 def _accuracies(profile: Profile) -> Floats:
     if profile.exits is not None:
         return _known(profile.exits.accuracy)
-    made = np.full(profile.block_count, np.nan)
-    made[-1] = np.nan if profile.accuracy is None else profile.accuracy
-    return made
+    accuracy = np.full(profile.block_count, np.nan)
+    accuracy[-1] = np.nan if profile.accuracy is None else profile.accuracy
+    return accuracy
 
 
 def _only_last(count: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    made = np.zeros(count, bool)
-    made[-1] = True
-    return made
+    branch = np.zeros(count, bool)
+    branch[-1] = True
+    return branch
 
 
 def _stay(exits: Exits | None, count: int) -> Floats:
-    """Return T x (N+1) shares of samples that are still under way after block i."""
+    """Return T x (N+1) shares of samples that are that remain after block i."""
     if exits is None:
         return np.ones((1, count + 1))
     if exits.exit_rate is not None:
-        gone = np.cumsum(np.array(exits.exit_rate), axis=1)
+        left = np.cumsum(np.array(exits.exit_rate), axis=1)
     else:
-        gone = np.maximum.accumulate(np.array(exits.exit_rate_alone), axis=1)
-    return np.hstack([np.ones((len(gone), 1)), np.clip(1.0 - gone, 0.0, 1.0)])
+        left = np.maximum.accumulate(np.array(exits.exit_rate_alone), axis=1)
+    return np.hstack([np.ones((len(left), 1)), np.clip(1.0 - left, 0.0, 1.0)])
 
 
 def _stay_alone(exits: Exits | None, count: int) -> Floats:
-    lanes = 1 if exits is None else len(exits.thresholds)
-    made = np.full((lanes, count + 1), np.nan)
-    made[:, 0] = 1.0
+    thresholds = 1 if exits is None else len(exits.thresholds)
+    stay = np.full((thresholds, count + 1), np.nan)
+    stay[:, 0] = 1.0
     if exits is not None and exits.exit_rate_alone is not None:
-        made[:, 1:] = 1.0 - np.array(exits.exit_rate_alone)
-    return made
+        stay[:, 1:] = 1.0 - np.array(exits.exit_rate_alone)
+    return stay
 
 
 def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:
@@ -257,19 +257,19 @@ def _transfers(network: Network, payload: Floats, devices: Sequence[Device], slo
     """Return (N+1) x M x M seconds: encode, travel, decode; nothing where sender and receiver are one."""
     encode = np.stack([_codings(device.encode_s, len(payload)) for device in devices], axis=1) * slow
     decode = np.stack([_codings(device.decode_s, len(payload)) for device in devices], axis=1) * slow
-    made: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(network, payload)
-    made[:, range(len(slow)), range(len(slow))] = 0.0
-    return made
+    seconds: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(network, payload)
+    seconds[:, range(len(slow)), range(len(slow))] = 0.0
+    return seconds
 
 
 def _codings(values: Sequence[float | None] | None, count: int) -> Floats:
-    made = np.zeros(count)
-    made[: len(values or ())] = np.nan_to_num(_known(values or ()))
-    return made
+    seconds = np.zeros(count)
+    seconds[: len(values or ())] = np.nan_to_num(_known(values or ()))
+    return seconds
 
 
 def _results(table: Floats, destination: int | None, count: int) -> Floats:
-    """Return N x M of what the result's way to the destination takes, from the 1 x M x M of all pairs."""
+    """Return N x M of what the transfer of the result to the destination takes, from the 1 x M x M of all pairs."""
     nodes = table.shape[1]
     return np.zeros((count, nodes)) if destination is None else np.tile(table[0, :, destination], (count, 1))
 

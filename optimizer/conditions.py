@@ -43,7 +43,7 @@ class Conditions:
     slowdown
         Of nodes, by name: a factor such as 20 on every second of the node's device.
     without
-        Nodes that are gone, and their links with them.
+        Nodes that are left out, and their links with them.
     forwarding
         ``store`` or ``cut-through``: how payloads are passed on.
     one_partition_per
@@ -56,7 +56,7 @@ class Conditions:
 
     source: str | None = option(panel=_PANEL, metavar="NODE", help="Where the input is born.")
     destination: str | None = option(
-        panel=_PANEL, metavar="NODE", help="Who wants the result; anywhere: nobody far away."
+        panel=_PANEL, metavar="NODE", help="Which node wants the result; anywhere: it stays."
     )
     bandwidth: Mapping[str, str | float] | None = option(
         panel=_PANEL, metavar="LINK=RATE", help="a-b='1 Mb/s' both ways, a>b one way.", many=True, read=pairs
@@ -84,17 +84,17 @@ class Conditions:
 
     def on_top_of(self, below: Conditions) -> Conditions:
         """Return both together; where they speak of the same thing, these count. Links, nodes and names add up."""
-        made: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for each in fields(self):
             mine, other = getattr(self, each.name), getattr(below, each.name)
             if mine is None or other is None:
-                made[each.name] = other if mine is None else mine
+                merged[each.name] = other if mine is None else mine
             elif each.name in ("bandwidth", "latency", "slowdown"):
                 # What is said later counts: a direction of these beats the whole link of those.
-                made[each.name] = {name: value for name, value in other.items() if name not in mine} | dict(mine)
+                merged[each.name] = {name: value for name, value in other.items() if name not in mine} | dict(mine)
             else:
-                made[each.name] = (*other, *mine) if each.name == "without" else mine
-        return replace(self, **made)
+                merged[each.name] = (*other, *mine) if each.name == "without" else mine
+        return replace(self, **merged)
 
     def apply(
         self, topology: Topology, profile: Profile, named: Callable[[str], str] = str
@@ -111,7 +111,7 @@ class Conditions:
         Raises
         ------
         QuestionError
-            If a value cannot be read, a name is unknown, a node that is left has no way any more, or the profile has
+            If a value cannot be read, a name is unknown, a node that is left has no route any more, or the profile has
             no accuracies of branches trained alone.
         """
         return self.changed_topology(topology, named), self.changed_profile(profile, named)

@@ -25,7 +25,7 @@ _NOTHING = 0.0
 
 
 def values_of(problem: Problem, plans: Sequence[Plan], names: Sequence[str], rate_fps: float | None = None) -> Floats:
-    """Return K x D: what K plans come to in D measures, accuracy among them; 0 where it is not known."""
+    """Return K x D: the values of K plans in D measures, accuracy among them; 0 where it is not known."""
     columns = []
     for name in names:
         if name == "accuracy":
@@ -57,7 +57,7 @@ def pareto(values: Floats, plans: Sequence[Plan], *, absolute: bool) -> list[Pla
     Parameters
     ----------
     values
-        K x D, all of them made least.
+        K x D, all of them minimised.
     plans
         The K plans.
     absolute

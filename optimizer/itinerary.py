@@ -1,10 +1,10 @@
-"""What a sample passes through on a plan: nodes that compute and ways between them, in the order of meeting them.
+"""What a sample passes through on a plan: nodes that compute and transfers between them, in the order of meeting them.
 
 There are two grains. `itinerary` reads the tables of a problem: a step for each piece between exits and cuts, for the
 result of each exit, and for what crosses each cut. `stage_steps` reads a plan alone: one step of each sort for each of
 its stages. Whatever adds up, draws, simulates or runs a plan reads one of the two.
 
-The tables hold encoding and decoding as parts of a way, so the seconds of a way include them.
+The tables hold encoding and decoding as parts of a transfer, so the seconds of a transfer include them.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ Sort = Literal["input", "compute", "result", "send"]
 
 
 class Step(NamedTuple):
-    """One thing that takes a sample time, on one resource: a node that computes, or the way from one node to another.
+    """One thing that takes a sample time: a node that computes, or a transfer from one node to another.
 
     Parameters
     ----------
     sort
-        ``input`` (on its way to the first node), ``compute``, ``result`` (on its way to the destination) or ``send``
-        (a block's output, on its way to the next node).
+        ``input`` (to the first node), ``compute``, ``result`` (to the destination) or ``send``
+        (a block's output, to the next node).
     stage
         0-based index of the partition that it belongs to; the input belongs to the first.
     node, to
-        Names: the node that computes, or the two ends of a way. `to` is None where a node computes or where the result
-        stays; an end is also None where only a plan is at hand, which does not name source and destination.
+        Names: the node that computes, or the two ends of a transfer. `to` is None where a node computes or where the
+        result stays; an end is also None where only a plan is at hand, which does not name source and destination.
     first, last
-        The blocks that are computed, 1-based; of a way, the block whose output or prediction is sent, twice, and 0 for
-        the input.
+        The blocks that are computed, 1-based; of a transfer, the block whose output or prediction is sent, twice, and 0
+        for the input.
     seconds, size
         Seconds that one sample takes, and bytes that it sends; 0 bytes where both ends are one node.
     reach, onward
@@ -102,7 +102,7 @@ class Itinerary:
 
     @property
     def path_seconds(self) -> tuple[float, ...]:
-        """Seconds that a sample takes which leaves at each of the exits, the way of its result included."""
+        """Seconds that a sample takes which leaves at each of the exits, the transfer of its result included."""
         spent, paths = 0.0, []
         for step in self.steps:
             if step.sort == "result":
@@ -131,7 +131,7 @@ class Itinerary:
         if step.sort == "compute" or step.node is None or step.to is None or step.node == step.to:
             return ()
         if self.problem.network is None:
-            raise QuestionError("the links of a way are known only where the problem was made of a topology")
+            raise QuestionError("the links of a transfer are known only where the problem was made of a topology")
         route = quickest_route(self.problem.network, step.node, step.to, step.size)
         return () if route is None else route.hops
 

@@ -44,7 +44,7 @@ def decide(
         1-based blocks whose branch is used, in partitions or at their ends; by default every partition ends in its
         branch where the profile has exits, and only the last where it has none.
     thresholds
-        In place of `threshold`: one for every exit but the last, which takes who is left.
+        In place of `threshold`: one for every exit but the last, which takes all samples that are left.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
 
@@ -61,12 +61,12 @@ def decide(
     default = partition if problem.has_exits else partition[-1:]
     used = tuple(sorted(set(default if exits is None else exits)))
     _check_exits(problem, used, partition)
-    lane = lanes = None
+    index = indices = None
     if thresholds is not None:
-        lanes = _thresholds(problem, used, thresholds, threshold) or None
+        indices = _thresholds(problem, used, thresholds, threshold) or None
     elif len(used) > 1:
-        lane = _threshold(problem, threshold)
-    return Decision(tuple(partition), tuple(nodes), used, lane, lanes, _codecs(problem, partition, nodes, codecs))
+        index = _threshold(problem, threshold)
+    return Decision(tuple(partition), tuple(nodes), used, index, indices, _codecs(problem, partition, nodes, codecs))
 
 
 def decide_again(problem: Problem, plan: Plan) -> Decision:
@@ -149,7 +149,7 @@ def _thresholds(
         wanted, got = _counted(len(used) - 1, "exit"), _counted(len(thresholds), "threshold")
         raise QuestionError(
             f"the plan has {wanted} before its last, but {got} {'is' if len(thresholds) == 1 else 'are'} given; the "
-            "last exit takes who is left and needs none"
+            "last exit takes all samples that are left and needs none"
         )
     if len(used) > 1 and any(isnan(each) for each in problem.stay_alone.flat):
         raise QuestionError(
@@ -170,11 +170,11 @@ def _codecs(
             f"the plan has {_counted(len(partition) - 1, 'cut')}, but {_counted(len(codecs), 'codec')} "
             f"{'is' if len(codecs) == 1 else 'are'} given; name one for each cut, 'none' where there is none"
         )
-    made = tuple(
+    indices = tuple(
         None if name is None else _codec(problem, name, block, (u, v))
         for name, block, (u, v) in zip(codecs, partition, pairwise(nodes), strict=False)
     )
-    return made if any(each is not None for each in made) else ()
+    return indices if any(each is not None for each in indices) else ()
 
 
 def _codec(problem: Problem, name: str, block: int, ends: tuple[int, int]) -> int:

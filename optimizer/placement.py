@@ -71,6 +71,6 @@ def _pin(allowed: NDArray[np.bool_], block: int, here: NDArray[np.bool_]) -> Non
 
 
 def _groups(space: Space, here: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    made = np.zeros(space.required.shape[1], bool)
-    made[space.group[here]] = True
-    return made
+    groups = np.zeros(space.required.shape[1], bool)
+    groups[space.group[here]] = True
+    return groups

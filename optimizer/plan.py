@@ -8,9 +8,9 @@ from typing import Any
 
 from tiercut.errors import QuestionError
 
-__all__ = ["NOBODY", "Decision", "Plan", "Stage", "exit_limits"]
+__all__ = ["NEGLIGIBLE", "Decision", "Plan", "Stage", "exit_limits"]
 
-NOBODY = 1e-12
+NEGLIGIBLE = 1e-12
 """Share of the samples that counts as none; rates that sum to 1 leave about as much behind."""
 
 
@@ -25,11 +25,11 @@ class Decision:
     placement
         0-based node of each partition.
     exits
-        1-based blocks whose branch may end the way of a sample; the last one always does.
+        1-based blocks whose branch may end the path of a sample; the last one always does.
     threshold
         0-based index into the problem's thresholds; None where it has no effect.
     thresholds
-        With a threshold for each exit: the index for every exit but the last, which takes who is left; else None.
+        With a threshold for each exit: the index for every exit but the last, which takes all that are left; else None.
     codecs
         At each cut the index of a codec of the problem, or None: sent as it is. Empty: none anywhere.
     """
@@ -186,27 +186,27 @@ class Plan:
         return "".join(self._parts())
 
     def _parts(self) -> Iterator[str]:
-        """Yield what is said of each stage, the way there included."""
+        """Yield what is said of each stage, the transfer there included."""
         first = (1, *(last + 1 for last in self.partition[:-1]))
-        ways = ("", *(" → " if codec is None else f" → ({codec}) → " for codec in self.codecs))
-        for way, node, begin, end in zip(ways, self.placement, first, self.partition, strict=True):
-            yield f"{way}{node} {_span(begin, end)}"
+        arrows = ("", *(" → " if codec is None else f" → ({codec}) → " for codec in self.codecs))
+        for arrow, node, begin, end in zip(arrows, self.placement, first, self.partition, strict=True):
+            yield f"{arrow}{node} {_span(begin, end)}"
 
     @property
     def idle_stages(self) -> tuple[int, ...]:
         """Stages, counted from 1, that no sample reaches: without them nothing would change for anyone."""
-        return tuple(place for place, stage in enumerate(self.stages, 1) if stage.reach <= NOBODY)
+        return tuple(place for place, stage in enumerate(self.stages, 1) if stage.reach <= NEGLIGIBLE)
 
     @property
     def shown(self) -> str:
         """The plan as tables show it: stages that no sample reaches in brackets."""
         parts = list(self._parts())
-        begin = len(parts) - len(self.idle_stages)  # who has left does not come back
+        begin = len(parts) - len(self.idle_stages)  # shares never grow along a plan
         return "".join(parts[:begin]) + (f" [{''.join(parts[begin:]).lstrip()}]" if self.idle_stages else "")
 
     @property
     def thresholds_shown(self) -> str:
-        """The thresholds as people read them: one, one for each exit, or ``-`` where none has an effect."""
+        """The thresholds for display: one, one for each exit, or ``-`` where none has an effect."""
         if self.thresholds is not None:
             return ", ".join(f"{each:.{self.digits}g}" for each in self.thresholds)
         return "-" if self.threshold is None else f"{self.threshold:.{self.digits}g}"

@@ -62,7 +62,7 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
 
 
 def _right(problem: Problem, decision: Decision, steps: Sequence[Step], shares: Shares) -> float:
-    """Return the share of right answers: of those that leave at each exit, less what codecs cost who crosses a cut."""
+    """Return the share of right answers: of those that leave at each exit, less the drops of codecs at cuts."""
     total, of_exit = 0.0, iter(shares.right)
     for step in steps:
         if step.sort == "result":
@@ -111,7 +111,7 @@ def _stage(steps: Sequence[Step], limits: dict[int, float | None]) -> Stage:
 
 
 def path_seconds(problem: Problem, decision: Decision) -> tuple[float, ...]:
-    """Return the seconds that a sample takes which leaves at each of the exits, the result's way home included."""
+    """Return the seconds that a sample takes which leaves at each of the exits, the transfer of the result included."""
     return itinerary(problem, decision).path_seconds
 
 

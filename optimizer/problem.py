@@ -34,7 +34,7 @@ class Problem:
     Parameters
     ----------
     topology, profile
-        Names, to show to people.
+        Names, for display.
     nodes, tiers
         Name and tier of each node, M.
     source
@@ -50,9 +50,9 @@ class Problem:
     thresholds
         Normalised entropies, T, rising; ``[nan]`` where there are no exits.
     stay
-        T x (N+1): share of samples still under way after block i, every branch before it asked; ``stay[:, 0]`` is 1.
+        T x (N+1): share of samples that remain after block i, every branch before it evaluated; ``stay[:, 0]`` is 1.
     stay_alone
-        The same with each branch asked by itself: ``1 - exit_rate_alone``; nan where that is not recorded.
+        The same with each branch evaluated by itself: ``1 - exit_rate_alone``; nan where that is not recorded.
     accuracy
         N: accuracy of each branch over all samples; nan where there is no branch or it is not known.
     branch

@@ -1,4 +1,4 @@
-"""What is asked of a problem: an objective, bounds, and which decisions count."""
+"""A question about a problem: an objective, bounds, and which decisions count."""
 
 from __future__ import annotations
 
@@ -209,8 +209,8 @@ class Query:
     @property
     def needs_accuracy(self) -> bool:
         """Whether the question cannot be answered without accuracies."""
-        asked = self.objective == "accuracy" or self.min_accuracy is not None
-        return asked or (self.kind == "frontier" and "accuracy" in self.compared)
+        named = self.objective == "accuracy" or self.min_accuracy is not None
+        return named or (self.kind == "frontier" and "accuracy" in self.compared)
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Which decisions a question admits, as the tables that every solver walks.
+"""Which decisions a question admits, as the tables that every solver reads.
 
-A plan is a walk over *states* (blocks done, level): the level says which share of the samples is still under way. A
-step runs blocks i..j on a node, perhaps asks a branch there (an *option*), and moves on. All rules for exits differ
-only in the table of levels:
+A plan is a path over *states* (blocks done, level): the level says which share of the samples is still being
+processed. A step runs blocks i..j on a node, perhaps evaluates a branch there (an *option*), and moves on. All rules
+for exits differ only in the table of levels:
 
 =========  ================================================  =============================================
 rule       levels                                            options at a cut
@@ -10,7 +10,7 @@ rule       levels                                            options at a cut
 cuts       one for each block: every branch before was seen  the branch
 final      one                                               no branch
 free       one for each block: that of the last exit used    no branch; the branch, and on, or to another node
-per exit   one for each distinct share gone                  the branch at each threshold (free: or none)
+per exit   one for each distinct share that has left         the branch at each threshold (free: or none)
 =========  ================================================  =============================================
 """
 
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.plan import NOBODY
+from tiercut.optimizer.plan import NEGLIGIBLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,12 +54,12 @@ Exits = Literal["cuts", "final", "free"]
 Order = Literal["any", "forward"]
 
 PLAIN = -1
-"""The way across a cut that uses no codec."""
+"""The codec choice at a cut that uses no codec."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs:
-    """The tables of one measure, fitted to a space; W ways across a cut.
+    """The tables of one measure, fitted to a space; W codec choices at a cut.
 
     ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
     ``result`` N x M. A piece that may not be is infinite. ``whole`` and ``tail``: how terms are weighed, as in
@@ -80,13 +80,13 @@ class Costs:
 
     @property
     def last(self) -> Floats:
-        """M x N x N: `span`, with the result's way home from the node that computed it."""
+        """M x N x N: `span`, with the transfer of the result from the node that computed it."""
         return self.span + self.result.T[:, None, :]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Space:
-    """The admitted decisions of a problem: N blocks, M nodes, L lanes, Q levels, O options, W ways.
+    """The admitted decisions of a problem; N blocks, M nodes; L, Q, O, W as in the glossary of ``docs/design.md``.
 
     Parameters
     ----------
@@ -94,13 +94,13 @@ class Space:
         The tables.
     exits, order, per_exit
         The rules asked for.
-    lanes
-        L indices into the problem's thresholds: plans of different lanes do not mix. One alone where thresholds have no
-        effect, or where each exit has its own.
+    threshold_indices
+        L indices into the problem's thresholds: plans of different indices do not mix. One alone where thresholds have
+        no effect, or where each exit has its own.
     stay
-        Q x L: share of samples under way at a level; the first is 1.
+        Q x L: share of samples that remain at a level; the first is 1.
     option_exit, option_threshold
-        O: whether the branch is asked, and with which threshold where each exit has its own (else -1).
+        O: whether the branch is evaluated, and with which threshold where each exit has its own (else -1).
     jump
         Q x N x O: the level after block j of a cut there with an option; -1 where there is none such.
     inside
@@ -113,7 +113,7 @@ class Space:
         M: nodes of one group exclude each other; ranks never fall along a plan.
     linked
         M x M: whether there is a path from one node to another.
-    ways
+    codec_choices
         W: codec that a cut may use, `PLAIN` for none.
     allowed
         M x N x N: whether a node may run blocks i..j.
@@ -127,7 +127,7 @@ class Space:
     exits: Exits
     order: Order
     per_exit: bool
-    lanes: Ints
+    threshold_indices: Ints
     stay: Floats
     option_exit: Bools
     option_threshold: Ints
@@ -138,7 +138,7 @@ class Space:
     group: Ints
     rank: Ints
     linked: Bools
-    ways: Ints
+    codec_choices: Ints
     allowed: Bools
     required: Bools
     fewest: int
@@ -149,7 +149,12 @@ class Space:
         """Whether this is the Joint model's or Scission's own space: one threshold, no codecs, nothing forbidden."""
         if self.estimator != "marginal":
             return False
-        few = not self.per_exit and not self.inside and len(self.ways) == 1 and int(self.ways[0]) == PLAIN
+        few = (
+            not self.per_exit
+            and not self.inside
+            and len(self.codec_choices) == 1
+            and int(self.codec_choices[0]) == PLAIN
+        )
         free = len(self.required) == 0 and self.fewest <= 1 and bool(self.allowed.all())
         return few and free
 
@@ -164,15 +169,15 @@ class Space:
         """How exit rates and accuracies are known."""
         return self.problem.estimator
 
-    def accuracies(self, lane: int) -> Floats:
-        """Return the accuracy of who leaves, for one lane: R x N.
+    def accuracies(self, place: int) -> Floats:
+        """Return the accuracy of the samples that leave, at one of the threshold indices: R x N.
 
-        R is 1 where it does not matter where a sample was asked before; else 2Q: a row for each level, of samples that
+        R is 1 where it does not matter which branch a sample met before; else 2Q: a row for each level, of samples that
         leave at a branch before the last, and after all these a row for each level of samples that take the last exit.
         """
         if self.problem.conditional is None:
             return self.accuracy[None].copy()
-        table: Floats = self.problem.conditional[self.lanes[lane]]
+        table: Floats = self.problem.conditional[self.threshold_indices[place]]
         return np.nan_to_num(table).reshape(-1, table.shape[-1])
 
     @property
@@ -196,19 +201,21 @@ class Space:
         span, bare = measure.span.copy(), measure.bare.copy()
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
-        send = [measure.send if way == PLAIN else self._coded(measure, way) for way in self.ways]
+        send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
         weighed = measure.whole, measure.tail
         return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
 
-    def _coded(self, measure: Measure, way: int) -> Floats:
-        usable = np.isfinite(self.problem.codec_s[way, 1:])
-        return np.where(usable, measure.codec_send[way], np.inf)
+    def _coded(self, measure: Measure, codec: int) -> Floats:
+        usable = np.isfinite(self.problem.codec_s[codec, 1:])
+        return np.where(usable, measure.codec_send[codec], np.inf)
 
     @property
     def drops(self) -> Floats:
-        """W x N: fall in accuracy of the samples that cross the cut after a block by each way."""
+        """W x N: fall in accuracy of the samples that cross the cut after a block by each codec choice."""
         plain = np.zeros(self.problem.block_count)
-        return np.stack([plain if way == PLAIN else self.problem.codec_drop[way, 1:] for way in self.ways])
+        return np.stack(
+            [plain if choice == PLAIN else self.problem.codec_drop[choice, 1:] for choice in self.codec_choices]
+        )
 
 
 def make_space(
@@ -237,12 +244,12 @@ def make_space(
     Raises
     ------
     QuestionError
-        If exits are asked of a profile that has none, or a codec that it does not record.
+        If exits are wanted of a profile that has none, or a codec that it does not record.
     """
     exits, order = exits or ("cuts" if problem.has_exits else "final"), order or problem.order
     if not problem.has_exits and (exits != "final" or per_exit):
-        asked = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
-        raise QuestionError(f"{asked} the key 'exits', which profile '{problem.profile}' does not have")
+        wanted = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
+        raise QuestionError(f"{wanted} the key 'exits', which profile '{problem.profile}' does not have")
     if exits == "final":  # where everybody stays to the end, all estimators say the same
         problem = replace(problem, recorded=None, conditional=None)
     nodes = problem.node_count
@@ -254,7 +261,7 @@ def make_space(
         exits=exits,
         order=order,
         per_exit=per_exit and exits != "final",
-        lanes=np.arange(1),
+        threshold_indices=np.arange(1),
         stay=np.ones((1, 1)),
         option_exit=np.zeros(1, bool),
         option_threshold=np.full(1, -1),
@@ -265,7 +272,7 @@ def make_space(
         group=group,
         rank=_indices(problem.tiers) if order == "forward" else np.zeros(nodes, np.int64),
         linked=np.isfinite(problem.transfer_s[0]),
-        ways=_ways(problem, codec),
+        codec_choices=_codec_choices(problem, codec),
         allowed=np.ones((nodes, problem.block_count, problem.block_count), bool),
         required=np.empty((0, len(set(group.tolist()))), bool),
         fewest=1,
@@ -282,20 +289,24 @@ def plain_part(space: Space) -> Space | None:
     None where the space is no more than that already, or has no such part because every cut must use a codec.
     """
     estimated = space.estimator != "marginal"
-    more = space.inside or space.per_exit or len(space.ways) > 1 or estimated
-    if PLAIN not in space.ways.tolist() or not more:
+    more = space.inside or space.per_exit or len(space.codec_choices) > 1 or estimated
+    if PLAIN not in space.codec_choices.tolist() or not more:
         return None
     exits: Exits = "final" if space.exits == "final" else "cuts"
     problem = replace(space.problem, recorded=None, conditional=None) if estimated else space.problem
     part = make_space(problem, exits=exits, order=space.order)
-    if exits == "cuts" and not space.per_exit:  # where each exit has its own, there is one lane for all thresholds
-        part = replace(part, lanes=space.lanes, stay=np.ascontiguousarray(part.stay[:, space.lanes]))
+    if exits == "cuts" and not space.per_exit:  # where each exit has its own, there is one index for all thresholds
+        part = replace(
+            part,
+            threshold_indices=space.threshold_indices,
+            stay=np.ascontiguousarray(part.stay[:, space.threshold_indices]),
+        )
     rules = {"allowed": space.allowed, "required": space.required, "fewest": space.fewest}
     return replace(part, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
 
 
 def admits(space: Space, decision: Decision) -> bool:
-    """Return whether a plan with exits at its cuts, or only at its end, finds a way on at every cut of a space."""
+    """Return whether a plan with exits at its cuts, or only at its end, finds an option at every cut of a space."""
     level, thresholds = 0, decision.thresholds or (-1,) * len(decision.partition)
     for block, threshold in zip(decision.partition[:-1], thresholds, strict=False):
         fits = (space.option_exit == (block in decision.exits)) & (space.option_threshold == threshold)
@@ -306,7 +317,7 @@ def admits(space: Space, decision: Decision) -> bool:
     return True
 
 
-def _ways(problem: Problem, codec: str) -> Ints:
+def _codec_choices(problem: Problem, codec: str) -> Ints:
     if codec in ("none", "auto"):
         return np.array([PLAIN, *(range(len(problem.codecs)) if codec == "auto" else ())], np.int64)
     if codec not in problem.codecs:
@@ -315,7 +326,7 @@ def _ways(problem: Problem, codec: str) -> Ints:
 
 
 def _one_level(space: Space) -> Space:
-    """Nobody leaves before the end."""
+    """No sample leaves before the end."""
     space.jump[:, -1] = -1
     return space
 
@@ -332,7 +343,7 @@ def _levels_per_block(space: Space) -> Space:
             jump[level, ahead, 0] = level
     return replace(
         space,
-        lanes=np.arange(len(problem.thresholds)),
+        threshold_indices=np.arange(len(problem.thresholds)),
         stay=np.array(problem.stay.T, order="C"),
         option_exit=np.array([False, True] if free else [True]),
         option_threshold=np.full(jump.shape[2], -1),
@@ -343,7 +354,7 @@ def _levels_per_block(space: Space) -> Space:
 def _levels_per_exit(space: Space) -> Space:
     """One level for each distinct share that may have left: the largest so far of the exits used, at their thresholds.
 
-    With one threshold for all, the share gone is the largest over *every* branch so far, used or not; so equal
+    With one threshold for all, the share that has left is the largest over *every* branch so far, used or not; so equal
     thresholds here need not give the same plan the same figures.
     """
     problem, count = space.problem, space.problem.block_count
@@ -357,13 +368,13 @@ def _levels_per_exit(space: Space) -> Space:
     if np.isnan(alone).any():
         raise QuestionError(
             f"a threshold for each exit needs the key 'exits.exit_rate_alone', which profile '{problem.profile}' does "
-            "not have: 'exit_rate' does not say who leaves where the branches before had other thresholds"
+            "not have: 'exit_rate' does not say which samples leave where the branches before had other thresholds"
         )
     shares, place = np.unique(-alone[:, 1:], return_inverse=True)
     level_of = place.reshape(alone.shape[0], count) + (shares[0] != -1.0)
     stay = -shares if shares[0] == -1.0 else np.concatenate([[1.0], -shares])
-    lanes = len(problem.thresholds)
-    jump = np.full((len(stay), count, lanes + free), -1)
+    count_thresholds = len(problem.thresholds)
+    jump = np.full((len(stay), count, count_thresholds + free), -1)
     for block in np.flatnonzero(problem.branch[:-1]):
         jump[:, block, int(free) :] = np.maximum(np.arange(len(stay))[:, None], level_of[None, :, block])
     if free:
@@ -371,8 +382,8 @@ def _levels_per_exit(space: Space) -> Space:
     return replace(
         space,
         stay=stay[:, None].copy(),
-        option_exit=np.array([False] * free + [True] * lanes),
-        option_threshold=np.array([-1] * free + list(range(lanes))),
+        option_exit=np.array([False] * free + [True] * count_thresholds),
+        option_threshold=np.array([-1] * free + list(range(count_thresholds))),
         jump=jump,
     )
 
@@ -383,15 +394,17 @@ def _indices(names: tuple[str, ...]) -> Ints:
 
 
 def without_idle_ends(space: Space) -> Iterator[Space]:
-    """Yield the parts of a space, one for each lane, without the plans that go on where nobody is left.
+    """Yield the parts of a space, one for each threshold index, without the plans that go on where no sample is left.
 
     Every plan of the space that has no idle end is in one of the parts (in each, where thresholds have no effect on
     it), and each of the other plans has the measures of one of them.
     """
-    for place, lane in enumerate(space.lanes):
-        left = space.stay[:, place] > NOBODY
+    for place, index in enumerate(space.threshold_indices):
+        left = space.stay[:, place] > NEGLIGIBLE
         jump = np.where((space.jump >= 0) & left[space.jump], space.jump, -1)
-        part = replace(space, lanes=np.array([lane]), stay=np.ascontiguousarray(space.stay[:, [place]]), jump=jump)
+        part = replace(
+            space, threshold_indices=np.array([index]), stay=np.ascontiguousarray(space.stay[:, [place]]), jump=jump
+        )
         yield replace(part, most=min(space.most, int(part.can_cut.sum()) + 1))
 
 
@@ -406,27 +419,27 @@ def count_decisions(space: Space) -> int:
     placements = _placements(space)
     counts = range(1, len(placements))
     if space.inside:
-        walks = sum(_free_walks(space, parts) * placements[parts] for parts in counts)
+        paths = sum(_free_cuts(space, parts) * placements[parts] for parts in counts)
     else:
-        walks = sum(_walks(space, parts) * placements[parts] for parts in counts)
-    return walks * len(space.lanes)
+        paths = sum(_cuts(space, parts) * placements[parts] for parts in counts)
+    return paths * len(space.threshold_indices)
 
 
-def _walks(space: Space, parts: int) -> int:
-    """Return in how many ways a network is cut into `parts`, with a threshold and a way for each cut."""
+def _cuts(space: Space, parts: int) -> int:
+    """Return in how many ways a network is cut into `parts`, with a threshold and a codec choice for each cut."""
     final = space.exits == "final"
     sets = comb(int(space.can_cut.sum()), parts - 1) if final else comb(int(space.can_end.sum()), parts)
     thresholds = len(space.problem.thresholds) if space.per_exit else 1
-    return sets * int((thresholds * len(space.ways)) ** (parts - 1))
+    return sets * int((thresholds * len(space.codec_choices)) ** (parts - 1))
 
 
-def _free_walks(space: Space, parts: int) -> int:
+def _free_cuts(space: Space, parts: int) -> int:
     """Return the same where any set of branches before the last block may be used, and cuts need none."""
     thresholds = len(space.problem.thresholds) if space.per_exit else 1
-    total, before, ways = 0, 0, len(space.ways)
+    total, before, choices = 0, 0, len(space.codec_choices)
     for end in range(space.problem.block_count):
         if space.can_end[end]:
-            total += comb(end, parts - 1) * int(ways ** (parts - 1) * (1 + thresholds) ** before)
+            total += comb(end, parts - 1) * int(choices ** (parts - 1) * (1 + thresholds) ** before)
         before += bool(space.problem.branch[end])
     return total
 
@@ -435,25 +448,25 @@ def _placements(space: Space) -> list[int]:
     """Return for each number of partitions in how many ways nodes may follow each other."""
     by_group = Counter(space.group.tolist())
     rank_of = dict(zip(space.group.tolist(), space.rank.tolist(), strict=True))
-    ways = [1]
+    counts = [1]
     for rank in sorted(set(rank_of.values())):
         sizes = [size for group, size in by_group.items() if rank_of[group] == rank]
         chosen = _elementary(sizes)
-        ways = _convolve(ways, [factorial(count) * sets for count, sets in enumerate(chosen)])
-    return ways
+        counts = _convolve(counts, [factorial(count) * sets for count, sets in enumerate(chosen)])
+    return counts
 
 
 def _elementary(sizes: list[int]) -> list[int]:
     """Return for each k in how many ways k groups can be chosen with one node of each: symmetric polynomials."""
-    ways = [1]
+    counts = [1]
     for size in sizes:
-        ways = _convolve(ways, [1, size])
-    return ways
+        counts = _convolve(counts, [1, size])
+    return counts
 
 
 def _convolve(left: list[int], right: list[int]) -> list[int]:
-    made = [0] * (len(left) + len(right) - 1)
+    product = [0] * (len(left) + len(right) - 1)
     for i, a in enumerate(left):
         for j, b in enumerate(right):
-            made[i + j] += a * b
-    return made
+            product[i + j] += a * b
+    return product

@@ -61,7 +61,7 @@ class Layout:
             exits, offset = offset, offset + steps
         if space.per_exit:
             thresholds, offset = offset, offset + steps
-        if len(space.ways) > 1 or int(space.ways[0]) != PLAIN:
+        if len(space.codec_choices) > 1 or int(space.codec_choices[0]) != PLAIN:
             codecs, offset = offset, offset + most
         return cls(most, exits, thresholds, codecs, offset + 2)
 
@@ -80,11 +80,11 @@ def key_of(space: Space, layout: Layout, decision: Decision) -> NDArray[np.int64
     if layout.thresholds_at >= 0 and decision.thresholds:
         key[layout.thresholds_at : layout.thresholds_at + len(decision.thresholds)] = decision.thresholds
     if layout.codecs_at >= 0:
-        choices = space.ways.tolist()
+        choices = space.codec_choices.tolist()
         codecs = decision.codecs or (None,) * (parts - 1)
         at = [choices.index(PLAIN if codec is None else codec) for codec in codecs]
         key[layout.codecs_at : layout.codecs_at + len(at)] = at
-    key[-1] = space.lanes.tolist().index(decision.threshold) if decision.threshold is not None else 0
+    key[-1] = space.threshold_indices.tolist().index(decision.threshold) if decision.threshold is not None else 0
     return key
 
 
@@ -99,10 +99,12 @@ def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decisio
         thresholds = tuple(row[layout.thresholds_at : layout.thresholds_at + len(exits) - 1])
     codecs: tuple[int | None, ...] = ()
     if layout.codecs_at >= 0:
-        choices = (int(space.ways[choice]) for choice in row[layout.codecs_at : layout.codecs_at + parts - 1])
+        choices = (int(space.codec_choices[choice]) for choice in row[layout.codecs_at : layout.codecs_at + parts - 1])
         codecs = tuple(None if choice == PLAIN else choice for choice in choices)
     single = space.per_exit or len(exits) == 1
-    return Decision(partition, placement, exits, None if single else int(space.lanes[row[-1]]), thresholds, codecs)
+    return Decision(
+        partition, placement, exits, None if single else int(space.threshold_indices[row[-1]]), thresholds, codecs
+    )
 
 
 def _exits(space: Space, layout: Layout, row: list[int], partition: tuple[int, ...]) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ class FrontSearch(ABC):
 
     def share(self, options: Options) -> bool:
         """Let threads take the thresholds one by one; return whether all of them were done."""
-        indices = range(len(self.space.lanes))
+        indices = range(len(self.space.threshold_indices))
         small = self.space.decisions < _SMALL
         self.threads = thread_count(options, len(indices), small=small and options.time_limit_s is None)
         stops = [np.zeros(2, np.int64) for _ in range(self.threads)]

@@ -91,7 +91,7 @@ def _needs(task: Task) -> Iterator[str]:
         yield "free"
     if space.per_exit:
         yield "per-exit"
-    if len(space.ways) > 1 or space.ways[0] >= 0:
+    if len(space.codec_choices) > 1 or space.codec_choices[0] >= 0:
         yield "codec"
     # A solver that compares several measures can bound them all.
     if task.goals is None and task.constraints:

@@ -83,7 +83,7 @@ def _draw(space: Space, most: int, row: NDArray[np.int64], rng: np.random.Genera
     row[0] = parts
     row[1 : 1 + parts] = cuts + 1
     row[1 + most : 1 + most + parts] = nodes
-    row[-1] = rng.integers(len(space.lanes)) if parts > 1 else 0
+    row[-1] = rng.integers(len(space.threshold_indices)) if parts > 1 else 0
 
 
 def _connected(space: Space, keys: NDArray[np.int64], most: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tiercut.optimizer import NOBODY, format_amount
+from tiercut.optimizer import NEGLIGIBLE, format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def label(plan: Plan) -> str:
 
 def substance(plan: Plan) -> tuple[Any, ...]:
     """Return the part of a plan that samples reach: plans that differ only elsewhere are equal in it."""
-    seen = tuple(stage for stage in plan.stages if stage.reach > NOBODY)
+    seen = tuple(stage for stage in plan.stages if stage.reach > NEGLIGIBLE)
     return tuple((stage.node, stage.blocks, stage.reach, stage.exit_rate) for stage in seen)
 
 

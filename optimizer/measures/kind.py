@@ -84,7 +84,7 @@ class MeasureKind:
     Raises
     ------
     ValueError
-        If the name could not be told from its place in a question.
+        If the name could not be distinguished from its place in a question.
     """
 
     name: str

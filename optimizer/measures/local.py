@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import Floats, Problem
     from tiercut.topologies import Hop, Network
 
-    Way = tuple[str, str]
+    Pair = tuple[str, str]
 
 __all__ = ["between", "crossing", "hops_of", "is_link", "need", "network_of", "pieces", "pieces_at", "place_of"]
 
@@ -59,7 +59,7 @@ def hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
     """
     network = network_of(problem)
     name = ">".join(part.strip() for part in link.split(">"))
-    return tuple(network.hops[way] for way in directions_of(network, name))
+    return tuple(network.hops[pair] for pair in directions_of(network, name))
 
 
 def is_link(problem: Problem, place: str) -> bool:
@@ -86,7 +86,7 @@ def need(problem: Problem, values: Floats, key: str, what: str) -> None:
     Parameters
     ----------
     problem
-        What is asked about.
+        The tables.
     values
         M: one for each node; NaN where the topology does not say it.
     key
@@ -136,13 +136,13 @@ def between(problem: Problem, tables: Measure, pair: str) -> Measure:
     )
 
 
-def crossing(problem: Problem, weights: Mapping[Way, float]) -> Measure:
+def crossing(problem: Problem, weights: Mapping[Pair, float]) -> Measure:
     """Return bytes times the weights of the links that they cross (formulation: other additive measures, and rate)."""
     network = network_of(problem)
 
     def crossed(sizes: Floats) -> Floats:
-        made: Floats = sizes[:, None, None] * transfer_sums(network, sizes, weights)
-        return made
+        weighted: Floats = sizes[:, None, None] * transfer_sums(network, sizes, weights)
+        return weighted
 
     sends = crossed(problem.payload_bytes)
     result = np.zeros_like(problem.result_s)

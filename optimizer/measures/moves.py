@@ -49,6 +49,6 @@ def _of_kind(problem: Problem, name: str, place: str | None) -> MovedBy:
 def _routes_may_change(problem: Problem, says: Moved) -> bool:
     """Return whether routes may change, and, where it is prices that count, whether any link has one."""
     hops = {} if problem.network is None else problem.network.hops
-    # Without a circle of links there is one way between any two nodes, whatever it takes.
-    circle = len({frozenset(way) for way in hops}) >= problem.node_count
+    # Without a circle of links there is one route between any two nodes, whatever it takes.
+    circle = len({frozenset(pair) for pair in hops}) >= problem.node_count
     return circle and (says is Moved.ROUTES or any(hop.price for hop in hops.values()))

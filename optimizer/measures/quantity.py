@@ -51,7 +51,7 @@ class Quantity:
     whole: bool = False
     most: float = inf
 
-    def read(self, given: object) -> Limit:
+    def read(self, value: object) -> Limit:
         """Return the value that a person wrote.
 
         Raises
@@ -60,24 +60,24 @@ class Quantity:
             If it is no such amount; the message says what was expected.
         """
         if not self.bare:
-            return Limit(units.parse(given, self.name))
-        if self.percent and isinstance(given, str) and given.rstrip().endswith("%"):
-            share = units.parse(given, "share")
+            return Limit(units.parse(value, self.name))
+        if self.percent and isinstance(value, str) and value.rstrip().endswith("%"):
+            share = units.parse(value, "share")
             if share > 1:
-                raise ValueError(f"a share is at most 100 %, got '{given}'")
+                raise ValueError(f"a share is at most 100 %, got '{value}'")
             return Limit(share, self.whole)
-        return Limit(self._number(given))
+        return Limit(self._number(value))
 
-    def _number(self, given: object) -> float:
-        wanted = f"expected a number such as {self.bare}, got {given!r}"
+    def _number(self, value: object) -> float:
+        wanted = f"expected a number such as {self.bare}, got {value!r}"
         try:
-            number = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else -1.0
+            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
         except ValueError:
             raise ValueError(wanted) from None
         if not (isfinite(number) and number >= 0) or (self.whole and number % 1):
             raise ValueError(wanted)
         if number > self.most:
-            raise ValueError(f"a share is between 0 and 1, got {given!r}; did you mean '{number:g} %'?")
+            raise ValueError(f"a share is between 0 and 1, got {value!r}; did you mean '{number:g} %'?")
         return number
 
     def scale(self, largest: float = 0.0) -> tuple[float, str]:

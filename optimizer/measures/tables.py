@@ -42,7 +42,7 @@ class Measure:
         Whether pieces count whole, however few samples get there (memory, blocks).
     tail
         Where it is not None, terms are not weighted by shares: each counts whole where more than this share of the
-        samples is under way, and not at all where no more is (see `tiercut.optimizer.measures.tails`).
+        samples remains, and not at all where no more is (see `tiercut.optimizer.measures.tails`).
     """
 
     first: Floats

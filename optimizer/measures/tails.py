@@ -4,12 +4,12 @@ The times on a plan's path are fixed, so a sample that leaves at an exit takes w
 the 0.99 quantile of these latencies, each with the share of samples that leaves there: the least latency that at least
 99 % of the samples do not exceed.
 
-Whoever leaves later takes longer, wherever sending the result home from a node takes no longer than sending a block's
-output on to another node and the result home from there. Then the quantile is the latency of the first exit after
-which no more than 1 % are under way, and that is a sum like the expected latency, but that each term counts whole
-where more than 1 % are under way, and not at all where no more are: the way of the result counts where the share under
-way falls to 1 % or less. So every solver that weighs terms by the share under way finds the exact p99. Problems where
-a later exit may be quicker are refused.
+A sample that leaves later takes longer, wherever sending the result home from a node takes no longer than sending a
+block's output on to another node and the result home from there. Then the quantile is the latency of the first exit
+after which no more than 1 % remain, and that is a sum like the expected latency, but that each term counts whole where
+more than 1 % remain, and not at all where no more do: the transfer of the result counts where the share that remains
+falls to 1 % or less. So every solver that weighs terms by the remaining share finds the exact p99. Problems where a
+later exit may be quicker are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["quantile_of", "tail_of"]
 
-_SLACK = 1e-9  # shares of nobody may miss 0, and 1 % may be missed, by rounding
+_SLACK = 1e-9  # empty shares may miss 0, and 1 % may be missed, by rounding
 
 
 def tail_of(problem: Problem, latency: Measure, name: str, share: float) -> Measure:
@@ -78,5 +78,5 @@ def quantile_of(seconds: tuple[float, ...], onward: tuple[float, ...], share: fl
     """
     order = sorted(range(len(seconds)), key=lambda place: seconds[place])
     leave = [before - after for before, after in zip((1.0, *onward), onward, strict=False)]
-    gone = np.cumsum([leave[place] for place in order])
-    return seconds[order[min(bisect_left((gone + _SLACK).tolist(), share), len(order) - 1)]]
+    finished = np.cumsum([leave[place] for place in order])
+    return seconds[order[min(bisect_left((finished + _SLACK).tolist(), share), len(order) - 1)]]

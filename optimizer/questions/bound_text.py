@@ -1,4 +1,4 @@
-"""Bounds as people write them: ``bytes:edge>cloud<=1 MB``, and the value of one by what it bounds."""
+"""Bounds as text: ``bytes:edge>cloud<=1 MB``, and the value of one by what it bounds."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Limit", "bound_of", "limit_of", "nearest_limit", "shown"]
 _TEXT = re.compile(r"\s*([^:<>=]+?)\s*(?::\s*(.+?))?\s*(<=|>=)\s*([^<>=]*?)\s*")
 
 
-def limit_of(measure: str, given: object) -> Limit:
+def limit_of(measure: str, value: object) -> Limit:
     """Return the value that a person wrote for a bound on a measure.
 
     Parameters
     ----------
     measure
         One of `tiercut.optimizer.measures.registry.KINDS`.
-    given
+    value
         Text with a unit, such as ``"1 MB"``; for shares, utilisation and blocks also a number.
 
     Raises
@@ -30,7 +30,7 @@ def limit_of(measure: str, given: object) -> Limit:
     ValueError
         If it is no value of that measure; the message says what was expected.
     """
-    return KINDS[measure].quantity.read(given)
+    return KINDS[measure].quantity.read(value)
 
 
 def bound_of(text: str) -> Bound:

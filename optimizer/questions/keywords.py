@@ -24,13 +24,13 @@ Partitions: TypeAlias = int | str | tuple[int | None, int | None]
 
 def _pins(flag: str, texts: Sequence[str]) -> dict[int, str]:
     """Return the mapping that repeated BLOCK=PLACE write."""
-    made: dict[int, str] = {}
+    pins: dict[int, str] = {}
     for text in texts:
         block, equals, place = text.partition("=")
         if not equals or not block.strip().isdecimal() or not place.strip():
             raise QuestionError(f"{flag} is written BLOCK=PLACE, such as 7=edge, not '{text}'")
-        made[int(block)] = place.strip()
-    return made
+        pins[int(block)] = place.strip()
+    return pins
 
 
 def _by_comma(_: str, text: str) -> list[str]:
@@ -42,7 +42,7 @@ _QUESTION, _PLACEMENT = "Question", "Placement"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionOptions:
-    """What every question shares; what is left out or None is not asked.
+    """What every question shares; what is left out or None is not wanted.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class QuestionOptions:
         ``any`` or ``forward``; by default what the topology says.
     estimator
         How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
-        those who really leave) or ``replay`` (each recorded sample by itself).
+        the samples that really leave) or ``replay`` (each recorded sample by itself).
     top
         How many plans a ranking has.
     bounds
@@ -148,6 +148,6 @@ class QuestionOptions:
     )
 
     def given(self) -> dict[str, Any]:
-        """Return what is asked, by keyword."""
+        """Return the keywords that are not None."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""From keywords to the question that they ask, and two sets of keywords made one."""
+"""From keywords to the question that they ask, and two sets of keywords merged."""
 
 from __future__ import annotations
 
@@ -36,51 +36,51 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
     QuestionError
         If a value cannot be read or is out of range.
     """
-    given = options.given()
-    _check_choice(given, "thresholds", ("one", "per-exit"), named)
-    _check_choice(given, "only", ("native", "distributed"), named)
-    if "objective" in given and "over" in given:
+    keywords = options.given()
+    _check_choice(keywords, "thresholds", ("one", "per-exit"), named)
+    _check_choice(keywords, "only", ("native", "distributed"), named)
+    if "objective" in keywords and "over" in keywords:
         raise QuestionError(
             f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
         )
-    fewest, most = _partitions(given, named)
-    slow = _read(given, "max_p99", "time", named)
+    fewest, most = _partitions(keywords, named)
+    slow = _read(keywords, "max_p99", "time", named)
     tails = () if slow is None else (Bound("p99", at_most=slow),)
     plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
     return Query(
         kind=kind,
-        **{key: given[key] for key in plain if key in given},
-        min_accuracy=_share(given, "min_accuracy", named),
-        max_latency_s=_read(given, "max_latency", "time", named),
-        per_exit=given.get("thresholds") == "per-exit",
+        **{key: keywords[key] for key in plain if key in keywords},
+        min_accuracy=_share(keywords, "min_accuracy", named),
+        max_latency_s=_read(keywords, "max_latency", "time", named),
+        per_exit=keywords.get("thresholds") == "per-exit",
         bounds=(
             *tails,
-            *(bound_of(each) if isinstance(each, str) else each for each in _listed(given, "bounds", named)),
+            *(bound_of(each) if isinstance(each, str) else each for each in _listed(keywords, "bounds", named)),
         ),
-        rate_fps=_read(given, "rate", "rate", named),
-        over=tuple(_listed(given, "over", named)),
-        include=tuple(_listed(given, "include", named)),
-        exclude=tuple(_listed(given, "exclude", named)),
+        rate_fps=_read(keywords, "rate", "rate", named),
+        over=tuple(_listed(keywords, "over", named)),
+        include=tuple(_listed(keywords, "include", named)),
+        exclude=tuple(_listed(keywords, "exclude", named)),
         fewest_partitions=fewest,
         most_partitions=most,
-        pins=tuple(sorted(given.get("pin", _EMPTY).items())),
+        pins=tuple(sorted(keywords.get("pin", _EMPTY).items())),
     )
 
 
-def _check_choice(given: Mapping[str, Any], key: str, known: Sequence[str], named: Callable[[str], str]) -> None:
-    if key in given and given[key] not in known:
-        raise QuestionError(f"{named(key)}: {unknown_name('choice', str(given[key]), known)}")
+def _check_choice(keywords: Mapping[str, Any], key: str, known: Sequence[str], named: Callable[[str], str]) -> None:
+    if key in keywords and keywords[key] not in known:
+        raise QuestionError(f"{named(key)}: {unknown_name('choice', str(keywords[key]), known)}")
 
 
-def _listed(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> Sequence[Any]:
-    value: Sequence[Any] = given.get(key, ())
+def _listed(keywords: Mapping[str, Any], key: str, named: Callable[[str], str]) -> Sequence[Any]:
+    value: Sequence[Any] = keywords.get(key, ())
     if isinstance(value, str | Bound):
         raise QuestionError(f"{named(key)} is a list, not {value!r} by itself")
     return value
 
 
-def _read(given: Mapping[str, Any], key: str, kind: str, named: Callable[[str], str]) -> float | None:
-    value = given.get(key)
+def _read(keywords: Mapping[str, Any], key: str, kind: str, named: Callable[[str], str]) -> float | None:
+    value = keywords.get(key)
     if not isinstance(value, str):
         return value
     try:
@@ -89,8 +89,8 @@ def _read(given: Mapping[str, Any], key: str, kind: str, named: Callable[[str], 
         raise QuestionError(f"{named(key)}: {error}") from None
 
 
-def _share(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> float | None:
-    value = given.get(key)
+def _share(keywords: Mapping[str, Any], key: str, named: Callable[[str], str]) -> float | None:
+    value = keywords.get(key)
     if not isinstance(value, str):
         return value
     try:
@@ -99,30 +99,30 @@ def _share(given: Mapping[str, Any], key: str, named: Callable[[str], str]) -> f
         raise QuestionError(f"{named(key)}: {error}") from None
 
 
-def _partitions(given: Mapping[str, Any], named: Callable[[str], str]) -> tuple[int | None, int | None]:
+def _partitions(keywords: Mapping[str, Any], named: Callable[[str], str]) -> tuple[int | None, int | None]:
     """Return the fewest and the most partitions that `only` and `partitions` leave."""
-    fewest, most = _range(given.get("partitions", (None, None)), named)
-    if "only" not in given:
+    fewest, most = _range(keywords.get("partitions", (None, None)), named)
+    if "only" not in keywords:
         return fewest, most
-    native = given["only"] == "native"
+    native = keywords["only"] == "native"
     few, many = (fewest or 1, 1) if native else (max(fewest or 2, 2), most)
     if (many is not None and few > many) or (most is not None and few > most):
         raise QuestionError(
-            f"{named('only')} {given['only']} means {'1 partition' if native else '2 partitions or more'}, which "
+            f"{named('only')} {keywords['only']} means {'1 partition' if native else '2 partitions or more'}, which "
             f"{named('partitions')} excludes"
         )
     return few, many
 
 
-def _range(given: Partitions, named: Callable[[str], str]) -> tuple[int | None, int | None]:
-    if isinstance(given, tuple):
-        return given
-    first, dash, last = str(given).partition("-")
+def _range(value: Partitions, named: Callable[[str], str]) -> tuple[int | None, int | None]:
+    if isinstance(value, tuple):
+        return value
+    first, dash, last = str(value).partition("-")
     try:
         return int(first), int(last if dash else first)
     except ValueError:
         raise QuestionError(
-            f"{named('partitions')} is a number such as 2, or a range such as 1-3, not '{given}'"
+            f"{named('partitions')} is a number such as 2, or a range such as 1-3, not '{value}'"
         ) from None
 
 
@@ -137,18 +137,18 @@ def merged(below: QuestionOptions, above: QuestionOptions) -> QuestionOptions:
     for same in (("only", "partitions"), ("objective", "over")):
         if over.keys() & set(same):
             base = {key: value for key, value in base.items() if key not in same}
-    made = base | over
+    combined = base | over
     for key, other in (("include", "exclude"), ("exclude", "include")):
         rest = [name for name in base.get(key, ()) if name not in over.get(other, ())]
-        made[key] = tuple(dict.fromkeys((*rest, *over.get(key, ()))))
-    made["pin"] = base.get("pin", {}) | dict(over.get("pin", {}))
-    made["bounds"] = _merged_bounds(base.get("bounds", ()), over.get("bounds", ()))
-    return QuestionOptions(**made)
+        combined[key] = tuple(dict.fromkeys((*rest, *over.get(key, ()))))
+    combined["pin"] = base.get("pin", {}) | dict(over.get("pin", {}))
+    combined["bounds"] = _merged_bounds(base.get("bounds", ()), over.get("bounds", ()))
+    return QuestionOptions(**combined)
 
 
 def _merged_bounds(below: Iterable[str | Bound], above: Iterable[str | Bound]) -> tuple[Bound, ...]:
-    made = {}
+    by_name = {}
     for each in (*below, *above):
         for bound in (bound_of(each) if isinstance(each, str) else each).halves:
-            made[bound.name, bound.at_most is None] = bound
-    return tuple(made.values())
+            by_name[bound.name, bound.at_most is None] = bound
+    return tuple(by_name.values())

@@ -42,7 +42,7 @@ else:
     Pins = Annotated[
         dict[str, str],
         # A block is a whole number in YAML and text in JSON; text keeps keys apart from places in lists.
-        BeforeValidator(lambda given: {str(key): place for key, place in given.items()} if _is_map(given) else given),
+        BeforeValidator(lambda value: {str(key): place for key, place in value.items()} if _is_map(value) else value),
     ]
 
 __all__ = ["FORMAT", "BoundEntry", "QueryFile", "load_query", "ready_queries"]
@@ -84,9 +84,9 @@ class BoundEntry(Document):
 
     @field_validator("at_most", "at_least", mode="before")
     @classmethod
-    def _read_limit(cls, given: Any, info: ValidationInfo) -> Any:
+    def _read_limit(cls, value: Any, info: ValidationInfo) -> Any:
         measure = info.data.get("measure")
-        return limit_of(measure, given) if measure is not None and given is not None else None
+        return limit_of(measure, value) if measure is not None and value is not None else None
 
     @property
     def bounds(self) -> tuple[Bound, ...]:
@@ -156,7 +156,7 @@ class QueryFile(Document):
     bandwidth: dict[str, Bandwidth] = Field(default_factory=dict, description="condition: by link, a-b or a>b")
     latency: dict[str, Seconds] = Field(default_factory=dict, description="condition: by link, a-b or a>b")
     slowdown: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict, description="condition: by node")
-    without: Names = Field(default=(), description="condition: nodes that are gone, and their links with them")
+    without: Names = Field(default=(), description="condition: nodes that are left out, and their links with them")
     forwarding: Literal["store", "cut-through"] | None = Field(
         default=None, description="condition: how payloads are passed on"
     )
@@ -178,12 +178,12 @@ class QueryFile(Document):
 
     @field_validator("partitions", mode="before")
     @classmethod
-    def _check_partitions(cls, given: Any) -> Any:
-        if given is None or isinstance(given, dict | Range):
-            return given
-        if isinstance(given, int) and given >= 1 and given is not True:
-            return {"at_least": given, "at_most": given}
-        raise ValueError(f"expected a number such as 2, or a mapping with at_least and at_most, got {given!r}")
+    def _check_partitions(cls, value: Any) -> Any:
+        if value is None or isinstance(value, dict | Range):
+            return value
+        if isinstance(value, int) and value >= 1 and value is not True:
+            return {"at_least": value, "at_most": value}
+        raise ValueError(f"expected a number such as 2, or a mapping with at_least and at_most, got {value!r}")
 
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield what is wrong between keys: places of bounds, names and numbers that exclude each other."""
@@ -221,8 +221,8 @@ class QueryFile(Document):
 
     @property
     def _range(self) -> tuple[int | None, int | None]:
-        given = self.partitions
-        return (None, None) if given is None else (given.at_least, given.at_most)
+        value = self.partitions
+        return (None, None) if value is None else (value.at_least, value.at_most)
 
     @property
     def question(self) -> QuestionOptions:

@@ -1,16 +1,16 @@
-"""How it is known who leaves where and is right: three estimators, from the coarsest to the exact.
+"""How it is known which samples leave where and are right: three estimators, from the coarsest to the exact.
 
 ============  ====================================================  ==================================================
-estimator     accuracy of those who leave at an exit                exit rates
+estimator     accuracy of the samples that leave at an exit         exit rates
 ============  ====================================================  ==================================================
 marginal      that of the branch over all samples                   of the full configuration
 conditional   that of the samples that really leave there, given    of the full configuration
-              the exit that asked them before
+              the exit that they met before
 replay        each recorded sample by itself                        each recorded sample by itself
 ============  ====================================================  ==================================================
 
 Conditional accuracies depend on the threshold, the exit before and the exit alone, so that solvers which know where a
-sample was asked last are as exact with them as with marginal ones. For a plan with two exits they are the exact
+sample met an exit last are as exact with them as with marginal ones. For a plan with two exits they are the exact
 accuracies of the recorded samples; with more, exits before the last two are taken to make no further difference.
 """
 
@@ -62,7 +62,7 @@ def with_estimator(problem: Problem, estimator: Estimator, samples: Samples) -> 
 
 
 def conditional_accuracies(problem: Problem, samples: Samples) -> Floats:
-    """Return the accuracy of the samples that leave at a branch, given the branch that asked them before.
+    """Return the accuracy of the samples that leave at a branch, given the branch that they met before.
 
     Returns
     -------
@@ -71,12 +71,12 @@ def conditional_accuracies(problem: Problem, samples: Samples) -> Floats:
         nan where there is no branch.
     """
     entropy, hits = samples.entropy.astype(float), samples.correct.astype(float)
-    made = np.broadcast_to(problem.accuracy, (len(problem.thresholds), 2, hits.shape[1] + 1, hits.shape[1])).copy()
-    for lane, threshold in enumerate(problem.thresholds):
+    accuracy = np.broadcast_to(problem.accuracy, (len(problem.thresholds), 2, hits.shape[1] + 1, hits.shape[1])).copy()
+    for index, threshold in enumerate(problem.thresholds):
         below = (entropy < threshold).astype(float)
-        under_way = np.hstack([np.ones((len(below), 1)), 1.0 - below]).T
-        pairs = ((under_way @ (below * hits), under_way @ below), (under_way @ hits, under_way @ np.ones_like(hits)))
+        remaining = np.hstack([np.ones((len(below), 1)), 1.0 - below]).T
+        pairs = ((remaining @ (below * hits), remaining @ below), (remaining @ hits, remaining @ np.ones_like(hits)))
         for last, (right, left) in enumerate(pairs):
             seen = (left > 0) & problem.branch
-            made[lane, last][seen] = right[seen] / left[seen]
-    return made
+            accuracy[index, last][seen] = right[seen] / left[seen]
+    return accuracy

@@ -24,7 +24,7 @@ class Shares:
     onward
         Who goes on after the exit; 0 after the last.
     right
-        Who leaves there and is right, before what codecs cost; nan where no accuracy is known.
+        Share of the samples that leaves there and is right, before what codecs cost; nan where no accuracy is known.
     """
 
     onward: tuple[float, ...]
@@ -42,9 +42,9 @@ def _estimated(problem: Problem, decision: Decision) -> Shares:
     Conditional accuracies, where the problem has them, are those of the samples that really leave.
     """
     onward, right, reach, before = [], [], 1.0, 0
-    for asked, block in enumerate(decision.exits):
+    for place, block in enumerate(decision.exits):
         last = block == decision.exits[-1]
-        level = 0.0 if last else _level(problem, decision, block, reach, asked)
+        level = 0.0 if last else _level(problem, decision, block, reach, place)
         accuracy = problem.accuracy[block - 1]
         if problem.conditional is not None and decision.thresholds is None:
             accuracy = problem.conditional[decision.threshold or 0, int(last), before, block - 1]
@@ -54,10 +54,10 @@ def _estimated(problem: Problem, decision: Decision) -> Shares:
     return Shares(tuple(onward), tuple(right))
 
 
-def _level(problem: Problem, decision: Decision, block: int, reach: float, asked: int) -> float:
+def _level(problem: Problem, decision: Decision, block: int, reach: float, place: int) -> float:
     if decision.thresholds is None:
         return float(problem.stay[decision.threshold or 0, block])
-    return min(reach, float(problem.stay_alone[decision.thresholds[asked], block]))
+    return min(reach, float(problem.stay_alone[decision.thresholds[place], block]))
 
 
 def _seen(problem: Problem, decision: Decision) -> Shares:
@@ -70,8 +70,8 @@ def _seen(problem: Problem, decision: Decision) -> Shares:
 
 def counted(left: NDArray[np.int64], right: NDArray[np.int64], count: int) -> Shares:
     """Return shares of samples that were counted: how many leave at each exit, and how many of these are right."""
-    onward, under_way = [], count
-    for gone in left.tolist():
-        under_way -= gone
-        onward.append(under_way / count)
+    onward, remaining = [], count
+    for leaving in left.tolist():
+        remaining -= leaving
+        onward.append(remaining / count)
     return Shares(tuple(onward), tuple(hits / count for hits in right.tolist()))

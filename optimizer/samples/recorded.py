@@ -36,7 +36,7 @@ class Recorded:
     correct
         uint8[N, S]: 1 where the answer is right.
     split
-        Which samples they are, to show to people.
+        Which samples they are, for display.
     """
 
     entropy: NDArray[np.float32]

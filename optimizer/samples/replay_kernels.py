@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count_leaving"]
 
-_CHUNK = 4096  # samples at a time, so that what is under way stays in the nearest cache
+_CHUNK = 4096  # samples at a time, so that what is being processed stays in the nearest cache
 
 
 @compiled
@@ -41,21 +41,21 @@ def count_leaving(
     left, right
         E: what is counted.
     """
-    under_way = np.empty(_CHUNK, np.uint8)
+    remains = np.empty(_CHUNK, np.uint8)
     for begin in range(0, entropy.shape[1], _CHUNK):
         size = min(_CHUNK, entropy.shape[1] - begin)
         for plan in range(first.shape[0] - 1):
-            under_way[:size] = 1
+            remains[:size] = 1
             for k in range(first[plan], first[plan + 1]):
                 row = entropy[exits[k], begin : begin + size]
                 hit = correct[exits[k], begin : begin + size]
                 limit = limits[k]
                 # NOTE: no branch, and sums no wider than need be, so that the compiler does 32 samples at once.
-                gone, good = np.int32(0), np.int32(0)
+                leaving, good = np.int32(0), np.int32(0)
                 for s in range(size):
-                    leaves = np.uint8(under_way[s] & np.uint8(row[s] < limit))
-                    gone += np.int32(leaves)
+                    leaves = np.uint8(remains[s] & np.uint8(row[s] < limit))
+                    leaving += np.int32(leaves)
                     good += np.int32(leaves & hit[s])
-                    under_way[s] = under_way[s] ^ leaves
-                left[k] += gone
+                    remains[s] = remains[s] ^ leaves
+                left[k] += leaving
                 right[k] += good

@@ -211,7 +211,7 @@ class _Maker:
         space, end, level = self.space, self.states.begins[state] - 1, self.states.levels[state]
         apart = (space.group[:, None] != space.group) & (space.rank[:, None] <= space.rank) & space.linked
         u, v = np.nonzero(apart)
-        share, codec = self.stay[level], np.arange(len(space.ways))[:, None]
+        share, codec = self.stay[level], np.arange(len(space.codec_choices))[:, None]
         with np.errstate(invalid="ignore"):
             crossing = [each.weigh(self.stay)[level] * each.send[codec, end, u, v] for each in self._tables]
             rows = [crossing[0], share * space.drops[codec, end], *crossing[1:]]
@@ -242,18 +242,18 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
         if kind in (CROSS, END):
             partition.append(last)
         if kind == CROSS:
-            codecs.append(int(space.ways[network.codec[arc]]))
+            codecs.append(int(space.codec_choices[network.codec[arc]]))
         if kind == END or (kind == PIECE and space.option_exit[network.option[arc]]):
             exits.append(last)
         if kind == PIECE and space.option_exit[network.option[arc]]:
             thresholds.append(int(space.option_threshold[network.option[arc]]))
     single = space.per_exit or len(exits) == 1
-    plain = len(space.ways) == 1 and int(space.ways[0]) == PLAIN
+    plain = len(space.codec_choices) == 1 and int(space.codec_choices[0]) == PLAIN
     return Decision(
         tuple(partition),
         tuple(placement),
         tuple(exits),
-        None if single else int(space.lanes[network.index]),
+        None if single else int(space.threshold_indices[network.index]),
         tuple(thresholds) if space.per_exit and len(exits) > 1 else None,
         () if plain else tuple(None if codec == PLAIN else codec for codec in codecs),
     )

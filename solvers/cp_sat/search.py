@@ -201,7 +201,7 @@ class Search:
         self.stop = stop
         try:
             self.begin()
-            networks = [self.network(index) for index in range(len(self.space.lanes))]
+            networks = [self.network(index) for index in range(len(self.space.threshold_indices))]
             for network in sorted(networks, key=self.floor):
                 self.frontier_at(network) if self.plans.front else self.best_at(network)
                 self.done += 1

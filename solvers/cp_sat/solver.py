@@ -97,7 +97,7 @@ def _watched(search: Search) -> None:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(search.run, stop)
         try:
-            watch([running], [stop], search.options, lambda: (search.done, len(search.space.lanes)))
+            watch([running], [stop], search.options, lambda: (search.done, len(search.space.threshold_indices)))
         finally:
             stop[0] = 1
             while wait([running], timeout=0.02).not_done:

@@ -104,7 +104,7 @@ class _Enumeration:
                 measures_of(costs, [task.cap, *(cap for _, cap in self.bounded)]),
             )
             self.rules, self.samples = rules_of(self.space), samples_of(self.space.problem)
-            self.parts = [(index,) for index in range(len(self.space.lanes))]
+            self.parts = [(index,) for index in range(len(self.space.threshold_indices))]
 
     @property
     def bounded(self) -> list[tuple[Costs, float]]:

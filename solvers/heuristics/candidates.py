@@ -137,7 +137,7 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
     send = np.stack([each.send for each in costs], axis=-1)
     send[..., 0] += apart
     whole = np.array([*(each.whole for each in costs), 0.0])
-    sizes = (space.most, space.fewest, space.inside, len(space.lanes), len(space.ways))
+    sizes = (space.most, space.fewest, space.inside, len(space.threshold_indices), len(space.codec_choices))
     return score_kernels.ScoreTables(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),
         first=_own(first),
@@ -175,9 +175,9 @@ def _places(space: Space) -> Ints:
 
 def _shares(space: Space) -> Floats:
     """Return how often moves of each kind are tried, those without effect left out."""
-    thresholds = 2.0 if len(space.lanes) > 1 else 0.0
+    thresholds = 2.0 if len(space.threshold_indices) > 1 else 0.0
     options = (6.0 if space.inside else 2.0) if len(space.option_exit) > 1 else 0.0
-    codecs = 1.5 if len(space.ways) > 1 else 0.0
+    codecs = 1.5 if len(space.codec_choices) > 1 else 0.0
     apart = 1.0 if space.most > 1 else 0.0
     shares = np.array([6.0, 2.0, 2.0 * apart, 2.5 * apart, 1.5 * apart, thresholds, options, codecs])
     rising: Floats = np.cumsum(shares) / shares.sum()

@@ -115,7 +115,7 @@ class _Search:
         jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
         self.limited = space.most < len(set(space.group.tolist()))
-        rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.lanes))]
+        rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
         # What codecs may take or give besides, at every cut.
         falls, rises = (max((space.most - 1) * float(each), 0.0) for each in (space.drops.max(), -space.drops.min()))
@@ -131,7 +131,12 @@ class _Search:
     @property
     def steps(self) -> int:
         """Pieces that the backward program looks at."""
-        return len(self.states.begins) * len(self.space.group) * len(self.space.accuracy) * len(self.space.lanes)
+        return (
+            len(self.states.begins)
+            * len(self.space.group)
+            * len(self.space.accuracy)
+            * len(self.space.threshold_indices)
+        )
 
     def _ties(self) -> Tables:
         """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
@@ -174,7 +179,12 @@ class _Search:
         if simple is not None:
             self._borrow(simple)
             return
-        if len(space.required) or space.fewest > 1 or space.ways.tolist() != [PLAIN] or self.costs.tail is not None:
+        if (
+            len(space.required)
+            or space.fewest > 1
+            or space.codec_choices.tolist() != [PLAIN]
+            or self.costs.tail is not None
+        ):
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
@@ -210,7 +220,7 @@ class _Search:
 
     def run(self, options: Options) -> bool:
         """Let threads take the thresholds one by one; return whether all was done."""
-        indices = range(len(self.space.lanes))
+        indices = range(len(self.space.threshold_indices))
         small = self.steps * len(self.space.option_exit) < _SMALL
         count = thread_count(options, len(indices), small=small)
         threads = [self._thread() for _ in range(count)]

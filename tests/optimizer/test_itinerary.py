@@ -123,7 +123,7 @@ def test_a_stage_knows_its_exits_its_thresholds_and_its_codec() -> None:
     assert [stage.exits for stage in plan.stages] == [(1,), (2,), (3,)]
 
 
-def test_the_links_of_a_way_are_looked_up_only_when_they_are_asked_for() -> None:
+def test_the_links_of_a_transfer_are_looked_up_only_when_they_are_asked_for() -> None:
     problem = problem_of(TOPOLOGY, PROFILE)
     decision = plan_of(problem, [2, 3], "near far", threshold=0.1).decision
     path = itinerary(problem, decision)

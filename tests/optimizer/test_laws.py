@@ -172,19 +172,19 @@ def _times_scaled(profile: dict[str, Any], factor: float) -> dict[str, Any]:
             return [scaled(each) for each in value]
         return None if value is None else value * factor
 
-    made = deepcopy(profile)
-    made["devices"] = {
-        name: {key: scaled(value) for key, value in times.items()} for name, times in made["devices"].items()
+    changed = deepcopy(profile)
+    changed["devices"] = {
+        name: {key: scaled(value) for key, value in times.items()} for name, times in changed["devices"].items()
     }
-    return made
+    return changed
 
 
 def _links_scaled(topology: dict[str, Any], factor: float) -> dict[str, Any]:
-    made = deepcopy(topology)
-    for link in made["links"]:
+    changed = deepcopy(topology)
+    for link in changed["links"]:
         link["latency"] = _times(link["latency"], factor)
         link["bandwidth"] = _times(link["bandwidth"], 1 / factor)
-    return made
+    return changed
 
 
 def _times(quantity: str, factor: float) -> str:

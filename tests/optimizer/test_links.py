@@ -105,10 +105,10 @@ def test_what_cannot_be_asked_says_why(asked: dict[str, Any], words: list[str]) 
 def test_exact_solvers_agree_on_objectives_with_a_place() -> None:
     asked = 0
     for seed in range(120):
-        made = random_question(seed)
-        if made is None or ":" not in made[1].objective:
+        drawn = random_question(seed)
+        if drawn is None or ":" not in drawn[1].objective:
             continue
-        space, query = made
+        space, query = drawn
         wanted = find("exhaustive").solve(make_task(space, query), Options())
         for solver in ("labels", "cp-sat"):
             if needs(make_task(space, query)) <= find(solver).features:
@@ -135,7 +135,7 @@ def notes(why: tiercut.Why) -> dict[str, set[str]]:
 
 
 def test_why_says_where_what_crosses_links_follows_the_routes() -> None:
-    """On a chain there is one way between any two nodes; where links make a circle there are more."""
+    """On a chain there is one route between any two nodes; where links make a circle there are more."""
     profile = tiercut.Profile.from_data(PROFILE)
     chain = tiercut.Topology.from_data(CHAIN)
     circle = tiercut.Topology.from_data(topology_data("a b c", [*LINKS, both("a", "c", 1, 10)]))

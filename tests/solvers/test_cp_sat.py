@@ -149,7 +149,7 @@ def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
             continue
         space, query = question
         search = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
-        for index in range(len(space.lanes)):
+        for index in range(len(space.threshold_indices)):
             network = search.network(index)
             relaxed = Relaxation(space, network, 0, search.plans.caps)
             search.list_all(relaxed)
@@ -261,7 +261,7 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
     space, query = question
     search = Search(make_task(space, replace(query, kind="solve")), Options())
     best, goal = float("inf"), search.plans.goal
-    for index in range(len(space.lanes)):
+    for index in range(len(space.threshold_indices)):
         net = search.network(index)
         arcs = len(net.tail)
         if not arcs:

@@ -129,7 +129,7 @@ def test_budgets_are_right_however_coarse_their_cells_are(
     for space in [make_space(problem) for problem in problems] + [
         space for seed in range(8) for space in spaces(random_case([11, seed], blocks=5, nodes=3))
     ]:
-        for query in questions(space, np.random.default_rng(len(space.lanes))):
+        for query in questions(space, np.random.default_rng(len(space.threshold_indices))):
             found, expected = values(space, query, "labels"), values(space, query, "exhaustive")
             assert found.shape == expected.shape
             assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)

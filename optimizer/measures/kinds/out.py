@@ -19,7 +19,7 @@ def _tables(scope: Scope) -> Measure:
 
     problem = scope.problem
     here = {node for node, inside in zip(problem.nodes, place_of(problem, scope.place), strict=True) if inside}
-    leaving = (way for way in network_of(problem).hops if way[0] in here and way[1] not in here)
+    leaving = (pair for pair in network_of(problem).hops if pair[0] in here and pair[1] not in here)
     return crossing(problem, dict.fromkeys(leaving, 1.0))
 
 

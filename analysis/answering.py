@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Unpack
 from tiercut.analysis.answers.answer import Answer
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
+from tiercut.analysis.memory import binding_memory
 from tiercut.analysis.solver_options import Evaluation
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer import Query, Space, frontier_plans, is_tail, make_space, narrow, price, warn_of_bare_spans
+from tiercut.optimizer import (
+    Query,
+    Space,
+    frontier_plans,
+    is_tail,
+    make_space,
+    narrow,
+    price,
+    warn_of_bare_spans,
+    warn_of_memory,
+)
 from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
 
@@ -74,6 +85,8 @@ def ask(
         raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
+    if not query.ignore_memory:
+        warn_of_memory(tables)
     task = make_task(space, query)
     found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
     outcome = found.solve(task, options or Options())
@@ -89,7 +102,8 @@ def ask(
         if replayed.plans or replayed.message:
             return replayed
     message = "" if plans else _why_none(whole, query, found, outcome)
-    return Answer(space, query, outcome, tuple(plans), message, why)
+    binds = binding_memory(whole, query, found, outcome, options or Options()) if plans else ""
+    return Answer(space, query, outcome, tuple(plans), message, why, notes=(binds,) if binds else ())
 
 
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:

@@ -12,9 +12,22 @@ from math import floor, log10
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tiercut import units
+from tiercut.analysis.memory import needs_more
 from tiercut.analysis.relaxations import NO_RULES, rules_of
 from tiercut.errors import QuestionError
-from tiercut.optimizer import SLACK, Bound, Plan, Query, Space, bound_value, narrow, nearest_limit, price, shown
+from tiercut.optimizer import (
+    SLACK,
+    Bound,
+    Plan,
+    Query,
+    Space,
+    bound_value,
+    limits_memory,
+    narrow,
+    nearest_limit,
+    price,
+    shown,
+)
 from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
@@ -49,7 +62,8 @@ def why_none(whole: Space, query: Query, solver: Solver) -> str:
         Asked where `auto` would take one that proves nothing.
     """
     try:
-        return _Search(whole, query, solver).message()
+        search = _Search(whole, query, solver)
+        return search.message() + search.memory()
     except _UnprovedError:
         return "no plan meets the question; which bound is in the way could not be proved in this space"
 
@@ -68,6 +82,7 @@ class _Search:
         self.solver = solver
         self.space = narrow(whole, query)
         self.limits = list(_limits(query))
+        self.limited = limits_memory(whole.problem) and not query.ignore_memory
 
     def message(self) -> str:
         if self.plan(()) is None:
@@ -81,7 +96,7 @@ class _Search:
         """Name the placement rule without which there are plans."""
         if self.found(self.whole, replace(self.query, **NO_RULES)) is None:
             return "no plan is possible at all: the source is cut off from every node"
-        freed, rules = [], _rules(self.query)
+        freed, rules = [], _rules(self.query, memory=self.limited)
         for name, lifted in rules.items():
             changed = replace(self.query, **lifted)
             if self.found(narrow(self.whole, changed), changed) is not None:
@@ -89,6 +104,17 @@ class _Search:
         if not freed:
             return f"no plan keeps all rules of placement together ({_listed(list(rules))}), nor all but one of them"
         return f"no plan keeps the rules of placement; there are plans without {' or without '.join(freed)}"
+
+    def memory(self) -> str:
+        """Say what the memory of nodes has to do with it; nothing where there is no plan without it either."""
+        if not self.limited:
+            return ""
+        plan = self.plan(self.limits, space=narrow(self.whole, replace(self.query, ignore_memory=True)))
+        if plan is None:
+            return ""
+        return (
+            f"; were it not for the memory of nodes there would be {plan}, where {needs_more(self.whole.problem, plan)}"
+        )
 
     def together(self) -> str:
         """Return by how much each bound would have to be relaxed if all others stayed."""
@@ -179,7 +205,7 @@ class _Search:
         fresh = bound_value(self.space.problem, plan.decision, limit, self.query.rate_fps)
         return fresh < value if limit.at_most is not None else fresh > value
 
-    def plan(self, kept: Sequence[_Limit], objective: str | None = None) -> Plan | None:
+    def plan(self, kept: Sequence[_Limit], objective: str | None = None, space: Space | None = None) -> Plan | None:
         """Return the best plan that keeps some bounds, or None where there is none."""
         floors = [limit.at_least for limit in kept if isinstance(limit, _Accuracy)]
         bounds = tuple(limit for limit in kept if not isinstance(limit, _Accuracy))
@@ -191,7 +217,7 @@ class _Search:
             max_latency_s=min(bound.at_most or 0.0 for bound in plain) if plain else None,
             bounds=tuple(bound for bound in bounds if bound not in plain),
         )
-        return self.found(self.space, query)
+        return self.found(space or self.space, query)
 
     def found(self, space: Space, query: Query) -> Plan | None:
         task = make_task(space, query)
@@ -223,10 +249,10 @@ def _limits(query: Query) -> Iterator[_Limit]:
         yield from bound.halves
 
 
-def _rules(query: Query) -> dict[str, dict[str, Any]]:
+def _rules(query: Query, *, memory: bool) -> dict[str, dict[str, Any]]:
     """Return the placement rules as a question has them, each with the keys of the question without it."""
     rules: dict[str, dict[str, Any]] = {}
-    for rule in rules_of(query):
+    for rule in rules_of(query, memory=memory):
         if "order" not in rule.lifted:  # the whole space keeps it
             rules.setdefault(rule.written, {}).update(rule.lifted)
     return rules

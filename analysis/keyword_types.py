@@ -42,6 +42,7 @@ class QuestionKeywords(TypedDict, total=False):
     partitions: Partitions | None
     pin: Mapping[int, str] | None
     keep_first: int | None
+    ignore_memory: bool | None
 
 
 class ConditionKeywords(TypedDict, total=False):

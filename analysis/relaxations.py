@@ -19,7 +19,9 @@ _ALONE: Mapping[str, Any] = MappingProxyType(
 )
 """Rules of which a question has one, and what stands for none; the order of a topology is no rule of the question."""
 
-NO_RULES: Mapping[str, Any] = MappingProxyType({"include": (), "exclude": (), "pins": (), **_ALONE})
+NO_RULES: Mapping[str, Any] = MappingProxyType(
+    {"include": (), "exclude": (), "pins": (), "ignore_memory": True, **_ALONE}
+)
 """Every key of a question that is a rule for the placement, and what stands for none."""
 
 
@@ -68,8 +70,16 @@ class Relaxation:
     without: Query
 
 
-def relaxations(query: Query) -> Iterator[Relaxation]:
-    """Yield every bound of a question 10 % easier and gone, then every rule for the placement gone."""
+def relaxations(query: Query, *, memory: bool = False) -> Iterator[Relaxation]:
+    """Yield every bound of a question 10 % easier and left out, then every rule for the placement left out.
+
+    Parameters
+    ----------
+    query
+        The question.
+    memory
+        Whether the memory of nodes limits something (see `tiercut.optimizer.memory.limits_memory`).
+    """
     if (least := query.min_accuracy) is not None:
         easy = least * (1 - SHARE)
         eased = replace(query, min_accuracy=easy), replace(query, min_accuracy=None)
@@ -80,7 +90,7 @@ def relaxations(query: Query) -> Iterator[Relaxation]:
         yield Relaxation("latency", "at most", most, easy, *eased)
     for place, bound in enumerate(query.bounds):
         yield from _of_bound(query, place, bound)
-    for rule in rules_of(query):
+    for rule in rules_of(query, memory=memory):
         yield Relaxation(rule.name, "", None, None, None, replace(query, **rule.lifted))
 
 
@@ -102,8 +112,8 @@ def _with(query: Query, place: int, bound: Bound | None) -> Query:
     return replace(query, bounds=(*query.bounds[:place], *rest, *query.bounds[place + 1 :]))
 
 
-def rules_of(query: Query) -> Iterator[Rule]:
-    """Yield every rule for the placement that a question has."""
+def rules_of(query: Query, *, memory: bool = False) -> Iterator[Rule]:
+    """Yield every rule for the placement that a question has; `memory` as in `relaxations`."""
     for key in ("include", "exclude"):
         for name in getattr(query, key):
             rest = tuple(each for each in getattr(query, key) if each != name)
@@ -116,6 +126,8 @@ def rules_of(query: Query) -> Iterator[Rule]:
             suffix = "" if value is True else f" {value}"
             written = f"partitions {_range(query)}" if key.endswith("partitions") else key + suffix
             yield Rule(key.replace("_", " ") + suffix, written, {key: nothing})
+    if memory and not query.ignore_memory:
+        yield Rule("memory of nodes", "the memory of nodes", {"ignore_memory": True})
 
 
 def _range(query: Query) -> str:

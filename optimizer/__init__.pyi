@@ -23,6 +23,13 @@ from .measures.names import (
 from .measures.registry import kind_of as kind_of
 from .measures.tables import Measure as Measure, measure as measure
 from .measures.tails import quantile_of as quantile_of
+from .memory import (
+    fits_memory as fits_memory,
+    limits_memory as limits_memory,
+    memory_needed as memory_needed,
+    warn_of_memory as warn_of_memory,
+    within_bounds as within_bounds,
+)
 from .own_plan import decide as decide, decide_again as decide_again
 from .placement import narrow as narrow
 from .plan import (

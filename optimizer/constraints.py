@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tiercut.optimizer.measures.local import place_of
 from tiercut.optimizer.measures.tables import Measure, measure, minus, scaled
 from tiercut.optimizer.pricing import evaluate_tables
 from tiercut.optimizer.query import SLACK
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.query import Bound, Query
     from tiercut.optimizer.space import Costs, Space
 
-__all__ = ["Constraint", "bound_measure", "bound_value", "constraints_of"]
+__all__ = ["Constraint", "bound_measure", "bound_value", "constraints_of", "is_rule", "limit_with_slack"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +42,7 @@ class Constraint:
 
 
 def constraints_of(space: Space, query: Query) -> list[Constraint]:
-    """Return the constraints of a question that the objective itself does not carry.
+    """Return the constraints of a question that neither the objective nor the space carries (see `is_rule`).
 
     Raises
     ------
@@ -58,7 +61,7 @@ def constraints_of(space: Space, query: Query) -> list[Constraint]:
 def _of_bound(space: Space, query: Query, bound: Bound) -> list[Constraint]:
     constraints = []
     for value, sign in ((bound.at_most, 1.0), (bound.at_least, -1.0)):
-        if value is None:
+        if value is None or (sign > 0 and is_rule(space, bound)):
             continue
         tables, limit = bound_measure(space.problem, bound, query.rate_fps), value
         if bound.kind.ratio_of:
@@ -66,9 +69,21 @@ def _of_bound(space: Space, query: Query, bound: Bound) -> list[Constraint]:
             tables, limit = minus(tables, measure(space.problem, "latency"), value), 0.0
         if sign < 0:
             tables = scaled(tables, -1.0)
-        slack = SLACK * max(1.0, abs(limit))
-        constraints.append(Constraint(bound.name, tables, space.costs(tables), sign * limit + slack))
+        constraints.append(Constraint(bound.name, tables, space.costs(tables), limit_with_slack(sign * limit)))
     return constraints
+
+
+def is_rule(space: Space, bound: Bound) -> bool:
+    """Return whether a greatest value is a rule for single partitions: of what counts once, where at most one is."""
+    if not bound.kind.once or bound.place is None:
+        return False
+    groups = space.group[place_of(space.problem, bound.place)]
+    return len(np.unique(groups)) == 1
+
+
+def limit_with_slack(limit: float) -> float:
+    """Return the greatest value that keeps a bound."""
+    return limit + SLACK * max(1.0, abs(limit))
 
 
 def bound_measure(problem: Problem, bound: Bound, rate_fps: float | None = None) -> Measure:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.measures.local import place_of
+from tiercut.optimizer.memory import within_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,7 @@ __all__ = ["narrow"]
 
 
 def narrow(space: Space, query: Query) -> Space:
-    """Return the part of a space that the placement rules of a question leave.
+    """Return the part of a space that the placement rules of a question and the memory of nodes leave.
 
     Raises
     ------
@@ -45,9 +46,10 @@ def narrow(space: Space, query: Query) -> Space:
     source = np.arange(problem.node_count) == problem.source
     for block in range(1, query.keep_first + 1):
         _pin(allowed, block, source)
+    space = space if query.ignore_memory else within_memory(space)
     return replace(
         space,
-        allowed=allowed,
+        allowed=space.allowed & allowed,
         required=np.array([_groups(space, here) for here in required], bool).reshape(-1, space.required.shape[1]),
         fewest=max(space.fewest, query.fewest_partitions or 1),
         most=min(space.most, query.most_partitions or space.most),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tiercut.optimizer.itinerary import itinerary
 from tiercut.optimizer.measures.tables import Measure, measure
+from tiercut.optimizer.measures.tails import spread_value
 from tiercut.optimizer.plan import Decision, Plan, Stage, exit_limits
 from tiercut.optimizer.samples.exit_shares import Shares, shares_of
 
@@ -127,14 +128,21 @@ def evaluate(problem: Problem, decision: Decision, name: str, rate_fps: float | 
 
 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
-    """Return what a decision costs by the tables of any additive measure, added up in the order of `price`."""
+    """Return what a decision costs by the tables of any measure, added up in the order of `price`."""
+    if tables.spread:
+        return _spread(problem, decision, tables)
     total = float(tables.first[decision.placement[0]])
     before = after = 1.0
     for step in itinerary(problem, decision).steps[1:]:
         node, block = decision.placement[step.stage], step.last - 1
         if step.sort == "compute":
             before, after = tables.weigh(step.reach), tables.weigh(step.onward)
-            piece = (tables.span if step.exits else tables.bare)[node, step.first - 1, block]
+            begin = step.first - 1
+            if tables.once:
+                begin = 0 if step.stage == 0 else decision.partition[step.stage - 1]
+                if step.last < decision.partition[step.stage]:
+                    continue
+            piece = (tables.span if step.exits else tables.bare)[node, begin, block]
             total += (1.0 if tables.whole else before) * float(piece)
         elif step.sort == "result":
             total += (before - after) * float(tables.result[block, node])
@@ -142,3 +150,21 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
             send = tables.send if step.codec is None else tables.codec_send[decision.codecs[step.stage]]
             total += after * float(send[block, node, decision.placement[step.stage + 1]])
     return total
+
+
+def _spread(problem: Problem, decision: Decision, tables: Measure) -> float:
+    """Return a quantile from what each path takes, and who takes it."""
+    spent = float(tables.first[decision.placement[0]])
+    seconds, leave = [], []
+    for step in itinerary(problem, decision).steps[1:]:
+        node, block = decision.placement[step.stage], step.last - 1
+        if step.sort == "compute":
+            spent += float((tables.span if step.exits else tables.bare)[node, step.first - 1, block])
+        elif step.sort == "result":
+            seconds.append(spent + float(tables.result[block, node]))
+            leave.append(step.reach)
+        else:
+            send = tables.send if step.codec is None else tables.codec_send[decision.codecs[step.stage]]
+            spent += float(send[block, node, decision.placement[step.stage + 1]])
+    assert tables.tail is not None
+    return spread_value(seconds, leave, tables.tail, tables.spread)

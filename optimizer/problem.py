@@ -186,6 +186,21 @@ class Problem:
         return distinct_digits(self.thresholds.tolist())
 
     @property
+    def knows_memory(self) -> bool:
+        """Whether it is known what every block keeps in memory."""
+        return not bool(np.any(np.isnan(self.parameter_bytes)))
+
+    @property
+    def partition_bytes(self) -> Floats:
+        """N x N: bytes that blocks i..j need on a node, their parameters and the largest activation; 0 for j < i."""
+        count, largest = self.block_count, np.nan_to_num(self.activation_bytes)
+        size = np.zeros((count, count))
+        for first in range(count):
+            rest = slice(first, None)
+            size[first, first:] = np.cumsum(self.parameter_bytes[rest]) + np.maximum.accumulate(largest[rest])
+        return size
+
+    @property
     def knows_accuracy(self) -> bool:
         """Whether the accuracy of every branch is known."""
         return not bool(np.any(np.isnan(self.accuracy[self.branch])))

@@ -134,6 +134,8 @@ class Query:
         Blocks (1-based), each with the node or tier that must run it where the plan goes so far.
     keep_first
         Number of first blocks that must run on the source, for privacy.
+    ignore_memory
+        Whether a node may hold more than its memory.
 
     Raises
     ------
@@ -161,6 +163,7 @@ class Query:
     most_partitions: int | None = None
     pins: tuple[tuple[int, str], ...] = ()
     keep_first: int = 0
+    ignore_memory: bool = False
 
     def __post_init__(self) -> None:
         if wrong := goal_fault(self.objective):

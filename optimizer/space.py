@@ -62,7 +62,7 @@ class Costs:
     """The tables of one measure, fitted to a space; W codec choices at a cut.
 
     ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
-    ``result`` N x M. A piece that may not be is infinite. ``whole`` and ``tail``: how terms are weighed, as in
+    ``result`` N x M. A piece that may not be is infinite. The rest says how terms count, as in
     `tiercut.optimizer.measures.tables.Measure`.
     """
 
@@ -72,7 +72,9 @@ class Costs:
     send: Floats
     result: Floats
     whole: bool = False
+    once: bool = False
     tail: float | None = None
+    spread: float = 0.0
 
     def weigh(self, shares: Floats) -> Floats:
         """Return what terms count that shares of the samples meet (see `Measure.tail`)."""
@@ -117,6 +119,9 @@ class Space:
         W: codec that a cut may use, `PLAIN` for none.
     allowed
         M x N x N: whether a node may run blocks i..j.
+    furthest
+        M x N: the last block (0-based) of a partition that begins with block i on a node. `allowed` holds it for
+        pieces; with exits inside, a partition has several.
     required
         R x G: sets of groups, of each of which every plan must use one.
     fewest, most
@@ -140,6 +145,7 @@ class Space:
     linked: Bools
     codec_choices: Ints
     allowed: Bools
+    furthest: Ints
     required: Bools
     fewest: int
     most: int
@@ -202,7 +208,7 @@ class Space:
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
-        weighed = measure.whole, measure.tail
+        weighed = measure.whole, measure.once, measure.tail, measure.spread
         return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
 
     def _coded(self, measure: Measure, codec: int) -> Floats:
@@ -274,6 +280,7 @@ def make_space(
         linked=np.isfinite(problem.transfer_s[0]),
         codec_choices=_codec_choices(problem, codec),
         allowed=np.ones((nodes, problem.block_count, problem.block_count), bool),
+        furthest=np.full((nodes, problem.block_count), problem.block_count - 1, np.int64),
         required=np.empty((0, len(set(group.tolist()))), bool),
         fewest=1,
         most=min(len(set(group.tolist())), problem.block_count),
@@ -301,7 +308,7 @@ def plain_part(space: Space) -> Space | None:
             threshold_indices=space.threshold_indices,
             stay=np.ascontiguousarray(part.stay[:, space.threshold_indices]),
         )
-    rules = {"allowed": space.allowed, "required": space.required, "fewest": space.fewest}
+    rules = {"allowed": space.allowed, "furthest": space.furthest, "required": space.required, "fewest": space.fewest}
     return replace(part, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
 
 

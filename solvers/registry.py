@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tiercut.errors import QuestionError, unknown_name
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Space
+    from tiercut.optimizer import Costs, Space
     from tiercut.solvers.interface import Solver
     from tiercut.solvers.task import Task
 
@@ -25,8 +25,10 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "codec": "codecs",
         "constraints": "bounds on measures beside the objective and accuracy",
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
+        "once": "memory of several nodes together, or as objective or least value, with exits inside partitions",
         "many": "a frontier over other than one measure and accuracy",
         "tail": "quantiles of the latency",
+        "spread": "quantiles of the latency where samples that leave later may be done sooner",
         "conditional": "conditional accuracies",
         "replay": "samples in place of estimates",
         "many-nodes": "more than 62 nodes (or tiers, where a tier is used once)",
@@ -98,12 +100,23 @@ def _needs(task: Task) -> Iterator[str]:
         yield "constraints"
     if task.costs.whole:
         yield "whole"
-    if any(each.tail is not None for each in (task.costs, *(side.costs for side in task.constraints))):
+    if space.inside and any(each.once for each in _measured(task)):
+        yield "once"
+    if any(each.tail is not None for each in _measured(task)):
         yield "tail"
+    if any(each.spread for each in _measured(task)):
+        yield "spread"
     if space.estimator != "marginal":
         yield space.estimator
     if len(set(space.group.tolist())) > _MANY_NODES:
         yield "many-nodes"
+
+
+def _measured(task: Task) -> tuple[Costs, ...]:
+    """Return the tables of all that a task minimises, compares or bounds."""
+    if task.goals is not None:
+        return task.goals.costs
+    return task.costs, *(each.costs for each in task.constraints)
 
 
 def refuse_unsupported(solver: Solver, task: Task) -> None:

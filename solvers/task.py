@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer import constraints_of, measure
+from tiercut.optimizer import constraints_of, measure, within_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,7 @@ def make_task(space: Space, query: Query) -> Task:
     Parameters
     ----------
     space
-        The decisions that the question admits.
+        The decisions that the question admits. The task's own keeps those bounds too that are rules for partitions.
     query
         Objective, bounds and kind of answer.
 
@@ -130,6 +130,7 @@ def make_task(space: Space, query: Query) -> Task:
     QuestionError
         If a measure or a place is unknown, or what it needs is not in the topology or the profile.
     """
+    space = within_bounds(space, query)
     tables = measure(space.problem, query.additive, query.rate_fps)
     constraints = constraints_of(space, query)
     ties = None

@@ -43,6 +43,8 @@ class Answer:
         Why ``auto`` took this solver; empty where it was named.
     replayed
         Where replay chose the plans: each with what the model says of it, and what that proves.
+    notes
+        What else is to be said of the answer, such as that the memory of nodes binds.
     """
 
     space: Space
@@ -52,6 +54,7 @@ class Answer:
     message: str = ""
     why: str = ""
     replayed: ReplayChoice | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -126,6 +129,7 @@ class Answer:
                 "why": self.why or None,
             },
             **self._frontier_data(),
+            **({"notes": list(self.notes)} if self.notes else {}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
 

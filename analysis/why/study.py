@@ -21,6 +21,7 @@ from tiercut.optimizer import (
     counts_whole,
     evaluate,
     is_tail,
+    limits_memory,
     make_query,
     moved_by,
     price,
@@ -191,7 +192,7 @@ class Study:
     def effects(self) -> Iterator[Effect]:
         """Yield what each bound and each rule does."""
         had = self.value_of(self.best)
-        for each in relaxations(self.query):
+        for each in relaxations(self.query, memory=limits_memory(self.problem)):
             gone = self._ask(each.without).plans
             binds = bool(gone) and self._better(self.value_of(gone[0]), had)
             plan = None

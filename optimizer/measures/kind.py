@@ -74,6 +74,8 @@ class MeasureKind:
         What moves it, and what moves it where its place is a link (by default the same).
     whole
         Whether pieces count whole, however few samples get there (memory, blocks).
+    once
+        Whether a partition counts as one piece where exits stand inside it (memory); it has no less with more blocks.
     tail
         Of a quantile of the latency: the share of the samples that may take longer.
     ratio_of
@@ -96,6 +98,7 @@ class MeasureKind:
     moved_by: MovedBy
     moved_by_of_link: MovedBy | None = None
     whole: bool = False
+    once: bool = False
     tail: float | None = None
     ratio_of: str = ""
     axis: str = ""

@@ -40,9 +40,14 @@ class Measure:
         C x N x M x M: as `send`, by each codec.
     whole
         Whether pieces count whole, however few samples get there (memory, blocks).
+    once
+        Whether a partition counts as one piece where exits stand inside it (memory).
     tail
         Where it is not None, terms are not weighted by shares: each counts whole where more than this share of the
         samples remains, and not at all where no more is (see `tiercut.optimizer.measures.tails`).
+    spread
+        Of a quantile that is no such sum, because samples that leave later may be done sooner: the factor by which its
+        tables, those of the latency, are scaled; 0 for all else. It is taken of the times of all paths.
     """
 
     first: Floats
@@ -52,7 +57,9 @@ class Measure:
     result: Floats
     codec_send: Floats
     whole: bool = False
+    once: bool = False
     tail: float | None = None
+    spread: float = 0.0
 
     def weigh(self, share: float) -> float:
         """Return what a term counts that a share of the samples meets."""
@@ -80,8 +87,8 @@ def measure(problem: Problem, name: str, rate_fps: float | None = None) -> Measu
     kind, place = kind_of(name), split_name(name)[1]
     if wrong := kind.places.fault(kind.name, place):
         raise QuestionError(f"{wrong}, such as {kind.name}:{problem.nodes[0]}" if place is None else wrong)
-    tables = replace(kind.tables(Scope(problem, place or "", rate_fps)), whole=kind.whole)
-    return tables if kind.tail is None else tail_of(problem, tables, kind.name, kind.tail)
+    tables = replace(kind.tables(Scope(problem, place or "", rate_fps)), whole=kind.whole, once=kind.once)
+    return tables if kind.tail is None else tail_of(problem, tables, kind.tail)
 
 
 def scaled(tables: Measure, factor: float) -> Measure:
@@ -104,6 +111,7 @@ def _combined(left: Measure, right: Measure, factor: float) -> Measure:
         send=_sum(left.send, right.send, factor),
         result=_sum(left.result, right.result, factor),
         codec_send=_sum(left.codec_send, right.codec_send, factor),
+        spread=left.spread + factor * right.spread,
     )
 
 

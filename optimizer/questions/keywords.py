@@ -87,6 +87,8 @@ class QuestionOptions:
         Blocks (1-based), each with the node or tier that must run it.
     keep_first
         Number of first blocks that must stay on the source.
+    ignore_memory
+        Whether a node may hold more than the memory that the topology gives it.
     """
 
     objective: str | None = option(
@@ -146,6 +148,7 @@ class QuestionOptions:
     keep_first: int | None = option(
         panel=_PLACEMENT, type=int, metavar="K", help="The first K blocks stay on the source."
     )
+    ignore_memory: bool | None = option(panel=_PLACEMENT, type=bool, help="Nodes may hold more than their memory.")
 
     def given(self) -> dict[str, Any]:
         """Return the keywords that are not None."""

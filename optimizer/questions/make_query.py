@@ -46,7 +46,7 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
     fewest, most = _partitions(keywords, named)
     slow = _read(keywords, "max_p99", "time", named)
     tails = () if slow is None else (Bound("p99", at_most=slow),)
-    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first")
+    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first", "ignore_memory")
     return Query(
         kind=kind,
         **{key: keywords[key] for key in plain if key in keywords},

@@ -151,6 +151,7 @@ class QueryFile(Document):
     )
     pin: Pins = Field(default_factory=dict, description="blocks, each with the node or tier that must run it")
     keep_first: int | None = Field(default=None, ge=0, description="number of first blocks that stay on the source")
+    ignore_memory: bool | None = Field(default=None, description="whether nodes may hold more than their memory")
     source: str | None = Field(default=None, description="condition: where the input is born")
     destination: str | None = Field(default=None, description="condition: who wants the result, or anywhere")
     bandwidth: dict[str, Bandwidth] = Field(default_factory=dict, description="condition: by link, a-b or a>b")

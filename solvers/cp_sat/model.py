@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.solvers.cp_sat.network import CROSS, ENTER, PIECE, arc_name
+from tiercut.solvers.cp_sat.network import CROSS, END, ENTER, PIECE, arc_name
+from tiercut.solvers.states import states_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -229,8 +230,26 @@ def _placement(built: Model, space: Space, network: Network) -> None:
     # There are as many partitions as arrivals, the first included.
     parts = [built.taken[at] for at in arriving.tolist()]
     built.cp.add_linear_constraint(sum(parts), space.fewest, space.most)
+    _furthest(built, space, network)
     if network.index > 0:
         # A plan on which the threshold has no effect belongs to the first threshold.
         pieces = np.flatnonzero(kinds == PIECE)
         exits = pieces[space.option_exit[network.option[built.arcs[pieces]]]]
         built.cp.add_bool_or([built.taken[at] for at in exits.tolist()])
+
+
+def _furthest(built: Model, space: Space, network: Network) -> None:
+    """Let no partition go further than its node has room for; where it is one piece, such arcs are left out already."""
+    last = space.problem.block_count - 1
+    if not space.inside or bool((space.furthest == last).all()):
+        return
+    kinds, nodes, ends = network.kind[built.arcs], network.node[built.arcs], network.end[built.arcs]
+    arriving, running = (kinds == ENTER) | (kinds == CROSS), (kinds == PIECE) | (kinds == END)
+    state = np.maximum(network.tail[built.arcs] - 1, 0) // (3 * len(space.group))
+    begins = np.where(arriving, ends + 1, states_of(space).begins[state])
+    for v, furthest in enumerate(space.furthest):
+        for end in np.unique(furthest[furthest < last]).tolist():
+            early = arriving & (nodes == v) & (furthest[np.minimum(begins, last)] <= end)
+            beyond = running & (nodes == v) & (begins <= end + 1) & (ends > end)
+            # A node that is gone to too early does not run the block beyond what it has room for; one piece runs that.
+            built.cp.add_at_most_one([built.taken[at] for at in np.flatnonzero(early | beyond).tolist()])

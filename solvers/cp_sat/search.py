@@ -10,7 +10,7 @@ import numpy as np
 
 from tiercut.solvers.cp_sat.bounds import Relaxation
 from tiercut.solvers.cp_sat.model import build_model
-from tiercut.solvers.cp_sat.network import COST, CROSS, ENTER, LOSS, PIECE, Network, network_of
+from tiercut.solvers.cp_sat.network import COST, CROSS, END, ENTER, LOSS, PIECE, Network, network_of
 from tiercut.solvers.cp_sat.plans import Plans, holds
 from tiercut.solvers.registry import find, needs
 
@@ -71,7 +71,17 @@ class Search:
         options = network.option[path][kinds == PIECE]
         evaluated = network.index == 0 or bool(space.option_exit[options].any())
         counted = space.fewest <= len(groups) <= space.most and len(set(groups)) == len(groups)
-        return evaluated and counted and bool(space.required[:, groups].any(axis=1).all())
+        used = bool(space.required[:, groups].any(axis=1).all())
+        return evaluated and counted and used and self._fits(network, path)
+
+    def _fits(self, network: Network, path: Sequence[int]) -> bool:
+        """Return whether no partition goes further than its node has room for."""
+        nodes, ends, kinds = network.node[path], network.end[path], network.kind[path]
+        arriving, running = (kinds == ENTER) | (kinds == CROSS), (kinds == PIECE) | (kinds == END)
+        begins = np.zeros(len(self.space.group), np.int64)
+        begins[nodes[arriving]] = ends[arriving] + 1
+        furthest = self.space.furthest[nodes[running], begins[nodes[running]]]
+        return bool((ends[running] <= furthest).all())
 
     # CP-SAT
 

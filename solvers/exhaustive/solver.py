@@ -56,8 +56,10 @@ class Exhaustive(BaseSolver):
             "codec",
             "constraints",
             "whole",
+            "once",
             "many",
             "tail",
+            "spread",
             "conditional",
             "replay",
         )

@@ -58,7 +58,9 @@ class Annealing(BaseSolver):
     name = "annealing"
     exact = False
     about = "good plans of any space, without proof"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "many-nodes"))
+    features = frozenset(
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many-nodes")
+    )
 
     def __init__(self, moves: int | None = None) -> None:
         self.moves = moves

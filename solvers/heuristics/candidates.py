@@ -136,7 +136,7 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
     first[0] += apart[space.problem.source]
     send = np.stack([each.send for each in costs], axis=-1)
     send[..., 0] += apart
-    whole = np.array([*(each.whole for each in costs), 0.0])
+    whole, once = (np.array([*(getattr(each, name) for each in costs), 0.0]) for name in ("whole", "once"))
     sizes = (space.most, space.fewest, space.inside, len(space.threshold_indices), len(space.codec_choices))
     return score_kernels.ScoreTables(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),
@@ -151,8 +151,9 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
         nodes=np.array([space.group, space.rank], np.int64),
         fits=np.where(space.jump[0] >= 0, space.option_exit, -1).astype(np.int64),
         places=_places(space),
-        limits=np.array([caps, np.ones(len(caps)), whole]),
+        limits=np.array([caps, np.ones(len(caps)), whole, once]),
         required=_own(space.required),
+        furthest=_own(space.furthest),
         shares=_shares(space),
     )
 

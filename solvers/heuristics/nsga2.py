@@ -62,7 +62,7 @@ class Nsga2(BaseSolver):
     exact = False
     about = "good plans by generations; needs pymoo"
     features = frozenset(
-        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "many", "many-nodes")
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many", "many-nodes")
     )
 
     def __init__(self, generations: int | None = None) -> None:

@@ -35,7 +35,9 @@ class RandomSearch(BaseSolver):
     name = "random"
     exact = False
     about = "the best of decisions drawn at random, as a baseline"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "many-nodes"))
+    features = frozenset(
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many-nodes")
+    )
 
     def __init__(self, draws: int = _DRAWS) -> None:
         self.draws = draws

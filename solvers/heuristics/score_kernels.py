@@ -72,9 +72,9 @@ class ScoreTables(NamedTuple):
         6 x (N+1): blocks (0-based, rising) where a part that is not the last may end, and before each block the number
         of them; the same for the last one, and for exits inside a part. The last column counts.
     limits
-        3 x (S+2): greatest values, slack included; by what violations are divided; whether pieces count whole. The
-        last column is about accuracy, with its sign turned.
-    required
+        4 x (S+2): greatest values, slack included; by what violations are divided; whether pieces count whole, and
+        partitions as one piece. The last column is about accuracy, with its sign turned.
+    required, furthest
         As in `tiercut.optimizer.space.Space`.
     shares
         8 rising numbers up to 1: which share of the moves is of a kind, or of one before it. Kinds: shift a cut,
@@ -95,13 +95,14 @@ class ScoreTables(NamedTuple):
     places: Ints
     limits: Floats
     required: Bools
+    furthest: Ints
     shares: Floats
 
 
 GROUP, _RANK = 0, 1
 MOST, _FEWEST, INSIDE, THRESHOLDS, CODECS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT = range(8)
 CUTS, CUTS_BEFORE, ENDS, ENDS_BEFORE, EXITS, EXITS_BEFORE = range(6)
-_CAP, SCALE, _WHOLE = 0, 1, 2
+_CAP, SCALE, _WHOLE, _ONCE = range(4)
 _SPAN = 1
 
 
@@ -131,7 +132,7 @@ def below(state: State, count: int) -> int:
 @compiled
 def score(
     row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
-    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, totals: Floats,
+    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, furthest: Ints, totals: Floats,
 ) -> Any:  # fmt: skip
     """Return cost, accuracy and violation of a candidate."""
     most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
@@ -140,7 +141,7 @@ def score(
     right, wrong = 0.0, 0.0
     for s in range(measures):
         totals[s] = first[s, v]
-    start, level, part = 0, 0, 0
+    start, level, part, entry = 0, 0, 0, 0
     while True:
         stop = row[1 + part] - 1
         end = stop
@@ -164,8 +165,10 @@ def score(
             wrong += nodes[_RANK, w] < nodes[_RANK, v]
             right = dropped(right, onward, gains[1 + codec, end])
         for s in range(measures):
-            weight = 1.0 if limits[_WHOLE, s] else share
-            total = passed(totals[s], weight, pieces[asks, s, v, start, end], leave, result[end, v, s])
+            weight, since = 1.0 if limits[_WHOLE, s] else share, entry if limits[_ONCE, s] else start
+            if limits[_ONCE, s] and end < stop:
+                weight, since = 0.0, start  # the partition goes on, and counts where it ends
+            total = passed(totals[s], weight, pieces[asks, s, v, since, end], leave, result[end, v, s])
             if end == stop:
                 total = crossed(total, onward, send[codec, end, v, w, s])
             if total < np.inf:  # not nan either: a forbidden piece that no sample reaches
@@ -174,12 +177,14 @@ def score(
                 wrong += 1.0
         start, level = end + 1, after
         if end == stop:
-            part += 1
+            wrong += stop > furthest[v, entry]
+            part, entry = part + 1, start
             v = w
+    wrong += stop > furthest[v, entry]
     right = answered(right, share, gains[0, stop])
     for s in range(measures):
-        weight = 1.0 if limits[_WHOLE, s] else share
-        total = ended(totals[s], weight, pieces[_SPAN, s, v, start, stop], share, result[stop, v, s])
+        weight, since = 1.0 if limits[_WHOLE, s] else share, entry if limits[_ONCE, s] else start
+        total = ended(totals[s], weight, pieces[_SPAN, s, v, since, stop], share, result[stop, v, s])
         if total < np.inf:
             totals[s] = total
         else:
@@ -212,12 +217,14 @@ def _missed(
 def score_rows(rows: Ints, g: ScoreTables, costs: Floats, accuracies: Floats, violations: Floats) -> None:
     """Write cost, accuracy and violation of K candidates into the arrays, K each."""
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
-    first, pieces, send, result, gains, required = g.first, g.pieces, g.send, g.result, g.gains, g.required
+    first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    required, furthest = g.required, g.furthest
     totals = np.empty(first.shape[0])
     for k in range(rows.shape[0]):
         scored = score(
-            rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, totals
-        )
+            rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
+            totals,
+        )  # fmt: skip
         costs[k], accuracies[k], violations[k] = scored
 
 

@@ -55,14 +55,20 @@ class Measures(NamedTuple):
     ----------
     whole
         R: whether the pieces of a measure count whole.
+    once
+        R: whether its partitions count as one piece.
     tails
         R: the share up to which nothing counts; -1 where every share does.
+    spreads
+        R: the factor of a quantile that is taken of the times of all paths; 0 for sums.
     caps
         R: greatest values, slack included.
     """
 
     whole: Bools
+    once: Bools
     tails: Floats
+    spreads: Floats
     caps: Floats
 
 
@@ -81,6 +87,7 @@ class Rules(NamedTuple):
     group: Ints
     rank: Ints
     linked: Bools
+    furthest: Ints
 
 
 class Shares(NamedTuple):
@@ -194,13 +201,16 @@ def rules_of(space: Space) -> Rules:
         group=space.group,
         rank=space.rank,
         linked=space.linked,
+        furthest=space.furthest,
     )
 
 
 def measures_of(costs: Sequence[Costs], caps: Sequence[float]) -> Measures:
     """Return how R measures count, and their greatest values."""
     tails = np.array([-1.0 if each.tail is None else each.tail for each in costs])
-    return Measures(np.array([each.whole for each in costs], bool), tails, np.array(caps, float))
+    whole, once = (np.array([getattr(each, name) for each in costs], bool) for name in ("whole", "once"))
+    spreads = np.array([each.spread for each in costs], float)
+    return Measures(whole, once, tails, spreads, np.array(caps, float))
 
 
 def samples_of(problem: Problem) -> Samples:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "answered", "crossed", "doubled", "dropped", "ended", "may_follow", "passed", "uses", "weighed",
+    "answered", "crossed", "doubled", "dropped", "ended", "may_follow", "passed", "spread", "uses", "weighed",
     "write_cut", "write_end", "write_exit", "write_frames", "write_root",
 ]  # fmt: skip
 
@@ -80,6 +80,17 @@ def weighed(share: float, tail: float) -> float:
     if tail < 0.0:
         return share
     return 1.0 if share > tail else 0.0
+
+
+@compiled
+def spread(seconds: Floats, leave: Floats, count: int, tail: float, factor: float) -> float:
+    """Return a quantile of the times of some paths (see `tiercut.optimizer.measures.tails.spread_value`)."""
+    order, finished = np.argsort(seconds[:count] / factor, kind="mergesort"), 0.0
+    for place in order:
+        finished += leave[place]
+        if finished >= 1.0 - tail:
+            return float(seconds[place])
+    return float(seconds[order[count - 1]])
 
 
 # Rules

@@ -20,6 +20,7 @@ from tiercut.solvers.kernels.step_kernels import (
     ended,
     may_follow,
     passed,
+    spread,
     uses,
     weighed,
     write_frames,
@@ -117,9 +118,10 @@ def _walk(
 ) -> Any:  # fmt: skip
     """Score every decision at one threshold; keep plans, or points where any measures are compared."""
     # A tree, depth first; a frame for each piece. The counter of a frame runs over (end, option, next node, codec).
-    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
+    group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
-    whole, tails, caps = measures
+    whole, once, tails, spreads, caps = measures
     stay, accuracy, drops = shares
     front, by_accuracy, tied, floor = wanted
     costs, accuracies, keys, count = kept
@@ -132,9 +134,10 @@ def _walk(
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     parts, evaluated, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     option, codec = np.zeros(room, np.int64), np.zeros(room, np.int64)
-    used = np.zeros(room, np.int64)
+    used, entry, until = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     cost, counts, right = np.zeros((room, rows)), np.zeros((room, rows)), np.zeros(room)
     totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
+    done, leaves = np.zeros((rows, room)), np.zeros(room)  # times of the paths that end at exits, and their shares
     evaluated_last, hit, reach = np.full(room, -1), np.zeros(room), np.ones(room)
     # NOTE: numba leaves out what hangs on tables that are None, so that estimates cost what they did without samples.
     if below is not None and hits is not None:
@@ -147,7 +150,7 @@ def _walk(
         if not linked[source, root]:
             continue
         node[0], begin[0], level[0], parts[0], evaluated[0], counter[0] = root, 0, 0, 1, 0, -1
-        used[0], right[0] = 1 << group[root], 0.0
+        used[0], right[0], entry[0], until[0] = 1 << group[root], 0.0, 0, furthest[root, 0]
         for r in range(rows):
             cost[0, r], counts[0, r] = first[root, r], weighed(1.0, tails[r])
         depth = 0
@@ -161,7 +164,7 @@ def _walk(
                 complete = (
                     parts[depth] >= fewest and uses(used[depth], required) and (index == 0 or evaluated[depth] > 0)
                 )
-                for end in range(start, blocks if complete else start):
+                for end in range(start, until[depth] + 1 if complete else start):
                     if not can_end[end]:
                         continue
                     scored += 1
@@ -172,8 +175,12 @@ def _walk(
                         continue
                     fits = True
                     for r in range(rows):
-                        own, piece = counts[depth, r], span[v, start, end, r]
-                        totals[r] = ended(cost[depth, r], 1.0 if whole[r] else own, piece, own, result[end, v, r])
+                        own, piece = counts[depth, r], span[v, entry[depth] if once[r] else start, end, r]
+                        if spreads[r] != 0.0:
+                            done[r, depth], leaves[depth] = cost[depth, r] + piece + result[end, v, r], share
+                            totals[r] = spread(done[r], leaves, depth + 1, tails[r], spreads[r])
+                        else:
+                            totals[r] = ended(cost[depth, r], 1.0 if whole[r] else own, piece, own, result[end, v, r])
                         fits = fits and totals[r] <= caps[r]
                     if not (fits and totals[0] < np.inf):  # not nan either: a forbidden piece that no sample gets to
                         continue
@@ -209,7 +216,7 @@ def _walk(
             w, step = step % nodes, step // nodes
             o, end = step % options, start + step // options
             after = jump[level[depth], end, o]
-            if after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
+            if end > until[depth] or after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
                 continue
             if w != v and (parts[depth] == most or not may_follow(v, w, used[depth], group, rank, linked)):
                 continue
@@ -226,7 +233,15 @@ def _walk(
                 onward = reach[depth + 1]
             deeper = depth + 1
             for r in range(rows):
-                piece = span[v, start, end, r] if option_exit[o] else bare[v, start, end, r]
+                since = entry[depth] if once[r] else start
+                piece = span[v, since, end, r] if option_exit[o] else bare[v, since, end, r]
+                if once[r] and w == v:
+                    piece = 0.0  # the partition goes on, and counts where it ends
+                if spreads[r] != 0.0:
+                    total = cost[depth, r] + piece
+                    done[r, depth], leaves[depth] = total + result[end, v, r], share - onward
+                    cost[deeper, r] = total + send[x, end, v, w, r] if w != v else total
+                    continue
                 own, ahead = counts[depth, r], weighed(onward, tails[r])
                 total = passed(cost[depth, r], 1.0 if whole[r] else own, piece, own - ahead, result[end, v, r])
                 cost[deeper, r] = crossed(total, ahead, send[x, end, v, w, r]) if w != v else total
@@ -241,6 +256,8 @@ def _walk(
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
             parts[deeper], evaluated[deeper] = parts[depth] + (w != v), evaluated[depth] + option_exit[o]
             used[deeper] = used[depth] | (1 << group[w])
+            entry[deeper] = end + 1 if w != v else entry[depth]
+            until[deeper] = furthest[w, end + 1] if w != v else until[depth]
             depth = deeper
         if progress[0] != 0:
             break

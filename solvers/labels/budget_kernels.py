@@ -187,7 +187,7 @@ def budgets(
         Read now and then: a value that is not 0 ends the work.
     """
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
-    source, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked = rules
+    source, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
     first, span, bare, send, result = tables
     stay, accuracy, drops = shares
     state_of, begins, levels = states

@@ -30,6 +30,7 @@ from tiercut.solvers.labels.grow_kernels import (
     BEGIN,
     CODEC,
     EVALUATED,
+    LAST,
     NODE,
     PARENT,
     PARTS,
@@ -93,7 +94,7 @@ def least_ahead(
     leaving
         The same before the output of the last block is sent away from v.
     """
-    _, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked = rules
+    _, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
     _, span, bare, send, result = tables
     stay, accuracies, drops = shares
     state_of, begins, levels = states
@@ -179,6 +180,8 @@ def _dominates(
             return 0
         if one < two and f < compared + ties:
             undecided = False
+    if chain[left, LAST] < chain[right, LAST]:
+        return 0
     one_used, two_used = chain[left, USED], chain[right, USED]
     if (one_used & future & ~two_used) != 0:
         return 0
@@ -217,7 +220,8 @@ def grow_points(
         Points, keys and lows (perhaps longer ones) and their state.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
-    source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
+    group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     stay, accuracies, drops = shares
     state_of, begins, levels = states
@@ -225,10 +229,10 @@ def grow_points(
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
     accuracy = accuracies[0]
-    blocks, nodes, rows, width = accuracy.shape[0], group.shape[0], first.shape[1], keys.shape[1]
+    nodes, rows, width = group.shape[0], first.shape[1], keys.shape[1]
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
     size, grown = 1024, 0
-    values, chain = np.empty((size, rows + 1)), np.zeros((size, 10), np.int64)
+    values, chain = np.empty((size, rows + 1)), np.zeros((size, 11), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
     for v in range(nodes):
@@ -236,6 +240,7 @@ def grow_points(
             values[grown, :rows], values[grown, rows] = first[v], 0.0
             chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
             chain[grown, USED], chain[grown, AFTER], chain[grown, ALIVE] = 1 << group[v], -1, 1
+            chain[grown, LAST] = furthest[v, 0]
             heads[0, v] = grown
             grown += 1
     for state in range(begins.shape[0]):
@@ -251,7 +256,7 @@ def grow_points(
                 used = chain[here, USED]
                 complete = chain[here, PARTS] >= fewest and uses(used, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
-                for end in range(start, blocks):
+                for end in range(start, chain[here, LAST] + 1):
                     if can_end[end] and complete:
                         for r in range(rows):
                             weight, back = 1.0 if whole[r] else share, result[end, v, r]
@@ -314,6 +319,7 @@ def grow_points(
                             row[PARTS] = chain[here, PARTS] + (w != v)
                             row[EVALUATED] = chain[here, EVALUATED] + option_exit[option]
                             row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
+                            row[LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
                             # The list is sorted by the first measure: only what stands before can dominate.
                             other, before, worse = heads[then, w], -1, False
                             while other >= 0 and values[other, top] <= new[top]:

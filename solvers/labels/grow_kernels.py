@@ -38,6 +38,7 @@ __all__ = [
     "CODEC",
     "EVALUATED",
     "FULL",
+    "LAST",
     "NODE",
     "PARENT",
     "PARTS",
@@ -83,8 +84,9 @@ def earlier(left: int, right: int, chain: Ints, at: Places, width: int) -> bool:
 FULL = 2
 """Where in `stop` it is said that there was no room."""
 
-PARENT, NODE, BEGIN, PARTS, EVALUATED, USED, CODEC, THRESHOLD, AFTER, ALIVE = range(10)
-"""The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost."""
+PARENT, NODE, BEGIN, PARTS, EVALUATED, USED, CODEC, THRESHOLD, AFTER, ALIVE, LAST = range(11)
+"""The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost; LAST
+is the last block that its partition may have."""
 
 
 class Limits(NamedTuple):
@@ -155,7 +157,8 @@ def grow_labels(
         Costs, accuracies and keys of the plans, and their number.
     """
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
-    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end, group, rank, linked = rules
+    source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
+    group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     tie_first, tie_span, tie_bare, tie_send, tie_result = ties
     stay, accuracy, drops = shares
@@ -167,7 +170,7 @@ def grow_labels(
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
-    chain, line = np.empty((room, 10), np.int64), np.empty(room, np.int64)
+    chain, line = np.empty((room, 11), np.int64), np.empty(room, np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     most_found = room // 8
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
@@ -183,6 +186,7 @@ def grow_labels(
                 -1,
                 1,
             )
+            chain[count, LAST] = furthest[v, 0]
             heads[0, v] = count
             count += 1
 
@@ -219,7 +223,7 @@ def grow_labels(
                         and a >= floor
                     ):
                         continue
-                    if chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
+                    if end > chain[here, LAST] or chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
                         continue
                     if index > 0 and chain[here, EVALUATED] == 0:
                         continue
@@ -256,6 +260,8 @@ def grow_labels(
                         continue
                     for i in range(many if stop[0] == 0 else 0):
                         here = line[i]
+                        if end > chain[here, LAST]:
+                            continue
                         c, a = passed(cost[here], own, piece, fewer, back), answered(gained[here], leave, right)
                         used = chain[here, USED]
                         k, sheared = cell_of(a, base, per, cells), c - slope * a
@@ -290,6 +296,7 @@ def grow_labels(
                             chain[count, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
                             chain[count, USED], chain[count, CODEC], chain[count, ALIVE] = mask, codec, 1
                             chain[count, THRESHOLD] = option_threshold[option]
+                            chain[count, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
                             # The list is sorted by cost: only what stands before can dominate.
                             other, before, better, level = heads[ahead, w], -1, 0, -1
                             while other >= 0 and cost[other] <= total:
@@ -359,6 +366,8 @@ def _dominates(
     if cost[left] > cost[right] or gained[left] < gained[right]:
         return False
     if cost[left] == cost[right] and tie[left] > tie[right]:
+        return False
+    if chain[left, LAST] < chain[right, LAST]:
         return False
     one, two = chain[left, USED], chain[right, USED]
     if (one & future & ~two) != 0:

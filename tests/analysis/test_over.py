@@ -132,7 +132,7 @@ def asked_over(seed: int) -> tuple[Space, Query] | None:
     names += ["accuracy"] * 4 if space.knows_accuracy else []
     over = tuple(dict.fromkeys(str(name) for name in rng.permutation(names)))[: int(rng.integers(2, 4))]
     query = replace(query, kind="frontier", objective="latency", over=over)
-    return (space, query) if query.many else None
+    return (space, query) if query.many and "once" not in needs(make_task(space, query)) else None
 
 
 @cache

@@ -35,10 +35,10 @@ def test_every_rule_is_listed_by_name_and_as_it_is_written() -> None:
 
 
 def test_without_its_rules_a_question_has_none() -> None:
-    assert {key for rule in rules_of(RULES) for key in rule.lifted} == set(NO_RULES)
-    assert list(rules_of(replace(RULES, **NO_RULES))) == []
-    for rule in rules_of(RULES):
-        assert rule.name not in {each.name for each in rules_of(replace(RULES, **rule.lifted))}
+    assert {key for rule in rules_of(RULES, memory=True) for key in rule.lifted} == set(NO_RULES)
+    assert list(rules_of(replace(RULES, **NO_RULES), memory=True)) == []
+    for rule in rules_of(RULES, memory=True):
+        assert rule.name not in {each.name for each in rules_of(replace(RULES, **rule.lifted), memory=True)}
 
 
 def test_each_side_of_a_bound_is_loosened_and_lifted_by_itself() -> None:

@@ -11,7 +11,7 @@ import pytest
 from support.made import both, exits_data, one, plan_of, problem_of, profile_data, topology_data
 from support.reference import Choice, Reference
 from support.seeded.choices import drawn_choices
-from support.seeded.problems import Case, random_case
+from support.seeded.problems import random_case
 
 import tiercut
 from tiercut import QuestionError
@@ -20,9 +20,11 @@ from tiercut.optimizer.pricing import evaluate, path_seconds, price
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.samples.exit_shares import shares_of
 from tiercut.optimizer.space import make_space
+from tiercut.profiling.profile.schema import Profile
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find, needs
 from tiercut.solvers.task import make_task
+from tiercut.topologies.schema import Topology
 
 CASE = ("iot", "resnet20-digits32")
 FEW = 1500
@@ -53,15 +55,6 @@ def p99_of(reference: Reference, choice: Choice) -> float:
     raise AssertionError(paths)
 
 
-def asked(case: Case) -> bool:
-    """Whether a p99 can be asked of a problem."""
-    try:
-        evaluate(case.problem, case.decision(next(iter(case.reference.choices(case.exits, case.order)))), "p99")
-    except (QuestionError, StopIteration):
-        return False
-    return True
-
-
 def test_pieces_count_whole_while_more_than_one_percent_get_there() -> None:
     topology = topology_data("a b", [both("a", "b", 1.0, 1e3)])
     rates = ([0.5, 0.48, 0.02], [0.5, 0.495, 0.005])
@@ -84,8 +77,6 @@ def test_the_quantile_counts_shares_not_exits() -> None:
 def test_the_sum_is_the_quantile_of_all_paths(seed: int) -> None:
     rng = np.random.default_rng([12, seed])
     case = random_case([12, seed])
-    if not asked(case):
-        return
     for choice in drawn_choices(case, rng):
         decision = case.decision(choice)
         got, wanted = evaluate(case.problem, decision, "p99"), p99_of(case.reference, choice)
@@ -94,19 +85,45 @@ def test_the_sum_is_the_quantile_of_all_paths(seed: int) -> None:
         assert isclose(quantile_of(path_seconds(case.problem, decision), onward, 0.99), wanted, rel_tol=1e-9)
 
 
-def test_where_results_take_a_detour_the_question_is_refused() -> None:
+def triangle(*rates: float) -> tuple[Topology, Profile]:
+    """Return three nodes on which nothing takes time to send, but a result from b takes 100 s: by c it is home at once.
+
+    A sample that leaves on b takes 1 + 100 s; one that goes on to c takes 1 + 1 s. On a both blocks take 20 s.
+    """
     links = [one("a", "b", 0.0, 1e6), one("b", "a", 100.0, 1e6), both("b", "c", 0.0, 1e6), one("c", "a", 0.0, 1e6)]
-    exits = exits_data([0.5, 0.9], [0.5, 0.5])
-    problem = problem_of(topology_data("a b c", links), profile_data([1.0, 1.0], [1.0, 1.0, 1.0], exits=exits))
-    with pytest.raises(QuestionError, match="from 'b' takes longer than going on to 'c'"):
-        evaluate(problem, plan_of(problem, [2], "b").decision, "p99")
+    profile = profile_data([1.0, 1.0], [0.0, 0.0, 0.0], exits=exits_data([0.5, 0.9], list(rates)))
+    nodes = [{"name": "a", "slowdown": 10}, {"name": "b"}, {"name": "c"}]
+    return Topology.from_data(topology_data(nodes, links)), Profile.from_data(profile)
+
+
+@pytest.mark.parametrize(("rates", "wanted"), [((0.5, 0.5), 101.0), ((0.005, 0.995), 2.0), ((0.995, 0.005), 101.0)])
+def test_where_later_exits_may_be_quicker_the_quantile_is_that_of_all_paths(
+    rates: tuple[float, float], wanted: float
+) -> None:
+    problem = tiercut.problem(*triangle(*rates))
+    assert evaluate(problem, plan_of(problem, [1, 2], "b c", threshold=0.1).decision, "p99") == wanted
+
+
+def test_where_later_exits_may_be_quicker_a_solver_that_knows_all_paths_answers() -> None:
+    """With two partitions, one on b: b then c takes 101 s at one of the exits, c then b 102 s, those with a 111 s."""
+    rules: dict[str, Any] = {"include": ["b"], "partitions": 2, "min_accuracy": 0.6}
+    answer = tiercut.rank(*triangle(0.5, 0.5), objective="p99", **rules)
+    assert answer.outcome.solver == "exhaustive"
+    assert [str(plan) for plan in answer] == ["b 1 → c 2", "c 1 → b 2", "a 1 → b 2", "b 1 → a 2"]
+    assert answer.values(["p99"])[:, 0].tolist() == [101.0, 102.0, 111.0, 111.0]
+    few = triangle(0.005, 0.995)
+    assert [str(plan) for plan in tiercut.rank(*few, max_p99="3 s", **rules)] == ["b 1 → c 2"]
+    assert "the least p99" in tiercut.solve(*few, max_p99="1 s", **rules).message
+    for name in ("labels", "cp-sat"):
+        with pytest.raises(QuestionError, match="may be done sooner"):
+            tiercut.solve(*triangle(0.5, 0.5), objective="p99", solver=name)
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_exact_solvers_find_the_least_p99_and_keep_bounds_on_it(seed: int) -> None:
     case = random_case([13, seed], blocks=6, nodes=3)
     reference = case.reference
-    if case.reference.exits is None or reference.decisions(case.exits, case.order) > FEW or not asked(case):
+    if case.reference.exits is None or reference.decisions(case.exits, case.order) > FEW:
         return
     if not case.space.knows_accuracy:
         return
@@ -124,6 +141,8 @@ def test_exact_solvers_find_the_least_p99_and_keep_bounds_on_it(seed: int) -> No
     for name in ("exhaustive", "labels", "cp-sat") if seed % 6 == 0 else ("exhaustive", "labels"):
         solver = find(name)
         least = Query(objective="p99", min_accuracy=floor)
+        if not needs(make_task(space, least)) <= solver.features:
+            continue
         (best,) = solver.solve(make_task(space, least), Options()).decisions
         assert isclose(evaluate(case.problem, best, "p99"), min(good), rel_tol=1e-9, abs_tol=1e-9)
         bounded = Query(bounds=(Bound("p99", at_most=cap),))

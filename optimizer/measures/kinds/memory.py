@@ -16,23 +16,18 @@ __all__ = ["KIND"]
 
 
 def _tables(scope: Scope) -> Measure:
-    """Return parameters and largest activation of each piece; with exits inside a partition, summed over its pieces."""
+    """Return the parameters and the largest activation of each partition."""
     import numpy as np
 
     from tiercut.optimizer.measures.local import pieces_at
 
     problem = scope.problem
-    if np.isnan(problem.parameter_bytes).any():
+    if not problem.knows_memory:
         raise QuestionError(
             f"a bound on memory needs the key 'parameter_bytes' of every block, which profile '{problem.profile}' does "
             "not have"
         )
-    count, largest = problem.block_count, np.nan_to_num(problem.activation_bytes)
-    size = np.zeros((count, count))
-    for first in range(count):
-        rest = slice(first, None)
-        size[first, first:] = np.cumsum(problem.parameter_bytes[rest]) + np.maximum.accumulate(largest[rest])
-    table = np.broadcast_to(size, problem.span_s.shape)
+    table = np.broadcast_to(problem.partition_bytes, problem.span_s.shape)
     return pieces_at(problem, scope.place, table, table)
 
 
@@ -45,4 +40,5 @@ KIND = MeasureKind(
     tables=_tables,
     moved_by=STILL,
     whole=True,
+    once=True,
 )

@@ -116,6 +116,8 @@ def _print(answer: Answer) -> None:
     for line in (idle_line(answer), covered_line(answer)):
         if line is not None:
             out.print(line)
+    for said in answer.notes:
+        note(said)
     if answer.query.kind == "solve":
         out.print(stages_table(answer.best))
     if answer.outcome.status == "feasible":

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from support.seeded.problems import random_case
-from tiercut.optimizer.constraints import bound_measure, constraints_of
+from tiercut.optimizer.constraints import bound_measure, bound_value, constraints_of, is_rule, limit_with_slack
 from tiercut.optimizer.measures.names import split_name
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.measures.tables import measure
@@ -140,4 +140,8 @@ def value_of(space: Space, decision: Decision, name: str, place: str | None) -> 
 def holds(space: Space, query: Query, decision: Decision) -> bool:
     """Return whether a plan holds the bounds that its objective does not carry."""
     constraints = constraints_of(space, query)
-    return all(evaluate_tables(space.problem, decision, each.measure) <= each.cap for each in constraints)
+    rules = [bound for bound in query.bounds if bound.at_most is not None and is_rule(space, bound)]
+    values = ((bound_value(space.problem, decision, bound), bound.at_most or 0.0) for bound in rules)
+    return all(evaluate_tables(space.problem, decision, each.measure) <= each.cap for each in constraints) and all(
+        value <= limit_with_slack(limit) for value, limit in values
+    )

@@ -29,7 +29,6 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "tail": "quantiles of the latency",
         "conditional": "conditional accuracies",
         "replay": "samples in place of estimates",
-        "many-nodes": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
 """What a task may need of a solver, in words. A solver names those that it supports on its class."""
@@ -47,7 +46,6 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Module and class of each solver: a new one is a line here."""
 
 _MOST_ENUMERATED = 10**8
-_MANY_NODES = 62
 
 
 class _Solvers(Mapping[str, "Solver"]):
@@ -102,8 +100,6 @@ def _needs(task: Task) -> Iterator[str]:
         yield "tail"
     if space.estimator != "marginal":
         yield space.estimator
-    if len(set(space.group.tolist())) > _MANY_NODES:
-        yield "many-nodes"
 
 
 def refuse_unsupported(solver: Solver, task: Task) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tiercut
-from tiercut import InfeasibleError, QuestionError
+from tiercut import InfeasibleError, QuestionError, StoppedError
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.samples.recorded import Recorded
 from tiercut.report.plots.replayed import replayed_plans
@@ -108,8 +108,28 @@ def test_candidates_come_near_to_what_trying_everything_finds(asked: Any, monkey
 
 def test_where_no_candidate_keeps_the_bounds_the_nearest_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
-    with pytest.raises(InfeasibleError, match=r"keeps the bounds when it is replayed; nearest comes .* 0\.98"):
-        _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
+    answer = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay")
+    assert (answer.outcome.status, answer.outcome.exact) == ("stopped", False)
+    with pytest.raises(StoppedError, match=r"keeps the bounds when it is replayed; nearest comes .* 0\.98"):
+        _ = answer.best
+
+
+def test_what_replay_proves_is_what_the_answer_says(front: tiercut.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(answer: tiercut.Answer) -> tuple[bool, str]:
+        solver = answer.to_data()["solver"]
+        return solver["exact"], solver["status"]
+
+    assert said(front) == (True, "optimal")
+    assert said(tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay")) == (True, "infeasible")
+    monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
+    assert said(tiercut.solve(*CASE, min_accuracy=0.9, evaluate="replay")) == (False, "feasible")
+
+
+def test_what_only_the_model_cannot_do_is_not_proved_for_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
+    answer = tiercut.solve(*CASE, max_latency="1 ms", evaluate="replay")
+    assert answer.outcome.status == "stopped"
+    assert "no plan takes at most 1 ms" in answer.message
 
 
 def test_what_the_model_cannot_do_either_is_refused_as_the_model_does() -> None:

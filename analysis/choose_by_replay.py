@@ -36,6 +36,8 @@ MARGIN = 0.05
 _TOP = 100  # candidates for each floor of accuracy
 _FLOORS = 48  # floors at most, evenly spread along the model's frontier
 
+_BATCH = 200  # candidates replayed between two looks at the clock
+
 _EVERY = "every decision is replayed"
 """Why another solver answers than the one that the question named."""
 
@@ -127,7 +129,12 @@ def choose(
         How many decisions were replayed where that is all of them, else 0.
     """
     tried = list(dict.fromkeys([*own, *others]))
-    replays = replay_decisions(space.problem, tried, recorded)
+    replays: list[Replay] = []
+    for begin in range(0, len(tried), _BATCH):
+        # The model's own plans are replayed whatever the clock says, and all where the answer is a proof.
+        if begin >= len(own) and not proved and seconds_left() <= 0:
+            break
+        replays += replay_decisions(space.problem, tried[begin : begin + _BATCH], recorded)
     judge = _Judge(space, query, recorded)
     kept = [each for each in replays if judge.misses(each) == 0]
     message = "" if kept or not replays or proved else judge.nearest(replays)

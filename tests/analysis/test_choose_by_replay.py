@@ -30,7 +30,7 @@ def test_every_plan_has_the_figures_of_the_samples(front: tiercut.Answer) -> Non
         assert (plan.latency_s, plan.accuracy) == (seen.mean_s, seen.accuracy)
 
 
-def test_no_plan_of_the_model_beats_the_frontier_once_it_is_lived(front: tiercut.Answer) -> None:
+def test_no_plan_of_the_model_beats_the_frontier_once_it_is_replayed(front: tiercut.Answer) -> None:
     assert front.replayed is not None
     assert len(front.replayed.modelled) == len(tiercut.frontier(*CASE))
     points = np.array([(plan.latency_s, plan.accuracy) for plan in front])
@@ -40,7 +40,7 @@ def test_no_plan_of_the_model_beats_the_frontier_once_it_is_lived(front: tiercut
         assert as_quick[:, 1].max() >= each.accuracy - 1e-12
 
 
-def test_bounds_hold_for_what_is_lived_and_not_for_what_the_model_says() -> None:
+def test_bounds_hold_for_what_is_replayed_and_not_for_what_the_model_says() -> None:
     # the model prices plans of this network too low in accuracy, so it refuses quicker ones that are good enough
     own, replayed = (tiercut.solve(*CASE, min_accuracy=0.98, evaluate=how).best for how in ("model", "replay"))  # type: ignore[arg-type]
     assert (replayed.accuracy or 0.0) >= 0.98
@@ -87,7 +87,7 @@ def test_the_answer_as_json_says_what_was_replayed_and_what_the_model_says(front
     assert "evaluation" not in tiercut.frontier(*CASE).to_data()
 
 
-def test_what_no_plan_keeps_when_it_is_lived_is_refused_with_the_nearest_lived_value() -> None:
+def test_what_no_plan_keeps_when_it_is_replayed_is_refused_with_the_nearest_value() -> None:
     with pytest.raises(InfeasibleError, match=r"reaches an accuracy of 0\.995; the best that can be had is 0\.9875 "):
         _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
 

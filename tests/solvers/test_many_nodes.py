@@ -46,7 +46,7 @@ QUESTIONS = {
     "included": Query(include=("n3", "n68")),
     "ranked": Query(kind="rank", top=40, include=("n65",)),
     "frontier": Query(kind="frontier"),
-    "over three": Query(kind="frontier", over=("latency", "accuracy", "bytes"), include=("n66",)),
+    "over three": Query(kind="frontier", over=("latency", "accuracy", "bytes"), include=("n66",), most_partitions=2),
 }
 
 

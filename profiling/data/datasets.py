@@ -29,6 +29,9 @@ __all__ = ["DATASETS", "Dataset", "Split", "check_labels", "hold_out", "load_dat
 SHARES: Mapping[str, float] = {"train": 0.45, "profile": 0.40, "test": 0.15}
 """Shares of the splits. The profile split is large because a 99th percentile wants at least 662 samples."""
 
+_DEEPEST = 2
+"""Bytes of the deepest pixels that cameras and files of images have."""
+
 CLUTTERED, DIFFICULTY = 24_000, 0.5
 """How many images `load_dataset` draws of clutter, and how hard they get."""
 
@@ -147,7 +150,17 @@ def _pictures(
 
 
 def _white(images: NDArray[Any]) -> float:
-    return 255.0 if images.dtype.kind in "ui" else 1.0
+    """Return what is divided by, so that numbers come into 0..1: the greatest value of a type of whole numbers.
+
+    Types of more than 16 bits hold what was read from 8 or 16: there it is that of the narrowest type that has room.
+    """
+    if images.dtype.kind not in "ui":
+        return 1.0
+    greatest = np.iinfo(images.dtype).max
+    if images.dtype.itemsize > _DEEPEST and images.size:
+        narrow = (np.iinfo(kind).max for kind in (np.uint8, np.uint16))
+        greatest = next((each for each in narrow if images.max() <= each), greatest)
+    return float(greatest)
 
 
 def _difficulty(name: str, detail: str) -> float:
@@ -178,7 +191,8 @@ def split(
     name
         What to call the data set.
     images
-        [n, height, width, channels]: integers in 0..255, which become 0..1, or floats, which stay.
+        [n, height, width, channels]: whole numbers, which are divided by the greatest value of their type, or floats,
+        which stay.
     labels
         int64[n], from 0.
     seed
@@ -205,10 +219,10 @@ def split(
     if tests:
         places["test"] = tests_only
     classes = _count_classes(name, labels)
-    splits = {}
+    white, splits = np.float32(_white(images)), {}
     for part, chosen in places.items():
         check_labels(labels[chosen], classes, f"the {part} split of '{name}'")
-        splits[part] = Split(chosen, (images[chosen] / np.float32(_white(images))).astype(np.float32), labels[chosen])
+        splits[part] = Split(chosen, (images[chosen] / white).astype(np.float32), labels[chosen])
     return Dataset(name, classes, **splits)
 
 

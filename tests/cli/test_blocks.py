@@ -72,11 +72,25 @@ def test_a_network_of_one_block_is_not_called_blocks_and_explains_no_mark_that_i
     assert "less than the input" not in out
 
 
+def test_the_input_of_a_video_takes_three_sizes(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clips_for_tests.py").write_text(
+        "import keras\n\ndef net():\n    x = keras.Input((4, 8, 8, 3))\n"
+        "    return keras.Model(x, keras.layers.AveragePooling3D(2)(x))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = call("clips_for_tests:net", "--input-size", "2x4x6", "--json")
+    assert status == 0
+    assert [block["output_bytes"] for block in json.loads(out)["blocks"]] == [1 * 2 * 3 * 3 * 4]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["Xceptoin"], "there is no model 'Xceptoin'; did you mean 'Xception'"),
-        (["VGG16", "--input-size", "big"], "--input-size is written 224 or HEIGHTxWIDTH, not 'big'"),
+        (
+            ["VGG16", "--input-size", "big"],
+            "--input-size is written 224 or HEIGHTxWIDTH, a size for each axis, not 'big'",
+        ),
         (["VGG16", "--input-size", "0"], "--input-size is written"),
         (["none.keras"], "none.keras: there is no such file"),
     ],

@@ -36,7 +36,7 @@ def blocks(
     """List the blocks of a model: the pieces that may not be cut."""
     from tiercut.profiling import find_blocks, load_model, start_framework
 
-    size = given.image_size(input_size)
+    size = given.axis_sizes(input_size)
     start_framework()
     loaded = load_model(model, size=size, trust=trust_model)
     found = find_blocks(loaded.model.graph, rule.value)

@@ -221,6 +221,10 @@ def split(
     classes = _count_classes(name, labels)
     white, splits = np.float32(_white(images)), {}
     for part, chosen in places.items():
+        if not len(chosen) and len(usable) < len(labels):
+            raise QuestionError(
+                f"the {part} split of '{name}' is empty: of its {len(labels)} images only {len(usable)} differ"
+            )
         check_labels(labels[chosen], classes, f"the {part} split of '{name}'")
         splits[part] = Split(chosen, (images[chosen] / white).astype(np.float32), labels[chosen])
     return Dataset(name, classes, **splits)

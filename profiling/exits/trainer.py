@@ -19,8 +19,8 @@ from tiercut.profiling.exits.checkpoints import digest
 from tiercut.profiling.exits.configurations import fine_tune, separate_accuracies
 from tiercut.profiling.exits.exit_files import ExitFile, has_exits, load_exits, save_exits
 from tiercut.profiling.exits.exits import ExitModel, attach_exits
-from tiercut.profiling.exits.statistics import record_samples
-from tiercut.profiling.exits.training import Schedule, train_jointly
+from tiercut.profiling.exits.statistics import record_samples, warn_of_chance
+from tiercut.profiling.exits.training import Epoch, Schedule, train_jointly
 from tiercut.profiling.models.backbones import BACKBONES, backbone
 from tiercut.profiling.models.loader import folded, load_keras
 from tiercut.profiling.models.runtime import start_framework
@@ -29,8 +29,8 @@ __all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_o
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[str, int, int], None]
-"""Called with what is trained (``jointly``, ``separately``, ``configuration``), the epochs done and those to do."""
+Report = Callable[[str, Epoch], None]
+"""Called after every epoch with what is trained: ``jointly``, ``separately`` or ``configuration``."""
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float32")
 
@@ -165,6 +165,11 @@ def train_network(
         If something is unknown or does not go together, or the loss is no longer a number.
     InputError
         If a file cannot be read, or written, or is there already; which is checked before anything is trained.
+
+    Warns
+    -----
+    TiercutWarning
+        Names the branches whose answers are no better than chance.
     """
     check_writable(_target(Path(output), "any"))
     start_framework(threads, backend=backend)
@@ -200,6 +205,7 @@ def _trained(network: Network, training: Training, target: Path, folder: Path, r
     save_exits(exits, record, target)
     clear(folder)
     correct = record_samples(exits, network.data.profile).correct
+    warn_of_chance(network.title, correct, network.data.profile.labels, present=exits.present)
     return Trained(
         target,
         record,
@@ -354,8 +360,8 @@ def _train(
 ) -> tuple[ExitModel, list[float | None] | None]:
     exits, split, schedule = network.exits, network.data.train, training.schedule
 
-    def labelled(what: str) -> Callable[[int, int], None]:
-        return lambda done, most: report(what, done, most)
+    def labelled(what: str) -> Callable[[Epoch], None]:
+        return lambda epoch: report(what, epoch)
 
     if training.configuration:
         part = fine_tune(

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,34 @@ from tiercut.profiling.data.datasets import Split, check_labels, hold_out
 from tiercut.profiling.exits.checkpoints import Checkpoint, digest, load_checkpoint, save_checkpoint
 from tiercut.profiling.exits.exits import ExitModel
 
-__all__ = ["Progress", "Schedule", "train_jointly"]
+__all__ = ["Epoch", "Progress", "Schedule", "train_jointly"]
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Called after every epoch with the epochs done and to do."""
+
+class Epoch(NamedTuple):
+    """An epoch of a training that has ended.
+
+    Parameters
+    ----------
+    done, most
+        The epochs done, and those to do at most.
+    loss, held_loss
+        The mean loss on the samples that are fitted, and on those held out; None where none are.
+    """
+
+    done: int
+    most: int
+    loss: float
+    held_loss: float | None = None
+
+    def __str__(self) -> str:
+        held = "" if self.held_loss is None else f", {self.held_loss:.4f} on the samples held out"
+        return f"epoch {self.done} of {self.most}: loss {self.loss:.4f}{held}"
+
+
+Progress = Callable[[Epoch], None]
+"""Called after every epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +152,7 @@ def train_jointly(
     run.resume()
     while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
         run.epoch(fitted, held, schedule)
-        progress(len(run.losses), schedule.epochs)
+        progress(run.last_epoch(schedule.epochs))
     run.finish()
     return run.losses
 
@@ -197,6 +219,9 @@ class _Run:
             self.best = list(kept.best)
             self.restore(kept.state)
             log.info("went on after epoch %d of %s", len(self.losses), self.checkpoint)
+
+    def last_epoch(self, most: int) -> Epoch:
+        return Epoch(len(self.losses), most, self.losses[-1], self.held_losses[-1] if self.held_losses else None)
 
     def exhausted(self, patience: int) -> bool:
         """Whether the last `patience` epochs did not lower the loss on the samples held out."""

@@ -15,7 +15,7 @@ import tiercut.profiling
 from tiercut.cli import main
 from tiercut.profiling.exits.exit_files import ExitFile
 from tiercut.profiling.exits.trainer import Trained, Training
-from tiercut.profiling.exits.training import Schedule
+from tiercut.profiling.exits.training import Epoch, Schedule
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
         found.append({"name": name, "dataset": dataset, "training": training} | options)
         if name == "slow":
             raise KeyboardInterrupt
+        options["report"]("jointly", Epoch(1, 4, 0.5))
         return Trained(tmp_path / "net-d.keras", record, (0.375, None, 0.8))
 
     monkeypatch.setattr(tiercut.profiling, "train_network", train_network)
@@ -62,7 +63,8 @@ def test_the_table_shows_every_branch_that_there_is(asked: list[dict[str, Any]],
         ["1", "stem", "37.50%", "40.00%", "1.25"],
         ["3", "top", "80.00%", "90.00%", "0.80"],
     ]
-    assert err.startswith("trained Net: ")
+    assert err.splitlines()[0] == "jointly, epoch 1 of 4: loss 0.5000"
+    assert err.splitlines()[1].startswith("trained Net: ")
     assert asked[0]["training"] == Training(schedule=Schedule(epochs=40))
 
 

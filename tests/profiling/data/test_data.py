@@ -326,3 +326,11 @@ def test_values_that_are_no_numbers_are_refused() -> None:
 def test_an_unknown_data_set_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(QuestionError, match=r"did you mean 'digits\d+'.*may also be a \.npz file, or a folder"):
         load_dataset("digits")
+
+
+def test_images_that_are_all_alike_are_said_to_be_so() -> None:
+    with (
+        pytest.warns(TiercutWarning, match="39 images of the data set 'it' are exact copies"),
+        pytest.raises(QuestionError, match="the train split of 'it' is empty: of its 40 images only 1 differ"),
+    ):
+        split("it", np.ones((40, 4, 4, 3), dtype=np.uint8), np.arange(40) % 2, seed=0)

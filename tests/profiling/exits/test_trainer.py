@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import InputError, QuestionError, TiercutWarning
 from tiercut.profiling.data import datasets as data
 from tiercut.profiling.exits import trainer
 from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Trained, Training, train_network
-from tiercut.profiling.exits.training import Schedule
+from tiercut.profiling.exits.training import Epoch, Schedule
 from tiercut.profiling.models import backbones
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.samples import samples_of
@@ -25,6 +25,7 @@ from tiercut.profiling.record.settings import EFFORT, Settings
 pytestmark = [
     pytest.mark.usefixtures("small", "eager"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras, when it saves
+    pytest.mark.filterwarnings("ignore:.* is no better than chance:tiercut.errors.TiercutWarning"),  # of one epoch
     pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
 ]
 
@@ -63,9 +64,23 @@ def _train(
     return train_network(name, dataset, training, output=output, redo=redo, **({"report": report} if report else {}))
 
 
+def test_every_epoch_says_its_loss_and_a_branch_at_chance_is_named(tmp_path: Path) -> None:
+    said: list[tuple[str, Epoch]] = []
+    with pytest.warns(TiercutWarning, match=r"^Tiny: after block.* no better than chance \(50\.0%\);"):
+        _train(
+            tmp_path, schedule=replace(SCHEDULE, epochs=2, learning_rate=1e-12), report=lambda *each: said.append(each)
+        )
+    assert [(what, *epoch[:2]) for what, epoch in said] == [("jointly", 1, 2), ("jointly", 2, 2)]
+    assert all(epoch.loss > 0 and epoch.held_loss for _, epoch in said)
+    assert str(Epoch(1, 2, 0.5)) == "epoch 1 of 2: loss 0.5000"
+    assert str(Epoch(2, 2, 0.25, 0.75)) == "epoch 2 of 2: loss 0.2500, 0.7500 on the samples held out"
+
+
 def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tmp_path: Path) -> None:
     reported: list[tuple[str, int, int]] = []
-    trained = _train(tmp_path, separately=True, temperature=True, report=lambda *what: reported.append(what))
+    trained = _train(
+        tmp_path, separately=True, temperature=True, report=lambda what, epoch: reported.append((what, *epoch[:2]))
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
     assert reported == [("jointly", 1, 1), ("separately", 1, 2), ("separately", 2, 2)]
     assert (trained.record.branches, trained.record.dataset, trained.accuracy[1]) == ([1, 3], "bright", None)
@@ -101,15 +116,15 @@ def test_a_trained_network_is_not_written_over_unless_that_is_said(tmp_path: Pat
 
 
 def test_an_interrupted_training_goes_on_and_a_file_is_left_only_at_its_end(tmp_path: Path) -> None:
-    def interrupt(what: str, done: int, most: int) -> None:
-        if (what, done) == ("separately", 1):
+    def interrupt(what: str, epoch: Epoch) -> None:
+        if (what, epoch.done) == ("separately", 1):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path, separately=True, report=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == [".tiny-bright.partial"]
     reported: list[tuple[str, int, int]] = []
-    _train(tmp_path, separately=True, report=lambda *what: reported.append(what))
+    _train(tmp_path, separately=True, report=lambda what, epoch: reported.append((what, *epoch[:2])))
     assert reported == [("separately", 2, 2)]
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
 

@@ -15,7 +15,7 @@ from tiercut.cli.console import console, note, work_bar
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.profiling import Trained
+    from tiercut.profiling import Epoch, Trained
 
 __all__ = ["train"]
 
@@ -126,6 +126,11 @@ def train(
     )
     size, channels = _size(input_size)
     with _resumable(), work_bar("training") as bar:
+
+        def report(what: str, epoch: Epoch) -> None:
+            note(f"{what}, {epoch}")
+            bar(f"training {what}", epoch.done / epoch.most)
+
         trained = train_network(
             model,
             dataset,
@@ -137,7 +142,7 @@ def train(
             backend=backend,
             trust=trust_model,
             redo=redo,
-            report=lambda what, done, most: bar(f"training {what}", done / most),
+            report=report,
         )
     console().print(_table(trained))
     note(f"trained {trained.record.title}: {trained.path}")

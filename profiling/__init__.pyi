@@ -1,5 +1,6 @@
 from .data.datasets import load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
+from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
 from .exits.exits import attach_exits as attach_exits, read_branches as read_branches
 from .exits.statistics import exits_record as exits_record, record_samples as record_samples
 from .exits.trainer import Trained as Trained, Training as Training, train_network as train_network

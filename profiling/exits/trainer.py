@@ -75,6 +75,11 @@ class Training:
             raise QuestionError("temperatures are fitted to samples held out of the training: give held_out")
         if self.configuration and self.separately:
             raise QuestionError("a configuration is trained as it is; train its branches separately before")
+        if self.schedule.freeze and (self.separately or self.fresh):
+            raise QuestionError(
+                "a frozen network keeps its weights, so none are fresh, and its branches have nothing in common that "
+                "training them separately could change"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,11 @@ def _open(
     dataset = dataset or "digits32"
     known = next((key for key in BACKBONES if key == folded(name)), None)
     if known is not None:
+        if training.schedule.freeze:
+            raise QuestionError(
+                f"'{known}' begins with random weights; freeze a network that was trained: a .keras file or "
+                "module:function"
+            )
         return new_network(known, dataset, seed=seed, size=size, channels=channels, branches=training.branches)
     keras.utils.set_random_seed(seed)
     title, model = load_keras(name, size=size, trust=trust)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.data.datasets import Split, check_labels, hold_out
 from tiercut.profiling.exits.checkpoints import Checkpoint, digest, load_checkpoint, save_checkpoint
 from tiercut.profiling.exits.exits import ExitModel
+from tiercut.profiling.exits.heads import is_of_branch
 
 __all__ = ["Epoch", "Progress", "Schedule", "train_jointly"]
 
@@ -69,6 +71,8 @@ class Schedule:
         epoch; 0 trains to the end.
     seed
         Of the order of samples, their shifts and flips, random layers, and which samples are held out.
+    freeze
+        Whether the network keeps its weights, its own classifier too, and only the branches before it are trained.
     """
 
     epochs: int = 30
@@ -79,9 +83,10 @@ class Schedule:
     held_out: float = 0.0
     patience: int = 0
     seed: int = 0
+    freeze: bool = False
 
     def __post_init__(self) -> None:
-        may_be_0 = ("seed", "shift", "flip", "held_out", "patience")
+        may_be_0 = ("seed", "shift", "flip", "held_out", "patience", "freeze")
         for name, value in asdict(self).items():
             if not value >= 0 or (value == 0 and name not in may_be_0):
                 least = "0 or more" if name in may_be_0 else "greater than 0"
@@ -135,8 +140,8 @@ def train_jointly(
     Raises
     ------
     QuestionError
-        If the samples or weights do not go with the model, or the loss is no longer a number; the model then has
-        the weights of the last good epoch, and so has the checkpoint.
+        If the samples or weights do not go with the model, nothing is left to train, or the loss is no longer a
+        number; the model then has the weights of the last good epoch, and so has the checkpoint.
     InputError
         If the checkpoint cannot be written; the one of the epoch before stays.
     """
@@ -148,13 +153,29 @@ def train_jointly(
     fitted, held = schedule.divide(split)
     keras.utils.set_random_seed(schedule.seed)
     run = _Run(exits.model, len(exits.present), _mark(exits.model, split, schedule, weights), checkpoint)
-    run.compile(schedule, weights, len(fitted))
-    run.resume()
-    while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
-        run.epoch(fitted, held, schedule)
-        progress(run.last_epoch(schedule.epochs))
-    run.finish()
+    with _frozen(exits.model, schedule.freeze):
+        run.compile(schedule, weights, len(fitted))
+        run.resume()
+        while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
+            run.epoch(fitted, held, schedule)
+            progress(run.last_epoch(schedule.epochs))
+        run.finish()
     return run.losses
+
+
+@contextmanager
+def _frozen(model: Any, freeze: bool) -> Iterator[None]:
+    """Keep all layers but those of the branches as they are, their statistics too; afterwards they can be trained."""
+    kept = [layer for layer in model.layers if freeze and layer.trainable and not is_of_branch(layer.name)]
+    for layer in kept:
+        layer.trainable = False
+    try:
+        if freeze and not model.trainable_variables:
+            raise QuestionError("a frozen network without branches before its end has nothing to train")
+        yield
+    finally:
+        for layer in kept:
+            layer.trainable = True
 
 
 def _loss_weights(exits: ExitModel, weights: Sequence[float] | None) -> list[float]:

@@ -206,3 +206,18 @@ def test_a_network_that_cannot_be_written_is_told_before_anything_is_loaded(
     (tmp_path / "folder.keras" / "any.keras").mkdir(parents=True)
     with pytest.raises(InputError, match=fault):
         _train(tmp_path / output)
+
+
+def test_a_released_network_is_frozen_and_a_new_one_is_not(
+    keras: Any, tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    tiny().model.save(tmp_path / "plain.keras")
+    frozen = replace(SCHEDULE, freeze=True)
+    trained = _train(tmp_path / "out.keras", name=str(tmp_path / "plain.keras"), schedule=frozen)
+    own, found = keras.saving.load_model(tmp_path / "plain.keras"), load_exits(trained.path)[0].backbone
+    for before, after in zip(own.get_weights(), found.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    with pytest.raises(QuestionError, match="'tiny' begins with random weights; freeze a network that was trained"):
+        _train(tmp_path, schedule=frozen)
+    with pytest.raises(QuestionError, match="a frozen network keeps its weights"):
+        Training(schedule=frozen, separately=True)

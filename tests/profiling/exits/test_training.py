@@ -266,3 +266,25 @@ def test_a_schedule_that_contradicts_itself_is_refused(wrong: dict[str, Any], wh
 def test_a_schedule_that_cannot_be_is_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(QuestionError, match=next(iter(wrong))):
         Schedule(**wrong)
+
+
+def test_a_frozen_network_keeps_all_that_is_its_own_and_its_branches_learn(
+    keras: Any, tiny: Callable[..., Any], split: Split
+) -> None:
+    exits = _fresh(keras, tiny)
+    before = {layer.name: layer.get_weights() for layer in exits.model.layers}
+    train_jointly(exits, split, Schedule(epochs=2, batch=8, freeze=True))
+    changed = {
+        layer.name
+        for layer in exits.model.layers
+        if any((left != right).any() for left, right in zip(layer.get_weights(), before[layer.name], strict=True))
+    }
+    assert changed == {f"exit{block + 1}_classifier" for block in exits.present[:-1]}
+    assert all(layer.trainable for layer in exits.model.layers), "the file can be trained further"
+
+
+def test_a_frozen_network_with_nothing_to_train_is_refused(keras: Any, tiny: Callable[..., Any], split: Split) -> None:
+    network = tiny()
+    exits = attach_exits(network.model, cuts=network.cuts, branches=[])
+    with pytest.raises(QuestionError, match="a frozen network without branches before its end has nothing to train"):
+        train_jointly(exits, split, Schedule(epochs=1, freeze=True))

@@ -72,6 +72,10 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Of Adam, at first.", rich_help_panel=_HOW)] = 2e-3,
     shift: Annotated[int, typer.Option(min=0, help="Most pixels that images are moved.", rich_help_panel=_HOW)] = 3,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror half of them.", rich_help_panel=_HOW)] = False,
+    freeze: Annotated[
+        bool,
+        typer.Option("--freeze", help="Train the branches alone; all else keeps its weights.", rich_help_panel=_HOW),
+    ] = False,
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after so many epochs without gain; 0: never.", rich_help_panel=_HOW)
     ] = 0,
@@ -113,6 +117,7 @@ def train(
         held_out=held_out if held_out is not None else 0.1 * (patience > 0 or temperature),
         patience=patience,
         seed=seed,
+        freeze=freeze,
     )
     training = Training(
         schedule=schedule,

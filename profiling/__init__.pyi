@@ -1,4 +1,4 @@
-from .data.datasets import load_dataset as load_dataset
+from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
 from .exits.exits import attach_exits as attach_exits, read_branches as read_branches

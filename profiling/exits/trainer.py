@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tiercut.documents import check_writable
 from tiercut.documents.locks import clear, held
 from tiercut.errors import InputError, QuestionError
-from tiercut.profiling.data.datasets import Dataset, load_dataset
+from tiercut.profiling.data.datasets import Dataset, Shares, load_dataset
 from tiercut.profiling.exits.calibration import calibrate
 from tiercut.profiling.exits.checkpoints import digest
 from tiercut.profiling.exits.configurations import fine_tune, separate_accuracies
@@ -57,6 +57,9 @@ class Training:
         Whether to calibrate every branch on the samples held out.
     policy
         Keras' policy for precision; None leaves it as it is.
+    shares
+        Of the splits of the data set; None for the usual ones (see `tiercut.profiling.data.datasets.load_dataset`). A
+        network that was trained before keeps its own.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -67,6 +70,7 @@ class Training:
     fresh: bool = False
     temperature: bool = False
     policy: str | None = None
+    shares: Shares | None = None
 
     def __post_init__(self) -> None:
         if self.policy is not None and self.policy not in POLICIES:
@@ -201,6 +205,7 @@ def _trained(network: Network, training: Training, target: Path, folder: Path, r
         cuts=[block.name for block in exits.blocks],
         branches=[place + 1 for place in exits.present],
         dataset=network.data.name,
+        shares=_kept_shares(network, training),
         seed=training.schedule.seed,
         trained_on=_mark(network.data),
         origin=origin_of(network, training),
@@ -216,6 +221,12 @@ def _trained(network: Network, training: Training, target: Path, folder: Path, r
         record,
         tuple(float(each.mean()) if place in exits.present else None for place, each in enumerate(correct.T)),
     )
+
+
+def _kept_shares(network: Network, training: Training) -> list[float] | None:
+    if network.record is not None:
+        return network.record.shares
+    return None if training.shares is None else list(training.shares)
 
 
 @contextmanager
@@ -252,11 +263,19 @@ def _open(
                 f"'{known}' begins with random weights; freeze a network that was trained: a .keras file or "
                 "module:function"
             )
-        return new_network(known, dataset, seed=seed, size=size, channels=channels, branches=training.branches)
+        return new_network(
+            known,
+            dataset,
+            seed=seed,
+            size=size,
+            channels=channels,
+            branches=training.branches,
+            shares=training.shares,
+        )
     keras.utils.set_random_seed(seed)
     title, model = load_keras(name, size=size, trust=trust)
     exits = attach_exits(model, branches=training.branches)
-    return Network(title, exits, _data_for(exits, dataset, seed))
+    return Network(title, exits, _data_for(exits, dataset, seed, training.shares))
 
 
 def new_network(
@@ -267,6 +286,7 @@ def new_network(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     branches: Collection[int] | Literal["all", "auto"] = "all",
+    shares: Shares | None = None,
 ) -> Network:
     """Return a backbone with exits for a data set, not yet trained.
 
@@ -274,7 +294,7 @@ def new_network(
     ----------
     name
         A backbone of `tiercut.profiling.models.backbones`.
-    dataset, size, channels
+    dataset, size, channels, shares
         See `tiercut.profiling.data.datasets.load_dataset`.
     seed
         Of the splits and of the first weights.
@@ -288,7 +308,7 @@ def new_network(
     """
     import keras
 
-    data = load_dataset(dataset, seed=seed, size=size, channels=channels)
+    data = load_dataset(dataset, seed=seed, size=size, channels=channels, shares=shares)
     policy = keras.config.dtype_policy()
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same network, the same names
     keras.config.set_dtype_policy(policy)
@@ -307,6 +327,8 @@ def _opened(name: str, dataset: str | None, training: Training, trust: bool) -> 
         raise QuestionError(
             f"'{name}' was trained with the seed {record.seed}, on whose splits it has to stay; give that seed"
         )
+    if training.shares is not None:
+        raise QuestionError(f"'{name}' keeps the splits that it was trained with")
     if not training.configuration:
         raise QuestionError(f"'{name}' is trained already; name the exits of a configuration to fine-tune it")
     return Network(record.title, exits, data_of(exits, record, dataset, name), record)
@@ -332,7 +354,8 @@ def data_of(exits: ExitModel, record: ExitFile, dataset: str | None, source: str
         If it is not what the network was trained on: its samples would stand in other splits.
     """
     try:
-        data = _data_for(exits, dataset or record.dataset, record.seed)
+        shares = None if record.shares is None else Shares(*record.shares)
+        data = _data_for(exits, dataset or record.dataset, record.seed, shares)
     except QuestionError as error:
         if dataset is not None:
             raise
@@ -346,12 +369,12 @@ def data_of(exits: ExitModel, record: ExitFile, dataset: str | None, source: str
     return data
 
 
-def _data_for(exits: ExitModel, dataset: str, seed: int) -> Dataset:
+def _data_for(exits: ExitModel, dataset: str, seed: int, shares: Shares | None) -> Dataset:
     """Return a data set as a model takes it."""
     shape = tuple(exits.model.inputs[0].shape[1:])
     if len(shape) != 3 or None in shape:
         raise QuestionError(f"a network for images takes height, width and channels, not {shape}")
-    data = load_dataset(dataset, seed=seed, size=shape[:2], channels=shape[2])
+    data = load_dataset(dataset, seed=seed, size=shape[:2], channels=shape[2], shares=shares)
     classes = exits.classes
     if data.classes != classes:
         raise QuestionError(

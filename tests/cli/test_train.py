@@ -86,6 +86,12 @@ def test_options_become_a_training(asked: list[dict[str, Any]], call: Any) -> No
     )
 
 
+def test_splits_and_a_frozen_network_become_a_training(asked: list[dict[str, Any]], call: Any) -> None:
+    assert call("net.keras", "--splits", "0.5,0.3,0.2", "--freeze")[0] == 0
+    training = asked[0]["training"]
+    assert training == Training(schedule=Schedule(epochs=40, freeze=True), shares=(0.5, 0.3, 0.2))
+
+
 def test_a_plan_names_the_configuration_to_fine_tune(asked: list[dict[str, Any]], call: Any, tmp_path: Path) -> None:
     import tiercut
 
@@ -146,6 +152,7 @@ def test_profile_takes_the_same_flags_for_a_trained_file_as_for_any_model(
     ("options", "what"),
     [
         (["--loss-weights", "1,a"], "--loss-weights is written as numbers such as 1,1,2, not '1,a'"),
+        (["--splits", "0.5,0.5"], "--splits is written as three shares such as 0.45,0.4,0.15, not '0.5,0.5'"),
         (["--exits", "3;9"], "--exits is written as numbers"),
         (["--exits", "3", "--plan", "it.json"], "not both"),
         (["--input-size", "28"], "--input-size is written 64x64 or 28x28x1, not '28'"),

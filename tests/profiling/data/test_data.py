@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from tiercut.errors import InputError, QuestionError, TiercutWarning
-from tiercut.profiling.data.datasets import Dataset, load_dataset, split
+from tiercut.profiling.data.datasets import Dataset, Shares, load_dataset, split
 from tiercut.profiling.data.sources import digits
 
 
@@ -334,3 +334,10 @@ def test_images_that_are_all_alike_are_said_to_be_so() -> None:
         pytest.raises(QuestionError, match="the train split of 'it' is empty: of its 40 images only 1 differ"),
     ):
         split("it", np.ones((40, 4, 4, 3), dtype=np.uint8), np.arange(40) % 2, seed=0)
+
+
+def test_shares_of_a_data_set_with_a_test_split_of_its_own_cannot_be_chosen(tmp_path: Path) -> None:
+    images, labels = _noise(60, 5, 5), np.arange(60) % 3
+    np.savez(tmp_path / "mine.npz", x_train=images[6:], y_train=labels[6:], x_test=images[:6], y_test=labels[:6])
+    with pytest.raises(QuestionError, match="has a test split of its own, so its shares cannot be chosen"):
+        load_dataset(str(tmp_path / "mine.npz"), shares=Shares(0.5, 0.3, 0.2))

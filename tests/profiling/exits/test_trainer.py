@@ -12,6 +12,7 @@ import pytest
 
 from tiercut.errors import InputError, QuestionError, TiercutWarning
 from tiercut.profiling.data import datasets as data
+from tiercut.profiling.data.datasets import Shares
 from tiercut.profiling.exits import trainer
 from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Trained, Training, train_network
@@ -221,3 +222,17 @@ def test_a_released_network_is_frozen_and_a_new_one_is_not(
         _train(tmp_path, schedule=frozen)
     with pytest.raises(QuestionError, match="a frozen network keeps its weights"):
         Training(schedule=frozen, separately=True)
+
+
+def test_shares_of_the_splits_can_be_set_and_stay_with_the_network(tmp_path: Path) -> None:
+    trained = _train(tmp_path, shares=Shares(0.25, 0.25, 0.5))
+    assert trained.record.shares == [0.25, 0.25, 0.5]
+    profile = load_profile(record_model(str(trained.path), tmp_path, QUICK).path)
+    assert profile.samples == 20
+    assert [len(samples_of(profile, split).entropy) for split in ("profile", "test")] == [20, 40]
+    part = _train(tmp_path, name=str(trained.path), dataset=None, configuration=(1,))
+    assert (part.record.shares, part.record.trained_on) == (trained.record.shares, trained.record.trained_on)
+    with pytest.raises(QuestionError, match="keeps the splits that it was trained with"):
+        _train(tmp_path, name=str(trained.path), configuration=(1,), shares=Shares(0.4, 0.4, 0.2))
+    with pytest.raises(QuestionError, match=r"whose sum is 1, such as 0\.45,0\.4,0\.15, not 0\.5,0\.5,0\.5"):
+        _train(tmp_path, shares=Shares(0.5, 0.5, 0.5))

@@ -15,7 +15,7 @@ from tiercut.cli.console import console, note, work_bar
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.profiling import Epoch, Trained
+    from tiercut.profiling import Epoch, Shares, Trained
 
 __all__ = ["train"]
 
@@ -87,6 +87,15 @@ def train(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0.45,0.4,0.15",
+            help="Shares to train, to profile and to test on.",
+            show_default="these; clutter: 0.5,0.25,0.25",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -128,6 +137,7 @@ def train(
         fresh=fresh,
         temperature=temperature,
         policy=policy,
+        shares=_shares(splits),
     )
     size, channels = _size(input_size)
     with _resumable(), work_bar("training") as bar:
@@ -170,6 +180,17 @@ def _numbers(option: str, text: str | None, kind: Any) -> Any:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise QuestionError(f"{option} is written as numbers such as 1,1,2, not '{text}'") from None
+
+
+def _shares(text: str | None) -> Shares | None:
+    from tiercut.profiling import Shares
+
+    numbers = _numbers("--splits", text, float)
+    if numbers is None:
+        return None
+    if len(numbers) != len(Shares._fields):
+        raise QuestionError(f"--splits is written as three shares such as 0.45,0.4,0.15, not '{text}'")
+    return Shares(*numbers)
 
 
 def _configuration(exits: str | None, plan: Path | None, rank: int) -> tuple[int, ...]:

@@ -63,6 +63,8 @@ class Replay:
         How many.
     exits
         What they do at each exit, in the order in which a sample meets them.
+    source
+        The file that the samples come from; None where they were handed in.
     """
 
     model: Plan
@@ -70,6 +72,7 @@ class Replay:
     split: SampleSplit
     samples: int
     exits: tuple[ExitCount, ...]
+    source: str | None = None
 
     @property
     def hits(self) -> int:
@@ -131,6 +134,7 @@ class Replay:
             "format": FORMAT,
             "split": self.split,
             "samples": self.samples,
+            "samples_file": self.source,
             "plan": self.replayed.to_data(1),
             "model": {name: getattr(self.model, name) for name in ("latency_s", "accuracy", "bytes_sent")},
             "accuracy": {
@@ -182,6 +186,7 @@ def replay_decisions(problem: Problem, decisions: Sequence[Decision], recorded: 
             split=recorded.split,
             samples=recorded.count,
             exits=tuple(_exits(problem, decision, left.tolist(), right.tolist(), recorded.count)),
+            source=recorded.source,
         )
         for decision, (left, right) in zip(decisions, counts, strict=True)
     ]

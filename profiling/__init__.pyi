@@ -1,9 +1,10 @@
-from .data.datasets import load_dataset as load_dataset
+from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
+from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
 from .exits.exits import attach_exits as attach_exits, read_branches as read_branches
 from .exits.statistics import exits_record as exits_record, record_samples as record_samples
 from .exits.trainer import Trained as Trained, Training as Training, train_network as train_network
-from .exits.training import Schedule as Schedule
+from .exits.training import Epoch as Epoch, Schedule as Schedule
 from .imports.link_tools import Rates as Rates, read_iperf3 as read_iperf3, read_ping as read_ping
 from .imports.portend import read_portend as read_portend
 from .imports.scission import (

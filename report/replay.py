@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -23,6 +24,7 @@ __all__ = ["replay_tables"]
 def replay_tables(replay: Replay) -> Iterator[Table | Text]:
     """Yield the plan, what the samples do at each exit, and the figures of the plan beside those of the model."""
     samples = f"{threshold_text(replay.model)}: {replay.samples:,} samples of the {replay.split} split"
+    samples += f" ({Path(replay.source).name})" if replay.source else ""
     yield Text.assemble((str(replay.replayed), "bold"), samples)
     yield table_from(exit_rows(replay))
     yield _figures(replay)

@@ -37,17 +37,20 @@ class Recorded:
         uint8[N, S]: 1 where the answer is right.
     split
         Which samples they are, for display.
+    source
+        The file that they come from; None where that is not known.
     """
 
     entropy: NDArray[np.float32]
     correct: NDArray[np.uint8]
     split: SampleSplit = "profile"
+    source: str | None = None
 
     @classmethod
     def of(cls, samples: Samples, split: SampleSplit = "profile") -> Recorded:
         """Return samples as they lie in a file, turned over."""
         entropy = np.ascontiguousarray(samples.entropy.T, np.float32)
-        return cls(entropy, np.ascontiguousarray(samples.correct.T).view(np.uint8), split)
+        return cls(entropy, np.ascontiguousarray(samples.correct.T).view(np.uint8), split, samples.source)
 
     @property
     def count(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +24,44 @@ from tiercut.profiling.data.sources import (
     resized,
 )
 
-__all__ = ["DATASETS", "Dataset", "Split", "check_labels", "hold_out", "load_dataset", "split"]
+__all__ = ["DATASETS", "Dataset", "Shares", "Split", "check_labels", "hold_out", "load_dataset", "split"]
 
 SHARES: Mapping[str, float] = {"train": 0.45, "profile": 0.40, "test": 0.15}
 """Shares of the splits. The profile split is large because a 99th percentile wants at least 662 samples."""
+
+_DEEPEST = 2
+"""Bytes of the deepest pixels that cameras and files of images have."""
 
 CLUTTERED, DIFFICULTY = 24_000, 0.5
 """How many images `load_dataset` draws of clutter, and how hard they get."""
 
 CLUTTER_SHARES: Mapping[str, float] = {"train": 0.5, "profile": 0.25, "test": 0.25}
 """Shares of the splits of clutter, of which there can be as much as is wanted."""
+
+
+class Shares(NamedTuple):
+    """The shares of the splits of a data set, of every class: three numbers between 0 and 1 whose sum is 1."""
+
+    train: float
+    profile: float
+    test: float
+
+    def check(self) -> None:
+        """Refuse shares of which one is nothing, or that are not the whole.
+
+        Raises
+        ------
+        QuestionError
+            If they are so.
+        """
+        if not all(0 < share < 1 for share in self) or abs(sum(self) - 1) > _SUM_TOLERANCE:
+            raise QuestionError(
+                "the shares of the train, profile and test split are numbers between 0 and 1 whose sum is 1, such as "
+                f"0.45,0.4,0.15, not {','.join(f'{share:g}' for share in self)}"
+            )
+
+
+_SUM_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +112,12 @@ class Dataset:
 
 
 def load_dataset(
-    name: str, *, seed: int = 0, size: tuple[int, int] | None = None, channels: int | None = None
+    name: str,
+    *,
+    seed: int = 0,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    shares: Shares | None = None,
 ) -> Dataset:
     """Return a data set, split with the given seed.
 
@@ -101,6 +134,9 @@ def load_dataset(
         Height and width that images are scaled to; their own by default, which a folder of images does not have.
     channels
         1 or 3; their own by default.
+    shares
+        Of the splits; by default 0.45, 0.4 and 0.15, of clutter 0.5, 0.25 and 0.25. Of a data set that has a test
+        split of its own, 0.9 and 0.1 of the others.
 
     Raises
     ------
@@ -116,12 +152,18 @@ def load_dataset(
     """
     if channels not in (None, 1, 3):
         raise QuestionError(f"images have 1 or 3 channels, not {channels}")
-    title, pictures, shares = _pictures(name, seed, size, channels)
+    title, pictures, usual = _pictures(name, seed, size, channels)
+    if shares is not None:
+        shares.check()
+        if pictures.tests:
+            raise QuestionError(f"the data set '{name}' has a test split of its own, so its shares cannot be chosen")
     images = pictures.images
     shape = (size or images.shape[1:3], channels or images.shape[3])
     if (images.shape[1:3], images.shape[3]) != shape:
         images = resized(images, *shape) / _white(pictures.images)
-    return split(title, images, pictures.labels, seed=seed, shares=shares, tests=pictures.tests)
+    return split(
+        title, images, pictures.labels, seed=seed, shares=shares._asdict() if shares else usual, tests=pictures.tests
+    )
 
 
 def _pictures(
@@ -147,7 +189,17 @@ def _pictures(
 
 
 def _white(images: NDArray[Any]) -> float:
-    return 255.0 if images.dtype.kind in "ui" else 1.0
+    """Return what is divided by, so that numbers come into 0..1: the greatest value of a type of whole numbers.
+
+    Types of more than 16 bits hold what was read from 8 or 16: there it is that of the narrowest type that has room.
+    """
+    if images.dtype.kind not in "ui":
+        return 1.0
+    greatest = np.iinfo(images.dtype).max
+    if images.dtype.itemsize > _DEEPEST and images.size:
+        narrow = (np.iinfo(kind).max for kind in (np.uint8, np.uint16))
+        greatest = next((each for each in narrow if images.max() <= each), greatest)
+    return float(greatest)
 
 
 def _difficulty(name: str, detail: str) -> float:
@@ -178,7 +230,8 @@ def split(
     name
         What to call the data set.
     images
-        [n, height, width, channels]: integers in 0..255, which become 0..1, or floats, which stay.
+        [n, height, width, channels]: whole numbers, which are divided by the greatest value of their type, or floats,
+        which stay.
     labels
         int64[n], from 0.
     seed
@@ -205,10 +258,14 @@ def split(
     if tests:
         places["test"] = tests_only
     classes = _count_classes(name, labels)
-    splits = {}
+    white, splits = np.float32(_white(images)), {}
     for part, chosen in places.items():
+        if not len(chosen) and len(usable) < len(labels):
+            raise QuestionError(
+                f"the {part} split of '{name}' is empty: of its {len(labels)} images only {len(usable)} differ"
+            )
         check_labels(labels[chosen], classes, f"the {part} split of '{name}'")
-        splits[part] = Split(chosen, (images[chosen] / np.float32(_white(images))).astype(np.float32), labels[chosen])
+        splits[part] = Split(chosen, (images[chosen] / white).astype(np.float32), labels[chosen])
     return Dataset(name, classes, **splits)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ _PAIRS = (("images", "labels"), ("x", "y"))
 _FOUR = ("x_train", "y_train", "x_test", "y_test")
 _CHUNK = 1024
 
+_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+"""What the names of image files that Keras reads end in."""
+
 UNPACKED_LIMIT = 8 << 30
 """Most bytes that an archive of images may unpack to; less where there is less memory."""
 
@@ -34,7 +37,7 @@ class Pictures:
     Parameters
     ----------
     images
-        [n, height, width, channels]; integers in 0..255 or floats, in 0..1 unless the source says otherwise.
+        [n, height, width, channels]; whole numbers of any type, or floats, in 0..1 unless the source says otherwise.
     labels
         int64[n], from 0.
     tests
@@ -155,26 +158,45 @@ def from_folder(path: Path, size: tuple[int, int], channels: int = 3) -> Picture
     Raises
     ------
     InputError
-        If there are no images, or one of them cannot be read.
+        If there are no images, or only in folders of folders (such as train and val), or one cannot be read.
     QuestionError
         If TensorFlow, by which Keras reads them whatever it runs on, is not installed.
     """
-    classes = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith((".", "__MACOSX")))
-    found = {each.name: _images_in(each, size, channels) for each in classes}
-    if empty := [name for name, images in found.items() if not len(images)]:
+    folders = _folders(path)
+    classes = [each for each in folders if _has_images(each)]
+    if not classes:
+        raise InputError(str(path), _no_classes(path, folders))
+    if empty := [each.name for each in folders if each not in classes]:
         warnings.warn(
             TiercutWarning(f"'{path}': there are no images in {', '.join(empty)}", "these folders are no classes"),
             stacklevel=2,
         )
-    kept = [images for images in found.values() if len(images)]
-    if not kept:
-        raise InputError(str(path), "expected one folder of image files for each class: no images found")
+    kept = [_images_in(each, size, channels) for each in classes]
     labels = np.repeat(np.arange(len(kept)), [len(images) for images in kept])
     return Pictures(np.concatenate(kept), labels.astype(np.int64))
 
 
+def _folders(path: Path) -> list[Path]:
+    """Return the folders in a folder, by their names, but for those that are hidden or that archivers leave."""
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith((".", "__MACOSX")))
+
+
+def _has_images(folder: Path) -> bool:
+    """Return whether image files lie in a folder itself, not in folders in it."""
+    return any(each.suffix.casefold() in _FORMATS and each.is_file() for each in folder.iterdir())
+
+
+def _no_classes(path: Path, folders: Sequence[Path]) -> str:
+    expected = "expected one folder of image files for each class"
+    nested = [each for each in folders if any(map(_has_images, _folders(each)))]
+    if not nested:
+        return f"{expected}: no images found"
+    names = ", ".join(each.name for each in nested)
+    return f"{expected}, but {names} hold folders of them; name one of these, such as {path / nested[0].name}"
+
+
 def _images_in(folder: Path, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
-    """Return the images of one class, uint8[images, height, width, channels], none where there are none."""
+    """Return the images of one class, uint8[images, height, width, channels]."""
     import keras
 
     try:
@@ -188,8 +210,6 @@ def _images_in(folder: Path, size: tuple[int, int], channels: int) -> NDArray[np
             verbose=False,
         )
     except ValueError as error:
-        if "No images found" in str(error):
-            return np.empty((0, *size, channels), dtype=np.uint8)
         raise InputError(str(folder), f"expected image files: {_sentence(error)}") from None
     except ImportError:
         raise QuestionError(

@@ -36,7 +36,7 @@ def train_separately(
     checkpoints
         Folder for a checkpoint of each training; with it, a later call goes on where this one was interrupted.
     progress
-        Called after every epoch with the epochs done and to do, over all branches.
+        Called after every epoch, whose number is counted over all branches.
 
     Yields
     ------
@@ -60,7 +60,7 @@ def train_separately(
 
 
 def _part(progress: Progress, done: int, parts: int) -> Progress:
-    return lambda epochs, most: progress(done * most + epochs, parts * most)
+    return lambda epoch: progress(epoch._replace(done=done * epoch.most + epoch.done, most=parts * epoch.most))
 
 
 def separate_accuracies(

@@ -38,6 +38,12 @@ class ExitFile(Document):
     branches: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     dataset: str
     seed: int = Field(ge=0, description="of the splits of the data set")
+    shares: list[Share] | None = Field(
+        default=None,
+        min_length=3,
+        max_length=3,
+        description="of its train, profile and test split; null: the usual ones",
+    )
     trained_on: Hash = Field(description="of the training split, which profiling must not touch")
     origin: str = Field(default="", description="how it was trained, as text")
     accuracy_separate: list[Share | None] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from tiercut.errors import QuestionError
@@ -147,17 +148,20 @@ def _wanted(branches: Collection[int] | str, blocks: Sequence[Block], folded: Co
 def spread_branches(blocks: Sequence[Block], most: int = 10) -> set[int]:
     """Return blocks after which branches are worth having, 1-based: evenly spread over the work.
 
-    A block has one if, since the branch before it, at least 1/`most` of the network's floating-point operations
-    have been done; closer ones would be evaluated on nearly the same features. The last block always has one.
+    A step ends where at least 1/`most` of the network's floating-point operations have been done since the step
+    before; closer branches would be evaluated on nearly the same features. From there until the next step ends, the
+    block with the least output has the branch, since plans may cut where branches are. The last block always has one.
     """
     share = sum(block.flops for block in blocks) / most
-    found, since = {len(blocks)}, 0.0
-    for number, block in enumerate(blocks, 1):
+    starts, since = [], 0.0
+    for place, block in enumerate(blocks):
         since += block.flops
         if since >= share > 0:
-            found.add(number)
+            starts.append(place)
             since = 0.0
-    return found
+    last = len(blocks) - 1
+    steps = [range(first, after) for first, after in pairwise([*(start for start in starts if start < last), last])]
+    return {min(step, key=lambda place: blocks[place].output_bytes) + 1 for step in steps} | {len(blocks)}
 
 
 def read_branches(text: str) -> Literal["all", "auto"] | tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.keras_calls import LayerCall, layer_calls
 
-__all__ = ["Head", "attach_head", "find_head", "scoring_layer", "with_probabilities"]
+__all__ = ["Head", "attach_head", "find_head", "is_of_branch", "scoring_layer", "with_probabilities"]
 
 _POOLING = ("GlobalAveragePooling", "GlobalMaxPooling")
 _WITHOUT_EFFECT = ("Dropout", "Flatten", "Reshape")
@@ -128,6 +129,11 @@ def _chain(steps: tuple[LayerCall, ...]) -> list[LayerCall]:
 
 def _pools(layer: Any) -> bool:
     return type(layer).__name__.startswith(_POOLING)
+
+
+def is_of_branch(name: str) -> bool:
+    """Return whether a layer is one of those that `attach_head` adds for a branch, ``exit1``, ``exit2``, ..."""
+    return re.match(r"exit\d+_", name) is not None
 
 
 def attach_head(head: Head, tensor: Any, prefix: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tiercut.errors import TiercutWarning
 from tiercut.profiling.data.datasets import Split, check_labels
 from tiercut.profiling.exits.exits import ExitModel
 from tiercut.profiling.profile.samples import Samples
@@ -17,7 +19,11 @@ __all__ = [
     "exits_record",
     "normalised_entropy",
     "record_samples",
+    "warn_of_chance",
 ]
+
+_CHANCE_SPREAD = 1.645
+"""So many standard deviations above chance an accuracy is better than chance with 95 % confidence."""
 
 
 def normalised_entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
@@ -74,6 +80,41 @@ def calibration_error(confidence: NDArray[Any], correct: NDArray[np.bool_], *, b
     place = np.clip(np.ceil(exact * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(place, weights=exact - correct, minlength=bins)
     return float(np.abs(gap).sum() / len(exact))
+
+
+def warn_of_chance(
+    title: str, correct: NDArray[np.bool_], labels: NDArray[np.int64], *, present: Collection[int]
+) -> None:
+    """Warn of branches that are not known to answer better than always with the most frequent class.
+
+    Parameters
+    ----------
+    title
+        The name of the network.
+    correct
+        Whether each branch is right about each sample, bool[samples, N].
+    labels
+        The classes of the samples, int64[samples].
+    present
+        The blocks that have a branch, 0-based.
+
+    Warns
+    -----
+    TiercutWarning
+        Names the branches by their blocks.
+    """
+    chance = float(np.bincount(labels).max()) / len(labels)
+    bound = chance + _CHANCE_SPREAD * np.sqrt(chance * (1 - chance) / len(labels))
+    accuracy = correct.mean(axis=0)
+    if poor := [f"{block + 1} ({accuracy[block]:.1%})" for block in present if accuracy[block] <= bound]:
+        blocks = "block" if len(poor) == 1 else "blocks"
+        warnings.warn(
+            TiercutWarning(
+                f"{title}: after {blocks} {', '.join(poor)} the branch is no better than chance ({chance:.1%})",
+                "train for more epochs, look whether the loss falls, or leave these branches out with --branches",
+            ),
+            stacklevel=3,
+        )
 
 
 def exits_record(

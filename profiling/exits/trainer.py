@@ -13,14 +13,14 @@ from typing import Any, Literal
 from tiercut.documents import check_writable
 from tiercut.documents.locks import clear, held
 from tiercut.errors import InputError, QuestionError
-from tiercut.profiling.data.datasets import Dataset, load_dataset
+from tiercut.profiling.data.datasets import Dataset, Shares, load_dataset
 from tiercut.profiling.exits.calibration import calibrate
 from tiercut.profiling.exits.checkpoints import digest
 from tiercut.profiling.exits.configurations import fine_tune, separate_accuracies
 from tiercut.profiling.exits.exit_files import ExitFile, has_exits, load_exits, save_exits
 from tiercut.profiling.exits.exits import ExitModel, attach_exits
-from tiercut.profiling.exits.statistics import record_samples
-from tiercut.profiling.exits.training import Schedule, train_jointly
+from tiercut.profiling.exits.statistics import record_samples, warn_of_chance
+from tiercut.profiling.exits.training import Epoch, Schedule, train_jointly
 from tiercut.profiling.models.backbones import BACKBONES, backbone
 from tiercut.profiling.models.loader import folded, load_keras
 from tiercut.profiling.models.runtime import start_framework
@@ -29,8 +29,8 @@ __all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_o
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[str, int, int], None]
-"""Called with what is trained (``jointly``, ``separately``, ``configuration``), the epochs done and those to do."""
+Report = Callable[[str, Epoch], None]
+"""Called after every epoch with what is trained: ``jointly``, ``separately`` or ``configuration``."""
 
 POLICIES = ("mixed_float16", "mixed_bfloat16", "float32")
 
@@ -57,6 +57,9 @@ class Training:
         Whether to calibrate every branch on the samples held out.
     policy
         Keras' policy for precision; None leaves it as it is.
+    shares
+        Of the splits of the data set; None for the usual ones (see `tiercut.profiling.data.datasets.load_dataset`). A
+        network that was trained before keeps its own.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -67,6 +70,7 @@ class Training:
     fresh: bool = False
     temperature: bool = False
     policy: str | None = None
+    shares: Shares | None = None
 
     def __post_init__(self) -> None:
         if self.policy is not None and self.policy not in POLICIES:
@@ -75,6 +79,11 @@ class Training:
             raise QuestionError("temperatures are fitted to samples held out of the training: give held_out")
         if self.configuration and self.separately:
             raise QuestionError("a configuration is trained as it is; train its branches separately before")
+        if self.schedule.freeze and (self.separately or self.fresh):
+            raise QuestionError(
+                "a frozen network keeps its weights, so none are fresh, and its branches have nothing in common that "
+                "training them separately could change"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +174,11 @@ def train_network(
         If something is unknown or does not go together, or the loss is no longer a number.
     InputError
         If a file cannot be read, or written, or is there already; which is checked before anything is trained.
+
+    Warns
+    -----
+    TiercutWarning
+        Names the branches whose answers are no better than chance.
     """
     check_writable(_target(Path(output), "any"))
     start_framework(threads, backend=backend)
@@ -191,6 +205,7 @@ def _trained(network: Network, training: Training, target: Path, folder: Path, r
         cuts=[block.name for block in exits.blocks],
         branches=[place + 1 for place in exits.present],
         dataset=network.data.name,
+        shares=_kept_shares(network, training),
         seed=training.schedule.seed,
         trained_on=_mark(network.data),
         origin=origin_of(network, training),
@@ -200,11 +215,18 @@ def _trained(network: Network, training: Training, target: Path, folder: Path, r
     save_exits(exits, record, target)
     clear(folder)
     correct = record_samples(exits, network.data.profile).correct
+    warn_of_chance(network.title, correct, network.data.profile.labels, present=exits.present)
     return Trained(
         target,
         record,
         tuple(float(each.mean()) if place in exits.present else None for place, each in enumerate(correct.T)),
     )
+
+
+def _kept_shares(network: Network, training: Training) -> list[float] | None:
+    if network.record is not None:
+        return network.record.shares
+    return None if training.shares is None else list(training.shares)
 
 
 @contextmanager
@@ -236,11 +258,24 @@ def _open(
     dataset = dataset or "digits32"
     known = next((key for key in BACKBONES if key == folded(name)), None)
     if known is not None:
-        return new_network(known, dataset, seed=seed, size=size, channels=channels, branches=training.branches)
+        if training.schedule.freeze:
+            raise QuestionError(
+                f"'{known}' begins with random weights; freeze a network that was trained: a .keras file or "
+                "module:function"
+            )
+        return new_network(
+            known,
+            dataset,
+            seed=seed,
+            size=size,
+            channels=channels,
+            branches=training.branches,
+            shares=training.shares,
+        )
     keras.utils.set_random_seed(seed)
     title, model = load_keras(name, size=size, trust=trust)
     exits = attach_exits(model, branches=training.branches)
-    return Network(title, exits, _data_for(exits, dataset, seed))
+    return Network(title, exits, _data_for(exits, dataset, seed, training.shares))
 
 
 def new_network(
@@ -251,6 +286,7 @@ def new_network(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     branches: Collection[int] | Literal["all", "auto"] = "all",
+    shares: Shares | None = None,
 ) -> Network:
     """Return a backbone with exits for a data set, not yet trained.
 
@@ -258,7 +294,7 @@ def new_network(
     ----------
     name
         A backbone of `tiercut.profiling.models.backbones`.
-    dataset, size, channels
+    dataset, size, channels, shares
         See `tiercut.profiling.data.datasets.load_dataset`.
     seed
         Of the splits and of the first weights.
@@ -272,7 +308,7 @@ def new_network(
     """
     import keras
 
-    data = load_dataset(dataset, seed=seed, size=size, channels=channels)
+    data = load_dataset(dataset, seed=seed, size=size, channels=channels, shares=shares)
     policy = keras.config.dtype_policy()
     keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same network, the same names
     keras.config.set_dtype_policy(policy)
@@ -291,6 +327,8 @@ def _opened(name: str, dataset: str | None, training: Training, trust: bool) -> 
         raise QuestionError(
             f"'{name}' was trained with the seed {record.seed}, on whose splits it has to stay; give that seed"
         )
+    if training.shares is not None:
+        raise QuestionError(f"'{name}' keeps the splits that it was trained with")
     if not training.configuration:
         raise QuestionError(f"'{name}' is trained already; name the exits of a configuration to fine-tune it")
     return Network(record.title, exits, data_of(exits, record, dataset, name), record)
@@ -316,7 +354,8 @@ def data_of(exits: ExitModel, record: ExitFile, dataset: str | None, source: str
         If it is not what the network was trained on: its samples would stand in other splits.
     """
     try:
-        data = _data_for(exits, dataset or record.dataset, record.seed)
+        shares = None if record.shares is None else Shares(*record.shares)
+        data = _data_for(exits, dataset or record.dataset, record.seed, shares)
     except QuestionError as error:
         if dataset is not None:
             raise
@@ -330,12 +369,12 @@ def data_of(exits: ExitModel, record: ExitFile, dataset: str | None, source: str
     return data
 
 
-def _data_for(exits: ExitModel, dataset: str, seed: int) -> Dataset:
+def _data_for(exits: ExitModel, dataset: str, seed: int, shares: Shares | None) -> Dataset:
     """Return a data set as a model takes it."""
     shape = tuple(exits.model.inputs[0].shape[1:])
     if len(shape) != 3 or None in shape:
         raise QuestionError(f"a network for images takes height, width and channels, not {shape}")
-    data = load_dataset(dataset, seed=seed, size=shape[:2], channels=shape[2])
+    data = load_dataset(dataset, seed=seed, size=shape[:2], channels=shape[2], shares=shares)
     classes = exits.classes
     if data.classes != classes:
         raise QuestionError(
@@ -354,8 +393,8 @@ def _train(
 ) -> tuple[ExitModel, list[float | None] | None]:
     exits, split, schedule = network.exits, network.data.train, training.schedule
 
-    def labelled(what: str) -> Callable[[int, int], None]:
-        return lambda done, most: report(what, done, most)
+    def labelled(what: str) -> Callable[[Epoch], None]:
+        return lambda epoch: report(what, epoch)
 
     if training.configuration:
         part = fine_tune(

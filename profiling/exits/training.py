@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,36 @@ from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.data.datasets import Split, check_labels, hold_out
 from tiercut.profiling.exits.checkpoints import Checkpoint, digest, load_checkpoint, save_checkpoint
 from tiercut.profiling.exits.exits import ExitModel
+from tiercut.profiling.exits.heads import is_of_branch
 
-__all__ = ["Progress", "Schedule", "train_jointly"]
+__all__ = ["Epoch", "Progress", "Schedule", "train_jointly"]
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Called after every epoch with the epochs done and to do."""
+
+class Epoch(NamedTuple):
+    """An epoch of a training that has ended.
+
+    Parameters
+    ----------
+    done, most
+        The epochs done, and those to do at most.
+    loss, held_loss
+        The mean loss on the samples that are fitted, and on those held out; None where none are.
+    """
+
+    done: int
+    most: int
+    loss: float
+    held_loss: float | None = None
+
+    def __str__(self) -> str:
+        held = "" if self.held_loss is None else f", {self.held_loss:.4f} on the samples held out"
+        return f"epoch {self.done} of {self.most}: loss {self.loss:.4f}{held}"
+
+
+Progress = Callable[[Epoch], None]
+"""Called after every epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,8 @@ class Schedule:
         epoch; 0 trains to the end.
     seed
         Of the order of samples, their shifts and flips, random layers, and which samples are held out.
+    freeze
+        Whether the network keeps its weights, its own classifier too, and only the branches before it are trained.
     """
 
     epochs: int = 30
@@ -57,9 +83,10 @@ class Schedule:
     held_out: float = 0.0
     patience: int = 0
     seed: int = 0
+    freeze: bool = False
 
     def __post_init__(self) -> None:
-        may_be_0 = ("seed", "shift", "flip", "held_out", "patience")
+        may_be_0 = ("seed", "shift", "flip", "held_out", "patience", "freeze")
         for name, value in asdict(self).items():
             if not value >= 0 or (value == 0 and name not in may_be_0):
                 least = "0 or more" if name in may_be_0 else "greater than 0"
@@ -113,8 +140,8 @@ def train_jointly(
     Raises
     ------
     QuestionError
-        If the samples or weights do not go with the model, or the loss is no longer a number; the model then has
-        the weights of the last good epoch, and so has the checkpoint.
+        If the samples or weights do not go with the model, nothing is left to train, or the loss is no longer a
+        number; the model then has the weights of the last good epoch, and so has the checkpoint.
     InputError
         If the checkpoint cannot be written; the one of the epoch before stays.
     """
@@ -126,13 +153,29 @@ def train_jointly(
     fitted, held = schedule.divide(split)
     keras.utils.set_random_seed(schedule.seed)
     run = _Run(exits.model, len(exits.present), _mark(exits.model, split, schedule, weights), checkpoint)
-    run.compile(schedule, weights, len(fitted))
-    run.resume()
-    while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
-        run.epoch(fitted, held, schedule)
-        progress(len(run.losses), schedule.epochs)
-    run.finish()
+    with _frozen(exits.model, schedule.freeze):
+        run.compile(schedule, weights, len(fitted))
+        run.resume()
+        while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
+            run.epoch(fitted, held, schedule)
+            progress(run.last_epoch(schedule.epochs))
+        run.finish()
     return run.losses
+
+
+@contextmanager
+def _frozen(model: Any, freeze: bool) -> Iterator[None]:
+    """Keep all layers but those of the branches as they are, their statistics too; afterwards they can be trained."""
+    kept = [layer for layer in model.layers if freeze and layer.trainable and not is_of_branch(layer.name)]
+    for layer in kept:
+        layer.trainable = False
+    try:
+        if freeze and not model.trainable_variables:
+            raise QuestionError("a frozen network without branches before its end has nothing to train")
+        yield
+    finally:
+        for layer in kept:
+            layer.trainable = True
 
 
 def _loss_weights(exits: ExitModel, weights: Sequence[float] | None) -> list[float]:
@@ -197,6 +240,9 @@ class _Run:
             self.best = list(kept.best)
             self.restore(kept.state)
             log.info("went on after epoch %d of %s", len(self.losses), self.checkpoint)
+
+    def last_epoch(self, most: int) -> Epoch:
+        return Epoch(len(self.losses), most, self.losses[-1], self.held_losses[-1] if self.held_losses else None)
 
     def exhausted(self, patience: int) -> bool:
         """Whether the last `patience` epochs did not lower the loss on the samples held out."""

@@ -155,6 +155,29 @@ class Graph:
         return tuple(sorted(found))
 
 
+def sizes_of_axes(size: Sequence[int], axes: int) -> tuple[int, ...]:
+    """Return a size for each axis of an input beside batch and channels; one number is both sides of an image.
+
+    Parameters
+    ----------
+    size
+        What was named, such as height and width, or frames, height and width.
+    axes
+        How many axes there are: 1 of a sequence, 2 of an image, 3 of a video or volume.
+
+    Raises
+    ------
+    QuestionError
+        If there are more or fewer sizes than axes.
+    """
+    named = tuple(size) * 2 if len(size) == 1 and axes == 2 else tuple(size)
+    if len(named) != axes:
+        text = "x".join(map(str, size))
+        what = f"takes {axes} size{'s' * (axes != 1)}, such as {'x'.join(['32'] * axes)}" if axes else "has no size"
+        raise QuestionError(f"the input {what}, not {text}: its axes but batch and channels")
+    return named
+
+
 def check_ends(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Refuse a model of several inputs or outputs, which are given by the names of their layers.
 

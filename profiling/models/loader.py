@@ -18,7 +18,7 @@ from typing import Any, Literal
 from tiercut.documents.archives import FAULTS, check_unpacked
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
-from tiercut.profiling.models.graph import Model
+from tiercut.profiling.models.graph import Model, sizes_of_axes
 from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.nested import flatten
 
@@ -86,7 +86,8 @@ def load_keras(
         count; the path of a ``.keras`` file; or ``module:function``, a function without arguments that returns the
         model (modules in the working directory are found).
     size
-        Height and width of the input, in place of the model's own.
+        Sizes of the input's axes beside batch and channels, in place of the model's own: height and width of an
+        image, or one number for both.
     weights
         What Keras Applications take: None for random ones, ``imagenet`` (which are downloaded), or a file.
     trust
@@ -165,12 +166,18 @@ def _backbone(key: str) -> Callable[..., Any]:
 
 
 def _built(title: str, build: Callable[..., Any], size: Sequence[int] | None, weights: str | None) -> Any:
-    shape = {} if size is None else {"input_shape": (*size, 3)}
+    shape = {} if size is None else {"input_shape": _image_shape(sizes_of_axes(size, 2))}
     try:
         return build(weights=weights, **shape)
     except (ValueError, OSError) as error:
         what = f"{title}" + (f" with an input of {'x'.join(map(str, size))}" if size else "")
         raise QuestionError(f"{what} cannot be built: {_sentence(error)}") from None
+
+
+def _image_shape(size: Sequence[int]) -> tuple[int, ...]:
+    import keras
+
+    return (3, *size) if keras.config.image_data_format() == "channels_first" else (*size, 3)
 
 
 def _from_function(name: str) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from tiercut.errors import QuestionError, TiercutWarning
+from tiercut.profiling.models.graph import sizes_of_axes
 from tiercut.profiling.models.keras_calls import call_arguments, compute, functional, graph_calls, mask_of, with_masks
 
 __all__ = ["flatten"]
@@ -24,7 +25,8 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     model
         A functional model, or a ``Sequential`` whose input is known; returned as it is where nothing is to be done.
     size
-        Sizes of the axes beside batch and channels (of an image: height and width) in place of the model's own.
+        Sizes of the axes beside batch and channels (of an image: height and width) in place of the model's own; one
+        number is both sides of an image.
 
     Raises
     ------
@@ -71,9 +73,8 @@ def _channels_first(graph: Any) -> bool:
 def _resized(shape: Sequence[int | None], size: Sequence[int] | None, channels_first: bool) -> tuple[int | None, ...]:
     if size is None:
         return tuple(shape)
-    if len(shape) != len(size) + 2:
-        raise QuestionError(f"the model's input has the shape {tuple(shape[1:])}, so a size of {tuple(size)} cannot be")
-    return (shape[0], shape[1], *size) if channels_first else (shape[0], *size, shape[-1])
+    sizes = sizes_of_axes(size, max(len(shape) - 2, 0))
+    return (shape[0], shape[1], *sizes) if channels_first else (shape[0], *sizes, shape[-1])
 
 
 def _inlined(graph: Any, inputs: Sequence[Any], opened: Collection[int]) -> list[Any]:

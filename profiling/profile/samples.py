@@ -47,6 +47,8 @@ class Samples:
         Whether the likeliest class is the right one, bool[samples, branches].
     confidence
         Probability of the likeliest class, float32[samples, branches] in 0..1; None where it was not recorded.
+    source
+        The file that they were read from; None for those that were recorded just now.
 
     Where a block has no branch, the entropy is 1, nothing is correct, and the confidence is 0: no sample leaves there.
     """
@@ -54,6 +56,7 @@ class Samples:
     entropy: NDArray[np.float32]
     correct: NDArray[np.bool_]
     confidence: NDArray[np.float32] | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         if self.entropy.shape != self.correct.shape or self.entropy.ndim != 2 or 0 in self.entropy.shape:
@@ -141,7 +144,8 @@ def _parsed(data: bytes, source: str) -> Samples:
     try:
         with open_arrays(data, source, what="samples", limit=UNPACKED_LIMIT) as archive:
             confidence = archive["confidence"].astype(np.float32) if "confidence" in archive else None
-            return Samples(archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_), confidence)
+            entropy, correct = archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_)
+            return Samples(entropy, correct, confidence, source)
     except KeyError as error:
         raise InputError(
             source, f"expected the arrays 'entropy' and 'correct': there is no '{error.args[0]}'"

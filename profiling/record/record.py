@@ -16,6 +16,7 @@ from typing import Any
 
 from tiercut.documents import check_writable
 from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.exits.statistics import warn_of_chance
 from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
 from tiercut.profiling.exits.training import train_jointly
 from tiercut.profiling.models.blocks import Block, joined_blocks
@@ -224,6 +225,10 @@ def _fresh_exits(
         _train(subject, settings, target, progress)
     progress("exits", 0, 1)
     half = measure_exits(subject.network, _thresholds(settings, kept))
+    if not subject.trained:
+        network = subject.network
+        labels, present = network.data.profile.labels, network.exits.present
+        warn_of_chance(network.title, half.profiled.correct, labels, present=present)
     if kept is None:
         return half
     exits = Exits.model_validate(half.keys["exits"])
@@ -247,7 +252,7 @@ def _train(subject: Subject, settings: Settings, target: Path, progress: Progres
         subject.network.data.train,
         settings.schedule,
         checkpoint=_checkpoints(target) / "joint.npz",
-        progress=lambda done, most: progress("train", done, most),
+        progress=lambda epoch: progress("train", epoch.done, epoch.most),
     )
 
 

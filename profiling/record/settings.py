@@ -54,7 +54,7 @@ class Settings:
     batch
         Samples in one call.
     size
-        Height and width of the input.
+        Sizes of the input's axes beside batch and channels, such as height and width.
     weights
         Of Keras Applications: by default random ones, which take the same time.
     trust
@@ -93,7 +93,7 @@ class Settings:
     device: str = "local"
     rule: Literal["all", "scission"] | None = None
     batch: int | None = None
-    size: tuple[int, int] | None = None
+    size: tuple[int, ...] | None = None
     weights: str | None = None
     trust: bool = False
     threads: int | None = None

@@ -9,6 +9,7 @@ from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
 from tiercut.profiling.models.blocks import find_blocks
 from tiercut.profiling.models.cut import CutNetwork
+from tiercut.profiling.models.graph import sizes_of_axes
 from tiercut.profiling.models.loader import load_model
 from tiercut.profiling.record.settings import Settings, check_settings, subject_kind
 
@@ -89,4 +90,5 @@ def _trained(path: str, settings: Settings) -> Network:
 
 def _to_train(name: str, settings: Settings) -> Network:
     assert settings.dataset is not None
-    return new_network(name, settings.dataset, seed=settings.schedule.seed, size=settings.size)
+    size = None if settings.size is None else sizes_of_axes(settings.size, 2)
+    return new_network(name, settings.dataset, seed=settings.schedule.seed, size=size)  # type: ignore[arg-type]

@@ -12,6 +12,9 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from tiercut.cli import main
+from tiercut.profiling.exits.exit_files import ExitFile, save_exits
+from tiercut.profiling.exits.exits import attach_exits
+from tiercut.profiling.models.backbones import backbone
 from tiercut.profiling.models.loader import load_keras
 
 
@@ -72,11 +75,25 @@ def test_a_network_of_one_block_is_not_called_blocks_and_explains_no_mark_that_i
     assert "less than the input" not in out
 
 
+def test_the_input_of_a_video_takes_three_sizes(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clips_for_tests.py").write_text(
+        "import keras\n\ndef net():\n    x = keras.Input((4, 8, 8, 3))\n"
+        "    return keras.Model(x, keras.layers.AveragePooling3D(2)(x))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = call("clips_for_tests:net", "--input-size", "2x4x6", "--json")
+    assert status == 0
+    assert [block["output_bytes"] for block in json.loads(out)["blocks"]] == [1 * 2 * 3 * 3 * 4]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["Xceptoin"], "there is no model 'Xceptoin'; did you mean 'Xception'"),
-        (["VGG16", "--input-size", "big"], "--input-size is written 224 or HEIGHTxWIDTH, not 'big'"),
+        (
+            ["VGG16", "--input-size", "big"],
+            "--input-size is written 224 or HEIGHTxWIDTH, a size for each axis, not 'big'",
+        ),
         (["VGG16", "--input-size", "0"], "--input-size is written"),
         (["none.keras"], "none.keras: there is no such file"),
     ],
@@ -101,3 +118,27 @@ def keras_file(tmp_path: Path) -> Path:
     left, right = keras.Input((2,), name="left"), keras.Input((2,), name="right")
     keras.Model([left, right], keras.layers.Add(name="sum")([left, right])).save(tmp_path / "two.keras")
     return tmp_path / "two.keras"
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
+def test_a_network_with_exits_lists_its_blocks_with_their_branches(call: Any, tmp_path: Path) -> None:
+    network = backbone("lenet", input_shape=(16, 16, 3))
+    exits = attach_exits(network.model, cuts=network.cuts, branches=[2])
+    record = ExitFile(
+        title="LeNet", cuts=[each.name for each in exits.blocks], branches=[place + 1 for place in exits.present],
+        dataset="d", seed=0, trained_on="0" * 64,
+    )  # fmt: skip
+    path = tmp_path / "len.keras"
+    save_exits(exits, record, path)
+    status, out, err = call(str(path), "--json")
+    data = json.loads(out)
+    assert (status, err, data["model"], data["rule"]) == (0, "", "LeNet", "explicit")
+    assert [block["name"] for block in data["blocks"]] == record.cuts
+    last = len(record.cuts)
+    assert [block["branch"] for block in data["blocks"]] == [None, "exit2", *[None] * (last - 3), f"exit{last}"]
+    assert [block["flops"] for block in data["blocks"]] == [block.flops for block in exits.blocks]
+    status, out, _ = call(str(path))
+    assert status == 0
+    assert f"LeNet: {last} blocks (rule explicit)" in out
+    assert [line.split()[-1] for line in out.splitlines() if line.split()[:1] == ["2"]] == ["exit2"]
+    assert "leave --rule and --input-size out" in call(str(path), "--rule", "scission")[2]

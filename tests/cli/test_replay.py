@@ -49,13 +49,14 @@ def test_json_holds_what_the_function_gives(call: Any) -> None:
     assert data == json.loads(tiercut.replay("iot", "resnet20-digits32", plan).to_json())
     assert data["format"] == "tiercut.replay/1"
     assert sum(each["left"] for each in data["exits"]) == data["samples"] == 720
+    assert data["samples_file"].endswith("resnet20-digits32.samples.npz")
     assert data["latency"]["mean_s"] == data["plan"]["latency_s"]
 
 
 def test_the_table_shows_replay_beside_the_model(call: Any) -> None:
     status, out, _ = call("replay", *PLAN)
     assert status == 0
-    assert "720 samples of the profile split" in out
+    assert "720 samples of the profile split (resnet20-digits32.samples.npz)" in out
     for name in ("by the model", "95% interval", "p50", "p95", "p99", "points"):
         assert name in out
 
@@ -75,6 +76,7 @@ def test_other_samples_take_the_place_of_those_of_the_profile(call: Any, tmp_pat
     np.savez(path, entropy=np.zeros((3, 10), np.float32), correct=np.ones((3, 10), bool))
     status, out, _ = call("replay", *PLAN, "--samples", str(path))
     assert status == 0
+    assert "(few.npz)" in out
     assert "needs 662 samples" in out
     assert "100.00%" in out
 

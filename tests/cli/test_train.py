@@ -15,7 +15,7 @@ import tiercut.profiling
 from tiercut.cli import main
 from tiercut.profiling.exits.exit_files import ExitFile
 from tiercut.profiling.exits.trainer import Trained, Training
-from tiercut.profiling.exits.training import Schedule
+from tiercut.profiling.exits.training import Epoch, Schedule
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
         found.append({"name": name, "dataset": dataset, "training": training} | options)
         if name == "slow":
             raise KeyboardInterrupt
+        options["report"]("jointly", Epoch(1, 4, 0.5))
         return Trained(tmp_path / "net-d.keras", record, (0.375, None, 0.8))
 
     monkeypatch.setattr(tiercut.profiling, "train_network", train_network)
@@ -62,7 +63,8 @@ def test_the_table_shows_every_branch_that_there_is(asked: list[dict[str, Any]],
         ["1", "stem", "37.50%", "40.00%", "1.25"],
         ["3", "top", "80.00%", "90.00%", "0.80"],
     ]
-    assert err.startswith("trained Net: ")
+    assert err.splitlines()[0] == "jointly, epoch 1 of 4: loss 0.5000"
+    assert err.splitlines()[1].startswith("trained Net: ")
     assert asked[0]["training"] == Training(schedule=Schedule(epochs=40))
 
 
@@ -82,6 +84,12 @@ def test_options_become_a_training(asked: list[dict[str, Any]], call: Any) -> No
         temperature=True,
         policy="mixed_float16",
     )
+
+
+def test_splits_and_a_frozen_network_become_a_training(asked: list[dict[str, Any]], call: Any) -> None:
+    assert call("net.keras", "--splits", "0.5,0.3,0.2", "--freeze")[0] == 0
+    training = asked[0]["training"]
+    assert training == Training(schedule=Schedule(epochs=40, freeze=True), shares=(0.5, 0.3, 0.2))
 
 
 def test_a_plan_names_the_configuration_to_fine_tune(asked: list[dict[str, Any]], call: Any, tmp_path: Path) -> None:
@@ -144,6 +152,7 @@ def test_profile_takes_the_same_flags_for_a_trained_file_as_for_any_model(
     ("options", "what"),
     [
         (["--loss-weights", "1,a"], "--loss-weights is written as numbers such as 1,1,2, not '1,a'"),
+        (["--splits", "0.5,0.5"], "--splits is written as three shares such as 0.45,0.4,0.15, not '0.5,0.5'"),
         (["--exits", "3;9"], "--exits is written as numbers"),
         (["--exits", "3", "--plan", "it.json"], "not both"),
         (["--input-size", "28"], "--input-size is written 64x64 or 28x28x1, not '28'"),

@@ -18,7 +18,7 @@ __all__ = [
     "ProfileFile",
     "TopologyFile",
     "TrustModel",
-    "image_size",
+    "axis_sizes",
     "quantity",
 ]
 
@@ -49,7 +49,10 @@ Model = Annotated[
     typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras file, or module:function."),
 ]
 InputSize = Annotated[
-    str | None, typer.Option("--input-size", metavar="HEIGHTxWIDTH", help="Of images; by default the model's own.")
+    str | None,
+    typer.Option(
+        "--input-size", metavar="HEIGHTxWIDTH", help="All axes but batch and channels; by default the model's."
+    ),
 ]
 TrustModel = Annotated[
     bool, typer.Option("--trust-model", help="Let a .keras file run code of its own (Lambda layers).")
@@ -72,8 +75,8 @@ def quantity(option: str, text: str | None, kind: str) -> float | None:
         raise QuestionError(f"{option}: {error}") from None
 
 
-def image_size(text: str | None) -> tuple[int, int] | None:
-    """Return height and width from text such as ``224`` or ``160x224``.
+def axis_sizes(text: str | None) -> tuple[int, ...] | None:
+    """Return the sizes in text such as ``224``, ``160x224`` or ``16x160x224``.
 
     Raises
     ------
@@ -83,6 +86,6 @@ def image_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
-        raise QuestionError(f"--input-size is written 224 or HEIGHTxWIDTH, not '{text}'")
-    return int(sides[0]), int(sides[-1])
+    if not all(side.isdecimal() and int(side) for side in sides):
+        raise QuestionError(f"--input-size is written 224 or HEIGHTxWIDTH, a size for each axis, not '{text}'")
+    return tuple(map(int, sides))

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from tiercut.errors import InputError, QuestionError, TiercutWarning
-from tiercut.profiling.data.datasets import Dataset, load_dataset, split
+from tiercut.profiling.data.datasets import Dataset, Shares, load_dataset, split
 from tiercut.profiling.data.sources import digits
 
 
@@ -85,6 +85,30 @@ def test_whole_numbers_become_0_to_1_and_floats_stay() -> None:
     np.testing.assert_allclose(floats.images, images[floats.indices] * 2.0 - 7)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "greatest", "white"),
+    [
+        ("uint8", 255, 255), ("uint16", 65535, 65535), ("uint16", 200, 65535), ("int16", 32767, 32767),
+        ("int64", 255, 255), ("uint32", 65535, 65535), ("int32", 2**31 - 1, 2**31 - 1),
+    ],
+)  # fmt: skip
+def test_whole_numbers_are_divided_by_the_greatest_value_of_their_type_or_of_the_one_that_they_were_read_from(
+    dtype: str, greatest: int, white: int
+) -> None:
+    images = np.random.default_rng(2).integers(0, greatest, (40, 4, 4, 3), endpoint=True).astype(dtype)
+    images[0] = greatest
+    train = split("it", images, np.arange(40) % 2, seed=0).train
+    np.testing.assert_allclose(train.images, images[train.indices] / white, rtol=1e-6)
+
+
+def test_images_of_16_bits_are_scaled_to_another_size_as_those_of_8_bits(keras: Any, tmp_path: Path) -> None:
+    images, labels = _noise(40, 6, 6, 3), np.arange(40) % 2
+    np.savez(tmp_path / "shallow.npz", images=images, labels=labels)
+    np.savez(tmp_path / "deep.npz", images=images.astype(np.uint16) * 257, labels=labels)
+    shallow, deep = (load_dataset(str(tmp_path / f"{name}.npz"), size=(3, 3)).train for name in ("shallow", "deep"))
+    np.testing.assert_allclose(deep.images, shallow.images, atol=1e-6)
+
+
 def test_of_exact_copies_one_is_used_so_that_no_split_holds_a_picture_of_another() -> None:
     images, labels = np.repeat(_noise(30, 4, 4, 1), 2, axis=0), np.repeat(np.arange(30) % 2, 2)
     with pytest.warns(
@@ -151,6 +175,22 @@ def test_hidden_and_empty_folders_are_no_classes(keras: Any, tmp_path: Path) -> 
     assert found.images[:, 0, 0, 0].tolist() == [3, 4]
 
 
+def test_folders_of_folders_are_no_classes(keras: Any, tmp_path: Path) -> None:
+    from tiercut.profiling.data.sources import from_folder
+
+    for name in ("train/cat", "train/dog", "val/cat", "val/dog"):
+        (tmp_path / name).mkdir(parents=True)
+        keras.utils.save_img(tmp_path / name / "one.PNG", np.zeros((4, 4, 3), dtype=np.uint8), scale=False)
+    with pytest.raises(InputError, match=r"but train, val hold folders of them; name one of these, such as .*/train$"):
+        from_folder(tmp_path, (4, 4))
+    assert from_folder(tmp_path / "train", (4, 4)).labels.tolist() == [0, 1]
+    for name in ("bird", "fish"):
+        (tmp_path / name).mkdir()
+        keras.utils.save_img(tmp_path / name / "one.png", np.full((4, 4, 3), len(name)), scale=False)
+    with pytest.warns(TiercutWarning, match="no images in train, val"):
+        assert from_folder(tmp_path, (4, 4)).labels.tolist() == [0, 1]
+
+
 def test_a_folder_of_images_says_what_to_install_where_keras_runs_without_tensorflow(
     keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +199,7 @@ def test_a_folder_of_images_says_what_to_install_where_keras_runs_without_tensor
 
     monkeypatch.setattr(keras.utils, "image_dataset_from_directory", missing)
     (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "one.png").write_bytes(b"")
     with pytest.raises(QuestionError, match=r"Keras reads by TensorFlow; install it .*, or give a \.npz file"):
         load_dataset(str(tmp_path), size=(8, 8))
 
@@ -285,3 +326,18 @@ def test_values_that_are_no_numbers_are_refused() -> None:
 def test_an_unknown_data_set_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(QuestionError, match=r"did you mean 'digits\d+'.*may also be a \.npz file, or a folder"):
         load_dataset("digits")
+
+
+def test_images_that_are_all_alike_are_said_to_be_so() -> None:
+    with (
+        pytest.warns(TiercutWarning, match="39 images of the data set 'it' are exact copies"),
+        pytest.raises(QuestionError, match="the train split of 'it' is empty: of its 40 images only 1 differ"),
+    ):
+        split("it", np.ones((40, 4, 4, 3), dtype=np.uint8), np.arange(40) % 2, seed=0)
+
+
+def test_shares_of_a_data_set_with_a_test_split_of_its_own_cannot_be_chosen(tmp_path: Path) -> None:
+    images, labels = _noise(60, 5, 5), np.arange(60) % 3
+    np.savez(tmp_path / "mine.npz", x_train=images[6:], y_train=labels[6:], x_test=images[:6], y_test=labels[:6])
+    with pytest.raises(QuestionError, match="has a test split of its own, so its shares cannot be chosen"):
+        load_dataset(str(tmp_path / "mine.npz"), shares=Shares(0.5, 0.3, 0.2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,18 @@ def test_without_named_cuts_a_branch_stands_at_every_partition_point(keras: Any)
 
 def test_auto_spreads_branches_evenly_over_the_work(resnet20: Any) -> None:
     chosen = spread_branches(resnet20.blocks)
-    assert chosen == {2, 3, 4, 6, 7, 9, 10}  # the stem has a hundredth of the work, most units a ninth
-    assert spread_branches(resnet20.blocks, most=2) == {6, 10}
+    assert chosen == {2, 3, 5, 6, 8, 9, 10}  # the stem has a hundredth of the work, most units a ninth
+    assert spread_branches(resnet20.blocks, most=2) == {8, 10}
     auto = attach_exits(resnet20.backbone, cuts=[block.name for block in resnet20.blocks], branches="auto")
     assert {index + 1 for index in auto.present} == chosen
+
+
+def test_auto_sets_a_branch_after_the_least_output_of_a_step(resnet20: Any) -> None:
+    stages = [(1.0, 40), (0.0, 40), (1.0, 40), (0.0, 10)] * 2 + [(1.0, 30), (0.0, 30)]
+    blocks = [replace(resnet20.blocks[0], flops=flops, output_bytes=size) for flops, size in stages]
+    assert spread_branches(blocks, most=5) == {1, 4, 5, 8, 9, 10}
+    assert spread_branches(blocks, most=2) == {8, 10}
+    assert spread_branches([replace(each, flops=0) for each in blocks]) == {10}
 
 
 def test_branches_are_read_as_they_are_written() -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, TiercutWarning
 from tiercut.profiling.data.datasets import Split
 from tiercut.profiling.exits.exits import attach_exits
-from tiercut.profiling.exits.statistics import calibration_error, exits_record, normalised_entropy, record_samples
+from tiercut.profiling.exits.statistics import (
+    calibration_error,
+    exits_record,
+    normalised_entropy,
+    record_samples,
+    warn_of_chance,
+)
 from tiercut.profiling.exits.thresholds import even_thresholds
 from tiercut.profiling.profile.samples import Samples
 
@@ -104,3 +111,19 @@ def test_recording_a_model_notes_what_every_branch_says_of_every_sample(keras: A
         record_samples(exits, Split(np.arange(0), images[:0], labels[:0]))
     with pytest.raises(QuestionError, match="the split to record has the label 7"):
         record_samples(exits, Split(np.arange(5), images, labels * 7))
+
+
+def test_branches_that_are_no_better_than_the_most_frequent_class_are_named() -> None:
+    labels = np.arange(100) % 5
+    correct = np.zeros((100, 4), dtype=bool)
+    for branch, hits in enumerate((20, 26, 0, 27)):
+        correct[:hits, branch] = True
+    with pytest.warns(
+        TiercutWarning, match=r"^Net: after blocks 1 \(20\.0%\), 2 \(26\.0%\) .* than chance \(20\.0%\);"
+    ):
+        warn_of_chance("Net", correct, labels, present=[0, 1, 3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_chance("Net", correct, labels, present=[3])
+    with pytest.warns(TiercutWarning, match=r"after block 4 \(27\.0%\) .* chance \(90\.0%\);"):
+        warn_of_chance("Net", correct, np.arange(100) // 90, present=[3])

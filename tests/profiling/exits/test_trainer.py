@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import InputError, QuestionError, TiercutWarning
 from tiercut.profiling.data import datasets as data
+from tiercut.profiling.data.datasets import Shares
 from tiercut.profiling.exits import trainer
 from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Trained, Training, train_network
-from tiercut.profiling.exits.training import Schedule
+from tiercut.profiling.exits.training import Epoch, Schedule
 from tiercut.profiling.models import backbones
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.samples import samples_of
@@ -25,6 +26,7 @@ from tiercut.profiling.record.settings import EFFORT, Settings
 pytestmark = [
     pytest.mark.usefixtures("small", "eager"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras, when it saves
+    pytest.mark.filterwarnings("ignore:.* is no better than chance:tiercut.errors.TiercutWarning"),  # of one epoch
     pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
 ]
 
@@ -63,9 +65,23 @@ def _train(
     return train_network(name, dataset, training, output=output, redo=redo, **({"report": report} if report else {}))
 
 
+def test_every_epoch_says_its_loss_and_a_branch_at_chance_is_named(tmp_path: Path) -> None:
+    said: list[tuple[str, Epoch]] = []
+    with pytest.warns(TiercutWarning, match=r"^Tiny: after block.* no better than chance \(50\.0%\);"):
+        _train(
+            tmp_path, schedule=replace(SCHEDULE, epochs=2, learning_rate=1e-12), report=lambda *each: said.append(each)
+        )
+    assert [(what, *epoch[:2]) for what, epoch in said] == [("jointly", 1, 2), ("jointly", 2, 2)]
+    assert all(epoch.loss > 0 and epoch.held_loss for _, epoch in said)
+    assert str(Epoch(1, 2, 0.5)) == "epoch 1 of 2: loss 0.5000"
+    assert str(Epoch(2, 2, 0.25, 0.75)) == "epoch 2 of 2: loss 0.2500, 0.7500 on the samples held out"
+
+
 def test_a_training_leaves_one_file_and_its_profile_has_all_that_was_recorded(tmp_path: Path) -> None:
     reported: list[tuple[str, int, int]] = []
-    trained = _train(tmp_path, separately=True, temperature=True, report=lambda *what: reported.append(what))
+    trained = _train(
+        tmp_path, separately=True, temperature=True, report=lambda what, epoch: reported.append((what, *epoch[:2]))
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
     assert reported == [("jointly", 1, 1), ("separately", 1, 2), ("separately", 2, 2)]
     assert (trained.record.branches, trained.record.dataset, trained.accuracy[1]) == ([1, 3], "bright", None)
@@ -101,15 +117,15 @@ def test_a_trained_network_is_not_written_over_unless_that_is_said(tmp_path: Pat
 
 
 def test_an_interrupted_training_goes_on_and_a_file_is_left_only_at_its_end(tmp_path: Path) -> None:
-    def interrupt(what: str, done: int, most: int) -> None:
-        if (what, done) == ("separately", 1):
+    def interrupt(what: str, epoch: Epoch) -> None:
+        if (what, epoch.done) == ("separately", 1):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path, separately=True, report=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == [".tiny-bright.partial"]
     reported: list[tuple[str, int, int]] = []
-    _train(tmp_path, separately=True, report=lambda *what: reported.append(what))
+    _train(tmp_path, separately=True, report=lambda what, epoch: reported.append((what, *epoch[:2])))
     assert reported == [("separately", 2, 2)]
     assert [path.name for path in tmp_path.iterdir()] == ["tiny-bright.keras"]
 
@@ -191,3 +207,32 @@ def test_a_network_that_cannot_be_written_is_told_before_anything_is_loaded(
     (tmp_path / "folder.keras" / "any.keras").mkdir(parents=True)
     with pytest.raises(InputError, match=fault):
         _train(tmp_path / output)
+
+
+def test_a_released_network_is_frozen_and_a_new_one_is_not(
+    keras: Any, tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    tiny().model.save(tmp_path / "plain.keras")
+    frozen = replace(SCHEDULE, freeze=True)
+    trained = _train(tmp_path / "out.keras", name=str(tmp_path / "plain.keras"), schedule=frozen)
+    own, found = keras.saving.load_model(tmp_path / "plain.keras"), load_exits(trained.path)[0].backbone
+    for before, after in zip(own.get_weights(), found.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    with pytest.raises(QuestionError, match="'tiny' begins with random weights; freeze a network that was trained"):
+        _train(tmp_path, schedule=frozen)
+    with pytest.raises(QuestionError, match="a frozen network keeps its weights"):
+        Training(schedule=frozen, separately=True)
+
+
+def test_shares_of_the_splits_can_be_set_and_stay_with_the_network(tmp_path: Path) -> None:
+    trained = _train(tmp_path, shares=Shares(0.25, 0.25, 0.5))
+    assert trained.record.shares == [0.25, 0.25, 0.5]
+    profile = load_profile(record_model(str(trained.path), tmp_path, QUICK).path)
+    assert profile.samples == 20
+    assert [len(samples_of(profile, split).entropy) for split in ("profile", "test")] == [20, 40]
+    part = _train(tmp_path, name=str(trained.path), dataset=None, configuration=(1,))
+    assert (part.record.shares, part.record.trained_on) == (trained.record.shares, trained.record.trained_on)
+    with pytest.raises(QuestionError, match="keeps the splits that it was trained with"):
+        _train(tmp_path, name=str(trained.path), configuration=(1,), shares=Shares(0.4, 0.4, 0.2))
+    with pytest.raises(QuestionError, match=r"whose sum is 1, such as 0\.45,0\.4,0\.15, not 0\.5,0\.5,0\.5"):
+        _train(tmp_path, shares=Shares(0.5, 0.5, 0.5))

@@ -16,7 +16,7 @@ import pytest
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.data.datasets import Split
 from tiercut.profiling.exits.exits import ExitModel, attach_exits, configuration
-from tiercut.profiling.exits.training import Schedule, train_jointly
+from tiercut.profiling.exits.training import Epoch, Schedule, train_jointly
 
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
 
@@ -62,7 +62,7 @@ def test_the_same_seed_trains_the_same_weights_and_the_loss_falls(
     for _ in range(2):
         exits = _fresh(keras, tiny)
         losses = train_jointly(
-            exits, split, Schedule(epochs=4, batch=8, shift=1), progress=lambda done, most: calls.append((done, most))
+            exits, split, Schedule(epochs=4, batch=8, shift=1), progress=lambda epoch: calls.append(epoch[:2])
         )
         weights.append(exits.model.get_weights())
     assert losses[-1] < losses[0]
@@ -82,15 +82,15 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(
     whole = random()
     losses = train_jointly(whole, split, schedule)
 
-    def stop(done: int, most: int) -> None:
-        if done == 2:
+    def stop(epoch: Epoch) -> None:
+        if epoch.done == 2:
             raise StopHere
 
     with pytest.raises(StopHere):
         train_jointly(random(), split, schedule, checkpoint=tmp_path / "it.npz", progress=stop)
     resumed, epochs = random(), []
     again = train_jointly(
-        resumed, split, schedule, checkpoint=tmp_path / "it.npz", progress=lambda done, _: epochs.append(done)
+        resumed, split, schedule, checkpoint=tmp_path / "it.npz", progress=lambda epoch: epochs.append(epoch.done)
     )
     assert epochs == [3]
     assert again == losses
@@ -105,7 +105,7 @@ def test_a_finished_training_is_not_done_again_but_another_one_is(
 
     def train(schedule: Schedule, on: Split) -> None:
         train_jointly(
-            random(), on, schedule, checkpoint=tmp_path / "it.npz", progress=lambda done, _: epochs.append(done)
+            random(), on, schedule, checkpoint=tmp_path / "it.npz", progress=lambda epoch: epochs.append(epoch.done)
         )
 
     schedule = Schedule(epochs=1, batch=16)
@@ -134,7 +134,7 @@ def test_in_half_precision_losses_are_scaled_also_for_a_configuration_and_traini
             split,
             Schedule(epochs=1),
             checkpoint=tmp_path / "it.npz",
-            progress=lambda done, _: epochs.append(done),
+            progress=lambda epoch: epochs.append(epoch.done),
         )
         assert type(part.model.optimizer).__name__ == "LossScaleOptimizer"
     assert epochs == [1]
@@ -202,7 +202,7 @@ def test_a_full_disk_is_said_and_keeps_the_last_good_checkpoint(
 ) -> None:
     path = tmp_path / "it.npz"
 
-    def fill_up(done: int, most: int) -> None:
+    def fill_up(_: Epoch) -> None:
         monkeypatch.setattr(np, "savez", full)
 
     def full(stream: Any, **_: Any) -> None:
@@ -266,3 +266,25 @@ def test_a_schedule_that_contradicts_itself_is_refused(wrong: dict[str, Any], wh
 def test_a_schedule_that_cannot_be_is_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(QuestionError, match=next(iter(wrong))):
         Schedule(**wrong)
+
+
+def test_a_frozen_network_keeps_all_that_is_its_own_and_its_branches_learn(
+    keras: Any, tiny: Callable[..., Any], split: Split
+) -> None:
+    exits = _fresh(keras, tiny)
+    before = {layer.name: layer.get_weights() for layer in exits.model.layers}
+    train_jointly(exits, split, Schedule(epochs=2, batch=8, freeze=True))
+    changed = {
+        layer.name
+        for layer in exits.model.layers
+        if any((left != right).any() for left, right in zip(layer.get_weights(), before[layer.name], strict=True))
+    }
+    assert changed == {f"exit{block + 1}_classifier" for block in exits.present[:-1]}
+    assert all(layer.trainable for layer in exits.model.layers), "the file can be trained further"
+
+
+def test_a_frozen_network_with_nothing_to_train_is_refused(keras: Any, tiny: Callable[..., Any], split: Split) -> None:
+    network = tiny()
+    exits = attach_exits(network.model, cuts=network.cuts, branches=[])
+    with pytest.raises(QuestionError, match="a frozen network without branches before its end has nothing to train"):
+        train_jointly(exits, split, Schedule(epochs=1, freeze=True))

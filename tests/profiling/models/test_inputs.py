@@ -12,6 +12,7 @@ from support.keras_models import blocks_of
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph_keras import KerasModel
+from tiercut.profiling.models.loader import load_model
 from tiercut.profiling.models.nested import flatten
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.record.record import record
@@ -57,3 +58,42 @@ def test_a_size_is_given_to_height_and_width_where_channels_come_first(keras: An
     entry = keras.Input((3, 32, 32))
     model = keras.Model(entry, keras.layers.ZeroPadding2D(1, data_format="channels_first")(entry))
     assert KerasModel(flatten(model, size=(8, 6))).graph.input.shape == (None, 3, 8, 6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "wanted"),
+    [
+        ((None, 4), (12,), (None, 12, 4)),
+        ((8, 8, 3), (6,), (None, 6, 6, 3)),
+        ((8, 8, 3), (6, 7), (None, 6, 7, 3)),
+        ((5, 8, 8, 3), (2, 6, 7), (None, 2, 6, 7, 3)),
+    ],
+)
+def test_an_input_takes_a_size_for_each_axis_but_batch_and_channels(
+    keras: Any, shape: tuple[int, ...], size: tuple[int, ...], wanted: tuple[int, ...]
+) -> None:
+    entry = keras.Input(shape)
+    model = keras.Model(entry, keras.layers.ReLU()(entry))
+    assert KerasModel(flatten(model, size=size)).graph.input.shape == wanted
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "words"),
+    [
+        ((12, 4), (6, 7), "takes 1 size, such as 32, not 6x7"),
+        ((8, 8, 3), (6, 7, 8), "takes 2 sizes, such as 32x32, not 6x7x8"),
+        ((5, 8, 8, 3), (6,), "takes 3 sizes, such as 32x32x32, not 6"),
+    ],
+)
+def test_sizes_of_other_axes_than_there_are_are_refused(
+    keras: Any, shape: tuple[int, ...], size: tuple[int, ...], words: str
+) -> None:
+    entry = keras.Input(shape)
+    with pytest.raises(QuestionError, match=words):
+        flatten(keras.Model(entry, keras.layers.ReLU()(entry)), size=size)
+
+
+def test_a_model_by_name_is_an_image_network_of_one_size_or_two() -> None:
+    assert load_model("resnet20", size=(16,)).model.graph.input.shape == (None, 16, 16, 3)
+    with pytest.raises(QuestionError, match="takes 2 sizes, such as 32x32, not 2x16x16"):
+        load_model("resnet20", size=(2, 16, 16))

@@ -10,6 +10,7 @@ from support.keras_models import answer, blocks_of
 
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.blocks import compile_span
+from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.keras_calls import build_piece
 
@@ -108,3 +109,24 @@ def test_two_pieces_of_an_application_give_the_answer_of_the_whole_for_every_cut
 @pytest.mark.parametrize(("name", "size"), OTHERS)
 def test_two_pieces_of_eleven_more_architectures_do_so_too(keras: Any, name: str, size: int) -> None:
     _check_every_cut(keras, name, size)
+
+
+@pytest.mark.parametrize("how", ["layer", "default", "call"])
+def test_pieces_answer_as_predict_does_whatever_a_call_says_of_training(keras: Any, how: str) -> None:
+    class Doubled(keras.layers.Layer):  # type: ignore[misc, name-defined]
+        def call(self, tensor: Any, training: bool = True) -> Any:
+            return tensor * 2.0 if training else tensor
+
+    entry = keras.Input((4, 4, 2))
+    tensor = keras.layers.Conv2D(3, 2)(entry)
+    tensor = {
+        "layer": lambda: keras.layers.BatchNormalization()(tensor, training=True),
+        "default": lambda: Doubled()(tensor),
+        "call": lambda: Doubled()(tensor, training=True),
+    }[how]()
+    model = keras.Model(entry, keras.layers.GlobalAveragePooling2D()(tensor))
+    values = data = np.random.default_rng(3).random((2, 4, 4, 2), dtype=np.float32)
+    cut = CutNetwork("small", "all", KerasModel(model), blocks_of(model))
+    for place in range(len(cut.blocks)):
+        values = cut.compile(place, place, batch=2)(values)
+    np.testing.assert_allclose(np.asarray(values), model.predict(data, verbose=0), rtol=0, atol=1e-6)

@@ -31,6 +31,7 @@ from tiercut.profiling.timing.spans import ALL_TIMED, TILED_BRANCHES, needed_spa
 pytestmark = [
     pytest.mark.usefixtures("small", "eager"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras, when it saves
+    pytest.mark.filterwarnings("ignore:.* is no better than chance:tiercut.errors.TiercutWarning"),  # of one epoch
     pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as writer
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.console import console
+from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,18 +35,52 @@ def blocks(
     trust_model: given.TrustModel = False,
     json: given.Json = False,
 ) -> None:
-    """List the blocks of a model: the pieces that may not be cut."""
-    from tiercut.profiling import find_blocks, load_model, start_framework
+    """List the blocks of a model: the pieces that may not be cut; of a network with exits also its branches."""
+    from tiercut.profiling import has_exits, start_framework
 
-    size = given.image_size(input_size)
+    size = given.axis_sizes(input_size)
+    with_exits = has_exits(model)
+    if with_exits and (size is not None or rule is not BlockRule.all):
+        raise QuestionError(f"'{model}' has exits and keeps its blocks and size: leave --rule and --input-size out")
     start_framework()
-    loaded = load_model(model, size=size, trust=trust_model)
-    found = find_blocks(loaded.model.graph, rule.value)
+    listed = _with_exits(model, trust_model) if with_exits else _plain(model, rule, size, trust_model)
     if json:
-        rows = [_row(block) for block in found]
-        typer.echo(writer.dumps({"model": loaded.title, "rule": rule.value, "blocks": rows}, indent=2))
+        typer.echo(writer.dumps(listed.to_data(), indent=2))
     else:
-        console().print(_table(loaded, rule, found))
+        console().print(_table(listed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What is listed: a model, its blocks by a rule, and the name of the branch after each, where any has one."""
+
+    loaded: LoadedModel
+    rule: str
+    blocks: tuple[Block, ...]
+    branches: tuple[str | None, ...] = ()
+
+    def to_data(self) -> dict[str, object]:
+        """Return the object that ``--json`` prints."""
+        rows = [_row(block) for block in self.blocks]
+        for row, branch in zip(rows, self.branches, strict=False):
+            row["branch"] = branch
+        return {"model": self.loaded.title, "rule": self.rule, "blocks": rows}
+
+
+def _plain(model: str, rule: BlockRule, size: tuple[int, ...] | None, trust: bool) -> _Listed:
+    from tiercut.profiling import find_blocks, load_model
+
+    loaded = load_model(model, size=size, trust=trust)
+    return _Listed(loaded, rule.value, find_blocks(loaded.model.graph, rule.value))
+
+
+def _with_exits(model: str, trust: bool) -> _Listed:
+    from tiercut.profiling import LoadedModel, load_exits
+
+    exits, record = load_exits(model, trust=trust)
+    loaded = LoadedModel(record.title, exits.runtime, len(exits.model.layers))
+    branches = tuple(None if branch is None else branch.name for branch in exits.branches)
+    return _Listed(loaded, "explicit", exits.blocks, branches)
 
 
 def _row(block: Block) -> dict[str, object]:
@@ -57,15 +93,16 @@ def _row(block: Block) -> dict[str, object]:
     }
 
 
-def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Table:
+def _table(listed: _Listed) -> Table:
     from tiercut import units
     from tiercut.report import SafeTable
 
+    loaded, found, branches = listed.loaded, listed.blocks, listed.branches
     input_bytes = loaded.model.graph.input.nbytes
     smaller = [each.output_bytes < input_bytes for each in found[:-1]] + [False]
     parameters, flops = sum(each.parameter_bytes for each in found), sum(each.flops for each in found)
     table = SafeTable(
-        title=f"{loaded.title}: {_counted(len(found), 'block')} (rule {rule.value}), "
+        title=f"{loaded.title}: {_counted(len(found), 'block')} (rule {listed.rule}), "
         f"{_counted(loaded.layers, 'layer')}\ninput {units.format_bytes(input_bytes)}, "
         f"parameters {units.format_bytes(parameters)}, {_operations(flops)} floating-point operations",
         title_style="bold",
@@ -74,6 +111,8 @@ def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Ta
     for name, side in (("#", "right"), ("ends after", "left"), ("layers", "left"), ("output", "right"),
                        ("", "left"), ("parameters", "right"), ("operations", "right"), ("share", "right")):  # fmt: skip
         table.add_column(name, justify=side, overflow="fold")
+    if branches:
+        table.add_column("branch")
     for number, block in enumerate(found, 1):
         table.add_row(
             str(number),
@@ -84,6 +123,7 @@ def _table(loaded: LoadedModel, rule: BlockRule, found: tuple[Block, ...]) -> Ta
             units.format_bytes(block.parameter_bytes) if block.parameter_bytes else "-",
             _operations(block.flops) if block.flops else "-",
             f"{block.flops / flops:.1%}" if block.flops else "-",
+            *([branches[number - 1] or "-"] if branches else []),
         )
     return table
 

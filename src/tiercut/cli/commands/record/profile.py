@@ -139,7 +139,7 @@ def profile(
         device=device,
         rule=rule.value if rule is not None else None,
         batch=batch,
-        size=given.image_size(input_size),
+        size=given.axis_sizes(input_size),
         weights=weights,
         trust=trust_model,
         threads=threads,

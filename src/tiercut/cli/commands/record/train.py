@@ -15,7 +15,7 @@ from tiercut.cli.console import console, note, work_bar
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
-    from tiercut.profiling import Trained
+    from tiercut.profiling import Epoch, Shares, Trained
 
 __all__ = ["train"]
 
@@ -72,6 +72,10 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Of Adam, at first.", rich_help_panel=_HOW)] = 2e-3,
     shift: Annotated[int, typer.Option(min=0, help="Most pixels that images are moved.", rich_help_panel=_HOW)] = 3,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror half of them.", rich_help_panel=_HOW)] = False,
+    freeze: Annotated[
+        bool,
+        typer.Option("--freeze", help="Train the branches alone; all else keeps its weights.", rich_help_panel=_HOW),
+    ] = False,
     patience: Annotated[
         int, typer.Option(min=0, help="Stop after so many epochs without gain; 0: never.", rich_help_panel=_HOW)
     ] = 0,
@@ -80,6 +84,15 @@ def train(
         typer.Option(
             help="Share of the training split to stop and calibrate by.",
             show_default="0, or 0.1 where needed",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0.45,0.4,0.15",
+            help="Shares to train, to profile and to test on.",
+            show_default="these; clutter: 0.5,0.25,0.25",
             rich_help_panel=_HOW,
         ),
     ] = None,
@@ -113,6 +126,7 @@ def train(
         held_out=held_out if held_out is not None else 0.1 * (patience > 0 or temperature),
         patience=patience,
         seed=seed,
+        freeze=freeze,
     )
     training = Training(
         schedule=schedule,
@@ -123,9 +137,15 @@ def train(
         fresh=fresh,
         temperature=temperature,
         policy=policy,
+        shares=_shares(splits),
     )
     size, channels = _size(input_size)
     with _resumable(), work_bar("training") as bar:
+
+        def report(what: str, epoch: Epoch) -> None:
+            note(f"{what}, {epoch}")
+            bar(f"training {what}", epoch.done / epoch.most)
+
         trained = train_network(
             model,
             dataset,
@@ -137,7 +157,7 @@ def train(
             backend=backend,
             trust=trust_model,
             redo=redo,
-            report=lambda what, done, most: bar(f"training {what}", done / most),
+            report=report,
         )
     console().print(_table(trained))
     note(f"trained {trained.record.title}: {trained.path}")
@@ -160,6 +180,17 @@ def _numbers(option: str, text: str | None, kind: Any) -> Any:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise QuestionError(f"{option} is written as numbers such as 1,1,2, not '{text}'") from None
+
+
+def _shares(text: str | None) -> Shares | None:
+    from tiercut.profiling import Shares
+
+    numbers = _numbers("--splits", text, float)
+    if numbers is None:
+        return None
+    if len(numbers) != len(Shares._fields):
+        raise QuestionError(f"--splits is written as three shares such as 0.45,0.4,0.15, not '{text}'")
+    return Shares(*numbers)
 
 
 def _configuration(exits: str | None, plan: Path | None, rank: int) -> tuple[int, ...]:

@@ -88,8 +88,6 @@ class _Ranking:
 
     def run(self) -> Outcome:
         together = _MOST if needs_idle_ends(self.space, self.query) or not self.solver.exact else _TOGETHER
-        if self.space.per_exit and together == _TOGETHER:  # its idle ends are by far the most decisions, in one part
-            return self.by_parts()
         outcome, plans = self.rank(self.space, together)
         if len(plans) == self.query.top or outcome.status != "optimal" or len(outcome.decisions) < together:
             return self.ended(outcome, plans)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.distinct import distinct_ranking
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
 from tiercut.analysis.memory import binding_memory
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis.keyword_types import ConditionKeywords
     from tiercut.profiling import Profile
-    from tiercut.solvers import Outcome, Solver, Status
+    from tiercut.solvers import Outcome, Solver, Status, Task
     from tiercut.topologies import Topology
 
 __all__ = ["ask"]
@@ -112,7 +113,7 @@ def _answered(
     task = make_task(space, query)
     with paused():
         found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
-    outcome = found.solve(task, options)
+    outcome = _solved(task, query, found, options or Options())
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
@@ -139,6 +140,12 @@ def _unproved(answer: Answer, cut: Sequence[str]) -> Answer:
     if outcome.status in proved:
         outcome = replace(outcome, status=status, reason=reason)
     return replace(answer, outcome=outcome, message="" if answer.plans else f"no plan was found, as {reason}")
+
+
+def _solved(task: Task, query: Query, solver: Solver, options: Options) -> Outcome:
+    if query.kind == "rank" and query.distinct and task.space.exits != "final":  # else no two decisions are alike
+        return distinct_ranking(task.space, query, solver, options)
+    return solver.solve(task, options)
 
 
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.errors import InfeasibleError, StoppedError
 from tiercut.optimizer import values_of
+from tiercut.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ FORMAT = "tiercut.answer/1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class Answer(Shown):
     """Plans in order, with the problem and the solver that they come from.
 
     Parameters
@@ -55,6 +56,11 @@ class Answer:
     why: str = ""
     replayed: ReplayChoice | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        count = len(self.plans)
+        asked = f"{self.query.kind}: {self.space.problem.profile} on {self.space.problem.topology}"
+        return f"<Answer to {asked}, {count} plan{'s' * (count != 1)}, {self.outcome.status}>"
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -159,14 +165,38 @@ class Answer:
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
 
     def frame(self) -> pd.DataFrame:
-        """Return one row for each plan: rank, measures, and the decision as lists."""
+        """Return one row for each plan: rank, plan, a column for each measure, and the decision as flags take it.
+
+        Lists such as a partition are text with commas between, ``3,9,10``, as `--partition` reads it.
+        """
         import pandas as pd
 
-        columns = ["rank", "latency_s", "accuracy", "threshold", "partition", "placement", "exits", "bytes_sent"]
+        return pd.DataFrame(list(self._flat_rows()), columns=self._columns())
+
+    def _columns(self) -> list[str]:
+        """Return the names of the columns of a frame."""
+        columns = ["rank", "plan", "latency_s", "accuracy", *self.measures, "bytes_sent", "threshold"]
         if self.space.per_exit:
-            columns.insert(4, "thresholds")
+            columns.append("thresholds")
+        columns += ["partition", "placement", "exits"]
         if any(codec is not None for plan in self.plans for codec in plan.codecs):
             columns.append("codecs")
-        columns[3:3] = self.measures
-        rows = [{"thresholds": None} | row | row.get("measures", {}) for row in self._rows()]
-        return pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)
+        return columns
+
+    def _flat_rows(self) -> Iterator[list[Any]]:
+        columns = self._columns()
+        for row, plan in zip(self._rows(), self.plans, strict=True):
+            named = {"plan": str(plan), "thresholds": None} | row | row.get("measures", {})
+            yield [_flat(named[name]) for name in columns]
+
+    def to_csv(self) -> str:
+        """Return `frame` as the text of a CSV file, numbers unrounded."""
+        text: str = self.frame().to_csv(index=False, lineterminator="\n")
+        return text
+
+
+def _flat(value: Any) -> Any:
+    """Return a list as text with commas between, and all else as it is."""
+    if not isinstance(value, list):
+        return value
+    return ",".join("none" if each is None else str(each) for each in value)

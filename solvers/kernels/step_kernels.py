@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "answered", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread", "use", "uses",
-    "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
+    "answered", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread", "use",
+    "uses", "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
 ]  # fmt: skip
 
 

@@ -135,11 +135,8 @@ def _walk(
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     parts, evaluated, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     option, codec = np.zeros(room, np.int64), np.zeros(room, np.int64)
-    used, entry, until = (
-        np.zeros((room, required.shape[1]), np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-    )
+    entry, until = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    used = np.zeros((room, required.shape[1]), np.int64)
     cost, counts, right = np.zeros((room, rows)), np.zeros((room, rows)), np.zeros(room)
     totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
     done, leaves = np.zeros((rows, room)), np.zeros(room)  # times of the paths that end at exits, and their shares

@@ -73,13 +73,16 @@ def answer(
     conditions: Conditions,
     who: SolverOptions,
     plot: Path | None,
+    csv: Path | None,
     json: bool,
 ) -> None:
-    """Answer a question, print what was found, and draw it where that is wanted."""
+    """Answer a question, print what was found, and write and draw it where that is wanted."""
     from tiercut.api import ask
 
     if question.top is not None and kind != "rank":
         raise QuestionError(f"--top is how many plans tiercut rank lists; tiercut {kind} has no use for it")
+    if question.all_decisions is not None and kind != "rank":
+        raise QuestionError(f"--all-decisions is about what tiercut rank lists; tiercut {kind} has no use for it")
     file = read_query(query)
     loaded = inputs(topology, profile, conditions, file)
     asked = query_of(kind, question, file)
@@ -87,6 +90,11 @@ def answer(
         options = who.options(report, flags_of(SolverOptions))
         found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
     _present(found, json=json)
+    if csv is not None:
+        from tiercut.documents import write_text
+
+        write_text(csv, found.to_csv())
+        note(f"wrote {csv}")
     if plot is not None:
         from tiercut.analysis import frontier_behind
         from tiercut.report import answer_picture, save
@@ -112,20 +120,14 @@ def _present(answer: Answer, *, json: bool) -> None:
 
 
 def _print(answer: Answer) -> None:
-    from tiercut.report import covered_line, headline, idle_line, plans_table, stages_table
+    from tiercut.report import answer_parts
 
     out: Any = console()
-    out.print(headline(answer))
-    out.print(plans_table(answer))
+    for part in answer_parts(answer):
+        out.print(part)
     if answer.replayed is not None:
         note(answer.replayed.guarantee)
-        return
-    for line in (idle_line(answer), covered_line(answer)):
-        if line is not None:
-            out.print(line)
     for said in answer.notes:
         note(said)
-    if answer.query.kind == "solve":
-        out.print(stages_table(answer.best))
-    if answer.outcome.status == "feasible":
+    if answer.replayed is None and answer.outcome.status == "feasible":
         note(f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all")

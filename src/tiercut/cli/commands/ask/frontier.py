@@ -17,10 +17,11 @@ def frontier(
     profile: given.ProfileFile,
     *,
     query: QueryName = None,
-    question: Annotated[QuestionOptions, Shown(hide=("top",))],
+    question: Annotated[QuestionOptions, Shown(hide=("top", "all_decisions"))],
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """List the plans that no other beats in both latency and accuracy."""
@@ -33,5 +34,6 @@ def frontier(
         conditions=conditions,
         who=who,
         plot=plot,
+        csv=csv,
         json=json,
     )

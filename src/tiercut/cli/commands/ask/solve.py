@@ -17,10 +17,11 @@ def solve(
     profile: given.ProfileFile,
     *,
     query: QueryName = None,
-    question: Annotated[QuestionOptions, Shown(hide=("over", "top"))],
+    question: Annotated[QuestionOptions, Shown(hide=("over", "top", "all_decisions"))],
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """Find the best plan."""
@@ -33,5 +34,6 @@ def solve(
         conditions=conditions,
         who=who,
         plot=plot,
+        csv=csv,
         json=json,
     )

@@ -29,6 +29,7 @@ def first_plan(task: Task) -> tuple[Decision, ...]:
         return ()
     costs = _alone(task.costs)
     fits = space.allowed[:, 0, :] & space.can_end & np.isfinite(costs) & (costs <= task.cap)
+    fits &= np.arange(len(space.can_end)) <= space.furthest[:, :1]
     fits[~space.linked[space.problem.source]] = False
     for wanted in space.required:
         fits[~wanted[space.group]] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
@@ -9,6 +10,7 @@ from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
 from tiercut.analysis.memory import binding_memory
 from tiercut.analysis.solver_options import Evaluation
+from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer import (
     Query,
@@ -25,8 +27,12 @@ from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tiercut.analysis.keyword_types import ConditionKeywords
-    from tiercut.solvers import Outcome, Solver
+    from tiercut.profiling import Profile
+    from tiercut.solvers import Outcome, Solver, Status
+    from tiercut.topologies import Topology
 
 __all__ = ["ask"]
 
@@ -74,6 +80,22 @@ def ask(
         If the question cannot be asked of this problem.
     """
     topology, profile = inputs_of("ask", topology, profile, conditions)
+    options = options or Options()
+    with time_limit(options.time_limit_s) as clock:
+        answer = _answered(topology, profile, query, solver, options, evaluate, split)
+    return _unproved(answer, clock.cut) if clock.cut else answer
+
+
+def _answered(
+    topology: Topology,
+    profile: Profile,
+    query: Query,
+    solver: str,
+    options: Options,
+    evaluate: Evaluation,
+    split: SampleSplit,
+) -> Answer:
+    """Answer a question within the time that the clock says."""
     tables = problem(topology, profile, estimator=query.estimator)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
@@ -88,8 +110,9 @@ def ask(
     if not query.ignore_memory:
         warn_of_memory(tables)
     task = make_task(space, query)
-    found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
-    outcome = found.solve(task, options or Options())
+    with paused():
+        found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
+    outcome = found.solve(task, options)
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
@@ -98,19 +121,31 @@ def ask(
         own = Answer(space, query, outcome, tuple(plans), "", why)
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
-        replayed = chosen_by_replay(own, whole, solver, options or Options(), samples_of(profile, split), split)
+        replayed = chosen_by_replay(own, whole, solver, options, samples_of(profile, split), split)
         if replayed.plans or replayed.message:
             return replayed
+        # The model has no plan either; of what the samples would make of others nothing is proved.
+        return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
     binds = binding_memory(whole, query, found, outcome, options or Options()) if plans else ""
     return Answer(space, query, outcome, tuple(plans), message, why, notes=(binds,) if binds else ())
 
 
+def _unproved(answer: Answer, cut: Sequence[str]) -> Answer:
+    """Return an answer that proves nothing, as time was too short for all that it rests on."""
+    proved, reason = ("optimal", "infeasible"), f"the time was too short for {' and '.join(cut)}"
+    status: Status = "feasible" if answer.plans else "stopped"
+    outcome = answer.outcome
+    if outcome.status in proved:
+        outcome = replace(outcome, status=status, reason=reason)
+    return replace(answer, outcome=outcome, message="" if answer.plans else f"no plan was found, as {reason}")
+
+
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:
     if outcome.status == "infeasible":
         return why_none(whole, query, solver)
-    return f"{solver.name} has found no plan that meets the question, and not proved that there is none: " + (
-        outcome.reason or "it tries only some"
+    return (
+        f"{solver.name} has found no plan that meets the question, and not proved that there is none: {outcome.reason}"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut import units
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.replay import Replay, replay_decisions
+from tiercut.clock import seconds_left
 from tiercut.optimizer import (
     Constraint,
     Recorded,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
     from tiercut.optimizer import Decision, Plan, Problem, Query, Space
     from tiercut.profiling import Samples, SampleSplit
-    from tiercut.solvers import Options
+    from tiercut.solvers import Options, Status
 
 __all__ = ["MARGIN", "ReplayChoice", "candidates", "choose", "chosen_by_replay"]
 
@@ -35,6 +35,11 @@ MARGIN = 0.05
 
 _TOP = 100  # candidates for each floor of accuracy
 _FLOORS = 48  # floors at most, evenly spread along the model's frontier
+
+_BATCH = 200  # candidates replayed between two looks at the clock
+
+_EVERY = "every decision is replayed"
+"""Why another solver answers than the one that the question named."""
 
 _ALL_REPLAYED = 2_000_000  # decisions that replay tries all, in about a second
 
@@ -124,7 +129,12 @@ def choose(
         How many decisions were replayed where that is all of them, else 0.
     """
     tried = list(dict.fromkeys([*own, *others]))
-    replays = replay_decisions(space.problem, tried, recorded)
+    replays: list[Replay] = []
+    for begin in range(0, len(tried), _BATCH):
+        # The model's own plans are replayed whatever the clock says, and all where the answer is a proof.
+        if begin >= len(own) and not proved and seconds_left() <= 0:
+            break
+        replays += replay_decisions(space.problem, tried[begin : begin + _BATCH], recorded)
     judge = _Judge(space, query, recorded)
     kept = [each for each in replays if judge.misses(each) == 0]
     message = "" if kept or not replays or proved else judge.nearest(replays)
@@ -228,10 +238,11 @@ def chosen_by_replay(
         outcome = able.solve(task, options)
         if outcome.status == "infeasible":
             all_seen = replace(whole, problem=seen.problem)
-            return replace(answer, plans=(), message=why_none(all_seen, query, able))
+            return replace(answer, outcome=outcome, plans=(), message=why_none(all_seen, query, able), why=_EVERY)
         if outcome.status == "optimal":
             replayed = choose(space, query, own, outcome.decisions, recorded, space.decisions)
-            return replace(answer, plans=tuple(each.replayed for each in replayed.plans), replayed=replayed)
+            chosen = tuple(each.replayed for each in replayed.plans)
+            return replace(answer, outcome=outcome, plans=chosen, why=_EVERY, replayed=replayed)
     # Conditional estimates come much nearer to what samples do, so that their best are the better candidates.
     guided = not (space.per_exit or query.many) and space.estimator == "marginal"
     guided = guided and solver in ("auto", "labels", "exhaustive")
@@ -239,22 +250,23 @@ def chosen_by_replay(
     if solver == "auto" and not registry.in_time(make_task(guide, query)):
         guide = space
 
-    began, stopped = time.perf_counter(), False
+    stopped = False
+    interrupted = answer.outcome.status == "interrupted"
 
     def asked(query: Query) -> Sequence[Decision]:
         """Answer a question for candidates; none once time is up or the user interrupted one before."""
-        nonlocal stopped
-        limit = options.time_limit_s
-        left = None if limit is None else limit - (time.perf_counter() - began)
-        if stopped or (left is not None and left <= 0):
+        nonlocal stopped, interrupted
+        if stopped or interrupted or seconds_left() <= 0:
             return ()
         task = make_task(guide, query)
         found = registry.choose(task)[0] if solver == "auto" else registry.find(solver)
-        outcome = found.solve(task, replace(options, time_limit_s=left))
-        stopped = outcome.exact and outcome.status == "feasible"
+        outcome = found.solve(task, options)
+        stopped = outcome.exact and outcome.status in ("feasible", "stopped")
+        interrupted = outcome.status == "interrupted"
         return outcome.decisions
 
     replayed = choose(space, query, own, candidates(guide, query, asked), recorded)
-    return replace(
-        answer, plans=tuple(each.replayed for each in replayed.plans), message=replayed.message, replayed=replayed
-    )
+    plans = tuple(each.replayed for each in replayed.plans)
+    status: Status = "interrupted" if interrupted else "feasible" if plans else "stopped"
+    outcome = replace(answer.outcome, exact=False, status=status, reason=replayed.guarantee)
+    return replace(answer, outcome=outcome, plans=plans, message=replayed.message, replayed=replayed)

@@ -224,7 +224,7 @@ class _Search:
         outcome = self._solver(task).solve(task, Options())
         if outcome.decisions and (outcome.status == "optimal" or query.objective == "latency"):
             return price(space.problem, outcome.decisions[0])
-        if outcome.status != "infeasible" or not outcome.exact:
+        if outcome.status != "infeasible":
             raise _UnprovedError
         return None
 

@@ -165,12 +165,6 @@ class Space:
         return few and free
 
     @property
-    def required_bits(self) -> Ints:
-        """R: the required sets with bit g for group g, as kernels take them that remember what is used in one word."""
-        bits = [sum(1 << group for group in np.flatnonzero(row).tolist()) for row in self.required]
-        return np.array(bits, np.int64)
-
-    @property
     def estimator(self) -> Estimator:
         """How exit rates and accuracies are known."""
         return self.problem.estimator
@@ -465,6 +459,8 @@ def _placements(space: Space) -> list[int]:
 
 def _elementary(sizes: list[int]) -> list[int]:
     """Return for each k in how many ways k groups can be chosen with one node of each: symmetric polynomials."""
+    if set(sizes) == {1}:
+        return [comb(len(sizes), k) for k in range(len(sizes) + 1)]
     counts = [1]
     for size in sizes:
         counts = _convolve(counts, [1, size])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from tiercut.clock import paused, time_limit
+from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Outcome
+from tiercut.solvers.parallel import Ending
 from tiercut.solvers.registry import refuse_unsupported
 
 if TYPE_CHECKING:
     from tiercut.optimizer import Decision
-    from tiercut.solvers.interface import Options
+    from tiercut.solvers.interface import Options, Status
     from tiercut.solvers.task import Task
 
 __all__ = ["BaseSolver", "Found"]
@@ -65,8 +68,8 @@ class BaseSolver(ABC):
         Returns
         -------
         Outcome
-            Of an exact solver ``optimal`` or ``infeasible``, and ``feasible`` where a time limit, memory or an
-            interrupt ended the work early; of a heuristic ``feasible`` always.
+            Of an exact solver ``optimal`` or ``infeasible``. Where a time limit or memory ended the work early, and of
+            a heuristic always, ``feasible``, or ``stopped`` without any plan; ``interrupted`` where the user ended it.
 
         Raises
         ------
@@ -74,15 +77,18 @@ class BaseSolver(ABC):
             If the task needs a feature that this solver lacks, or what it needs is not installed.
         """
         refuse_unsupported(self, task)
-        self._load(task)
+        with paused():
+            self._load(task)
         began = time.perf_counter()
-        found = self._search(task, options)
+        with time_limit(options.time_limit_s):
+            found = self._search(task, options)
+            if found.reason and not found.decisions:
+                found = replace(found, decisions=first_plan(task))
         seconds = time.perf_counter() - began
-        proved = self.exact and not found.reason
         return Outcome(
             solver=self.name,
             exact=self.exact,
-            status="feasible" if not proved else "optimal" if found.decisions else "infeasible",
+            status=_status(found, exact=self.exact),
             decisions=found.decisions,
             seconds=seconds,
             scored=found.scored,
@@ -97,3 +103,11 @@ class BaseSolver(ABC):
     @abstractmethod
     def _search(self, task: Task, options: Options, /) -> Found:
         """Return what is found; the task needs no feature that this solver lacks."""
+
+
+def _status(found: Found, *, exact: bool) -> Status:
+    if found.reason == Ending.INTERRUPTED:
+        return "interrupted"
+    if exact and not found.reason:
+        return "optimal" if found.decisions else "infeasible"
+    return "feasible" if found.decisions else "stopped"

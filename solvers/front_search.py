@@ -6,16 +6,18 @@ Trying everything is `tiercut.solvers.exhaustive.front`, growing labels `tiercut
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut.clock import seconds_left
 from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.kept import Points
 from tiercut.solvers.kernels.arguments import Compared, Shares, measures_of, rules_of, shares_at, stacked
-from tiercut.solvers.parallel import share_out, thread_count
+from tiercut.solvers.parallel import Ending, share_out, thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +51,7 @@ class FrontSearch(ABC):
         self.layout = layout = Layout.of(task.space)
         self.best = Points(goals, layout.width)
         self.scored, self.memory, self.threads = 0, 0, 1
-        self.reason = "stopped before the end"
+        self.out_of_room = False
         self.lock = Lock()
         self.rules, self.tables = rules_of(task.space), stacked(goals.costs)
         self.compared = Compared(goals.turned, goals.compared, goals.ties)
@@ -59,32 +61,31 @@ class FrontSearch(ABC):
 
     def found(self, options: Options) -> Found:
         """Return the frontier, or what is known of it where the search is stopped."""
-        finished = self.run(options)
+        ending = self.run(options)
         return Found(
             decisions=self.best.decisions(self.space, self.layout),
-            reason="" if finished else self.reason,
+            reason=self.full_reason if self.out_of_room else ending,
             scored=self.scored,
             memory_bytes=self.memory or None,
         )
 
-    def run(self, options: Options) -> bool:
-        """Search all thresholds; return whether all was done."""
+    def run(self, options: Options) -> Ending:
+        """Search all thresholds; return whether all was done, or why not."""
         return self.share(options)
 
-    def share(self, options: Options) -> bool:
-        """Let threads take the thresholds one by one; return whether all of them were done."""
+    def share(self, options: Options) -> Ending:
+        """Let threads take the thresholds one by one; return whether all of them were done, or why not."""
         indices = range(len(self.space.threshold_indices))
         small = self.space.decisions < _SMALL
-        self.threads = thread_count(options, len(indices), small=small and options.time_limit_s is None)
+        self.threads = thread_count(options, len(indices), small=small and seconds_left() == inf)
         stops = [np.zeros(2, np.int64) for _ in range(self.threads)]
 
         def done() -> tuple[int, int]:
             return self.scored, self.space.decisions
 
-        finished = share_out(indices, self.search, stops, stops, options, done, small=small)
-        if any(stop[0] == FULL for stop in stops):
-            self.reason = self.full_reason
-        return finished
+        ending = share_out(indices, self.search, stops, stops, options, done, small=small)
+        self.out_of_room = any(stop[0] == FULL for stop in stops)
+        return ending
 
     @abstractmethod
     def search(self, index: int, stop: Ints) -> None:

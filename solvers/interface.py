@@ -42,7 +42,7 @@ class Options:
     presolve: bool = False
 
 
-Status = Literal["optimal", "feasible", "infeasible"]
+Status = Literal["optimal", "feasible", "infeasible", "stopped", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Outcome:
     exact
         Whether the solver proves what it says.
     status
-        ``optimal``: proved. ``feasible``: the best found until it stopped. ``infeasible``: nothing meets the question.
+        ``optimal``: proved. ``feasible``: the best found until it stopped. ``infeasible``: it is proved that nothing
+        meets the question. ``stopped``: it stopped before it found a plan. ``interrupted``: by the user; what was found
+        so far.
     decisions
         The decisions, in order.
     seconds

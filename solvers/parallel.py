@@ -5,13 +5,14 @@ Compiled kernels run without the interpreter's lock; each looks at an integer of
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from enum import StrEnum
 from math import inf
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
+from tiercut.clock import seconds_left
 from tiercut.cpus import cpu_count
 
 if TYPE_CHECKING:
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["run_jobs", "share_out", "thread_count", "watch"]
+__all__ = ["Ending", "run_jobs", "share_out", "thread_count", "watch"]
 
 _POLL_S = 0.1
 
 Item = TypeVar("Item")
 Worker = TypeVar("Worker")
 Done = Callable[[], tuple[int, int]]
+
+
+class Ending(StrEnum):
+    """How work came to its end, as the reason why it stopped early: empty, and so false, where all of it was done."""
+
+    DONE = ""
+    STOPPED = "stopped before the end"
+    INTERRUPTED = "interrupted before the end"
 
 
 def thread_count(options: Options, parts: int, *, small: bool) -> int:
@@ -45,7 +54,7 @@ def share_out(
     done: Done,
     *,
     small: bool,
-) -> bool:
+) -> Ending:
     """Let threads take the parts of the work one by one.
 
     Parameters
@@ -57,7 +66,7 @@ def share_out(
     workers, stops
         One of each for every thread: what it keeps for itself, and the array whose first value stops it.
     options
-        Time limit and progress.
+        Progress. The time limit is that of `tiercut.clock`.
     done
         Returns the work done, and the work in all.
     small
@@ -65,8 +74,8 @@ def share_out(
 
     Returns
     -------
-    bool
-        Whether all parts are done.
+    Ending
+        Whether all parts are done, or why not.
     """
     waiting: SimpleQueue[Item] = SimpleQueue()
     for item in items:
@@ -80,27 +89,31 @@ def share_out(
                 return
             work(item, worker)
 
-    if small and options.time_limit_s is None and len(workers) == 1:
-        return _here(lambda: take(workers[0], stops[0])) and not stops[0][0]
-    jobs = [lambda pair=pair: take(*pair) for pair in zip(workers, stops, strict=True)]
-    return run_jobs(jobs, stops, options, done, threads=len(workers)) and not any(stop[0] for stop in stops)
+    if small and seconds_left() == inf and len(workers) == 1:
+        ending = _here(lambda: take(workers[0], stops[0]))
+    else:
+        jobs = [lambda pair=pair: take(*pair) for pair in zip(workers, stops, strict=True)]
+        ending = run_jobs(jobs, stops, options, done, threads=len(workers))
+    return Ending.STOPPED if not ending and any(stop[0] for stop in stops) else ending
 
 
-def _here(work: Callable[[], None]) -> bool:
-    """Work in this very thread; return whether the user did not interrupt."""
+def _here(work: Callable[[], None]) -> Ending:
+    """Work in this very thread; return whether the user interrupted."""
     try:
         work()
     except SystemError as error:  # how an interrupt shows that came while compiled code ran
         if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             raise
-        return False
-    return True
+        return Ending.INTERRUPTED
+    except KeyboardInterrupt:
+        return Ending.INTERRUPTED
+    return Ending.DONE
 
 
 def run_jobs(
     jobs: Sequence[Callable[[], None]], stops: Sequence[Ints], options: Options, done: Done, *, threads: int
-) -> bool:
-    """Run jobs in threads; return whether all of them came to their end.
+) -> Ending:
+    """Run jobs in threads; return whether all of them came to their end, or why not.
 
     Parameters
     ----------
@@ -113,14 +126,14 @@ def run_jobs(
     """
     with ThreadPoolExecutor(threads) as pool:
         running = [pool.submit(job) for job in jobs]
-        finished = watch(running, stops, options, done)
+        ending = watch(running, stops, options, done)
     for each in running:
         each.result()
-    return finished
+    return ending
 
 
-def watch(running: Sequence[Future[None]], stops: Sequence[Ints], options: Options, done: Done) -> bool:
-    """Wait for threads: True once they are done, False where time ran out or the user interrupted.
+def watch(running: Sequence[Future[None]], stops: Sequence[Ints], options: Options, done: Done) -> Ending:
+    """Wait for threads until they are done, time has run out, or the user interrupts; return which.
 
     Parameters
     ----------
@@ -129,26 +142,26 @@ def watch(running: Sequence[Future[None]], stops: Sequence[Ints], options: Optio
     stops
         One array for each thread, whose first value stops it.
     options
-        Time limit and progress.
+        Progress. The time limit is that of `tiercut.clock`.
     done
         Returns the work done, and the work in all.
     """
-    deadline = inf if options.time_limit_s is None else time.perf_counter() + options.time_limit_s
     try:
-        while wait(running, timeout=min(_POLL_S, max(deadline - time.perf_counter(), 0.001))).not_done:
+        while wait(running, timeout=min(_POLL_S, max(seconds_left(), 0.001))).not_done:
             if options.progress is not None:
                 options.progress(*done())
-            if time.perf_counter() > deadline:
+            if seconds_left() <= 0:
                 break
         else:
-            return True
+            return Ending.DONE
+        ending = Ending.STOPPED
     except KeyboardInterrupt:
-        pass
+        ending = Ending.INTERRUPTED
     except BaseException:
         _stop(stops)  # or the threads would work on to their end before the error of `progress` is seen
         raise
     _stop(stops)
-    return False
+    return ending
 
 
 def _stop(stops: Sequence[Ints]) -> None:

@@ -31,7 +31,6 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "spread": "quantiles of the latency where samples that leave later may be done sooner",
         "conditional": "conditional accuracies",
         "replay": "samples in place of estimates",
-        "many-nodes": "more than 62 nodes (or tiers, where a tier is used once)",
     }
 )
 """What a task may need of a solver, in words. A solver names those that it supports on its class."""
@@ -49,7 +48,6 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Module and class of each solver: a new one is a line here."""
 
 _MOST_ENUMERATED = 10**8
-_MANY_NODES = 62
 
 
 class _Solvers(Mapping[str, "Solver"]):
@@ -108,8 +106,6 @@ def _needs(task: Task) -> Iterator[str]:
         yield "spread"
     if space.estimator != "marginal":
         yield space.estimator
-    if len(set(space.group.tolist())) > _MANY_NODES:
-        yield "many-nodes"
 
 
 def _measured(task: Task) -> tuple[Costs, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.solvers.kernels.arguments import States
+from tiercut.solvers.kernels.arguments import States, packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +21,12 @@ def states_of(space: Space) -> States:
     blocks, levels = space.problem.block_count, space.jump.shape[0]
     reached = np.zeros((blocks + 1, levels), bool)
     reached[0, 0] = True
-    for begin in range(blocks):
-        for level in np.flatnonzero(reached[begin]):
-            ends, options = np.nonzero(space.jump[level, begin:] >= 0)
-            reached[begin + ends + 1, space.jump[level, begin + ends, options]] = True
+    # A piece that ends with a block begins at any state before: what counts is which levels have come up by then.
+    known = np.zeros(levels, bool)
+    for end in range(blocks):
+        known |= reached[end]
+        after = space.jump[known, end]
+        reached[end + 1, after[after >= 0]] = True
     # Copies, because what numpy found lies in one array and numba would compile its kernels for that once more.
     begins, at = (np.ascontiguousarray(each) for each in np.nonzero(reached))
     number = np.full(reached.shape, -1)
@@ -33,7 +35,7 @@ def states_of(space: Space) -> States:
 
 
 def follows_of(space: Space) -> NDArray[np.int64]:
-    """Return for each node which groups may come after it in a plan, bit g for group g."""
-    bits = np.left_shift(1, space.group)
-    follows = (space.rank[None, :] >= space.rank[:, None]) & (space.group[None, :] != space.group[:, None])
-    return np.array([np.bitwise_or.reduce(bits[row], initial=0) for row in follows])
+    """Return for each node which groups may come after it in a plan, as words of bits (M x W)."""
+    rank = np.zeros(space.required.shape[1], np.int64)
+    rank[space.group] = space.rank  # the nodes of a group have one rank
+    return packed((rank >= space.rank[:, None]) & (np.arange(len(rank)) != space.group[:, None]))

@@ -33,6 +33,8 @@ class Network:
         The hops that leave each node, by its name.
     link_names
         What people call the links: ``a-b`` where one serves both directions, ``a>b`` where it serves one.
+    source
+        Name of the node where samples are born: routes that begin there are looked up first.
     forwarding, mtu
         How payloads are passed on, and bytes of a packet (see `tiercut.topologies.route`).
     """
@@ -41,6 +43,7 @@ class Network:
     hops: Mapping[tuple[str, str], Hop]
     hops_from: Mapping[str, tuple[Hop, ...]]
     link_names: tuple[str, ...]
+    source: str
     forwarding: Forwarding
     mtu: float
 
@@ -61,6 +64,7 @@ class Network:
             hops=hops,
             hops_from={name: tuple(each) for name, each in leaving.items()},
             link_names=tuple(_name_of(link) for link in topology.links),
+            source=topology.source,
             forwarding=topology.forwarding,
             mtu=topology.mtu,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tiercut.clock import cut_short, seconds_left
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.topologies.network import Network, network_of
 from tiercut.topologies.route import Route
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from tiercut.topologies.schema import Topology
 
 __all__ = ["quickest_route", "transfer_prices", "transfer_routes", "transfer_seconds", "transfer_sums"]
+
+_SHARE = 0.15
+"""Of the time that is left, what the routes of one table may take: a problem has some five such tables."""
 
 _Span = tuple[int, int, str, Route]
 
@@ -145,10 +150,18 @@ def _spans(network: Network, sizes: NDArray[np.float64]) -> Iterator[tuple[int, 
 
     NOTE A route's seconds are linear in the size, with one kink at the mtu. A route that is quickest at both ends of
     a range without a kink is therefore quickest all over it, and only ranges whose ends disagree are split.
+
+    Where there is a limit of time and it is too short, the nodes come last without routes: as without a path, they are
+    not used, and the plans that remain are valid. The source comes first.
     """
     place = {name: index for index, name in enumerate(network.node_names)}
+    until = seconds_left() * _SHARE
     kink = int(np.searchsorted(sizes, network.mtu, side="right")) if network.forwarding == "cut-through" else 0
-    for name, sender in place.items():
+    began = time.perf_counter()
+    for name, sender in sorted(place.items(), key=lambda each: each[0] != network.source):
+        if time.perf_counter() - began > until:
+            cut_short("routes from some of the nodes")
+            return
         for start, end in ((0, kink), (kink, len(sizes))):
             if start < end:
                 for first, last, receiver, route in _halve(network, name, sizes, start, end - 1):

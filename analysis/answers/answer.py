@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.answers.hypervolume import hypervolume
-from tiercut.errors import InfeasibleError
+from tiercut.errors import InfeasibleError, StoppedError
 from tiercut.optimizer import values_of
 
 if TYPE_CHECKING:
@@ -99,11 +99,19 @@ class Answer:
         Raises
         ------
         InfeasibleError
-            If there is none; the message names the bound that cannot be met and the nearest value.
+            If it is proved that there is none; the message names the bound that cannot be met and the nearest value.
+        StoppedError
+            If none was found before the work was stopped.
         """
         if not self.plans:
-            raise InfeasibleError(self.message)
+            raise self.error
         return self.plans[0]
+
+    @property
+    def error(self) -> InfeasibleError | StoppedError:
+        """What says that there are no plans: that this is proved, or that the work was stopped before."""
+        proved = self.outcome.status == "infeasible"
+        return InfeasibleError(self.message) if proved else StoppedError(self.message)
 
     def to_data(self) -> dict[str, Any]:
         """Return the answer as plain data, ``tiercut.answer/1``."""

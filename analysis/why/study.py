@@ -246,6 +246,6 @@ class Study:
         if query not in self.lookers:
             self.lookers[query] = registry.choose(task)[0] if self.name == "auto" else registry.find(self.name)
         outcome = self.lookers[query].solve(task, self.options)
-        if outcome.status == "feasible" or not outcome.exact:
+        if outcome.status not in ("optimal", "infeasible"):
             raise QuestionError(f"solver '{outcome.solver}' could not prove an answer: {outcome.reason}")
         return outcome.decisions

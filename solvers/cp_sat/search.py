@@ -12,6 +12,7 @@ from tiercut.solvers.cp_sat.bounds import Relaxation
 from tiercut.solvers.cp_sat.model import build_model
 from tiercut.solvers.cp_sat.network import COST, CROSS, END, ENTER, LOSS, PIECE, Network, network_of
 from tiercut.solvers.cp_sat.plans import Plans, holds
+from tiercut.solvers.parallel import Ending
 from tiercut.solvers.registry import find, needs
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ class Search:
                 self.frontier_at(network) if self.plans.front else self.best_at(network)
                 self.done += 1
         except StoppedError as stopped:
-            self.reason = str(stopped) or "stopped before the end"
+            self.reason = str(stopped) or Ending.STOPPED
 
     def floor(self, network: Network) -> float:
         """Return a lower bound on the objective of a threshold."""
@@ -228,8 +229,7 @@ class Search:
         relaxed, labels = replace(self.task, constraints=()), find("labels")
         if self.plans.front or not needs(relaxed) <= labels.features:
             return
-        limit = self.options.time_limit_s
-        limit = _HINT_S if limit is None else min(_HINT_S, limit)
+        limit = _HINT_S if self.options.time_limit_s is None else min(_HINT_S, self.options.time_limit_s)
         for decision in labels.solve(relaxed, replace(self.options, time_limit_s=limit, progress=None)).decisions:
             plan = self.plans.price(decision)
             if holds(plan, self.plans.caps, None):

@@ -30,7 +30,7 @@ from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.cp_sat.model import build_model
 from tiercut.solvers.cp_sat.search import Search
 from tiercut.solvers.interface import Options
-from tiercut.solvers.parallel import watch
+from tiercut.solvers.parallel import Ending, watch
 
 if TYPE_CHECKING:
     from tiercut.solvers.task import Task
@@ -48,17 +48,16 @@ class CpSat(BaseSolver):
     name = "cp-sat"
     exact = True
     about = "proves the best under any bounds"
-    features = frozenset(
-        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "tail", "many-nodes")
-    )
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "tail"))
 
     def _load(self, _: Task) -> None:
         _check_company()
 
     def _search(self, task: Task, options: Options) -> Found:
         search = Search(task, options)
-        _watched(search)
-        return Found(decisions=search.plans.answer(), reason=search.reason, scored=search.plans.scored)
+        ending = _watched(search)
+        reason = ending if ending == Ending.INTERRUPTED else search.reason
+        return Found(decisions=search.plans.answer(), reason=reason, scored=search.plans.scored)
 
 
 def _check_company() -> None:
@@ -91,15 +90,18 @@ def export_model(task: Task, path: Path | str, index: int = 0) -> None:
     Path(path).write_text(str(model.cp.proto), encoding="utf-8")
 
 
-def _watched(search: Search) -> None:
-    """Run a search in a thread of its own, which can be stopped."""
+def _watched(search: Search) -> Ending:
+    """Run a search in a thread of its own, which can be stopped; return whether it was, and why."""
     stop = np.zeros(1, np.int64)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(search.run, stop)
         try:
-            watch([running], [stop], search.options, lambda: (search.done, len(search.space.threshold_indices)))
+            ending = watch(
+                [running], [stop], search.options, lambda: (search.done, len(search.space.threshold_indices))
+            )
         finally:
             stop[0] = 1
             while wait([running], timeout=0.02).not_done:
                 search.halt()
     running.result()
+    return ending

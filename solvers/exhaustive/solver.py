@@ -130,11 +130,10 @@ class _Enumeration:
         def done() -> tuple[int, int]:
             return int(sum(stop[1] for stop in stops)), self.decisions
 
-        finished = share_out(self.parts, self._score, keepers, stops, options, done, small=small)
+        ending = share_out(self.parts, self._score, keepers, stops, options, done, small=small)
         best = self._keeper()
         best.merge(*keepers)
-        reason = "" if finished else "stopped before the end"
-        return Found(decisions=best.decisions(self.space, self.layout), reason=reason, scored=done()[0])
+        return Found(decisions=best.decisions(self.space, self.layout), reason=ending, scored=done()[0])
 
     def _keeper(self) -> Keeper:
         return Keeper.of(self.task, self.layout)

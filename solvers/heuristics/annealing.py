@@ -10,15 +10,17 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import cache, partial
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut.clock import seconds_left
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.heuristics import anneal_kernels
 from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
 from tiercut.solvers.interface import Options
-from tiercut.solvers.parallel import run_jobs, thread_count
+from tiercut.solvers.parallel import Ending, run_jobs, thread_count
 from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
@@ -58,9 +60,7 @@ class Annealing(BaseSolver):
     name = "annealing"
     exact = False
     about = "good plans of any space, without proof"
-    features = frozenset(
-        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many-nodes")
-    )
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once"))
 
     def __init__(self, moves: int | None = None) -> None:
         self.moves = moves
@@ -79,10 +79,9 @@ def _load_kernels() -> None:
 
 
 def _found(task: Task, options: Options, moves: int) -> Found:
-    began = time.perf_counter()
     search = _Search(Candidates(task), options, moves)
-    finished = search.run(began)
-    return found_by(search.candidates.decisions(search.kept), search.scored, finished=finished)
+    ending = search.run()
+    return found_by(search.candidates.decisions(search.kept), search.scored, ending)
 
 
 class _Search:
@@ -110,37 +109,34 @@ class _Search:
         """Number of candidates scored."""
         return self.islands * _SEEDS + int(sum(kept.progress[1] for kept in self.kept))
 
-    def run(self, began: float) -> bool:
-        """Let the islands work until all moves are done; return whether they were."""
-        shown, done = began, 0
+    def run(self) -> Ending:
+        """Let the islands work until all moves are done; return whether they were, or why not."""
+        shown, done = time.perf_counter(), 0
         try:
             while done < self.chains:
                 chains = min(_ROUND, -(-(self.chains - done) // self.islands))
-                if not self._round(done, chains, began):
-                    return False
+                if ending := self._round(done, chains):
+                    return ending
                 done += chains * self.islands
                 self._exchange()
                 if self.options.progress is not None and time.perf_counter() > shown + _QUIET_S:
                     shown = time.perf_counter()
                     self.options.progress(min(self.scored, self.moves), self.moves)
         except KeyboardInterrupt:
-            return False
-        return True
+            return Ending.INTERRUPTED
+        return Ending.DONE
 
-    def _round(self, done: int, chains: int, began: float) -> bool:
-        limit = self.options.time_limit_s
-        if limit is None and self.islands == 1:
+    def _round(self, done: int, chains: int) -> Ending:
+        left = seconds_left()
+        if left == inf and self.islands == 1:
             self._work(0, done, chains)
-            return True
-        left = None if limit is None else limit - (time.perf_counter() - began)
-        if left is not None and left <= 0:
-            return False
+            return Ending.DONE
+        if left <= 0:
+            return Ending.STOPPED
         jobs = [partial(self._work, each, done, chains) for each in range(self.islands)]
         stops = [kept.progress for kept in self.kept]
         threads = thread_count(self.options, self.islands, small=False)
-        return run_jobs(
-            jobs, stops, replace(self.options, time_limit_s=left, progress=None), lambda: (0, 0), threads=threads
-        )
+        return run_jobs(jobs, stops, replace(self.options, progress=None), lambda: (0, 0), threads=threads)
 
     def _work(self, island: int, done: int, chains: int) -> None:
         kept, candidates = self.kept[island], self.candidates

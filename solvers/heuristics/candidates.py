@@ -11,6 +11,7 @@ from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels, score_kernels
 from tiercut.solvers.kept import Keeper
+from tiercut.solvers.parallel import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,10 +111,10 @@ def random_states(seed: int, count: int) -> list[NDArray[np.uint64]]:
     return [np.full(_APART, each) for each in seeds]
 
 
-def found_by(decisions: tuple[Decision, ...], scored: int, *, finished: bool) -> Found:
+def found_by(decisions: tuple[Decision, ...], scored: int, ending: Ending) -> Found:
     """Return what a heuristic found; it never claims that there is nothing better, nor that there is nothing."""
-    reason = "a heuristic came to its end" if finished else "stopped before the end"
-    if not decisions:
+    reason = ending or "a heuristic came to its end"
+    if not decisions and ending != Ending.INTERRUPTED:
         reason = f"found nothing that holds every bound and rule among {scored:,} plans"
     return Found(decisions=decisions, reason=reason, scored=scored)
 

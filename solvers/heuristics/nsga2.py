@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiercut.clock import seconds_left
 from tiercut.errors import QuestionError
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels
 from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
 from tiercut.solvers.interface import Options
+from tiercut.solvers.parallel import Ending
 from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
@@ -61,9 +63,7 @@ class Nsga2(BaseSolver):
     name = "nsga2"
     exact = False
     about = "good plans by generations; needs pymoo"
-    features = frozenset(
-        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many", "many-nodes")
-    )
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many"))
 
     def __init__(self, generations: int | None = None) -> None:
         self.generations = generations
@@ -83,10 +83,9 @@ def _load_kernels(several: bool) -> None:
 
 
 def _found(task: Task, options: Options, generations: int) -> Found:
-    began = time.perf_counter()
     course = Course(task, options) if task.goals is None else _points_course(task, task.goals, options)
-    finished = course.run(generations, began)
-    return found_by(course.decisions(), course.scored, finished=finished)
+    ending = course.run(generations)
+    return found_by(course.decisions(), course.scored, ending)
 
 
 def _points_course(task: Task, goals: Goals, options: Options) -> Course:
@@ -116,24 +115,24 @@ class Course:
         self.scored = 0
         self.population = _FEW if task.space.decisions < _SMALL else _POPULATION
 
-    def run(self, generations: int, began: float) -> bool:
-        """Let generations follow each other; return whether all of them were there."""
-        options, shown = self.options, began
+    def run(self, generations: int) -> Ending:
+        """Let generations follow each other; return whether all of them were there, or why not."""
+        options, shown = self.options, time.perf_counter()
         try:
             algorithm = _algorithm(self)
             for done in range(generations):
                 now = time.perf_counter()
-                if options.time_limit_s is not None and now > began + options.time_limit_s:
-                    return False
+                if seconds_left() <= 0:
+                    return Ending.STOPPED
                 if done and options.progress is not None and now > shown + _QUIET_S:
                     shown = now
                     options.progress(done, generations)
                 algorithm.next()
                 if not algorithm.has_next():  # a small space, of which nothing new is left to try
-                    return True
+                    break
         except KeyboardInterrupt:
-            return False
-        return True
+            return Ending.INTERRUPTED
+        return Ending.DONE
 
     @property
     def objectives(self) -> int:

@@ -5,13 +5,14 @@ This is also the file to copy for a new solver: name, features and `_search`, an
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tiercut.clock import seconds_left
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.heuristics.candidates import Candidates, found_by, random_states
 from tiercut.solvers.interface import Options
+from tiercut.solvers.parallel import Ending
 from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ class RandomSearch(BaseSolver):
     name = "random"
     exact = False
     about = "the best of decisions drawn at random, as a baseline"
-    features = frozenset(
-        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many-nodes")
-    )
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once"))
 
     def __init__(self, draws: int = _DRAWS) -> None:
         self.draws = draws
@@ -56,20 +55,17 @@ def _load_kernels() -> None:
 
 
 def _found(task: Task, options: Options, draws: int) -> Found:
-    began, done = time.perf_counter(), 0
+    done = 0
     candidates, state = Candidates(task), random_states(options.seed, 1)[0]
     kept = candidates.kept()
     try:
-        while done < draws and not (done and _is_late(options, began)):
+        while done < draws and not (done and seconds_left() <= 0):
             rows = candidates.rows(min(_BATCH, draws - done), state)
             candidates.keep(rows, candidates.scores(rows), kept)
             done += len(rows)
             if options.progress is not None:
                 options.progress(done, draws)
+        ending = Ending.DONE if done >= draws else Ending.STOPPED
     except KeyboardInterrupt:
-        pass  # what was kept so far is the answer
-    return found_by(candidates.decisions([kept]), done, finished=done >= draws)
-
-
-def _is_late(options: Options, began: float) -> bool:
-    return options.time_limit_s is not None and time.perf_counter() - began >= options.time_limit_s
+        ending = Ending.INTERRUPTED
+    return found_by(candidates.decisions([kept]), done, ending)

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Compared", "Kept", "Known", "Measures", "Places", "Rules", "Samples", "Shares", "States", "Tables",
     "Wanted",
-    "measures_of", "rules_of", "samples_of", "shares_at", "stacked", "tables_of",
+    "measures_of", "packed", "rules_of", "samples_of", "shares_at", "stacked", "tables_of",
 ]  # fmt: skip
+
+
+_WORD = 64  # bits
 
 
 class Places(NamedTuple):
@@ -192,7 +195,7 @@ def rules_of(space: Space) -> Rules:
         source=space.problem.source,
         most=space.most,
         fewest=space.fewest,
-        required=space.required_bits,
+        required=packed(space.required),
         inside=space.inside,
         option_exit=space.option_exit,
         option_threshold=space.option_threshold,
@@ -203,6 +206,16 @@ def rules_of(space: Space) -> Rules:
         linked=space.linked,
         furthest=space.furthest,
     )
+
+
+def packed(sets: NDArray[np.bool_]) -> Ints:
+    """Return sets of groups as rows of words, bit ``g % 64`` of word ``g // 64`` for group g: R x W, W at least 1."""
+    count = max(-(-sets.shape[1] // _WORD), 1)
+    padded = np.zeros((len(sets), count * _WORD), bool)
+    padded[:, : sets.shape[1]] = sets
+    weights = np.left_shift(np.uint64(1), np.arange(_WORD, dtype=np.uint64))
+    words = (padded.reshape(len(sets), count, _WORD) * weights).sum(axis=2, dtype=np.uint64)
+    return np.ascontiguousarray(words).view(np.int64)
 
 
 def measures_of(costs: Sequence[Costs], caps: Sequence[float]) -> Measures:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "answered", "crossed", "doubled", "dropped", "ended", "may_follow", "passed", "spread", "uses", "weighed",
-    "write_cut", "write_end", "write_exit", "write_frames", "write_root",
+    "answered", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread", "use",
+    "uses", "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
 ]  # fmt: skip
 
 
@@ -97,18 +97,51 @@ def spread(seconds: Floats, leave: Floats, count: int, tail: float, factor: floa
 
 
 @compiled
-def uses(used: int, required: Ints) -> bool:
-    """Return whether one of each required set of groups is used (both as bits)."""
+def use(used: Ints, row: int, at: int, before: int, group: int) -> None:
+    """Write a set of groups: that of the row `before`, where there is one (not -1), and one group more.
+
+    A set is the words of 64 bits from column `at` to the end of a row, as many as the groups need (see
+    `tiercut.solvers.kernels.arguments.packed`).
+    """
+    for k in range(at, used.shape[1]):
+        used[row, k] = used[before, k] if before >= 0 else 0
+    used[row, at + (group >> 6)] |= 1 << (group & 63)
+
+
+@compiled
+def meets(used: Ints, row: int, at: int, required: Ints, which: int) -> bool:
+    """Return whether a set of groups has one of a required set."""
+    common = 0
+    for k in range(required.shape[1]):
+        common |= used[row, at + k] & required[which, k]
+    return common != 0
+
+
+@compiled
+def uses(used: Ints, row: int, at: int, required: Ints) -> bool:
+    """Return whether a set of groups has one of each required set."""
     missing = 0
-    for mask in required:
-        missing += (used & mask) == 0
+    for which in range(required.shape[0]):
+        missing += not meets(used, row, at, required, which)
     return missing == 0
 
 
 @compiled
-def may_follow(v: int, w: int, used: int, group: Ints, rank: Ints, linked: Bools) -> bool:
-    """Return whether a part on node `w` may follow one on node `v`, groups (as bits) having been used."""
-    return not ((used >> group[w]) & 1 or rank[w] < rank[v] or not linked[v, w])
+def leaves_open(used: Ints, left: int, right: int, at: int, future: Ints, v: int, required: Ints) -> bool:
+    """Return whether the left set leaves open what the right one does, and misses no more, of a plan now on `v`."""
+    for k in range(future.shape[1]):
+        if used[left, at + k] & future[v, k] & ~used[right, at + k] != 0:
+            return False
+    for which in range(required.shape[0]):
+        if meets(used, right, at, required, which) and not meets(used, left, at, required, which):
+            return False
+    return True
+
+
+@compiled
+def may_follow(v: int, w: int, used: Ints, row: int, at: int, group: Ints, rank: Ints, linked: Bools) -> bool:
+    """Return whether a part on node `w` may follow one on node `v`, a set of groups having been used."""
+    return not ((used[row, at + (group[w] >> 6)] >> (group[w] & 63)) & 1 or rank[w] < rank[v] or not linked[v, w])
 
 
 # Encoding

@@ -21,6 +21,7 @@ from tiercut.solvers.kernels.step_kernels import (
     may_follow,
     passed,
     spread,
+    use,
     uses,
     weighed,
     write_frames,
@@ -134,7 +135,8 @@ def _walk(
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     parts, evaluated, counter = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
     option, codec = np.zeros(room, np.int64), np.zeros(room, np.int64)
-    used, entry, until = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
+    entry, until = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    used = np.zeros((room, required.shape[1]), np.int64)
     cost, counts, right = np.zeros((room, rows)), np.zeros((room, rows)), np.zeros(room)
     totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
     done, leaves = np.zeros((rows, room)), np.zeros(room)  # times of the paths that end at exits, and their shares
@@ -150,7 +152,8 @@ def _walk(
         if not linked[source, root]:
             continue
         node[0], begin[0], level[0], parts[0], evaluated[0], counter[0] = root, 0, 0, 1, 0, -1
-        used[0], right[0], entry[0], until[0] = 1 << group[root], 0.0, 0, furthest[root, 0]
+        use(used, 0, 0, -1, group[root])
+        right[0], entry[0], until[0] = 0.0, 0, furthest[root, 0]
         for r in range(rows):
             cost[0, r], counts[0, r] = first[root, r], weighed(1.0, tails[r])
         depth = 0
@@ -162,7 +165,7 @@ def _walk(
             if counter[depth] < 0:
                 counter[depth], evaluated_last[depth] = 0, -1
                 complete = (
-                    parts[depth] >= fewest and uses(used[depth], required) and (index == 0 or evaluated[depth] > 0)
+                    parts[depth] >= fewest and uses(used, depth, 0, required) and (index == 0 or evaluated[depth] > 0)
                 )
                 for end in range(start, until[depth] + 1 if complete else start):
                     if not can_end[end]:
@@ -218,7 +221,7 @@ def _walk(
             after = jump[level[depth], end, o]
             if end > until[depth] or after < 0 or (w == v and (not inside or not option_exit[o] or x > 0)):
                 continue
-            if w != v and (parts[depth] == most or not may_follow(v, w, used[depth], group, rank, linked)):
+            if w != v and (parts[depth] == most or not may_follow(v, w, used, depth, 0, group, rank, linked)):
                 continue
             onward = stay[after]
             if below is not None and hits is not None:
@@ -255,7 +258,7 @@ def _walk(
             option[depth], codec[depth] = o, x
             node[deeper], begin[deeper], level[deeper], counter[deeper] = w, end + 1, after, -1
             parts[deeper], evaluated[deeper] = parts[depth] + (w != v), evaluated[depth] + option_exit[o]
-            used[deeper] = used[depth] | (1 << group[w])
+            use(used, deeper, 0, depth, group[w])
             entry[deeper] = end + 1 if w != v else entry[depth]
             until[deeper] = furthest[w, end + 1] if w != v else until[depth]
             depth = deeper

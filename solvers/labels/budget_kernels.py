@@ -92,14 +92,14 @@ def allowances(
 def _floors(
     source: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
-    begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools,
+    begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools, stop: Ints,
 ) -> Floats:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
 
     Parameters
     ----------
-    source, slope, first, ..., linked
-        As in `budgets`.
+    source, slope, first, ..., linked, stop
+        As in `budgets`; where it is stopped, what it returns is not complete.
 
     Returns
     -------
@@ -112,6 +112,8 @@ def _floors(
         if linked[source, v]:
             reached[0, v] = first[v]
     for state in range(begins.shape[0]):
+        if stop[0] != 0:
+            break
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         for v in range(nodes if start > 0 else 0):
@@ -196,7 +198,7 @@ def budgets(
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells_there / (summit - base)
     reached = _floors(
         source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
-        begins, levels, inside, group, rank, linked,
+        begins, levels, inside, group, rank, linked, stop,
     )  # fmt: skip
     bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _varies(drops))
     peak, most = _greatest(allowed), _most(allowed, slope, base, per)

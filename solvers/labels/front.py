@@ -11,8 +11,6 @@ Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.interface import Options
+    from tiercut.solvers.parallel import Ending
     from tiercut.solvers.task import Goals, Task
 
 __all__ = ["PointLabels"]
@@ -43,16 +42,13 @@ class PointLabels(FrontSearch):
         self.future = follows_of(self.space)
         self.deepest = self.space.most
 
-    def run(self, options: Options) -> bool:
-        """Search all thresholds, first for plans with two partitions at most; return whether all was done."""
-        began, limit = time.perf_counter(), options.time_limit_s
+    def run(self, options: Options) -> Ending:
+        """Search all thresholds, first for two partitions at most; return whether all was done, or why not."""
         if self.space.most > 2 and self.space.fewest <= 2:
             self.deepest = 2
-            if not self.share(options):
-                return False
+            if ending := self.share(options):
+                return ending
             self.deepest = self.space.most
-        if limit is not None:
-            options = replace(options, time_limit_s=max(limit - (time.perf_counter() - began), 0.0))
         return self.share(options)
 
     def search(self, index: int, stop: NDArray[np.int64]) -> None:

@@ -19,8 +19,10 @@ from tiercut.solvers.kernels.step_kernels import (
     doubled,
     dropped,
     ended,
+    leaves_open,
     may_follow,
     passed,
+    use,
     uses,
     write_end,
 )
@@ -62,7 +64,7 @@ class Pruning(NamedTuple):
     limited
         Whether fewer partitions are allowed than there are nodes (or tiers) to use.
     future
-        M: the groups that may still follow a node, as bits.
+        M x W: the groups that may still follow a node, as words of bits.
     ahead, leaving
         Of `least_ahead`.
     loose, caps
@@ -167,7 +169,7 @@ def _is_pruned(
 @compiled
 def _dominates(
     left: int, right: int, values: Floats, turned: Ints, compared: int, ties: int, caps: Floats, chain: Ints,
-    future: int, required: Ints, fewest: int, limited: bool,
+    v: int, future: Ints, required: Ints, fewest: int, limited: bool,
 ) -> int:  # fmt: skip
     """Return 1 where whatever the right label may become, the left one may too and at least as well.
 
@@ -182,12 +184,8 @@ def _dominates(
             undecided = False
     if chain[left, LAST] < chain[right, LAST]:
         return 0
-    one_used, two_used = chain[left, USED], chain[right, USED]
-    if (one_used & future & ~two_used) != 0:
+    if not leaves_open(chain, left, right, USED, future, v, required):
         return 0
-    for mask in required:
-        if (two_used & mask) != 0 and (one_used & mask) == 0:
-            return 0
     few, many = chain[left, PARTS], chain[right, PARTS]
     if not ((few >= fewest or few >= many) and (few <= many or not limited)):
         return 0
@@ -232,14 +230,15 @@ def grow_points(
     nodes, rows, width = group.shape[0], first.shape[1], keys.shape[1]
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
     size, grown = 1024, 0
-    values, chain = np.empty((size, rows + 1)), np.zeros((size, 11), np.int64)
+    values, chain = np.empty((size, rows + 1)), np.zeros((size, USED + future.shape[1]), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
     for v in range(nodes):
         if linked[source, v]:
             values[grown, :rows], values[grown, rows] = first[v], 0.0
             chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
-            chain[grown, USED], chain[grown, AFTER], chain[grown, ALIVE] = 1 << group[v], -1, 1
+            chain[grown, AFTER], chain[grown, ALIVE] = -1, 1
+            use(chain, grown, USED, -1, group[v])
             chain[grown, LAST] = furthest[v, 0]
             heads[0, v] = grown
             grown += 1
@@ -253,8 +252,7 @@ def grow_points(
                     values[here], ahead[state, v], turned, loose, compared, caps, bound, points, lows, known
                 ):
                     continue
-                used = chain[here, USED]
-                complete = chain[here, PARTS] >= fewest and uses(used, required)
+                complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
                 for end in range(start, chain[here, LAST] + 1):
                     if can_end[end] and complete:
@@ -296,7 +294,7 @@ def grow_points(
                             if w == v:
                                 if not stays or codec > 0:
                                     continue
-                            elif not away or not may_follow(v, w, used, group, rank, linked):
+                            elif not away or not may_follow(v, w, chain, here, USED, group, rank, linked):
                                 continue
                             if grown == size:
                                 if grown >= room:
@@ -315,7 +313,7 @@ def grow_points(
                             ):
                                 continue
                             row[PARENT], row[NODE], row[BEGIN], row[CODEC] = here, w, end + 1, codec
-                            row[USED] = used if w == v else used | (1 << group[w])
+                            use(chain, grown, USED, here, group[w])
                             row[PARTS] = chain[here, PARTS] + (w != v)
                             row[EVALUATED] = chain[here, EVALUATED] + option_exit[option]
                             row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
@@ -325,8 +323,8 @@ def grow_points(
                             while other >= 0 and values[other, top] <= new[top]:
                                 if chain[other, ALIVE]:
                                     verdict = _dominates(
-                                        other, grown, values, turned, compared, ties, caps, chain, future[w], required,
-                                        fewest, limited,
+                                        other, grown, values, turned, compared, ties, caps, chain, w, future,
+                                        required, fewest, limited,
                                     )  # fmt: skip
                                     if verdict == 1 or (verdict == 2 and earlier(other, grown, chain, at_key, width)):
                                         worse = True
@@ -344,8 +342,8 @@ def grow_points(
                             while other >= 0:
                                 if other != grown and chain[other, ALIVE] and values[other, top] >= new[top]:
                                     verdict = _dominates(
-                                        grown, other, values, turned, compared, ties, caps, chain, future[w], required,
-                                        fewest, limited,
+                                        grown, other, values, turned, compared, ties, caps, chain, w, future,
+                                        required, fewest, limited,
                                     )  # fmt: skip
                                     if verdict == 1 or (verdict == 2 and earlier(grown, other, chain, at_key, width)):
                                         chain[other, ALIVE] = 0

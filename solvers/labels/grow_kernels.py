@@ -12,8 +12,10 @@ from tiercut.solvers.kernels.step_kernels import (
     crossed,
     dropped,
     ended,
+    leaves_open,
     may_follow,
     passed,
+    use,
     uses,
     write_cut,
     write_end,
@@ -84,9 +86,9 @@ def earlier(left: int, right: int, chain: Ints, at: Places, width: int) -> bool:
 FULL = 2
 """Where in `stop` it is said that there was no room."""
 
-PARENT, NODE, BEGIN, PARTS, EVALUATED, USED, CODEC, THRESHOLD, AFTER, ALIVE, LAST = range(11)
+PARENT, NODE, BEGIN, PARTS, EVALUATED, CODEC, THRESHOLD, AFTER, ALIVE, LAST, USED = range(11)
 """The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost; LAST
-is the last block that its partition may have."""
+is the last block that its partition may have; from USED on stand the words of the groups that it has used."""
 
 
 class Limits(NamedTuple):
@@ -97,7 +99,7 @@ class Limits(NamedTuple):
     limited
         Whether fewer partitions are allowed than there are nodes (or tiers) to use.
     future
-        M: the groups that may still follow a node, as bits.
+        M x W: the groups that may still follow a node, as words of bits.
     budget, peaks, slope, base, summit
         Of `tiercut.solvers.labels.budget_kernels.budgets`.
     allowed
@@ -170,7 +172,7 @@ def grow_labels(
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
-    chain, line = np.empty((room, 11), np.int64), np.empty(room, np.int64)
+    chain, line = np.empty((room, USED + future.shape[1]), np.int64), np.empty(room, np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     most_found = room // 8
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
@@ -180,12 +182,8 @@ def grow_labels(
         if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
             cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
-            chain[count, EVALUATED], chain[count, USED], chain[count, AFTER], chain[count, ALIVE] = (
-                0,
-                1 << group[v],
-                -1,
-                1,
-            )
+            chain[count, EVALUATED], chain[count, AFTER], chain[count, ALIVE] = 0, -1, 1
+            use(chain, count, USED, -1, group[v])
             chain[count, LAST] = furthest[v, 0]
             heads[0, v] = count
             count += 1
@@ -223,7 +221,7 @@ def grow_labels(
                         and a >= floor
                     ):
                         continue
-                    if end > chain[here, LAST] or chain[here, PARTS] < fewest or not uses(chain[here, USED], required):
+                    if end > chain[here, LAST] or chain[here, PARTS] < fewest or not uses(chain, here, USED, required):
                         continue
                     if index > 0 and chain[here, EVALUATED] == 0:
                         continue
@@ -263,23 +261,21 @@ def grow_labels(
                         if end > chain[here, LAST]:
                             continue
                         c, a = passed(cost[here], own, piece, fewer, back), answered(gained[here], leave, right)
-                        used = chain[here, USED]
                         k, sheared = cell_of(a, base, per, cells), c - slope * a
                         away = chain[here, PARTS] < most and sheared <= budget[LEAVING, ahead, v, k] - less
                         if not away and not (may_stay and sheared <= budget[STAYING, ahead, v, k] - less):
                             continue
                         for step in range(nodes * codecs):
                             w, codec = step // codecs, step % codecs
-                            total, reached, mask = c, a, used
+                            total, reached = c, a
                             if w == v:
                                 if not may_stay or codec > 0:
                                     continue
                             else:
-                                if not away or not may_follow(v, w, used, group, rank, linked):
+                                if not away or not may_follow(v, w, chain, here, USED, group, rank, linked):
                                     continue
                                 total = crossed(c, weight[after], send[codec, end, v, w])
                                 reached = dropped(a, onward, drops[codec, end])
-                                mask = used | (1 << group[w])
                             k = cell_of(reached, base, per, cells)
                             if not total - slope * reached <= budget[STAYING, ahead, w, k] - less or not total < np.inf:
                                 continue
@@ -294,15 +290,18 @@ def grow_labels(
                             chain[count, PARENT], chain[count, NODE], chain[count, BEGIN] = here, w, end + 1
                             chain[count, PARTS] = chain[here, PARTS] + (w != v)
                             chain[count, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
-                            chain[count, USED], chain[count, CODEC], chain[count, ALIVE] = mask, codec, 1
+                            chain[count, CODEC], chain[count, ALIVE] = codec, 1
+                            use(chain, count, USED, here, group[w])
                             chain[count, THRESHOLD] = option_threshold[option]
                             chain[count, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
+                            word = future[w, 0]
                             # The list is sorted by cost: only what stands before can dominate.
                             other, before, better, level = heads[ahead, w], -1, 0, -1
                             while other >= 0 and cost[other] <= total:
                                 if chain[other, ALIVE] and _dominates(
-                                    other, count, cost, gained, tie, chain, future[w], required, fewest, limited
-                                ):
+                                    other, count, cost, gained, tie, chain, word, w, future, required, fewest,
+                                    limited,
+                                ):  # fmt: skip
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
                                     )
@@ -329,8 +328,9 @@ def grow_labels(
                                 if other == count:
                                     before = count
                                 elif _dominates(
-                                    count, other, cost, gained, tie, chain, future[w], required, fewest, limited
-                                ):
+                                    count, other, cost, gained, tie, chain, word, w, future, required, fewest,
+                                    limited,
+                                ):  # fmt: skip
                                     same = (
                                         cost[other] == total and gained[other] == reached and tie[other] == tie[count]
                                     )
@@ -357,7 +357,9 @@ def _dominates(
     gained: Floats,
     tie: Floats,
     chain: Ints,
-    future: int,
+    first_word: int,
+    v: int,
+    future: Ints,
     required: Ints,
     fewest: int,
     limited: bool,
@@ -369,12 +371,13 @@ def _dominates(
         return False
     if chain[left, LAST] < chain[right, LAST]:
         return False
-    one, two = chain[left, USED], chain[right, USED]
-    if (one & future & ~two) != 0:
+    # NOTE: One word is nearly always enough, and most time goes by here, so that the first is tested by itself.
+    if chain[left, USED] & first_word & ~chain[right, USED] != 0:
         return False
-    for mask in required:
-        if (two & mask) != 0 and (one & mask) == 0:
-            return False
+    if (future.shape[1] > 1 or required.shape[0] > 0) and not leaves_open(
+        chain, left, right, USED, future, v, required
+    ):
+        return False
     few, many = chain[left, PARTS], chain[right, PARTS]
     return bool((few >= fewest or few >= many) and (few <= many or not limited))
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut.clock import seconds_left
 from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
@@ -50,7 +51,7 @@ _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less 
 _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
 _FINE = 16_384  # cells by which whole plans are compared with what is known
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
-_LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, and the eleven columns of `label_kernels`
+_LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a word of the groups used
 _FIRST_ROOM, _MORE = 1 << 18, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
 _FINITE = 1e300  # a cap that keeps out what cannot be
@@ -59,7 +60,7 @@ _SMALL = 300_000  # steps of the backward program below which threads cost more 
 
 
 class Labels(BaseSolver):
-    """The exact frontier, the best plan, or the N best; at most 62 nodes (or tiers, where a tier is used once)."""
+    """The exact frontier, the best plan, or the N best."""
 
     name = "labels"
     exact = True
@@ -125,7 +126,6 @@ class _Search:
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
-        self.reason = "stopped before the end"
         self.lock = Lock()
 
     @property
@@ -152,10 +152,10 @@ class _Search:
     def answer(self, options: Options) -> Found:
         """Return the decisions that are wanted, or those known where the search is stopped."""
         self.begin()
-        finished = self.run(options)
+        ending = self.run(options)
         return Found(
-            decisions=self.result(finished).decisions(self.space, self.layout),
-            reason="" if finished else self.reason,
+            decisions=self.result(finished=not ending).decisions(self.space, self.layout),
+            reason=ending,
             scored=self.labels,
             memory_bytes=self.memory,
         )
@@ -195,6 +195,8 @@ class _Search:
         )
         rough.costs[:] = inf
         for root in np.flatnonzero(space.linked[space.problem.source]):
+            if seconds_left() <= 0:
+                break
             branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
             rough.enumerate(branch, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
         if self.front:
@@ -205,9 +207,9 @@ class _Search:
         """Answer the same task with exits at cuts, one threshold and no codecs, and price the plans here."""
         inner = _Search(self.task.within(simple))
         inner.begin()
-        inner.run(Options(workers=1))
+        ending = inner.run(Options(workers=1))
         space, tables = self.space, self.task.measure
-        for decision in inner.found.decisions(simple, inner.layout):
+        for decision in inner.result(finished=not ending).decisions(simple, inner.layout):
             chosen = decision
             if space.per_exit and decision.threshold is not None:
                 each = (decision.threshold,) * (len(decision.exits) - 1)
@@ -218,24 +220,23 @@ class _Search:
                 key = key_of(space, self.layout, chosen)[None]
                 self.known.offer(np.array([cost]), np.array([right]), key)
 
-    def run(self, options: Options) -> bool:
-        """Let threads take the thresholds one by one; return whether all was done."""
+    def run(self, options: Options) -> str:
+        """Let threads take the thresholds one by one; return why not all was done, empty where it was."""
         indices = range(len(self.space.threshold_indices))
         small = self.steps * len(self.space.option_exit) < _SMALL
         count = thread_count(options, len(indices), small=small)
         threads = [self._thread() for _ in range(count)]
         stops = [thread.stop for thread in threads]
         for stop in stops:
-            stop[0] = options.time_limit_s == 0  # no time at all: what is known at the beginning is the answer
+            stop[0] = seconds_left() <= 0  # no time at all: what is known at the beginning is the answer
 
         def done() -> tuple[int, int]:
             return self.labels, 0
 
-        finished = share_out(indices, self._grow, threads, stops, options, done, small=small)
-        if any(stop[grow_kernels.FULL] for stop in stops):
-            self.reason = f"out of room for labels ({_ROOM:,} for one threshold)"
+        ending = share_out(indices, self._grow, threads, stops, options, done, small=small)
         self.memory = sum(thread.bytes for thread in threads)
-        return finished
+        full = any(stop[grow_kernels.FULL] for stop in stops)
+        return f"out of room for labels ({_ROOM:,} for one threshold)" if full else ending
 
     def _thread(self) -> _Thread:
         shape = (2, len(self.states.begins), len(self.space.group))
@@ -310,7 +311,7 @@ class _Search:
 
         return slope, allowances(slope, self.cells), allowances(0.0, _FINE), best
 
-    def result(self, finished: bool) -> Keeper:
+    def result(self, *, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""
         if finished:
             return self.found

@@ -22,6 +22,7 @@ from .errors import (
     InfeasibleError as InfeasibleError,
     InputError as InputError,
     QuestionError as QuestionError,
+    StoppedError as StoppedError,
     TiercutError as TiercutError,
     TiercutWarning as TiercutWarning,
 )

@@ -5,10 +5,11 @@
     TiercutError
     ├── InputError        a file (or a table made from it) says something impossible
     ├── QuestionError     the call asks for something that cannot be asked
-    └── InfeasibleError   the question is sound, but no plan meets it
+    ├── InfeasibleError   the question is sound, but it is proved that no plan meets it
+    └── StoppedError      the work was stopped before a plan was found, and nothing is proved
     TiercutWarning        legal but doubtful; always carries a remedy
 
-The commands turn the first two into exit status 2 and the third into 3.
+The commands turn the first two into exit status 2, the third into 3 and the fourth into 4.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "InfeasibleError",
     "InputError",
     "QuestionError",
+    "StoppedError",
     "TiercutError",
     "TiercutWarning",
     "nearest",
@@ -80,7 +82,11 @@ class QuestionError(TiercutError):
 
 
 class InfeasibleError(TiercutError):
-    """No plan meets the question; the message names the bound and the nearest value to be had."""
+    """No plan meets the question, which is proved; the message names the bound and the nearest value to be had."""
+
+
+class StoppedError(TiercutError):
+    """No plan was found before the work was stopped: by a time limit, by the user, or because there is no proof."""
 
 
 class TiercutWarning(UserWarning):

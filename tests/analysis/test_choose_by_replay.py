@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tiercut
-from tiercut import InfeasibleError, QuestionError
+from tiercut import InfeasibleError, QuestionError, StoppedError
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.samples.recorded import Recorded
 from tiercut.report.plots.replayed import replayed_plans
@@ -30,7 +30,7 @@ def test_every_plan_has_the_figures_of_the_samples(front: tiercut.Answer) -> Non
         assert (plan.latency_s, plan.accuracy) == (seen.mean_s, seen.accuracy)
 
 
-def test_no_plan_of_the_model_beats_the_frontier_once_it_is_lived(front: tiercut.Answer) -> None:
+def test_no_plan_of_the_model_beats_the_frontier_once_it_is_replayed(front: tiercut.Answer) -> None:
     assert front.replayed is not None
     assert len(front.replayed.modelled) == len(tiercut.frontier(*CASE))
     points = np.array([(plan.latency_s, plan.accuracy) for plan in front])
@@ -40,7 +40,7 @@ def test_no_plan_of_the_model_beats_the_frontier_once_it_is_lived(front: tiercut
         assert as_quick[:, 1].max() >= each.accuracy - 1e-12
 
 
-def test_bounds_hold_for_what_is_lived_and_not_for_what_the_model_says() -> None:
+def test_bounds_hold_for_what_is_replayed_and_not_for_what_the_model_says() -> None:
     # the model prices plans of this network too low in accuracy, so it refuses quicker ones that are good enough
     own, replayed = (tiercut.solve(*CASE, min_accuracy=0.98, evaluate=how).best for how in ("model", "replay"))  # type: ignore[arg-type]
     assert (replayed.accuracy or 0.0) >= 0.98
@@ -87,7 +87,7 @@ def test_the_answer_as_json_says_what_was_replayed_and_what_the_model_says(front
     assert "evaluation" not in tiercut.frontier(*CASE).to_data()
 
 
-def test_what_no_plan_keeps_when_it_is_lived_is_refused_with_the_nearest_lived_value() -> None:
+def test_what_no_plan_keeps_when_it_is_replayed_is_refused_with_the_nearest_value() -> None:
     with pytest.raises(InfeasibleError, match=r"reaches an accuracy of 0\.995; the best that can be had is 0\.9875 "):
         _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
 
@@ -108,8 +108,28 @@ def test_candidates_come_near_to_what_trying_everything_finds(asked: Any, monkey
 
 def test_where_no_candidate_keeps_the_bounds_the_nearest_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
-    with pytest.raises(InfeasibleError, match=r"keeps the bounds when it is replayed; nearest comes .* 0\.98"):
-        _ = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay").best
+    answer = tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay")
+    assert (answer.outcome.status, answer.outcome.exact) == ("stopped", False)
+    with pytest.raises(StoppedError, match=r"keeps the bounds when it is replayed; nearest comes .* 0\.98"):
+        _ = answer.best
+
+
+def test_what_replay_proves_is_what_the_answer_says(front: tiercut.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(answer: tiercut.Answer) -> tuple[bool, str]:
+        solver = answer.to_data()["solver"]
+        return solver["exact"], solver["status"]
+
+    assert said(front) == (True, "optimal")
+    assert said(tiercut.solve(*CASE, min_accuracy=0.995, evaluate="replay")) == (True, "infeasible")
+    monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
+    assert said(tiercut.solve(*CASE, min_accuracy=0.9, evaluate="replay")) == (False, "feasible")
+
+
+def test_what_only_the_model_cannot_do_is_not_proved_for_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.analysis.choose_by_replay._ALL_REPLAYED", 0)
+    answer = tiercut.solve(*CASE, max_latency="1 ms", evaluate="replay")
+    assert answer.outcome.status == "stopped"
+    assert "no plan takes at most 1 ms" in answer.message
 
 
 def test_what_the_model_cannot_do_either_is_refused_as_the_model_does() -> None:

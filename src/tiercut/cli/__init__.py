@@ -13,7 +13,10 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
 def main() -> None:
-    """Run the command line and exit: 0 answered, 2 wrong input or call, 3 no plan to be had, 130 interrupted.
+    """Run the command line and exit.
+
+    The status is 0 where it answered, 2 for a wrong input or call, 3 where it is proved that there is no plan, 4 where
+    none was found yet, 130 where it was interrupted.
 
     Whoever stops reading, as in ``| head``, has had an answer: the status is 0. Too little memory counts as a wrong
     input, as what was asked for is too large for this machine.
@@ -28,7 +31,7 @@ def main() -> None:
 
 def _run() -> None:
     from tiercut.cli import streams
-    from tiercut.errors import InfeasibleError, TiercutError
+    from tiercut.errors import InfeasibleError, StoppedError, TiercutError
 
     streams.mend()
     warnings.showwarning = _show_warning
@@ -36,6 +39,8 @@ def _run() -> None:
         _call()
     except InfeasibleError as error:
         _fail(str(error), 3, "infeasible")
+    except StoppedError as error:
+        _fail(str(error), 4, "stopped")
     except TiercutError as error:
         _fail(str(error), 2)
     except MemoryError as error:

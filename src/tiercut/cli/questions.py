@@ -9,7 +9,7 @@ import typer
 
 from tiercut.analysis import SolverOptions
 from tiercut.cli.console import console, note, progress
-from tiercut.errors import InfeasibleError, QuestionError
+from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
 from tiercut.options import flags_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
 
-__all__ = ["QueryName", "answer", "inputs", "query_of", "read_query"]
+__all__ = ["INTERRUPTED", "QueryName", "answer", "inputs", "query_of", "read_query"]
 
 QueryName = Annotated[
     str | None,
@@ -30,6 +30,9 @@ QueryName = Annotated[
         rich_help_panel="Question",
     ),
 ]
+
+INTERRUPTED = 130
+"""Exit status where the user interrupted."""
 
 
 def read_query(path: str | None) -> QueryFile | None:
@@ -98,10 +101,14 @@ def answer(
 def _present(answer: Answer, *, json: bool) -> None:
     if json:
         typer.echo(answer.to_json())
-    if not answer.plans:
-        raise InfeasibleError(answer.message)
-    if not json:
+    interrupted = answer.outcome.status == "interrupted"
+    if not answer.plans and not interrupted:
+        raise answer.error
+    if answer.plans and not json:
         _print(answer)
+    if interrupted:
+        note("interrupted: this is the best found so far" if answer.plans else "interrupted: no plan was found yet")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print(answer: Answer) -> None:

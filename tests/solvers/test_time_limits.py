@@ -1,0 +1,113 @@
+"""One clock for routes, tables, states and search; and a plan at once."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from support.made import both, grown_problem, problem_of, profile_data, topology_data
+
+import tiercut
+from tiercut.clock import cut_short, paused, seconds_left, time_limit
+from tiercut.optimizer.placement import narrow
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers.first_plan import first_plan
+from tiercut.solvers.interface import Options
+from tiercut.solvers.registry import find
+from tiercut.solvers.states import states_of
+from tiercut.solvers.task import make_task
+from tiercut.topologies import Topology, transfer_seconds
+
+
+def star(count: int) -> Topology:
+    nodes = [{"name": f"n{v}"} for v in range(count)]
+    return Topology.from_data(topology_data(nodes, [both("n0", f"n{v}", 1, 1) for v in range(1, count)]))
+
+
+def test_an_inner_limit_ends_with_the_outer_one_and_loading_does_not_count() -> None:
+    assert seconds_left() == np.inf
+    with time_limit(100) as outer, time_limit(1000) as inner:
+        assert seconds_left() <= 100
+        before = outer.deadline
+        with paused():
+            assert seconds_left() == np.inf
+            time.sleep(0.01)
+        assert outer.deadline >= before + 0.01
+        cut_short("the rest")
+        assert outer.cut == inner.cut == ["the rest"]
+    with time_limit(0):
+        assert seconds_left() == 0
+
+
+def test_without_time_the_routes_from_the_source_are_known_before_any_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.topologies.routes.time.perf_counter", iter(range(100)).__next__)
+    monkeypatch.setattr("tiercut.topologies.routes.seconds_left", lambda: 10.0)
+    with time_limit(10) as clock:
+        table = transfer_seconds(star(5), [1.0])[0]
+    assert np.isfinite(table[0]).all()
+    assert not np.isfinite(table[1:]).any()
+    assert clock.cut == ["routes from some of the nodes"]
+
+
+def test_what_rests_on_some_of_the_routes_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: object) -> float:
+        cut_short("routes from some of the nodes")
+        return np.inf
+
+    whole = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.8)
+    monkeypatch.setattr("tiercut.topologies.routes.seconds_left", cut)
+    answer = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.8)
+    assert answer.best == whole.best
+    assert answer.outcome.status == "feasible"
+    assert "too short for routes" in answer.outcome.reason
+    none = tiercut.solve("mobile", "resnet20-digits32", max_latency="1 us")
+    assert none.outcome.status == "stopped"
+    with pytest.raises(tiercut.StoppedError, match="too short for routes"):
+        _ = none.best
+
+
+def reached_by_steps(space: Space) -> set[tuple[int, int]]:
+    """The states, written from the definition."""
+    found, waiting = {(0, 0)}, [(0, 0)]
+    while waiting:
+        begin, level = waiting.pop()
+        for end in range(begin, space.problem.block_count):
+            for after in space.jump[level, end]:
+                if after >= 0 and (end + 1, int(after)) not in found:
+                    found.add((end + 1, int(after)))
+                    waiting.append((end + 1, int(after)))
+    return found
+
+
+@pytest.mark.parametrize("exits", ["cuts", "final", "free"])
+def test_states_are_those_that_steps_lead_to(exits: str) -> None:
+    space = make_space(grown_problem(9, 3, 2), exits=exits)  # type: ignore[arg-type]
+    states = states_of(space)
+    pairs = list(zip(states.begins.tolist(), states.levels.tolist(), strict=True))
+    assert pairs == sorted(reached_by_steps(space))
+
+
+@pytest.mark.parametrize(
+    "query", [Query(), Query(min_accuracy=0.5), Query(objective="accuracy"), Query(max_latency_s=4.0)]
+)
+def test_the_first_plan_is_the_best_of_those_with_one_partition(query: Query) -> None:
+    space = make_space(grown_problem(5, 3, 2))
+    task = make_task(space, query)
+    wanted = find("exhaustive").solve(make_task(narrow(space, Query(most_partitions=1)), query), Options()).decisions
+    assert [each.partition + each.placement for each in first_plan(task)] == [
+        each.partition + each.placement for each in wanted
+    ]
+
+
+def test_no_first_plan_breaks_a_rule() -> None:
+    space = make_space(
+        problem_of(
+            topology_data([{"name": "a"}, {"name": "b"}], [both("a", "b", 1, 1)]), profile_data([1.0] * 2, [0.0] * 3)
+        )
+    )
+    assert first_plan(make_task(space, Query(max_latency_s=0.5))) == ()
+    assert first_plan(make_task(narrow(space, Query(fewest_partitions=2)), Query())) == ()
+    (plan,) = first_plan(make_task(narrow(space, Query(exclude=("a",))), Query()))
+    assert plan.placement == (1,)

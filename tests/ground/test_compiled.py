@@ -49,8 +49,8 @@ EDITS = [
     Edit(
         "optimizer/samples",
         "replay_kernels.py",
-        "left[k] += gone",
-        "left[k] += 2 * gone",
+        "left[k] += leaving",
+        "left[k] += 2 * leaving",
         "from tiercut.optimizer.samples.replay_kernels import count_leaving\n"
         "entropy, correct, left = np.zeros((1, 3), np.float32), np.ones((1, 3), np.uint8), ints(0)\n"
         "count_leaving(entropy, correct, ints(0), np.ones(1, np.float32), ints(0, 1), left, ints(0)); print(left[0])",
@@ -69,11 +69,11 @@ EDITS = [
     Edit(
         "solvers/labels",
         "grow_kernels.py",
-        "PARENT, NODE, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)",
-        "NODE, PARENT, BEGIN, PARTS, ASKED, USED, WAY, THRESHOLD, AFTER, ALIVE = range(10)",
+        "PARENT, NODE, BEGIN, PARTS, ",
+        "NODE, PARENT, BEGIN, PARTS, ",
         "from tiercut.solvers.kernels.arguments import Places\n"
         "from tiercut.solvers.labels.grow_kernels import prefix\n"
-        "key = ints(0, 0, 0, 0, 0); prefix(0, ints([-1, -2, 0, 1, 0, 1, 0, 0, -1, 1][:]).reshape(1, 10), "
+        "key = ints(0, 0, 0, 0, 0); prefix(0, ints([-1, -2, 0, 1, 0, 1, 0, 0, -1, 1, 0][:]).reshape(1, 11), "
         "Places(1, -1, -1, -1), key); print(key[2])",
         ("-2", "-1"),
     ),

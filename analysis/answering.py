@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.distinct import distinct_ranking
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
 from tiercut.analysis.memory import binding_memory
@@ -26,7 +27,7 @@ from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import ConditionKeywords
-    from tiercut.solvers import Outcome, Solver
+    from tiercut.solvers import Outcome, Solver, Task
 
 __all__ = ["ask"]
 
@@ -89,7 +90,7 @@ def ask(
         warn_of_memory(tables)
     task = make_task(space, query)
     found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
-    outcome = found.solve(task, options or Options())
+    outcome = _solved(task, query, found, options or Options())
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
@@ -104,6 +105,12 @@ def ask(
     message = "" if plans else _why_none(whole, query, found, outcome)
     binds = binding_memory(whole, query, found, outcome, options or Options()) if plans else ""
     return Answer(space, query, outcome, tuple(plans), message, why, notes=(binds,) if binds else ())
+
+
+def _solved(task: Task, query: Query, solver: Solver, options: Options) -> Outcome:
+    if query.kind == "rank" and query.distinct and task.space.exits != "final":  # else no two decisions are alike
+        return distinct_ranking(task.space, query, solver, options)
+    return solver.solve(task, options)
 
 
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:

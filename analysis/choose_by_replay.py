@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
+from tiercut.analysis.distinct import distinct_ranking, treatment
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.replay import Replay, replay_decisions
 from tiercut.optimizer import (
@@ -206,7 +207,11 @@ class _Judge:
             goal = -replay.accuracy if self.query.objective == "accuracy" else cost
             return goal, replay.replayed.latency_s, -replay.accuracy, replay.replayed.decision.order
 
-        return [replay for _, replay in sorted(costs.values(), key=order)[:top]]
+        found: dict[object, Replay] = {}
+        for _, replay in sorted(costs.values(), key=order):
+            own = treatment(self.problem, replay.replayed) if self.query.distinct else id(replay)
+            found.setdefault(own, replay)
+        return list(found.values())[:top]
 
     def nearest(self, replays: Sequence[Replay]) -> str:
         """Say which candidate misses the fewest bounds, and by these comes nearest to the accuracy asked for."""
@@ -225,7 +230,8 @@ def chosen_by_replay(
     able = registry.find("exhaustive")
     few = space.decisions <= _ALL_REPLAYED and not query.many
     if few and registry.needs(task := make_task(seen, query)) <= able.features:
-        outcome = able.solve(task, options)
+        ranked = query.kind == "rank" and query.distinct
+        outcome = distinct_ranking(seen, query, able, options) if ranked else able.solve(task, options)
         if outcome.status == "infeasible":
             all_seen = replace(whole, problem=seen.problem)
             return replace(answer, plans=(), message=why_none(all_seen, query, able))

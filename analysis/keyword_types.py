@@ -33,6 +33,7 @@ class QuestionKeywords(TypedDict, total=False):
     bounds: Sequence[str | Bound] | None
     rate: str | float | None
     top: int | None
+    all_decisions: bool | None
     order: Order | None
     estimator: Estimator | None
     include: Sequence[str] | None

@@ -120,6 +120,8 @@ class Query:
         How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`).
     top
         How many plans a ranking has.
+    distinct
+        Whether plans that treat every sample alike count once in a ranking; else each decision counts.
     bounds
         On other measures.
     rate_fps
@@ -154,6 +156,7 @@ class Query:
     over: tuple[str, ...] = ()
     estimator: Estimator = "marginal"
     top: int = 5
+    distinct: bool = False
     bounds: tuple[Bound, ...] = ()
     rate_fps: float | None = None
     include: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tiercut.analysis.answering import ask
+from tiercut.analysis.distinct import needs_idle_ends
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, profile_of, topology_of
 from tiercut.analysis.relaxations import relaxations
 from tiercut.analysis.why.parameters import KINDS, Parameter, parameters_of
@@ -18,7 +19,6 @@ from tiercut.optimizer import (
     Moved,
     Query,
     QuestionOptions,
-    counts_whole,
     evaluate,
     is_tail,
     limits_memory,
@@ -161,7 +161,7 @@ class Study:
     def runner_up(self) -> Plan | None:
         """Return the next best plan that is another one for some sample."""
         own = substance(self.best)
-        spaces = [self.space] if self._idle_ends_count() else list(without_idle_ends(self.space))
+        spaces = [self.space] if needs_idle_ends(self.space, self.query) else list(without_idle_ends(self.space))
         for top in _TOPS:
             rankings = [self._plans(space, top) for space in spaces]
             others = (plan for plans in rankings for plan in plans if substance(plan) != own)
@@ -169,14 +169,6 @@ class Study:
             if best is not None or all(len(plans) < top for plans in rankings):
                 return best
         return None
-
-    def _idle_ends_count(self) -> bool:
-        """Return whether a plan may need a stage that no sample reaches, or one taken for such is reached."""
-        query = self.query
-        rules = query.include or query.use_all_tiers or query.fewest_partitions
-        whole = any(map(counts_whole, (query.objective, *(bound.measure for bound in query.bounds))))
-        # Whether any sample is left follows from the rates of the full configuration, which samples need not follow.
-        return bool(rules) or whole or self.space.estimator != "marginal"
 
     def _plans(self, space: Space, top: int) -> list[Plan]:
         found = self.solve(self.problem, replace(self.query, kind="rank", top=top), space)

@@ -71,6 +71,8 @@ class QuestionOptions:
         the samples that really leave) or ``replay`` (each recorded sample by itself).
     top
         How many plans a ranking has.
+    all_decisions
+        Whether a ranking counts every decision; by default plans that treat every sample alike count once.
     bounds
         On other measures: text such as ``"bytes:edge>cloud<=1 MB"``, or `Bound`.
     rate
@@ -125,6 +127,9 @@ class QuestionOptions:
     )
     rate: str | float | None = option(panel=_QUESTION, metavar="RATE", help="Such as '30 fps', for utilisation.")
     top: int | None = option(panel=_QUESTION, type=int, help="How many plans; default: 5.")
+    all_decisions: bool | None = option(
+        panel=_QUESTION, type=bool, help="Count also plans that treat every sample like one before."
+    )
     order: Order | None = option(
         panel=_PLACEMENT,
         metavar="any|forward",

@@ -140,6 +140,9 @@ class QueryFile(Document):
         default=None, description="how exit rates and accuracies are known: by formula, or from recorded samples"
     )
     top: int | None = Field(default=None, ge=1, description="how many plans a ranking has")
+    all_decisions: bool | None = Field(
+        default=None, description="whether a ranking counts plans that treat every sample like one before, too"
+    )
     bounds: tuple[BoundEntry, ...] = Field(default=(), strict=False, description="on any other measure")
     rate: Rate | None = Field(default=None, description="at which frames arrive, such as 30 fps; for utilisation")
     include: Names = Field(default=(), description="nodes or tiers that must run a part")

@@ -105,10 +105,11 @@ def test_two_options_of_one_name_are_refused_when_the_command_is_made() -> None:
 
 
 TAKEN: dict[str, list[tuple[type, set[str]]]] = {
-    "solve": [(QuestionOptions, {"over", "top"}), (Conditions, set()), (SolverOptions, set())],
+    "solve": [(QuestionOptions, {"over", "top", "all_decisions"}), (Conditions, set()), (SolverOptions, set())],
     "rank": [(QuestionOptions, {"over"}), (Conditions, set()), (SolverOptions, set())],
-    "frontier": [(QuestionOptions, {"top"}), (Conditions, set()), (SolverOptions, set())],
-    "explain": [(OwnPlan, {"thresholds", "exits"}), (QuestionOptions, {"over", "top", "exits", "thresholds"}),
+    "frontier": [(QuestionOptions, {"top", "all_decisions"}), (Conditions, set()), (SolverOptions, set())],
+    "explain": [(OwnPlan, {"thresholds", "exits"}),
+                (QuestionOptions, {"over", "top", "all_decisions", "exits", "thresholds"}),
                 (Conditions, set())],
     "replay": [(OwnPlan, set()), (Conditions, set())],
 }  # fmt: skip

@@ -29,6 +29,7 @@ thresholds: per-exit
 codec: auto
 order: forward
 top: 3
+all_decisions: true
 bounds:
   - {measure: bytes, place: edge>cloud, at_most: 1 MB}
   - {measure: share, place: edge, at_least: 30 %, at_most: 0.9}

@@ -77,6 +77,8 @@ def answer(
 
     if question.top is not None and kind != "rank":
         raise QuestionError(f"--top is how many plans tiercut rank lists; tiercut {kind} has no use for it")
+    if question.all_decisions is not None and kind != "rank":
+        raise QuestionError(f"--all-decisions is about what tiercut rank lists; tiercut {kind} has no use for it")
     file = read_query(query)
     loaded = inputs(topology, profile, conditions, file)
     asked = query_of(kind, question, file)

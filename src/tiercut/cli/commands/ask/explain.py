@@ -36,7 +36,7 @@ def explain(
     *,
     own: Annotated[OwnPlan, Shown(help=_ALSO_ASKED)],
     query: QueryName = None,
-    question: Annotated[QuestionOptions, Shown(leave_out=("over", "top", "exits", "thresholds"))],
+    question: Annotated[QuestionOptions, Shown(leave_out=("over", "top", "all_decisions", "exits", "thresholds"))],
     why: Annotated[
         bool,
         typer.Option(

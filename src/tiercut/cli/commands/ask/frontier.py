@@ -17,7 +17,7 @@ def frontier(
     profile: given.ProfileFile,
     *,
     query: QueryName = None,
-    question: Annotated[QuestionOptions, Shown(hide=("top",))],
+    question: Annotated[QuestionOptions, Shown(hide=("top", "all_decisions"))],
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,

@@ -17,7 +17,7 @@ def solve(
     profile: given.ProfileFile,
     *,
     query: QueryName = None,
-    question: Annotated[QuestionOptions, Shown(hide=("over", "top"))],
+    question: Annotated[QuestionOptions, Shown(hide=("over", "top", "all_decisions"))],
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tiercut.optimizer import NOBODY, counts_whole, evaluate, itinerary, price, without_idle_ends
+from tiercut.optimizer import NEGLIGIBLE, counts_whole, evaluate, itinerary, price, without_idle_ends
 from tiercut.solvers import make_task
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def treatment(problem: Problem, plan: Plan) -> tuple[Any, ...]:
     passed = (
         (step.sort, step.node, step.first, step.last, step.exits, step.codec, round(step.reach, _DIGITS))
         for step in steps
-        if step.sort != "result" and step.reach > NOBODY
+        if step.sort != "result" and step.reach > NEGLIGIBLE
     )
     return plan.accuracy and round(plan.accuracy, _DIGITS), *passed
 
@@ -88,8 +88,6 @@ class _Ranking:
 
     def run(self) -> Outcome:
         together = _MOST if needs_idle_ends(self.space, self.query) or not self.solver.exact else _TOGETHER
-        if self.space.per_exit and together == _TOGETHER:  # its idle ends are by far the most decisions, in one part
-            return self.by_parts()
         outcome, plans = self.rank(self.space, together)
         if len(plans) == self.query.top or outcome.status != "optimal" or len(outcome.decisions) < together:
             return self.ended(outcome, plans)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tiercut import units
 from tiercut.optimizer import itinerary, price, quantile_of, shares_of, stage_steps
+from tiercut.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,12 +60,15 @@ class Addend:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Shown):
     """The steps of a plan, in the order in which a sample meets them, and what 99 % of the samples do not exceed."""
 
     plan: Plan
     steps: tuple[Addend, ...]
     p99_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.plan}: {units.format_seconds(self.plan.latency_s)} in {len(self.steps)} steps>"
 
     def to_data(self) -> dict[str, Any]:
         """Return the plan and its steps as plain data."""

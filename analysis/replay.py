@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.distribution import CONFIDENCE, Distribution
 from tiercut.optimizer import counted, itinerary, price
+from tiercut.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class ExitCount:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Replay:
+class Replay(Shown):
     """What recorded samples make of a plan.
 
     Parameters
@@ -70,6 +71,9 @@ class Replay:
     split: SampleSplit
     samples: int
     exits: tuple[ExitCount, ...]
+
+    def __repr__(self) -> str:
+        return f"<Replay of {self.replayed}: {self.samples} samples, accuracy {self.accuracy:.2%}>"
 
     @property
     def hits(self) -> int:

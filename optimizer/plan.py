@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tiercut.errors import QuestionError
+from tiercut.units import format_seconds
 
 __all__ = ["NEGLIGIBLE", "Decision", "Plan", "Stage", "exit_limits"]
 
@@ -184,6 +185,12 @@ class Plan:
 
     def __str__(self) -> str:
         return "".join(self._parts())
+
+    def __repr__(self) -> str:
+        right = "" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"
+        word = "threshold" if self.thresholds is None else "thresholds"
+        limits = "" if self.thresholds_shown == "-" else f", {word} {self.thresholds_shown}"
+        return f"<Plan {self}: {format_seconds(self.latency_s)}{right}{limits}>"
 
     def _parts(self) -> Iterator[str]:
         """Yield what is said of each stage, the transfer there included."""

@@ -123,6 +123,11 @@ class Problem:
     network: Network | None = None
     order: Literal["any", "forward"] = "any"
 
+    def __repr__(self) -> str:
+        thresholds = f", {len(self.thresholds)} thresholds" if self.has_exits else ""
+        size = f"{self.block_count} blocks, {self.node_count} nodes{thresholds}"
+        return f"<Problem {self.profile} on {self.topology}: {size}>"
+
     def __post_init__(self) -> None:
         self._check_shapes()
         for name in ("transfer_s", "result_s", "payload_bytes"):

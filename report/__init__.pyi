@@ -18,13 +18,10 @@ from .plots.why import plot_why as plot_why
 from .replay import replay_tables as replay_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
+from .shown import as_html as as_html, as_text as as_text
 from .tables import (
-    covered_line as covered_line,
-    headline as headline,
-    idle_line as idle_line,
-    plans_table as plans_table,
+    answer_parts as answer_parts,
     profile_tables as profile_tables,
-    stages_table as stages_table,
     waterfall_table as waterfall_table,
 )
 from .topology.drawing import draw as draw

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tiercut.report.rows import Rows
 
 __all__ = [
+    "answer_parts",
     "covered_line",
     "headline",
     "idle_line",
@@ -33,6 +34,22 @@ __all__ = [
 ]
 
 _BAR = 24
+
+
+def answer_parts(answer: Answer) -> Iterator[Text | Table]:
+    """Yield what the terminal shows of an answer: a headline, its plans, and what is said of them."""
+    yield headline(answer)
+    if not answer.plans:
+        yield text_of(answer.message)
+        return
+    yield plans_table(answer)
+    if answer.replayed is not None:
+        return
+    for line in (idle_line(answer), covered_line(answer)):
+        if line is not None:
+            yield line
+    if answer.query.kind == "solve":
+        yield stages_table(answer.best)
 
 
 def headline(answer: Answer) -> Text:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.errors import InfeasibleError
 from tiercut.optimizer import values_of
+from tiercut.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ FORMAT = "tiercut.answer/1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class Answer(Shown):
     """Plans in order, with the problem and the solver that they come from.
 
     Parameters
@@ -55,6 +56,11 @@ class Answer:
     why: str = ""
     replayed: ReplayChoice | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        count = len(self.plans)
+        asked = f"{self.query.kind}: {self.space.problem.profile} on {self.space.problem.topology}"
+        return f"<Answer to {asked}, {count} plan{'s' * (count != 1)}, {self.outcome.status}>"
 
     def __len__(self) -> int:
         return len(self.plans)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tiercut.optimizer import NEGLIGIBLE, format_amount
+from tiercut.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class Why(Shown):
     """Why a plan is the answer to a question.
 
     Parameters
@@ -178,6 +179,9 @@ class Why:
     sweeps: tuple[Sweep, ...]
     factor: float
     solves: int
+
+    def __repr__(self) -> str:
+        return f"<Why {self.plan}: {format_value(self.value, self.query.objective)}>"
 
     @property
     def margin(self) -> float | None:

@@ -53,11 +53,7 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
         min_accuracy=_share(keywords, "min_accuracy", named),
         max_latency_s=_read(keywords, "max_latency", "time", named),
         per_exit=keywords.get("thresholds") == "per-exit",
-        **{key: given[key] for key in plain if key in given},
-        min_accuracy=_share(given, "min_accuracy", named),
-        max_latency_s=_read(given, "max_latency", "time", named),
-        per_exit=given.get("thresholds") == "per-exit",
-        distinct=kind == "rank" and not given.get("all_decisions", False),
+        distinct=kind == "rank" and not keywords.get("all_decisions", False),
         bounds=(
             *tails,
             *(bound_of(each) if isinstance(each, str) else each for each in _listed(keywords, "bounds", named)),

@@ -107,20 +107,15 @@ def _present(answer: Answer, *, json: bool) -> None:
 
 
 def _print(answer: Answer) -> None:
-    from tiercut.report import covered_line, headline, idle_line, plans_table, stages_table
+    from tiercut.report import answer_parts
 
     out: Any = console()
-    out.print(headline(answer))
-    out.print(plans_table(answer))
+    for part in answer_parts(answer):
+        out.print(part)
     if answer.replayed is not None:
         note(answer.replayed.guarantee)
         return
-    for line in (idle_line(answer), covered_line(answer)):
-        if line is not None:
-            out.print(line)
     for said in answer.notes:
         note(said)
-    if answer.query.kind == "solve":
-        out.print(stages_table(answer.best))
     if answer.outcome.status == "feasible":
         note(f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all")

@@ -1,0 +1,88 @@
+"""Results in a shell of Python and in a notebook: printed as the commands print them, one line by themselves."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+import tiercut
+from tiercut.cli import main
+
+CASE = ("mobile", "resnet20-digits32")
+
+
+@pytest.fixture(scope="module")
+def answer() -> tiercut.Answer:
+    return tiercut.solve(*CASE, min_accuracy=0.9)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    sys.argv = ["tiercut", *arguments]
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    return capsys.readouterr().out
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of the tables; above them stand the seconds that the solver took."""
+    every = [line.rstrip() for line in text.splitlines()]
+    tables = "\n".join(every[every.index("best plan: least latency, accuracy ≥ 0.9") :])
+    return tables.rstrip().splitlines()
+
+
+def test_an_answer_prints_what_the_terminal_shows(
+    answer: tiercut.Answer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert lines(str(answer)) == lines(printed(capsys, "solve", *CASE, "--min-accuracy", "0.9"))
+
+
+def test_a_frontier_prints_all_of_its_plans() -> None:
+    found = tiercut.frontier(*CASE)
+    assert all(str(plan) in str(found) for plan in found)
+
+
+def test_an_answer_without_plans_says_why() -> None:
+    nothing = tiercut.solve(*CASE, min_accuracy=1.0, max_latency="1 ms")
+    assert nothing.message in " ".join(str(nothing).split())
+    assert nothing.message in " ".join(nothing._repr_html_().replace("&gt;", ">").replace("&lt;", "<").split())
+
+
+def test_replay_explanation_and_why_print_their_tables(answer: tiercut.Answer) -> None:
+    texts = {
+        str(tiercut.replay(*CASE, answer.best)): ["by the model", "p95", str(answer.best)],
+        str(tiercut.explain(*CASE, answer.best)): ["total", "100.0%", str(answer.best)],
+        str(tiercut.why(*CASE, min_accuracy=0.9, kinds=["slowdown"])): ["runner-up", "accuracy", str(answer.best)],
+    }
+    for text, words in texts.items():
+        assert all(word in text for word in words), text
+
+
+def test_what_a_shell_echoes_is_one_short_line(answer: tiercut.Answer) -> None:
+    shown = [
+        answer, answer.best, answer.space.problem, tiercut.replay(*CASE, answer.best),
+        tiercut.explain(*CASE, answer.best), tiercut.why(*CASE, min_accuracy=0.9, kinds=["slowdown"]),
+    ]  # fmt: skip
+    for each in shown:
+        text = repr(each)
+        assert "\n" not in text
+        assert len(text) < 200
+        assert text.startswith(f"<{type(each).__name__} ")
+    assert str(answer.best) in repr(answer.best)
+
+
+def test_notebooks_show_an_answer_as_a_table(answer: tiercut.Answer) -> None:
+    page = answer._repr_html_()
+    assert page.count("<tr>") == 2
+    assert str(answer.best).replace("→", "→") in page
+    assert "<pre>" in tiercut.explain(*CASE, answer.best)._repr_html_()
+
+
+@pytest.mark.parametrize("module", [tiercut, tiercut.plots])
+def test_what_a_shell_completes_is_public(module: object) -> None:
+    names = dir(module)
+    assert "solve" in names or "save" in names
+    assert not {"wording", "import_module", "TYPE_CHECKING", "shown"} & set(names)
+    assert all(hasattr(module, name) for name in names)

@@ -157,14 +157,38 @@ class Answer(Shown):
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
 
     def frame(self) -> pd.DataFrame:
-        """Return one row for each plan: rank, measures, and the decision as lists."""
+        """Return one row for each plan: rank, plan, a column for each measure, and the decision as flags take it.
+
+        Lists such as a partition are text with commas between, ``3,9,10``, as `--partition` reads it.
+        """
         import pandas as pd
 
-        columns = ["rank", "latency_s", "accuracy", "threshold", "partition", "placement", "exits", "bytes_sent"]
+        return pd.DataFrame(list(self._flat_rows()), columns=self._columns())
+
+    def _columns(self) -> list[str]:
+        """Return the names of the columns of a frame."""
+        columns = ["rank", "plan", "latency_s", "accuracy", *self.measures, "bytes_sent", "threshold"]
         if self.space.per_exit:
-            columns.insert(4, "thresholds")
+            columns.append("thresholds")
+        columns += ["partition", "placement", "exits"]
         if any(codec is not None for plan in self.plans for codec in plan.codecs):
             columns.append("codecs")
-        columns[3:3] = self.measures
-        rows = [{"thresholds": None} | row | row.get("measures", {}) for row in self._rows()]
-        return pd.DataFrame([{name: row[name] for name in columns} for row in rows], columns=columns)
+        return columns
+
+    def _flat_rows(self) -> Iterator[list[Any]]:
+        columns = self._columns()
+        for row, plan in zip(self._rows(), self.plans, strict=True):
+            named = {"plan": str(plan), "thresholds": None} | row | row.get("measures", {})
+            yield [_flat(named[name]) for name in columns]
+
+    def to_csv(self) -> str:
+        """Return `frame` as the text of a CSV file, numbers unrounded."""
+        text: str = self.frame().to_csv(index=False, lineterminator="\n")
+        return text
+
+
+def _flat(value: Any) -> Any:
+    """Return a list as text with commas between, and all else as it is."""
+    if not isinstance(value, list):
+        return value
+    return ",".join("none" if each is None else str(each) for each in value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -118,7 +120,26 @@ def test_a_frame_has_one_row_for_each_plan() -> None:
     frame = tiercut.frontier(TOPOLOGY, PROFILE).frame()
     assert list(frame["rank"]) == list(range(1, len(frame) + 1))
     assert list(frame["latency_s"]) == sorted(frame["latency_s"])
-    assert set(frame.columns) >= {"accuracy", "threshold", "partition", "placement", "exits", "bytes_sent"}
+    assert list(frame.columns) == [
+        "rank", "plan", "latency_s", "accuracy", "bytes_sent", "threshold", "partition", "placement", "exits",
+    ]  # fmt: skip
+
+
+def test_a_frame_is_flat_and_has_a_column_for_each_measure() -> None:
+    answer = tiercut.frontier(TOPOLOGY, PROFILE, over=["latency", "accuracy", "compute:far"])
+    frame = answer.frame()
+    assert list(frame["compute:far"]) == answer.values(["compute:far"])[:, 0].tolist()
+    assert not any(isinstance(cell, list | dict) for cell in frame.to_numpy().ravel())
+    for row, plan in zip(frame.itertuples(), answer, strict=True):
+        assert (row.plan, row.partition) == (str(plan), ",".join(map(str, plan.partition)))
+        assert (row.placement, row.exits) == (",".join(plan.placement), ",".join(map(str, plan.exits)))
+
+
+def test_a_csv_file_holds_the_frame_unrounded() -> None:
+    answer = tiercut.frontier(TOPOLOGY, PROFILE)
+    rows = list(csv.DictReader(io.StringIO(answer.to_csv())))
+    assert [float(row["latency_s"]) for row in rows] == [plan.latency_s for plan in answer]
+    assert [row["placement"] for row in rows] == [",".join(plan.placement) for plan in answer]
 
 
 def test_a_plan_reads_as_nodes_and_their_blocks() -> None:

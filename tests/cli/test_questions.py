@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -420,3 +421,19 @@ def test_a_threshold_that_no_table_prints_is_refused(close: list[str], threshold
         tiercut.QuestionError, match=r"the profile has no threshold .* \(known: 0.105182539, 0.105182542, 0.7\)"
     ):
         tiercut.plan(*close, partition=[1, 3], placement=["pi", "box"], threshold=threshold)
+
+
+@pytest.mark.parametrize("command", ["solve", "rank", "frontier"])
+def test_plans_are_written_as_a_table(call: Any, tmp_path: Path, command: str) -> None:
+    path = tmp_path / "plans.csv"
+    flags = ("--thresholds", "per-exit", "--codec", "auto", "--exits", "free")
+    status, out, err = call(command, *flags, "--csv", str(path), "--json")
+    assert (status, err) == (0, f"wrote {path}\n")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = json.loads(out)["plans"]
+    assert len(rows) == len(found)
+    for row, plan in zip(rows, found, strict=True):
+        assert float(row["latency_s"]) == plan["latency_s"]
+        assert row["partition"] == ",".join(map(str, plan["partition"]))
+        assert row["thresholds"] == ",".join(map(str, plan.get("thresholds", [])))

@@ -11,6 +11,7 @@ from tiercut import units
 from tiercut.errors import QuestionError
 
 __all__ = [
+    "Csv",
     "InputSize",
     "Json",
     "Model",
@@ -27,6 +28,10 @@ TopologyFile = Annotated[
 ]
 ProfileFile = Annotated[
     str, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
+]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write the plans as a table, a column for each measure."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 

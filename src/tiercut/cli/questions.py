@@ -70,9 +70,10 @@ def answer(
     conditions: Conditions,
     who: SolverOptions,
     plot: Path | None,
+    csv: Path | None,
     json: bool,
 ) -> None:
-    """Answer a question, print what was found, and draw it where that is wanted."""
+    """Answer a question, print what was found, and write and draw it where that is wanted."""
     from tiercut.api import ask
 
     if question.top is not None and kind != "rank":
@@ -86,6 +87,11 @@ def answer(
         options = who.options(report, flags_of(SolverOptions))
         found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
     _present(found, json=json)
+    if csv is not None:
+        from tiercut.documents import write_text
+
+        write_text(csv, found.to_csv())
+        note(f"wrote {csv}")
     if plot is not None:
         from tiercut.analysis import frontier_behind
         from tiercut.report import answer_picture, save

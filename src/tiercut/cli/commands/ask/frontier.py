@@ -21,6 +21,7 @@ def frontier(
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """List the plans that no other beats in both latency and accuracy."""
@@ -33,5 +34,6 @@ def frontier(
         conditions=conditions,
         who=who,
         plot=plot,
+        csv=csv,
         json=json,
     )

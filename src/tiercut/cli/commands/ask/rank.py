@@ -21,6 +21,7 @@ def rank(
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """List the best plans in order."""
@@ -33,5 +34,6 @@ def rank(
         conditions=conditions,
         who=who,
         plot=plot,
+        csv=csv,
         json=json,
     )

@@ -21,6 +21,7 @@ def solve(
     conditions: Conditions,
     who: SolverOptions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """Find the best plan."""
@@ -33,5 +34,6 @@ def solve(
         conditions=conditions,
         who=who,
         plot=plot,
+        csv=csv,
         json=json,
     )

@@ -32,11 +32,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, the side that its cells are set to, and whether long cells may be broken."""
+    """A column of a table.
+
+    Parameters
+    ----------
+    heading, side
+        What stands above it, and the side that its cells are set to.
+    fold
+        Whether long cells may be broken between words.
+    spare
+        When it is left out on a narrow terminal, smallest number first; None: it tells rows apart, and stays.
+    """
 
     heading: str
     side: Literal["left", "right"] = "right"
     fold: bool = False
+    spare: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ def _modelled_rows(answer: Answer) -> Rows:
         figures = [cells[name] for name in shown_here]
         rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
     headings = ("#", "latency", *answer.measures, *shown_here)
-    return Rows(question_text(answer), (*map(Column, headings), Column("plan", "left", fold=True)), tuple(rows))
+    return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
 def _replayed_rows(answer: Answer, replayed: ReplayChoice) -> Rows:
@@ -118,7 +129,7 @@ def _replayed_rows(answer: Answer, replayed: ReplayChoice) -> Rows:
                 f"{plan.shown}{exits}",
             )
         )
-    columns = (*map(Column, headings), Column("plan", "left", fold=True))
+    columns = (*map(_column, headings), Column("plan", "left", fold=True))
     return Rows(_replayed_title(answer, replayed), columns, tuple(rows))
 
 
@@ -153,7 +164,7 @@ def stage_rows(plan: Plan) -> Rows:
     """Return a row for each partition of a plan; the title has the seconds before the first."""
     before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
     figures = ("blocks", "reach", "leave", "compute", "result", "send", "payload")
-    columns = (Column("node", "left"), *map(Column, figures), Column("to", "left"))
+    columns = (Column("node", "left"), *map(_column, figures), Column("to", "left"))
     title = f"its stages, timed for a sample that gets there{before}"
     return Rows(title, columns, tuple(_stage_cells(plan)))
 
@@ -181,7 +192,7 @@ def step_rows(explanation: Explanation) -> Rows:
     right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
     tail = "" if explanation.p99_s is None else f", p99 {units.format_seconds(explanation.p99_s)}"
     title = f"{plan}: {units.format_seconds(plan.latency_s)}{tail}{right}{threshold_text(plan)}"
-    columns = (Column("step", "left", fold=True), *map(Column, ("samples", "each", "adds", "total")))
+    columns = (Column("step", "left", fold=True), *map(_column, ("samples", "each", "adds", "total")))
     cells = []
     for step in explanation.steps:
         times = (units.format_seconds(each) for each in (step.seconds, step.adds_s, step.total_s))
@@ -219,6 +230,14 @@ def threshold_text(plan: Plan) -> str:
 def share_text(share: float | None) -> str:
     """Return a share in percent, with two digits."""
     return "-" if share is None else f"{share:.2%}"
+
+
+_SPARE = {"by the model": 1, "sent": 2, "payload": 3, "to": 4, "total": 5, "each": 6, "result": 7, "reach": 8}
+"""Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
+
+
+def _column(heading: str) -> Column:
+    return Column(heading, spare=_SPARE.get(heading))
 
 
 def _listed(blocks: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -80,10 +80,14 @@ def table_from(rows: Rows) -> Table:
     return table
 
 
-def _headed(rows: Rows) -> Table:
+def _headed(rows: Rows) -> SafeTable:
     table = table_of(rows.title)
     for column in rows.columns:
-        table.add_column(column.heading, justify=column.side, overflow="fold" if column.fold else "ellipsis")
+        layout: dict[str, Any] = {"justify": column.side, "overflow": "fold"}
+        if column.spare is None:
+            table.add_column(column.heading, **layout)
+        else:
+            table.add_spare_column(column.spare, column.heading, **layout)
     return table
 
 
@@ -121,7 +125,7 @@ def waterfall_table(explanation: Explanation) -> Table:
     """Return a row for each addend of a plan's latency, with a bar from where it begins to where it ends."""
     rows, whole = step_rows(explanation), explanation.plan.latency_s
     table = _headed(rows)
-    table.add_column("", min_width=_BAR, no_wrap=True)
+    table.add_spare_column(0, min_width=_BAR, no_wrap=True)
     for cells, step in zip(rows.cells, explanation.steps, strict=True):
         table.add_row(*map(Text, cells), _bar(step.begins_s, step.total_s, whole))
     return table
@@ -224,6 +228,6 @@ def _exits(exits: Exits) -> Table:
     return table
 
 
-def table_of(title: str) -> Table:
+def table_of(title: str) -> SafeTable:
     """Return an empty table as all of them look."""
     return SafeTable(title=title)

@@ -12,9 +12,11 @@ from tiercut.shown import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tiercut.optimizer import Decision, Plan, Problem, Step
+    from tiercut.optimizer import Decision, Estimator, Plan, Problem, Step
 
-__all__ = ["Addend", "Explanation", "explain_plan", "explained"]
+__all__ = ["FORMAT", "Addend", "Explanation", "explain_plan", "explained"]
+
+FORMAT = "tiercut.explanation/1"
 
 _SORTS: dict[str, Literal["send", "compute", "result"]] = {
     "input": "send",
@@ -61,11 +63,15 @@ class Addend:
 
 @dataclass(frozen=True, slots=True)
 class Explanation(Shown):
-    """The steps of a plan, in the order in which a sample meets them, and what 99 % of the samples do not exceed."""
+    """The steps of a plan, in the order in which a sample meets them, and what 99 % of the samples do not exceed.
+
+    `estimator` is how exit rates and accuracies of the plan were known.
+    """
 
     plan: Plan
     steps: tuple[Addend, ...]
     p99_s: float | None = None
+    estimator: Estimator = "marginal"
 
     def __repr__(self) -> str:
         return f"<Explanation of {self.plan}: {units.format_seconds(self.plan.latency_s)} in {len(self.steps)} steps>"
@@ -74,7 +80,8 @@ class Explanation(Shown):
         """Return the plan and its steps as plain data."""
         names = ("sort", "what", "share", "seconds", "adds_s", "total_s")
         steps = [{name: getattr(step, name) for name in names} for step in self.steps]
-        return {"format": "tiercut.explanation/1", "plan": self.plan.to_data(1), "p99_s": self.p99_s, "steps": steps}
+        by = {} if self.estimator == "marginal" else {"estimator": self.estimator}
+        return {"format": FORMAT, "plan": self.plan.to_data(1), **by, "p99_s": self.p99_s, "steps": steps}
 
     def frame(self) -> pd.DataFrame:
         """Return one row for each step: sort, what, share, seconds, adds_s, total_s."""
@@ -88,7 +95,7 @@ def explained(problem: Problem, decision: Decision) -> Explanation:
     plain = explain_plan(price(problem, decision), problem.nodes[problem.source])
     shares = shares_of(problem, decision)
     seconds = itinerary(problem, decision, shares).path_seconds
-    return replace(plain, p99_s=quantile_of(seconds, shares.onward, 0.99))
+    return replace(plain, p99_s=quantile_of(seconds, shares.onward, 0.99), estimator=problem.estimator)
 
 
 def explain_plan(plan: Plan, source: str) -> Explanation:

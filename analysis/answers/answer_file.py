@@ -10,6 +10,8 @@ from pydantic import Field
 
 from tiercut import documents
 from tiercut.analysis.answers.answer import FORMAT
+from tiercut.analysis.explain import FORMAT as EXPLANATION
+from tiercut.analysis.why.result import FORMAT as WHY
 from tiercut.documents import Document
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.optimizer import ESTIMATORS, Plan, Stage, exit_limits
@@ -70,20 +72,37 @@ def load_plans(path: str | os.PathLike[str]) -> tuple[Plan, ...]:
 
 
 def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
-    """Return what an answer file holds.
+    """Return what an answer file holds; an explanation, with or without reasons, is an answer of one plan.
 
     Raises
     ------
     InputError
-        If the file is no answer, or names an estimator that there is none of.
+        If the file is no answer nor an explanation, or names an estimator that there is none of.
     """
+    text = documents.read_text(path, limit=SIZE_LIMIT)
+    if any(f'"{each}"' in text for each in (EXPLANATION, WHY)):
+        data = documents.parse_json(text, os.fspath(path))
+        explanation = data.get("explanation") if isinstance(data, dict) and data.get("format") == WHY else data
+        if isinstance(explanation, dict) and explanation.get("format") == EXPLANATION:
+            return _explained(os.fspath(path), explanation)
     answer = documents.load(path, _Answer, format_=FORMAT, limit=SIZE_LIMIT)
     named = answer.problem.get("estimator", "marginal")
+    plans = tuple(each.plan for each in answer.plans)
+    ranks = tuple(each.rank for each in answer.plans)
+    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"))
+
+
+def _explained(path: str, data: dict[str, Any]) -> SavedAnswer:
+    """Return the plan of an explanation, as an answer of one plan."""
+    found = documents.validate(data, _Explanation, format_=EXPLANATION, source=path)
+    return SavedAnswer(path, (found.plan.plan,), (1,), _estimator(path, found.estimator, "estimator"))
+
+
+def _estimator(path: str | os.PathLike[str], named: object, key: str) -> Estimator:
     known = next((each for each in ESTIMATORS if each == named), None)
     if known is None:
-        raise InputError(os.fspath(path), f"problem: {unknown_name('estimator', str(named), ESTIMATORS)}")
-    plans = tuple(each.plan for each in answer.plans)
-    return SavedAnswer(os.fspath(path), plans, tuple(each.rank for each in answer.plans), known)
+        raise InputError(os.fspath(path), f"{key}: {unknown_name('estimator', str(named), ESTIMATORS)}")
+    return known
 
 
 class _Stage(Document):
@@ -164,3 +183,11 @@ class _Answer(Document):
     frontier: dict[str, Any] | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
+
+
+class _Explanation(Document):
+    format: Literal["tiercut.explanation/1"]
+    plan: _Plan
+    estimator: str = "marginal"
+    p99_s: float | None = None
+    steps: list[dict[str, Any]] = Field(default_factory=list)

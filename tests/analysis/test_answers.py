@@ -16,6 +16,7 @@ from support.seeded.problems import random_case
 
 import tiercut
 from tiercut.analysis.answers.answer_file import load_answer
+from tiercut.cli import main
 from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.own_plan import decide_again
 from tiercut.optimizer.plan import Plan
@@ -270,6 +271,35 @@ def test_a_rank_that_an_answer_file_does_not_have_is_refused_with_those_it_has(s
         load(saved, 4)
 
 
+@pytest.mark.parametrize("flags", [(), ("--why",), ("--estimator", "conditional")])
+def test_what_explain_prints_is_a_plan_that_commands_take(
+    flags: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, path = ("iot", "resnet20-digits32"), tmp_path / "plan.json"
+
+    def call(*arguments: str) -> Any:
+        monkeypatch.setattr("sys.argv", ["tiercut", *arguments, "--json"])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert not stop.value.code
+        return json.loads(capsys.readouterr().out)
+
+    first = call("explain", *case, "--min-accuracy", "0.9", *flags)
+    path.write_text(json.dumps(first))
+    explanation = first.get("explanation", first)
+    assert call("explain", *case, str(path)) == explanation
+    assert call("replay", *case, str(path))["plan"]["placement"] == explanation["plan"]["placement"]
+    assert [plan.to_data(1) for plan in tiercut.load_plans(path)] == [explanation["plan"]]
+
+
+def test_an_explanation_that_is_damaged_is_refused_by_its_key(tmp_path: Path) -> None:
+    data = tiercut.explain(TOPOLOGY, PROFILE, tiercut.solve(TOPOLOGY, PROFILE).best).to_data()
+    del data["plan"]["placement"]
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"plan\.placement"):
+        tiercut.load_plans(tmp_path / "plan.json")
+
+
 def test_an_answer_without_plans_says_so(saved: Path) -> None:
     saved.write_text(tiercut.solve(TOPOLOGY, PROFILE, max_latency=0.0).to_json())
     with pytest.raises(QuestionError, match="has no plans, but rank 1 was asked for"):
@@ -304,7 +334,7 @@ def test_a_part_that_no_sample_gets_to_is_told_of_and_stands_in_brackets() -> No
     exits = exits_data([0.5, 0.75, 0.9], [1.0, 0.0, 0.0])
     topology = tiercut.Topology.from_data(topology_data("near far", [both("near", "far", 1, 4)]))
     profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], [12.0, 8.0, 4.0, 0.0], exits=exits))
-    answer = tiercut.rank(topology, profile, top=3)
+    answer = tiercut.rank(topology, profile, top=3, all_decisions=True)
     assert [str(plan) for plan in answer] == ["near 1", "near 1 → far 2", "near 1 → far 2-3"]
     assert [plan.shown for plan in answer] == ["near 1", "near 1 [→ far 2]", "near 1 [→ far 2-3]"]
     assert [plan.idle_stages for plan in answer] == [(), (2,), (2,)]
@@ -312,7 +342,7 @@ def test_a_part_that_no_sample_gets_to_is_told_of_and_stands_in_brackets() -> No
     line = idle_line(answer)
     assert line is not None
     assert "2 of 3 plans have a part that no sample gets to" in line.plain
-    fewer = idle_line(tiercut.rank(topology, profile, top=2))
+    fewer = idle_line(tiercut.rank(topology, profile, top=2, all_decisions=True))
     assert fewer is not None
     assert "1 of 2 plans has a part" in fewer.plain
     assert idle_line(tiercut.solve(topology, profile)) is None

@@ -89,8 +89,8 @@ def beam(
             if used[label] & bit[arc]:
                 continue
             mask = used[label] | bit[arc]
-            reached = far[label] + length[arc]
-            whole = reached + back[v, mask]
+            total = far[label] + length[arc]
+            whole = total + back[v, mask]
             if whole > limit or (count[v] == width and whole >= rank[v * width + width - 1]):
                 continue
             fits = True
@@ -109,7 +109,7 @@ def beam(
                 came[place], parent[place] = came[place - 1], parent[place - 1]
                 sums[place] = sums[place - 1]
                 place -= 1
-            far[place], rank[place], used[place], came[place], parent[place] = reached, whole, mask, arc, label
+            far[place], rank[place], used[place], came[place], parent[place] = total, whole, mask, arc, label
             sums[place] = reached
             count[v] = min(count[v] + 1, width)
     last = (vertices - 1) * width

@@ -78,9 +78,6 @@ class Replay(Shown):
     def __repr__(self) -> str:
         return f"<Replay of {self.replayed}: {self.samples} samples, accuracy {self.accuracy:.2%}>"
 
-    def __repr__(self) -> str:
-        return f"<Replay of {self.replayed}: {self.samples} samples, accuracy {self.accuracy:.2%}>"
-
     @property
     def hits(self) -> int:
         """How many samples are answered rightly, before what codecs cost."""

@@ -219,7 +219,7 @@ def test_an_interrupt_ends_the_work_with_what_was_found(long: tuple[Space, Query
             signal.raise_signal(signal.SIGINT)
 
     outcome = SOLVER.solve(make_task(*long), Options(progress=tick))
-    assert (outcome.status, outcome.reason) == ("feasible", "stopped before the end")
+    assert outcome.status == "interrupted"
     assert all(holds(*long, decision) for decision in outcome.decisions)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

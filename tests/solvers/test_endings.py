@@ -11,6 +11,7 @@ from support.made import both, problem_of, profile_data, topology_data
 import tiercut
 from tiercut import InfeasibleError, StoppedError
 from tiercut.cli import questions
+from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.base import BaseSolver, Found
@@ -20,14 +21,13 @@ from tiercut.solvers.registry import SOLVERS, find
 from tiercut.solvers.task import Task, make_task
 
 CASE = ("mobile", "resnet20-digits32")
-TASK = make_task(
-    make_space(
-        problem_of(
-            topology_data([{"name": "a"}, {"name": "b"}], [both("a", "b", 1, 1)]), profile_data([1.0] * 2, [0.0] * 3)
-        )
-    ),
-    Query(),
+TWO = Query(fewest_partitions=2)
+SPACE = make_space(
+    problem_of(
+        topology_data([{"name": "a"}, {"name": "b"}], [both("a", "b", 1, 1)]), profile_data([1.0] * 2, [0.0] * 3)
+    )
 )
+TASK = make_task(narrow(SPACE, TWO), TWO)  # of two partitions: no plan on one node takes the place of none
 
 
 class Scripted(BaseSolver):
@@ -94,8 +94,8 @@ def test_an_answer_without_plans_says_whether_that_is_proved(
     monkeypatch.setattr("tiercut.solvers.registry.choose", lambda _: (scripted, "for a test"))
     monkeypatch.setattr("tiercut.analysis.answering.why_none", lambda *_: "there is none")
     with pytest.raises(error):
-        _ = tiercut.solve(*CASE).best
-    monkeypatch.setattr("sys.argv", ["tiercut", "solve", *CASE, "--json"])
+        _ = tiercut.solve(*CASE, partitions="2-4").best
+    monkeypatch.setattr("sys.argv", ["tiercut", "solve", *CASE, "--partitions", "2-4", "--json"])
     with pytest.raises(SystemExit) as exit_:
         main()
     said = capsys.readouterr()
@@ -112,7 +112,7 @@ def test_an_interrupted_command_prints_the_best_so_far_and_says_so(
     best = tiercut.solve(*CASE).best.decision
     scripted = Scripted(Found(decisions=(best,), reason=Ending.INTERRUPTED), exact=True)
     monkeypatch.setattr("tiercut.solvers.registry.choose", lambda _: (scripted, "for a test"))
-    monkeypatch.setattr("sys.argv", ["tiercut", "solve", *CASE, "--json"])
+    monkeypatch.setattr("sys.argv", ["tiercut", "solve", *CASE, "--partitions", "2-4", "--json"])
     with pytest.raises(SystemExit) as exit_:
         main()
     said = capsys.readouterr()

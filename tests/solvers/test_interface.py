@@ -21,7 +21,7 @@ from tiercut.optimizer.space import make_space
 from tiercut.solvers import registry, task as compiler
 from tiercut.solvers.heuristics.random_search import RandomSearch
 from tiercut.solvers.interface import Options
-from tiercut.solvers.parallel import share_out
+from tiercut.solvers.parallel import Ending, share_out
 from tiercut.solvers.registry import FEATURES, SOLVERS, choose, find, needs
 from tiercut.solvers.task import Task, make_task
 
@@ -130,7 +130,8 @@ def test_parts_of_the_work_are_done_once_whatever_the_threads(threads: int) -> N
     def work(part: int, mine: list[int]) -> None:
         mine.append(part)
 
-    assert share_out(range(50), work, kept, stops, Options(), lambda: (0, 50), small=threads == 1)
+    ending = share_out(range(50), work, kept, stops, Options(), lambda: (0, 50), small=threads == 1)
+    assert ending == Ending.DONE
     assert sorted(part for each in kept for part in each) == list(range(50))
 
 
@@ -140,7 +141,7 @@ def test_work_that_is_stopped_is_not_said_to_be_done() -> None:
     def work(_: int, stop: NDArray[np.int64]) -> None:
         stop[0] = 1
 
-    assert not share_out(range(2), work, [stop], [stop], Options(), lambda: (0, 2), small=True)
+    assert share_out(range(2), work, [stop], [stop], Options(), lambda: (0, 2), small=True) == Ending.STOPPED
 
 
 def test_an_error_in_a_thread_is_raised() -> None:

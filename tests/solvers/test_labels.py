@@ -225,7 +225,7 @@ def test_keys_of_plans_to_begin_with_are_those_that_the_search_writes() -> None:
             search = _Search(make_task(space, Query(kind="rank", top=9)))
             search.begin()
             search.run(Options(workers=1))
-            decisions = search.result(False).decisions(space, search.layout)
+            decisions = search.result(finished=False).decisions(space, search.layout)
             assert len(set(decisions)) == len(decisions)
 
 
@@ -253,7 +253,7 @@ def test_an_interrupt_in_compiled_code_ends_with_what_is_known(monkeypatch: pyte
     monkeypatch.setattr(_Search, "_grow", interrupted)
     labels._load_kernels.cache_clear()
     outcome = find("labels").solve(make_task(space, Query(kind="rank")), Options())
-    assert (outcome.status, outcome.reason) == ("feasible", "stopped before the end")
+    assert (outcome.status, outcome.reason) == ("interrupted", "interrupted before the end")
     monkeypatch.setattr(_Search, "_grow", broken)
     with pytest.raises(SystemError, match="something else"):
         find("labels").solve(make_task(space, Query(kind="rank")), Options())

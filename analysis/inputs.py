@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QueryFile, build_problem, with_estimator
-from tiercut.options import split_keywords
+from tiercut.option_fields import split_keywords
 from tiercut.profiling import Profile, Samples, load_profile, samples_of
 from tiercut.topologies import Topology, load_topology
 

@@ -20,7 +20,7 @@ __all__ = ["ConditionKeywords", "Question", "QuestionKeywords", "SolverKeywords"
 
 
 class QuestionKeywords(TypedDict, total=False):
-    """The fields of `tiercut.optimizer.questions.keywords.QuestionOptions`."""
+    """The fields of `tiercut.optimizer.questions.question_options.QuestionOptions`."""
 
     objective: str | None
     over: Sequence[str] | None
@@ -76,7 +76,7 @@ class SolverKeywords(TypedDict, total=False):
 class Question(QuestionKeywords, ConditionKeywords, SolverKeywords, total=False):
     """The keywords of `solve`, `rank` and `frontier`.
 
-    What is asked (`tiercut.optimizer.questions.keywords.QuestionOptions`), under which conditions
+    What is asked (`tiercut.optimizer.questions.question_options.QuestionOptions`), under which conditions
     (`tiercut.optimizer.conditions.Conditions`), who answers (`tiercut.analysis.solver_options.SolverOptions`), and:
 
     Parameters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tiercut.errors import QuestionError
-from tiercut.options import option
+from tiercut.option_fields import option
 
 if TYPE_CHECKING:
     from tiercut.profiling import SampleSplit

@@ -43,14 +43,14 @@ from .pricing import evaluate as evaluate, evaluate_tables as evaluate_tables, p
 from .problem import ANYWHERE as ANYWHERE, Estimator as Estimator, Floats as Floats, Problem as Problem
 from .query import SLACK as SLACK, Bound as Bound, Kind as Kind, Query as Query
 from .questions.bound_text import nearest_limit as nearest_limit, shown as shown
-from .questions.keywords import (
+from .questions.make_query import make_query as make_query, merged as merged
+from .questions.query_file import QueryFile as QueryFile, load_query as load_query, ready_queries as ready_queries
+from .questions.question_options import (
     Only as Only,
     Partitions as Partitions,
     QuestionOptions as QuestionOptions,
     Thresholds as Thresholds,
 )
-from .questions.make_query import make_query as make_query, merged as merged
-from .questions.query_file import QueryFile as QueryFile, load_query as load_query, ready_queries as ready_queries
 from .samples.estimators import ESTIMATORS as ESTIMATORS, with_estimator as with_estimator
 from .samples.exit_shares import counted as counted, shares_of as shares_of
 from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed

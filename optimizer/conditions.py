@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tiercut import units
 from tiercut.errors import QuestionError
-from tiercut.options import option, pairs
+from tiercut.option_fields import option, pairs
 
 if TYPE_CHECKING:
     from tiercut.profiling import Profile

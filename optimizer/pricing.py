@@ -1,4 +1,7 @@
-"""The price of one decision, stage by stage, in plain Python: the sums that a person can follow."""
+"""The price of one decision, stage by stage, in plain Python: the sums that a person can follow.
+
+Latency is added up in `tiercut.optimizer.itinerary.Itinerary.latency_s`, any other measure in `evaluate_tables` here.
+"""
 
 from __future__ import annotations
 

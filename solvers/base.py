@@ -1,4 +1,7 @@
-"""What all solvers share: a task that is not supported is refused, kernels load before the clock starts."""
+"""What all solvers share: a task that is not supported is refused, kernels load before the clock starts.
+
+The solver to copy for a new one is `tiercut.solvers.heuristics.random_search`.
+"""
 
 from __future__ import annotations
 

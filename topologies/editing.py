@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from tiercut import units
 from tiercut.errors import QuestionError
 from tiercut.topologies.loader import topology_from_text
-from tiercut.topologies.names import quoted
+from tiercut.topologies.quoting import quoted
 
 __all__ = ["with_link"]
 

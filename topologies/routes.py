@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from tiercut.clock import cut_short, seconds_left
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.topologies.network import Network, network_of
+from tiercut.topologies.quickest_routes import quickest_routes
 from tiercut.topologies.route import Route
-from tiercut.topologies.search import quickest_routes
 
 if TYPE_CHECKING:
     from tiercut.topologies.schema import Topology

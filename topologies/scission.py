@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from tiercut.documents import read_text
 from tiercut.errors import Fault, InputError, QuestionError, unknown_name
-from tiercut.topologies.names import quoted
+from tiercut.topologies.quoting import quoted
 
 __all__ = ["Pair", "Row", "pipeline_text", "read_network"]
 

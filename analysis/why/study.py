@@ -27,7 +27,7 @@ from tiercut.optimizer import (
     price,
     without_idle_ends,
 )
-from tiercut.options import split_keywords
+from tiercut.option_fields import split_keywords
 from tiercut.solvers import Options, make_task, registry
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def why(
         Threads, and progress in parameters done. A time limit does not hold here: an answer that is not proved would
         prove no change.
     **keywords
-        In place of a query, what is asked (see `tiercut.optimizer.questions.keywords.QuestionOptions`), such as
+        In place of a query, what is asked (see `tiercut.optimizer.questions.question_options.QuestionOptions`), such as
         ``min_accuracy=0.9``; and conditions in place of what topology and profile say
         (`tiercut.optimizer.conditions.Conditions`), such as ``slowdown={"phone": 20}``.
 

@@ -9,10 +9,10 @@ from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.query import Bound, Kind, Query
 from tiercut.optimizer.questions.bound_text import bound_of, limit_of
-from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer.questions.question_options import QuestionOptions
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.questions.keywords import Partitions
+    from tiercut.optimizer.questions.question_options import Partitions
 
 __all__ = ["make_query", "merged"]
 

@@ -1,6 +1,6 @@
 """The query file ``tiercut.query/1``: a question to keep, of which flags and keywords may change a part.
 
-It asks with the keywords of `tiercut.optimizer.questions.keywords.QuestionOptions`, and may name conditions
+It asks with the keywords of `tiercut.optimizer.questions.question_options.QuestionOptions`, and may name conditions
 (`tiercut.optimizer.conditions.Conditions`) in place of what topology and profile say; those of the call come on top.
 """
 
@@ -22,7 +22,7 @@ from tiercut.optimizer.measures.names import goal_fault, place_fault
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import Bound
 from tiercut.optimizer.questions.bound_text import Limit, limit_of
-from tiercut.optimizer.questions.keywords import QuestionOptions
+from tiercut.optimizer.questions.question_options import QuestionOptions
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -23,7 +23,7 @@ from tiercut.profiling.models.loader import (
     working_directory_first,
 )
 from tiercut.profiling.profile.files import load_profile, profile_path
-from tiercut.profiling.record.bound_names import bound_names, module_spec
+from tiercut.profiling.record.module_names import bound_names, module_spec
 from tiercut.profiling.record.settings import DEFAULTS, Settings, check_settings, profile_stem, subject_kind
 
 __all__ = ["application_names", "prepared"]

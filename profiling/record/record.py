@@ -1,8 +1,8 @@
 """One network, recorded: cut, timed on this machine, its exits run over samples, and added to its profile.
 
 There is one pipeline for networks with exits and without. What exits do (see
-`tiercut.profiling.record.exit_half`) is a second half of the same record: measured once, while every machine adds its
-times.
+`tiercut.profiling.record.record_exits`) is a second half of the same record: measured once, while every machine adds
+its times.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tiercut.profiling.profile.merging import check_same_model, replaced
 from tiercut.profiling.profile.samples import samples_of
 from tiercut.profiling.profile.schema import FORMAT, Device, Exits, Profile
 from tiercut.profiling.record.agreement import agreeing
-from tiercut.profiling.record.exit_half import ExitHalf, exits_difference, measure_exits
+from tiercut.profiling.record.record_exits import ExitHalf, exits_difference, measure_exits
 from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
 from tiercut.profiling.record.subject import Subject, open_subject
 from tiercut.profiling.timing.machine import Watch, describe_machine

@@ -25,7 +25,7 @@ from tiercut.profiling.models.loader import kind_of
 from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
 from tiercut.profiling.profile.merging import check_same_model, merge, replaced
 from tiercut.profiling.profile.schema import Profile
-from tiercut.profiling.record.exit_half import exits_difference, sample_files, without_exits
+from tiercut.profiling.record.record_exits import exits_difference, sample_files, without_exits
 from tiercut.profiling.record.settings import DEFAULTS, Settings
 
 __all__ = ["command_line", "record_remotely"]

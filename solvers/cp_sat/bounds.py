@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tiercut.solvers.cp_sat import bound_kernels
-from tiercut.solvers.cp_sat.network import CROSS, ENTER, PIECE
+from tiercut.solvers.cp_sat.decision_graph import CROSS, ENTER, PIECE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer import Space
-    from tiercut.solvers.cp_sat.network import Network
+    from tiercut.solvers.cp_sat.decision_graph import Network
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

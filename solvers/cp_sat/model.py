@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.solvers.cp_sat.network import CROSS, END, ENTER, PIECE, arc_name
+from tiercut.solvers.cp_sat.decision_graph import CROSS, END, ENTER, PIECE, arc_name
 from tiercut.solvers.states import states_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer import Space
-    from tiercut.solvers.cp_sat.network import Network
+    from tiercut.solvers.cp_sat.decision_graph import Network
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import TOLERANCE, evaluate_tables, price
-from tiercut.solvers.cp_sat.network import COST, LOSS, decision_along
+from tiercut.solvers.cp_sat.decision_graph import COST, LOSS, decision_along
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Decision
     from tiercut.solvers.cp_sat.bounds import Relaxation
-    from tiercut.solvers.cp_sat.network import Network
+    from tiercut.solvers.cp_sat.decision_graph import Network
     from tiercut.solvers.task import Task
 
     Floats = NDArray[np.float64]

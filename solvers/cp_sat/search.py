@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.solvers.cp_sat.bounds import Relaxation
+from tiercut.solvers.cp_sat.decision_graph import COST, CROSS, END, ENTER, LOSS, PIECE, Network, network_of
 from tiercut.solvers.cp_sat.model import build_model
-from tiercut.solvers.cp_sat.network import COST, CROSS, END, ENTER, LOSS, PIECE, Network, network_of
 from tiercut.solvers.cp_sat.plans import Plans, holds
 from tiercut.solvers.parallel import Ending
 from tiercut.solvers.registry import find, needs

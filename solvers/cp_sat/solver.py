@@ -1,7 +1,7 @@
 """Any bound with a proof: one constraint model for each threshold, solved by OR-tools' CP-SAT.
 
-A plan is a path through the network of its threshold (`tiercut.solvers.cp_sat.network`); whatever is bounded is a sum
-along it.
+A plan is a path through the network of its threshold (`tiercut.solvers.cp_sat.decision_graph`); whatever is bounded is
+a sum along it.
 
 1. The labels solver, without the constraints that it does not support, gives a plan to begin with, if it holds them.
 2. Bounds by dynamic programming (`tiercut.solvers.cp_sat.bounds`) leave out most arcs, and come across good plans.

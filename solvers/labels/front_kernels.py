@@ -1,4 +1,4 @@
-"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.labels.points`).
+"""Numba kernels that grow labels in several measures at once (see `tiercut.solvers.labels.front`).
 
 A label is a partial plan as in `tiercut.solvers.labels.grow_kernels`, with R additive measures and accuracy (its sign
 turned) in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by

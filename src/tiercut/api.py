@@ -33,7 +33,7 @@ from tiercut.optimizer import (
     merged,
     price,
 )
-from tiercut.options import split_keywords
+from tiercut.option_fields import split_keywords
 from tiercut.profiling import Samples, SampleSplit, samples_of
 from tiercut.solvers import Options
 

@@ -16,8 +16,8 @@ from tiercut.cli.app import app
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.questions.keywords import QuestionOptions
-from tiercut.options import option, options_of, pairs
+from tiercut.optimizer.questions.question_options import QuestionOptions
+from tiercut.option_fields import option, options_of, pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from tiercut.analysis.solver_options import SolverOptions
 from tiercut.cli import main
 from tiercut.errors import QuestionError
 from tiercut.optimizer.conditions import Conditions
-from tiercut.optimizer.questions.keywords import QuestionOptions
 from tiercut.optimizer.questions.query_file import QueryFile, load_query
-from tiercut.options import flags_of, split_keywords
+from tiercut.optimizer.questions.question_options import QuestionOptions
+from tiercut.option_fields import flags_of, split_keywords
 
 DIGITS = "resnet20-digits32"
 GIVEN: dict[str, tuple[list[str], dict[str, Any]]] = {

@@ -15,9 +15,9 @@ from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.questions.bound_text import bound_of, nearest_limit, shown
-from tiercut.optimizer.questions.keywords import QuestionOptions
 from tiercut.optimizer.questions.make_query import make_query, merged
 from tiercut.optimizer.questions.query_file import QueryFile, load_query, ready_queries
+from tiercut.optimizer.questions.question_options import QuestionOptions
 
 WHOLE = """\
 format: tiercut.query/1

@@ -247,7 +247,7 @@ from scipy.sparse import coo_matrix
 sys.path.insert(0, sys.argv[1] + "/solvers")
 from test_cp_sat import random_question
 from tiercut.solvers.cp_sat.bounds import rules
-from tiercut.solvers.cp_sat.network import CROSS, ENTER
+from tiercut.solvers.cp_sat.decision_graph import CROSS, ENTER
 from tiercut.solvers.cp_sat.search import Search
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import needs

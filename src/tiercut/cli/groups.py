@@ -1,6 +1,6 @@
 """Groups of options as flags: a command declares one parameter for a group, and is handed one object.
 
-A parameter counts as a group where its type is a dataclass whose fields are made by `tiercut.options.option`. The
+A parameter counts as a group where its type is a dataclass whose fields are made by `tiercut.option_fields.option`. The
 decorator puts a flag for each of the fields into the signature that typer reads, and collects the values again.
 """
 
@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import typer
 
-from tiercut.options import Option, options_of
+from tiercut.option_fields import Option, options_of
 
 __all__ = ["Shown", "grouped"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError
-from tiercut.options import option
+from tiercut.option_fields import option
 
 if TYPE_CHECKING:
     from tiercut.optimizer import Estimator, Plan

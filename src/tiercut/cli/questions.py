@@ -11,7 +11,7 @@ from tiercut.analysis import SolverOptions
 from tiercut.cli.console import console, note, progress
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
-from tiercut.options import flags_of
+from tiercut.option_fields import flags_of
 
 if TYPE_CHECKING:
     from tiercut.analysis import Answer

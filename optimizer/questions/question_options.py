@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.measures.names import objectives
-from tiercut.options import option
+from tiercut.option_fields import option
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import Estimator

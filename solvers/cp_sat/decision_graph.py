@@ -1,4 +1,4 @@
-"""The decisions of one threshold as paths through a graph without circles, which models and bounds are maker of.
+"""The decisions of one threshold as paths through a graph without circles, of which models and bounds are made.
 
 A vertex is a state (blocks done, level) on a node, twice: *arrived*, when its next blocks are still to be chosen, and
 *leaving*, when the next node is; where an exit may stand inside a partition, also *evaluated*. So there is an arc for

@@ -19,6 +19,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 # A shell's background job inherits that Ctrl-C is ignored; the tests of interrupts need it to be seen.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.environ.pop("COLUMNS", None)  # which pytest-xdist sets for its workers: tables are as wide as in any pipe
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests that load TensorFlow to one process, which then loads it once (with ``--dist loadgroup``)."""

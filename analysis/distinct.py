@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tiercut.optimizer import NEGLIGIBLE, counts_whole, evaluate, itinerary, price, without_idle_ends
+from tiercut.optimizer import NEGLIGIBLE, counts_whole, evaluate, itinerary, price, without_idle_ends, without_repeats
 from tiercut.solvers import make_task
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class _Ranking:
     """Calls of one solver, their time and their work added up."""
 
     def __init__(self, space: Space, query: Query, solver: Solver, options: Options) -> None:
-        self.space, self.query, self.solver, self.options = space, query, solver, options
+        self.query, self.solver, self.options = query, solver, options
+        # Recorded samples may leave at one threshold and not at another, though as many leave at both.
+        self.space = space if space.estimator == "replay" else without_repeats(space)
         self.began, self.seconds, self.scored = time.perf_counter(), 0.0, 0
 
     def run(self) -> Outcome:

@@ -65,4 +65,5 @@ from .space import (
     make_space as make_space,
     plain_part as plain_part,
     without_idle_ends as without_idle_ends,
+    without_repeats as without_repeats,
 )

@@ -48,6 +48,7 @@ __all__ = [
     "make_space",
     "plain_part",
     "without_idle_ends",
+    "without_repeats",
 ]
 
 Exits = Literal["cuts", "final", "free"]
@@ -407,6 +408,16 @@ def without_idle_ends(space: Space) -> Iterator[Space]:
             space, threshold_indices=np.array([index]), stay=np.ascontiguousarray(space.stay[:, [place]]), jump=jump
         )
         yield replace(part, most=min(space.most, int(part.can_cut.sum()) + 1))
+
+
+def without_repeats(space: Space) -> Space:
+    """Return a space without options that lead where the one before does: a threshold at which as many have left.
+
+    What comes of such an option equals what comes of the one before, and is later among equals.
+    """
+    jump, evaluated = space.jump, space.option_exit
+    same = (jump[:, :, 1:] == jump[:, :, :-1]) & (evaluated[1:] == evaluated[:-1])
+    return replace(space, jump=np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump)))
 
 
 # How many decisions a space has, in closed form

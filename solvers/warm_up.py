@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
 
 from tiercut.optimizer import Problem, Query, Space, make_space
 from tiercut.solvers.task import Task, make_task
 
-__all__ = ["tiny_tasks"]
+__all__ = ["Sort", "tiny_tasks"]
 
 
-def tiny_tasks(*, several: bool = False) -> tuple[Task, ...]:
-    """Return tasks that need every kernel of a solver: a frontier and a ranking, or a frontier over three measures."""
-    over = Query(kind="frontier", over=("latency", "bytes", "accuracy"))
-    queries = (over,) if several else (Query(kind="frontier"), Query(kind="rank"))
-    return tuple(make_task(_tiny_space(), query) for query in queries)
+Sort = Literal["plain", "any", "many"]
+
+_QUERIES: Mapping[Sort, tuple[Query, ...]] = {
+    "plain": (Query(kind="frontier"), Query(kind="rank")),
+    "any": (Query(kind="frontier", objective="bytes"), Query(kind="rank", objective="bytes")),
+    "many": (Query(kind="frontier", over=("latency", "bytes", "accuracy")),),
+}
+
+
+def tiny_tasks(sort: Sort = "plain") -> tuple[Task, ...]:
+    """Return tasks that need every kernel of a solver for tasks of a sort.
+
+    Those are a frontier and a ranking of a plain space, the same with a second measure, or a frontier over three.
+    """
+    return tuple(make_task(_tiny_space(), query) for query in _QUERIES[sort])
 
 
 def _tiny_space() -> Space:

@@ -23,7 +23,7 @@ from tiercut.solvers.kernels.arguments import Wanted, measures_of, rules_of, sam
 from tiercut.solvers.kernels.tree_kernels import walk_plans
 from tiercut.solvers.parallel import share_out, thread_count
 from tiercut.solvers.task import plain_tables
-from tiercut.solvers.warm_up import tiny_tasks
+from tiercut.solvers.warm_up import Sort, tiny_tasks
 
 if TYPE_CHECKING:
     from tiercut.optimizer import Costs
@@ -66,16 +66,22 @@ class Exhaustive(BaseSolver):
     )
 
     def _load(self, task: Task) -> None:
-        _load_kernels(task.goals is not None)
+        _load_kernels("many" if task.goals is not None else "plain" if _is_plain(task) else "any")
 
     def _search(self, task: Task, options: Options) -> Found:
         return _found(task, options)
 
 
 @cache
-def _load_kernels(several: bool) -> None:
-    for task in tiny_tasks(several=several):
+def _load_kernels(sort: Sort) -> None:
+    for task in tiny_tasks(sort):
         _found(task, Options(workers=1))
+
+
+def _is_plain(task: Task) -> bool:
+    """Return whether a kernel answers that knows plain spaces and one measure only, and is many times as fast."""
+    bounded = task.constraints or task.ties is not None
+    return task.space.plain and not bounded and not task.costs.whole and task.costs.tail is None
 
 
 def _found(task: Task, options: Options) -> Found:
@@ -92,7 +98,7 @@ class _Enumeration:
         self.layout = Layout.of(task.space)
         self.decisions = task.space.decisions
         self.wanted = (task.front, task.by_accuracy, task.cap, task.floor)
-        self.fast = self.space.plain and not self.bounded and not task.costs.whole and task.costs.tail is None
+        self.fast = _is_plain(task)
         self.parts: list[tuple[int, ...]]
         self.arrays: tuple[Any, ...]
         if self.fast:

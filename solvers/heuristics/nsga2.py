@@ -78,7 +78,7 @@ class Nsga2(BaseSolver):
 
 @cache
 def _load_kernels(several: bool) -> None:
-    for task in tiny_tasks(several=several):
+    for task in tiny_tasks("many" if several else "plain"):
         _found(task, Options(), 2)
 
 

@@ -93,7 +93,7 @@ def _floors(
     source: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
     begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools, stop: Ints,
-) -> Floats:  # fmt: skip
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
 
     Parameters
@@ -103,11 +103,15 @@ def _floors(
 
     Returns
     -------
-    array
-        S x M: node v is to go on from the state.
+    array, array
+        S x M: node v is to go on from the state; and the same before the output of the last block is sent away from v.
     """
     blocks, nodes, codecs, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
-    reached, left = np.full((begins.shape[0], nodes), np.inf), np.full((begins.shape[0], nodes), np.inf)
+    reached, left = np.empty((begins.shape[0], nodes)), np.empty((begins.shape[0], nodes))
+    for state in range(begins.shape[0]):
+        if stop[0] != 0:
+            return reached, left
+        reached[state], left[state] = np.inf, np.inf
     for v in range(nodes):
         if linked[source, v]:
             reached[0, v] = first[v]
@@ -117,7 +121,7 @@ def _floors(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         for v in range(nodes if start > 0 else 0):
-            for w in range(nodes):
+            for w in range(nodes if left[state, v] < np.inf else 0):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
                 for codec in range(codecs):
@@ -137,7 +141,7 @@ def _floors(
                     left[ahead, v] = min(left[ahead, v], there)
                     if inside and option_exit[option]:
                         reached[ahead, v] = min(reached[ahead, v], there)
-    return reached
+    return reached, left
 
 
 class Cells(NamedTuple):
@@ -196,17 +200,18 @@ def budgets(
     base, summit, low, high = cells
     blocks, nodes, cells_there, codecs = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells_there / (summit - base)
-    reached = _floors(
+    reached, left = _floors(
         source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
         begins, levels, inside, group, rank, linked, stop,
     )  # fmt: skip
     bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _varies(drops))
     peak, most = _greatest(allowed), _most(allowed, slope, base, per)
-    rest = np.full(peaks.shape, np.inf)  # the least that comes yet, whatever it gains
-    budget[:], peaks[:] = -np.inf, -np.inf
+    rest = np.empty(peaks.shape)  # the least that comes yet, whatever it gains
     for state in range(begins.shape[0] - 1, -1, -1):
         if stop[0] != 0:
             return
+        # Here and not at once: tables of a thousand blocks are so large that writing them takes seconds.
+        budget[:, state], peaks[:, state], rest[:, state] = -np.inf, -np.inf, np.inf
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own, bottom, top = weight[levels[state]], bottoms[state], tops[state]
         for v in range(nodes):
@@ -232,17 +237,21 @@ def budgets(
             highest = _capped(row, bottom, top, most - least, slope, base, per) if least < np.inf else -np.inf
             peaks[STAYING, state, v] = highest if highest >= here else -np.inf
         for v in range(nodes if start > 0 else 0):
-            row, least = budget[LEAVING, state, v], np.inf
-            for w in range(nodes):
+            row, gone, least = budget[LEAVING, state, v], left[state, v], np.inf
+            if stop[0] != 0:
+                return
+            for w in range(nodes if gone < np.inf else 0):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w] or peaks[0, state, w] == -np.inf:
                     continue
                 for codec in range(codecs):
                     cost, gain = own * send[codec, start - 1, v, w], -share * drops[codec, start - 1]
-                    rows = budget[STAYING, state, w]
-                    _raise(row, bottom, top, rows, gain, bottom, top, cost - slope * gain, per)
-                    least = min(least, cost + rest[STAYING, state, w])
+                    if gone + cost - slope * gain <= peaks[STAYING, state, w]:
+                        rows = budget[STAYING, state, w]
+                        _raise(row, bottom, top, rows, gain, bottom, top, cost - slope * gain, per)
+                        least = min(least, cost + rest[STAYING, state, w])
             rest[LEAVING, state, v] = least
-            peaks[LEAVING, state, v] = _greatest(row)
+            highest = _greatest(row) if least < np.inf else -np.inf
+            peaks[LEAVING, state, v] = highest if highest >= gone else -np.inf
 
 
 @compiled

@@ -55,9 +55,9 @@ class PointLabels(FrontSearch):
         """Grow the labels of a threshold."""
         states, goals, space = self.states, self.goals, self.space
         shape = (len(states.begins), len(space.group), len(goals.turned))
-        ahead, leaving = np.empty(shape), np.full(shape, np.inf)
+        ahead, leaving = np.empty(shape), np.empty(shape)
         tables = (self.rules, self.tables, self.measures.whole, self.shares(index), states)
-        front_kernels.least_ahead(*tables, ahead, leaving)
+        front_kernels.least_ahead(*tables, ahead, leaving, stop)
         limited = self.deepest < len(set(space.group.tolist()))
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, ahead, leaving, goals.loose, goals.caps)
         found, at = self.known(), self.layout.places

@@ -82,8 +82,9 @@ class Pruning(NamedTuple):
 
 @compiled
 def least_ahead(
-    rules: Rules, tables: Tables, whole: Bools, shares: Shares, states: States, ahead: Floats, leaving: Floats
-) -> None:
+    rules: Rules, tables: Tables, whole: Bools, shares: Shares, states: States, ahead: Floats, leaving: Floats,
+    stop: Ints,
+) -> None:  # fmt: skip
     """Fill in the least of each measure that the rest of a plan may have, nodes being free to be used again.
 
     Parameters
@@ -94,7 +95,9 @@ def least_ahead(
     ahead
         S x M x (R+1), filled: node v is to go on from the state.
     leaving
-        The same before the output of the last block is sent away from v.
+        The same before the output of the last block is sent away from v; where nothing is sent, infinite.
+    stop
+        Read now and then: a value that is not 0 ends the work.
     """
     _, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
     _, span, bare, send, result = tables
@@ -103,6 +106,8 @@ def least_ahead(
     accuracy = accuracies[0]
     blocks, nodes, codecs, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
     for state in range(begins.shape[0] - 1, -1, -1):
+        if stop[0] != 0:
+            return
         start, share = begins[state], stay[levels[state]]
         for v in range(nodes):
             best = ahead[state, v]
@@ -131,11 +136,11 @@ def least_ahead(
                         else:
                             total = -leave * accuracy[end] + rest
                         best[r] = min(best[r], total)
-        if start == 0:
-            continue
         for v in range(nodes):
             best = leaving[state, v]
             best[:] = np.inf
+            if start == 0:
+                continue
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
@@ -169,7 +174,7 @@ def _is_pruned(
 @compiled
 def _dominates(
     left: int, right: int, values: Floats, turned: Ints, compared: int, ties: int, caps: Floats, chain: Ints,
-    v: int, future: Ints, required: Ints, fewest: int, limited: bool,
+    v: int, future: Ints, required: Ints, fewest: int, most: int, limited: bool,
 ) -> int:  # fmt: skip
     """Return 1 where whatever the right label may become, the left one may too and at least as well.
 
@@ -184,10 +189,14 @@ def _dominates(
             undecided = False
     if chain[left, LAST] < chain[right, LAST]:
         return 0
-    if not leaves_open(chain, left, right, USED, future, v, required):
-        return 0
     few, many = chain[left, PARTS], chain[right, PARTS]
     if not ((few >= fewest or few >= many) and (few <= many or not limited)):
+        return 0
+    if many == most:  # no part follows, and what is required has been used, or the label would not be there
+        open_ = few == many or uses(chain, left, USED, required)
+    else:
+        open_ = leaves_open(chain, left, right, USED, future, v, required)
+    if not open_:
         return 0
     return 2 if undecided else 1
 
@@ -254,6 +263,8 @@ def grow_points(
                 complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
                 for end in range(start, chain[here, LAST] + 1):
+                    if stop[0] != 0:
+                        break
                     if can_end[end] and complete:
                         for r in range(rows):
                             weight, back = 1.0 if whole[r] else share, result[end, v, r]
@@ -317,13 +328,15 @@ def grow_points(
                             row[EVALUATED] = chain[here, EVALUATED] + option_exit[option]
                             row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
                             row[LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
+                            if row[PARTS] == deepest and not uses(chain, grown, USED, required):
+                                continue
                             # The list is sorted by the first measure: only what stands before can dominate.
                             other, before, worse = heads[then, w], -1, False
                             while other >= 0 and values[other, top] <= new[top]:
                                 if chain[other, ALIVE]:
                                     verdict = _dominates(
                                         other, grown, values, turned, compared, ties, caps, chain, w, future,
-                                        required, fewest, limited,
+                                        required, fewest, deepest, limited,
                                     )  # fmt: skip
                                     if verdict == 1 or (verdict == 2 and earlier(other, grown, chain, at_key, width)):
                                         worse = True
@@ -342,7 +355,7 @@ def grow_points(
                                 if other != grown and chain[other, ALIVE] and values[other, top] >= new[top]:
                                     verdict = _dominates(
                                         grown, other, values, turned, compared, ties, caps, chain, w, future,
-                                        required, fewest, limited,
+                                        required, fewest, deepest, limited,
                                     )  # fmt: skip
                                     if verdict == 1 or (verdict == 2 and earlier(grown, other, chain, at_key, width)):
                                         chain[other, ALIVE] = 0

@@ -86,9 +86,10 @@ def earlier(left: int, right: int, chain: Ints, at: Places, width: int) -> bool:
 FULL = 2
 """Where in `stop` it is said that there was no room."""
 
-PARENT, NODE, BEGIN, PARTS, EVALUATED, CODEC, THRESHOLD, AFTER, ALIVE, LAST, USED = range(11)
+PARENT, NODE, BEGIN, EVALUATED, CODEC, THRESHOLD, PARTS, LAST, AFTER, ALIVE, USED = range(11)
 """The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost, LAST
-is the last block that its partition may have, and from USED on stand the words of the groups that it has used."""
+is the last block that its partition may have, and from USED on stand the words of the groups that it has used. Those
+that a walk along such a list reads stand together, at the end."""
 
 
 class Limits(NamedTuple):
@@ -256,7 +257,9 @@ def grow_labels(
                     may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
                     if not may_stay and not earliest <= peaks[LEAVING, ahead, v] - less:
                         continue
-                    for i in range(many if stop[0] == 0 else 0):
+                    for i in range(many):
+                        if stop[0] != 0:
+                            break
                         here = line[i]
                         if end > chain[here, LAST]:
                             continue
@@ -294,12 +297,14 @@ def grow_labels(
                             use(chain, count, USED, here, group[w])
                             chain[count, THRESHOLD] = option_threshold[option]
                             chain[count, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
+                            if chain[count, PARTS] == most and not uses(chain, count, USED, required):
+                                continue
                             word = future[w, 0]
                             # The list is sorted by cost: only what stands before can dominate.
                             other, before, better, level = heads[ahead, w], -1, 0, -1
                             while other >= 0 and cost[other] <= total:
-                                if chain[other, ALIVE] and _dominates(
-                                    other, count, cost, gained, tie, chain, word, w, future, required, fewest,
+                                if gained[other] >= reached and chain[other, ALIVE] and _dominates(
+                                    other, count, cost, gained, tie, chain, word, w, future, required, fewest, most,
                                     limited,
                                 ):  # fmt: skip
                                     same = (
@@ -328,7 +333,7 @@ def grow_labels(
                                 if other == count:
                                     before = count
                                 elif _dominates(
-                                    count, other, cost, gained, tie, chain, word, w, future, required, fewest,
+                                    count, other, cost, gained, tie, chain, word, w, future, required, fewest, most,
                                     limited,
                                 ):  # fmt: skip
                                     same = (
@@ -351,19 +356,9 @@ def grow_labels(
 
 @compiled
 def _dominates(
-    left: int,
-    right: int,
-    cost: Floats,
-    gained: Floats,
-    tie: Floats,
-    chain: Ints,
-    first_word: int,
-    v: int,
-    future: Ints,
-    required: Ints,
-    fewest: int,
-    limited: bool,
-) -> bool:
+    left: int, right: int, cost: Floats, gained: Floats, tie: Floats, chain: Ints, first_word: int, v: int,
+    future: Ints, required: Ints, fewest: int, most: int, limited: bool,
+) -> bool:  # fmt: skip
     """Return whether whatever the right label may become, the left one may too, and at least as well."""
     if cost[left] > cost[right] or gained[left] < gained[right]:
         return False
@@ -371,15 +366,19 @@ def _dominates(
         return False
     if chain[left, LAST] < chain[right, LAST]:
         return False
+    few, many = chain[left, PARTS], chain[right, PARTS]
+    if few < many and few < fewest:
+        return False
+    if few > many and limited:
+        return False
+    if many == most:  # no part follows, and what is required has been used, or the label would not be there
+        return few == many or uses(chain, left, USED, required)
     # NOTE: One word is nearly always enough, and most time goes by here, so that the first is tested by itself.
     if chain[left, USED] & first_word & ~chain[right, USED] != 0:
         return False
-    if (future.shape[1] > 1 or required.shape[0] > 0) and not leaves_open(
+    return (future.shape[1] == 1 and required.shape[0] == 0) or leaves_open(
         chain, left, right, USED, future, v, required
-    ):
-        return False
-    few, many = chain[left, PARTS], chain[right, PARTS]
-    return bool((few >= fewest or few >= many) and (few <= many or not limited))
+    )
 
 
 @compiled

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.clock import seconds_left
-from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price
+from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price, without_repeats
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
 from tiercut.solvers.interface import Options
@@ -37,7 +37,7 @@ from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.parallel import share_out, thread_count
 from tiercut.solvers.states import follows_of, states_of
 from tiercut.solvers.task import plain_tables
-from tiercut.solvers.warm_up import tiny_tasks
+from tiercut.solvers.warm_up import Sort, tiny_tasks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,15 +68,15 @@ class Labels(BaseSolver):
     features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "conditional"))
 
     def _load(self, task: Task) -> None:
-        _load_kernels(task.goals is not None)
+        _load_kernels("plain" if task.goals is None else "many")
 
     def _search(self, task: Task, options: Options) -> Found:
         return _found(task, options)
 
 
 @cache
-def _load_kernels(several: bool) -> None:
-    for task in tiny_tasks(several=several):
+def _load_kernels(sort: Sort) -> None:
+    for task in tiny_tasks(sort):
         _found(task, Options(workers=1))
 
 
@@ -84,16 +84,6 @@ def _found(task: Task, options: Options) -> Found:
     if task.goals is not None:
         return PointLabels(task, task.goals).found(options)
     return _Search(task).answer(options)
-
-
-def _without_repeats(space: Space) -> NDArray[np.int64]:
-    """Return the table of steps without options that lead where the one before does, at whose threshold as many leave.
-
-    What comes of them is equal to what comes of the one before, and later among equals.
-    """
-    jump, evaluated = space.jump, space.option_exit
-    same = (jump[:, :, 1:] == jump[:, :, :-1]) & (evaluated[1:] == evaluated[:-1])
-    return np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump))
 
 
 class _Search:
@@ -113,7 +103,7 @@ class _Search:
         most = _MANY_CELLS if space.per_exit else _CELLS if self.steps >= _TINY else _FEW_CELLS
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         self.bounds = (task.cap, task.floor)
-        jump = _without_repeats(space) if self.front or self.top == 1 else space.jump
+        jump = without_repeats(space).jump if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
         self.limited = space.most < len(set(space.group.tolist()))
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]

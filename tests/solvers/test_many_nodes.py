@@ -49,9 +49,6 @@ QUESTIONS = {
     "over three": Query(kind="frontier", over=("latency", "accuracy", "bytes"), include=("n66",), most_partitions=2),
 }
 
-SLOW = {"ranked", "frontier", "over three"}
-"""Labels of so many nodes that differ little dominate each other rarely."""
-
 
 def drawn_star(*, tiers: int | None = None) -> Space:
     """A star of drawn slowdowns and links around n0, in tiers of its own nodes' or of that many names."""
@@ -67,14 +64,15 @@ def drawn_star(*, tiers: int | None = None) -> Space:
 
 
 @pytest.mark.parametrize("tiers", [None, 3])
-@pytest.mark.parametrize(
-    "question", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in QUESTIONS]
-)
+@pytest.mark.parametrize("question", list(QUESTIONS))
 def test_labels_answer_as_trying_everything_does_beyond_the_bits_of_a_word(question: str, tiers: int | None) -> None:
     query = QUESTIONS[question]
     space = narrow(drawn_star(tiers=tiers), query)
     task = make_task(space, query)
-    assert find("labels").solve(task, Options()).decisions == find("exhaustive").solve(task, Options()).decisions
+    found = find("labels").solve(task, Options())
+    assert found.decisions == find("exhaustive").solve(task, Options()).decisions
+    assert found.scored is not None
+    assert found.scored < 50_000  # of 686,280 plans: which nodes came before the last partition does not count any more
 
 
 def test_what_one_more_node_than_a_word_has_bits_asks_is_answered_by_labels() -> None:

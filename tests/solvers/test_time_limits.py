@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
+from tiercut.solvers.labels.front import PointLabels
+from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.states import states_of
 from tiercut.solvers.task import make_task
@@ -111,3 +114,45 @@ def test_no_first_plan_breaks_a_rule() -> None:
     assert first_plan(make_task(narrow(space, Query(fewest_partitions=2)), Query())) == ()
     (plan,) = first_plan(make_task(narrow(space, Query(exclude=("a",))), Query()))
     assert plan.placement == (1,)
+
+
+def test_bounds_of_labels_end_before_they_write_their_tables_where_time_is_up() -> None:
+    """A thousand blocks with exits anywhere have tables of a gigabyte, which take seconds to write."""
+    task = make_task(make_space(grown_problem(9, 3, 2), exits="free"), Query())
+    search = _Search(task)
+    thread = search._thread()
+    for table in thread.tables:
+        table[:] = 7.0
+    thread.stop[0] = 1
+    search._grow(0, thread)
+    assert all((table == 7.0).all() for table in thread.tables)
+    assert search.found.count == 0
+
+
+def test_labels_in_several_measures_end_before_they_write_their_tables_where_time_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    query = Query(kind="frontier", over=("latency", "accuracy", "bytes"))
+    task = make_task(make_space(grown_problem(9, 3, 2), exits="free"), query)
+    assert task.goals is not None
+    search = PointLabels(task, task.goals)
+    tables: list[Any] = []
+
+    def sevens(shape: tuple[int, ...]) -> Any:
+        tables.append(np.full(shape, 7.0))
+        return tables[-1]
+
+    monkeypatch.setattr("tiercut.solvers.labels.front.np.empty", sevens)
+    search.search(0, np.ones(2, np.int64))
+    assert len(tables) == 2
+    assert all((table == 7.0).all() for table in tables)
+
+
+def test_kernels_are_loaded_before_the_clock_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of trying everything, those too that know bounds and several measures."""
+    loaded: list[str] = []
+    monkeypatch.setattr("tiercut.solvers.exhaustive.solver._load_kernels", loaded.append)
+    space = make_space(grown_problem(3, 2, 2))
+    for query in (Query(), Query(objective="bytes"), Query(kind="frontier", over=("latency", "accuracy", "bytes"))):
+        find("exhaustive").solve(make_task(space, query), Options())
+    assert loaded == ["plain", "any", "many"]

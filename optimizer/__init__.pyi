@@ -56,6 +56,7 @@ from .samples.exit_shares import counted as counted, shares_of as shares_of
 from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed
 from .samples.recorded import Recorded as Recorded
 from .space import (
+    NEVER as NEVER,
     PLAIN as PLAIN,
     Costs as Costs,
     Exits as Exits,

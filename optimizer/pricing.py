@@ -62,17 +62,18 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
         stages=tuple(_stages(path.steps[1:], limits)),
         indices=decision,
         digits=problem.digits,
+        input_codec=path.steps[0].codec,
     )
 
 
 def _right(problem: Problem, decision: Decision, steps: Sequence[Step], shares: Shares) -> float:
-    """Return the share of right answers: of those that leave at each exit, less the drops of codecs at cuts."""
+    """Return the share of right answers: of those that leave at each exit, less the drops of codecs."""
     total, of_exit = 0.0, iter(shares.right)
     for step in steps:
         if step.sort == "result":
             total += next(of_exit)
         elif step.codec is not None:
-            codec = decision.codecs[step.stage]
+            codec = decision.input_codec if step.sort == "input" else decision.codecs[step.stage]
             total -= step.reach * float(problem.codec_drop[codec, step.last])
     return total
 
@@ -134,7 +135,7 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
     """Return what a decision costs by the tables of any measure, added up in the order of `price`."""
     if tables.spread:
         return _spread(problem, decision, tables)
-    total = float(tables.first[decision.placement[0]])
+    total = _first(decision, tables)
     before = after = 1.0
     for step in itinerary(problem, decision).steps[1:]:
         node, block = decision.placement[step.stage], step.last - 1
@@ -155,9 +156,16 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
     return total
 
 
+def _first(decision: Decision, tables: Measure) -> float:
+    """Return what bringing the input to the first node costs."""
+    codec = decision.input_codec
+    first = tables.first if codec is None else tables.codec_first[codec]
+    return float(first[decision.placement[0]])
+
+
 def _spread(problem: Problem, decision: Decision, tables: Measure) -> float:
     """Return a quantile from what each path takes, and who takes it."""
-    spent = float(tables.first[decision.placement[0]])
+    spent = _first(decision, tables)
     seconds, leave = [], []
     for step in itinerary(problem, decision).steps[1:]:
         node, block = decision.placement[step.stage], step.last - 1

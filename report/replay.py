@@ -43,7 +43,7 @@ def _figures(replay: Replay) -> Table:
     table.add_row("accuracy", share_text(replay.accuracy), share_text(model.accuracy), points)
     low, high = replay.accuracy_interval()
     table.add_row(f"  {CONFIDENCE:.0%} interval", f"{share_text(low)} to {share_text(high)}", "", "")
-    if any(replayed.codecs):
+    if replayed.uses_codecs:
         table.add_row("  less, for codecs", f"{100 * replay.codec_drop:.2f} points", "", "")
     for name, value in replay.quantiles.items():
         needed = f"needs {samples_needed(QUANTILES[name]):,} samples"

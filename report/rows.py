@@ -162,7 +162,8 @@ def question_text(answer: Answer) -> str:
 
 def stage_rows(plan: Plan) -> Rows:
     """Return a row for each partition of a plan; the title has the seconds before the first."""
-    before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
+    coded = _as(plan.input_codec)
+    before = f"; the input{coded} takes {units.format_seconds(plan.input_s)}" if plan.input_s or coded else ""
     figures = ("blocks", "reach", "leave", "compute", "result", "send", "payload")
     columns = (Column("node", "left"), *map(_column, figures), Column("to", "left"))
     title = f"its stages, timed for a sample that gets there{before}"
@@ -181,9 +182,14 @@ def _stage_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
             units.format_seconds(stage.compute_s),
             units.format_seconds(stage.result_s),
             units.format_seconds(stage.send_s) if sent else "-",
-            units.format_bytes(stage.send_bytes) if sent else "-",
+            units.format_bytes(stage.send_bytes) + _as(stage.codec) if sent else "-",
             stage.send_to or "-",
         )
+
+
+def _as(codec: str | None) -> str:
+    """Return what encodes something that is sent, as the end of what it is called."""
+    return "" if codec is None else f" as {codec}"
 
 
 def step_rows(explanation: Explanation) -> Rows:

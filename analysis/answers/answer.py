@@ -181,6 +181,8 @@ class Answer(Shown):
         columns += ["partition", "placement", "exits"]
         if any(codec is not None for plan in self.plans for codec in plan.codecs):
             columns.append("codecs")
+        if any(plan.input_codec is not None for plan in self.plans):
+            columns.append("input_codec")
         return columns
 
     def _flat_rows(self) -> Iterator[list[Any]]:

@@ -129,6 +129,7 @@ class _Plan(Document):
     threshold: float | None
     thresholds: list[float] | None = None
     codecs: list[str | None] = Field(default_factory=list)
+    input_codec: str | None = None
     latency_s: float
     accuracy: float | None
     bytes_sent: float
@@ -153,6 +154,7 @@ class _Plan(Document):
             bytes_sent=self.bytes_sent,
             input_s=self.input_s,
             stages=tuple(self._stage(place, each) for place, each in enumerate(self.stages)),
+            input_codec=self.input_codec,
         )
 
     @property

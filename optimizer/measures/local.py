@@ -110,8 +110,8 @@ def need(problem: Problem, values: Floats, key: str, what: str) -> None:
 def pieces(problem: Problem, span: Floats, bare: Floats) -> Measure:
     """Return a measure of pieces alone; M x N x N, with the branch of the last block and without."""
     free = np.zeros_like(problem.transfer_s)
-    sends = free[1:], np.zeros_like(problem.result_s), np.zeros_like(problem.codec_s[:, 1:])
-    return Measure(free[0, 0], span, bare, *sends)
+    coded = np.zeros_like(problem.codec_s)
+    return Measure(free[0, 0], span, bare, free[1:], np.zeros_like(problem.result_s), coded[:, 0, 0], coded[:, 1:])
 
 
 def pieces_at(problem: Problem, place: str, span: Floats, bare: Floats) -> Measure:
@@ -132,6 +132,7 @@ def between(problem: Problem, tables: Measure, pair: str) -> Measure:
         first=tables.first * pairs[problem.source],
         send=tables.send * pairs,
         result=result,
+        codec_first=tables.codec_first * pairs[problem.source],
         codec_send=tables.codec_send * pairs,
     )
 
@@ -148,7 +149,7 @@ def crossing(problem: Problem, weights: Mapping[Pair, float]) -> Measure:
     result = np.zeros_like(problem.result_s)
     if problem.destination != ANYWHERE:
         result = np.tile(crossed(np.array([problem.result_bytes]))[0, :, problem.destination], (len(result), 1))
-    codecs = [crossed(sizes)[1:] for sizes in problem.codec_bytes]
-    coded = np.stack(codecs) if codecs else np.zeros_like(problem.codec_s[:, 1:])
-    nothing = np.zeros_like(problem.span_s)
-    return Measure(sends[0, problem.source], nothing, nothing, sends[1:], result, coded)
+    codecs = [crossed(sizes) for sizes in problem.codec_bytes]
+    coded = np.stack(codecs) if codecs else np.zeros_like(problem.codec_s)
+    nothing, source = np.zeros_like(problem.span_s), problem.source
+    return Measure(sends[0, source], nothing, nothing, sends[1:], result, coded[:, 0, source], coded[:, 1:])

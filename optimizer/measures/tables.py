@@ -36,8 +36,8 @@ class Measure:
         N x M x M: what sending block i's output (0-based) from one node to another costs.
     result
         N x M: what bringing a prediction of branch i from a node to the destination costs.
-    codec_send
-        C x N x M x M: as `send`, by each codec.
+    codec_first, codec_send
+        C x M and C x N x M x M: as `first` and `send`, by each codec.
     whole
         Whether pieces count whole, however few samples get there (memory, blocks).
     once
@@ -55,6 +55,7 @@ class Measure:
     bare: Floats
     send: Floats
     result: Floats
+    codec_first: Floats
     codec_send: Floats
     whole: bool = False
     once: bool = False
@@ -110,6 +111,7 @@ def _combined(left: Measure, right: Measure, factor: float) -> Measure:
         bare=_sum(left.bare, right.bare, factor),
         send=_sum(left.send, right.send, factor),
         result=_sum(left.result, right.result, factor),
+        codec_first=_sum(left.codec_first, right.codec_first, factor),
         codec_send=_sum(left.codec_send, right.codec_send, factor),
         spread=left.spread + factor * right.spread,
     )

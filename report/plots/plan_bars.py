@@ -115,7 +115,8 @@ def _segments(plan: Plan) -> tuple[Segment, ...]:
 def _text(step: Step) -> str:
     if step.sort == "compute":
         return f"{step.first}" if step.first == step.last else f"{step.first}-{step.last}"
-    return units.format_bytes(step.size) if step.sort == "send" else step.sort
+    codec = "" if step.codec is None else f" as {step.codec}"
+    return (units.format_bytes(step.size) if step.sort == "send" else step.sort) + codec
 
 
 def _colours(tiers: Mapping[str, str]) -> dict[str, str]:

@@ -65,7 +65,7 @@ class Network:
         A: vertices; 0 is where every path begins, the last one where it ends.
     kind, node, end, option, codec
         A: one of the kinds above; node that runs the piece or is gone to; last block of the piece, or of that before
-        the crossing (0-based); option of the piece; index of the codec choice.
+        the crossing (0-based); option of the piece; index of the codec choice of a crossing or of the input.
     values
         R x A: what an arc adds to the cost, takes from the accuracy, and adds to each bounded measure.
     vertices
@@ -157,9 +157,12 @@ class _Maker:
         return [np.zeros(1)] * (2 + len(self.constraints))
 
     def _enter(self) -> None:
-        v = np.flatnonzero(self.space.linked[self.space.problem.source])
-        rows = [self.costs.first[v], np.zeros(1), *(each.costs.first[v] for each in self.constraints)]
-        self._add(np.zeros(1, np.int64), self._vertex(0, _ARRIVED, v), ENTER, rows, node=v)
+        space = self.space
+        v, codec = np.flatnonzero(space.linked[space.problem.source]), np.arange(len(space.codec_choices))[:, None]
+        entering = [each.first[codec, v] for each in self._tables]
+        rows = [entering[0], space.input_drops[codec, v], *entering[1:]]
+        head = np.broadcast_to(self._vertex(0, _ARRIVED, v), (len(codec), len(v)))
+        self._add(np.zeros(1, np.int64), head, ENTER, rows, node=v, codec=codec)
 
     def _pieces(self, state: int) -> None:
         space, begin, level = self.space, self.states.begins[state], self.states.levels[state]
@@ -234,11 +237,13 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
     path
         Its arcs, in any order.
     """
-    partition, placement, exits, thresholds, codecs = [], [], [], [], []
+    partition, placement, exits, thresholds, codecs, entry = [], [], [], [], [], None
     for arc in sorted(path, key=lambda arc: int(network.tail[arc])):
         kind, last = int(network.kind[arc]), int(network.end[arc]) + 1
         if kind in (ENTER, CROSS):
             placement.append(int(network.node[arc]))
+        if kind == ENTER:
+            entry = space.input_codec(int(network.codec[arc]), int(network.node[arc]))
         if kind in (CROSS, END):
             partition.append(last)
         if kind == CROSS:
@@ -256,6 +261,7 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
         None if single else int(space.threshold_indices[network.index]),
         tuple(thresholds) if space.per_exit and len(exits) > 1 else None,
         () if plain else tuple(None if codec == PLAIN else codec for codec in codecs),
+        entry,
     )
 
 

@@ -104,11 +104,14 @@ class Shares(NamedTuple):
         R x N: accuracy of each branch; several rows where it depends on the level.
     drops
         W x N: the fall in accuracy over a cut after each block, by codec choice.
+    input_drops
+        W x M: that of the input on its way to a first node, by codec choice.
     """
 
     stay: Floats
     accuracy: Floats
     drops: Floats
+    input_drops: Floats
 
 
 class Samples(NamedTuple):
@@ -234,7 +237,8 @@ def samples_of(problem: Problem) -> Samples:
 
 def shares_at(space: Space, index: int) -> Shares:
     """Return what is known of the samples at a threshold, by its index."""
-    return Shares(np.ascontiguousarray(space.stay[:, index]), space.accuracies(index), space.drops)
+    stay = np.ascontiguousarray(space.stay[:, index])
+    return Shares(stay, space.accuracies(index), space.drops, space.input_drops)
 
 
 def tables_of(costs: Costs) -> Tables:

@@ -123,12 +123,12 @@ def _walk(
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     whole, once, tails, spreads, caps = measures
-    stay, accuracy, drops = shares
+    stay, accuracy, drops, input_drops = shares
     front, by_accuracy, tied, floor = wanted
     costs, accuracies, keys, count = kept
     turned, compared, ties = several
     points, point_keys, lows, state = known
-    nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[1]
+    nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[2]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
     options, codecs = option_exit.shape[0], send.shape[0]
     room = blocks + 1
@@ -148,14 +148,15 @@ def _walk(
             remaining[0, d >> 6] |= np.uint64(1) << np.uint64(d & 63)
     key = np.zeros(keys.shape[1], np.int64)
     scored = 0
-    for root in range(nodes):
-        if not linked[source, root]:
+    for beginning in range(nodes * codecs):
+        root, entered = beginning // codecs, beginning % codecs
+        if not linked[source, root] or not first[entered, root, 0] < np.inf:
             continue
         node[0], begin[0], level[0], parts[0], evaluated[0], counter[0] = root, 0, 0, 1, 0, -1
         use(used, 0, 0, -1, group[root])
-        right[0], entry[0], until[0] = 0.0, 0, furthest[root, 0]
+        right[0], entry[0], until[0] = dropped(0.0, 1.0, input_drops[entered, root]), 0, furthest[root, 0]
         for r in range(rows):
-            cost[0, r], counts[0, r] = first[root, r], weighed(1.0, tails[r])
+            cost[0, r], counts[0, r] = first[entered, root, r], weighed(1.0, tails[r])
         depth = 0
         while depth >= 0:
             v, start, row = node[depth], begin[depth], level[depth] if by_level else 0
@@ -195,7 +196,9 @@ def _walk(
                             continue
                     elif not is_wanted(totals[0], a, front, by_accuracy, costs, accuracies, count):
                         continue
-                    write_frames(key, at, depth, node, begin, option, codec, option_exit, option_threshold, end, index)
+                    write_frames(
+                        key, at, entered, depth, node, begin, option, codec, option_exit, option_threshold, end, index
+                    )
                     if compared > 0:
                         points, point_keys, lows, state = offer_point(
                             point, key, compared, ties, points, point_keys, lows, state

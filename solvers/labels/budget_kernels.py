@@ -91,8 +91,8 @@ def allowances(
 @compiled
 def _floors(
     source: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
-    begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools, stop: Ints,
+    bare: Floats, send: Floats, result: Floats, drops: Floats, input_drops: Floats, option_exit: Bools, jump: Ints,
+    state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools, stop: Ints,
 ) -> Floats:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
 
@@ -109,8 +109,8 @@ def _floors(
     blocks, nodes, codecs, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
     reached, left = np.full((begins.shape[0], nodes), np.inf), np.full((begins.shape[0], nodes), np.inf)
     for v in range(nodes):
-        if linked[source, v]:
-            reached[0, v] = first[v]
+        for codec in range(codecs if linked[source, v] else 0):
+            reached[0, v] = min(reached[0, v], first[codec, v] + slope * input_drops[codec, v])
     for state in range(begins.shape[0]):
         if stop[0] != 0:
             break
@@ -191,16 +191,17 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     source, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
     first, span, bare, send, result = tables
-    stay, accuracy, drops = shares
+    stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
     blocks, nodes, cells_there, codecs = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells_there / (summit - base)
     reached = _floors(
-        source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
-        begins, levels, inside, group, rank, linked, stop,
+        source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, input_drops, option_exit, jump,
+        state_of, begins, levels, inside, group, rank, linked, stop,
     )  # fmt: skip
-    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _varies(drops))
+    varies = _varies(drops) or _varies(input_drops)
+    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, varies)
     peak, most = _greatest(allowed), _most(allowed, slope, base, per)
     rest = np.full(peaks.shape, np.inf)  # the least that comes yet, whatever it gains
     budget[:], peaks[:] = -np.inf, -np.inf
@@ -271,8 +272,8 @@ def _rows(
 def _varies(drops: Floats) -> bool:
     """Return whether accuracy may go up and down along a plan, as codecs take from it or give."""
     for codec in range(drops.shape[0]):
-        for block in range(drops.shape[1]):
-            if drops[codec, block] != 0.0:
+        for place in range(drops.shape[1]):
+            if drops[codec, place] != 0.0:
                 return True
     return False
 

@@ -98,7 +98,7 @@ def least_ahead(
     """
     _, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
     _, span, bare, send, result = tables
-    stay, accuracies, drops = shares
+    stay, accuracies, drops, _ = shares
     state_of, begins, levels = states
     accuracy = accuracies[0]
     blocks, nodes, codecs, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
@@ -221,25 +221,35 @@ def grow_points(
     source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
-    stay, accuracies, drops = shares
+    stay, accuracies, drops, input_drops = shares
     state_of, begins, levels = states
     deepest, limited, future, ahead, leaving, loose, caps = pruning
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
     accuracy = accuracies[0]
-    nodes, rows, width = group.shape[0], first.shape[1], keys.shape[1]
+    nodes, rows, width = group.shape[0], first.shape[2], keys.shape[1]
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
     size, grown = 1024, 0
     values, chain = np.empty((size, rows + 1)), np.zeros((size, USED + future.shape[1]), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
-    for v in range(nodes):
-        if linked[source, v]:
-            values[grown, :rows], values[grown, rows] = first[v], 0.0
+    for step in range(nodes * codecs):
+        v, codec = step // codecs, step % codecs
+        if linked[source, v] and first[codec, v, 0] < np.inf:
+            if grown == size:
+                values, chain, size = doubled(values), doubled(chain), 2 * size
+            values[grown, :rows], values[grown, rows] = first[codec, v], input_drops[codec, v]
             chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
-            chain[grown, AFTER], chain[grown, ALIVE], chain[grown, LAST] = -1, 1, furthest[v, 0]
+            chain[grown, CODEC], chain[grown, ALIVE], chain[grown, LAST] = codec, 1, furthest[v, 0]
             use(chain, grown, USED, -1, group[v])
-            heads[0, v] = grown
+            other, before = heads[0, v], -1
+            while other >= 0 and values[other, top] <= values[grown, top]:
+                before, other = other, chain[other, AFTER]
+            chain[grown, AFTER] = other
+            if before < 0:
+                heads[0, v] = grown
+            else:
+                chain[before, AFTER] = grown
             grown += 1
     for state in range(begins.shape[0]):
         start, share = begins[state], stay[levels[state]]

@@ -68,7 +68,7 @@ def prefix(label: int, chain: Ints, at: Places, key: Ints) -> None:
         if chain[parent, EVALUATED] < row[EVALUATED]:
             write_exit(key, at, chain[parent, EVALUATED], row[BEGIN], row[THRESHOLD])
         label = parent
-    write_root(key, at, chain[label, NODE])
+    write_root(key, at, chain[label, NODE], chain[label, CODEC])
 
 
 @compiled
@@ -163,7 +163,7 @@ def grow_labels(
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     tie_first, tie_span, tie_bare, tie_send, tie_result = ties
-    stay, accuracy, drops = shares
+    stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     limited, future, budget, peaks, slope, base, summit, allowed, cost_cap, floor, keep, cap = limits
     blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
@@ -178,14 +178,24 @@ def grow_labels(
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
     found_keys = np.empty((most_found, width), np.int64)
     count, found = 0, 0
-    for v in range(nodes):
-        if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
-            cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
+    for step in range(nodes * codecs):
+        v, codec = step // codecs, step % codecs
+        total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
+        k = cell_of(reached, base, per, cells)
+        if linked[source, v] and total < np.inf and total - slope * reached <= budget[STAYING, 0, v, k]:
+            cost[count], gained[count], tie[count] = total, reached, tie_first[codec, v] if tied else 0.0
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
-            chain[count, EVALUATED], chain[count, AFTER], chain[count, ALIVE] = 0, -1, 1
+            chain[count, EVALUATED], chain[count, CODEC], chain[count, ALIVE] = 0, codec, 1
             chain[count, LAST] = furthest[v, 0]
             use(chain, count, USED, -1, group[v])
-            heads[0, v] = count
+            other, before = heads[0, v], -1
+            while other >= 0 and cost[other] <= total:
+                before, other = other, chain[other, AFTER]
+            chain[count, AFTER] = other
+            if before < 0:
+                heads[0, v] = count
+            else:
+                chain[before, AFTER] = count
             count += 1
 
     for state in range(begins.shape[0]):

@@ -122,6 +122,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    input_codec: str | None = None,
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -140,6 +141,8 @@ def plan(
         In place of `threshold`: one for every exit but the last, where all samples leave that get there.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    input_codec
+        What encodes the input on its way from the source to the first node; None: it is sent as it is.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -149,7 +152,8 @@ def plan(
         If a file is wrong, or there can be no such plan.
     """
     tables = build_problem(*inputs_of("plan", topology, profile, conditions))
-    return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
+    coded = {"codecs": codecs, "input_codec": input_codec}
+    return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, **coded))
 
 
 def explain(

@@ -74,8 +74,8 @@ def test_every_plan_has_the_price_that_the_second_scorer_gives_it(drawn: list[Dr
 
 def test_as_many_decisions_are_counted_as_there_are(drawn: list[Drawn]) -> None:
     for each in drawn:
-        case = each.case
-        assert case.space.decisions == case.reference.decisions(case.exits, case.order), each.seed
+        for case in (each.case, replace(each.case, codec="auto")):
+            assert case.space.decisions == case.decisions, each.seed
 
 
 def test_kernels_score_sampled_plans_as_the_second_scorer_does(drawn: list[Drawn]) -> None:
@@ -127,8 +127,9 @@ def test_what_crosses_links_and_leaves_nodes_is_what_the_second_scorer_adds_up(d
 def test_a_decision_given_by_name_is_the_one_that_is_priced(drawn: list[Drawn]) -> None:
     for each in drawn:
         for score in each.scores:
-            choice = replace(score.choice, codecs=())
+            choice = score.choice
             index = choice.threshold
             threshold = None if index is None else each.case.profile["exits"]["thresholds"][index]
-            made = decide(each.case.problem, choice.partition, choice.placement, threshold, choice.exits)
+            coded = {"codecs": choice.codecs or None, "input_codec": choice.input_codec}
+            made = decide(each.case.problem, choice.partition, choice.placement, threshold, choice.exits, **coded)
             assert made == each.case.decision(choice)

@@ -8,9 +8,9 @@ decisions by trying every subset. Nothing here imports tiercut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, pairwise, permutations
+from itertools import combinations, pairwise, permutations, product
 from math import comb, inf
 from typing import Any
 
@@ -44,7 +44,8 @@ def number_of(quantity: str) -> float:
 class Choice:
     """A decision: 1-based ends of partitions, names of nodes, 1-based exits, index of the threshold or None.
 
-    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all.
+    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all. That of the input is None
+    where it is sent as it is, or goes nowhere.
     """
 
     partition: tuple[int, ...]
@@ -52,6 +53,7 @@ class Choice:
     exits: tuple[int, ...]
     threshold: int | None
     codecs: tuple[str | None, ...] = ()
+    input_codec: str | None = None
 
     def codec(self, cut: int) -> str | None:
         return self.codecs[cut] if self.codecs else None
@@ -290,9 +292,10 @@ class Reference:
     def score(self, choice: Choice) -> Score:
         """Return the values of a choice."""
         firsts = [1, *(last + 1 for last in choice.partition[:-1])]
-        latency = input_s = self.send_seconds(0, self.source, choice.placement[0])
-        bytes_sent = self.payload(0) if choice.placement[0] != self.source else 0.0
-        parts, dropped = [], 0.0
+        size, input_s, dropped = self.coded(choice.input_codec, 0, self.source, choice.placement[0])
+        latency = input_s
+        bytes_sent = size if choice.placement[0] != self.source else 0.0
+        parts = []
         for k, (node, first, last) in enumerate(zip(choice.placement, firsts, choice.partition, strict=True)):
             spans = self.compute_seconds(node, first, last, choice)
             reach, onward = self.stay(choice, first - 1), self.stay(choice, last)
@@ -313,7 +316,7 @@ class Reference:
             parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
         accuracy = self._accuracy(choice)
         accuracy = None if accuracy is None else accuracy - dropped
-        sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
+        sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts, size))
         return Score(choice, *sums, input_s, tuple(parts))
 
     def _energy(self, parts: Sequence[Part]) -> float | None:
@@ -321,10 +324,10 @@ class Reference:
             return None
         return sum(part.reach * part.compute_s * self.watts[part.node] for part in parts)
 
-    def _cost(self, parts: Sequence[Part]) -> float | None:
+    def _cost(self, parts: Sequence[Part], input_bytes: float) -> float | None:
         if len(self.prices) < len(self.nodes):
             return None
-        total = self.way_dollars(self.source, parts[0].node, self.payload(0))
+        total = self.way_dollars(self.source, parts[0].node, input_bytes)
         for part in parts:
             total += part.reach * part.compute_s * self.prices[part.node]
             if part.send_to is not None:
@@ -388,9 +391,23 @@ class Reference:
         """Return by how many thresholds decisions are counted."""
         return len(self.exits["thresholds"]) if self.exits is not None and self.rule(exits) != "final" else 1
 
-    def decisions(self, exits: str | None, order: str) -> int:
-        """Return how many decisions are admitted, each threshold counted, also where it has no effect."""
-        ways = [len(list(self.placements(count, order))) for count in range(len(self.nodes) + 1)]
+    def entries(self, node: str) -> list[str | None]:
+        """Return what may encode the input on its way to a first node, None among it."""
+        known = self.profile.get("codecs", {}) if node != self.source else {}
+        return [None, *(name for name, codec in known.items() if codec["bytes"][0] is not None)]
+
+    def decisions(self, exits: str | None, order: str, codec: str = "none") -> int:
+        """Return how many decisions are admitted, each threshold counted, also where it has no effect.
+
+        Of codecs those count that the profile has for any cut, and for the input those that it has for the input.
+        """
+        at_cut = 1 + len(self.profile.get("codecs", {})) if codec == "auto" else 1
+        ways = [
+            sum(len(self.entries(nodes[0])) if codec == "auto" else 1 for nodes in self.placements(count, order))
+            * at_cut ** (count - 1)
+            for count in range(1, len(self.nodes) + 1)
+        ]
+        ways = [0, *ways]
         total = 0
         for count in range(1, len(ways)):
             if self.rule(exits) == "cuts":
@@ -402,8 +419,22 @@ class Reference:
             total += cuts * ways[count]
         return total * self.threshold_indices(exits)
 
-    def choices(self, exits: str | None, order: str) -> Iterator[Choice]:
+    def choices(self, exits: str | None, order: str, codec: str = "none") -> Iterator[Choice]:
         """Yield every plan once: thresholds without effect are None."""
+        for choice in self._plain_choices(exits, order):
+            for codecs in product(
+                *([None] if codec == "none" else self._codecs_at(cut) for cut in choice.partition[:-1])
+            ):
+                for entry in [None] if codec == "none" else self.entries(choice.placement[0]):
+                    yield replace(choice, codecs=codecs, input_codec=entry)
+
+    def _codecs_at(self, cut: int) -> list[str | None]:
+        return [
+            None,
+            *(name for name, each in self.profile.get("codecs", {}).items() if each["bytes"][cut] is not None),
+        ]
+
+    def _plain_choices(self, exits: str | None, order: str) -> Iterator[Choice]:
         for partition in self.partitions(exits):
             for placement in self.placements(len(partition), order):
                 for used in self.exit_sets(exits, partition):
@@ -413,9 +444,9 @@ class Reference:
                     for threshold in threshold_indices:
                         yield Choice(partition, placement, used, threshold)
 
-    def scores(self, exits: str | None, order: str) -> list[Score]:
+    def scores(self, exits: str | None, order: str, codec: str = "none") -> list[Score]:
         """Return the score of every plan that has a path."""
-        return [self.score(choice) for choice in self.choices(exits, order) if self.possible(choice)]
+        return [self.score(choice) for choice in self.choices(exits, order, codec) if self.possible(choice)]
 
     def tie_key(self, score: Score) -> tuple[Any, ...]:
         """Return what decides among equals."""
@@ -423,7 +454,10 @@ class Reference:
         placement = tuple(self.nodes.index(node) for node in choice.placement)
         threshold = -1 if choice.threshold is None else choice.threshold
         accuracy = score.accuracy or 0.0
-        return score.latency, -accuracy, len(placement), choice.partition, placement, choice.exits, threshold
+        known = [None, *self.profile.get("codecs", {})]
+        codecs = tuple(known.index(each) for each in (choice.input_codec, *choice.codecs))
+        head = score.latency, -accuracy, len(placement), choice.partition, placement, choice.exits
+        return *head, codecs, threshold
 
     def ranked(self, scores: list[Score], objective: str) -> list[Score]:
         """Return scores best first, equals in the project's order."""

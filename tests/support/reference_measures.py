@@ -10,7 +10,9 @@ from support.reference import Reference, Score, goal
 
 def crossed(reference: Reference, score: Score) -> dict[tuple[str, str], float]:
     """Return the expected bytes over every direction of a link, on whatever route they take."""
-    sent = [(reference.source, score.parts[0].node, reference.payload(0), 1.0)]
+    first = score.parts[0].node
+    size = reference.coded(score.choice.input_codec, 0, reference.source, first)[0]
+    sent = [(reference.source, first, size, 1.0)]
     for part in score.parts:
         if part.send_to is not None:
             sent.append((part.node, part.send_to, part.send_bytes, part.reach - part.exit_rate))

@@ -27,6 +27,7 @@ def _tables(scope: Scope) -> Measure:
         bare=problem.bare_s * rate,
         send=problem.transfer_cost[1:],
         result=problem.result_cost,
+        codec_first=problem.codec_cost[:, 0, problem.source],
         codec_send=problem.codec_cost[:, 1:],
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OwnPlan"]
 
-_BELONG = "--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition"
+_BELONG = "--threshold, --thresholds, --exits, --codecs and --input-codec tell of a plan given by --partition"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,8 @@ class OwnPlan:
         1-based blocks whose branch is used.
     codecs
         Codec at each cut, or none.
+    input_codec
+        What encodes the input on its way to the first node, or none.
     """
 
     plan: Path | None = option(
@@ -47,6 +49,7 @@ class OwnPlan:
     thresholds: str | None = option(metavar="0.3,0.5", help="One for every exit but the last, in place of --threshold.")
     exits: str | None = option(metavar="3,10", help="Blocks where samples may leave; default: every cut.")
     codecs: str | None = option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")
+    input_codec: str | None = option(metavar="NAME|none", help="Codec of the input, where it is sent; default: none.")
 
     @property
     def is_named(self) -> bool:
@@ -61,7 +64,8 @@ class OwnPlan:
             )
         if self.partition is not None and self.plan is not None:
             raise QuestionError("give an answer file or --partition with --placement, not both")
-        details = [self.threshold, self.codecs, *((self.thresholds, self.exits) if self.is_named else ())]
+        shared = (self.thresholds, self.exits) if self.is_named else ()
+        details = [self.threshold, self.codecs, self.input_codec, *shared]
         if self.partition is None and any(each is not None for each in details):
             raise QuestionError(_BELONG)
 
@@ -90,6 +94,7 @@ class OwnPlan:
             exits=None if self.exits is None else _blocks("--exits", self.exits),
             thresholds=None if self.thresholds is None else _thresholds(self.thresholds),
             codecs=None if self.codecs is None else _codecs(self.codecs),
+            input_codec=None if self.input_codec is None else _codec(self.input_codec),
         )
 
 
@@ -109,4 +114,8 @@ def _thresholds(text: str) -> list[float]:
 
 def _codecs(text: str) -> list[str | None]:
     names = [part.strip() for part in text.split(",")] if text.strip() else []
-    return [None if name == "none" else name for name in names]
+    return [_codec(name) for name in names]
+
+
+def _codec(name: str) -> str | None:
+    return None if name.strip() == "none" else name.strip()

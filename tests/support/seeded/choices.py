@@ -28,16 +28,20 @@ def drawn_choices(case: Case, rng: np.random.Generator) -> list[Choice]:
             sets = list(reference.exit_sets("free", partition))
             used = sets[int(rng.integers(len(sets)))]
         index = int(rng.integers(reference.threshold_indices(case.exits))) if len(used) > 1 else None
-        found.append(Choice(partition, placement, used, index, drawn_codecs(case, partition, rng)))
+        found.append(Choice(partition, placement, used, index, *drawn_codecs(case, partition, placement[0], rng)))
     return [choice for choice in found if reference.possible(choice)]
 
 
-def drawn_codecs(case: Case, partition: tuple[int, ...], rng: np.random.Generator) -> tuple[str | None, ...]:
-    """Return a codec that can be used at each cut, or None; now and then none at all."""
+def drawn_codecs(
+    case: Case, partition: tuple[int, ...], first: str, rng: np.random.Generator
+) -> tuple[tuple[str | None, ...], str | None]:
+    """Return a codec that can be used at each cut and one for the input, or None; now and then none at all."""
     codecs = case.profile.get("codecs", {})
     if not codecs or rng.random() < 0.3:
-        return ()
+        return (), None
     at = [
         [None, *(name for name, codec in codecs.items() if codec["bytes"][cut] is not None)] for cut in partition[:-1]
     ]
-    return tuple(names[int(rng.integers(len(names)))] for names in at)
+    at.append(case.reference.entries(first))
+    *cuts, entry = (names[int(rng.integers(len(names)))] for names in at)
+    return tuple(cuts), entry

@@ -120,14 +120,10 @@ def _present(answer: Answer, *, json: bool) -> None:
 
 
 def _print(answer: Answer) -> None:
-    from tiercut.report import answer_parts
+    from tiercut.report import answer_parts, remarks
 
     out: Any = console()
     for part in answer_parts(answer):
         out.print(part)
-    if answer.replayed is not None:
-        note(answer.replayed.guarantee)
-    for said in answer.notes:
+    for said in remarks(answer):
         note(said)
-    if answer.replayed is None and answer.outcome.status == "feasible":
-        note(f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all")

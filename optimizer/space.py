@@ -248,7 +248,8 @@ class Space:
     @property
     def input_choices(self) -> Ints:
         """M: in how many ways the input may come to a first node."""
-        return np.maximum((self.input_codecs != NEVER).sum(axis=0), 1)
+        count: Ints = np.maximum((self.input_codecs != NEVER).sum(axis=0), 1)
+        return count
 
     @property
     def input_drops(self) -> Floats:

@@ -229,15 +229,13 @@ def grow_points(
     accuracy = accuracies[0]
     nodes, rows, width = group.shape[0], first.shape[2], keys.shape[1]
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
-    size, grown = 1024, 0
+    size, grown = max(1024, nodes * codecs), 0
     values, chain = np.empty((size, rows + 1)), np.zeros((size, USED + future.shape[1]), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
     for step in range(nodes * codecs):
         v, codec = step // codecs, step % codecs
         if linked[source, v] and first[codec, v, 0] < np.inf:
-            if grown == size:
-                values, chain, size = doubled(values), doubled(chain), 2 * size
             values[grown, :rows], values[grown, rows] = first[codec, v], input_drops[codec, v]
             chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
             chain[grown, CODEC], chain[grown, ALIVE], chain[grown, LAST] = codec, 1, furthest[v, 0]

@@ -152,8 +152,8 @@ def plan(
         If a file is wrong, or there can be no such plan.
     """
     tables = build_problem(*inputs_of("plan", topology, profile, conditions))
-    coded = {"codecs": codecs, "input_codec": input_codec}
-    return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, **coded))
+    what = (tables, partition, placement, threshold, exits)
+    return price(tables, decide(*what, thresholds=thresholds, codecs=codecs, input_codec=input_codec))
 
 
 def explain(

@@ -155,6 +155,17 @@ def test_the_fall_that_a_codec_brings_is_taken_off_for_who_crosses() -> None:
     assert seen.accuracy_interval() == pytest.approx((low - 0.03, high - 0.03))
 
 
+def test_the_fall_that_a_codec_of_the_input_brings_is_taken_off_for_all() -> None:
+    times = {key: {"d": [0.5, None, None]} for key in ("encode_s", "decode_s")}
+    codec = {"bytes": [10.0, None, None], "accuracy_drop": [0.04, None, None]} | times
+    profile = Profile.from_data({**THREE_BLOCKS, "codecs": {"small": codec}})
+    topology = Topology.from_data(TWO)
+    plan = tiercut.plan(topology, profile, partition=[3], placement=["b"], input_codec="small")
+    seen = tiercut.replay(topology, profile, plan, samples=FOUR)
+    assert seen.codec_drop == pytest.approx(0.04)
+    assert seen.replayed.input_codec == "small"
+
+
 # Thresholds in single precision
 
 

@@ -25,10 +25,10 @@ NODES = [
 LINKS = [both("pi", "box", 1, 4), both("pi", "big", 4, 4), both("box", "big", 2, 4)]
 RATES = ([0.25, 0.5, 1.0], [0.5, 0.75, 1.0])
 CODEC = {
-    "bytes": [None, 1.0, 1.0],
-    "encode_s": {"d": [None, 0.01, 0.01]},
-    "decode_s": {"d": [None, 0.01, 0.01]},
-    "accuracy_drop": [None, 0.01, 0.01],
+    "bytes": [2.0, 1.0, 1.0],
+    "encode_s": {"d": [0.01, 0.01, 0.01]},
+    "decode_s": {"d": [0.01, 0.01, 0.01]},
+    "accuracy_drop": [0.01, 0.01, 0.01],
 }
 
 
@@ -237,6 +237,23 @@ def test_a_plan_of_ones_own_takes_thresholds_and_codecs(call: Any) -> None:
     plan = json.loads(out)["plan"]
     assert (plan["threshold"], plan["thresholds"], plan["codecs"]) == (None, [0.1, 0.2], [None, "small"])
     assert plan in [each | {"rank": 1} for each in plans(call, "--thresholds", "per-exit", "--codec", "auto")]
+
+
+def test_the_codec_of_the_input_is_named_where_the_input_is_sent(call: Any) -> None:
+    found = plans(call, "--codec", "auto")
+    assert {plan["input_codec"] for plan in found} == {None, "small"}
+    assert all(plan["placement"][0] != "pi" for plan in found if plan["input_codec"])
+    mine = ("--partition", "3", "--placement", "big")
+    status, out, err = call("explain", *mine, "--input-codec", "small")
+    assert status == 0, err
+    assert "(small) → big 1-3" in out
+    assert "input as small: pi → big" in out
+    status, out, _ = call("solve", "--codec", "small", "--include", "big", "--partitions", "1")
+    assert "the input as small takes" in out
+    status, out, err = call("explain", *mine, "--input-codec", "none", "--json")
+    assert (status, json.loads(out)["plan"]["input_codec"]) == (0, None)
+    status, _, err = call("explain", "--input-codec", "small")
+    assert (status, "tell of a plan given by --partition" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

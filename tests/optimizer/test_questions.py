@@ -125,6 +125,10 @@ def test_a_plan_with_one_exit_takes_no_threshold() -> None:
         ({"threshold": 0.1, "codecs": ["half", None]}, ["1 cut", "2 codecs"]),
         ({"threshold": 0.1, "codecs": ["hlaf"]}, ["no codec 'hlaf'", "did you mean 'half'?"]),
         ({"threshold": 0.1, "codecs": ["half"]}, ["'half'", "the cut after block 2 from 'near' to 'far'"]),
+        (
+            {"threshold": 0.1, "input_codec": "half"},
+            ["runs on 'near', where the input is", "'half'", "leave it out"],
+        ),
         ({"thresholds": [0.1, 0.2]}, ["1 exit before its last", "2 thresholds"]),
         ({"thresholds": [0.3]}, ["no threshold 0.3", "nearest is 0.2"]),
         ({"threshold": 0.1, "thresholds": [0.1]}, ["not both"]),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from rich.table import Table
+from support.made import both, profile_data, topology_data
 
 import tiercut
 from tiercut import units
@@ -108,6 +109,17 @@ def test_stages_and_steps_are_the_same_on_the_terminal_as_on_a_page(tmp_path: Pa
     assert [row[:-1] for row in printed(waterfall_table(explanation))] == texts(step_rows(explanation))
     save(explanation_picture(explanation), tmp_path / "x.html")
     assert Cells((tmp_path / "x.html").read_text()).rows == texts(step_rows(explanation))
+
+
+def test_stages_say_what_encodes_the_input_and_what_is_sent() -> None:
+    times = {"d": [1.0, 1.0, 1.0]}
+    codec = {"bytes": [1.0, 2.0, 2.0], "encode_s": times, "decode_s": times}
+    profile = tiercut.Profile.from_data(profile_data([1.0, 2.0], [12.0, 8.0, 4.0], codecs={"small": codec}))
+    topology = tiercut.Topology.from_data(topology_data("a b c", [both("a", "b", 1, 4), both("b", "c", 1, 4)]))
+    placed = {"partition": [1, 2], "placement": ["b", "c"], "codecs": ["small"], "input_codec": "small"}
+    shown = stage_rows(tiercut.plan(topology, profile, **placed))
+    assert shown.title.endswith("; the input as small takes 3.25 s")
+    assert [cells[shown.headings.index("payload")] for cells in shown.cells] == ["2 B as small", "-"]
 
 
 def test_exits_of_a_replay_are_the_same_on_the_terminal_as_on_a_page(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def _asked(
     if not scores or (not known and (kind == "frontier" or objective == "accuracy")):
         return []
     one, other = (scores[int(place)] for place in rng.integers(len(scores), size=2))
-    floor = min(1.0, (one.accuracy or 0.0) * rng.choice([1.0, 1.0, 1.01])) if known and rng.random() < 0.4 else None
+    floor = None
+    if known and rng.random() < 0.4:
+        floor = min(1.0, max(0.0, one.accuracy or 0.0) * rng.choice([1.0, 1.0, 1.01]))  # codecs can take it below 0
     cap = other.latency * rng.choice([1.0, 1.0, 0.9]) if rng.random() < 0.4 else None
     bounds = {"min_accuracy": floor, "max_latency_s": cap}
     rule = {"exits": case.exits, "order": case.order, "codec": case.codec}

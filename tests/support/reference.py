@@ -86,6 +86,7 @@ class Score:
     cost: float | None
     input_s: float
     parts: tuple[Part, ...]
+    dropped: float = 0.0  # of the accuracy, by codecs, also where it is not known
 
 
 class Reference:
@@ -317,7 +318,7 @@ class Reference:
         accuracy = self._accuracy(choice)
         accuracy = None if accuracy is None else accuracy - dropped
         sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts, size))
-        return Score(choice, *sums, input_s, tuple(parts))
+        return Score(choice, *sums, input_s, tuple(parts), dropped)
 
     def _energy(self, parts: Sequence[Part]) -> float | None:
         if len(self.watts) < len(self.nodes):
@@ -393,8 +394,12 @@ class Reference:
 
     def entries(self, node: str) -> list[str | None]:
         """Return what may encode the input on its way to a first node, None among it."""
-        known = self.profile.get("codecs", {}) if node != self.source else {}
-        return [None, *(name for name, codec in known.items() if codec["bytes"][0] is not None)]
+        return [None] if node == self.source else self.codecs_of(0)
+
+    def codecs_of(self, block: int) -> list[str | None]:
+        """Return what may encode a block's output (the input: 0), None among it."""
+        known = self.profile.get("codecs", {})
+        return [None, *(name for name, codec in known.items() if codec["bytes"][block] is not None)]
 
     def decisions(self, exits: str | None, order: str, codec: str = "none") -> int:
         """Return how many decisions are admitted, each threshold counted, also where it has no effect.
@@ -422,17 +427,9 @@ class Reference:
     def choices(self, exits: str | None, order: str, codec: str = "none") -> Iterator[Choice]:
         """Yield every plan once: thresholds without effect are None."""
         for choice in self._plain_choices(exits, order):
-            for codecs in product(
-                *([None] if codec == "none" else self._codecs_at(cut) for cut in choice.partition[:-1])
-            ):
-                for entry in [None] if codec == "none" else self.entries(choice.placement[0]):
-                    yield replace(choice, codecs=codecs, input_codec=entry)
-
-    def _codecs_at(self, cut: int) -> list[str | None]:
-        return [
-            None,
-            *(name for name, each in self.profile.get("codecs", {}).items() if each["bytes"][cut] is not None),
-        ]
+            at = [self.entries(choice.placement[0]), *(self.codecs_of(cut) for cut in choice.partition[:-1])]
+            for entry, *codecs in product(*([[None]] * len(at) if codec == "none" else at)):
+                yield replace(choice, codecs=tuple(codecs), input_codec=entry)
 
     def _plain_choices(self, exits: str | None, order: str) -> Iterator[Choice]:
         for partition in self.partitions(exits):
@@ -453,7 +450,7 @@ class Reference:
         choice = score.choice
         placement = tuple(self.nodes.index(node) for node in choice.placement)
         threshold = -1 if choice.threshold is None else choice.threshold
-        accuracy = score.accuracy or 0.0
+        accuracy = -score.dropped if score.accuracy is None else score.accuracy
         known = [None, *self.profile.get("codecs", {})]
         codecs = tuple(known.index(each) for each in (choice.input_codec, *choice.codecs))
         head = score.latency, -accuracy, len(placement), choice.partition, placement, choice.exits

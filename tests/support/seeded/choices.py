@@ -36,12 +36,8 @@ def drawn_codecs(
     case: Case, partition: tuple[int, ...], first: str, rng: np.random.Generator
 ) -> tuple[tuple[str | None, ...], str | None]:
     """Return a codec that can be used at each cut and one for the input, or None; now and then none at all."""
-    codecs = case.profile.get("codecs", {})
-    if not codecs or rng.random() < 0.3:
+    if not case.profile.get("codecs") or rng.random() < 0.3:
         return (), None
-    at = [
-        [None, *(name for name, codec in codecs.items() if codec["bytes"][cut] is not None)] for cut in partition[:-1]
-    ]
-    at.append(case.reference.entries(first))
+    at = [*(case.reference.codecs_of(cut) for cut in partition[:-1]), case.reference.entries(first)]
     *cuts, entry = (names[int(rng.integers(len(names)))] for names in at)
     return tuple(cuts), entry

@@ -101,6 +101,9 @@ class Draw:
     def share(self) -> float:
         return int(self.rng.integers(9)) / 8 if self.plain else float(self.rng.random())
 
+    def drop(self) -> float:
+        return self.share() / (16 if self.plain else 10)
+
     def slowdown(self) -> float:
         return float(2 ** self.rng.integers(2)) if self.plain else float(10 ** self.rng.uniform(-1, 3))
 
@@ -229,7 +232,7 @@ def _codec(draw: Draw, count: int, devices: list[str]) -> dict[str, Any]:
     for key in ("encode_s", "decode_s"):
         made[key] = {name: [None if size is None else draw.seconds() for size in sizes] for name in devices}
     if draw.often(0.7):
-        made["accuracy_drop"] = [None if size is None else draw.share() / 10 for size in sizes]
+        made["accuracy_drop"] = [None if size is None else draw.drop() for size in sizes]
     return _with_input(Draw(draw.rng.spawn(1)[0], draw.plain), made)
 
 
@@ -244,7 +247,7 @@ def _with_input(draw: Draw, made: dict[str, Any]) -> dict[str, Any]:
         key: {name: before(values, draw.seconds()) for name, values in made[key].items()}
         for key in ("encode_s", "decode_s")
     }
-    drops = {"accuracy_drop": before(made["accuracy_drop"], draw.share() / 10)} if "accuracy_drop" in made else {}
+    drops = {"accuracy_drop": before(made["accuracy_drop"], draw.drop())} if "accuracy_drop" in made else {}
     return {"bytes": before(made["bytes"], size), **codings, **drops}
 
 

@@ -237,7 +237,7 @@ def test_where_the_input_is_no_longer_worth_encoding_is_told() -> None:
     why = tiercut.why(topology, profile, codec="auto", include=["b"], kinds=["bandwidth"])
     assert (str(why.plan), why.value) == ("(small) → b 1", 4.0)
     (change,) = sweep_of(why, "bandwidth", "a>b").changes
-    assert (isclose(change.at, 1.5), str(change.plan)) == (True, "b 1")
+    assert (isclose(change.at, 1.5), str(change.below), str(change.above)) == (True, "(small) → b 1", "b 1")
 
 
 # Bounds

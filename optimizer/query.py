@@ -230,6 +230,12 @@ class Query:
         return named or (self.kind == "frontier" and "accuracy" in self.compared)
 
     @property
+    def bounded(self) -> bool:
+        """Whether the question bounds any measure."""
+        floors = (self.min_accuracy, self.of_final, self.max_loss, self.max_latency_s)
+        return bool(self.bounds) or any(each is not None for each in floors)
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """What a frontier is over, accuracy last."""
         if not self.over:

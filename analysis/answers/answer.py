@@ -46,6 +46,9 @@ class Answer(Shown):
         Where replay chose the plans: each with what the model says of it, and what that proves.
     notes
         What else is to be said of the answer, such as that the memory of nodes binds.
+    native
+        To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
+        there is none.
     """
 
     space: Space
@@ -56,6 +59,7 @@ class Answer(Shown):
     why: str = ""
     replayed: ReplayChoice | None = None
     notes: tuple[str, ...] = ()
+    native: Plan | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -144,6 +148,7 @@ class Answer(Shown):
             },
             **self._frontier_data(),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({} if self.native is None else {"native": self.native.to_data(1)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
 

@@ -33,6 +33,7 @@ class QuestionKeywords(TypedDict, total=False):
     codec: str | None
     bounds: Sequence[str | Bound] | None
     rate: str | float | None
+    max_utilisation: str | float | None
     top: int | None
     all_decisions: bool | None
     order: Order | None

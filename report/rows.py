@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
-from tiercut.optimizer import format_amount, shown
+from tiercut.optimizer import format_amount, is_sum, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +106,8 @@ def _modelled_rows(answer: Answer) -> Rows:
         }
         figures = [cells[name] for name in shown_here]
         rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
-    headings = ("#", "latency", *answer.measures, *shown_here)
+    measures = ("sum" if is_sum(name) else name for name in answer.measures)
+    headings = ("#", "latency", *measures, *shown_here)
     return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
@@ -155,6 +156,10 @@ def question_text(answer: Answer) -> str:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
     halves = (shown(half) for bound in query.bounds for half in bound.halves)
     bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
+    if query.rate_fps is not None:
+        busiest = query.max_utilisation
+        limit = "" if busiest is None else f", nothing busier than {format_amount(busiest, 'utilisation')} of the time"
+        bounds.append(f"{query.rate_fps:g} fps{limit}")
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.errors import InfeasibleError, StoppedError
-from tiercut.optimizer import values_of
+from tiercut.optimizer import parts_of, values_of
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class Answer(Shown):
         """What the question minimises or compares, beside latency, accuracy and bytes, which every plan has."""
         query = self.query
         asked = query.compared if query.kind == "frontier" else (query.objective,)
-        return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
+        # Of a weighted sum its terms too.
+        named = (each for name in asked for each in (name, *parts_of(name)))
+        return tuple(dict.fromkeys(name for name in named if name not in ("latency", "accuracy", "bytes")))
 
     def values(self, names: Sequence[str] | None = None) -> Floats:
         """Return K x D: the values of the K plans in measures, in inner units; by default in `measures`.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from typing import TYPE_CHECKING
 
 from tiercut.analysis.memory import binding_memory
-from tiercut.optimizer import evaluate, format_amount, narrow, price, settling_text
+from tiercut.optimizer import busy_by_place, evaluate, format_amount, narrow, price, settling_text
 from tiercut.solvers import make_task, registry
+from tiercut.units import MONTH_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +74,8 @@ def _notes(answer: Answer, whole: Space, solver: Solver, options: Options) -> It
         if not query.bounded:
             yield _unbounded(answer)
         yield from _gain(answer)
+        if query.rate_fps is not None:
+            yield _at_rate(answer, query.rate_fps)
     if left := _cuts_left_out(answer.space):
         yield left
     if binds := binding_memory(whole, query, solver, answer.outcome, options):
@@ -106,6 +110,20 @@ def _gain(answer: Answer) -> Iterator[str]:
     value, least = (evaluate(problem, each.decision, query.objective, query.rate_fps) for each in (native, best))
     times = f" ({value / least:.3g} times as much)" if least > 0 else ""
     yield f"the best on one machine is {native}: {format_amount(value, query.objective)}{times}{right}"
+
+
+def _at_rate(answer: Answer, rate_fps: float) -> str:
+    """Return what is busiest at a rate of frames, what rate the plan keeps up with, and what it costs by the month."""
+    problem, decision = answer.space.problem, answer.best.decision
+    busy = busy_by_place(problem, decision)
+    place = max(busy, key=lambda each: busy[each])
+    said = f"at {rate_fps:g} fps nothing is busy"
+    if busy[place] > 0:
+        said = f"at {rate_fps:g} fps {place} is the busiest, {rate_fps * busy[place]:.1%} of the time"
+        said += f"; the plan keeps up with {1 / busy[place]:.4g} fps"
+    if any(isnan(problem.price[node]) for node in decision.placement):
+        return said
+    return f"{said}; it costs {evaluate(problem, decision, 'cost') * rate_fps * MONTH_S:.4g} $/month"
 
 
 def _cuts_left_out(space: Space) -> str:

@@ -86,7 +86,8 @@ class QuestionOptions:
     ----------
     objective
         What is minimised: ``latency``, ``bytes``, ``energy``, ``cost``, or a measure with a place such as
-        ``compute:edge`` or ``link:a>b``; or ``accuracy``, which is maximised.
+        ``compute:edge`` or ``link:a>b``, or a weighted sum, ``latency + 0.5 s/J * energy``; or ``accuracy``, which is
+        maximised.
     over
         What a frontier is over, in place of an objective and accuracy: two or three measures, such as
         ``["latency", "accuracy", "energy"]``.
@@ -119,7 +120,9 @@ class QuestionOptions:
     bounds
         On other measures: text such as ``"bytes:edge>cloud<=1 MB"``, or `Bound`.
     rate
-        At which frames arrive: text such as ``"30 fps"``, or frames per second.
+        At which frames arrive: text such as ``"30 fps"``, or frames per second. Every node and link keeps up with it.
+    max_utilisation
+        Greatest share of the time that any node or link is busy at that rate: 1 by default; ``"none"``: any.
     include, exclude
         Nodes or tiers that must, or must not, run a part.
     use_all_tiers
@@ -140,7 +143,8 @@ class QuestionOptions:
     objective: str | None = option(
         panel=_QUESTION,
         metavar="MEASURE",
-        help=f"Minimised: {', '.join(objectives())}; or accuracy, maximised. Default: latency.",
+        help=f"Minimised: {', '.join(objectives())}; or a weighted sum, 'latency + 0.5 s/J * energy'; or accuracy, "
+        "maximised. Default: latency.",
     )
     over: Sequence[str] | None = option(
         panel=_QUESTION,
@@ -177,7 +181,12 @@ class QuestionOptions:
         help="'bytes:edge>cloud<=1 MB', 'share:edge>=30 %', 'link:pi-edge<=1 MB'.",
         many=True,
     )
-    rate: str | float | None = option(panel=_QUESTION, metavar="RATE", help="Such as '30 fps', for utilisation.")
+    rate: str | float | None = option(
+        panel=_QUESTION, metavar="RATE", help="Such as '30 fps': every node and link keeps up with it."
+    )
+    max_utilisation: str | float | None = option(
+        panel=_QUESTION, metavar="SHARE|none", help="At that rate, how busy each may be; default: 1."
+    )
     top: int | None = option(panel=_QUESTION, type=int, help="How many plans; default: 5.")
     all_decisions: bool | None = option(
         panel=_QUESTION, type=bool, help="Count also plans that treat every sample like one before."

@@ -83,6 +83,7 @@ def test_where_no_machine_alone_meets_the_question_nothing_is_said_of_one() -> N
     assert not any("machine" in note for note in answer.notes)
 
 
+@pytest.mark.filterwarnings("ignore::tiercut.TiercutWarning")
 @pytest.mark.parametrize("seed", range(30))
 def test_the_best_on_one_machine_is_what_a_question_for_native_plans_finds(seed: int) -> None:
     case = random_case([31, seed], blocks=5, nodes=4)

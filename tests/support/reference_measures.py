@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from support.reference import Reference, Score, goal
 
 
 def crossed(reference: Reference, score: Score) -> dict[tuple[str, str], float]:
     """Return the expected bytes over every direction of a link, on whatever route they take."""
-    sent = [(reference.source, score.parts[0].node, reference.payload(0), 1.0)]
-    for part in score.parts:
-        if part.send_to is not None:
-            sent.append((part.node, part.send_to, part.send_bytes, part.reach - part.exit_rate))
-        if reference.destination != "anywhere":
-            sent.append((part.node, reference.destination, reference.profile.get("result_bytes", 0), part.exit_rate))
-    total = dict.fromkeys(reference.hops, 0.0)
-    for sender, receiver, size, share in sent:
-        way = reference.way(sender, receiver, size)
-        for pair in pairwise(way[0] if way is not None else ()):
-            total[pair] += share * size
-    return total
+    return reference.crossed(score.parts)
+
+
+def utilisations(reference: Reference, score: Score, rate: float) -> dict[str, float]:
+    """Return the share of the time that every node and every direction of a link is busy at so many frames a second."""
+    seconds, over = reference.busy(score.choice, score.parts), crossed(reference, score)
+    found = {node: rate * seconds[node] / reference.workers[node] for node in reference.nodes}
+    for a, b in over:
+        ways = [(a, b), (b, a)] if (a, b) in reference.shared else [(a, b)]
+        found[f"{a}>{b}"] = sum(rate * over[way] / reference.hops[way][1] for way in ways)
+    return found
 
 
 def value(reference: Reference, score: Score, name: str) -> float:
     """Return what a score has of a measure, accuracy with its sign turned."""
     head, _, place = name.partition(":")
+    if head == "energy" and place:
+        drawn = reference.joules(score.parts, score.latency)
+        return sum(joules for node, joules in drawn.items() if place in (node, reference.tier[node]))
     if head in ("latency", "accuracy", "bytes", "energy", "cost"):
         return goal(score, head)
     there = [part for part in score.parts if place in (part.node, reference.tier[part.node])]

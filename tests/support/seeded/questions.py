@@ -43,6 +43,8 @@ def told_all(problem: Problem, rng: np.random.Generator) -> Problem:
         activation_bytes=np.where(rng.random(count) < 0.2, nan, rng.integers(1, 100, count) * 1e3),
         power=rng.integers(1, 50, nodes) * 1.0,
         price=rng.integers(1, 50, nodes) * 1e-5,
+        idle_power=rng.integers(0, 3, nodes) * 1.0,
+        workers=rng.integers(1, 4, nodes) * 1.0,
     )
 
 
@@ -73,7 +75,7 @@ def random_question(seed: int) -> tuple[Space, Query] | None:
 def random_measures(problem: Problem, rng: np.random.Generator) -> list[str]:
     """Return a measure of each sort that has a place, but for shares, each of a random one."""
     places = [*problem.nodes, *problem.tiers]
-    named = [f"{head}:{rng.choice(places)}" for head in ("compute", "utilisation", "blocks", "memory", "out")]
+    named = [f"{head}:{rng.choice(places)}" for head in ("compute", "utilisation", "blocks", "memory", "out", "energy")]
     named.append(f"bytes:{'>'.join(rng.choice(problem.nodes, 2))}")
     assert problem.network is not None
     if links := problem.network.link_names:

@@ -15,7 +15,7 @@ IN_VENV = $(VENV)/bin
 IN_TEST_VENV = $(TEST_VENV)/bin
 IN_OLDEST_VENV = $(OLDEST_VENV)/bin
 # What is tried with the oldest versions: every solver and measure, documents and commands, without training and timing.
-OLDEST_TESTS = tests/ground tests/topologies tests/optimizer/test_by_hand.py tests/conformance/test_every_solver.py \
+OLDEST_TESTS = tests/ground --ignore tests/ground/test_compiled.py tests/topologies tests/optimizer/test_by_hand.py tests/conformance/test_every_solver.py \
 	tests/cli/test_questions.py
 PROFILE = resnet20-digits32
 # In two processes; when one of them crashes, the tests end there: with another in its place, they may never end.

@@ -12,14 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # so that every test finds `support`
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: what tests Ctrl-C would hang
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-# A shell's background job inherits that Ctrl-C is ignored; the tests of interrupts need it to be seen.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 os.environ.pop("COLUMNS", None)  # which pytest-xdist sets for its workers: tables are as wide as in any pipe
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard() -> None:
+    """Let a test be interrupted as a program is.
+
+    A shell's background job inherits that Ctrl-C is ignored, and a command that was interrupted in this process leaves
+    the next Ctrl-C to end it at once.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ from tiercut.optimizer import (
     Query,
     Recorded,
     Space,
+    evaluate_tables,
     frontier_plans,
     is_tail,
     make_space,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from tiercut.topologies import Topology
 
 __all__ = ["ask"]
+
+_FEW = 100_000
+"""Decisions that are scored one by one as quickly as anything else answers."""
 
 
 def ask(
@@ -115,7 +119,8 @@ def _answered(
     task = make_task(space, query)
     with paused():
         found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
-    outcome = _solved(task, query, found, options or Options())
+    quick = _without_rate(task, query, options) if solver == "auto" else None
+    outcome, why = quick or (_solved(task, query, found, options), why)
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
@@ -156,6 +161,29 @@ def _solved(task: Task, query: Query, solver: Solver, options: Options) -> Outco
     if query.kind == "rank" and query.distinct and task.space.exits != "final":  # else no two decisions are alike
         return distinct_ranking(task.space, query, solver, options)
     return solver.solve(task, options)
+
+
+def _without_rate(task: Task, query: Query, options: Options) -> tuple[Outcome, str] | None:
+    """Return the proved answer to a question without the bounds of its rate, where that keeps them; else None.
+
+    It is then the answer to the question itself, found by a solver that takes no such bounds. Where there are few
+    decisions, all of them are scored as quickly.
+    """
+    if query.max_utilisation is None or task.space.decisions <= _FEW:
+        return None
+    free = replace(query, max_utilisation=None)
+    easier = make_task(task.space, free)
+    with paused():
+        solver, why = registry.choose(easier)
+    if registry.choose(task)[0] is solver:
+        return None
+    outcome = _solved(easier, free, solver, options)
+    kept = all(
+        evaluate_tables(task.space.problem, decision, each.measure) <= each.cap
+        for decision in outcome.decisions
+        for each in task.constraints
+    )
+    return (outcome, why) if kept and outcome.status in ("optimal", "infeasible") else None
 
 
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:

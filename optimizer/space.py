@@ -210,7 +210,7 @@ class Space:
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
         if measure.unknown:
-            check_known(self.problem, measure, np.isnan(np.triu(span)).any(axis=(1, 2)))
+            check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
             span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
         return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)

@@ -158,7 +158,7 @@ def question_text(answer: Answer) -> str:
     bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
     if query.rate_fps is not None:
         busiest = query.max_utilisation
-        limit = "" if busiest is None else f", nothing busier than {format_amount(busiest, 'utilisation')} of the time"
+        limit = "" if busiest is None else f" (utilisation ≤ {format_amount(busiest, 'utilisation')})"
         bounds.append(f"{query.rate_fps:g} fps{limit}")
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by

@@ -181,6 +181,8 @@ class _Answer(Document):
     problem: dict[str, Any]
     solver: dict[str, Any]
     frontier: dict[str, Any] | None = None
+    notes: list[str] | None = None
+    native: _Plan | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
 

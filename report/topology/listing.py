@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiercut import units
 from tiercut.topologies import Route, transfer_routes, transfer_seconds
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from tiercut.topologies import Link, Node, Topology
+    from tiercut.topologies import Node, Topology
 
 __all__ = ["text"]
 
@@ -100,7 +100,7 @@ def _binary(size: float) -> str:
 
 
 def _links(topology: Topology) -> Table:
-    optional: dict[str, Callable[[Link], str]] = {
+    optional: dict[str, Callable[[Any], str]] = {
         "price": lambda link: f"{link.price * 1e9:.4g} $/GB",
         "energy": lambda link: f"{link.energy * 1e9:.4g} nJ/B",
         "duplex": lambda link: link.duplex,

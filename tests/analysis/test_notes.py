@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,13 @@ def test_the_best_on_one_machine_is_what_a_question_for_native_plans_finds(seed:
         return
     assert answer.native == native
     assert answer.best.latency_s <= native.latency_s
+
+
+def test_an_answer_with_notes_is_read_back(tmp_path: Path) -> None:
+    answer = tiercut.solve(FAST, PROFILE, exits="final", max_latency="20 s")
+    path = tmp_path / "answer.json"
+    path.write_text(answer.to_json())
+    assert list(tiercut.load_plans(path)) == [answer.best]
 
 
 # Cuts that are left out

@@ -24,15 +24,20 @@ __all__ = ["KIND"]
 def _tables(scope: Scope) -> Measure:
     from dataclasses import replace
 
+    import numpy as np
+
     from tiercut.optimizer.measures.kinds import latency
     from tiercut.optimizer.measures.local import crossing, pieces, unknown
-    from tiercut.optimizer.measures.tables import plus
+    from tiercut.optimizer.measures.tables import plus, scaled
 
     problem, here = scope.problem, _here(scope)
-    watts = (_given(problem.power, here) - problem.idle_power * here)[:, None, None]
+    idle = problem.idle_power * here
+    # While one node computes, all others wait.
+    watts = (_given(problem.power, here) + (1.0 - np.eye(len(idle))) @ idle)[:, None, None]
     tables = pieces(problem, problem.span_s * watts, problem.bare_s * watts)
-    if idle := float((problem.idle_power * here).sum()):
-        tables = plus(tables, latency.KIND.tables(scope), idle)
+    if idle.any():
+        waiting = scaled(latency.KIND.tables(scope), float(idle.sum()))
+        tables = replace(waiting, span=tables.span, bare=tables.bare)
     hops = {} if problem.network is None else problem.network.hops
     names = {name for name, inside in zip(problem.nodes, here, strict=True) if inside}
     radios = {ends: hop.energy for ends, hop in hops.items() if hop.energy and ends[0] in names}

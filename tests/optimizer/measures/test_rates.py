@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from support.seeded.choices import drawn_choices
 from support.seeded.problems import Case, random_case
 
 import tiercut
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, TiercutError
 from tiercut.optimizer.measures.busy import busy_by_place, rate_bounds, servers
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Query
@@ -94,8 +95,6 @@ def asked_by_rate(seed: int) -> tuple[Case, Query, list[Score]] | None:
 
 @pytest.mark.parametrize("seed", range(150))
 def test_the_best_plans_at_a_rate_are_the_best_of_those_that_the_second_scorer_finds_to_keep_up(seed: int) -> None:
-    from dataclasses import replace
-
     made = asked_by_rate(seed)
     if made is None:
         return
@@ -119,8 +118,6 @@ def test_a_bound_that_is_left_out_is_one_that_no_plan_exceeds(seed: int) -> None
     if made is None:
         return
     case, query, _ = made
-    from dataclasses import replace
-
     bounded = {bound.place for bound in rate_bounds(case.space, replace(query, max_utilisation=1.0))}
     for score in case.reference.scores(case.exits, case.order):
         over = {place for place, share in utilisations(case.reference, score, query.rate_fps or 0).items() if share > 1}
@@ -232,3 +229,25 @@ def test_a_query_file_may_say_rate_limit_and_month(tmp_path: Path) -> None:
     assert (str(answer.best), answer.query.max_utilisation, answer.query.bounds[0].monthly) == ("near 1-3", 0.9, True)
     path.write_text("format: tiercut.query/1\nrate: 5 fps\nmax_utilisation: none\n")
     assert tiercut.solve(DEAR, PROFILE, query=path).query.max_utilisation is None
+
+
+@pytest.mark.filterwarnings("ignore::tiercut.TiercutWarning")
+@pytest.mark.parametrize("seed", range(60))
+def test_where_the_answer_without_the_rate_keeps_up_it_is_the_answer(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = asked_by_rate(seed)
+    if made is None:
+        return
+    case, query, _ = made
+    topology, profile = tiercut.Topology.from_data(case.topology), tiercut.Profile.from_data(case.profile)
+    answers = []
+    for few in (0, 10**9):
+        monkeypatch.setattr("tiercut.analysis.answering._FEW", few)
+        for kind in ("solve", "rank", "frontier"):
+            try:
+                asked = replace(query, kind=kind, max_utilisation=1.0, distinct=kind == "rank")  # type: ignore[arg-type]
+                answers.append([plan.decision for plan in tiercut.ask(topology, profile, asked)])
+            except TiercutError as error:
+                answers.append([type(error)])  # type: ignore[list-item]
+    assert answers[:3] == answers[3:]

@@ -44,21 +44,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture
-def call(files: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command as the shell does; return status, standard output and standard error."""
-
-    def run(command: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", command, *files, *arguments])
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        else:
-            status = 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(files: list[str], shell_call: Any) -> Any:
+    """Ask a command about these files; return status, standard output and standard error."""
+    return lambda command, *arguments: shell_call(command, *files, *arguments)
 
 
 def plans(call: Any, *arguments: str, command: str = "rank") -> list[dict[str, Any]]:

@@ -17,7 +17,6 @@ from tiercut.optimizer import (
     Query,
     Space,
     frontier_plans,
-    is_tail,
     make_space,
     narrow,
     price,
@@ -157,13 +156,6 @@ def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> s
 
 
 def _check(space: Space, query: Query) -> None:
-    if query.many and any(map(is_tail, (*query.compared, *(bound.measure for bound in query.bounds)))):
-        raise QuestionError("a frontier over several measures takes no quantile of the latency, nor a bound on one")
-    if query.many and space.estimator != "marginal":
-        raise QuestionError(
-            f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
-            "evaluate 'replay' its plans are those of the samples"
-        )
     if query.needs_accuracy and not space.knows_accuracy:
         key = "exits" if space.exits == "cuts" else "accuracy"
         asked = "a frontier" if query.kind == "frontier" else "a question about accuracy"

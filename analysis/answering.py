@@ -6,20 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.answers.notes import said_of_question, with_notes
 from tiercut.analysis.distinct import distinct_ranking
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
-from tiercut.analysis.memory import binding_memory
 from tiercut.analysis.solver_options import Evaluation
 from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer import (
     Query,
+    Recorded,
     Space,
     frontier_plans,
     make_space,
     narrow,
     price,
+    settled,
     warn_of_bare_spans,
     warn_of_memory,
 )
@@ -97,14 +99,14 @@ def _answered(
 ) -> Answer:
     """Answer a question within the time that the clock says."""
     tables = problem(topology, profile, estimator=query.estimator)
+    _check_evaluation(evaluate, split)
+    asked, judged = query, tables
+    if evaluate == "replay":
+        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), conditional=None)
+    query = settled(asked, judged)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
     _check(space, query)
-    if evaluate not in ("model", "replay"):
-        raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
-    check_split(split)
-    if split != "profile" and evaluate == "model":
-        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
     if not query.ignore_memory:
@@ -118,7 +120,7 @@ def _answered(
     else:
         plans = [price(space.problem, decision) for decision in outcome.decisions]
     if evaluate == "replay":
-        own = Answer(space, query, outcome, tuple(plans), "", why)
+        own = Answer(space, query, outcome, tuple(plans), "", why, notes=said_of_question(asked, judged))
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
         replayed = chosen_by_replay(own, whole, solver, options, samples_of(profile, split), split)
@@ -127,8 +129,16 @@ def _answered(
         # The model has no plan either; of what the samples would make of others nothing is proved.
         return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
-    binds = binding_memory(whole, query, found, outcome, options or Options()) if plans else ""
-    return Answer(space, query, outcome, tuple(plans), message, why, notes=(binds,) if binds else ())
+    answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
+    return with_notes(answer, whole, found, options) if plans else answer
+
+
+def _check_evaluation(evaluate: Evaluation, split: SampleSplit) -> None:
+    if evaluate not in ("model", "replay"):
+        raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
+    check_split(split)
+    if split != "profile" and evaluate == "model":
+        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
 
 
 def _unproved(answer: Answer, cut: Sequence[str]) -> Answer:

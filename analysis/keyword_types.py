@@ -25,6 +25,7 @@ class QuestionKeywords(TypedDict, total=False):
     objective: str | None
     over: Sequence[str] | None
     min_accuracy: str | float | None
+    max_loss: str | float | None
     max_latency: str | float | None
     max_p99: str | float | None
     exits: Exits | None
@@ -41,8 +42,8 @@ class QuestionKeywords(TypedDict, total=False):
     use_all_tiers: bool | None
     only: Only | None
     partitions: Partitions | None
-    pin: Mapping[int, str] | None
-    keep_first: int | None
+    pin: Mapping[int | str, str] | None
+    keep_first: int | str | None
     ignore_memory: bool | None
 
 

@@ -51,6 +51,7 @@ from .questions.question_options import (
     QuestionOptions as QuestionOptions,
     Thresholds as Thresholds,
 )
+from .questions.settled import settled as settled, settling_text as settling_text
 from .samples.estimators import (
     ESTIMATORS as ESTIMATORS,
     with_estimator as with_estimator,

@@ -276,13 +276,13 @@ def _results(table: Floats, destination: int | None, count: int) -> Floats:
 
 def warn_of_bare_spans(profile: Profile) -> None:
     """Warn where pieces without a branch are wanted, but only spans with one were timed."""
-    for name, device in profile.devices.items():
-        if profile.exits is not None and device.span_s is not None and device.branch_s is None:
-            warnings.warn(
-                TiercutWarning(
-                    f"{profile.name}: device '{name}' has times for spans with their branch alone, so pieces that end "
-                    "without a branch are priced as if they had one",
-                    "record 'branch_s' too",
-                ),
-                stacklevel=3,
-            )
+    bare = [name for name, device in profile.devices.items() if device.span_s is not None and device.branch_s is None]
+    if profile.exits is not None and bare:
+        warnings.warn(
+            TiercutWarning(
+                f"{profile.name}: spans were timed with their branch alone on {', '.join(bare)}, so pieces that end "
+                "without a branch are priced as if they had one",
+                "record 'branch_s' too",
+            ),
+            stacklevel=3,
+        )

@@ -110,6 +110,9 @@ class Query:
         frontier trades it (latency, where accuracy is named) against accuracy.
     min_accuracy
         Least accuracy, a share, or None.
+    of_final, max_loss
+        In its place, until the accuracy of the whole network without early exits is known (see
+        `tiercut.optimizer.questions.settled`): a share of that, and what may be lost of it.
     max_latency_s
         Greatest expected latency in seconds, or None.
     exits, per_exit, codec, order
@@ -134,9 +137,9 @@ class Query:
     fewest_partitions, most_partitions
         Numbers of partitions: 1 and 1 for a network that stays in one piece (native), 2 at least for one that does not.
     pins
-        Blocks (1-based), each with the node or tier that must run it where the plan goes so far.
+        Blocks, by number (1-based) or name, each with the node or tier that must run it where the plan goes so far.
     keep_first
-        Number of first blocks that must run on the source, for privacy.
+        Number of first blocks that must run on the source, for privacy; or the name of the last of them.
     ignore_memory
         Whether a node may hold more than its memory.
 
@@ -149,6 +152,8 @@ class Query:
     kind: Kind = "solve"
     objective: str = "latency"
     min_accuracy: float | None = None
+    of_final: float | None = None
+    max_loss: float | None = None
     max_latency_s: float | None = None
     exits: Exits | None = None
     per_exit: bool = False
@@ -165,8 +170,8 @@ class Query:
     use_all_tiers: bool = False
     fewest_partitions: int | None = None
     most_partitions: int | None = None
-    pins: tuple[tuple[int, str], ...] = ()
-    keep_first: int = 0
+    pins: tuple[tuple[int | str, str], ...] = ()
+    keep_first: int | str = 0
     ignore_memory: bool = False
 
     def __post_init__(self) -> None:
@@ -178,8 +183,13 @@ class Query:
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
         if self.estimator not in ESTIMATORS:
             raise QuestionError(unknown_name("estimator", str(self.estimator), ESTIMATORS))
-        if self.min_accuracy is not None and not 0 <= self.min_accuracy <= 1:
-            raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {self.min_accuracy:g}")
+        for least in (self.min_accuracy, self.of_final):
+            if least is not None and not 0 <= least <= 1:
+                raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {least:g}")
+        if self.max_loss is not None and not 0 <= self.max_loss <= 1:
+            raise QuestionError(f"max_loss is a share between 0 and 1, such as 0.02, not {self.max_loss:g}")
+        if sum(each is not None for each in (self.min_accuracy, self.of_final, self.max_loss)) > 1:
+            raise QuestionError("give min_accuracy or max_loss, not both: each says how accurate a plan must be")
         if self.max_latency_s is not None and not (isfinite(self.max_latency_s) and self.max_latency_s >= 0):
             raise QuestionError(f"max_latency must be 0 or more and finite, not {self.max_latency_s:g} s")
         if self.top < 1:
@@ -204,10 +214,10 @@ class Query:
             raise QuestionError(f"there is at least 1 partition, not {few if few is not None and few < 1 else many}")
         if few is not None and many is not None and few > many:
             raise QuestionError(f"no plan has at least {few} and at most {many} partitions")
-        if self.keep_first < 0:
+        if isinstance(self.keep_first, int) and self.keep_first < 0:
             raise QuestionError(f"keep_first is a number of blocks, 0 or more, not {self.keep_first}")
         for block, _ in self.pins:
-            if block < 1:
+            if isinstance(block, int) and block < 1:
                 raise QuestionError(f"block {block} cannot be pinned: blocks are counted from 1")
         both = [name for name in self.include if name in self.exclude]
         if both:
@@ -216,7 +226,8 @@ class Query:
     @property
     def needs_accuracy(self) -> bool:
         """Whether the question cannot be answered without accuracies."""
-        named = self.objective == "accuracy" or self.min_accuracy is not None
+        floors = (self.min_accuracy, self.of_final, self.max_loss)
+        named = self.objective == "accuracy" or any(floor is not None for floor in floors)
         return named or (self.kind == "frontier" and "accuracy" in self.compared)
 
     @property

@@ -12,7 +12,7 @@ from tiercut.report.page import table_html
 from tiercut.report.replay import replay_tables
 from tiercut.report.rows import plan_rows
 from tiercut.report.safe_table import text_of
-from tiercut.report.tables import answer_parts, headline, waterfall_table
+from tiercut.report.tables import answer_parts, headline, remarks, waterfall_table
 from tiercut.report.why import why_tables
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ def as_text(result: Any) -> str:
 def as_html(result: Any) -> str:
     """Return a result for a notebook: an answer as a table, all else as its text."""
     if isinstance(result, Answer) and result.plans:
-        return f"<p>{html.escape(headline(result).plain)}</p>{table_html(plan_rows(result))}"
+        said = "".join(f"<p>{html.escape(line)}</p>" for line in remarks(result))
+        return f"<p>{html.escape(headline(result).plain)}</p>{table_html(plan_rows(result))}{said}"
     return f"<pre>{html.escape(as_text(result))}</pre>"
 
 
 def _parts(result: Any) -> Iterator[RenderableType]:
     if isinstance(result, Answer):
         yield from answer_parts(result)
+        yield from map(text_of, remarks(result))
     elif isinstance(result, Explanation):
         yield waterfall_table(result)
     elif isinstance(result, Replay):

@@ -27,6 +27,7 @@ __all__ = [
     "idle_line",
     "plans_table",
     "profile_tables",
+    "remarks",
     "stages_table",
     "table_from",
     "table_of",
@@ -52,12 +53,23 @@ def answer_parts(answer: Answer) -> Iterator[Text | Table]:
         yield stages_table(answer.best)
 
 
+def remarks(answer: Answer) -> Iterator[str]:
+    """Yield what is to be said beside the plans of an answer: what is proved, and what is not."""
+    if answer.replayed is not None and answer.plans:
+        yield answer.replayed.guarantee
+    yield from answer.notes
+    if answer.plans and answer.replayed is None and answer.outcome.status == "feasible":
+        yield (
+            f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all"
+        )
+
+
 def headline(answer: Answer) -> Text:
     """Return one line that says what was asked, how large it is, and who answers."""
     problem, outcome = answer.space.problem, answer.outcome
     size = f"{problem.block_count} blocks on {problem.node_count} nodes"
     thresholds = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
-    work = f"{answer.space.decisions:,} decisions"
+    work = f"{units.format_count(answer.space.decisions)} decisions"
     why = f" ({answer.why})" if answer.why else ""
     how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
     return Text.assemble(

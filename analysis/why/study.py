@@ -119,7 +119,7 @@ def why(
             options.progress(done + 1, len(wanted))
     other = study.runner_up()
     return Why(
-        query=query,
+        query=replace(study.query, kind=query.kind),
         plan=study.best,
         value=study.value_of(study.best),
         runner_up=other,
@@ -135,9 +135,10 @@ class Study:
     """A question under changing conditions: one space, whose tables follow the topology."""
 
     def __init__(self, topology: Topology, profile: Profile, query: Query, solver: str, options: Options) -> None:
-        self.topology, self.profile, self.query, self.options = topology, profile, replace(query, kind="solve"), options
+        self.topology, self.profile, self.options = topology, profile, options
         self.name, self.solves = solver, 0
-        answer = self._ask(self.query)
+        answer = self._ask(replace(query, kind="solve"))
+        self.query = answer.query  # a least accuracy that hangs on the network's own is a number there
         self.best: Plan = answer.best
         self.space = answer.space
         self.problem = self.space.problem

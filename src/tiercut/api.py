@@ -52,8 +52,8 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
     topology, profile
         Loaded ones, files, or the names of those that come with the package.
     **question
-        What is asked: objective, min_accuracy, max_latency, max_p99, exits, thresholds, codec, order, estimator,
-        bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
+        What is asked: objective, min_accuracy, max_loss, max_latency, max_p99, exits, thresholds, codec, order,
+        estimator, bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
         without, forwarding, one_partition_per, accuracies, input, result.

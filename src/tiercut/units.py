@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from math import log10
 from types import MappingProxyType
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "distinct_digits",
     "format_bandwidth",
     "format_bytes",
+    "format_count",
     "format_seconds",
     "parse",
     "pattern",
@@ -38,6 +40,7 @@ UNITS = MappingProxyType(
         "energy": {"J": 1.0},
         "money": {"$": 1.0},
         "share": {"%": 0.01},
+        "loss of accuracy": {"points": 0.01, "point": 0.01},
         "price per time": {"$/h": 1 / 3600},
         "price per size": {"$/GB": 1e-9},
         "rate": {"fps": 1.0},
@@ -73,6 +76,7 @@ EXAMPLES = MappingProxyType(
         "energy": "3 J",
         "money": "0.01 $",
         "share": "30 %",
+        "loss of accuracy": "2 points",
         "price per time": "0.53 $/h",
         "price per size": "0.09 $/GB",
         "rate": "30 fps",
@@ -146,6 +150,15 @@ def format_bytes(size: float) -> str:
         if abs(size) >= factor:
             return f"{size / factor:.4g} {unit}"
     return f"{size:.4g} B"
+
+
+def format_count(count: int) -> str:
+    """Return a whole number as people read it: with commas, or as a power of ten where it has over 15 digits."""
+    if count < 10**15:
+        return f"{count:,}"
+    power = int(log10(count) + 1e-12)  # log10 takes whole numbers that no float holds
+    head = f"{10 ** (log10(count) - power):.1f}"
+    return f"1.0 x 10^{power + 1}" if head == "10.0" else f"{head} x 10^{power}"
 
 
 def format_bandwidth(rate: float) -> str:

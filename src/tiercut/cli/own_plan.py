@@ -43,7 +43,9 @@ class OwnPlan:
     rank: int = option(1, type=int, help="Which plan of the answer.")
     partition: str | None = option(metavar="3,9,10", help="Last block of each partition.")
     placement: str | None = option(metavar="a,b,c", help="Node of each partition.")
-    threshold: float | None = option(type=float, help="One of the profile's thresholds.")
+    threshold: float | None = option(
+        type=float, help="One of the profile's: a sample leaves at an exit where its entropy is below."
+    )
     thresholds: str | None = option(metavar="0.3,0.5", help="One for every exit but the last, in place of --threshold.")
     exits: str | None = option(metavar="3,10", help="Blocks where samples may leave; default: every cut.")
     codecs: str | None = option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")

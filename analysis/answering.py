@@ -102,7 +102,7 @@ def _answered(
     _check_evaluation(evaluate, split)
     asked, judged = query, tables
     if evaluate == "replay":
-        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), conditional=None)
+        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), leavers=None)
     query = settled(asked, judged)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)

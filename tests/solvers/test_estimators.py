@@ -233,7 +233,7 @@ def test_accuracies_of_branches_trained_alone_do_not_go_with_samples_of_the_whol
 def test_what_only_enumeration_answers_is_said_where_decisions_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     case, bounded = ("iot", "resnet20-digits32"), Query(bounds=(Bound("bytes", at_most=13e3),))
     monkeypatch.setattr("tiercut.solvers.registry._MOST_ENUMERATED", 1000)
-    memory = Query(bounds=(Bound("p99", at_most=1.0),), objective="memory")
+    memory = Query(bounds=(Bound("p99", at_most=1.0),), objective="memory:micro")
     free = make_space(tiercut.problem(*case, estimator="conditional"), exits="free")
     solver, why = choose(make_task(free, memory))
     assert (solver.name, why) == (

@@ -23,7 +23,7 @@ __all__ = ["distinct_ranking", "needs_idle_ends", "treatment"]
 
 _GROWTH = 4
 _TOGETHER = 4
-"""Times as many decisions as plans are wanted, above which the parts of a space without idle ends are ranked instead."""
+"""Times as many decisions as plans are wanted; where more are needed, the parts without idle ends are ranked."""
 _MOST = 1 << 16
 """Most decisions that are ranked for one list of plans."""
 _DIGITS = 12

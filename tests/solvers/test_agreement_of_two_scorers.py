@@ -111,7 +111,7 @@ def test_what_crosses_links_and_keeps_nodes_busy_is_what_the_second_scorer_adds_
     for each in drawn[::25]:
         problem, reference = each.case.problem, each.case.reference
         for score in each.scores:
-            decision, total = each.case.decision(score.choice), crossed(reference, score)
+            decision, total = each.case.decision(score.choice), crossed(reference, score.parts)
             wanted = {f"link:{a}>{b}": size for (a, b), size in total.items()}
             for link in each.case.topology["links"]:
                 if (ends := link.get("between")) is not None:

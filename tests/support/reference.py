@@ -138,34 +138,6 @@ class Reference:
         return {node["name"]: number_of(node["power"]) for node in self.topology["nodes"] if "power" in node}
 
     @cached_property
-    def waiting(self) -> dict[str, float]:
-        """What each node draws while it does not compute."""
-        return {node["name"]: number_of(node.get("idle_power", "0 W")) for node in self.topology["nodes"]}
-
-    @cached_property
-    def workers(self) -> dict[str, int]:
-        """How many frames each node works on at once."""
-        return {node["name"]: node.get("workers", 1) for node in self.topology["nodes"]}
-
-    @cached_property
-    def radio(self) -> dict[tuple[str, str], float]:
-        """Joules that the sender draws for a byte in each direction that has a link."""
-        return {ends: number_of(link.get("energy", "0 J/B")) for link, ends in self._directions()}
-
-    @cached_property
-    def shared(self) -> set[tuple[str, str]]:
-        """Directions whose medium is that of the other direction too."""
-        half = {ends for link, ends in self._directions() if link.get("duplex") == "half"}
-        return {(a, b) for a, b in half if (b, a) in half}
-
-    def _directions(self) -> Iterator[tuple[dict[str, Any], tuple[str, str]]]:
-        for link in self.topology["links"]:
-            first, second = link.get("between") or [link["from"], link["to"]]
-            yield link, (first, second)
-            if "between" in link:
-                yield link, (second, first)
-
-    @cached_property
     def prices(self) -> dict[str, float]:
         """Dollars per second of computing, of the nodes that say so."""
         return {node["name"]: number_of(node["price"]) for node in self.topology["nodes"] if "price" in node}
@@ -372,55 +344,11 @@ class Reference:
             parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
         accuracy = self._accuracy(choice)
         accuracy = None if accuracy is None else accuracy - dropped
-        energy = None if len(self.watts) < len(self.nodes) else sum(self.joules(parts, latency).values())
+        from support.reference_measures import joules  # which takes scores from here
+
+        energy = None if len(self.watts) < len(self.nodes) else sum(joules(self, parts, latency).values())
         sums = (latency, accuracy, bytes_sent, energy, self._cost(parts))
         return Score(choice, *sums, input_s, tuple(parts))
-
-    def crossed(self, parts: Sequence[Part]) -> dict[tuple[str, str], float]:
-        """Return the expected bytes over every direction of a link, on whatever route they take."""
-        sent = [(self.source, parts[0].node, self.payload(0), 1.0)]
-        for part in parts:
-            if part.send_to is not None:
-                sent.append((part.node, part.send_to, part.send_bytes, part.reach - part.exit_rate))
-            if self.destination != "anywhere":
-                sent.append((part.node, self.destination, self.profile.get("result_bytes", 0), part.exit_rate))
-        total = dict.fromkeys(self.hops, 0.0)
-        for sender, receiver, size, share in sent:
-            way = self.way(sender, receiver, size)
-            for pair in pairwise(way[0] if way is not None else ()):
-                total[pair] += share * size
-        return total
-
-    def joules(self, parts: Sequence[Part], latency: float) -> dict[str, float]:
-        """Return what each node draws: while it computes, while it waits for the rest of a sample, and for sending."""
-        drawn = {}
-        over = self.crossed(parts)
-        for node in self.nodes:
-            busy = sum(part.reach * part.compute_s for part in parts if part.node == node)
-            power = self.watts[node] if busy or any(part.node == node for part in parts) else 0.0
-            sending = sum(size * self.radio[ends] for ends, size in over.items() if ends[0] == node)
-            drawn[node] = busy * power + self.waiting[node] * (latency - busy) + sending
-        return drawn
-
-    def busy(self, choice: Choice, parts: Sequence[Part]) -> dict[str, float]:
-        """Return the expected seconds in which each node computes, encodes what it sends or decodes what it gets."""
-        total = dict.fromkeys(self.nodes, 0.0)
-        if parts[0].node != self.source:
-            total[self.source] += self.coding(self.source, "encode_s", 0)
-            total[parts[0].node] += self.coding(parts[0].node, "decode_s", 0)
-        for k, part in enumerate(parts):
-            total[part.node] += part.reach * part.compute_s
-            if part.send_to is None:
-                continue
-            onward, codec, block = part.reach - part.exit_rate, choice.codec(k), part.blocks[1]
-            for node, key in ((part.node, "encode_s"), (part.send_to, "decode_s")):
-                if codec is None:
-                    seconds = self.coding(node, key, block)
-                else:
-                    record = self.profile["codecs"][codec][key][self.device_name[node]]
-                    seconds = record[block] * self.slowdown[node]
-                total[node] += onward * seconds
-        return total
 
     def _cost(self, parts: Sequence[Part]) -> float | None:
         if len(self.prices) < len(self.nodes):

@@ -87,9 +87,10 @@ def plan_rows(answer: Answer) -> Rows:
 
 
 def _modelled_rows(answer: Answer) -> Rows:
-    problem = answer.space.problem
+    problem, seen = answer.space.problem, answer.replayed_accuracies
     known = {
         "accuracy": answer.space.knows_accuracy,
+        "replayed": seen is not None,
         "threshold": problem.has_exits,
         "sent": True,
         "exits": answer.space.inside,
@@ -100,6 +101,7 @@ def _modelled_rows(answer: Answer) -> Rows:
         named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         cells = {
             "accuracy": share_text(plan.accuracy),
+            "replayed": share_text(None if seen is None else seen[rank - 1]),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),

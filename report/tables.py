@@ -71,7 +71,7 @@ def headline(answer: Answer) -> Text:
     thresholds = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
     work = f"{units.format_count(answer.space.decisions)} decisions"
     why = f" ({answer.why})" if answer.why else ""
-    how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
+    how = f", {answer.space.estimator} estimates" if problem.has_exits and answer.space.exits != "final" else ""
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
         f": {size}{thresholds}, {work}{how}; {outcome.solver}{why} {outcome.status} in "

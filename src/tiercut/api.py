@@ -14,10 +14,12 @@ from tiercut.analysis import (
     SolverOptions,
     TopologyLike,
     ask,
+    estimated,
     explained,
     inputs_of,
     problem,
     profile_of,
+    samples_beside,
     topology_of,
 )
 from tiercut.errors import QuestionError
@@ -244,7 +246,7 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = problem(topology, profile, estimator=estimator)
+    tables = estimated(topology, profile, estimator, samples_beside(profile) if samples is None else None)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)

@@ -144,8 +144,9 @@ class Answer(Shown):
                 "nodes": problem.node_count,
                 "thresholds": len(problem.thresholds) if problem.has_exits else 0,
                 "decisions": self.space.decisions,
-                "estimator": self.space.estimator,
+                **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
             },
+            "made_of": {"estimator": self.space.estimator},
             "solver": {
                 "name": self.outcome.solver,
                 "exact": self.outcome.exact,

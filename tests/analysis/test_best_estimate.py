@@ -54,7 +54,7 @@ def test_by_default_a_faster_plan_is_found_that_is_as_right_as_was_asked_for() -
 def test_the_best_that_profile_and_question_support_is_taken_and_named(copied: Path) -> None:
     def taken(**asked: Any) -> str:
         answer = tiercut.solve("iot", str(copied), min_accuracy=0.9, **asked)
-        said = json.loads(answer.to_json())["problem"]["estimator"]
+        said = json.loads(answer.to_json())["made_of"]["estimator"]
         assert said == answer.query.estimator == answer.space.estimator
         if asked.get("exits") != "final":
             assert f", {said} estimates; " in str(headline(answer))

@@ -14,7 +14,7 @@ from tiercut.analysis.distinct import treatment
 IOT = ("iot", "resnet20-digits32")
 CASES: dict[str, dict[str, Any]] = {
     "cuts": {"min_accuracy": 0.98},
-    "anywhere": {"min_accuracy": 0.98, "exits": "free"},
+    "anywhere": {"min_accuracy": 0.98, "exits": "free", "estimator": "marginal"},
     "another measure": {"min_accuracy": 0.98, "objective": "bytes"},
     "greatest accuracy": {"objective": "accuracy", "max_latency": "42 ms"},
     "a rule that an idle part can keep": {"min_accuracy": 0.98, "use_all_tiers": True},

@@ -234,7 +234,17 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-_SPARE = {"by the model": 1, "sent": 2, "payload": 3, "to": 4, "total": 5, "each": 6, "result": 7, "reach": 8}
+_SPARE = {
+    "by the model": 1,
+    "sent": 2,
+    "replayed": 3,
+    "payload": 3,
+    "to": 4,
+    "total": 5,
+    "each": 6,
+    "result": 7,
+    "reach": 8,
+}
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
 

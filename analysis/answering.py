@@ -135,7 +135,7 @@ def _answered(
         return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
     answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
-    if samples is not None and space.exits != "final" and tables.recorded is None:
+    if plans and samples is not None and space.exits != "final" and tables.recorded is None:
         answer = replace(answer, seen=SeenPlans(tables, answer.plans, Recorded.of(samples)))
     return with_notes(answer, whole, found, options) if plans else answer
 

@@ -248,8 +248,12 @@ _SPARE = {
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
 
+_LISTS = {"threshold", "exits"}
+"""Columns whose cells may be lists of numbers."""
+
+
 def _column(heading: str) -> Column:
-    return Column(heading, spare=_SPARE.get(heading))
+    return Column(heading, fold=heading in _LISTS, spare=_SPARE.get(heading))
 
 
 def _listed(blocks: Sequence[int]) -> str:

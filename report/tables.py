@@ -96,10 +96,12 @@ def _headed(rows: Rows) -> SafeTable:
     table = table_of(rows.title)
     for column in rows.columns:
         layout: dict[str, Any] = {"justify": column.side, "overflow": "fold"}
-        if column.spare is None:
-            table.add_column(column.heading, **layout)
-        else:
+        if column.spare is not None:
             table.add_spare_column(column.spare, column.heading, **layout)
+        elif column.fold:
+            table.add_breaking_column(column.heading, **layout)
+        else:
+            table.add_column(column.heading, **layout)
     return table
 
 

@@ -246,7 +246,8 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = estimated(topology, profile, estimator, samples_beside(profile) if samples is None else None)
+    own = samples_beside(profile) if samples is None and estimator == "auto" else None
+    tables = estimated(topology, profile, estimator, own)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
 from tiercut.analysis.answers.notes import said_of_question, with_notes
+from tiercut.analysis.answers.seen import SeenPlans
 from tiercut.analysis.distinct import distinct_ranking
+from tiercut.analysis.estimates import estimated, samples_beside
 from tiercut.analysis.infeasible import why_none
-from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of
 from tiercut.analysis.solver_options import Evaluation
 from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
@@ -102,7 +104,10 @@ def _answered(
     split: SampleSplit,
 ) -> Answer:
     """Answer a question within the time that the clock says."""
-    tables = problem(topology, profile, estimator=query.estimator)
+    early = query.exits != "final"  # else all estimators say the same, and replay too
+    samples = samples_beside(profile, needed=query.estimator == "auto") if early else None
+    tables = estimated(topology, profile, query.estimator if early else "marginal", samples)
+    query = replace(query, estimator=tables.estimator)
     _check_evaluation(evaluate, split)
     asked, judged = query, tables
     if evaluate == "replay":
@@ -135,6 +140,8 @@ def _answered(
         return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
     answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
+    if plans and samples is not None and space.exits != "final" and tables.recorded is None:
+        answer = replace(answer, seen=SeenPlans(tables, answer.plans, Recorded.of(samples)))
     return with_notes(answer, whole, found, options) if plans else answer
 
 

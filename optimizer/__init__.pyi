@@ -42,7 +42,13 @@ from .plan import (
     exit_limits as exit_limits,
 )
 from .pricing import evaluate as evaluate, evaluate_tables as evaluate_tables, price as price
-from .problem import ANYWHERE as ANYWHERE, Estimator as Estimator, Floats as Floats, Problem as Problem
+from .problem import (
+    ANYWHERE as ANYWHERE,
+    Estimator as Estimator,
+    EstimatorChoice as EstimatorChoice,
+    Floats as Floats,
+    Problem as Problem,
+)
 from .query import SLACK as SLACK, Bound as Bound, Kind as Kind, Query as Query
 from .questions.bound_text import nearest_limit as nearest_limit, shown as shown
 from .questions.make_query import make_query as make_query, merged as merged

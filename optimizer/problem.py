@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from tiercut.topologies import Network
 
 
-__all__ = ["ANYWHERE", "Estimator", "Problem"]
+__all__ = ["ANYWHERE", "Estimator", "EstimatorChoice", "Problem"]
 
 Floats: TypeAlias = "NDArray[np.float64]"
 
 Estimator = Literal["marginal", "conditional", "nested", "replay"]
+EstimatorChoice = Literal["auto", "marginal", "conditional", "nested", "replay"]
 
 ANYWHERE = -1
 """The destination index that stands for a result that stays where it is made."""

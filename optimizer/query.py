@@ -13,7 +13,7 @@ from tiercut.optimizer.measures.registry import kind_of
 from tiercut.optimizer.samples.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer.problem import EstimatorChoice
     from tiercut.optimizer.space import Exits, Order
 
 __all__ = ["SLACK", "Bound", "Kind", "Query"]
@@ -129,7 +129,8 @@ class Query:
         What a frontier is over, in place of an objective and accuracy: two or three measures, accuracy among them or
         not. It is sorted by the first but accuracy, then by the next.
     estimator
-        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`).
+        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`); ``auto``: by the best
+        that profile and question support.
     top
         How many plans a ranking has.
     distinct
@@ -170,7 +171,7 @@ class Query:
     codec: str = "none"
     order: Order | None = None
     over: tuple[str, ...] = ()
-    estimator: Estimator = "marginal"
+    estimator: EstimatorChoice = "auto"
     top: int = 5
     distinct: bool = False
     bounds: tuple[Bound, ...] = ()
@@ -192,8 +193,8 @@ class Query:
             raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
         if self.order not in (None, "any", "forward"):
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
-        if self.estimator not in ESTIMATORS:
-            raise QuestionError(unknown_name("estimator", str(self.estimator), ESTIMATORS))
+        if self.estimator not in ("auto", *ESTIMATORS):
+            raise QuestionError(unknown_name("estimator", str(self.estimator), ("auto", *ESTIMATORS)))
         for least in (self.min_accuracy, self.of_final):
             if least is not None and not 0 <= least <= 1:
                 raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {least:g}")

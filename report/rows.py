@@ -87,9 +87,10 @@ def plan_rows(answer: Answer) -> Rows:
 
 
 def _modelled_rows(answer: Answer) -> Rows:
-    problem = answer.space.problem
+    problem, seen = answer.space.problem, answer.replayed_accuracies
     known = {
         "accuracy": answer.space.knows_accuracy,
+        "replayed": seen is not None,
         "threshold": problem.has_exits,
         "sent": True,
         "exits": answer.space.inside,
@@ -100,6 +101,7 @@ def _modelled_rows(answer: Answer) -> Rows:
         named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         cells = {
             "accuracy": share_text(plan.accuracy),
+            "replayed": share_text(None if seen is None else seen[rank - 1]),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),
@@ -237,12 +239,26 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-_SPARE = {"by the model": 1, "sent": 2, "payload": 3, "to": 4, "total": 5, "each": 6, "result": 7, "reach": 8}
+_SPARE = {
+    "by the model": 1,
+    "sent": 2,
+    "replayed": 3,
+    "payload": 3,
+    "to": 4,
+    "total": 5,
+    "each": 6,
+    "result": 7,
+    "reach": 8,
+}
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
 
+_LISTS = {"threshold", "exits"}
+"""Columns whose cells may be lists of numbers."""
+
+
 def _column(heading: str) -> Column:
-    return Column(heading, spare=_SPARE.get(heading))
+    return Column(heading, fold=heading in _LISTS, spare=_SPARE.get(heading))
 
 
 def _listed(blocks: Sequence[int]) -> str:

@@ -153,8 +153,8 @@ class QueryFile(Document):
     thresholds: Literal["one", "per-exit"] | None = Field(default=None, description="one for all exits, or one each")
     codec: str | None = Field(default=None, description="none, auto or the name of a codec")
     order: Literal["any", "forward"] | None = Field(default=None, description="whether a later part may stand nearer")
-    estimator: Literal["marginal", "conditional", "nested", "replay"] | None = Field(
-        default=None, description="how exit rates and accuracies are known: by formula, or from recorded samples"
+    estimator: Literal["auto", "marginal", "conditional", "nested", "replay"] | None = Field(
+        default=None, description="how exit rates and accuracies are known; auto: by the best that the profile supports"
     )
     top: int | None = Field(default=None, ge=1, description="how many plans a ranking has")
     all_decisions: bool | None = Field(

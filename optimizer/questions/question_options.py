@@ -11,7 +11,7 @@ from tiercut.optimizer.measures.names import objectives
 from tiercut.option_fields import option
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer.problem import EstimatorChoice
     from tiercut.optimizer.query import Bound
     from tiercut.optimizer.space import Exits, Order
 
@@ -111,7 +111,8 @@ class QuestionOptions:
     order
         ``any`` or ``forward``; by default what the topology says.
     estimator
-        How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
+        How exit rates and accuracies are known: ``auto`` (the first of ``conditional``, ``nested`` and ``marginal``
+        that profile and question support), ``marginal`` (the model's formula), ``conditional`` (the accuracy of
         the samples that really leave), ``nested`` (what follows for these from each branch by itself) or ``replay``
         (each recorded sample by itself).
     top
@@ -197,10 +198,11 @@ class QuestionOptions:
         metavar="any|forward",
         help="Whether a later part may stand nearer; default: as the topology says.",
     )
-    estimator: Estimator | None = option(
+    estimator: EstimatorChoice | None = option(
         panel=_QUESTION,
-        metavar="marginal|conditional|nested|replay",
-        help="How exit rates and accuracies are known: by formula (default), by nested hits, or from recorded samples.",
+        metavar="auto|marginal|conditional|nested|replay",
+        help="How exit rates and accuracies are known: by the best way that the profile supports (default), "
+        "by formula, from recorded samples, by nested hits, or each sample by itself.",
     )
     include: Sequence[str] | None = option(panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part.", many=True)
     exclude: Sequence[str] | None = option(

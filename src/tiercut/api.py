@@ -14,10 +14,12 @@ from tiercut.analysis import (
     SolverOptions,
     TopologyLike,
     ask,
+    estimated,
     explained,
     inputs_of,
     problem,
     profile_of,
+    samples_beside,
     topology_of,
 )
 from tiercut.errors import QuestionError
@@ -25,7 +27,6 @@ from tiercut.optimizer import (
     Conditions,
     QueryFile,
     QuestionOptions,
-    build_problem,
     decide,
     decide_again,
     load_query,
@@ -39,7 +40,7 @@ from tiercut.solvers import Options
 
 if TYPE_CHECKING:
     from tiercut.analysis import Replay
-    from tiercut.optimizer import Estimator, Kind, Plan
+    from tiercut.optimizer import EstimatorChoice, Kind, Plan
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
@@ -122,7 +123,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
-    estimator: Estimator = "marginal",
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -156,7 +157,12 @@ def plan(
 
 
 def explain(
-    topology: TopologyLike, profile: ProfileLike, plan: Plan, **conditions: Unpack[ConditionKeywords]
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan,
+    *,
+    estimator: EstimatorChoice = "auto",
+    **conditions: Unpack[ConditionKeywords],
 ) -> Explanation:
     """Return the latency of a plan as the sum that it is, step by step.
 
@@ -166,10 +172,12 @@ def explain(
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
         From `solve`, `rank`, `frontier` or `plan`.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
     """
-    tables = build_problem(*inputs_of("explain", topology, profile, conditions))
+    tables = problem(*inputs_of("explain", topology, profile, conditions), estimator=estimator)
     return explained(tables, decide_again(tables, plan))
 
 
@@ -181,6 +189,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay: ...
 @overload
@@ -191,6 +200,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> list[Replay]: ...
 def replay(
@@ -200,6 +210,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
@@ -214,6 +225,8 @@ def replay(
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
         Others in place of those that the profile names; `split` then only says what to call them.
+    estimator
+        By what the model's figures beside them are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -233,7 +246,8 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = build_problem(topology, profile)
+    own = samples_beside(profile) if samples is None and estimator == "auto" else None
+    tables = estimated(topology, profile, estimator, own)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)

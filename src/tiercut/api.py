@@ -14,10 +14,12 @@ from tiercut.analysis import (
     SolverOptions,
     TopologyLike,
     ask,
+    estimated,
     explained,
     inputs_of,
     problem,
     profile_of,
+    samples_beside,
     topology_of,
 )
 from tiercut.errors import QuestionError
@@ -25,7 +27,6 @@ from tiercut.optimizer import (
     Conditions,
     QueryFile,
     QuestionOptions,
-    build_problem,
     decide,
     decide_again,
     load_query,
@@ -39,7 +40,7 @@ from tiercut.solvers import Options
 
 if TYPE_CHECKING:
     from tiercut.analysis import Replay
-    from tiercut.optimizer import Kind, Plan
+    from tiercut.optimizer import EstimatorChoice, Kind, Plan
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
@@ -53,7 +54,7 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
         Loaded ones, files, or the names of those that come with the package.
     **question
         What is asked: objective, min_accuracy, max_loss, max_latency, max_p99, exits, thresholds, codec, order,
-        estimator, bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
+        estimator, bounds, rate, max_utilisation, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
         without, forwarding, one_partition_per, accuracies, input, result.
@@ -123,6 +124,7 @@ def plan(
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
     input_codec: str | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -143,6 +145,8 @@ def plan(
         Codec at each cut, None where the output is sent as it is; by default everywhere.
     input_codec
         What encodes the input on its way from the source to the first node; None: it is sent as it is.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -151,13 +155,18 @@ def plan(
     InputError, QuestionError
         If a file is wrong, or there can be no such plan.
     """
-    tables = build_problem(*inputs_of("plan", topology, profile, conditions))
+    tables = problem(*inputs_of("plan", topology, profile, conditions), estimator=estimator)
     what = (tables, partition, placement, threshold, exits)
     return price(tables, decide(*what, thresholds=thresholds, codecs=codecs, input_codec=input_codec))
 
 
 def explain(
-    topology: TopologyLike, profile: ProfileLike, plan: Plan, **conditions: Unpack[ConditionKeywords]
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan,
+    *,
+    estimator: EstimatorChoice = "auto",
+    **conditions: Unpack[ConditionKeywords],
 ) -> Explanation:
     """Return the latency of a plan as the sum that it is, step by step.
 
@@ -167,10 +176,12 @@ def explain(
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
         From `solve`, `rank`, `frontier` or `plan`.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
     """
-    tables = build_problem(*inputs_of("explain", topology, profile, conditions))
+    tables = problem(*inputs_of("explain", topology, profile, conditions), estimator=estimator)
     return explained(tables, decide_again(tables, plan))
 
 
@@ -182,6 +193,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay: ...
 @overload
@@ -192,6 +204,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> list[Replay]: ...
 def replay(
@@ -201,6 +214,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
@@ -215,6 +229,8 @@ def replay(
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
         Others in place of those that the profile names; `split` then only says what to call them.
+    estimator
+        By what the model's figures beside them are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -234,7 +250,8 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = build_problem(topology, profile)
+    own = samples_beside(profile) if samples is None and estimator == "auto" else None
+    tables = estimated(topology, profile, estimator, own)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)

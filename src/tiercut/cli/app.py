@@ -3,9 +3,10 @@
 import typer
 
 from tiercut import __version__
+from tiercut.cli import streams
 from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
 from tiercut.cli.commands.record import blocks, import_, listen, measure_link, merge, profile, train
-from tiercut.cli.root import RootGroup
+from tiercut.cli.root import QUIET, RootGroup
 
 app = typer.Typer(
     name="tiercut",
@@ -27,8 +28,12 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    quiet: bool = typer.Option(
+        False, QUIET, help="Print the answer alone, without warnings and notes; may also stand behind the command."
+    ),
 ) -> None:
-    pass
+    del version  # where it is asked for, its callback has ended the call
+    streams.hush(quiet)
 
 
 app.command("solve", help="Find the best plan.")(solve.solve)

@@ -28,7 +28,8 @@ def drawn_choices(case: Case, rng: np.random.Generator) -> list[Choice]:
             sets = list(reference.exit_sets("free", partition))
             used = sets[int(rng.integers(len(sets)))]
         index = int(rng.integers(reference.threshold_indices(case.exits))) if len(used) > 1 else None
-        found.append(Choice(partition, placement, used, index, *drawn_codecs(case, partition, placement[0], rng)))
+        codecs, entry = drawn_codecs(case, partition, placement[0], rng)
+        found.append(Choice(partition, placement, used, index, codecs, input_codec=entry))
     return [choice for choice in found if reference.possible(choice)]
 
 
@@ -38,6 +39,6 @@ def drawn_codecs(
     """Return a codec that can be used at each cut and one for the input, or None; now and then none at all."""
     if not case.profile.get("codecs") or rng.random() < 0.3:
         return (), None
-    at = [*(case.reference.codecs_of(cut) for cut in partition[:-1]), case.reference.entries(first)]
+    at = [*(case.reference.codecs_of(cut) for cut in partition[:-1]), case.reference.codecs_of(0, first)]
     *cuts, entry = (names[int(rng.integers(len(names)))] for names in at)
     return tuple(cuts), entry

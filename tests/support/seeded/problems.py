@@ -59,15 +59,17 @@ class Case:
         known = list(self.profile.get("codecs", {}))
         codecs = tuple(None if codec is None else known.index(codec) for codec in choice.codecs if any(choice.codecs))
         entry = None if choice.input_codec is None else known.index(choice.input_codec)
-        return Decision(choice.partition, placement, choice.exits, choice.threshold, codecs=codecs, input_codec=entry)
+        each = choice.thresholds or None
+        return Decision(choice.partition, placement, choice.exits, choice.threshold, each, codecs, entry)
 
     def choice(self, decision: Decision) -> Choice:
         """Return a decision of the package as a choice of the reference."""
         placement = tuple(self.problem.nodes[v] for v in decision.placement)
-        names = [None if codec is None else self.problem.codecs[codec] for codec in decision.codecs]
-        codecs = tuple(names) or (None,) * (len(placement) - 1)
-        entry = None if decision.input_codec is None else self.problem.codecs[decision.input_codec]
-        return Choice(decision.partition, placement, decision.exits, decision.threshold, codecs, entry)
+        each, known = decision.thresholds or (), self.problem.codecs
+        codecs = tuple(None if codec is None else known[codec] for codec in decision.codecs)
+        entry = None if decision.input_codec is None else known[decision.input_codec]
+        decided = decision.partition, placement, decision.exits, decision.threshold
+        return Choice(*decided, codecs or (None,) * (len(placement) - 1), each, entry)
 
 
 class Draw:
@@ -138,7 +140,25 @@ def _topology(draw: Draw, names: list[str], devices: list[str]) -> dict[str, Any
     if draw.often(0.3):
         made["one_partition_per"] = draw.pick(["node", "tier"])
     made["links"] = _links(draw, names, made["source"], made.get("destination", made["source"]))
+    _add_waiting_and_radios(draw, made)
     return made
+
+
+def _add_waiting_and_radios(draw: Draw, made: dict[str, Any]) -> None:
+    """Let some nodes wait at a power and have workers, and some links take energy or be half duplex."""
+    # A stream of its own, so that the rest of a problem is what it is without.
+    more = Draw(0, draw.plain)
+    more.rng = draw.rng.spawn(1)[0]
+    for node in made["nodes"]:
+        if "power" in node and more.often(0.5):
+            node["idle_power"] = f"{more.size()!r} W"
+        if more.often(0.2):
+            node["workers"] = int(more.rng.integers(1, 4))
+    for link in made["links"]:
+        if more.often(0.2):
+            link["energy"] = f"{more.share()!r} J/B"
+        if more.often(0.3):
+            link["duplex"] = "half"
 
 
 def _node(draw: Draw, name: str, tiers: list[str] | None, devices: list[str]) -> dict[str, Any]:

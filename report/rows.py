@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
-from tiercut.optimizer import format_amount, shown
+from tiercut.analysis import CONFIDENCE, QUANTILES
+from tiercut.optimizer import format_amount, samples_needed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ __all__ = [
     "Column",
     "Rows",
     "exit_rows",
+    "figure_rows",
     "plan_rows",
     "question_text",
     "share_text",
@@ -62,11 +64,14 @@ class Rows:
         From left to right.
     cells
         Plain text, no markup.
+    ends
+        Rows, counted from 0, below which a line stands.
     """
 
     title: str
     columns: tuple[Column, ...]
     cells: tuple[tuple[str, ...], ...]
+    ends: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.cells):
@@ -219,6 +224,27 @@ def exit_rows(replay: Replay) -> Rows:
         for each in replay.exits
     )
     return Rows("what they do at each exit", columns, cells)
+
+
+def figure_rows(replay: Replay) -> Rows:
+    """Return a row for each figure of a plan: as the samples make it, and as the model says."""
+    model, replayed = replay.model, replay.replayed
+    gap = replayed.latency_s - model.latency_s
+    seconds = [units.format_seconds(each) for each in (replayed.latency_s, model.latency_s)]
+    points = "-" if model.accuracy is None else f"{100 * (replay.accuracy - model.accuracy):+.2f} points"
+    low, high = replay.accuracy_interval()
+    cells = [
+        ("mean latency", *seconds, f"{gap / model.latency_s:+.2%}" if model.latency_s else "-"),
+        ("accuracy", share_text(replay.accuracy), share_text(model.accuracy), points),
+        (f"  {CONFIDENCE:.0%} interval", f"{share_text(low)} to {share_text(high)}", "", ""),
+    ]
+    if any(replayed.codecs):
+        cells.append(("  less, for codecs", f"{100 * replay.codec_drop:.2f} points", "", ""))
+    for name, value in replay.quantiles.items():
+        needed = f"needs {samples_needed(QUANTILES[name]):,} samples"
+        cells.append((name, needed if value is None else units.format_seconds(value), "", ""))
+    columns = (Column("", "left"), *map(Column, ("replayed", "by the model", "difference")))
+    return Rows("figures of the plan", columns, tuple(cells))
 
 
 def threshold_text(plan: Plan) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tiercut import units
+from tiercut.report.rows import Column, Rows
+from tiercut.report.tables import table_from
 from tiercut.report.topology.part import near_source
 from tiercut.topologies import Route, quickest_route, transfer_routes, transfer_seconds
 
@@ -93,16 +95,13 @@ def _headline(topology: Topology) -> str:
     return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}{order}"
 
 
-def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from tiercut.report.safe_table import SafeTable
-
-    table = SafeTable(pad_edge=False)
-    for place, name in enumerate(head):
-        words = place == 0 or name in ("tier", "runs as", "route")
-        table.add_column(name, justify="left" if words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _filled(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    words = ("tier", "runs as", "route")
+    columns = (
+        Column(name, "left" if place == 0 or name in words else "right", fold=name == "route")
+        for place, name in enumerate(head)
+    )
+    return table_from(Rows("", tuple(columns), tuple(rows)))
 
 
 def _nodes(topology: Topology) -> Table:

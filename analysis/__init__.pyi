@@ -1,6 +1,7 @@
 from .answering import ask as ask
 from .answers.answer import Answer as Answer
 from .answers.answer_file import load_answer as load_answer, load_plans as load_plans
+from .answers.beside import best_beside as best_beside
 from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind
 from .choose_by_replay import ReplayChoice as ReplayChoice

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.answers.beside import with_plans_beside
 from tiercut.analysis.answers.notes import said_of_question, with_notes
 from tiercut.analysis.distinct import distinct_ranking
 from tiercut.analysis.infeasible import why_none
@@ -14,6 +15,7 @@ from tiercut.analysis.solver_options import Evaluation
 from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer import (
+    Conditions,
     Query,
     Recorded,
     Space,
@@ -26,6 +28,7 @@ from tiercut.optimizer import (
     warn_of_bare_spans,
     warn_of_memory,
 )
+from tiercut.option_fields import split_keywords
 from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
 
@@ -82,10 +85,11 @@ def ask(
     QuestionError
         If the question cannot be asked of this problem.
     """
+    (named,) = split_keywords("ask", conditions, Conditions)
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
     with time_limit(options.time_limit_s) as clock:
-        answer = _answered(topology, profile, query, solver, options, evaluate, split)
+        answer = replace(_answered(topology, profile, query, solver, options, evaluate, split), conditions=named)
     return _unproved(answer, clock.cut) if clock.cut else answer
 
 
@@ -131,7 +135,7 @@ def _answered(
         return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
     answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
-    return with_notes(answer, whole, found, options) if plans else answer
+    return with_plans_beside(with_notes(answer, whole, found, options), options) if plans else answer
 
 
 def _check_evaluation(evaluate: Evaluation, split: SampleSplit) -> None:

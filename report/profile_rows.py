@@ -46,6 +46,8 @@ def _device_parts(device: Device) -> Iterator[str]:
         yield "with spans"
     if device.whole_model_s is not None:
         yield f"whole model {units.format_seconds(device.whole_model_s)}"
+    if device.benchmark_s is not None:
+        yield f"benchmarked in {units.format_seconds(device.benchmark_s)}"
 
 
 def _blocks(profile: Profile) -> Rows:

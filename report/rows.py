@@ -5,7 +5,7 @@ Every figure that people read in a table is put into words here, once; what show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
@@ -24,6 +24,7 @@ __all__ = [
     "exit_rows",
     "figure_rows",
     "plan_rows",
+    "plan_text",
     "question_text",
     "share_text",
     "stage_rows",
@@ -86,9 +87,20 @@ class Rows:
 def plan_rows(answer: Answer) -> Rows:
     """Return a row for each plan of an answer: its measures, then where each piece runs.
 
-    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it.
+    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it. A star
+    marks the knee of a frontier.
     """
-    return _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    rows = _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    if answer.knee is None:
+        return rows
+    cells = ((f"* {row[0]}" if place == answer.knee else row[0], *row[1:]) for place, row in enumerate(rows.cells))
+    return replace(rows, cells=tuple(cells))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return what tells a plan from every other one of its problem: stages, exits within them, thresholds."""
+    exits = "" if plan.exits in (plan.partition, plan.partition[-1:]) else f", exits {_listed(plan.exits)}"
+    return f"{plan.shown}{exits}{threshold_text(plan)}"
 
 
 def _modelled_rows(answer: Answer) -> Rows:

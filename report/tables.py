@@ -9,6 +9,8 @@ from rich.text import Text
 
 from tiercut import units
 from tiercut.optimizer import format_amount
+from tiercut.report.answers.asked import size_text
+from tiercut.report.answers.frontier import frontier_lines, legible_rows
 from tiercut.report.profile_rows import profile_rows
 from tiercut.report.rows import plan_rows, share_text, stage_rows, step_rows
 from tiercut.report.safe_table import SafeTable, text_of
@@ -43,7 +45,9 @@ def answer_parts(answer: Answer) -> Iterator[Text | Table]:
     if not answer.plans:
         yield text_of(answer.message)
         return
-    yield plans_table(answer)
+    rows = legible_rows(answer)
+    yield table_from(rows)
+    yield from map(text_of, frontier_lines(answer, rows))
     if answer.replayed is not None:
         return
     for line in (idle_line(answer), covered_line(answer)):
@@ -67,14 +71,11 @@ def remarks(answer: Answer) -> Iterator[str]:
 def headline(answer: Answer) -> Text:
     """Return one line that says what was asked, how large it is, and who answers."""
     problem, outcome = answer.space.problem, answer.outcome
-    size = f"{problem.block_count} blocks on {problem.node_count} nodes"
-    thresholds = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
-    work = f"{units.format_count(answer.space.decisions)} decisions"
     why = f" ({answer.why})" if answer.why else ""
     how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
-        f": {size}{thresholds}, {work}{how}; {outcome.solver}{why} {outcome.status} in "
+        f": {size_text(answer)}{how}; {outcome.solver}{why} {outcome.status} in "
         f"{units.format_seconds(outcome.seconds)}",
     )
 

@@ -17,22 +17,35 @@ if TYPE_CHECKING:
     from tiercut.analysis import Change, Effect, Sweep, Why
     from tiercut.optimizer import Plan
 
-__all__ = ["effect_rows", "nearest_rows", "parameter_name", "span_rows", "why_tables"]
+__all__ = ["effect_rows", "nearest_rows", "parameter_name", "span_rows", "why_lines", "why_rows", "why_tables"]
 
 
 def why_tables(why: Why, *, every: bool = False) -> Iterator[Table | Text]:
     """Yield the runner-up, what bounds do, and where the best plan changes: the nearest places, or every one."""
-    yield _runner_up(why)
+    runner_up, *others = why_lines(why)
+    name, colon, rest = runner_up.partition(": ")
+    yield Text.assemble((name, "bold"), f"{colon}{rest}\n") if colon else Text(f"{runner_up}\n")
+    yield from map(table_from, why_rows(why, every=every))
+    yield from (Text(f"{line}\n") for line in others)
+
+
+def why_rows(why: Why, *, every: bool = False) -> Iterator[Rows]:
+    """Yield what bounds do, and where the best plan changes: the nearest places, or every one."""
     if why.effects:
-        yield table_from(effect_rows(why.effects, why.query.objective))
+        yield effect_rows(why.effects, why.query.objective)
     changing = [sweep for sweep in why.sweeps if sweep.changes]
     if changing:
-        yield table_from(span_rows(changing, why) if every else nearest_rows(changing, why))
+        yield span_rows(changing, why) if every else nearest_rows(changing, why)
+
+
+def why_lines(why: Why) -> Iterator[str]:
+    """Yield what comes next, what changes nothing, and what is not known."""
+    yield _runner_up(why)
     still = [sweep for sweep in why.sweeps if not sweep.changes and not sweep.note]
     if still:
-        yield Text(f"The best plan stays the same{_within(why)}: {_listed(still)}.\n")
+        yield f"The best plan stays the same{_within(why)}: {_listed(still)}."
     for note in dict.fromkeys(sweep.note for sweep in why.sweeps if sweep.note):
-        yield Text(f"Not known: {_listed([sweep for sweep in why.sweeps if sweep.note == note])}: {note}.\n")
+        yield f"Not known: {_listed([sweep for sweep in why.sweeps if sweep.note == note])}: {note}."
 
 
 def parameter_name(sweep: Sweep) -> str:
@@ -55,15 +68,15 @@ def _within(why: Why) -> str:
     return f" from 1/{why.factor:g} to {why.factor:g} times the present"
 
 
-def _runner_up(why: Why) -> Text:
+def _runner_up(why: Why) -> str:
     if why.runner_up is None or why.runner_up_value is None or why.margin is None:
-        return Text("There is no runner-up: no other plan meets the question.\n")
+        return "There is no runner-up; no other plan meets the question."
     objective = why.query.objective
     value, margin = (format_value(each, objective) for each in (why.runner_up_value, why.margin))
     share = f" ({why.margin / abs(why.value):.2%})" if why.value and objective != "accuracy" else ""
     worse = "less" if objective == "accuracy" else "more"
     by = f"{margin}{share} {worse}" if why.margin else "as good, and later in the order of plans"
-    return Text.assemble(("runner-up: ", "bold"), f"{label(why.runner_up)}: {value}, {by}\n")
+    return f"runner-up: {label(why.runner_up)}: {value}, {by}"
 
 
 def effect_rows(effects: Iterable[Effect], objective: str) -> Rows:

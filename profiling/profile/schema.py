@@ -84,6 +84,7 @@ class Device(Document):
     load: dict[str, float] = Field(default_factory=dict, description="average: before; other_cores: busy meanwhile")
     precision: Share | None = Field(default=None, description="to which share of itself half of the medians are known")
     set_aside: Share | None = Field(default=None, description="runs left out, as others held the processor")
+    benchmark_s: Seconds | None = Field(default=None, description="what building and timing all pieces took")
     block_s: Times | None = None
     branch_s: TimesOrNone | None = None
     block_mean_s: Times | None = None

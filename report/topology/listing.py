@@ -50,8 +50,8 @@ def text(topology: Topology, payload_bytes: float, *, every: bool = False) -> Gr
     parts: list[Text | Table] = [Text(_headline(topology), style="bold"), _nodes(part), _links(part)]
     if part is not topology:
         head = Text(f"Routes of {size} from {topology.source}")
-        routes = _filled(_ROUTE_HEAD, list(_from_source(topology, part, payload_bytes)))
-        return Group(Text(_left_out(topology, part)), *parts, head, routes)
+        table = _filled(_ROUTE_HEAD, list(_from_source(topology, part, payload_bytes)))
+        return Group(Text(_left_out(topology, part)), *parts, head, table)
     if routes := list(_indirect(topology, payload_bytes)):
         parts += [Text(f"Routes of {size} over several links"), _filled(_ROUTE_HEAD, routes)]
     return Group(*parts, Text(f"Time for {size}, from row to column"), *_times(topology, payload_bytes))

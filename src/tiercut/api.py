@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from tiercut.analysis import (
@@ -99,7 +100,8 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
     changed = conditions.apply(topology_of(topology), profile_of(profile))
     options = _options(who, question)
     query = make_query(kind, asked)
-    return ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    answer = ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    return replace(answer, conditions=conditions)
 
 
 def _options(who: SolverOptions, question: Mapping[str, Any]) -> Options:

@@ -31,6 +31,10 @@ _TOLD = (
 """Fields of a question that its title tells, or that have a row of their own."""
 
 
+_CALLED = {"per_exit": "a threshold for each exit", "rate_fps": "frames per second:", "pins": "block pinned:"}
+"""What fields of a question are called where their names do not say it."""
+
+
 def asked_rows(answer: Answer) -> Rows:
     """Return a row for each thing to know of an answer before its plans are read."""
     space, outcome = answer.space, answer.outcome
@@ -81,7 +85,7 @@ def _rules(query: Query) -> Iterator[str]:
     for each in fields(query):
         value = getattr(query, each.name)
         if each.name not in _TOLD and value != each.default:
-            yield f"{each.name.replace('_', ' ')}{_said(value)}"
+            yield f"{_CALLED.get(each.name) or each.name.replace('_', ' ')}{_said(value)}"
 
 
 def _said(value: Any) -> str:

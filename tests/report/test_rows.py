@@ -211,7 +211,7 @@ def test_a_page_names_question_conditions_proof_and_every_plan(tmp_path: Path) -
     page = " ".join((tmp_path / "x.html").read_text().split()).replace("&gt;", ">")
     for words in (
         f"frontier of {len(found)} plans: latency against accuracy, accuracy ≥ 0.9 and latency ≤ 1 s",
-        "per exit; include micro",
+        "a threshold for each exit; include micro",
         "anywhere, also inside a part",
         "bandwidth micro-local = 1 Mb/s; without global",
         "optimal: it is proved that no plan beats these",

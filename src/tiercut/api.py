@@ -40,7 +40,7 @@ from tiercut.solvers import Options
 
 if TYPE_CHECKING:
     from tiercut.analysis import Replay
-    from tiercut.optimizer import Kind, Plan
+    from tiercut.optimizer import Estimator, Kind, Plan
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
@@ -124,6 +124,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    estimator: Estimator = "marginal",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -142,6 +143,8 @@ def plan(
         In place of `threshold`: one for every exit but the last, where all samples leave that get there.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -150,7 +153,7 @@ def plan(
     InputError, QuestionError
         If a file is wrong, or there can be no such plan.
     """
-    tables = build_problem(*inputs_of("plan", topology, profile, conditions))
+    tables = problem(*inputs_of("plan", topology, profile, conditions), estimator=estimator)
     return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
 
 

@@ -56,7 +56,7 @@ def with_plans_beside(answer: Answer, options: Options) -> Answer:
 
 def _one_exit(space: Space, query: Query, options: Options) -> Plan | None:
     single = replace(_alone(query), per_exit=False)
-    problem = replace(space.problem, recorded=None, conditional=None)
+    problem = replace(space.problem, recorded=None, leavers=None)
     if not space.inside:  # every partition ends in a branch, so that one exit is one partition
         return _best(problem, replace(single, exits="cuts", most_partitions=1), options)
     # Where nobody leaves early, other exits than the last are of no use.

@@ -85,8 +85,9 @@ def within_share(values: Floats, share: float, names: Sequence[str], always: Seq
     while waiting.any():
         first = int(np.argmax(waiting))
         able = np.flatnonzero((values <= reach[first]).all(axis=1))
-        covers = _covered(values[able], reach[waiting])
-        chosen = int(able[len(able) - 1 - np.argmax(covers.sum(axis=1)[::-1])])
+        chosen = int(able[-1])  # over two measures the one that reaches furthest
+        if values.shape[1] > 2:
+            chosen = int(able[np.argmax(_covered(values[able], reach[waiting]).sum(axis=1))])
         kept.append(chosen)
         waiting &= ~_covered(values[[chosen]], reach)[0]
     return np.array(sorted(set(kept)), np.int64)

@@ -91,9 +91,9 @@ def plan_rows(answer: Answer) -> Rows:
     marks the knee of a frontier.
     """
     rows = _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
-    if answer.knee is None:
+    if (knee := answer.knee) is None:
         return rows
-    cells = ((f"* {row[0]}" if place == answer.knee else row[0], *row[1:]) for place, row in enumerate(rows.cells))
+    cells = ((f"* {row[0]}" if place == knee else row[0], *row[1:]) for place, row in enumerate(rows.cells))
     return replace(rows, cells=tuple(cells))
 
 

@@ -146,7 +146,8 @@ class Answer(Shown):
         if not self.plans:
             return self
         plans = self.whole or self.plans
-        values, names, knee = self._compared(plans), self.query.compared, knee_of(self._compared(plans))
+        values, names = self._compared(plans), self.query.compared
+        knee = knee_of(values)
         always = () if knee is None else (knee,)
         kept = range(len(plans))
         if within is not None:
@@ -218,7 +219,8 @@ class Answer(Shown):
             data["hypervolume"] = None if covered is None else covered.to_data()
         if self.whole:
             data["plans_in_all"] = len(self.whole)
-        data["knee"] = None if self.knee is None else self.knee + 1
+        knee = self.knee
+        data["knee"] = None if knee is None else knee + 1
         data |= {name.replace(" ", "_"): _unranked(plan) for name, plan in self.beside.items()}
         return {"frontier": data}
 

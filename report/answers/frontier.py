@@ -31,8 +31,8 @@ def legible_rows(answer: Answer) -> Rows:
     read = [tuple(row[place] for place in places) for row in rows.cells]
     kept = dict.fromkeys(read)
     first = {figures: place for place, figures in reversed(list(enumerate(read)))}
-    if answer.knee is not None:
-        first[read[answer.knee]] = answer.knee
+    if (knee := answer.knee) is not None:
+        first[read[knee]] = knee
     return replace(rows, cells=tuple(rows.cells[first[figures]] for figures in kept))
 
 

@@ -39,9 +39,11 @@ def best_beside(space: Space, query: Query, options: Options) -> dict[str, Plan]
         Of the solver that finds them. What it does not find in time is left out, as what the question does not admit.
     """
     found = {}
-    if space.exits != "final" and space.knows_accuracy:
+    alone = (query.fewest_partitions or 1) == 1
+    if space.exits != "final" and space.knows_accuracy and (alone or space.inside):
         found[ONE_EXIT] = _one_exit(space, query, options)
-    found[NATIVE] = _native(space, query, options)
+    if alone:
+        found[NATIVE] = _native(space, query, options)
     return {name: plan for name, plan in found.items() if plan is not None}
 
 
@@ -78,8 +80,6 @@ def _alone(query: Query) -> Query:
 
 
 def _best(problem: Problem, query: Query, options: Options, priced_by: Problem | None = None) -> Plan | None:
-    if (query.fewest_partitions or 1) > (query.most_partitions or problem.node_count):
-        return None
     whole = make_space(problem, exits=query.exits, order=query.order, codec=query.codec)
     if not whole.knows_accuracy:
         if query.min_accuracy is not None:

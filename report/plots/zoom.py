@@ -39,12 +39,12 @@ def zoom_of(flag: str, texts: Sequence[str]) -> Zoom:
             raise QuestionError(f"{flag} is written MEASURE=LEAST..GREATEST, such as 'latency=30 ms..', not '{text}'")
         name = name.strip()
         try:
-            ends = tuple(_value(name, end.strip()) if end.strip() else None for end in (low, high))
+            least, greatest = (_value(name, end.strip()) if end.strip() else None for end in (low, high))
         except ValueError as error:
             raise QuestionError(f"{flag} {name}: {error}") from None
-        if None not in ends and not ends[0] < ends[1]:
+        if least is not None and greatest is not None and not least < greatest:
             raise QuestionError(f"{flag} {name}: the least value must be below the greatest, not '{span}'")
-        zoom[name] = ends
+        zoom[name] = least, greatest
     return zoom
 
 

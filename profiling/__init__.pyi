@@ -17,8 +17,9 @@ from .links.listener import Listener as Listener
 from .links.meter import LinkFigures as LinkFigures, Spread as Spread, measure_link as measure_link
 from .models.backbones import backbone as backbone
 from .models.blocks import Block as Block, find_blocks as find_blocks
-from .models.loader import LoadedModel as LoadedModel, load_model as load_model
-from .models.runtime import start_framework as start_framework
+from .models.loader import LoadedModel as LoadedModel, load_model as load_model, start_for as start_for
+from .models.onnx.aliases import common_module as common_module
+from .models.onnx.options import OnnxOptions as OnnxOptions, is_onnx as is_onnx
 from .profile.files import (
     SIZE_LIMIT as SIZE_LIMIT,
     load_profile as load_profile,
@@ -39,6 +40,6 @@ from .profile.schema import FORMAT as FORMAT, Codec as Codec, Device as Device, 
 from .record.campaign import Step as Step, record_models as record_models
 from .record.preflight import prepared as prepared
 from .record.remote import record_remotely as record_remotely
-from .record.settings import Settings as Settings, effort_for as effort_for
+from .record.settings import Settings as Settings, check_settings as check_settings, effort_for as effort_for
 from .timing.stress import parse_stress as parse_stress
 from .timing.timing import Effort as Effort

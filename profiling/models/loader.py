@@ -1,4 +1,4 @@
-"""Keras models by name: one of Keras Applications, a ``.keras`` file, or ``module:function``.
+"""Models by name: one of Keras Applications, a ``.keras`` or ``.onnx`` file, or ``module:function``.
 
 A file is only data here: what is in it cannot run, unless it is trusted. A function of one's own is code anyway.
 """
@@ -21,6 +21,11 @@ from tiercut.profiling.models.backbones import BACKBONES
 from tiercut.profiling.models.graph import Model, sizes_of_axes
 from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.nested import flatten
+from tiercut.profiling.models.onnx.graph_onnx import load_onnx
+from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions, is_onnx
+from tiercut.profiling.models.onnx.reading import check_onnx
+from tiercut.profiling.models.onnx.sessions import start_onnx
+from tiercut.profiling.models.runtime import start_framework
 
 __all__ = [
     "BESIDES",
@@ -34,10 +39,11 @@ __all__ = [
     "no_such_function",
     "no_such_module",
     "read_model",
+    "start_for",
     "working_directory_first",
 ]
 
-BESIDES = "a model may also be a .keras file or module:function"
+BESIDES = "a model may also be a .keras file, an .onnx file or module:function"
 """What to say after the names that are known."""
 
 _HDF5 = (".h5", ".hdf5")
@@ -65,13 +71,43 @@ class LoadedModel:
 
 
 def load_model(
-    name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
+    name: str,
+    *,
+    size: Sequence[int] | None = None,
+    weights: str | None = None,
+    trust: bool = False,
+    onnx: OnnxOptions = NO_ONNX_OPTIONS,
+    batch: int | None = None,
 ) -> LoadedModel:
-    """Return a model by its name, ready to be cut; see `load_keras`."""
+    """Return a model by its name, ready to be cut: an ``.onnx`` file, or what `load_keras` takes.
+
+    Parameters
+    ----------
+    name, size, weights, trust
+        See `load_keras`; the last three say nothing of an ONNX file.
+    onnx, batch
+        See `tiercut.profiling.models.onnx.graph_onnx.load_onnx`; they say nothing of other models.
+    """
+    if is_onnx(name):
+        model = load_onnx(Path(name), onnx, batch=batch)
+        return LoadedModel(Path(name).stem, model, len({step.index for step in model.graph.steps}))
     title, source = _source(name, size, weights, trust)
     model = _flattened(name, source, size)
     whole = None if size is not None and kind_of(name) != "name" else source  # it may take its own size alone
     return LoadedModel(title, KerasModel(model, whole=whole), len(model.layers))
+
+
+def start_for(name: str, *, threads: int | None = None, backend: str | None = None) -> int:
+    """Load what runs a model, and return the number of threads that may compute.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    threads, backend
+        See `tiercut.profiling.models.runtime.start_framework`; ONNX Runtime has no backend.
+    """
+    return start_onnx(threads) if is_onnx(name) else start_framework(threads, backend=backend)
 
 
 def load_keras(
@@ -125,7 +161,7 @@ def _flattened(name: str, source: Any, size: Sequence[int] | None) -> Any:
 def kind_of(name: str) -> Literal["file", "function", "name"]:
     """Return the kind of a model's name; see `load_model`."""
     path = Path(name)
-    if path.suffix.lower() in (".keras", *_HDF5) or path.is_file() or path.name != name:
+    if path.suffix.lower() in (".keras", ".onnx", *_HDF5) or path.is_file() or path.name != name:
         return "file"
     return "function" if ":" in name else "name"
 
@@ -243,13 +279,16 @@ def read_model(path: Path, *, trust: bool = False) -> Any:
 
 
 def check_file(path: Path, *, trust: bool = False) -> None:
-    """Make sure of all that can be checked of a ``.keras`` file without loading it.
+    """Make sure of all that can be checked of a model's file without loading it.
 
     Raises
     ------
     InputError
         If it is cut short, of another kind, or holds what is not trusted.
     """
+    if is_onnx(path.name):
+        check_onnx(path)
+        return
     if path.suffix.lower() in _HDF5:
         raise InputError(
             str(path), "files in HDF5 can hold code that runs when they are read; save the model as .keras"

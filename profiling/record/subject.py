@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tiercut.profiling.exits.exit_files import load_exits
 from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
-from tiercut.profiling.models.blocks import find_blocks
+from tiercut.profiling.models.blocks import Rule, find_blocks
 from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph import sizes_of_axes
 from tiercut.profiling.models.loader import load_model
@@ -58,7 +58,7 @@ def open_subject(name: str, settings: Settings) -> Subject:
     """
     check_settings(name, settings)
     kind = subject_kind(name, settings.dataset)
-    if kind == "plain":
+    if kind in ("plain", "onnx"):
         return _plain(name, settings)
     network = _trained(name, settings) if kind == "trained" else _to_train(name, settings)
     exits = network.exits
@@ -77,9 +77,13 @@ def open_subject(name: str, settings: Settings) -> Subject:
 def _plain(name: str, settings: Settings) -> Subject:
     from tiercut import __version__
 
-    loaded = load_model(name, size=settings.size, weights=settings.weights, trust=settings.trust)
-    rule = settings.rule or "all"
-    cut = CutNetwork(loaded.title, rule, loaded.model, find_blocks(loaded.model.graph, rule))
+    onnx = settings.onnx
+    loaded = load_model(
+        name, size=settings.size, weights=settings.weights, trust=settings.trust, onnx=onnx, batch=settings.batch
+    )
+    rule: Rule = "explicit" if onnx.cuts else settings.rule or "all"
+    blocks = find_blocks(loaded.model.graph, rule, cuts=onnx.cuts or (), tensors=onnx.most_tensors)
+    cut = CutNetwork(loaded.title, rule, loaded.model, blocks)
     return Subject(cut, f"recorded by tiercut {__version__}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from tiercut.cli import main
 from tiercut.profiling.exits.exit_files import ExitFile, save_exits
 from tiercut.profiling.exits.exits import attach_exits
 from tiercut.profiling.models.backbones import backbone
@@ -19,20 +17,9 @@ from tiercut.profiling.models.loader import load_keras
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command as the shell does; return status, standard output and standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", "blocks", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(shell_call: Any) -> Any:
+    """List blocks; return status, standard output and standard error."""
+    return lambda *arguments: shell_call("blocks", *arguments)
 
 
 def test_json_lists_the_blocks_of_a_model_as_the_format_says(call: Any) -> None:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
-
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     from tiercut.profiling.models.onnx.sessions import start_onnx

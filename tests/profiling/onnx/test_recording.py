@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.onnx_models import published, residual, saved
 
-from tiercut.cli import main
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.record import campaign
 from tiercut.profiling.record.worker import record_here
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+def call(monkeypatch: pytest.MonkeyPatch, shell_call: Any, tmp_path: Path) -> Any:
     """Run a command as the shell does, recording in this process; return status, standard output and error."""
     monkeypatch.setattr(campaign.Worker, "record", lambda _, *given, **named: record_here(*given, **named))
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+    return shell_call
 
 
 QUICK = ("--runs", "6", "--limit", "5 s", "--threads", "1")

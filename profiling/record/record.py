@@ -16,8 +16,10 @@ from typing import Any
 
 from tiercut.documents import check_writable
 from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork
 from tiercut.profiling.exits.statistics import warn_of_chance
 from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
+from tiercut.profiling.exits.trainer import Network
 from tiercut.profiling.exits.training import train_jointly
 from tiercut.profiling.models.blocks import Block, joined_blocks
 from tiercut.profiling.models.cut import CutNetwork
@@ -97,7 +99,7 @@ def record_model(
     check_settings(name, settings)
     target = profile_path(output, profile_stem(name, settings.dataset))
     check_writable(target)
-    threads = start_for(name, threads=settings.threads, backend=settings.backend)
+    threads = start_for(name, threads=settings.threads, backend=settings.backend, runtime=settings.runtime)
     progress("load", 0, 1)
     return record(open_subject(name, settings), target, settings, threads=threads, progress=progress)
 
@@ -235,8 +237,8 @@ def _fresh_exits(
         _train(subject, settings, target, progress)
     progress("exits", 0, 1)
     half = measure_exits(subject.network, _thresholds(settings, kept))
-    if not subject.trained:
-        network = subject.network
+    network = subject.network
+    if not subject.trained or isinstance(network, OnnxNetwork):
         labels, present = network.data.profile.labels, network.exits.present
         warn_of_chance(network.title, half.profiled.correct, labels, present=present)
     if kept is None:
@@ -256,7 +258,7 @@ def _thresholds(settings: Settings, kept: Profile | None) -> Thresholds:
 
 
 def _train(subject: Subject, settings: Settings, target: Path, progress: Progress) -> None:
-    assert subject.network is not None
+    assert isinstance(subject.network, Network)
     train_jointly(
         subject.network.exits,
         subject.network.data.train,

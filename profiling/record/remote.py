@@ -81,7 +81,8 @@ def record_remotely(
     names = [_sent(host, model, "models") if kind_of(model) == "file" else model for model in models]
     for file in (each for model in models if is_onnx(model) for each in files_beside(Path(model))):
         _sent(host, str(file), "models")
-    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset))
+    onnx = replace(settings.onnx, data=_sent_dataset(host, settings.onnx.data))
+    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset), onnx=onnx)
     options = [*command_line(wanted), "--output", f"{_FOLDER}/profiles", "--json"]
     call = [*shlex.split(command), "profile", *names, *options]
     with subprocess.Popen(
@@ -107,7 +108,7 @@ def command_line(settings: Settings) -> list[str]:
     options += ["--batch", str(settings.batch)] if settings.batch is not None else []
     options += ["--runs", str(effort.runs), "--precision", str(effort.precision), "--limit", f"{effort.limit_s} s"]
     options += ["--statistic", settings.statistic, "--clock", settings.clock]
-    for name in ("rule", "weights", "threads", "backend", "dataset", "thresholds", "epochs", "seed"):
+    for name in ("rule", "weights", "threads", "backend", "dataset", "thresholds", "epochs", "seed", "runtime"):
         if getattr(settings, name) is not None:
             options += [f"--{name}", str(getattr(settings, name))]
     if settings.size is not None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tiercut.profiling.exits.exit_files import load_exits
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork, open_exits
 from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
 from tiercut.profiling.models.blocks import Rule, find_blocks
 from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph import sizes_of_axes
 from tiercut.profiling.models.loader import load_model
+from tiercut.profiling.models.onnx.graph_onnx import OnnxModel
 from tiercut.profiling.record.settings import Settings, check_settings, subject_kind
 
 __all__ = ["Subject", "open_subject"]
@@ -34,7 +37,7 @@ class Subject:
 
     cut: CutNetwork
     origin: str
-    network: Network | None = None
+    network: Network | OnnxNetwork | None = None
     trained: bool = True
 
 
@@ -79,11 +82,23 @@ def _plain(name: str, settings: Settings) -> Subject:
 
     onnx = settings.onnx
     loaded = load_model(
-        name, size=settings.size, weights=settings.weights, trust=settings.trust, onnx=onnx, batch=settings.batch
+        name,
+        size=settings.size,
+        weights=settings.weights,
+        trust=settings.trust,
+        onnx=onnx,
+        batch=settings.batch,
+        runtime=settings.runtime,
     )
     rule: Rule = "explicit" if onnx.cuts else settings.rule or "all"
     blocks = find_blocks(loaded.model.graph, rule, cuts=onnx.cuts or (), tensors=onnx.most_tensors)
     cut = CutNetwork(loaded.title, rule, loaded.model, blocks)
+    if onnx.exits is not None and onnx.data is not None and isinstance(loaded.model, OnnxModel):
+        network = open_exits(loaded.title, loaded.model, onnx.exits, blocks, Path(onnx.data))
+        origin = (
+            f"exits recorded by tiercut {__version__} on {len(network.data.profile)} samples of {network.data.name}"
+        )
+        return Subject(replace(cut, ends=network.exits.ends), origin, network)
     return Subject(cut, f"recorded by tiercut {__version__}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -155,7 +156,7 @@ class OnnxModel:
 
     def _bytes_made(self, place: int) -> int:
         kinds = [self.seen[name] for name in self.wiring.nodes[place].output if name in self.seen]
-        return sum(int(np.prod(each.sizes)) * np.dtype(each.dtype).itemsize for each in kinds if each.dtype)
+        return sum(math.prod(each.sizes) * np.dtype(each.dtype).itemsize for each in kinds if each.dtype)
 
     def _warn_of_uncounted(self) -> None:
         kinds = dict.fromkeys(label(self.wiring.nodes[place]) for place in self._main if self._is_uncounted(place))
@@ -231,7 +232,7 @@ class OnnxModel:
         first, *others = seen.sizes
         if first % self.source.batch == 0 and first:
             return Tensor(name, (None, *others), seen.dtype, rows=first // self.source.batch)
-        numbers = int(np.prod(seen.sizes))
+        numbers = math.prod(seen.sizes)
         return Tensor(name, (None, -(-numbers // self.source.batch)), seen.dtype)
 
     def _operations(self, place: int) -> int:
@@ -249,11 +250,11 @@ class OnnxModel:
         if not isinstance(weight, onnx.TensorProto):
             weight = weight.values
         kind = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type)
-        return int(np.prod(weight.dims)) * kind.itemsize
+        return math.prod(weight.dims) * int(kind.itemsize)
 
     def _state_bytes(self, name: str) -> int:
         entry = next(each for each in self.source.state if each.name == name)
-        return int(np.prod(entry.sizes)) * np.dtype(entry.dtype).itemsize // self.source.batch
+        return math.prod(entry.sizes) * np.dtype(entry.dtype).itemsize // self.source.batch
 
     @property
     def fingerprint(self) -> str:
@@ -320,6 +321,31 @@ class OnnxModel:
         feed |= {each.name: numbers_for(each) for each in self.source.inputs if each.name not in feed}
         wanted = [graph.steps[each].name for each in sorted(graph.outputs)]
         return joined_values(self._whole.run(wanted, feed))
+
+    def predict(self, outputs: Sequence[str], data: NDArray[Any], batch: int) -> list[NDArray[Any]]:
+        """Return what the published model makes of samples, each output by itself.
+
+        Parameters
+        ----------
+        outputs
+            Names of outputs.
+        data
+            What its input takes, [samples, ...].
+        batch
+            Samples in one call, where their number is free in the file.
+        """
+        if self._whole is None:
+            self._whole = self._session(self.source.published)
+        (entry,) = self.source.inputs
+        rows = batch if self.source.batch_is_free else entry.sizes[0]
+        found: list[list[NDArray[Any]]] = []
+        for begin in range(0, len(data), rows):
+            part = data[begin : begin + rows]
+            short = rows - len(part) if not self.source.batch_is_free else 0
+            padded = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
+            made = self._whole.run(list(outputs), {entry.name: padded} | dict(self.state))
+            found.append([each[: len(part)] for each in made])
+        return [np.concatenate(each) for each in zip(*found, strict=True)]
 
     def to_tensor(self, numbers: NDArray[Any]) -> Any:
         """Return numbers as they are handed to ONNX Runtime."""

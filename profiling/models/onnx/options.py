@@ -77,6 +77,10 @@ class OnnxOptions:
         How many tensors may cross a cut, 1 to 4.
     cuts
         Tensors after which it is cut; empty: wherever it can be.
+    exits
+        Outputs that are classifiers, in the order in which samples come to them; the last is the end of the network.
+    data
+        Samples that the exits are measured on, a ``.npz`` file.
     provider
         The execution provider of ONNX Runtime, with ``ExecutionProvider`` or without; None: the processor.
     """
@@ -114,6 +118,10 @@ class OnnxOptions:
         panel=_PANEL,
         read=lambda _, names: tuple(names),
     )
+    exits: tuple[str, ...] | None = option(
+        None, metavar="OUTPUT,...", help="Outputs that are classifiers, in order.", panel=_PANEL, read=_names
+    )
+    data: str | None = option(None, metavar="FILE.npz", help="Samples that exits are measured on.", panel=_PANEL)
     provider: str | None = option(
         None, metavar="cpu|cuda|...", help="Execution provider of ONNX Runtime.", show_default="cpu", panel=_PANEL
     )
@@ -124,6 +132,10 @@ class OnnxOptions:
                 object.__setattr__(self, name, {})
         if not 1 <= self.most_tensors <= 4:
             raise QuestionError(f"--tensors: 1 to 4 tensors may cross a cut, not {self.tensors}")
+        if self.exits is not None and len(self.exits) < 2:
+            raise QuestionError("--exits names two outputs or more, in the order in which samples come to them")
+        if self.data is not None and self.exits is None:
+            raise QuestionError("--data is what exits are measured on: name them with --exits OUTPUT,OUTPUT")
         if both := sorted(set(self.sizes) & set(self.constants)):
             raise QuestionError(f"input '{both[0]}' is bound to a constant and given a size; leave --input out for it")
 
@@ -145,6 +157,8 @@ class OnnxOptions:
         found += [f"--state={','.join(self.state)}"] if self.state else []
         found += [f"--tensors={self.tensors}"] if self.tensors is not None else []
         found += [f"--cut={name}" for name in self.cuts or ()]
+        found += [f"--exits={','.join(self.exits)}"] if self.exits else []
+        found += [f"--data={self.data}"] if self.data else []
         return found + ([f"--provider={self.provider}"] if self.provider else [])
 
 

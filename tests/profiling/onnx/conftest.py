@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     from tiercut.profiling.models.onnx.sessions import start_onnx

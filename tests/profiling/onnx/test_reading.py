@@ -171,7 +171,7 @@ def test_options_come_back_from_the_command_line_that_they_are_written_as() -> N
 
 
 def test_options_of_other_models_are_refused_for_onnx_files_and_the_other_way_round() -> None:
-    with pytest.raises(QuestionError, match=r"not for an ONNX file: --weights, --backend, --jit-compile; leave them"):
+    with pytest.raises(QuestionError, match=r"not for an ONNX file.*: --weights, --backend, --jit-compile; leave them"):
         check_settings("net.onnx", Settings(weights="imagenet", backend="jax", jit=True))
     with pytest.raises(QuestionError, match="--input NAME=1x3x224x224"):
         check_settings("net.onnx", Settings(size=(32, 32)))

@@ -86,7 +86,7 @@ def test_a_file_is_recorded_with_times_of_all_spans_and_a_plan_is_found(call: An
 def test_what_does_not_count_for_a_file_is_refused_before_anything_is_loaded(call: Any, tmp_path: Path) -> None:
     saved(tmp_path, residual())
     status, _, err = call("profile", "net.onnx", "--weights", "imagenet")
-    assert (status, "not for an ONNX file: --weights" in err) == (2, True)
+    assert (status, "which is exported to one: --weights" in err) == (2, True)
     status, _, err = call("profile", "resnet20", "--tensors", "2")
     assert (status, "these are for .onnx files" in err) == (2, True)
     status, _, err = call("profile", "net.onnx", "--provider", "hexagon")

@@ -36,7 +36,7 @@ class BlockRule(StrEnum):
 @grouped
 def blocks(
     model: given.Model,
-    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider",))],
+    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
     rule: Annotated[BlockRule, typer.Option(help="all: every place; scission: fewer, by its counter.")] = BlockRule.all,
     input_size: given.InputSize = None,
     trust_model: given.TrustModel = False,
@@ -49,8 +49,8 @@ def blocks(
     with_exits = not is_onnx(model) and has_exits(model)
     if with_exits and (size is not None or rule is not BlockRule.all):
         raise QuestionError(f"'{model}' has exits and keeps its blocks and size: leave --rule and --input-size out")
-    named = rule.value if rule is not BlockRule.all else None
-    check_settings(model, Settings(rule=named, size=size, onnx=onnx))
+    named = "scission" if rule is BlockRule.scission else None
+    check_settings(model, Settings(rule=named, size=size, onnx=onnx), listing=True)
     start_for(model)
     listed = _with_exits(model, trust_model) if with_exits else _plain(model, rule, size, trust_model, onnx)
     if json:
@@ -82,12 +82,16 @@ class _Listed:
 
 
 def _plain(model: str, rule: BlockRule, size: tuple[int, ...] | None, trust: bool, onnx: OnnxOptions) -> _Listed:
-    from tiercut.profiling import find_blocks, load_model
+    from tiercut.profiling import exit_ends, find_blocks, load_model
 
     loaded = load_model(model, size=size, trust=trust, onnx=onnx)
     cuts = onnx.cuts or ()
     found = find_blocks(loaded.model.graph, "explicit" if cuts else rule.value, cuts=cuts, tensors=onnx.most_tensors)
-    return _Listed(loaded, "explicit" if cuts else rule.value, found)
+    branches: tuple[str | None, ...] = ()
+    if onnx.exits is not None:
+        steps = loaded.model.graph.steps
+        branches = tuple(None if end is None else steps[end].name for end in exit_ends(loaded.model.graph, found))
+    return _Listed(loaded, "explicit" if cuts else rule.value, found, branches)
 
 
 def _with_exits(model: str, trust: bool) -> _Listed:

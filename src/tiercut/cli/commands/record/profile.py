@@ -33,6 +33,10 @@ class Watched(StrEnum):
     cpu = "cpu"
 
 
+Runtime = StrEnum("Runtime", {name: name for name in ("keras", "onnx")})
+"""What runs a model."""
+
+
 class Measured(StrEnum):
     """Which statistic of many runs counts as the time."""
 
@@ -68,6 +72,10 @@ def profile(
     backend: Annotated[
         str | None,
         typer.Option(metavar="tensorflow|jax|torch", help="What Keras runs on.", rich_help_panel=_TIMING),
+    ] = None,
+    runtime: Annotated[
+        Runtime | None,
+        typer.Option(help="What runs a Keras model.", show_default="keras", rich_help_panel=_TIMING),
     ] = None,
     jit_compile: Annotated[
         bool,
@@ -163,6 +171,7 @@ def profile(
         epochs=epochs,
         seed=seed,
         onnx=onnx,
+        runtime=runtime.value if runtime is not None else None,
     )
     once = prepared(models, output, settings, elsewhere=on is not None)
     if on is not None:

@@ -18,7 +18,6 @@ from tiercut.optimizer import (
     Recorded,
     Space,
     frontier_plans,
-    is_tail,
     make_space,
     narrow,
     price,
@@ -103,7 +102,7 @@ def _answered(
     _check_evaluation(evaluate, split)
     asked, judged = query, tables
     if evaluate == "replay":
-        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), conditional=None)
+        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), leavers=None)
     query = settled(asked, judged)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
@@ -167,13 +166,6 @@ def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> s
 
 
 def _check(space: Space, query: Query) -> None:
-    if query.many and any(map(is_tail, (*query.compared, *(bound.measure for bound in query.bounds)))):
-        raise QuestionError("a frontier over several measures takes no quantile of the latency, nor a bound on one")
-    if query.many and space.estimator != "marginal":
-        raise QuestionError(
-            f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
-            "evaluate 'replay' its plans are those of the samples"
-        )
     if query.needs_accuracy and not space.knows_accuracy:
         key = "exits" if space.exits == "cuts" else "accuracy"
         asked = "a frontier" if query.kind == "frontier" else "a question about accuracy"

@@ -236,7 +236,7 @@ def chosen_by_replay(
     """Choose plans by what recorded samples make of them: of all where they are few, else of candidates."""
     space, query, recorded = answer.space, answer.query, Recorded.of(samples, split)
     own = [plan.decision for plan in answer.plans]
-    seen = replace(space, problem=replace(space.problem, recorded=recorded, conditional=None))
+    seen = replace(space, problem=replace(space.problem, recorded=recorded, leavers=None))
     able = registry.find("exhaustive")
     few = space.decisions <= _ALL_REPLAYED and not query.many
     if few and registry.needs(task := make_task(seen, query)) <= able.features:

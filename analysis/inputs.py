@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer import Conditions, QueryFile, build_problem, with_estimator
+from tiercut.optimizer import Conditions, QueryFile, build_problem, with_estimator, with_nested_hits
 from tiercut.option_fields import split_keywords
 from tiercut.profiling import Profile, Samples, load_profile, samples_of
 from tiercut.topologies import Topology, load_topology
@@ -58,6 +58,8 @@ def problem(
             f"the estimator '{estimator}' takes accuracies from samples of the network that was trained as one; "
             "accuracies 'separate' go with the marginal estimator"
         )
+    if estimator == "nested":
+        return with_nested_hits(tables, profile.exits)
     return with_estimator(tables, estimator, samples_of(profile) if samples is None else samples)
 
 

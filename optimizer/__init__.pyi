@@ -52,7 +52,11 @@ from .questions.question_options import (
     Thresholds as Thresholds,
 )
 from .questions.settled import settled as settled, settling_text as settling_text
-from .samples.estimators import ESTIMATORS as ESTIMATORS, with_estimator as with_estimator
+from .samples.estimators import (
+    ESTIMATORS as ESTIMATORS,
+    with_estimator as with_estimator,
+    with_nested_hits as with_nested_hits,
+)
 from .samples.exit_shares import counted as counted, shares_of as shares_of
 from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed
 from .samples.recorded import Recorded as Recorded

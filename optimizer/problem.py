@@ -13,6 +13,7 @@ from tiercut.units import distinct_digits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.samples.leavers import Leavers
     from tiercut.optimizer.samples.recorded import Recorded
     from tiercut.topologies import Network
 
@@ -21,7 +22,7 @@ __all__ = ["ANYWHERE", "Estimator", "Problem"]
 
 Floats: TypeAlias = "NDArray[np.float64]"
 
-Estimator = Literal["marginal", "conditional", "replay"]
+Estimator = Literal["marginal", "conditional", "nested", "replay"]
 
 ANYWHERE = -1
 """The destination index that stands for a result that stays where it is made."""
@@ -82,6 +83,8 @@ class Problem:
         M: bytes; nan where the topology does not say.
     recorded
         Samples to send through plans, in place of the estimates that `stay` and `accuracy` give; None: estimate.
+    leavers
+        Accuracies of the samples that really leave at an exit, in place of `accuracy`; None: the formula's.
     network
         Nodes and links, to look up what crosses a link where a question is about that: a snapshot of the topology that
         the tables were made of; None where there is none.
@@ -119,7 +122,7 @@ class Problem:
     activation_bytes: Floats
     memory: Floats
     recorded: Recorded | None = None
-    conditional: Floats | None = None
+    leavers: Leavers | None = None
     network: Network | None = None
     order: Literal["any", "forward"] = "any"
 
@@ -160,15 +163,17 @@ class Problem:
             "parameter_bytes": (n,),
             "activation_bytes": (n,),
             "memory": (m,),
-        } | ({} if self.conditional is None else {"conditional": (t, 2, n + 1, n)})
+        }
         for name, wanted in shapes.items():
             if (got := getattr(self, name).shape) != wanted:
                 raise InputError(name, f"expected shape {wanted}, got {got}")
+        if self.leavers is not None and (got := self.leavers.one.shape) != (t, n + 1, n, 2):
+            raise InputError("leavers", f"expected shape {(t, n + 1, n, 2)}, got {got}")
 
     @property
     def estimator(self) -> Estimator:
         """How exit rates and accuracies of a plan are known (see `tiercut.optimizer.samples.estimators`)."""
-        return "replay" if self.recorded is not None else "marginal" if self.conditional is None else "conditional"
+        return "replay" if self.recorded is not None else "marginal" if self.leavers is None else self.leavers.estimator
 
     @property
     def node_count(self) -> int:

@@ -10,6 +10,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures.kind import MeasureKind
 from tiercut.optimizer.measures.names import goal_fault
 from tiercut.optimizer.measures.registry import kind_of
+from tiercut.optimizer.samples.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import Estimator
@@ -180,8 +181,8 @@ class Query:
             raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
         if self.order not in (None, "any", "forward"):
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
-        if self.estimator not in ("marginal", "conditional", "replay"):
-            raise QuestionError(unknown_name("estimator", str(self.estimator), ("marginal", "conditional", "replay")))
+        if self.estimator not in ESTIMATORS:
+            raise QuestionError(unknown_name("estimator", str(self.estimator), ESTIMATORS))
         for least in (self.min_accuracy, self.of_final):
             if least is not None and not 0 <= least <= 1:
                 raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {least:g}")

@@ -153,7 +153,7 @@ class QueryFile(Document):
     thresholds: Literal["one", "per-exit"] | None = Field(default=None, description="one for all exits, or one each")
     codec: str | None = Field(default=None, description="none, auto or the name of a codec")
     order: Literal["any", "forward"] | None = Field(default=None, description="whether a later part may stand nearer")
-    estimator: Literal["marginal", "conditional", "replay"] | None = Field(
+    estimator: Literal["marginal", "conditional", "nested", "replay"] | None = Field(
         default=None, description="how exit rates and accuracies are known: by formula, or from recorded samples"
     )
     top: int | None = Field(default=None, ge=1, description="how many plans a ranking has")

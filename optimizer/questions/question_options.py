@@ -111,7 +111,8 @@ class QuestionOptions:
         ``any`` or ``forward``; by default what the topology says.
     estimator
         How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
-        the samples that really leave) or ``replay`` (each recorded sample by itself).
+        the samples that really leave), ``nested`` (what follows for these from each branch by itself) or ``replay``
+        (each recorded sample by itself).
     top
         How many plans a ranking has.
     all_decisions
@@ -189,8 +190,8 @@ class QuestionOptions:
     )
     estimator: Estimator | None = option(
         panel=_QUESTION,
-        metavar="marginal|conditional|replay",
-        help="How exit rates and accuracies are known: by formula (default), or from recorded samples.",
+        metavar="marginal|conditional|nested|replay",
+        help="How exit rates and accuracies are known: by formula (default), by nested hits, or from recorded samples.",
     )
     include: Sequence[str] | None = option(panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part.", many=True)
     exclude: Sequence[str] | None = option(

@@ -39,7 +39,7 @@ from tiercut.solvers import Options
 
 if TYPE_CHECKING:
     from tiercut.analysis import Replay
-    from tiercut.optimizer import Kind, Plan
+    from tiercut.optimizer import Estimator, Kind, Plan
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
 
@@ -122,6 +122,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    estimator: Estimator = "marginal",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -140,6 +141,8 @@ def plan(
         In place of `threshold`: one for every exit but the last, where all samples leave that get there.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -148,7 +151,7 @@ def plan(
     InputError, QuestionError
         If a file is wrong, or there can be no such plan.
     """
-    tables = build_problem(*inputs_of("plan", topology, profile, conditions))
+    tables = problem(*inputs_of("plan", topology, profile, conditions), estimator=estimator)
     return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
 
 

@@ -47,12 +47,14 @@ class Case:
         placement = tuple(self.problem.nodes.index(node) for node in choice.placement)
         known = list(self.profile.get("codecs", {}))
         codecs = tuple(None if codec is None else known.index(codec) for codec in choice.codecs)
-        return Decision(choice.partition, placement, choice.exits, choice.threshold, codecs=codecs)
+        each = choice.thresholds or None
+        return Decision(choice.partition, placement, choice.exits, choice.threshold, each, codecs)
 
     def choice(self, decision: Decision) -> Choice:
         """Return a decision of the package as a choice of the reference."""
         placement = tuple(self.problem.nodes[v] for v in decision.placement)
-        return Choice(decision.partition, placement, decision.exits, decision.threshold)
+        each = decision.thresholds or ()
+        return Choice(decision.partition, placement, decision.exits, decision.threshold, thresholds=each)
 
 
 class Draw:

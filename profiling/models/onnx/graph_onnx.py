@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["OnnxModel", "load_onnx"]
+
+log = logging.getLogger(__name__)
 
 
 def load_onnx(
@@ -336,13 +339,19 @@ class OnnxModel:
         """
         if self._whole is None:
             self._whole = self._session(self.source.published)
+        if self.source.batch_is_free:
+            try:
+                return self._predict(outputs, data, batch)
+            except Exception as error:  # exporters write the batch of their example into a free axis' networks
+                log.info("%s takes no batches of %d: %s", self.source.path, batch, error)
+        return self._predict(outputs, data, self.source.inputs[0].sizes[0])
+
+    def _predict(self, outputs: Sequence[str], data: NDArray[Any], rows: int) -> list[NDArray[Any]]:
         (entry,) = self.source.inputs
-        rows = batch if self.source.batch_is_free else entry.sizes[0]
         found: list[list[NDArray[Any]]] = []
         for begin in range(0, len(data), rows):
             part = data[begin : begin + rows]
-            short = rows - len(part) if not self.source.batch_is_free else 0
-            padded = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
+            padded = np.concatenate([part, np.repeat(part[-1:], rows - len(part), axis=0)])
             made = self._whole.run(list(outputs), {entry.name: padded} | dict(self.state))
             found.append([each[: len(part)] for each in made])
         return [np.concatenate(each) for each in zip(*found, strict=True)]

@@ -177,7 +177,6 @@ def read_onnx(
     if missing:
         raise QuestionError("\n".join(missing))
     count = found[data[0]].sizes[0] if found[data[0]].sizes else 1
-    batch_is_free = free and data[0] not in options.sizes
     if batch is not None and not free and batch != count:
         raise QuestionError(
             f"{path}: input '{data[0]}' has a batch of {count} in the file, not {batch}; say --batch {count}"
@@ -190,8 +189,8 @@ def read_onnx(
         state=tuple(found[name] for name in state_inputs),
         outputs=tuple(name for name in outputs if name not in state_outputs),
         state_outputs=state_outputs,
-        batch=batch or (count if batch_is_free else 1),
-        batch_is_free=batch_is_free,
+        batch=batch or (count if free else 1),
+        batch_is_free=free,
     )
 
 

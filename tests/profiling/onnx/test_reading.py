@@ -69,6 +69,8 @@ def test_a_free_first_axis_is_the_batch_and_other_sizes_are_of_the_file_or_named
         read_onnx(path, OnnxOptions(sizes={"x": (1, 3)}))
     with pytest.raises(QuestionError, match="--batch 2 and --input x=1x3x8x8 differ"):
         read_onnx(path, OnnxOptions(sizes={"x": (1, 3, 8, 8)}), batch=2)
+    named = read_onnx(path, OnnxOptions(sizes={"x": (5, 3, 8, 8)}))
+    assert (named.batch, read_onnx(saved(tmp_path, residual(batch=1), "one.onnx")).batch) == (5, 1)
     with pytest.raises(QuestionError, match="has a batch of 1 in the file, not 2"):
         read_onnx(saved(tmp_path, residual(batch=1)), batch=2)
 

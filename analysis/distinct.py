@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["distinct_ranking", "needs_idle_ends", "treatment"]
 
 _GROWTH = 4
-_TOGETHER = 2048
-"""Decisions of a ranking above which the parts of a space without idle ends are ranked instead."""
+_TOGETHER = 4
+"""Times as many decisions as plans are wanted; where more are needed, the parts without idle ends are ranked."""
 _MOST = 1 << 16
 """Most decisions that are ranked for one list of plans."""
 _DIGITS = 12
@@ -87,7 +87,9 @@ class _Ranking:
         self.began, self.seconds, self.scored = time.perf_counter(), 0.0, 0
 
     def run(self) -> Outcome:
-        together = _MOST if needs_idle_ends(self.space, self.query) or not self.solver.exact else _TOGETHER
+        together = (
+            _MOST if needs_idle_ends(self.space, self.query) or not self.solver.exact else _TOGETHER * self.query.top
+        )
         outcome, plans = self.rank(self.space, together)
         if len(plans) == self.query.top or outcome.status != "optimal" or len(outcome.decisions) < together:
             return self.ended(outcome, plans)

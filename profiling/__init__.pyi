@@ -18,6 +18,7 @@ from .links.listener import Listener as Listener
 from .links.meter import LinkFigures as LinkFigures, Spread as Spread, measure_link as measure_link
 from .models.backbones import backbone as backbone
 from .models.blocks import Block as Block, find_blocks as find_blocks
+from .models.exporting.from_keras import export_keras as export_keras
 from .models.loader import (
     LoadedModel as LoadedModel,
     load_keras as load_keras,
@@ -26,7 +27,6 @@ from .models.loader import (
 )
 from .models.onnx.aliases import common_module as common_module
 from .models.onnx.annotated import LAYER_SETTING as LAYER_SETTING, annotate_file as annotate_file
-from .models.onnx.from_keras import export_keras as export_keras
 from .models.onnx.options import OnnxOptions as OnnxOptions, is_onnx as is_onnx
 from .models.runtime import start_framework as start_framework
 from .profile.files import (

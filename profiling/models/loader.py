@@ -19,11 +19,11 @@ from typing import Any, Literal
 from tiercut.documents.archives import FAULTS, check_unpacked
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
+from tiercut.profiling.models.exporting.from_keras import export_keras
+from tiercut.profiling.models.exporting.from_torch import exported_from_torch, is_torch
 from tiercut.profiling.models.graph import Model, sizes_of_axes
 from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.nested import flatten
-from tiercut.profiling.models.onnx.from_keras import export_keras
-from tiercut.profiling.models.onnx.from_torch import exported_from_torch, is_torch
 from tiercut.profiling.models.onnx.graph_onnx import load_onnx
 from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions, is_onnx
 from tiercut.profiling.models.onnx.reading import check_onnx

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tiercut import documents
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.blocks import Block, Rule, find_blocks
@@ -71,6 +73,11 @@ def annotated(model: OnnxModel, blocks: Sequence[Block], partition: Sequence[int
         node.name = f"{label}/{node.op_type}_{place}"
         del node.metadata_props[:]
         node.metadata_props.add(key=_ANNOTATION, value=label)
+    for value in copy.graph.output:
+        seen = model.seen[value.name]
+        if seen.dtype:
+            kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(seen.dtype))
+            value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, seen.sizes))
     kept = [each for each in copy.metadata_props if each.key != _SPLITS]
     del copy.metadata_props[:]
     copy.metadata_props.extend(kept)

@@ -253,7 +253,7 @@ class OnnxModel:
         if not isinstance(weight, onnx.TensorProto):
             weight = weight.values
         kind = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type)
-        return math.prod(weight.dims) * int(kind.itemsize)
+        return int(math.prod(weight.dims)) * int(kind.itemsize)
 
     def _state_bytes(self, name: str) -> int:
         entry = next(each for each in self.source.state if each.name == name)

@@ -49,8 +49,12 @@ def blocks(
     with_exits = not is_onnx(model) and has_exits(model)
     if with_exits and (size is not None or rule is not BlockRule.all):
         raise QuestionError(f"'{model}' has exits and keeps its blocks and size: leave --rule and --input-size out")
-    named = "scission" if rule is BlockRule.scission else None
-    check_settings(model, Settings(rule=named, size=size, onnx=onnx), listing=True)
+    settings = (
+        Settings(rule="scission", size=size, onnx=onnx)
+        if rule is BlockRule.scission
+        else Settings(size=size, onnx=onnx)
+    )
+    check_settings(model, settings, listing=True)
     start_for(model)
     listed = _with_exits(model, trust_model) if with_exits else _plain(model, rule, size, trust_model, onnx)
     if json:

@@ -33,7 +33,7 @@ class Watched(StrEnum):
     cpu = "cpu"
 
 
-Runtime = StrEnum("Runtime", {name: name for name in ("keras", "onnx")})
+Runtime = StrEnum("Runtime", {"keras": "keras", "onnx": "onnx"})
 """What runs a model."""
 
 
@@ -171,7 +171,7 @@ def profile(
         epochs=epochs,
         seed=seed,
         onnx=onnx,
-        runtime=runtime.value if runtime is not None else None,
+        runtime="onnx" if runtime is Runtime("onnx") else None if runtime is None else "keras",
     )
     once = prepared(models, output, settings, elsewhere=on is not None)
     if on is not None:

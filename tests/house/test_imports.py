@@ -49,8 +49,10 @@ HEAVY = {
     "moocore",
     "pymoo",
     "grpc",
+    "onnx",
+    "onnxruntime",
 }
-EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"}
+EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc", "onnx", "onnxruntime"}
 """What a base install does not bring."""
 
 

@@ -5,7 +5,7 @@ import typer
 from tiercut import __version__
 from tiercut.cli import streams
 from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
-from tiercut.cli.commands.record import blocks, import_, listen, measure_link, merge, profile, train
+from tiercut.cli.commands.record import blocks, export, import_, listen, measure_link, merge, profile, train
 from tiercut.cli.root import QUIET, RootGroup
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app.command("measure-link", help="Measure latency and bandwidth to a machine tha
     measure_link.measure_link
 )
 app.command("profile", help="Time networks on this machine and record them.")(profile.profile)
+app.command("export", help="Write a Keras model as an ONNX file.")(export.export)
 app.command("train", help="Give a network exits, train it, and write it for profile.")(train.train)
 app.command("merge", help="Put the devices of several profiles of one model into one.")(merge.merge)
 app.add_typer(import_.app, name="import")

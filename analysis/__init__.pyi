@@ -17,6 +17,10 @@ from .inputs import (
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
 from .replay import Replay as Replay, replay_decisions as replay_decisions
 from .solver_options import SolverOptions as SolverOptions
+from .stream.feeds import simulate_plans as simulate_plans
+from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times
+from .stream.result import Stream as Stream
+from .stream.steadiness import Latencies as Latencies
 from .why.result import (
     Change as Change,
     Effect as Effect,

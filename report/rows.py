@@ -14,7 +14,7 @@ from tiercut.optimizer import format_amount, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice
+    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice, Stream
     from tiercut.optimizer import Plan
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "exit_rows",
     "plan_rows",
     "question_text",
+    "server_rows",
     "share_text",
     "stage_rows",
     "step_rows",
@@ -219,6 +220,36 @@ def exit_rows(replay: Replay) -> Rows:
         for each in replay.exits
     )
     return Rows("what they do at each exit", columns, cells)
+
+
+def server_rows(stream: Stream) -> Rows:
+    """Return a row for each node and link of a stream: how busy it was, and who waited or found no room there."""
+    columns = (
+        Column("server", "left"),
+        Column("busy"),
+        Column("load", spare=2),
+        Column("served", spare=3),
+        Column("mean wait"),
+        Column("longest queue", spare=1),
+        Column("dropped"),
+        Column("sent home"),
+    )
+    homes = any(each.sent_home for each in stream.servers)
+    cells = tuple(
+        (
+            each.server.name,
+            "-" if each.utilisation is None else f"{each.utilisation:.1%}",
+            "-" if each.load is None else f"{each.load:.1%}",
+            f"{each.served:,}",
+            "-" if each.wait_s is None else units.format_seconds(each.wait_s),
+            f"{each.longest:,}",
+            f"{each.dropped:,}",
+            f"{each.sent_home:,}",
+        )
+        for each in stream.servers
+    )
+    count = len(columns) if homes else len(columns) - 1
+    return Rows("nodes and links", columns[:count], tuple(row[:count] for row in cells))
 
 
 def threshold_text(plan: Plan) -> str:

@@ -54,6 +54,13 @@ class Node(Document):
     memory: Bytes | None = Field(default=None, description="room for parameters and activations, such as 16 GiB")
     power: Watts | None = Field(default=None, description="drawn while computing, such as 250 W")
     price: DollarsPerSecond | None = Field(default=None, description="of computing, such as 0.53 $/h")
+    workers: int = Field(default=1, ge=1, description="how many frames it works on at once; counts for rates of frames")
+    batch: int = Field(default=1, ge=1, description="how many frames it serves together at most; counts for streams")
+    batch_wait: Seconds = Field(
+        default=0.0,
+        description="how long the first frame of a batch waits for others, such as 5 ms",
+        json_schema_extra={"default": "0 s"},
+    )
 
 
 class Link(Document):
@@ -72,6 +79,9 @@ class Link(Document):
     latency: Seconds = Field(description="propagation delay, such as 40 ms; half of a round trip")
     price: DollarsPerByte = Field(
         default=0.0, description="of what is sent, such as 0.09 $/GB", json_schema_extra={"default": "0 $/GB"}
+    )
+    duplex: Literal["full", "half"] = Field(
+        default="full", description="half: both directions share one medium, as radio does; counts for rates of frames"
     )
 
     @property

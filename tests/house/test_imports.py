@@ -49,8 +49,10 @@ HEAVY = {
     "moocore",
     "pymoo",
     "grpc",
+    "pyarrow",
+    "simpy",
 }
-EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"}
+EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc", "pyarrow", "simpy"}
 """What a base install does not bring."""
 
 

@@ -5,6 +5,7 @@ from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind
 from .choose_by_replay import ReplayChoice as ReplayChoice
 from .distribution import CONFIDENCE as CONFIDENCE, QUANTILES as QUANTILES, Distribution as Distribution
+from .estimates import estimated as estimated, samples_beside as samples_beside
 from .explain import Explanation as Explanation, explained as explained
 from .inputs import (
     ProfileLike as ProfileLike,

@@ -10,7 +10,9 @@ rule       levels                                            options at a cut
 cuts       one for each block: every branch before was seen  the branch
 final      one                                               no branch
 free       one for each block: that of the last exit used    no branch; the branch, and on, or to another node
-per exit   one for each distinct share that has left         the branch at each threshold (free: or none)
+per exit   one for each distinct share that has left; with   the branch at each threshold (free: or none)
+           accuracies given the exit before, one for each
+           exit and threshold: that which let most leave
 =========  ================================================  =============================================
 """
 
@@ -25,6 +27,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.memory import check_room
+from tiercut.optimizer.measures.tables import check_known
 from tiercut.optimizer.plan import NEGLIGIBLE
 
 if TYPE_CHECKING:
@@ -170,15 +174,15 @@ class Space:
         return self.problem.estimator
 
     def accuracies(self, place: int) -> Floats:
-        """Return the accuracy of the samples that leave, at one of the threshold indices: R x N.
+        """Return the accuracy of the samples that leave, at one of the threshold indices: R x N x P.
 
-        R is 1 where it does not matter which branch a sample met before; else 2Q: a row for each level, of samples that
-        leave at a branch before the last, and after all these a row for each level of samples that take the last exit.
+        R and P are 1 where it does not matter which branch a sample met before; else R is Q, the levels, and P one for
+        each threshold that the exit may have (where there is one for all, one), and a last one for the last exit.
         """
-        if self.problem.conditional is None:
-            return self.accuracy[None].copy()
-        table: Floats = self.problem.conditional[self.threshold_indices[place]]
-        return np.nan_to_num(table).reshape(-1, table.shape[-1])
+        leavers = self.problem.leavers
+        if leavers is None:
+            return self.accuracy[None, :, None].copy()
+        return np.nan_to_num(leavers.each if self.per_exit else leavers.one[self.threshold_indices[place]])
 
     @property
     def knows_accuracy(self) -> bool:
@@ -196,12 +200,21 @@ class Space:
         return count_decisions(self)
 
     def costs(self, measure: Measure) -> Costs:
-        """Return the tables of a measure as they apply to the plans of this space."""
+        """Return the tables of a measure as they apply to the plans of this space.
+
+        Raises
+        ------
+        QuestionError
+            If a node that may run a part has no value of it.
+        """
         # Copies, because tables of a problem are read-only and numba would compile its kernels for those once more.
         span, bare = measure.span.copy(), measure.bare.copy()
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
+        if measure.unknown:
+            check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
+            span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
         return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
 
@@ -251,7 +264,7 @@ def make_space(
         wanted = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
         raise QuestionError(f"{wanted} the key 'exits', which profile '{problem.profile}' does not have")
     if exits == "final":  # where everybody stays to the end, all estimators say the same
-        problem = replace(problem, recorded=None, conditional=None)
+        problem = replace(problem, recorded=None, leavers=None)
     nodes = problem.node_count
     group = _indices(problem.tiers) if problem.one_per_tier else np.arange(nodes)
     ends = np.zeros(problem.block_count, bool)
@@ -294,7 +307,7 @@ def plain_part(space: Space) -> Space | None:
     if PLAIN not in space.codec_choices.tolist() or not more:
         return None
     exits: Exits = "final" if space.exits == "final" else "cuts"
-    problem = replace(space.problem, recorded=None, conditional=None) if estimated else space.problem
+    problem = replace(space.problem, recorded=None, leavers=None) if estimated else space.problem
     part = make_space(problem, exits=exits, order=space.order)
     if exits == "cuts" and not space.per_exit:  # where each exit has its own, there is one index for all thresholds
         part = replace(
@@ -360,24 +373,26 @@ def _levels_per_exit(space: Space) -> Space:
     """
     problem, count = space.problem, space.problem.block_count
     free = space.exits == "free"
-    if problem.estimator == "conditional":
-        raise QuestionError(
-            "the conditional estimator knows what samples do at one threshold for all exits; with a threshold for each "
-            "exit the estimator is marginal or replay"
-        )
     alone = problem.stay_alone
     if np.isnan(alone).any():
         raise QuestionError(
             f"a threshold for each exit needs the key 'exits.exit_rate_alone', which profile '{problem.profile}' does "
             "not have: 'exit_rate' does not say which samples leave where the branches before had other thresholds"
         )
-    shares, place = np.unique(-alone[:, 1:], return_inverse=True)
-    level_of = place.reshape(alone.shape[0], count) + (shares[0] != -1.0)
-    stay = -shares if shares[0] == -1.0 else np.concatenate([[1.0], -shares])
-    count_thresholds = len(problem.thresholds)
+    if problem.leavers is None:
+        shares, place = np.unique(-alone[:, 1:], return_inverse=True)
+        level_of = place.reshape(alone.shape[0], count) + (shares[0] != -1.0)
+        stay = -shares if shares[0] == -1.0 else np.concatenate([[1.0], -shares])
+    else:  # who left at which exit makes a difference: a level for each exit and threshold, as rows of `Leavers.each`
+        what = f"the tables of {len(alone)} thresholds for each of {count:,} exits, by the exit before"
+        check_room(4.0 * (1 + len(alone) * count) * count * (len(alone) + 1) * 8, what)
+        level_of = 1 + np.arange(alone[:, 1:].size).reshape(alone.shape[0], count)
+        stay = np.concatenate([[1.0], alone[:, 1:].ravel()])
+    count_thresholds, levels = len(problem.thresholds), np.arange(len(stay))[:, None]
     jump = np.full((len(stay), count, count_thresholds + free), -1)
     for block in np.flatnonzero(problem.branch[:-1]):
-        jump[:, block, int(free) :] = np.maximum(np.arange(len(stay))[:, None], level_of[None, :, block])
+        ahead = level_of[None, :, block]
+        jump[:, block, int(free) :] = np.where(stay[ahead] < stay[levels], ahead, levels)
     if free:
         jump[:, :-1, 0] = np.arange(len(stay))[:, None]
     return replace(

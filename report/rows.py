@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
-from tiercut.optimizer import format_amount, shown
+from tiercut.optimizer import format_amount, is_sum, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,9 +88,10 @@ def plan_rows(answer: Answer) -> Rows:
 
 
 def _modelled_rows(answer: Answer) -> Rows:
-    problem = answer.space.problem
+    problem, seen = answer.space.problem, answer.replayed_accuracies
     known = {
         "accuracy": answer.space.knows_accuracy,
+        "replayed": seen is not None,
         "threshold": problem.has_exits,
         "sent": True,
         "exits": answer.space.inside,
@@ -101,13 +102,15 @@ def _modelled_rows(answer: Answer) -> Rows:
         named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         cells = {
             "accuracy": share_text(plan.accuracy),
+            "replayed": share_text(None if seen is None else seen[rank - 1]),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),
         }
         figures = [cells[name] for name in shown_here]
         rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
-    headings = ("#", "latency", *answer.measures, *shown_here)
+    measures = ("sum" if is_sum(name) else name for name in answer.measures)
+    headings = ("#", "latency", *measures, *shown_here)
     return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
@@ -156,6 +159,10 @@ def question_text(answer: Answer) -> str:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
     halves = (shown(half) for bound in query.bounds for half in bound.halves)
     bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
+    if query.rate_fps is not None:
+        busiest = query.max_utilisation
+        limit = "" if busiest is None else f" (utilisation ≤ {format_amount(busiest, 'utilisation')})"
+        bounds.append(f"{query.rate_fps:g} fps{limit}")
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
@@ -263,12 +270,26 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-_SPARE = {"by the model": 1, "sent": 2, "payload": 3, "to": 4, "total": 5, "each": 6, "result": 7, "reach": 8}
+_SPARE = {
+    "by the model": 1,
+    "sent": 2,
+    "replayed": 3,
+    "payload": 3,
+    "to": 4,
+    "total": 5,
+    "each": 6,
+    "result": 7,
+    "reach": 8,
+}
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
 
+_LISTS = {"threshold", "exits"}
+"""Columns whose cells may be lists of numbers."""
+
+
 def _column(heading: str) -> Column:
-    return Column(heading, spare=_SPARE.get(heading))
+    return Column(heading, fold=heading in _LISTS, spare=_SPARE.get(heading))
 
 
 def _listed(blocks: Sequence[int]) -> str:

@@ -71,7 +71,7 @@ def headline(answer: Answer) -> Text:
     thresholds = f", {len(problem.thresholds)} thresholds" if problem.has_exits else ""
     work = f"{units.format_count(answer.space.decisions)} decisions"
     why = f" ({answer.why})" if answer.why else ""
-    how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
+    how = f", {answer.space.estimator} estimates" if problem.has_exits and answer.space.exits != "final" else ""
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
         f": {size}{thresholds}, {work}{how}; {outcome.solver}{why} {outcome.status} in "
@@ -96,10 +96,12 @@ def _headed(rows: Rows) -> SafeTable:
     table = table_of(rows.title)
     for column in rows.columns:
         layout: dict[str, Any] = {"justify": column.side, "overflow": "fold"}
-        if column.spare is None:
-            table.add_column(column.heading, **layout)
-        else:
+        if column.spare is not None:
             table.add_spare_column(column.spare, column.heading, **layout)
+        elif column.fold:
+            table.add_breaking_column(column.heading, **layout)
+        else:
+            table.add_column(column.heading, **layout)
     return table
 
 

@@ -72,7 +72,7 @@ def _bounds(effects: Iterable[Effect], objective: str) -> Table:
         table.add_column(name, justify="right")
     table.add_column("with", overflow="fold")
     for each in effects:
-        measure = each.name.partition(":")[0]
+        measure = each.name.partition(":")[0].removesuffix(" per month")
         sign = {"at least": "≥ ", "at most": "≤ "}.get(each.sense, "")
         asked, loose = (
             "-" if value is None else f"{sign}{_bound_value(value, measure)}" for value in (each.asked, each.loosened)

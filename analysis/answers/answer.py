@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.errors import InfeasibleError, StoppedError
-from tiercut.optimizer import values_of
+from tiercut.optimizer import parts_of, values_of
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tiercut.analysis.answers.hypervolume import Hypervolume
+    from tiercut.analysis.answers.seen import SeenPlans
     from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Query, Space
     from tiercut.solvers import Outcome
@@ -44,8 +45,13 @@ class Answer(Shown):
         Why ``auto`` took this solver; empty where it was named.
     replayed
         Where replay chose the plans: each with what the model says of it, and what that proves.
+    seen
+        Where the profile has samples and the plans are the model's: what the samples make of these.
     notes
         What else is to be said of the answer, such as that the memory of nodes binds.
+    native
+        To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
+        there is none.
     """
 
     space: Space
@@ -56,6 +62,8 @@ class Answer(Shown):
     why: str = ""
     replayed: ReplayChoice | None = None
     notes: tuple[str, ...] = ()
+    seen: SeenPlans | None = None
+    native: Plan | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -72,11 +80,22 @@ class Answer(Shown):
         return self.plans[index]
 
     @property
+    def replayed_accuracies(self) -> tuple[float, ...] | None:
+        """What recorded samples make of the accuracy of each plan, beside what the model says of it.
+
+        None where the profile has no samples, the plans were priced or chosen by them anyway, or there are so many that
+        it would take more than about a second; `tiercut.replay` tells it then.
+        """
+        return self.seen.accuracies if self.seen is not None and self.seen.few else None
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """What the question minimises or compares, beside latency, accuracy and bytes, which every plan has."""
         query = self.query
         asked = query.compared if query.kind == "frontier" else (query.objective,)
-        return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
+        # Of a weighted sum its terms too.
+        named = (each for name in asked for each in (name, *parts_of(name)))
+        return tuple(dict.fromkeys(name for name in named if name not in ("latency", "accuracy", "bytes")))
 
     def values(self, names: Sequence[str] | None = None) -> Floats:
         """Return K x D: the values of the K plans in measures, in inner units; by default in `measures`.
@@ -133,6 +152,7 @@ class Answer(Shown):
                 "decisions": self.space.decisions,
                 **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
             },
+            "made_of": {"estimator": self.space.estimator},
             "solver": {
                 "name": self.outcome.solver,
                 "exact": self.outcome.exact,
@@ -144,6 +164,8 @@ class Answer(Shown):
             },
             **self._frontier_data(),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({} if self.seen is None or self.replayed_accuracies is None else self.seen.to_data()),
+            **({} if self.native is None else {"native": self.native.to_data(1)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
 
@@ -156,9 +178,11 @@ class Answer(Shown):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the plans as plain data, with the measures that were asked for."""
+        seen = self.replayed_accuracies
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
             named = dict(zip(self.measures, values, strict=True))
-            yield plan.to_data(rank) | ({"measures": named} if named else {})
+            replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
+            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {})
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""
@@ -175,7 +199,8 @@ class Answer(Shown):
 
     def _columns(self) -> list[str]:
         """Return the names of the columns of a frame."""
-        columns = ["rank", "plan", "latency_s", "accuracy", *self.measures, "bytes_sent", "threshold"]
+        replayed = [] if self.replayed_accuracies is None else ["replayed_accuracy"]
+        columns = ["rank", "plan", "latency_s", "accuracy", *replayed, *self.measures, "bytes_sent", "threshold"]
         if self.space.per_exit:
             columns.append("thresholds")
         columns += ["partition", "placement", "exits"]

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tiercut import units
+from tiercut.analysis.estimates import estimated, samples_beside
 from tiercut.analysis.stream.question import DROPS, FRAMES, TIMES, StreamQuestion
 from tiercut.analysis.stream.service import service_of, with_times
 from tiercut.analysis.stream.simulate import Feed, simulate_feeds
 from tiercut.errors import QuestionError
-from tiercut.optimizer import Recorded, build_problem, decide_again, with_estimator
+from tiercut.optimizer import Recorded, build_problem, decide_again
 from tiercut.profiling import samples_of
 
 if TYPE_CHECKING:
     from tiercut.analysis.stream.result import Stream
-    from tiercut.optimizer import Estimator, Plan
+    from tiercut.optimizer import EstimatorChoice, Plan
     from tiercut.profiling import Profile, Samples
     from tiercut.topologies import Topology
 
@@ -31,7 +32,7 @@ def simulate_plans(
     plans: Sequence[Plan],
     asked: StreamQuestion,
     *,
-    estimators: Sequence[Estimator] = ("marginal",),
+    estimators: Sequence[EstimatorChoice] = ("auto",),
     samples: Samples | None = None,
     time_line: int = 0,
     named: Callable[[str], str] = str,
@@ -70,21 +71,23 @@ def simulate_plans(
     rates = _for_each(named("rate"), asked.rate, count, None)
     arrivals = _for_each(named("arrivals"), asked.arrivals, count, "periodic")
     sources = _for_each(named("sources"), asked.sources, count, None)
-    by = _for_each("estimator", estimators, count, "marginal")
+    by = _for_each("estimator", estimators, count, "auto")
     profile = with_times(profile, asked.times)
     recorded = _recorded(profile, asked, samples)
     feeds = []
     for place, plan in enumerate(plans):
         own = topology if sources[place] is None else topology.with_changes(source=sources[place])
-        tables = build_problem(own, profile)
+        if recorded is not None:
+            tables = build_problem(own, profile)  # the samples say who leaves where, and who is right
+        else:
+            fitted = samples_beside(profile) if samples is None and by[place] == "auto" else samples
+            tables = estimated(own, profile, by[place], fitted)
         decision = decide_again(tables, plan)
-        if recorded is None and by[place] != "marginal":
-            tables = with_estimator(tables, by[place], samples_of(profile) if samples is None else samples)
         feeds.append(
             Feed(
                 problem=tables,
                 decision=decision,
-                service=service_of(own, profile, asked.times),
+                service=service_of(tables, own, profile, asked.times),
                 rate=_quantity(named("rate"), rates[place], "rate"),
                 arrivals=arrivals[place],
                 frames=_frames(asked, arrivals[place]),

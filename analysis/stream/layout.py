@@ -93,12 +93,17 @@ class Layout:
         ways = self.ways
         packets = (ways.packets - 1) * ways.service.astype(float) + ways.last_service
         low, high, constant = self.spread.T
-        return np.where(ways.draw >= 0, constant + lognormal_mean(low, high), packets / PICOSECONDS)
+        mean: NDArray[np.float64] = np.where(
+            ways.draw >= 0, constant + lognormal_mean(low, high), packets / PICOSECONDS
+        )
+        return mean
 
     def busy_s(self, way: int) -> NDArray[np.float64]:
         """Return for how many seconds a frame that takes a way keeps each server busy on average, V."""
         steps = slice(self.ways.first[way], self.ways.first[way + 1])
-        return np.bincount(self.ways.server[steps], self.mean_s[steps], len(self.servers))
+        busy = np.zeros(len(self.servers))
+        np.add.at(busy, self.ways.server[steps], self.mean_s[steps])
+        return busy
 
 
 @dataclass(slots=True)
@@ -235,12 +240,13 @@ _LinkNames = Callable[["Hop"], str]
 
 def _link_names(topology: Topology) -> _LinkNames:
     """Return what names the server of a hop: both directions have one name where they share a medium."""
-    half = {direction for link in topology.links if link.duplex == "half" for direction in link.directions}
+    hops = topology.hops
     order = {name: place for place, name in enumerate(topology.node_names)}
 
     def name(hop: Hop) -> str:
         ends = hop.sender, hop.receiver
-        if ends in half and ends[::-1] in half:
+        back = hops.get(ends[::-1])
+        if hop.half and back is not None and back.half:
             return "-".join(sorted(ends, key=lambda each: order[each]))
         return ">".join(ends)
 

@@ -48,18 +48,17 @@ def _sigma(p50: NDArray[np.float64], p99: NDArray[np.float64]) -> NDArray[np.flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """What serving takes beside the tables of a problem.
+    """What serving takes on each node.
 
     Parameters
     ----------
-    topology, profile
-        What the tables were made of.
+    problem
+        The tables.
     middle, high
         Tables of the medians and of the 99th percentiles, where times are drawn; else None.
     """
 
-    topology: Topology
-    profile: Profile
+    problem: Problem
     middle: Problem | None = None
     high: Problem | None = None
 
@@ -74,17 +73,13 @@ class Service:
 
     def coding(self, step: Step) -> tuple[float, float]:
         """Return the seconds to encode on the sender what a transfer carries, and to decode it on the receiver."""
-        return self._coding(step, "encode_s", str(step.node)), self._coding(step, "decode_s", str(step.to))
-
-    def _coding(self, step: Step, which: Literal["encode_s", "decode_s"], node: str) -> float:
-        machine = self.topology.node(node)
-        name = machine.device or self.profile.reference_device
+        tables, block = self.problem, step.first
+        sender, receiver = (tables.nodes.index(str(name)) for name in (step.node, step.to))
         if step.codec is None:
-            times = getattr(self.profile.devices[name], which)
-        else:
-            times = getattr(self.profile.codecs[step.codec], which).get(name)
-        seconds = times[step.first] if times is not None and step.first < len(times) else None
-        return (seconds or 0.0) * machine.slowdown
+            return float(tables.encode_s[block, sender]), float(tables.decode_s[block, receiver])
+        codec = tables.codecs.index(step.codec)
+        encode, decode = tables.codec_encode_s[codec, block], tables.codec_decode_s[codec, block]
+        return float(encode[sender]), float(decode[receiver])
 
 
 def _seconds(problem: Problem, step: Step) -> float:
@@ -93,7 +88,7 @@ def _seconds(problem: Problem, step: Step) -> float:
     return float(table[problem.nodes.index(str(step.node)), step.first - 1, step.last - 1])
 
 
-def service_of(topology: Topology, profile: Profile, times: Times) -> Service:
+def service_of(problem: Problem, topology: Topology, profile: Profile, times: Times) -> Service:
     """Return what serving takes.
 
     Raises
@@ -102,7 +97,7 @@ def service_of(topology: Topology, profile: Profile, times: Times) -> Service:
         If times are to be drawn, but a device that a node stands for has no p50 and p99.
     """
     if times != "drawn":
-        return Service(topology, profile)
+        return Service(problem)
     used = {node.device or profile.reference_device for node in topology.nodes}
     for name in sorted(used):
         device = profile.devices[name]
@@ -112,7 +107,7 @@ def service_of(topology: Topology, profile: Profile, times: Times) -> Service:
                 f"'{missing[0]}'; record it with tiercut profile, or take the times as they are (--times block)"
             )
     middle, high = (build_problem(topology, _by(profile, each)) for each in ("p50", "p99"))
-    return Service(topology, profile, middle, high)
+    return Service(problem, middle, high)
 
 
 def with_times(profile: Profile, times: Times) -> Profile:

@@ -123,6 +123,7 @@ class _Maker:
         self.space, self.costs, self.constraints = space, costs, constraints
         self.states: States = states_of(space)
         self.stay = space.stay[:, index]
+        self.right = space.accuracies(index)
         self.nodes = len(space.group)
         self.vertices = 2 + 3 * len(self.states.begins) * self.nodes
         self.every_option = every_option
@@ -153,6 +154,10 @@ class _Maker:
         self.columns.append(columns)
         self.values.append(np.stack([np.broadcast_to(row, head.shape).ravel() for row in rows]).astype(float))
 
+    def _right(self, level: int) -> Floats:
+        """Return N x P: the accuracy of who leaves, having come at a level."""
+        return np.asarray(self.right[level if len(self.right) > 1 else 0])
+
     def _nothing(self) -> list[Floats]:
         return [np.zeros(1)] * (2 + len(self.constraints))
 
@@ -179,7 +184,8 @@ class _Maker:
                 return np.asarray(weight * piece + (weigh[level] - weigh[after]) * costs.result[end, v])
 
         pieces = [row(costs) for costs in self._tables]
-        rows = [pieces[0], -leave * space.accuracy[end], *pieces[1:]]
+        column = np.clip(space.option_threshold[option], 0, self.right.shape[2] - 1)
+        rows = [pieces[0], -leave * self._right(level)[end, column], *pieces[1:]]
         place = np.where(exits & space.inside, _EVALUATED, _LEAVING)
         head = self._vertex(self.states.number[end + 1, after], place, v)
         self._add(self._vertex(state, _ARRIVED, v), head, PIECE, rows, node=v, end=end, option=option)
@@ -203,7 +209,7 @@ class _Maker:
         with np.errstate(invalid="ignore"):
             weights = [1.0 if each.whole else each.weigh(self.stay)[level] for each in self._tables]
             ends = [weight * each.last[v, begin, end] for weight, each in zip(weights, self._tables, strict=True)]
-            rows = [ends[0], -share * space.accuracy[end], *ends[1:]]
+            rows = [ends[0], -share * self._right(level)[end, -1], *ends[1:]]
         head = np.full((self.nodes, len(end)), self.vertices - 1)
         self._add(self._vertex(state, _ARRIVED, v), head, END, rows, node=v, end=end)
 

@@ -147,7 +147,8 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
         result=_own(np.stack([each.result for each in costs], axis=-1)),
         stay=_own(space.stay),
         jump=_own(space.jump),
-        gains=np.vstack([space.accuracy, space.drops]),
+        gains=_gains(space),
+        drops=_own(space.drops),
         thresholds=_own(space.option_threshold),
         nodes=np.array([space.group, space.rank], np.int64),
         fits=np.where(space.jump[0] >= 0, space.option_exit, -1).astype(np.int64),
@@ -157,6 +158,12 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
         furthest=_own(space.furthest),
         shares=_shares(space),
     )
+
+
+def _gains(space: Space) -> Floats:
+    """Return the accuracy of who leaves, by threshold index; once where it is the same for all."""
+    lanes = range(1 if space.estimator == "marginal" else len(space.threshold_indices))
+    return np.stack([space.accuracies(lane) for lane in lanes])
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:

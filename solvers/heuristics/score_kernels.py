@@ -16,6 +16,7 @@ from tiercut.compiled import compiled
 from tiercut.solvers.kernels.arguments import Places
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     dropped,
     ended,
@@ -63,7 +64,10 @@ class ScoreTables(NamedTuple):
     stay, jump
         Q x L and Q x N x O: the tables of levels.
     gains
-        (1+W) x N: accuracy of each branch, and the fall in accuracy over a cut after each block by each codec.
+        A x R x N x P, A the threshold indices: as `tiercut.optimizer.space.Space.accuracies` has them for each; A is 1
+        where all have the same.
+    drops
+        W x N: the fall in accuracy over a cut after each block by each codec.
     thresholds, nodes
         O: the threshold of each option. 2 x M: group and rank.
     fits
@@ -89,6 +93,7 @@ class ScoreTables(NamedTuple):
     stay: Floats
     jump: Ints
     gains: Floats
+    drops: Floats
     thresholds: Ints
     nodes: Ints
     fits: Ints
@@ -132,13 +137,15 @@ def below(state: State, count: int) -> int:
 @compiled
 def score(
     row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
-    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, furthest: Ints, totals: Floats,
+    gains: Floats, drops: Floats, thresholds: Ints, nodes: Ints, fits: Ints, limits: Floats, required: Bools,
+    furthest: Ints, totals: Floats,
 ) -> Any:  # fmt: skip
     """Return cost, accuracy and violation of a candidate."""
     most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
     parts, index, at = row[0], row[-1], 1 + 3 * most
     v = row[1 + most]
     right, wrong = 0.0, 0.0
+    lane, by_level, final = index if gains.shape[0] > 1 else 0, gains.shape[1] > 1, gains.shape[3] - 1
     for s in range(measures):
         totals[s] = first[s, v]
     start, level, part, entry = 0, 0, 0, 0
@@ -158,12 +165,12 @@ def score(
         onward = stay[after, index]
         leave = share - onward
         asks = fits[end, option]
-        right = answered(right, leave, gains[0, end])
+        right = answered(right, leave, gains[lane, level if by_level else 0, end, column_of(thresholds[option], final)])
         w, codec = v, 0
         if end == stop:
             w, codec = row[2 + most + part], row[1 + 2 * most + part]
             wrong += nodes[_RANK, w] < nodes[_RANK, v]
-            right = dropped(right, onward, gains[1 + codec, end])
+            right = dropped(right, onward, drops[codec, end])
         for s in range(measures):
             weight, since = 1.0 if limits[_WHOLE, s] else share, entry if limits[_ONCE, s] else start
             if limits[_ONCE, s] and end < stop:
@@ -181,7 +188,7 @@ def score(
             part, entry = part + 1, start
             v = w
     wrong += stop > furthest[v, entry]
-    right = answered(right, share, gains[0, stop])
+    right = answered(right, share, gains[lane, level if by_level else 0, stop, final])
     for s in range(measures):
         weight, since = 1.0 if limits[_WHOLE, s] else share, entry if limits[_ONCE, s] else start
         total = ended(totals[s], weight, pieces[_SPAN, s, v, since, stop], share, result[stop, v, s])
@@ -218,12 +225,13 @@ def score_rows(rows: Ints, g: ScoreTables, costs: Floats, accuracies: Floats, vi
     """Write cost, accuracy and violation of K candidates into the arrays, K each."""
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    drops, thresholds = g.drops, g.thresholds
     required, furthest = g.required, g.furthest
     totals = np.empty(first.shape[0])
     for k in range(rows.shape[0]):
         scored = score(
-            rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-            totals,
+            rows[k], rules, first, pieces, send, result, stay, jump, gains, drops, thresholds, nodes, fits, limits,
+            required, furthest, totals,
         )  # fmt: skip
         costs[k], accuracies[k], violations[k] = scored
 

@@ -101,7 +101,8 @@ class Shares(NamedTuple):
     stay
         Q: the share that is still being processed, by level.
     accuracy
-        R x N: accuracy of each branch; several rows where it depends on the level.
+        R x N x P: accuracy of each branch; several rows, and columns by threshold, where it depends on the exit before
+        (see `tiercut.optimizer.space.Space.accuracies`).
     drops
         W x N: the fall in accuracy over a cut after each block, by codec choice.
     """

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "answered", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread", "use",
-    "uses", "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
+    "answered", "column_of", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread",
+    "use", "uses", "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
 ]  # fmt: skip
 
 
@@ -72,6 +72,15 @@ def answered(right: float, leave: float, accuracy: float) -> float:
 def dropped(right: float, onward: float, drop: float) -> float:
     """Return the accuracy so far once a share has crossed a cut whose codec takes some of it."""
     return right - onward * drop
+
+
+@compiled
+def column_of(threshold: int, last: int) -> int:
+    """Return the column of accuracies for an exit with a threshold of its own, -1 where all have the same.
+
+    ``last`` is the column of the last exit: 0 where accuracies do not depend on the exit before.
+    """
+    return min(max(threshold, 0), last)
 
 
 @compiled

@@ -15,6 +15,7 @@ from tiercut.solvers.kernels.arguments import Compared, Kept, Known, Wanted
 from tiercut.solvers.kernels.keep_kernels import is_dominated, is_wanted, keep, offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     dropped,
     ended,
@@ -75,13 +76,13 @@ def walk_plans(
 @compiled
 def walk_points(
     index: int, at: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares, floor: float,
-    compared: Compared, known: Known, progress: Ints,
+    compared: Compared, known: Known, progress: Ints, samples: int, below: Bits | None, hits: Bits | None,
 ) -> Any:  # fmt: skip
     """Score every decision at one threshold as `walk_plans`, and keep the points that none dominates.
 
     Parameters
     ----------
-    index, ..., shares, progress
+    index, ..., shares, progress, ..., hits
         As in `walk_plans`.
     floor
         Least accuracy, slack included.
@@ -95,7 +96,9 @@ def walk_points(
     """
     none = np.empty(0)
     wanted, kept = Wanted(False, False, False, floor), Kept(none, none, known.keys, 0)
-    found = _walk(index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, 0, None, None)
+    found = _walk(
+        index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, samples, below, hits
+    )
     return found[4], found[5], found[6], found[7]
 
 
@@ -129,7 +132,7 @@ def _walk(
     turned, compared, ties = several
     points, point_keys, lows, state = known
     nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[1]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     options, codecs = option_exit.shape[0], send.shape[0]
     room = blocks + 1
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
@@ -171,7 +174,7 @@ def _walk(
                     if not can_end[end]:
                         continue
                     scored += 1
-                    a = answered(right[depth], share, accuracy[row + final, end])
+                    a = answered(right[depth], share, accuracy[row, end, final])
                     if hits is not None:
                         a = right[depth] + _common(remaining[depth], hits[end]) / samples
                     if a < floor:
@@ -251,7 +254,7 @@ def _walk(
                 counts[deeper, r] = ahead
             if not cost[deeper, 0] < np.inf:
                 continue
-            a = answered(right[depth], share - onward, accuracy[row, end])
+            a = answered(right[depth], share - onward, accuracy[row, end, column_of(option_threshold[o], final)])
             if below is not None:
                 a = right[depth] + hit[depth]
             right[deeper] = dropped(a, onward, drops[x, end]) if w != v else a

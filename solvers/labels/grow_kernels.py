@@ -9,6 +9,7 @@ import numpy as np
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     dropped,
     ended,
@@ -169,7 +170,7 @@ def grow_labels(
     blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
     options, codecs, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
     chain, line = np.empty((room, USED + future.shape[1]), np.int64), np.empty(room, np.int64)
@@ -208,7 +209,7 @@ def grow_labels(
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
             for end in range(start, blocks):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                last, back, right = span[v, start, end], result[end, v], accuracy[at + final, end]
+                last, back, right = span[v, start, end], result[end, v], accuracy[at, end, final]
                 soonest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
                 ends = can_end[end] and soonest <= allowed[cell_of(best_right, base, fine_per, fine)] - less
                 for i in range(many if ends else 0):
@@ -250,7 +251,8 @@ def grow_labels(
                     ahead, onward = state_of[end + 1, after], stay[after]
                     leave = share - onward
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                    right, fewer = accuracy[at, end], own - weight[after]
+                    column = column_of(option_threshold[option], final)
+                    right, fewer = accuracy[at, end, column], own - weight[after]
                     stays = inside and option_exit[option]
                     earliest = passed(best, own, piece, fewer, back) - slope * (leave * right)
                     may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less

@@ -65,7 +65,7 @@ class Labels(BaseSolver):
     name = "labels"
     exact = True
     about = "grows what a bound lets pass"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "conditional"))
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "leavers"))
 
     def _load(self, task: Task) -> None:
         _load_kernels(task.goals is not None)

@@ -14,10 +14,12 @@ from tiercut.analysis import (
     SolverOptions,
     TopologyLike,
     ask,
+    estimated,
     explained,
     inputs_of,
     problem,
     profile_of,
+    samples_beside,
     topology_of,
 )
 from tiercut.errors import QuestionError
@@ -25,7 +27,6 @@ from tiercut.optimizer import (
     Conditions,
     QueryFile,
     QuestionOptions,
-    build_problem,
     decide,
     decide_again,
     load_query,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import os
 
     from tiercut.analysis import Drop, Replay, Stream, Times
-    from tiercut.optimizer import Estimator, Kind, Plan
+    from tiercut.optimizer import EstimatorChoice, Kind, Plan
 
 __all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "simulate", "solve"]
 
@@ -55,7 +56,7 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
         Loaded ones, files, or the names of those that come with the package.
     **question
         What is asked: objective, min_accuracy, max_loss, max_latency, max_p99, exits, thresholds, codec, order,
-        estimator, bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
+        estimator, bounds, rate, max_utilisation, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
         without, forwarding, one_partition_per, accuracies, input, result.
@@ -124,6 +125,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -142,6 +144,8 @@ def plan(
         In place of `threshold`: one for every exit but the last, where all samples leave that get there.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -150,12 +154,17 @@ def plan(
     InputError, QuestionError
         If a file is wrong, or there can be no such plan.
     """
-    tables = build_problem(*inputs_of("plan", topology, profile, conditions))
+    tables = problem(*inputs_of("plan", topology, profile, conditions), estimator=estimator)
     return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
 
 
 def explain(
-    topology: TopologyLike, profile: ProfileLike, plan: Plan, **conditions: Unpack[ConditionKeywords]
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan,
+    *,
+    estimator: EstimatorChoice = "auto",
+    **conditions: Unpack[ConditionKeywords],
 ) -> Explanation:
     """Return the latency of a plan as the sum that it is, step by step.
 
@@ -165,10 +174,12 @@ def explain(
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
         From `solve`, `rank`, `frontier` or `plan`.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
     """
-    tables = build_problem(*inputs_of("explain", topology, profile, conditions))
+    tables = problem(*inputs_of("explain", topology, profile, conditions), estimator=estimator)
     return explained(tables, decide_again(tables, plan))
 
 
@@ -180,6 +191,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay: ...
 @overload
@@ -190,6 +202,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> list[Replay]: ...
 def replay(
@@ -199,6 +212,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
@@ -213,6 +227,8 @@ def replay(
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
         Others in place of those that the profile names; `split` then only says what to call them.
+    estimator
+        By what the model's figures beside them are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -232,7 +248,8 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = build_problem(topology, profile)
+    own = samples_beside(profile) if samples is None and estimator == "auto" else None
+    tables = estimated(topology, profile, estimator, own)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)
@@ -256,7 +273,7 @@ def simulate(
     split: SampleSplit = "profile",
     samples: Samples | None = None,
     draw_exits: bool = False,
-    estimator: Estimator = "marginal",
+    estimator: EstimatorChoice = "auto",
     time_line: int = 0,
     **conditions: Unpack[ConditionKeywords],
 ) -> Stream:

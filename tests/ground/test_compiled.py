@@ -112,8 +112,8 @@ EDITS = [
         "event_kernels.py",
         "return (sort << 60)",
         "return 1 + (sort << 60)",
-        "from tiercut.analysis.stream.event_kernels import _key; print(_key(0, 0, 0, 7))",
-        ("7", "8"),
+        "from tiercut.analysis.stream.event_kernels import _key; print(_key(0, 0, 0, 8))",
+        ("8", "9"),
     ),
 ]
 

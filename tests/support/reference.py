@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, pairwise, permutations
+from itertools import combinations, pairwise, permutations, product
 from math import comb, inf
 from typing import Any
+
+from support.reference_leavers import accuracy_of_leavers
 
 SLACK = 1e-9  # by which a bound may be missed
 GAIN = 1e-12  # by which a point of the frontier must beat all quicker ones in accuracy
@@ -29,6 +31,7 @@ FACTORS = {
     "B": 1.0,
     "KB": 1e3,
     "W": 1.0,
+    "J/B": 1.0,
     "$/h": 1 / 3600,
     "$/GB": 1e-9,
 }
@@ -44,7 +47,8 @@ def number_of(quantity: str) -> float:
 class Choice:
     """A decision: 1-based ends of partitions, names of nodes, 1-based exits, index of the threshold or None.
 
-    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all.
+    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all. Where each exit has a
+    threshold of its own, `thresholds` has the index of each but the last.
     """
 
     partition: tuple[int, ...]
@@ -52,6 +56,7 @@ class Choice:
     exits: tuple[int, ...]
     threshold: int | None
     codecs: tuple[str | None, ...] = ()
+    thresholds: tuple[int, ...] = ()
 
     def codec(self, cut: int) -> str | None:
         return self.codecs[cut] if self.codecs else None
@@ -87,9 +92,20 @@ class Score:
 
 
 class Reference:
-    """One network on one topology, both as plain data."""
+    """One network on one topology, both as plain data.
 
-    def __init__(self, topology: dict[str, Any], profile: dict[str, Any]) -> None:
+    Accuracies are those of the formula, or of who really leaves: told by nested hits, or counted among recorded samples
+    (a list of entropies and a list of hits for each).
+    """
+
+    def __init__(
+        self,
+        topology: dict[str, Any],
+        profile: dict[str, Any],
+        estimator: str = "marginal",
+        samples: Sequence[tuple[list[float], list[bool]]] = (),
+    ) -> None:
+        self.estimator, self.samples = estimator, samples
         self.topology = topology
         self.profile = profile
         self.nodes = [node["name"] for node in topology["nodes"]]
@@ -277,8 +293,23 @@ class Reference:
         asked = [e for e in choice.exits if e <= block]
         if not asked:
             return 1.0
+        if choice.thresholds:
+            return 1.0 - max(self.alone("exit_rate_alone", *each) for each in self.own_thresholds(choice, len(asked)))
         assert choice.threshold is not None
         return max(0.0, 1.0 - self.gone(choice.threshold, asked[-1]))  # rates may sum to 1 and a rounding
+
+    def alone(self, key: str, branch: int, threshold: int) -> float:
+        """Return the share of samples that leave at a branch asked by itself (and are right there)."""
+        assert self.exits is not None
+        return self.exits[key][threshold][branch - 1]
+
+    def own_thresholds(self, choice: Choice, count: int) -> list[tuple[int, int]]:
+        """Return the first exits of a choice, each with the index of its threshold."""
+        exits = choice.exits[:count]
+        if choice.thresholds:
+            return list(zip(exits, choice.thresholds, strict=False))
+        assert choice.threshold is not None or count == 0
+        return [(branch, choice.threshold or 0) for branch in exits]
 
     # The score
 
@@ -313,13 +344,11 @@ class Reference:
             parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
         accuracy = self._accuracy(choice)
         accuracy = None if accuracy is None else accuracy - dropped
-        sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
-        return Score(choice, *sums, input_s, tuple(parts))
+        from support.reference_measures import joules  # which takes scores from here
 
-    def _energy(self, parts: Sequence[Part]) -> float | None:
-        if len(self.watts) < len(self.nodes):
-            return None
-        return sum(part.reach * part.compute_s * self.watts[part.node] for part in parts)
+        energy = None if len(self.watts) < len(self.nodes) else sum(joules(self, parts, latency).values())
+        sums = (latency, accuracy, bytes_sent, energy, self._cost(parts))
+        return Score(choice, *sums, input_s, tuple(parts))
 
     def _cost(self, parts: Sequence[Part]) -> float | None:
         if len(self.prices) < len(self.nodes):
@@ -337,8 +366,8 @@ class Reference:
 
     def _accuracy(self, choice: Choice) -> float | None:
         total = 0.0
-        for before, branch in zip((0, *choice.exits), choice.exits, strict=False):
-            accuracy = self.accuracy_of(branch)
+        for place, (before, branch) in enumerate(zip((0, *choice.exits), choice.exits, strict=False)):
+            accuracy = accuracy_of_leavers(self, choice, place)
             if accuracy is None:
                 return None
             total += (self.stay(choice, before) - self.stay(choice, branch)) * accuracy
@@ -402,11 +431,15 @@ class Reference:
             total += cuts * ways[count]
         return total * self.threshold_indices(exits)
 
-    def choices(self, exits: str | None, order: str) -> Iterator[Choice]:
+    def choices(self, exits: str | None, order: str, *, per_exit: bool = False) -> Iterator[Choice]:
         """Yield every plan once: thresholds without effect are None."""
         for partition in self.partitions(exits):
             for placement in self.placements(len(partition), order):
                 for used in self.exit_sets(exits, partition):
+                    if per_exit and len(used) > 1:
+                        for each in product(range(self.threshold_indices(exits)), repeat=len(used) - 1):
+                            yield Choice(partition, placement, used, None, thresholds=each)
+                        continue
                     threshold_indices: Sequence[int | None] = (
                         range(self.threshold_indices(exits)) if len(used) > 1 else [None]
                     )
@@ -423,7 +456,8 @@ class Reference:
         placement = tuple(self.nodes.index(node) for node in choice.placement)
         threshold = -1 if choice.threshold is None else choice.threshold
         accuracy = score.accuracy or 0.0
-        return score.latency, -accuracy, len(placement), choice.partition, placement, choice.exits, threshold
+        decision = len(placement), choice.partition, placement, choice.exits, threshold, choice.thresholds
+        return score.latency, -accuracy, *decision
 
     def ranked(self, scores: list[Score], objective: str) -> list[Score]:
         """Return scores best first, equals in the project's order."""

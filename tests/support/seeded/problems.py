@@ -47,12 +47,14 @@ class Case:
         placement = tuple(self.problem.nodes.index(node) for node in choice.placement)
         known = list(self.profile.get("codecs", {}))
         codecs = tuple(None if codec is None else known.index(codec) for codec in choice.codecs)
-        return Decision(choice.partition, placement, choice.exits, choice.threshold, codecs=codecs)
+        each = choice.thresholds or None
+        return Decision(choice.partition, placement, choice.exits, choice.threshold, each, codecs)
 
     def choice(self, decision: Decision) -> Choice:
         """Return a decision of the package as a choice of the reference."""
         placement = tuple(self.problem.nodes[v] for v in decision.placement)
-        return Choice(decision.partition, placement, decision.exits, decision.threshold)
+        each = decision.thresholds or ()
+        return Choice(decision.partition, placement, decision.exits, decision.threshold, thresholds=each)
 
 
 class Draw:
@@ -120,7 +122,25 @@ def _topology(draw: Draw, names: list[str], devices: list[str]) -> dict[str, Any
     if draw.often(0.3):
         made["one_partition_per"] = draw.pick(["node", "tier"])
     made["links"] = _links(draw, names, made["source"], made.get("destination", made["source"]))
+    _add_waiting_and_radios(draw, made)
     return made
+
+
+def _add_waiting_and_radios(draw: Draw, made: dict[str, Any]) -> None:
+    """Let some nodes wait at a power and have workers, and some links take energy or be half duplex."""
+    # A stream of its own, so that the rest of a problem is what it is without.
+    more = Draw(0, draw.plain)
+    more.rng = draw.rng.spawn(1)[0]
+    for node in made["nodes"]:
+        if "power" in node and more.often(0.5):
+            node["idle_power"] = f"{more.size()!r} W"
+        if more.often(0.2):
+            node["workers"] = int(more.rng.integers(1, 4))
+    for link in made["links"]:
+        if more.often(0.2):
+            link["energy"] = f"{more.share()!r} J/B"
+        if more.often(0.3):
+            link["duplex"] = "half"
 
 
 def _node(draw: Draw, name: str, tiers: list[str] | None, devices: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tiercut.optimizer import Conditions
 from tiercut.option_fields import flags_of
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Estimator, Plan
+    from tiercut.optimizer import EstimatorChoice, Plan
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
 
@@ -61,7 +61,9 @@ def simulate(
         note(f"wrote {parquet}")
 
 
-def _plans(loaded: "tuple[Topology, Profile]", files: list[Path], own: OwnPlan) -> "tuple[list[Plan], list[Estimator]]":
+def _plans(
+    loaded: "tuple[Topology, Profile]", files: list[Path], own: OwnPlan
+) -> "tuple[list[Plan], list[EstimatorChoice]]":
     """Return the plans that a call names, and how the exit rates of each are known."""
     from tiercut.analysis import load_answer
 
@@ -69,7 +71,7 @@ def _plans(loaded: "tuple[Topology, Profile]", files: list[Path], own: OwnPlan) 
     if own.partition is not None and files:
         raise QuestionError("give answer files by --plan or --partition with --placement, not both")
     if own.partition is not None:
-        return [own.priced(*loaded)], ["marginal"]
+        return [own.priced(*loaded)], ["auto"]
     if not files:
         raise QuestionError("name a plan to simulate: an answer file by --plan, or --partition with --placement")
     answers = [load_answer(each) for each in files]

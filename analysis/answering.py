@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Unpack
 from tiercut.analysis.answers.answer import Answer
 from tiercut.analysis.answers.beside import with_plans_beside
 from tiercut.analysis.answers.notes import said_of_question, with_notes
+from tiercut.analysis.answers.seen import SeenPlans
 from tiercut.analysis.distinct import distinct_ranking
+from tiercut.analysis.estimates import estimated, samples_beside
 from tiercut.analysis.infeasible import why_none
-from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of
 from tiercut.analysis.solver_options import Evaluation
 from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
@@ -19,6 +21,7 @@ from tiercut.optimizer import (
     Query,
     Recorded,
     Space,
+    evaluate_tables,
     frontier_plans,
     make_space,
     narrow,
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from tiercut.topologies import Topology
 
 __all__ = ["ask"]
+
+_FEW = 100_000
+"""Decisions that are scored one by one as quickly as anything else answers."""
 
 
 def ask(
@@ -102,7 +108,10 @@ def _answered(
     split: SampleSplit,
 ) -> Answer:
     """Answer a question within the time that the clock says."""
-    tables = problem(topology, profile, estimator=query.estimator)
+    early = query.exits != "final"  # else all estimators say the same, and replay too
+    samples = samples_beside(profile, needed=query.estimator == "auto") if early else None
+    tables = estimated(topology, profile, query.estimator if early else "marginal", samples)
+    query = replace(query, estimator=tables.estimator)
     _check_evaluation(evaluate, split)
     asked, judged = query, tables
     if evaluate == "replay":
@@ -118,7 +127,8 @@ def _answered(
     task = make_task(space, query)
     with paused():
         found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
-    outcome = _solved(task, query, found, options or Options())
+    quick = _without_rate(task, query, options) if solver == "auto" else None
+    outcome, why = quick or (_solved(task, query, found, options), why)
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
@@ -134,6 +144,8 @@ def _answered(
         return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
     answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
+    if plans and samples is not None and space.exits != "final" and tables.recorded is None:
+        answer = replace(answer, seen=SeenPlans(tables, answer.plans, Recorded.of(samples)))
     return with_plans_beside(with_notes(answer, whole, found, options), options) if plans else answer
 
 
@@ -159,6 +171,29 @@ def _solved(task: Task, query: Query, solver: Solver, options: Options) -> Outco
     if query.kind == "rank" and query.distinct and task.space.exits != "final":  # else no two decisions are alike
         return distinct_ranking(task.space, query, solver, options)
     return solver.solve(task, options)
+
+
+def _without_rate(task: Task, query: Query, options: Options) -> tuple[Outcome, str] | None:
+    """Return the proved answer to a question without the bounds of its rate, where that keeps them; else None.
+
+    It is then the answer to the question itself, found by a solver that takes no such bounds. Where there are few
+    decisions, all of them are scored as quickly.
+    """
+    if query.max_utilisation is None or task.space.decisions <= _FEW:
+        return None
+    free = replace(query, max_utilisation=None)
+    easier = make_task(task.space, free)
+    with paused():
+        solver, why = registry.choose(easier)
+    if registry.choose(task)[0] is solver:
+        return None
+    outcome = _solved(easier, free, solver, options)
+    kept = all(
+        evaluate_tables(task.space.problem, decision, each.measure) <= each.cap
+        for decision in outcome.decisions
+        for each in task.constraints
+    )
+    return (outcome, why) if kept and outcome.status in ("optimal", "infeasible") else None
 
 
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:

@@ -178,6 +178,7 @@ def _loosened(query: Query) -> Query:
         min_accuracy=None if query.min_accuracy is None else max(query.min_accuracy - MARGIN, 0.0),
         max_latency_s=None if query.max_latency_s is None else query.max_latency_s * (1 + MARGIN),
         bounds=tuple(bound.loosened(MARGIN) for bound in query.bounds),
+        max_utilisation=None if query.max_utilisation is None else query.max_utilisation * (1 + MARGIN),
     )
 
 

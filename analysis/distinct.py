@@ -72,11 +72,11 @@ def needs_idle_ends(space: Space, query: Query) -> bool:
     """Return whether a plan may need a stage that no sample reaches, or one taken for such is reached.
 
     A rule can be kept by such a stage alone, and a measure of the whole plan counts it. Whether any sample is left
-    follows from the rates of the full configuration, which recorded samples need not follow.
+    follows from the rates of the full configuration, which samples that are replayed need not follow.
     """
     rules = query.include or query.use_all_tiers or query.fewest_partitions
     whole = any(map(counts_whole, (query.objective, *(bound.measure for bound in query.bounds))))
-    return bool(rules) or whole or space.estimator != "marginal"
+    return bool(rules) or whole or space.problem.recorded is not None
 
 
 class _Ranking:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     from tiercut.analysis.inputs import QueryLike
     from tiercut.analysis.solver_options import Evaluation
-    from tiercut.optimizer import Bound, Estimator, Exits, Only, Order, Partitions, Thresholds
+    from tiercut.optimizer import Bound, EstimatorChoice, Exits, Only, Order, Partitions, Thresholds
     from tiercut.profiling import SampleSplit
     from tiercut.solvers import Options
 
@@ -33,10 +33,11 @@ class QuestionKeywords(TypedDict, total=False):
     codec: str | None
     bounds: Sequence[str | Bound] | None
     rate: str | float | None
+    max_utilisation: str | float | None
     top: int | None
     all_decisions: bool | None
     order: Order | None
-    estimator: Estimator | None
+    estimator: EstimatorChoice | None
     include: Sequence[str] | None
     exclude: Sequence[str] | None
     use_all_tiers: bool | None

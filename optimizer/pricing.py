@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from math import isnan
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tiercut.optimizer.itinerary import itinerary
-from tiercut.optimizer.measures.tables import Measure, measure
+from tiercut.optimizer.measures.tables import Measure, check_known, measure
 from tiercut.optimizer.measures.tails import spread_value
 from tiercut.optimizer.plan import Decision, Plan, Stage, exit_limits
 from tiercut.optimizer.samples.exit_shares import Shares, shares_of
@@ -131,7 +133,18 @@ def evaluate(problem: Problem, decision: Decision, name: str, rate_fps: float | 
 
 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
-    """Return what a decision costs by the tables of any measure, added up in the order of `price`."""
+    """Return what a decision costs by the tables of any measure, added up in the order of `price`.
+
+    Raises
+    ------
+    QuestionError
+        If the measure has no value on a node of the decision.
+    """
+    if tables.unknown:
+        missing = np.zeros(problem.node_count, bool)
+        for node, end in zip(decision.placement, decision.partition, strict=True):
+            missing[node] = np.isnan(tables.span[node, end - 1, end - 1])
+        check_known(problem, tables, missing)
     if tables.spread:
         return _spread(problem, decision, tables)
     total = float(tables.first[decision.placement[0]])

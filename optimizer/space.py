@@ -28,6 +28,7 @@ import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.memory import check_room
+from tiercut.optimizer.measures.tables import check_known
 from tiercut.optimizer.plan import NEGLIGIBLE
 
 if TYPE_CHECKING:
@@ -199,12 +200,21 @@ class Space:
         return count_decisions(self)
 
     def costs(self, measure: Measure) -> Costs:
-        """Return the tables of a measure as they apply to the plans of this space."""
+        """Return the tables of a measure as they apply to the plans of this space.
+
+        Raises
+        ------
+        QuestionError
+            If a node that may run a part has no value of it.
+        """
         # Copies, because tables of a problem are read-only and numba would compile its kernels for those once more.
         span, bare = measure.span.copy(), measure.bare.copy()
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
+        if measure.unknown:
+            check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
+            span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
         return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
 

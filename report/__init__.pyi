@@ -20,6 +20,7 @@ from .replay import replay_tables as replay_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
 from .shown import as_html as as_html, as_text as as_text
+from .stream import stream_tables as stream_tables
 from .tables import (
     answer_parts as answer_parts,
     profile_tables as profile_tables,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
 from tiercut.analysis import CONFIDENCE, QUANTILES
-from tiercut.optimizer import format_amount, samples_needed, shown
+from tiercut.optimizer import format_amount, is_sum, samples_needed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice
+    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice, Stream
     from tiercut.optimizer import Plan
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "plan_rows",
     "plan_text",
     "question_text",
+    "server_rows",
     "share_text",
     "stage_rows",
     "step_rows",
@@ -104,9 +105,10 @@ def plan_text(plan: Plan) -> str:
 
 
 def _modelled_rows(answer: Answer) -> Rows:
-    problem = answer.space.problem
+    problem, seen = answer.space.problem, answer.replayed_accuracies
     known = {
         "accuracy": answer.space.knows_accuracy,
+        "replayed": seen is not None,
         "threshold": problem.has_exits,
         "sent": True,
         "exits": answer.space.inside,
@@ -117,13 +119,15 @@ def _modelled_rows(answer: Answer) -> Rows:
         named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         cells = {
             "accuracy": share_text(plan.accuracy),
+            "replayed": share_text(None if seen is None else seen[rank - 1]),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),
         }
         figures = [cells[name] for name in shown_here]
         rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
-    headings = ("#", "latency", *answer.measures, *shown_here)
+    measures = ("sum" if is_sum(name) else name for name in answer.measures)
+    headings = ("#", "latency", *measures, *shown_here)
     return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
@@ -172,6 +176,10 @@ def question_text(answer: Answer) -> str:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
     halves = (shown(half) for bound in query.bounds for half in bound.halves)
     bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
+    if query.rate_fps is not None:
+        busiest = query.max_utilisation
+        limit = "" if busiest is None else f" (utilisation ≤ {format_amount(busiest, 'utilisation')})"
+        bounds.append(f"{query.rate_fps:g} fps{limit}")
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
@@ -259,6 +267,36 @@ def figure_rows(replay: Replay) -> Rows:
     return Rows("figures of the plan", columns, tuple(cells))
 
 
+def server_rows(stream: Stream) -> Rows:
+    """Return a row for each node and link of a stream: how busy it was, and who waited or found no room there."""
+    columns = (
+        Column("server", "left"),
+        Column("busy"),
+        Column("load", spare=2),
+        Column("served", spare=3),
+        Column("mean wait"),
+        Column("longest queue", spare=1),
+        Column("dropped"),
+        Column("sent home"),
+    )
+    homes = any(each.sent_home for each in stream.servers)
+    cells = tuple(
+        (
+            each.server.name,
+            "-" if each.utilisation is None else f"{each.utilisation:.1%}",
+            "-" if each.load is None else f"{each.load:.1%}",
+            f"{each.served:,}",
+            "-" if each.wait_s is None else units.format_seconds(each.wait_s),
+            f"{each.longest:,}",
+            f"{each.dropped:,}",
+            f"{each.sent_home:,}",
+        )
+        for each in stream.servers
+    )
+    count = len(columns) if homes else len(columns) - 1
+    return Rows("nodes and links", columns[:count], tuple(row[:count] for row in cells))
+
+
 def threshold_text(plan: Plan) -> str:
     """Return the thresholds of a plan as the end of a line about it; empty where none has an effect."""
     word = "threshold" if plan.thresholds is None else "thresholds"
@@ -270,12 +308,26 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-_SPARE = {"by the model": 1, "sent": 2, "payload": 3, "to": 4, "total": 5, "each": 6, "result": 7, "reach": 8}
+_SPARE = {
+    "by the model": 1,
+    "sent": 2,
+    "replayed": 3,
+    "payload": 3,
+    "to": 4,
+    "total": 5,
+    "each": 6,
+    "result": 7,
+    "reach": 8,
+}
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
 
+_LISTS = {"threshold", "exits"}
+"""Columns whose cells may be lists of numbers."""
+
+
 def _column(heading: str) -> Column:
-    return Column(heading, spare=_SPARE.get(heading))
+    return Column(heading, fold=heading in _LISTS, spare=_SPARE.get(heading))
 
 
 def _listed(blocks: Sequence[int]) -> str:

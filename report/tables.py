@@ -72,7 +72,7 @@ def headline(answer: Answer) -> Text:
     """Return one line that says what was asked, how large it is, and who answers."""
     problem, outcome = answer.space.problem, answer.outcome
     why = f" ({answer.why})" if answer.why else ""
-    how = "" if answer.space.estimator == "marginal" else f", {answer.space.estimator} estimates"
+    how = f", {answer.space.estimator} estimates" if problem.has_exits and answer.space.exits != "final" else ""
     return Text.assemble(
         (f"{problem.profile} on {problem.topology}", "bold"),
         f": {size_text(answer)}{how}; {outcome.solver}{why} {outcome.status} in "
@@ -102,10 +102,12 @@ def _headed(rows: Rows) -> SafeTable:
     table = SafeTable(title=rows.title or None, show_header=any(rows.headings))
     for column in rows.columns:
         layout: dict[str, Any] = {"justify": column.side, "overflow": "fold"}
-        if column.spare is None:
-            table.add_column(column.heading, **layout)
-        else:
+        if column.spare is not None:
             table.add_spare_column(column.spare, column.heading, **layout)
+        elif column.fold:
+            table.add_breaking_column(column.heading, **layout)
+        else:
+            table.add_column(column.heading, **layout)
     return table
 
 

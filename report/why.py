@@ -83,7 +83,7 @@ def effect_rows(effects: Iterable[Effect], objective: str) -> Rows:
     """Return a row for each bound: what was asked, whether it binds, and what a looser one gives."""
     cells = []
     for each in effects:
-        measure = each.name.partition(":")[0]
+        measure = each.name.partition(":")[0].removesuffix(" per month")
         sign = {"at least": "≥ ", "at most": "≤ "}.get(each.sense, "")
         asked, loose = (
             "-" if value is None else f"{sign}{_bound_value(value, measure)}" for value in (each.asked, each.loosened)

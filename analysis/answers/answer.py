@@ -10,7 +10,7 @@ from tiercut import units
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, within_share
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
-from tiercut.optimizer import Conditions, values_of
+from tiercut.optimizer import Conditions, parts_of, values_of
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tiercut.analysis.answers.hypervolume import Hypervolume
+    from tiercut.analysis.answers.seen import SeenPlans
     from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Query, Space
     from tiercut.solvers import Outcome
@@ -48,6 +49,8 @@ class Answer(Shown):
         Why ``auto`` took this solver; empty where it was named.
     replayed
         Where replay chose the plans: each with what the model says of it, and what that proves.
+    seen
+        Where the profile has samples and the plans are the model's: what the samples make of these.
     notes
         What else is to be said of the answer, such as that the memory of nodes binds.
     conditions
@@ -57,6 +60,9 @@ class Answer(Shown):
         `tiercut.analysis.answers.beside.best_beside`), by what they are called.
     whole
         All plans of a frontier of which `plans` are a few (see `thinned`); else empty.
+    native
+        To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
+        there is none.
     """
 
     space: Space
@@ -70,6 +76,8 @@ class Answer(Shown):
     conditions: Conditions = _NO_CONDITIONS
     beside: Mapping[str, Plan] = field(default_factory=dict)
     whole: tuple[Plan, ...] = ()
+    seen: SeenPlans | None = None
+    native: Plan | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -86,11 +94,22 @@ class Answer(Shown):
         return self.plans[index]
 
     @property
+    def replayed_accuracies(self) -> tuple[float, ...] | None:
+        """What recorded samples make of the accuracy of each plan, beside what the model says of it.
+
+        None where the profile has no samples, the plans were priced or chosen by them anyway, or there are so many that
+        it would take more than about a second; `tiercut.replay` tells it then.
+        """
+        return self.seen.accuracies if self.seen is not None and self.seen.few else None
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """What the question minimises or compares, beside latency, accuracy and bytes, which every plan has."""
         query = self.query
         asked = query.compared if query.kind == "frontier" else (query.objective,)
-        return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
+        # Of a weighted sum its terms too.
+        named = (each for name in asked for each in (name, *parts_of(name)))
+        return tuple(dict.fromkeys(name for name in named if name not in ("latency", "accuracy", "bytes")))
 
     def values(self, names: Sequence[str] | None = None) -> Floats:
         """Return K x D: the values of the K plans in measures, in inner units; by default in `measures`.
@@ -155,7 +174,9 @@ class Answer(Shown):
         if points is not None and len(kept) > points:
             kept = standing_for(values, points, names, always).tolist()
         replayed = self.replayed and replace(self.replayed, plans=tuple(self.replayed.plans[place] for place in kept))
-        return replace(self, plans=tuple(plans[place] for place in kept), replayed=replayed, whole=plans)
+        few = tuple(plans[place] for place in kept)
+        seen = self.seen and replace(self.seen, plans=few)
+        return replace(self, plans=few, replayed=replayed, seen=seen, whole=plans)
 
     def _compared(self, plans: Sequence[Plan]) -> Floats:
         """Return K x D values of plans in what a frontier compares, less being better."""
@@ -196,6 +217,7 @@ class Answer(Shown):
                 "decisions": self.space.decisions,
                 **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
             },
+            "made_of": {"estimator": self.space.estimator},
             "solver": {
                 "name": self.outcome.solver,
                 "exact": self.outcome.exact,
@@ -207,6 +229,8 @@ class Answer(Shown):
             },
             **self._frontier_data(),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({} if self.seen is None or self.replayed_accuracies is None else self.seen.to_data()),
+            **({} if self.native is None else {"native": self.native.to_data(1)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
 
@@ -226,9 +250,11 @@ class Answer(Shown):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the plans as plain data, with the measures that were asked for."""
+        seen = self.replayed_accuracies
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
             named = dict(zip(self.measures, values, strict=True))
-            yield plan.to_data(rank) | ({"measures": named} if named else {})
+            replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
+            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {})
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""
@@ -245,7 +271,8 @@ class Answer(Shown):
 
     def _columns(self) -> list[str]:
         """Return the names of the columns of a frame."""
-        columns = ["rank", "plan", "latency_s", "accuracy", *self.measures, "bytes_sent", "threshold"]
+        replayed = [] if self.replayed_accuracies is None else ["replayed_accuracy"]
+        columns = ["rank", "plan", "latency_s", "accuracy", *replayed, *self.measures, "bytes_sent", "threshold"]
         if self.space.per_exit:
             columns.append("thresholds")
         columns += ["partition", "placement", "exits"]

@@ -136,6 +136,7 @@ class _Plan(Document):
     stages: list[_Stage] = Field(default_factory=list)
     idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
+    replayed_accuracy: float | None = None
 
     @property
     def plan(self) -> Plan:
@@ -180,7 +181,11 @@ class _Answer(Document):
     format: Literal["tiercut.answer/1"]
     problem: dict[str, Any]
     solver: dict[str, Any]
+    made_of: dict[str, Any] = Field(default_factory=dict)
     frontier: dict[str, Any] | None = None
+    notes: list[str] = Field(default_factory=list)
+    replay: dict[str, Any] | None = None
+    native: _Plan | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
 

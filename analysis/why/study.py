@@ -25,6 +25,7 @@ from tiercut.optimizer import (
     make_query,
     moved_by,
     price,
+    servers,
     without_idle_ends,
 )
 from tiercut.option_fields import split_keywords
@@ -226,8 +227,11 @@ class Study:
             if moved not in (Moved.NEVER, Moved.AS_LATENCY):
                 what = "what sending costs" if moved is Moved.PRICED_ROUTES else query.objective
                 return f"{what} follows the routes, which may change with it"
-        moving = (bound for bound in query.bounds if self._moved(bound.name, parameter) is not Moved.NEVER)
-        return next((f"the bound on {bound.name} moves with it" for bound in moving), "")
+        names = [bound.name for bound in query.bounds]
+        if query.max_utilisation is not None:
+            names += [f"utilisation:{place}" for place in servers(self.problem)]
+        moving = (name for name in names if self._moved(name, parameter) is not Moved.NEVER)
+        return next((f"the bound on {name} moves with it" for name in moving), "")
 
     def _moved(self, name: str, parameter: Parameter) -> Moved:
         return moved_by(self.problem, name, parameter.kind, parameter.name)

@@ -9,7 +9,7 @@ from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.query import Bound, Kind, Query
 from tiercut.optimizer.questions.accuracy_text import floor_of, loss_of
-from tiercut.optimizer.questions.bound_text import bound_of
+from tiercut.optimizer.questions.bound_text import bound_of, limit_of
 from tiercut.optimizer.questions.question_options import QuestionOptions, block_of, first_of
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
             *(bound_of(each) if isinstance(each, str) else each for each in _listed(keywords, "bounds", named)),
         ),
         rate_fps=_read(keywords, "rate", "rate", named),
+        max_utilisation=_utilisation(keywords, named),
         over=tuple(_listed(keywords, "over", named)),
         include=tuple(_listed(keywords, "include", named)),
         exclude=tuple(_listed(keywords, "exclude", named)),
@@ -94,6 +95,21 @@ def _read(keywords: Mapping[str, Any], key: str, kind: str, named: Callable[[str
         return units.parse(value, kind)
     except ValueError as error:
         raise QuestionError(f"{named(key)}: {error}") from None
+
+
+def _utilisation(keywords: Mapping[str, Any], named: Callable[[str], str]) -> float | None:
+    """Return how busy anything may be: as busy as it can, where there is a rate and nothing else is said."""
+    value = keywords.get("max_utilisation", 1.0 if "rate" in keywords else None)
+    if value is None or value == "none":
+        return None
+    if "rate" not in keywords:
+        raise QuestionError(
+            f"{named('max_utilisation')} needs {named('rate')}, at which frames arrive: such as '30 fps'"
+        )
+    try:
+        return limit_of("utilisation", value).value
+    except ValueError as error:
+        raise QuestionError(f"{named('max_utilisation')}: {error}") from None
 
 
 def _floor(keywords: Mapping[str, Any], named: Callable[[str], str]) -> dict[str, Any]:

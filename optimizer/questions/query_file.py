@@ -61,7 +61,7 @@ SIZE_LIMIT = 1 << 20
 
 
 def _exclude(most: Limit, least: Limit) -> bool:
-    return most.relative == least.relative and most.value < least.value
+    return most[1:] == least[1:] and most.value < least.value
 
 
 def _any_measure(schema: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ class BoundEntry(Document):
         """The same for a question, one for each value."""
         sides = {"at_most": self.at_most, "at_least": self.at_least}
         return tuple(
-            Bound(self.measure, self.place, **{side: limit.value}, relative=limit.relative)
+            Bound(self.measure, self.place, **{side: limit.value}, relative=limit.relative, monthly=limit.monthly)
             for side, limit in sides.items()
             if limit is not None
         )
@@ -153,15 +153,18 @@ class QueryFile(Document):
     thresholds: Literal["one", "per-exit"] | None = Field(default=None, description="one for all exits, or one each")
     codec: str | None = Field(default=None, description="none, auto or the name of a codec")
     order: Literal["any", "forward"] | None = Field(default=None, description="whether a later part may stand nearer")
-    estimator: Literal["marginal", "conditional", "nested", "replay"] | None = Field(
-        default=None, description="how exit rates and accuracies are known: by formula, or from recorded samples"
+    estimator: Literal["auto", "marginal", "conditional", "nested", "replay"] | None = Field(
+        default=None, description="how exit rates and accuracies are known; auto: by the best that the profile supports"
     )
     top: int | None = Field(default=None, ge=1, description="how many plans a ranking has")
     all_decisions: bool | None = Field(
         default=None, description="whether a ranking counts plans that treat every sample like one before, too"
     )
     bounds: tuple[BoundEntry, ...] = Field(default=(), strict=False, description="on any other measure")
-    rate: Rate | None = Field(default=None, description="at which frames arrive, such as 30 fps; for utilisation")
+    rate: Rate | None = Field(default=None, description="at which frames arrive, such as 30 fps: all keep up with it")
+    max_utilisation: float | Literal["none"] | None = Field(
+        default=None, description="at that rate, of every node and link; default: 1"
+    )
     include: Names = Field(default=(), description="nodes or tiers that must run a part")
     exclude: Names = Field(default=(), description="nodes or tiers that must not")
     use_all_tiers: bool | None = Field(default=None, description="whether every tier must run a part")

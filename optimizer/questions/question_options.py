@@ -11,7 +11,7 @@ from tiercut.optimizer.measures.names import objectives
 from tiercut.option_fields import option
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer.problem import EstimatorChoice
     from tiercut.optimizer.query import Bound
     from tiercut.optimizer.space import Exits, Order
 
@@ -86,7 +86,8 @@ class QuestionOptions:
     ----------
     objective
         What is minimised: ``latency``, ``bytes``, ``energy``, ``cost``, or a measure with a place such as
-        ``compute:edge`` or ``link:a>b``; or ``accuracy``, which is maximised.
+        ``compute:edge`` or ``link:a>b``, or a weighted sum, ``latency + 0.5 s/J * energy``; or ``accuracy``, which is
+        maximised.
     over
         What a frontier is over, in place of an objective and accuracy: two or three measures, such as
         ``["latency", "accuracy", "energy"]``.
@@ -110,7 +111,8 @@ class QuestionOptions:
     order
         ``any`` or ``forward``; by default what the topology says.
     estimator
-        How exit rates and accuracies are known: ``marginal`` (the model's formula), ``conditional`` (the accuracy of
+        How exit rates and accuracies are known: ``auto`` (the first of ``conditional``, ``nested`` and ``marginal``
+        that profile and question support), ``marginal`` (the model's formula), ``conditional`` (the accuracy of
         the samples that really leave), ``nested`` (what follows for these from each branch by itself) or ``replay``
         (each recorded sample by itself).
     top
@@ -120,7 +122,9 @@ class QuestionOptions:
     bounds
         On other measures: text such as ``"bytes:edge>cloud<=1 MB"``, or `Bound`.
     rate
-        At which frames arrive: text such as ``"30 fps"``, or frames per second.
+        At which frames arrive: text such as ``"30 fps"``, or frames per second. Every node and link keeps up with it.
+    max_utilisation
+        Greatest share of the time that any node or link is busy at that rate: 1 by default; ``"none"``: any.
     include, exclude
         Nodes or tiers that must, or must not, run a part.
     use_all_tiers
@@ -141,7 +145,8 @@ class QuestionOptions:
     objective: str | None = option(
         panel=_QUESTION,
         metavar="MEASURE",
-        help=f"Minimised: {', '.join(objectives())}; or accuracy, maximised. Default: latency.",
+        help=f"Minimised: {', '.join(objectives())}; or a weighted sum, 'latency + 0.5 s/J * energy'; or accuracy, "
+        "maximised. Default: latency.",
     )
     over: Sequence[str] | None = option(
         panel=_QUESTION,
@@ -178,7 +183,12 @@ class QuestionOptions:
         help="'bytes:edge>cloud<=1 MB', 'share:edge>=30 %', 'link:pi-edge<=1 MB'.",
         many=True,
     )
-    rate: str | float | None = option(panel=_QUESTION, metavar="RATE", help="Such as '30 fps', for utilisation.")
+    rate: str | float | None = option(
+        panel=_QUESTION, metavar="RATE", help="Such as '30 fps': every node and link keeps up with it."
+    )
+    max_utilisation: str | float | None = option(
+        panel=_QUESTION, metavar="SHARE|none", help="At that rate, how busy each may be; default: 1."
+    )
     top: int | None = option(panel=_QUESTION, type=int, help="How many plans; default: 5.")
     all_decisions: bool | None = option(
         panel=_QUESTION, type=bool, help="Count also plans that treat every sample like one before."
@@ -188,10 +198,11 @@ class QuestionOptions:
         metavar="any|forward",
         help="Whether a later part may stand nearer; default: as the topology says.",
     )
-    estimator: Estimator | None = option(
+    estimator: EstimatorChoice | None = option(
         panel=_QUESTION,
-        metavar="marginal|conditional|nested|replay",
-        help="How exit rates and accuracies are known: by formula (default), by nested hits, or from recorded samples.",
+        metavar="auto|marginal|conditional|nested|replay",
+        help="How exit rates and accuracies are known: by the best way that the profile supports (default), "
+        "by formula, from recorded samples, by nested hits, or each sample by itself.",
     )
     include: Sequence[str] | None = option(panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part.", many=True)
     exclude: Sequence[str] | None = option(

@@ -63,8 +63,7 @@ def with_estimator(problem: Problem, estimator: Estimator, samples: Samples) -> 
         return replace(problem, recorded=Recorded.of(samples), leavers=None)
     if estimator == "marginal":
         return replace(problem, recorded=None, leavers=None)
-    leavers = conditional_accuracies(problem.thresholds, problem.accuracy, problem.branch, samples)
-    return replace(problem, recorded=None, leavers=leavers)
+    return replace(problem, recorded=None, leavers=conditional_accuracies(problem, samples))
 
 
 def with_nested_hits(problem: Problem, exits: Exits | None) -> Problem:
@@ -91,5 +90,5 @@ def with_nested_hits(problem: Problem, exits: Exits | None) -> Problem:
             f"the estimator 'nested' needs the key 'exits.{key}', which profile '{problem.profile}' does not have: it "
             "takes how many samples leave, and how many of these are right, at each branch asked by itself"
         )
-    leavers = nested_accuracies(np.array(rates, float), np.array(hits, float), problem.accuracy)
+    leavers = nested_accuracies(problem, np.array(rates, float), np.array(hits, float))
     return replace(problem, recorded=None, leavers=leavers)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tiercut.memory import check_room
+from tiercut.optimizer.plan import NEGLIGIBLE
 from tiercut.optimizer.samples.recorded import single_precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.problem import Problem
     from tiercut.profiling import Samples
 
     Floats = NDArray[np.float64]
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Leavers", "conditional_accuracies", "nested_accuracies"]
 
 _CHUNK = 4096  # samples that are counted at a time, in single precision, where such sums are exact
-_NONE = 1e-12  # share of the samples that counts as none
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,8 @@ class Leavers:
         Where they come from.
     one
         T x (N+1) x N x 2, one threshold for all exits: by the exit that a sample met before (0: none), the exit where
-        it leaves, and whether that is the last of the plan (1), which takes all, or not (0). nan without a branch.
+        it leaves, and whether that takes all that come (1), as the last of a plan does, or not (0). Where nobody goes
+        on by the rates, any exit takes all. nan without a branch.
     of_each
         Returns the table `each`, which is worked out only where each exit has a threshold of its own.
     """
@@ -60,31 +63,39 @@ class Leavers:
         return threshold * branches + block
 
 
-def conditional_accuracies(thresholds: Floats, accuracy: Floats, branch: Bools, samples: Samples) -> Leavers:
+def conditional_accuracies(problem: Problem, samples: Samples) -> Leavers:
     """Return the accuracies that recorded samples have.
 
     Parameters
     ----------
-    thresholds
-        T normalised entropies.
-    accuracy, branch
-        N: of each branch over all samples, taken where no sample leaves; and whether there is one.
+    problem
+        The tables; where no sample leaves, the accuracy is that of the branch over all samples.
     samples
         S, of N branches.
     """
-    limits = single_precision(thresholds)
-    count = len(branch)
+    accuracy, branch = problem.accuracy[:, None], problem.branch[:, None]
 
-    def table(chosen: NDArray[np.float32]) -> Floats:
-        left, right = _counts(samples, chosen)
-        known = (left > 0) & branch[:, None]
-        return np.where(known, right / np.where(known, left, 1.0), accuracy[:, None])
+    def table(limits: NDArray[np.float32]) -> Floats:
+        left, right = _counts(samples, limits)
+        known = (left > 0) & branch
+        return np.where(known, right / np.where(known, left, 1.0), accuracy)
 
-    def one() -> Floats:
-        return np.stack([table(limits[[index]]) for index in range(len(limits))])
+    return _leavers("conditional", problem, single_precision(problem.thresholds), table)
 
-    made = one() if len(limits) else np.empty((0, count + 1, count, 2))
-    return Leavers("conditional", made, lambda: table(limits))
+
+def _leavers(
+    estimator: Literal["conditional", "nested"], problem: Problem, rows: NDArray[Any], table: Callable[..., Floats]
+) -> Leavers:
+    """Return accuracies from a function that tells them for some thresholds, which it gets as some of the rows."""
+    count, stay, alone = problem.block_count, problem.stay[:, 1:], problem.stay_alone[:, 1:]
+    check_room(6.0 * len(rows) * (count + 1) * count * 8, f"accuracies at {len(rows)} thresholds by the exit before")
+    one = np.stack([_ended(table(rows[[index]]), stay[[index]]) for index in range(len(rows))])
+    return Leavers(estimator, one, lambda: _ended(table(rows), alone))
+
+
+def _ended(table: Floats, stay: Floats) -> Floats:
+    """Let exits take all that come where nobody goes on: R x N x (T+1), and T x N shares that do."""
+    return np.where(np.vstack([stay, np.ones(stay.shape[1])]).T <= NEGLIGIBLE, table[:, :, -1:], table)
 
 
 def _counts(samples: Samples, limits: NDArray[np.float32]) -> tuple[Floats, Floats]:
@@ -109,15 +120,15 @@ def _by_exit(table: Floats, blocks: int) -> Floats:
     return np.ascontiguousarray(table.reshape(len(table), -1, blocks).swapaxes(1, 2))
 
 
-def nested_accuracies(rates: Floats, hits: Floats, accuracy: Floats) -> Leavers:
+def nested_accuracies(problem: Problem, rates: Floats, hits: Floats) -> Leavers:
     """Return the accuracies that follow from each branch asked by itself, if hits are nested.
 
     Parameters
     ----------
+    problem
+        The tables, with the accuracy of each branch over all samples.
     rates, hits
         T x N: share of all samples that leaves at a branch that is asked by itself, and that leaves there and is right.
-    accuracy
-        N: of each branch over all samples; nan where there is none.
 
     Notes
     -----
@@ -127,8 +138,11 @@ def nested_accuracies(rates: Floats, hits: Floats, accuracy: Floats) -> Leavers:
     the one before gets right, of those who were wrong none.) What remains of the later branch's own hits belongs to
     those who leave there. For one or two exits this is the nested estimate of ``experiments/joint``.
     """
-    made = np.stack([_nested(rates[[index]], hits[[index]], accuracy) for index in range(len(rates))])
-    return Leavers("nested", made, lambda: _nested(rates, hits, accuracy))
+
+    def table(alone: Floats) -> Floats:
+        return _nested(alone[:, 0], alone[:, 1], problem.accuracy)
+
+    return _leavers("nested", problem, np.stack([rates, hits], axis=1), table)
 
 
 def _nested(rates: Floats, hits: Floats, accuracy: Floats) -> Floats:
@@ -142,5 +156,5 @@ def _nested(rates: Floats, hits: Floats, accuracy: Floats) -> Floats:
         alone = np.vstack([rates, np.ones(len(accuracy))]).T, np.vstack([hits, accuracy]).T
         leaving = alone[0] - gone[:, :, None]
         share = (alone[1] - taken[:, :, None]) / leaving
-    known = np.where(leaving > _NONE, np.clip(share, 0.0, 1.0), accuracy[:, None])
+    known = np.where(leaving > NEGLIGIBLE, np.clip(share, 0.0, 1.0), accuracy[:, None])
     return np.where(np.isnan(accuracy)[:, None], np.nan, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiercut import units
 from tiercut.report.rows import Column, Rows
@@ -108,7 +108,9 @@ def _nodes(topology: Topology) -> Table:
     optional: dict[str, Callable[[Node], str]] = {
         "memory": lambda node: _binary(node.memory) if node.memory is not None else "",
         "power": lambda node: f"{node.power:.4g} W" if node.power is not None else "",
+        "idle": lambda node: f"{node.idle_power:.4g} W" if node.idle_power is not None else "",
         "price": lambda node: f"{node.price * 3600:.4g} $/h" if node.price is not None else "",
+        "workers": lambda node: str(node.workers) if node.workers > 1 else "",
     }
     used = {name: cell for name, cell in optional.items() if any(map(cell, topology.nodes))}
     rows = [
@@ -128,13 +130,19 @@ def _binary(size: float) -> str:
 
 
 def _links(topology: Topology) -> Table:
-    priced = any(link.price for link in topology.links)
+    optional: dict[str, Callable[[Any], str]] = {
+        "price": lambda link: f"{link.price * 1e9:.4g} $/GB",
+        "energy": lambda link: f"{link.energy * 1e9:.4g} nJ/B",
+        "duplex": lambda link: link.duplex,
+    }
+    plain = {"price": 0.0, "energy": 0.0, "duplex": "full"}
+    told = [name for name in optional if any(getattr(link, name) != plain[name] for link in topology.links)]
     rows = []
     for link in topology.links:
         name = " ↔ ".join(link.between) if link.between else f"{link.start} → {link.end}"
-        price = (f"{link.price * 1e9:.4g} $/GB",) if priced else ()
-        rows.append((name, units.format_bandwidth(link.bandwidth), units.format_seconds(link.latency), *price))
-    return _filled(("link", "bandwidth", "latency", *(("price",) if priced else ())), rows)
+        more = [optional[each](link) for each in told]
+        rows.append((name, units.format_bandwidth(link.bandwidth), units.format_seconds(link.latency), *more))
+    return _filled(("link", "bandwidth", "latency", *told), rows)
 
 
 def _indirect(topology: Topology, payload_bytes: float) -> Iterator[tuple[str, ...]]:

@@ -15,10 +15,12 @@ from tiercut.analysis import (
     SolverOptions,
     TopologyLike,
     ask,
+    estimated,
     explained,
     inputs_of,
     problem,
     profile_of,
+    samples_beside,
     topology_of,
 )
 from tiercut.errors import QuestionError
@@ -26,7 +28,6 @@ from tiercut.optimizer import (
     Conditions,
     QueryFile,
     QuestionOptions,
-    build_problem,
     decide,
     decide_again,
     load_query,
@@ -39,10 +40,12 @@ from tiercut.profiling import Samples, SampleSplit, samples_of
 from tiercut.solvers import Options
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Replay
-    from tiercut.optimizer import Estimator, Kind, Plan
+    import os
 
-__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
+    from tiercut.analysis import Drop, Replay, Stream, Times
+    from tiercut.optimizer import EstimatorChoice, Kind, Plan
+
+__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "simulate", "solve"]
 
 
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
@@ -54,7 +57,7 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
         Loaded ones, files, or the names of those that come with the package.
     **question
         What is asked: objective, min_accuracy, max_loss, max_latency, max_p99, exits, thresholds, codec, order,
-        estimator, bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
+        estimator, bounds, rate, max_utilisation, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
         without, forwarding, one_partition_per, accuracies, input, result.
@@ -124,7 +127,7 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
-    estimator: Estimator = "marginal",
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -158,7 +161,12 @@ def plan(
 
 
 def explain(
-    topology: TopologyLike, profile: ProfileLike, plan: Plan, **conditions: Unpack[ConditionKeywords]
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan,
+    *,
+    estimator: EstimatorChoice = "auto",
+    **conditions: Unpack[ConditionKeywords],
 ) -> Explanation:
     """Return the latency of a plan as the sum that it is, step by step.
 
@@ -168,10 +176,12 @@ def explain(
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
         From `solve`, `rank`, `frontier` or `plan`.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
     """
-    tables = build_problem(*inputs_of("explain", topology, profile, conditions))
+    tables = problem(*inputs_of("explain", topology, profile, conditions), estimator=estimator)
     return explained(tables, decide_again(tables, plan))
 
 
@@ -183,6 +193,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay: ...
 @overload
@@ -193,6 +204,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> list[Replay]: ...
 def replay(
@@ -202,6 +214,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
@@ -216,6 +229,8 @@ def replay(
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
         Others in place of those that the profile names; `split` then only says what to call them.
+    estimator
+        By what the model's figures beside them are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -235,8 +250,112 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = build_problem(topology, profile)
+    own = samples_beside(profile) if samples is None and estimator == "auto" else None
+    tables = estimated(topology, profile, estimator, own)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)
     return found[0] if isinstance(plan, Plan) else found
+
+
+def simulate(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan | Sequence[Plan],
+    *,
+    rate: str | float | Sequence[str | float] | None = None,
+    frames: int | None = None,
+    arrivals: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = "periodic",
+    queue: int | None = None,
+    drop: Drop = "newest",
+    seed: int = 0,
+    until: str | float | None = None,
+    times: Times = "block",
+    sources: Sequence[str] | None = None,
+    split: SampleSplit = "profile",
+    samples: Samples | None = None,
+    draw_exits: bool = False,
+    estimator: EstimatorChoice = "auto",
+    time_line: int = 0,
+    **conditions: Unpack[ConditionKeywords],
+) -> Stream:
+    """Send a stream of frames through a plan, or streams of several sources through one each, on shared machines.
+
+    Every node and every direction of a link is a server with a queue, first in first out; times are whole picoseconds.
+
+    Parameters
+    ----------
+    topology, profile
+        What the plan was made for; under another topology, the same decision is priced anew.
+    plan
+        From `solve`, `rank`, `frontier` or `plan`; or one for each source.
+    rate
+        Frames per second, or text such as ``"30 fps"``; one for all sources, or one for each.
+    frames
+        How many frames each source sends; by default 10,000, or all of a trace.
+    arrivals
+        ``periodic``, ``poisson``, or a file of times of birth in seconds, one a line, rising; one for all or each.
+    queue
+        How many frames may wait at a node or a link direction; by default any number.
+    drop
+        Where there is no room: the ``newest`` is dropped, the ``oldest`` that waits, or the newest takes the ``exit``:
+        it goes home with the answer of the last exit that it was asked at, if there was one.
+    seed
+        Of random births, exits and times.
+    until
+        When to stop, in seconds or as text such as ``"10 s"``; by default when all frames have ended.
+    times
+        What serving takes: ``block``, the times that the profile has; ``mean``, their means where recorded; ``drawn``,
+        log-normal through p50 and p99.
+    sources
+        A node for each plan where its frames are born; by default the topology's source. The destination follows the
+        source where the topology does not name one.
+    split, samples
+        Whose recorded exits the frames take, one sample after the other (see `replay`).
+    draw_exits
+        Whether exits are drawn at the exit rates instead, as they are where the profile has no samples.
+    estimator
+        How exit rates and accuracies of drawn exits are known.
+    time_line
+        Of how many frames of each source every service is kept.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
+
+    Raises
+    ------
+    InputError, QuestionError
+        If a file or a value is wrong.
+
+    Examples
+    --------
+    >>> import tiercut
+    >>> best = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.95).best
+    >>> stream = tiercut.simulate("mobile", "resnet20-digits32", best, rate="5 fps", queue=4)
+    >>> stream.verdict, stream.sustainable_rate, stream.latencies.quantile(0.95)
+    """
+    from tiercut.analysis import StreamQuestion, simulate_plans
+    from tiercut.optimizer import Plan
+
+    asked = StreamQuestion(
+        rate=_one_or_each(rate),
+        frames=frames,
+        arrivals=_one_or_each(arrivals),
+        queue=queue,
+        drop=drop,
+        seed=seed,
+        until=until,
+        times=times,
+        sources=None if sources is None else tuple(sources),
+        split=split,
+        draw_exits=draw_exits,
+    )
+    loaded = inputs_of("simulate", topology, profile, conditions)
+    plans = [plan] if isinstance(plan, Plan) else list(plan)
+    return simulate_plans(*loaded, plans, asked, estimators=(estimator,), samples=samples, time_line=time_line)
+
+
+def _one_or_each(value: Any) -> Any:
+    """Return a tuple: of one value for all, or of one for each; None stays."""
+    if value is None:
+        return None
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

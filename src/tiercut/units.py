@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 __all__ = [
     "EXAMPLES",
+    "MONTH_S",
     "UNITS",
     "distinct_digits",
     "format_bandwidth",
@@ -25,6 +26,10 @@ __all__ = [
     "parse",
     "pattern",
 ]
+
+_HOUR = 3600
+MONTH_S = 730 * _HOUR
+"""Seconds of a month as it is billed: a twelfth of 365 days."""
 
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BIT_RATES = {prefix + unit: factor / 8 for prefix, factor in _PREFIXES.items() for unit in ("b/s", "bps", "bit/s")}
@@ -36,13 +41,14 @@ UNITS = MappingProxyType(
         "bandwidth": {**_BIT_RATES, **_BYTE_RATES},
         "time": {"us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0},
         "size": _BYTES,
-        "power": {"W": 1.0},
-        "energy": {"J": 1.0},
+        "power": {"W": 1.0, "mW": 1e-3},
+        "energy": {"J": 1.0, "mJ": 1e-3},
         "money": {"$": 1.0},
         "share": {"%": 0.01},
         "loss of accuracy": {"points": 0.01, "point": 0.01},
-        "price per time": {"$/h": 1 / 3600},
+        "price per time": {"$/h": 1 / _HOUR, "$/day": 1 / (24 * _HOUR), "$/month": 1 / MONTH_S},
         "price per size": {"$/GB": 1e-9},
+        "energy per size": {"nJ/B": 1e-9, "uJ/B": 1e-6, "mJ/B": 1e-3, "J/B": 1.0, "mJ/kB": 1e-6, "J/MB": 1e-6},
         "rate": {"fps": 1.0},
     }
 )
@@ -79,6 +85,7 @@ EXAMPLES = MappingProxyType(
         "loss of accuracy": "2 points",
         "price per time": "0.53 $/h",
         "price per size": "0.09 $/GB",
+        "energy per size": "40 nJ/B",
         "rate": "30 fps",
     }
 )

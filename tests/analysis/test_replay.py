@@ -236,13 +236,13 @@ def test_the_samples_of_the_test_split_are_replayed_where_the_profile_names_them
     tiercut.save_profile(Profile.from_data(data), tmp_path / "it.json")
     save_samples(FOUR, tmp_path / "test.npz")
     topology, profile = Topology.from_data(TWO), tiercut.load_profile(tmp_path / "it.json")
-    plan = tiercut.plan(topology, profile, partition=[2, 3], placement=["a", "b"], threshold=0.1)
-    seen = tiercut.replay(topology, profile, plan, split="test")
+    plan = tiercut.plan(topology, profile, partition=[2, 3], placement=["a", "b"], threshold=0.1, estimator="marginal")
+    seen = tiercut.replay(topology, profile, plan, split="test", estimator="marginal")
     assert (seen.split, seen.samples, seen.accuracy) == ("test", 4, 0.5)
     with pytest.raises(
         InputError, match=r"missing\.npz: there is no such file, which profile .* names as its samples_file"
     ):
-        tiercut.replay(topology, profile, plan)
+        tiercut.replay(topology, profile, plan, estimator="marginal")
 
 
 @pytest.mark.parametrize("seed", range(30))

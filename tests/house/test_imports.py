@@ -51,8 +51,13 @@ HEAVY = {
     "grpc",
     "onnx",
     "onnxruntime",
+    "pyarrow",
+    "simpy",
 }
-EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc", "onnx", "onnxruntime"}
+EXTRAS = {
+    *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
+    *("onnx", "onnxruntime", "pyarrow", "simpy"),
+}
 """What a base install does not bring."""
 
 

@@ -49,7 +49,18 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "one exit": ("rank", {"exits": "final"}),
     "chosen by replay": ("frontier", {"evaluate": "replay"}),
 }
-FREE = ("iot", "resnet20-digits32", "--exits", "free", "--thresholds", "per-exit", "--min-accuracy", "0.98")
+FREE = (
+    "iot",
+    "resnet20-digits32",
+    "--exits",
+    "free",
+    "--thresholds",
+    "per-exit",
+    "--min-accuracy",
+    "0.98",
+    "--estimator",
+    "marginal",
+)
 
 
 class Cells(HTMLParser):

@@ -31,6 +31,7 @@ FACTORS = {
     "B": 1.0,
     "KB": 1e3,
     "W": 1.0,
+    "J/B": 1.0,
     "$/h": 1 / 3600,
     "$/GB": 1e-9,
 }
@@ -343,13 +344,11 @@ class Reference:
             parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
         accuracy = self._accuracy(choice)
         accuracy = None if accuracy is None else accuracy - dropped
-        sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
-        return Score(choice, *sums, input_s, tuple(parts))
+        from support.reference_measures import joules  # which takes scores from here
 
-    def _energy(self, parts: Sequence[Part]) -> float | None:
-        if len(self.watts) < len(self.nodes):
-            return None
-        return sum(part.reach * part.compute_s * self.watts[part.node] for part in parts)
+        energy = None if len(self.watts) < len(self.nodes) else sum(joules(self, parts, latency).values())
+        sums = (latency, accuracy, bytes_sent, energy, self._cost(parts))
+        return Score(choice, *sums, input_s, tuple(parts))
 
     def _cost(self, parts: Sequence[Part]) -> float | None:
         if len(self.prices) < len(self.nodes):

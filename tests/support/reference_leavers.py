@@ -14,7 +14,8 @@ NOBODY = 1e-12
 
 def accuracy_of_leavers(reference: Reference, choice: Choice, place: int) -> float | None:
     """Return the accuracy of those who leave at an exit of a choice, counted from 0, by the reference's estimator."""
-    branch, last = choice.exits[place], place == len(choice.exits) - 1
+    branch = choice.exits[place]
+    last = place == len(choice.exits) - 1 or reference.stay(choice, branch) <= NOBODY  # then all that come leave there
     over_all = reference.accuracy_of(branch)
     if reference.estimator == "marginal" or reference.exits is None or over_all is None:
         return over_all

@@ -10,7 +10,7 @@ from tiercut.errors import QuestionError
 from tiercut.option_fields import option
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Estimator, Plan
+    from tiercut.optimizer import EstimatorChoice, Plan
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
 
@@ -68,14 +68,14 @@ class OwnPlan:
             raise QuestionError(_BELONG)
 
     @property
-    def estimator(self) -> Estimator:
-        """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
+    def estimator(self) -> EstimatorChoice:
+        """How exit rates and accuracies are known: as the answer file says, or by the best that the profile has."""
         from tiercut.analysis import load_answer
 
-        return "marginal" if self.plan is None else load_answer(self.plan).estimator
+        return "auto" if self.plan is None else load_answer(self.plan).estimator
 
-    def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
-        """Return the price of the plan, by an estimator where it comes from a file."""
+    def priced(self, topology: Topology, profile: Profile, estimator: EstimatorChoice = "auto") -> Plan:
+        """Return the price of the plan by an estimator."""
         from tiercut.analysis import load_answer
         from tiercut.api import plan, problem
         from tiercut.optimizer import decide_again, price
@@ -92,6 +92,7 @@ class OwnPlan:
             exits=None if self.exits is None else _blocks("--exits", self.exits),
             thresholds=None if self.thresholds is None else _thresholds(self.thresholds),
             codecs=None if self.codecs is None else _codecs(self.codecs),
+            estimator=estimator,
         )
 
 

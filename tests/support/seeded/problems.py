@@ -122,7 +122,25 @@ def _topology(draw: Draw, names: list[str], devices: list[str]) -> dict[str, Any
     if draw.often(0.3):
         made["one_partition_per"] = draw.pick(["node", "tier"])
     made["links"] = _links(draw, names, made["source"], made.get("destination", made["source"]))
+    _add_waiting_and_radios(draw, made)
     return made
+
+
+def _add_waiting_and_radios(draw: Draw, made: dict[str, Any]) -> None:
+    """Let some nodes wait at a power and have workers, and some links take energy or be half duplex."""
+    # A stream of its own, so that the rest of a problem is what it is without.
+    more = Draw(0, draw.plain)
+    more.rng = draw.rng.spawn(1)[0]
+    for node in made["nodes"]:
+        if "power" in node and more.often(0.5):
+            node["idle_power"] = f"{more.size()!r} W"
+        if more.often(0.2):
+            node["workers"] = int(more.rng.integers(1, 4))
+    for link in made["links"]:
+        if more.often(0.2):
+            link["energy"] = f"{more.share()!r} J/B"
+        if more.often(0.3):
+            link["duplex"] = "half"
 
 
 def _node(draw: Draw, name: str, tiers: list[str] | None, devices: list[str]) -> dict[str, Any]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from tiercut import units
 from tiercut.analysis import QUANTILES
 from tiercut.optimizer import samples_needed
-from tiercut.report.rows import server_rows, share_text
+from tiercut.report.rows import Column, Rows, server_rows, share_text
 from tiercut.report.safe_table import text_of
-from tiercut.report.tables import table_from, table_of
+from tiercut.report.tables import table_from
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tiercut.analysis import Latencies, Stream
 
 __all__ = ["stream_tables", "verdict_text"]
@@ -27,7 +28,7 @@ def stream_tables(stream: Stream) -> Iterator[Table | Text]:
         rate = "a trace" if source.rate is None else f"{source.rate:g} frames/s"
         yield Text.assemble((str(source.plan), "bold"), f": {rate} from {source.node}")
     yield text_of(verdict_text(stream))
-    yield _answers(stream)
+    yield table_from(_answer_rows(stream))
     yield table_from(server_rows(stream))
 
 
@@ -46,28 +47,28 @@ def verdict_text(stream: Stream) -> str:
     return f"{stream.verdict}{said}; {busiest.name} has a load of {load.max():.1%}, the limit is {limit}"
 
 
-def _answers(stream: Stream) -> Table:
+def _answer_rows(stream: Stream) -> Rows:
     """Return what became of the frames: a column for each source, and one for all where there are several."""
-    table = table_of("frames")
-    table.add_column("")
     several = len(stream.sources) > 1
     data = stream.to_data()
-    columns = [(each["source"], each, stream.latencies_of(k)) for k, each in enumerate(data.get("sources", ()))]
-    columns.append(("all" if several else stream.sources[0].node, data, stream.latencies))
-    for name, _, _ in columns:
-        table.add_column(name, justify="right")
-    for key, name in (("frames", "born"), ("done", "done"), ("dropped", "dropped"), ("in_flight", "in flight")):
-        table.add_row(name, *(f"{each[key]:,}" for _, each, _ in columns))
+    sides = [(each["source"], each, stream.latencies_of(k)) for k, each in enumerate(data.get("sources", ()))]
+    sides.append(("all" if several else stream.sources[0].node, data, stream.latencies))
+    every = [each for _, each, _ in sides]
+    cells: list[tuple[str, ...]] = [
+        (name, *(f"{each[key]:,}" for each in every))
+        for key, name in (("frames", "born"), ("done", "done"), ("dropped", "dropped"), ("in_flight", "in flight"))
+    ]
     if stream.sent_home:
-        table.add_row("  sent home early", *("" for _ in columns[1:]), f"{stream.sent_home:,}")
-    table.add_row("accuracy", *(share_text(each["accuracy"]) for _, each, _ in columns))
-    table.add_row("mean latency", *(_seconds(each["latency_s"]["mean"]) for _, each, _ in columns))
-    table.add_row("  95% interval", *(_interval(each["latency_interval_s"]["mean"]) for _, each, _ in columns))
-    for name in QUANTILES:
-        table.add_row(name, *(_quantile(latencies, name) for _, _, latencies in columns))
-    for block in data["exit_rate"]:
-        table.add_row(f"leave at {block}", *(share_text(each["exit_rate"].get(block)) for _, each, _ in columns))
-    return table
+        cells.append(("  sent home early", *("" for _ in every[1:]), f"{stream.sent_home:,}"))
+    cells.append(("accuracy", *(share_text(each["accuracy"]) for each in every)))
+    cells.append(("mean latency", *(_seconds(each["latency_s"]["mean"]) for each in every)))
+    cells.append(("  95% interval", *(_interval(each["latency_interval_s"]["mean"]) for each in every)))
+    cells += [(name, *(_quantile(latencies, name) for _, _, latencies in sides)) for name in QUANTILES]
+    cells += [
+        (f"leave at {block}", *(share_text(each["exit_rate"].get(block)) for each in every))
+        for block in data["exit_rate"]
+    ]
+    return Rows("frames", (Column("", "left"), *(Column(name) for name, _, _ in sides)), tuple(cells))
 
 
 def _seconds(seconds: float | None) -> str:

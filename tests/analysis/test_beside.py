@@ -36,7 +36,7 @@ def test_they_are_the_best_of_all_decisions(asked: dict[str, Any]) -> None:
 
 def test_one_exit_may_be_cut_where_exits_stand_anywhere() -> None:
     """With exits anywhere a plan of one exit is a cut network that may be trimmed: of these the best, for each end."""
-    slow: dict[str, Any] = {"slowdown": {"micro": 2000, "raspberry": 2000}}
+    slow: dict[str, Any] = {"slowdown": {"micro": 2000, "raspberry": 2000}, "estimator": "marginal"}
     beside = tiercut.frontier(*CASE, exits="free", min_accuracy=0.98, **slow).beside
     assert beside[ONE_EXIT].exits == beside[ONE_EXIT].partition[-1:]
     found = tiercut.rank(*CASE, exits="free", min_accuracy=0.98, top=3000, all_decisions=True, **slow)

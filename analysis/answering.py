@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.answers.beside import with_plans_beside
 from tiercut.analysis.answers.notes import said_of_question, with_notes
 from tiercut.analysis.answers.seen import SeenPlans
 from tiercut.analysis.distinct import distinct_ranking
@@ -16,6 +17,7 @@ from tiercut.analysis.solver_options import Evaluation
 from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer import (
+    Conditions,
     Query,
     Recorded,
     Space,
@@ -28,6 +30,7 @@ from tiercut.optimizer import (
     warn_of_bare_spans,
     warn_of_memory,
 )
+from tiercut.option_fields import split_keywords
 from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
 
@@ -87,10 +90,11 @@ def ask(
     QuestionError
         If the question cannot be asked of this problem.
     """
+    (named,) = split_keywords("ask", conditions, Conditions)
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
     with time_limit(options.time_limit_s) as clock:
-        answer = _answered(topology, profile, query, solver, options, evaluate, split)
+        answer = replace(_answered(topology, profile, query, solver, options, evaluate, split), conditions=named)
     return _unproved(answer, clock.cut) if clock.cut else answer
 
 
@@ -142,7 +146,7 @@ def _answered(
     answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
     if plans and samples is not None and space.exits != "final" and tables.recorded is None:
         answer = replace(answer, seen=SeenPlans(tables, answer.plans, Recorded.of(samples)))
-    return with_notes(answer, whole, found, options) if plans else answer
+    return with_plans_beside(with_notes(answer, whole, found, options), options) if plans else answer
 
 
 def _check_evaluation(evaluate: Evaluation, split: SampleSplit) -> None:

@@ -5,24 +5,28 @@ Every figure that people read in a table is put into words here, once; what show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
-from tiercut.optimizer import format_amount, is_sum, shown
+from tiercut.analysis import CONFIDENCE, QUANTILES
+from tiercut.optimizer import format_amount, is_sum, samples_needed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice
+    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice, Stream
     from tiercut.optimizer import Plan
 
 __all__ = [
     "Column",
     "Rows",
     "exit_rows",
+    "figure_rows",
     "plan_rows",
+    "plan_text",
     "question_text",
+    "server_rows",
     "share_text",
     "stage_rows",
     "step_rows",
@@ -62,11 +66,14 @@ class Rows:
         From left to right.
     cells
         Plain text, no markup.
+    ends
+        Rows, counted from 0, below which a line stands.
     """
 
     title: str
     columns: tuple[Column, ...]
     cells: tuple[tuple[str, ...], ...]
+    ends: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.cells):
@@ -81,9 +88,20 @@ class Rows:
 def plan_rows(answer: Answer) -> Rows:
     """Return a row for each plan of an answer: its measures, then where each piece runs.
 
-    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it.
+    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it. A star
+    marks the knee of a frontier.
     """
-    return _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    rows = _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    if (knee := answer.knee) is None:
+        return rows
+    cells = ((f"* {row[0]}" if place == knee else row[0], *row[1:]) for place, row in enumerate(rows.cells))
+    return replace(rows, cells=tuple(cells))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return what tells a plan from every other one of its problem: stages, exits within them, thresholds."""
+    exits = "" if plan.exits in (plan.partition, plan.partition[-1:]) else f", exits {_listed(plan.exits)}"
+    return f"{plan.shown}{exits}{threshold_text(plan)}"
 
 
 def _modelled_rows(answer: Answer) -> Rows:
@@ -232,6 +250,57 @@ def exit_rows(replay: Replay) -> Rows:
         for each in replay.exits
     )
     return Rows("what they do at each exit", columns, cells)
+
+
+def figure_rows(replay: Replay) -> Rows:
+    """Return a row for each figure of a plan: as the samples make it, and as the model says."""
+    model, replayed = replay.model, replay.replayed
+    gap = replayed.latency_s - model.latency_s
+    seconds = [units.format_seconds(each) for each in (replayed.latency_s, model.latency_s)]
+    points = "-" if model.accuracy is None else f"{100 * (replay.accuracy - model.accuracy):+.2f} points"
+    low, high = replay.accuracy_interval()
+    cells = [
+        ("mean latency", *seconds, f"{gap / model.latency_s:+.2%}" if model.latency_s else "-"),
+        ("accuracy", share_text(replay.accuracy), share_text(model.accuracy), points),
+        (f"  {CONFIDENCE:.0%} interval", f"{share_text(low)} to {share_text(high)}", "", ""),
+    ]
+    if replayed.uses_codecs:
+        cells.append(("  less, for codecs", f"{100 * replay.codec_drop:.2f} points", "", ""))
+    for name, value in replay.quantiles.items():
+        needed = f"needs {samples_needed(QUANTILES[name]):,} samples"
+        cells.append((name, needed if value is None else units.format_seconds(value), "", ""))
+    columns = (Column("", "left"), *map(Column, ("replayed", "by the model", "difference")))
+    return Rows("figures of the plan", columns, tuple(cells))
+
+
+def server_rows(stream: Stream) -> Rows:
+    """Return a row for each node and link of a stream: how busy it was, and who waited or found no room there."""
+    columns = (
+        Column("server", "left"),
+        Column("busy"),
+        Column("load", spare=2),
+        Column("served", spare=3),
+        Column("mean wait"),
+        Column("longest queue", spare=1),
+        Column("dropped"),
+        Column("sent home"),
+    )
+    homes = any(each.sent_home for each in stream.servers)
+    cells = tuple(
+        (
+            each.server.name,
+            "-" if each.utilisation is None else f"{each.utilisation:.1%}",
+            "-" if each.load is None else f"{each.load:.1%}",
+            f"{each.served:,}",
+            "-" if each.wait_s is None else units.format_seconds(each.wait_s),
+            f"{each.longest:,}",
+            f"{each.dropped:,}",
+            f"{each.sent_home:,}",
+        )
+        for each in stream.servers
+    )
+    count = len(columns) if homes else len(columns) - 1
+    return Rows("nodes and links", columns[:count], tuple(row[:count] for row in cells))
 
 
 def threshold_text(plan: Plan) -> str:

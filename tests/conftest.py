@@ -49,7 +49,9 @@ def shell_call(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests that load TensorFlow to one process, which then loads it once (with ``--dist loadgroup``)."""
     for item in items:
-        if item.path.is_relative_to(ROOT / "tests" / "profiling"):
+        if item.path.is_relative_to(ROOT / "tests" / "profiling" / "onnx"):
+            item.add_marker(pytest.mark.xdist_group("onnx"))
+        elif item.path.is_relative_to(ROOT / "tests" / "profiling"):
             item.add_marker(pytest.mark.xdist_group("tensorflow"))
 
 

@@ -60,6 +60,12 @@ class Node(Document):
     )
     price: DollarsPerSecond | None = Field(default=None, description="of computing, such as 0.53 $/h")
     workers: int = Field(default=1, ge=1, description="how many frames it works on at once; counts for rates of frames")
+    batch: int = Field(default=1, ge=1, description="how many frames it serves together at most; counts for streams")
+    batch_wait: Seconds = Field(
+        default=0.0,
+        description="how long the first frame of a batch waits for others, such as 5 ms",
+        json_schema_extra={"default": "0 s"},
+    )
 
 
 class Link(Document):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tiercut import units
 from tiercut.analysis.answers.hypervolume import hypervolume
-from tiercut.errors import InfeasibleError, StoppedError
-from tiercut.optimizer import parts_of, values_of
+from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, within_share
+from tiercut.errors import InfeasibleError, QuestionError, StoppedError
+from tiercut.optimizer import Conditions, parts_of, values_of
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Answer"]
 
 FORMAT = "tiercut.answer/1"
+
+_NO_CONDITIONS = Conditions()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +53,13 @@ class Answer(Shown):
         Where the profile has samples and the plans are the model's: what the samples make of these.
     notes
         What else is to be said of the answer, such as that the memory of nodes binds.
+    conditions
+        Under which it was asked, in place of what topology and profile say.
+    beside
+        Of a frontier: the best plan with one exit, and the best native one (see
+        `tiercut.analysis.answers.beside.best_beside`), by what they are called.
+    whole
+        All plans of a frontier of which `plans` are a few (see `thinned`); else empty.
     native
         To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
         there is none.
@@ -62,6 +73,9 @@ class Answer(Shown):
     why: str = ""
     replayed: ReplayChoice | None = None
     notes: tuple[str, ...] = ()
+    conditions: Conditions = _NO_CONDITIONS
+    beside: Mapping[str, Plan] = field(default_factory=dict)
+    whole: tuple[Plan, ...] = ()
     seen: SeenPlans | None = None
     native: Plan | None = None
 
@@ -102,9 +116,11 @@ class Answer(Shown):
 
         Plans that were chosen by replay have the values of the samples.
         """
-        named = self.measures if names is None else names
+        return self._values(self.plans, self.measures if names is None else names)
+
+    def _values(self, plans: Sequence[Plan], names: Sequence[str]) -> Floats:
         problem = self.space.problem if self.replayed is None else self.replayed.problem
-        return values_of(problem, self.plans, named, self.query.rate_fps)
+        return values_of(problem, plans, names, self.query.rate_fps)
 
     def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume | None:
         """Return how much a frontier covers; None where it is empty.
@@ -116,6 +132,55 @@ class Answer(Shown):
             `tiercut.analysis.answers.hypervolume.hypervolume`.
         """
         return hypervolume(self.values(self.query.compared), self.query.compared, reference)
+
+    @property
+    def knee(self) -> int | None:
+        """Place (counted from 0) of the plan where a frontier over two measures bends most; None where none does."""
+        if self.query.kind != "frontier":
+            return None
+        plans = self.whole or self.plans
+        knee = knee_of(self._compared(plans))
+        return None if knee is None else self.plans.index(plans[knee])
+
+    def thinned(self, points: int | None = None, within: str | float | None = None) -> Answer:
+        """Return a few plans of a frontier that stand for all; the best in each measure and the knee are among them.
+
+        Parameters
+        ----------
+        points
+            How many at most: those of which the others are least better, by the share that `within` would name.
+        within
+            Each plan that is left out is better than one that is kept by this share at most, of every measure; of
+            accuracy in points: a number such as 0.01, or text such as ``"1 %"``.
+
+        Raises
+        ------
+        QuestionError
+            If the answer is no frontier, or too few points are wanted.
+        """
+        if points is None and within is None:
+            return self
+        if self.query.kind != "frontier":
+            raise QuestionError("points and within are about a frontier, of which they leave a few plans")
+        if not self.plans:
+            return self
+        plans = self.whole or self.plans
+        values, names = self._compared(plans), self.query.compared
+        knee = knee_of(values)
+        always = () if knee is None else (knee,)
+        kept = range(len(plans))
+        if within is not None:
+            kept = within_share(values, _share(within), names, always).tolist()
+        if points is not None and len(kept) > points:
+            kept = standing_for(values, points, names, always).tolist()
+        replayed = self.replayed and replace(self.replayed, plans=tuple(self.replayed.plans[place] for place in kept))
+        few = tuple(plans[place] for place in kept)
+        seen = self.seen and replace(self.seen, plans=few)
+        return replace(self, plans=few, replayed=replayed, seen=seen, whole=plans)
+
+    def _compared(self, plans: Sequence[Plan]) -> Floats:
+        """Return K x D values of plans in what a frontier compares, less being better."""
+        return minimised(self._values(plans, self.query.compared), self.query.compared)
 
     @property
     def best(self) -> Plan:
@@ -170,11 +235,18 @@ class Answer(Shown):
         } | ({} if self.replayed is None else self.replayed.to_data())
 
     def _frontier_data(self) -> dict[str, Any]:
-        if not self.query.over:
+        if self.query.kind != "frontier" or not self.plans:
             return {}
-        covered = self.hypervolume()
-        volume = None if covered is None else covered.to_data()
-        return {"frontier": {"over": list(self.query.compared), "hypervolume": volume}}
+        data: dict[str, Any] = {"over": list(self.query.compared)}
+        if self.query.over:
+            covered = self.hypervolume()
+            data["hypervolume"] = None if covered is None else covered.to_data()
+        if self.whole:
+            data["plans_in_all"] = len(self.whole)
+        knee = self.knee
+        data["knee"] = None if knee is None else knee + 1
+        data |= {name.replace(" ", "_"): _unranked(plan) for name, plan in self.beside.items()}
+        return {"frontier": data}
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the plans as plain data, with the measures that were asked for."""
@@ -220,6 +292,19 @@ class Answer(Shown):
         """Return `frame` as the text of a CSV file, numbers unrounded."""
         text: str = self.frame().to_csv(index=False, lineterminator="\n")
         return text
+
+
+def _share(within: str | float) -> float:
+    if not isinstance(within, str):
+        return within
+    try:
+        return units.parse(within, "share")
+    except ValueError as error:
+        raise QuestionError(f"within: {error}") from None
+
+
+def _unranked(plan: Plan) -> dict[str, Any]:
+    return {key: value for key, value in plan.to_data(1).items() if key != "rank"}
 
 
 def _flat(value: Any) -> Any:

@@ -50,7 +50,7 @@ class SeenPlans:
         seen = replace(self.problem, recorded=self.recorded, leavers=None)
         found = []
         for decision, (left, right) in zip(decisions, counts, strict=True):
-            coded = any(codec is not None for codec in decision.codecs)
+            coded = any(codec is not None for codec in (decision.input_codec, *decision.codecs))
             if coded:
                 shares = counted(left, right, self.recorded.count)
                 found.append(price(seen, decision, shares).accuracy or 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from tiercut.analysis import (
@@ -39,10 +40,12 @@ from tiercut.profiling import Samples, SampleSplit, samples_of
 from tiercut.solvers import Options
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Replay
+    import os
+
+    from tiercut.analysis import Drop, Replay, Stream, Times
     from tiercut.optimizer import EstimatorChoice, Kind, Plan
 
-__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
+__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "simulate", "solve"]
 
 
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
@@ -100,7 +103,8 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
     changed = conditions.apply(topology_of(topology), profile_of(profile))
     options = _options(who, question)
     query = make_query(kind, asked)
-    return ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    answer = ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    return replace(answer, conditions=conditions)
 
 
 def _options(who: SolverOptions, question: Mapping[str, Any]) -> Options:
@@ -256,3 +260,106 @@ def replay(
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)
     return found[0] if isinstance(plan, Plan) else found
+
+
+def simulate(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan | Sequence[Plan],
+    *,
+    rate: str | float | Sequence[str | float] | None = None,
+    frames: int | None = None,
+    arrivals: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = "periodic",
+    queue: int | None = None,
+    drop: Drop = "newest",
+    seed: int = 0,
+    until: str | float | None = None,
+    times: Times = "block",
+    sources: Sequence[str] | None = None,
+    split: SampleSplit = "profile",
+    samples: Samples | None = None,
+    draw_exits: bool = False,
+    estimator: EstimatorChoice = "auto",
+    time_line: int = 0,
+    **conditions: Unpack[ConditionKeywords],
+) -> Stream:
+    """Send a stream of frames through a plan, or streams of several sources through one each, on shared machines.
+
+    Every node and every direction of a link is a server with a queue, first in first out; times are whole picoseconds.
+
+    Parameters
+    ----------
+    topology, profile
+        What the plan was made for; under another topology, the same decision is priced anew.
+    plan
+        From `solve`, `rank`, `frontier` or `plan`; or one for each source.
+    rate
+        Frames per second, or text such as ``"30 fps"``; one for all sources, or one for each.
+    frames
+        How many frames each source sends; by default 10,000, or all of a trace.
+    arrivals
+        ``periodic``, ``poisson``, or a file of times of birth in seconds, one a line, rising; one for all or each.
+    queue
+        How many frames may wait at a node or a link direction; by default any number.
+    drop
+        Where there is no room: the ``newest`` is dropped, the ``oldest`` that waits, or the newest takes the ``exit``:
+        it goes home with the answer of the last exit that it was asked at, if there was one.
+    seed
+        Of random births, exits and times.
+    until
+        When to stop, in seconds or as text such as ``"10 s"``; by default when all frames have ended.
+    times
+        What serving takes: ``block``, the times that the profile has; ``mean``, their means where recorded; ``drawn``,
+        log-normal through p50 and p99.
+    sources
+        A node for each plan where its frames are born; by default the topology's source. The destination follows the
+        source where the topology does not name one.
+    split, samples
+        Whose recorded exits the frames take, one sample after the other (see `replay`).
+    draw_exits
+        Whether exits are drawn at the exit rates instead, as they are where the profile has no samples.
+    estimator
+        How exit rates and accuracies of drawn exits are known.
+    time_line
+        Of how many frames of each source every service is kept.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
+
+    Raises
+    ------
+    InputError, QuestionError
+        If a file or a value is wrong.
+
+    Examples
+    --------
+    >>> import tiercut
+    >>> best = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.95).best
+    >>> stream = tiercut.simulate("mobile", "resnet20-digits32", best, rate="5 fps", queue=4)
+    >>> stream.verdict, stream.sustainable_rate, stream.latencies.quantile(0.95)
+    """
+    from tiercut.analysis import StreamQuestion, simulate_plans
+    from tiercut.optimizer import Plan
+
+    asked = StreamQuestion(
+        rate=_one_or_each(rate),
+        frames=frames,
+        arrivals=_one_or_each(arrivals),
+        queue=queue,
+        drop=drop,
+        seed=seed,
+        until=until,
+        times=times,
+        sources=None if sources is None else tuple(sources),
+        split=split,
+        draw_exits=draw_exits,
+    )
+    loaded = inputs_of("simulate", topology, profile, conditions)
+    plans = [plan] if isinstance(plan, Plan) else list(plan)
+    return simulate_plans(*loaded, plans, asked, estimators=(estimator,), samples=samples, time_line=time_line)
+
+
+def _one_or_each(value: Any) -> Any:
+    """Return a tuple: of one value for all, or of one for each; None stays."""
+    if value is None:
+        return None
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

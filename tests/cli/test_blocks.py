@@ -92,10 +92,12 @@ def test_a_wrong_call_is_told_in_one_line_and_status_2(call: Any, arguments: lis
     assert len(err.splitlines()) == 1
 
 
-def test_a_model_with_two_inputs_is_refused_by_the_names_of_its_layers(call: Any, keras_file: Path) -> None:
-    status, _, err = call(str(keras_file))
-    assert status == 2
-    assert "2 inputs (left, right)" in err
+def test_a_model_with_two_inputs_is_listed_with_the_bytes_of_both(call: Any, keras_file: Path) -> None:
+    status, out, _ = call(str(keras_file))
+    assert status == 0
+    assert "input 16 B" in out
+    made = json.loads(call(str(keras_file), "--json")[1])
+    assert [each["layers"] for each in made["blocks"]] == [["left", "right", "sum"]]
 
 
 @pytest.fixture

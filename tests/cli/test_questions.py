@@ -443,3 +443,41 @@ def test_plans_are_written_as_a_table(call: Any, tmp_path: Path, command: str) -
         assert float(row["latency_s"]) == plan["latency_s"]
         assert row["partition"] == ",".join(map(str, plan["partition"]))
         assert row["thresholds"] == ",".join(map(str, plan.get("thresholds", [])))
+
+
+def test_a_frontier_can_be_thinned_and_json_is_whole_unless_that_is_asked(call: Any, tmp_path: Path) -> None:
+    whole = plans(call, command="frontier")
+    few = plans(call, "--points", "4", command="frontier")
+    assert len(few) <= 4 < len(whole)
+    assert [plan["rank"] for plan in few] == list(range(1, len(few) + 1))
+    assert all(any(plan | {"rank": 0} == each | {"rank": 0} for each in whole) for plan in few)
+    assert len(plans(call, "--within", "10 %", command="frontier")) < len(whole)
+    table = tmp_path / "x.csv"
+    call("frontier", "--points", "4", "--csv", str(table))
+    assert len(list(csv.reader(table.read_text().splitlines()))) == len(few) + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("solve", "--points", "4"), "--points is how many plans tiercut frontier lists; tiercut solve has no use for"),
+        (("rank", "--within", "1 %"), "--within is about what tiercut frontier lists; tiercut rank has no use for it"),
+        (("frontier", "--within", "1 ms"), "within: expected a share"),
+        (("frontier", "--zoom", "latency=1 s..2 s"), "--zoom is about the picture that --plot draws"),
+        (("frontier", "--plot", "x.png", "--zoom", "latency"), "--zoom is written MEASURE=LEAST..GREATEST"),
+        (("frontier", "--plot", "x.png", "--zoom", "latency=2 s..1 s"), "the least value must be below the greatest"),
+        (("frontier", "--plot", "x.png", "--zoom", "latency=2..3"), "--zoom latency: expected a time with its unit"),
+        (("frontier", "--plot", "x.png", "--zoom", "latenzy=2 s.."), "there is no measure 'latenzy'"),
+    ],
+)
+def test_what_to_show_is_refused_where_it_cannot_be(call: Any, arguments: tuple[str, ...], message: str) -> None:
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_a_part_of_a_picture_is_drawn(call: Any, tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("whole.svg", "part.svg")]
+    assert call("frontier", "--plot", paths[0])[0] == 0
+    assert call("frontier", "--plot", paths[1], "--zoom", "accuracy=60 %..", "--zoom", "latency=..100 s")[0] == 0
+    assert Path(paths[0]).read_text() != Path(paths[1]).read_text()

@@ -69,7 +69,7 @@ def test_captions_put_stages_that_no_sample_gets_to_in_brackets_as_tables_do() -
     profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], [12.0, 8.0, 4.0, 0.0], exits=exits))
     ranked = tiercut.rank(topology, profile, top=2, all_decisions=True)
     captions = plan_bars(ranked.plans, tiers_of(ranked)).captions
-    assert [caption.split("   ")[1] for caption in captions] == ["near 1", "near 1 [→ far 2]"]
+    assert [caption.split("   ")[1] for caption in captions] == ["near 1", "near 1 [→ far 2], threshold 0.1"]
 
 
 def test_machines_of_one_tier_share_a_hue_and_no_two_a_colour(answer: tiercut.Answer) -> None:

@@ -47,9 +47,15 @@ def test_an_answer_prints_what_the_terminal_shows(
     assert " ".join(said).split() == " ".join(answer.notes).split()  # which the command prints to standard error
 
 
-def test_a_frontier_prints_all_of_its_plans() -> None:
-    found = tiercut.frontier(*CASE)
-    assert all(str(plan) in str(found) for plan in found)
+def test_a_frontier_prints_plans_that_can_be_told_apart_and_says_how_many_others_there_are() -> None:
+    found = tiercut.frontier(*CASE, estimator="marginal")
+    text = str(found)
+    rows = [line.removeprefix("  *").split() for line in text.splitlines() if " ms " in line and "%" in line]
+    figures = [tuple(row[1:4]) for row in rows if row[0].isdecimal()]
+    assert len(set(figures)) == len(figures) < len(found)
+    assert f"{len(found) - len(figures)} more plans whose figures read like these" in text
+    assert str(found[0]) in text
+    assert str(found[len(found) - 1]) in text
 
 
 def test_an_answer_without_plans_says_why() -> None:

@@ -47,7 +47,7 @@ Plot = Annotated[
 ]
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras file, or module:function."),
+    typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras or .onnx file, or module:function."),
 ]
 InputSize = Annotated[
     str | None,

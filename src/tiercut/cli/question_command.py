@@ -1,7 +1,7 @@
 """The commands that answer a question: they take the same options, and differ in what they ask and what they show."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ from tiercut.analysis import SolverOptions
 from tiercut.cli import arguments as given
 from tiercut.cli.console import console, note, progress
 from tiercut.cli.groups import Shown, grouped
-from tiercut.cli.questions import QueryName, inputs, query_of, read_query
+from tiercut.cli.questions import QueryName, conditions_of, inputs, query_of, read_query
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
 from tiercut.option_fields import flags_of, option, options_of
@@ -19,6 +19,7 @@ from tiercut.option_fields import flags_of, option, options_of
 if TYPE_CHECKING:
     from tiercut.analysis import Answer
     from tiercut.optimizer import Kind
+    from tiercut.report import Zoom
 
 __all__ = ["INTERRUPTED", "Output", "question_command"]
 
@@ -28,6 +29,8 @@ INTERRUPTED = 130
 _BELONGS = {
     "top": ("rank", "is how many plans tiercut rank lists"),
     "all_decisions": ("rank", "is about what tiercut rank lists"),
+    "points": ("frontier", "is how many plans tiercut frontier lists"),
+    "within": ("frontier", "is about what tiercut frontier lists"),
 }
 """Options that one kind of question alone has a use for; the others take them in order to say so."""
 
@@ -42,6 +45,10 @@ class Output:
         Files for its picture and for its plans.
     json
         Whether it is printed as JSON.
+    zoom
+        Which part of the picture is drawn (see `tiercut.report.plots.zoom.zoom_of`).
+    points, within
+        Which plans of a frontier are kept (see `tiercut.Answer.thinned`).
     """
 
     plot: Path | None = option(
@@ -52,6 +59,15 @@ class Output:
     )
     csv: Path | None = option(type=Path, metavar="FILE", help="Write the plans as a table, a column for each measure.")
     json: bool = option(False, type=bool, help="Print one JSON object and nothing else.")
+    zoom: Sequence[str] | None = option(
+        metavar="MEASURE=A..B", help="A part of the picture: 'latency=30 ms..50 ms', 'accuracy=92 %..'.", many=True
+    )
+    points: int | None = option(
+        type=int, metavar="N", least=2, help="As many plans of a frontier at most, those that stand best for all."
+    )
+    within: str | None = option(
+        metavar="SHARE", help="Of a frontier, plans that leave others out by so much at most: '1 %'."
+    )
 
 
 def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Callable[..., None]:
@@ -75,9 +91,10 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         question: Annotated[QuestionOptions, Shown(hide=hide)],
         conditions: Conditions,
         who: SolverOptions,
-        output: Output,
+        output: Annotated[Output, Shown(hide=() if kind == "frontier" else ("points", "within"))],
     ) -> None:
-        _check_use(kind, question)
+        _check_use(kind, question, output)
+        zoom = _zoom(output)
         file = read_query(query)
         loaded = inputs(topology, profile, conditions, file)
         asked = query_of(kind, question, file)
@@ -86,6 +103,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         with progress("scoring") as report:
             options = who.options(report, flags_of(SolverOptions))
             found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+        found = replace(found, conditions=conditions_of(conditions, file)).thinned(output.points, output.within)
         _print(found, json=output.json)
         if output.csv is not None:
             from tiercut.documents import write_text
@@ -99,19 +117,30 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
             behind = None
             if found.replayed is None:
                 behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
-            save(answer_picture(found, frontier=behind, seed=who.seed), output.plot)
+            save(answer_picture(found, frontier=behind, seed=who.seed, zoom=zoom), output.plot)
             note(f"drew {output.plot}")
 
     command.__name__, command.__doc__ = kind, about
     return grouped(command)
 
 
-def _check_use(kind: "Kind", question: QuestionOptions) -> None:
+def _check_use(kind: "Kind", question: QuestionOptions, output: Output) -> None:
     """Refuse options that this kind of question has no use for."""
-    flags = {name: each.flag for name, each in options_of(QuestionOptions).items()}
+    flags = options_of(QuestionOptions) | options_of(Output)
     for name, (only, says) in _BELONGS.items():
-        if kind != only and getattr(question, name) is not None:
-            raise QuestionError(f"{flags[name]} {says}; tiercut {kind} has no use for it")
+        value = getattr(question if hasattr(question, name) else output, name)
+        if kind != only and value is not None:
+            raise QuestionError(f"{flags[name].flag} {says}; tiercut {kind} has no use for it")
+
+
+def _zoom(output: Output) -> "Zoom | None":
+    if output.zoom is None:
+        return None
+    if output.plot is None:
+        raise QuestionError("--zoom is about the picture that --plot draws")
+    from tiercut.report import zoom_of
+
+    return zoom_of("--zoom", output.zoom)
 
 
 def _print(answer: "Answer", *, json: bool) -> None:

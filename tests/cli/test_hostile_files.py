@@ -184,7 +184,7 @@ def test_names_of_nodes_blocks_and_devices_are_shown_as_they_are(shell_call: Any
     data.pop("reference", None)
     profile.write_text(json.dumps(data))
     for arguments in (
-        ("solve", str(topology), str(profile), "--include", name),
+        ("solve", str(topology), str(profile), "--include", name, "--quiet"),
         ("explain", str(topology), str(profile), "--why", "--include", name),
         ("show", str(topology)),
         ("show", str(profile)),

@@ -41,7 +41,7 @@ def test_streams_without_arrows_get_plain_ones(environment: dict[str, str]) -> N
     done = shell(SHOW, **environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "watch > phone > base" in done.stdout
-    assert "|watch - phone" in done.stdout
+    assert "| watch - phone |" in done.stdout
     assert done.stdout.isascii()
 
 

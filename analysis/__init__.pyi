@@ -1,10 +1,12 @@
 from .answering import ask as ask
 from .answers.answer import Answer as Answer
 from .answers.answer_file import load_answer as load_answer, load_plans as load_plans
+from .answers.beside import best_beside as best_beside
 from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind
 from .choose_by_replay import ReplayChoice as ReplayChoice
 from .distribution import CONFIDENCE as CONFIDENCE, QUANTILES as QUANTILES, Distribution as Distribution
+from .estimates import estimated as estimated, samples_beside as samples_beside
 from .explain import Explanation as Explanation, explained as explained
 from .inputs import (
     ProfileLike as ProfileLike,
@@ -17,6 +19,10 @@ from .inputs import (
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
 from .replay import Replay as Replay, replay_decisions as replay_decisions
 from .solver_options import SolverOptions as SolverOptions
+from .stream.feeds import simulate_plans as simulate_plans
+from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times
+from .stream.result import Stream as Stream
+from .stream.steadiness import Latencies as Latencies
 from .why.result import (
     Change as Change,
     Effect as Effect,

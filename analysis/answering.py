@@ -6,24 +6,31 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from tiercut.analysis.answers.answer import Answer
+from tiercut.analysis.answers.beside import with_plans_beside
+from tiercut.analysis.answers.notes import said_of_question, with_notes
+from tiercut.analysis.answers.seen import SeenPlans
 from tiercut.analysis.distinct import distinct_ranking
+from tiercut.analysis.estimates import estimated, samples_beside
 from tiercut.analysis.infeasible import why_none
-from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of, problem
-from tiercut.analysis.memory import binding_memory
+from tiercut.analysis.inputs import ProfileLike, TopologyLike, inputs_of
 from tiercut.analysis.solver_options import Evaluation
 from tiercut.clock import paused, time_limit
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer import (
+    Conditions,
     Query,
+    Recorded,
     Space,
+    evaluate_tables,
     frontier_plans,
-    is_tail,
     make_space,
     narrow,
     price,
+    settled,
     warn_of_bare_spans,
     warn_of_memory,
 )
+from tiercut.option_fields import split_keywords
 from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
 
@@ -36,6 +43,9 @@ if TYPE_CHECKING:
     from tiercut.topologies import Topology
 
 __all__ = ["ask"]
+
+_FEW = 100_000
+"""Decisions that are scored one by one as quickly as anything else answers."""
 
 
 def ask(
@@ -80,10 +90,11 @@ def ask(
     QuestionError
         If the question cannot be asked of this problem.
     """
+    (named,) = split_keywords("ask", conditions, Conditions)
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
     with time_limit(options.time_limit_s) as clock:
-        answer = _answered(topology, profile, query, solver, options, evaluate, split)
+        answer = replace(_answered(topology, profile, query, solver, options, evaluate, split), conditions=named)
     return _unproved(answer, clock.cut) if clock.cut else answer
 
 
@@ -97,15 +108,18 @@ def _answered(
     split: SampleSplit,
 ) -> Answer:
     """Answer a question within the time that the clock says."""
-    tables = problem(topology, profile, estimator=query.estimator)
+    early = query.exits != "final"  # else all estimators say the same, and replay too
+    samples = samples_beside(profile, needed=query.estimator == "auto") if early else None
+    tables = estimated(topology, profile, query.estimator if early else "marginal", samples)
+    query = replace(query, estimator=tables.estimator)
+    _check_evaluation(evaluate, split)
+    asked, judged = query, tables
+    if evaluate == "replay":
+        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), leavers=None)
+    query = settled(asked, judged)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
     _check(space, query)
-    if evaluate not in ("model", "replay"):
-        raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
-    check_split(split)
-    if split != "profile" and evaluate == "model":
-        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
     if space.exits != "cuts":
         warn_of_bare_spans(profile)
     if not query.ignore_memory:
@@ -113,13 +127,14 @@ def _answered(
     task = make_task(space, query)
     with paused():
         found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
-    outcome = _solved(task, query, found, options or Options())
+    quick = _without_rate(task, query, options) if solver == "auto" else None
+    outcome, why = quick or (_solved(task, query, found, options), why)
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
         plans = [price(space.problem, decision) for decision in outcome.decisions]
     if evaluate == "replay":
-        own = Answer(space, query, outcome, tuple(plans), "", why)
+        own = Answer(space, query, outcome, tuple(plans), "", why, notes=said_of_question(asked, judged))
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
         replayed = chosen_by_replay(own, whole, solver, options, samples_of(profile, split), split)
@@ -128,8 +143,18 @@ def _answered(
         # The model has no plan either; of what the samples would make of others nothing is proved.
         return replace(replayed, message=_why_none(whole, query, found, outcome))
     message = "" if plans else _why_none(whole, query, found, outcome)
-    binds = binding_memory(whole, query, found, outcome, options or Options()) if plans else ""
-    return Answer(space, query, outcome, tuple(plans), message, why, notes=(binds,) if binds else ())
+    answer = Answer(space, query, outcome, tuple(plans), message, why, notes=said_of_question(asked, judged))
+    if plans and samples is not None and space.exits != "final" and tables.recorded is None:
+        answer = replace(answer, seen=SeenPlans(tables, answer.plans, Recorded.of(samples)))
+    return with_plans_beside(with_notes(answer, whole, found, options), options) if plans else answer
+
+
+def _check_evaluation(evaluate: Evaluation, split: SampleSplit) -> None:
+    if evaluate not in ("model", "replay"):
+        raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
+    check_split(split)
+    if split != "profile" and evaluate == "model":
+        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
 
 
 def _unproved(answer: Answer, cut: Sequence[str]) -> Answer:
@@ -148,6 +173,29 @@ def _solved(task: Task, query: Query, solver: Solver, options: Options) -> Outco
     return solver.solve(task, options)
 
 
+def _without_rate(task: Task, query: Query, options: Options) -> tuple[Outcome, str] | None:
+    """Return the proved answer to a question without the bounds of its rate, where that keeps them; else None.
+
+    It is then the answer to the question itself, found by a solver that takes no such bounds. Where there are few
+    decisions, all of them are scored as quickly.
+    """
+    if query.max_utilisation is None or task.space.decisions <= _FEW:
+        return None
+    free = replace(query, max_utilisation=None)
+    easier = make_task(task.space, free)
+    with paused():
+        solver, why = registry.choose(easier)
+    if registry.choose(task)[0] is solver:
+        return None
+    outcome = _solved(easier, free, solver, options)
+    kept = all(
+        evaluate_tables(task.space.problem, decision, each.measure) <= each.cap
+        for decision in outcome.decisions
+        for each in task.constraints
+    )
+    return (outcome, why) if kept and outcome.status in ("optimal", "infeasible") else None
+
+
 def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> str:
     if outcome.status == "infeasible":
         return why_none(whole, query, solver)
@@ -157,13 +205,6 @@ def _why_none(whole: Space, query: Query, solver: Solver, outcome: Outcome) -> s
 
 
 def _check(space: Space, query: Query) -> None:
-    if query.many and any(map(is_tail, (*query.compared, *(bound.measure for bound in query.bounds)))):
-        raise QuestionError("a frontier over several measures takes no quantile of the latency, nor a bound on one")
-    if query.many and space.estimator != "marginal":
-        raise QuestionError(
-            f"a frontier over several measures goes with the marginal estimator, not '{query.estimator}'; with "
-            "evaluate 'replay' its plans are those of the samples"
-        )
     if query.needs_accuracy and not space.knows_accuracy:
         key = "exits" if space.exits == "cuts" else "accuracy"
         asked = "a frontier" if query.kind == "frontier" else "a question about accuracy"

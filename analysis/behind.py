@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.answering import ask
 
@@ -41,5 +41,6 @@ def frontier_behind(
     """
     if answer.query.kind != "solve" or not answer.space.knows_accuracy:
         return None
-    unbounded = replace(answer.query, kind="frontier", min_accuracy=None, max_latency_s=None, bounds=())
+    free: dict[str, Any] = {"min_accuracy": None, "max_latency_s": None, "bounds": (), "max_utilisation": None}
+    unbounded = replace(answer.query, kind="frontier", **free)
     return ask(topology, profile, unbounded, solver=solver, options=options)

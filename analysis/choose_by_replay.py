@@ -178,6 +178,7 @@ def _loosened(query: Query) -> Query:
         min_accuracy=None if query.min_accuracy is None else max(query.min_accuracy - MARGIN, 0.0),
         max_latency_s=None if query.max_latency_s is None else query.max_latency_s * (1 + MARGIN),
         bounds=tuple(bound.loosened(MARGIN) for bound in query.bounds),
+        max_utilisation=None if query.max_utilisation is None else query.max_utilisation * (1 + MARGIN),
     )
 
 
@@ -236,7 +237,7 @@ def chosen_by_replay(
     """Choose plans by what recorded samples make of them: of all where they are few, else of candidates."""
     space, query, recorded = answer.space, answer.query, Recorded.of(samples, split)
     own = [plan.decision for plan in answer.plans]
-    seen = replace(space, problem=replace(space.problem, recorded=recorded, conditional=None))
+    seen = replace(space, problem=replace(space.problem, recorded=recorded, leavers=None))
     able = registry.find("exhaustive")
     few = space.decisions <= _ALL_REPLAYED and not query.many
     if few and registry.needs(task := make_task(seen, query)) <= able.features:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["distinct_ranking", "needs_idle_ends", "treatment"]
 
 _GROWTH = 4
-_TOGETHER = 2048
-"""Decisions of a ranking above which the parts of a space without idle ends are ranked instead."""
+_TOGETHER = 4
+"""Times as many decisions as plans are wanted; where more are needed, the parts without idle ends are ranked."""
 _MOST = 1 << 16
 """Most decisions that are ranked for one list of plans."""
 _DIGITS = 12
@@ -72,11 +72,11 @@ def needs_idle_ends(space: Space, query: Query) -> bool:
     """Return whether a plan may need a stage that no sample reaches, or one taken for such is reached.
 
     A rule can be kept by such a stage alone, and a measure of the whole plan counts it. Whether any sample is left
-    follows from the rates of the full configuration, which recorded samples need not follow.
+    follows from the rates of the full configuration, which samples that are replayed need not follow.
     """
     rules = query.include or query.use_all_tiers or query.fewest_partitions
     whole = any(map(counts_whole, (query.objective, *(bound.measure for bound in query.bounds))))
-    return bool(rules) or whole or space.estimator != "marginal"
+    return bool(rules) or whole or space.problem.recorded is not None
 
 
 class _Ranking:
@@ -89,7 +89,9 @@ class _Ranking:
         self.began, self.seconds, self.scored = time.perf_counter(), 0.0, 0
 
     def run(self) -> Outcome:
-        together = _MOST if needs_idle_ends(self.space, self.query) or not self.solver.exact else _TOGETHER
+        together = (
+            _MOST if needs_idle_ends(self.space, self.query) or not self.solver.exact else _TOGETHER * self.query.top
+        )
         outcome, plans = self.rank(self.space, together)
         if len(plans) == self.query.top or outcome.status != "optimal" or len(outcome.decisions) < together:
             return self.ended(outcome, plans)

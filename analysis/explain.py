@@ -119,7 +119,8 @@ def explain_plan(plan: Plan, source: str) -> Explanation:
 def _what(step: Step, plan: Plan) -> str:
     """Return in words what takes the time."""
     if step.sort == "input":
-        return f"input: {step.node} → {step.to}"
+        codec = "" if step.codec is None else f" as {step.codec}"
+        return f"input{codec}: {step.node} → {step.to}"
     if step.sort == "result":
         return f"result of {step.node} to the destination"
     if step.sort == "send":

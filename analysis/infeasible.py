@@ -26,6 +26,7 @@ from tiercut.optimizer import (
     narrow,
     nearest_limit,
     price,
+    rate_bounds,
     shown,
 )
 from tiercut.solvers import Options, make_task, registry
@@ -77,11 +78,11 @@ class _Search:
 
     def __init__(self, whole: Space, query: Query, solver: Solver) -> None:
         self.whole = whole
-        free: dict[str, Any] = {"min_accuracy": None, "max_latency_s": None, "bounds": ()}
+        free: dict[str, Any] = {"min_accuracy": None, "max_latency_s": None, "bounds": (), "max_utilisation": None}
         self.query = replace(query, kind="solve", objective="latency", over=(), **free)
         self.solver = solver
         self.space = narrow(whole, query)
-        self.limits = list(_limits(query))
+        self.limits = [*_limits(query), *rate_bounds(self.space, query)]
         self.limited = limits_memory(whole.problem) and not query.ignore_memory
 
     def message(self) -> str:

@@ -6,15 +6,16 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
+from tiercut.analysis.estimates import estimated, samples_beside
 from tiercut.errors import QuestionError
-from tiercut.optimizer import Conditions, QueryFile, build_problem, with_estimator
+from tiercut.optimizer import Conditions, QueryFile
 from tiercut.option_fields import split_keywords
-from tiercut.profiling import Profile, Samples, load_profile, samples_of
+from tiercut.profiling import Profile, Samples, load_profile
 from tiercut.topologies import Topology, load_topology
 
 if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import ConditionKeywords
-    from tiercut.optimizer import Estimator, Problem
+    from tiercut.optimizer import EstimatorChoice, Problem
 
 __all__ = ["ProfileLike", "QueryLike", "TopologyLike", "inputs_of", "problem", "profile_of", "topology_of"]
 
@@ -27,7 +28,7 @@ def problem(
     topology: TopologyLike,
     profile: ProfileLike,
     *,
-    estimator: Estimator = "marginal",
+    estimator: EstimatorChoice = "marginal",
     samples: Samples | None = None,
     **conditions: Unpack[ConditionKeywords],
 ) -> Problem:
@@ -38,7 +39,8 @@ def problem(
     topology, profile
         Loaded ones, files, or the names of those that come with the package.
     estimator
-        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`).
+        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`); ``auto``: by the best
+        that the profile supports.
     samples
         What an estimator is fitted to; by default those of the profile.
     **conditions
@@ -50,15 +52,9 @@ def problem(
         If a file is wrong, or the two do not fit together.
     """
     loaded, profile = inputs_of("problem", topology, profile, conditions)
-    tables = build_problem(loaded, profile)
-    if estimator == "marginal":
-        return tables
-    if samples is None and profile.is_separate:
-        raise QuestionError(
-            f"the estimator '{estimator}' takes accuracies from samples of the network that was trained as one; "
-            "accuracies 'separate' go with the marginal estimator"
-        )
-    return with_estimator(tables, estimator, samples_of(profile) if samples is None else samples)
+    if samples is None and estimator == "auto":
+        samples = samples_beside(profile)
+    return estimated(loaded, profile, estimator, samples)
 
 
 def inputs_of(

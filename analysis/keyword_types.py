@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     from tiercut.analysis.inputs import QueryLike
     from tiercut.analysis.solver_options import Evaluation
-    from tiercut.optimizer import Bound, Estimator, Exits, Only, Order, Partitions, Thresholds
+    from tiercut.optimizer import Bound, EstimatorChoice, Exits, Only, Order, Partitions, Thresholds
     from tiercut.profiling import SampleSplit
     from tiercut.solvers import Options
 
@@ -25,6 +25,7 @@ class QuestionKeywords(TypedDict, total=False):
     objective: str | None
     over: Sequence[str] | None
     min_accuracy: str | float | None
+    max_loss: str | float | None
     max_latency: str | float | None
     max_p99: str | float | None
     exits: Exits | None
@@ -32,17 +33,18 @@ class QuestionKeywords(TypedDict, total=False):
     codec: str | None
     bounds: Sequence[str | Bound] | None
     rate: str | float | None
+    max_utilisation: str | float | None
     top: int | None
     all_decisions: bool | None
     order: Order | None
-    estimator: Estimator | None
+    estimator: EstimatorChoice | None
     include: Sequence[str] | None
     exclude: Sequence[str] | None
     use_all_tiers: bool | None
     only: Only | None
     partitions: Partitions | None
-    pin: Mapping[int, str] | None
-    keep_first: int | None
+    pin: Mapping[int | str, str] | None
+    keep_first: int | str | None
     ignore_memory: bool | None
 
 

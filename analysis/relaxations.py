@@ -90,6 +90,10 @@ def relaxations(query: Query, *, memory: bool = False) -> Iterator[Relaxation]:
         yield Relaxation("latency", "at most", most, easy, *eased)
     for place, bound in enumerate(query.bounds):
         yield from _of_bound(query, place, bound)
+    if (busiest := query.max_utilisation) is not None:
+        easy = busiest * (1 + SHARE)
+        eased = replace(query, max_utilisation=easy), replace(query, max_utilisation=None)
+        yield Relaxation("utilisation", "at most", busiest, easy, *eased)
     for rule in rules_of(query, memory=memory):
         yield Relaxation(rule.name, "", None, None, None, replace(query, **rule.lifted))
 
@@ -100,11 +104,11 @@ def _of_bound(query: Query, place: int, bound: Bound) -> Iterator[Relaxation]:
     if most is not None:
         rest = None if least is None else replace(bound, at_most=None)
         eased = _with(query, place, replace(bound, at_most=easy.at_most)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at most", most, easy.at_most, *eased)
+        yield Relaxation(bound.title, "at most", most, easy.at_most, *eased)
     if least is not None:
         rest = None if most is None else replace(bound, at_least=None)
         eased = _with(query, place, replace(bound, at_least=easy.at_least)), _with(query, place, rest)
-        yield Relaxation(bound.name, "at least", least, easy.at_least, *eased)
+        yield Relaxation(bound.title, "at least", least, easy.at_least, *eased)
 
 
 def _with(query: Query, place: int, bound: Bound | None) -> Query:

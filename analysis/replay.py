@@ -95,7 +95,7 @@ class Replay(Shown):
     @property
     def codec_drop(self) -> float:
         """By how much the codecs of the plan lower the accuracy; 0 without codecs."""
-        return self.hits / self.samples - self.accuracy if any(self.replayed.codecs) else 0.0
+        return self.hits / self.samples - self.accuracy if self.replayed.uses_codecs else 0.0
 
     def accuracy_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the Clopper-Pearson interval of the accuracy, moved by the fall that codecs bring.

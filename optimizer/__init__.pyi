@@ -12,6 +12,7 @@ from .frontier import (
     values_of as values_of,
 )
 from .itinerary import Step as Step, itinerary as itinerary, stage_steps as stage_steps
+from .measures.busy import busy_by_place as busy_by_place, rate_bounds as rate_bounds, servers as servers
 from .measures.kind import Moved as Moved
 from .measures.moves import Number as Number, moved_by as moved_by
 from .measures.names import (
@@ -23,6 +24,7 @@ from .measures.names import (
 from .measures.registry import kind_of as kind_of
 from .measures.tables import Measure as Measure, measure as measure
 from .measures.tails import quantile_of as quantile_of
+from .measures.weighted import is_sum as is_sum, parts_of as parts_of
 from .memory import (
     fits_memory as fits_memory,
     limits_memory as limits_memory,
@@ -40,7 +42,13 @@ from .plan import (
     exit_limits as exit_limits,
 )
 from .pricing import evaluate as evaluate, evaluate_tables as evaluate_tables, price as price
-from .problem import ANYWHERE as ANYWHERE, Estimator as Estimator, Floats as Floats, Problem as Problem
+from .problem import (
+    ANYWHERE as ANYWHERE,
+    Estimator as Estimator,
+    EstimatorChoice as EstimatorChoice,
+    Floats as Floats,
+    Problem as Problem,
+)
 from .query import SLACK as SLACK, Bound as Bound, Kind as Kind, Query as Query
 from .questions.bound_text import nearest_limit as nearest_limit, shown as shown
 from .questions.make_query import make_query as make_query, merged as merged
@@ -51,11 +59,17 @@ from .questions.question_options import (
     QuestionOptions as QuestionOptions,
     Thresholds as Thresholds,
 )
-from .samples.estimators import ESTIMATORS as ESTIMATORS, with_estimator as with_estimator
+from .questions.settled import settled as settled, settling_text as settling_text
+from .samples.estimators import (
+    ESTIMATORS as ESTIMATORS,
+    with_estimator as with_estimator,
+    with_nested_hits as with_nested_hits,
+)
 from .samples.exit_shares import counted as counted, shares_of as shares_of
 from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed
 from .samples.recorded import Recorded as Recorded
 from .space import (
+    NEVER as NEVER,
     PLAIN as PLAIN,
     Costs as Costs,
     Exits as Exits,

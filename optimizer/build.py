@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -56,6 +56,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     span_s, bare_s = _spans(devices, slow, len(branch))
     payload = np.array(profile.payload_bytes)
     codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
+    encode_s, decode_s = _coding_s(devices, slow, len(payload))
     destination = topology.destination_index
     return Problem(
         topology=topology.name,
@@ -74,20 +75,26 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
         branch=branch,
         span_s=span_s,
         bare_s=bare_s,
-        transfer_s=_transfers(network, payload, devices, slow),
+        transfer_s=_handed_on(encode_s, decode_s, transfer_seconds(network, payload)),
         result_s=_results(transfer_seconds(network, np.array([profile.result_bytes])), destination, len(branch)),
         payload_bytes=payload,
         result_bytes=profile.result_bytes,
         power=_known([node.power for node in topology.nodes]),
         price=_known([node.price for node in topology.nodes]),
+        idle_power=np.array([node.idle_power or 0.0 for node in topology.nodes]),
+        workers=np.array([float(node.workers) for node in topology.nodes]),
+        encode_s=encode_s,
+        decode_s=decode_s,
         transfer_cost=payload[:, None, None] * transfer_prices(network, payload),
         result_cost=profile.result_bytes
         * _results(transfer_prices(network, np.array([profile.result_bytes])), destination, len(branch)),
         codecs=tuple(profile.codecs),
-        codec_s=_stack([each[0] for each in codecs], (len(payload), len(slow), len(slow))),
-        codec_bytes=_stack([each[1] for each in codecs], (len(payload),)),
-        codec_drop=_stack([each[2] for each in codecs], (len(payload),)),
-        codec_cost=_stack([each[3] for each in codecs], (len(payload), len(slow), len(slow))),
+        codec_s=_stack([each.seconds for each in codecs], (len(payload), len(slow), len(slow))),
+        codec_bytes=_stack([each.size for each in codecs], (len(payload),)),
+        codec_drop=_stack([each.drop for each in codecs], (len(payload),)),
+        codec_cost=_stack([each.cost for each in codecs], (len(payload), len(slow), len(slow))),
+        codec_encode_s=_stack([each.encode_s for each in codecs], (len(payload), len(slow))),
+        codec_decode_s=_stack([each.decode_s for each in codecs], (len(payload), len(slow))),
         parameter_bytes=_known([block.parameter_bytes for block in profile.blocks]),
         activation_bytes=_known([block.activation_bytes for block in profile.blocks]),
         memory=_known([node.memory for node in topology.nodes]),
@@ -120,11 +127,14 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
     same = bool(np.all(factor == 1.0))
     payload, count = problem.payload_bytes, problem.block_count
     result, destination = np.array([profile.result_bytes]), topology.destination_index
+    encode_s, decode_s = _coding_s(devices, slow, len(payload))
     changed = replace(
         problem,
         span_s=problem.span_s if same else problem.span_s * factor,
         bare_s=problem.bare_s if same else problem.bare_s * factor,
-        transfer_s=_transfers(network, payload, devices, slow),
+        encode_s=encode_s,
+        decode_s=decode_s,
+        transfer_s=_handed_on(encode_s, decode_s, transfer_seconds(network, payload)),
         result_s=_results(transfer_seconds(network, result), destination, count),
         transfer_cost=payload[:, None, None] * transfer_prices(network, payload),
         result_cost=profile.result_bytes * _results(transfer_prices(network, result), destination, count),
@@ -134,7 +144,11 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
         return changed
     codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
     return replace(
-        changed, codec_s=np.stack([each[0] for each in codecs]), codec_cost=np.stack([each[3] for each in codecs])
+        changed,
+        codec_s=np.stack([each.seconds for each in codecs]),
+        codec_cost=np.stack([each.cost for each in codecs]),
+        codec_encode_s=np.stack([each.encode_s for each in codecs]),
+        codec_decode_s=np.stack([each.decode_s for each in codecs]),
     )
 
 
@@ -142,10 +156,18 @@ def _stack(tables: list[Floats], shape: tuple[int, ...]) -> Floats:
     return np.stack(tables) if tables else np.zeros((0, *shape))
 
 
-def _codec(
-    profile: Profile, codec: Codec, devices: Sequence[Device], slow: Floats, network: Network
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return seconds, bytes, fall in accuracy and dollars of a codec at every cut; inf where it cannot be used."""
+class _Coded(NamedTuple):
+    """A codec at every cut: seconds (inf where it cannot be used), bytes, fall in accuracy, dollars, and who codes."""
+
+    seconds: Floats
+    size: Floats
+    drop: Floats
+    cost: Floats
+    encode_s: Floats
+    decode_s: Floats
+
+
+def _codec(profile: Profile, codec: Codec, devices: Sequence[Device], slow: Floats, network: Network) -> _Coded:
     count = profile.block_count + 1
     size = np.full(count, np.nan)
     size[: len(codec.bytes)] = _known(codec.bytes)
@@ -156,12 +178,13 @@ def _codec(
         np.stack([_times_of(table.get(name), count) if table else np.zeros(count) for name in names], axis=1) * slow
         for table in (codec.encode_s, codec.decode_s)
     )
-    seconds: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(network, payload)
-    seconds[:, range(len(slow)), range(len(slow))] = 0.0
+    seconds = _handed_on(encode, decode, transfer_seconds(network, payload))
     seconds[~usable] = np.inf
     drop = np.zeros(count)
     drop[: len(codec.accuracy_drop or ())] = np.nan_to_num(_known(codec.accuracy_drop or ()))
-    return seconds, payload, drop, payload[:, None, None] * transfer_prices(network, payload)
+    cost = payload[:, None, None] * transfer_prices(network, payload)
+    coding = (np.where(np.isfinite(each), each, 0.0) for each in (encode, decode))
+    return _Coded(seconds, payload, drop, cost, *coding)
 
 
 def _times_of(values: Sequence[float | None] | None, count: int) -> Floats:
@@ -253,12 +276,19 @@ def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
     return span, np.maximum(span - branch_s, 0.0)
 
 
-def _transfers(network: Network, payload: Floats, devices: Sequence[Device], slow: Floats) -> Floats:
+def _coding_s(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:
+    """Return (N+1) x M seconds to encode what leaves a block (or the input) on each node, and to decode it there."""
+    encode, decode = (
+        np.stack([_codings(values, count) for values in each], axis=1) * slow
+        for each in ([device.encode_s for device in devices], [device.decode_s for device in devices])
+    )
+    return encode, decode
+
+
+def _handed_on(encode: Floats, decode: Floats, travel: Floats) -> Floats:
     """Return (N+1) x M x M seconds: encode, travel, decode; nothing where sender and receiver are one."""
-    encode = np.stack([_codings(device.encode_s, len(payload)) for device in devices], axis=1) * slow
-    decode = np.stack([_codings(device.decode_s, len(payload)) for device in devices], axis=1) * slow
-    seconds: Floats = encode[:, :, None] + decode[:, None, :] + transfer_seconds(network, payload)
-    seconds[:, range(len(slow)), range(len(slow))] = 0.0
+    seconds: Floats = encode[:, :, None] + decode[:, None, :] + travel
+    seconds[:, range(seconds.shape[1]), range(seconds.shape[1])] = 0.0
     return seconds
 
 
@@ -276,13 +306,13 @@ def _results(table: Floats, destination: int | None, count: int) -> Floats:
 
 def warn_of_bare_spans(profile: Profile) -> None:
     """Warn where pieces without a branch are wanted, but only spans with one were timed."""
-    for name, device in profile.devices.items():
-        if profile.exits is not None and device.span_s is not None and device.branch_s is None:
-            warnings.warn(
-                TiercutWarning(
-                    f"{profile.name}: device '{name}' has times for spans with their branch alone, so pieces that end "
-                    "without a branch are priced as if they had one",
-                    "record 'branch_s' too",
-                ),
-                stacklevel=3,
-            )
+    bare = [name for name, device in profile.devices.items() if device.span_s is not None and device.branch_s is None]
+    if profile.exits is not None and bare:
+        warnings.warn(
+            TiercutWarning(
+                f"{profile.name}: spans were timed with their branch alone on {', '.join(bare)}, so pieces that end "
+                "without a branch are priced as if they had one",
+                "record 'branch_s' too",
+            ),
+            stacklevel=3,
+        )

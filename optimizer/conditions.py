@@ -96,6 +96,21 @@ class Conditions:
                 merged[each.name] = (*other, *mine) if each.name == "without" else mine
         return replace(self, **merged)
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What is changed, in words: ``bandwidth a-b = 1 Mb/s``."""
+        words: list[str] = []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            name = each.name.replace("_", " ")
+            if isinstance(value, Mapping):
+                words += [f"{name} {place} = {amount}" for place, amount in value.items()]
+            elif value is not None and not isinstance(value, str) and isinstance(value, Sequence):
+                words += [f"{name} {place}" for place in value]
+            elif value is not None:
+                words.append(f"{name} = {value}")
+        return tuple(words)
+
     def apply(
         self, topology: Topology, profile: Profile, named: Callable[[str], str] = str
     ) -> tuple[Topology, Profile]:

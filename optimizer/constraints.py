@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut.optimizer.measures.busy import rate_bounds
 from tiercut.optimizer.measures.local import place_of
 from tiercut.optimizer.measures.tables import Measure, measure, minus, scaled
 from tiercut.optimizer.pricing import evaluate_tables
 from tiercut.optimizer.query import SLACK
+from tiercut.units import MONTH_S
 
 if TYPE_CHECKING:
     from tiercut.optimizer.plan import Decision
@@ -53,7 +55,7 @@ def constraints_of(space: Space, query: Query) -> list[Constraint]:
     if query.max_latency_s is not None and query.additive != "latency":
         tables = measure(space.problem, "latency")
         constraints.append(Constraint("latency", tables, space.costs(tables), query.latency_cap))
-    for bound in query.bounds:
+    for bound in (*query.bounds, *rate_bounds(space, query)):
         constraints += _of_bound(space, query, bound)
     return constraints
 
@@ -89,6 +91,9 @@ def limit_with_slack(limit: float) -> float:
 def bound_measure(problem: Problem, bound: Bound, rate_fps: float | None = None) -> Measure:
     """Return the tables of the measure that a bound is on."""
     tables = measure(problem, bound.name, rate_fps)
+    if bound.monthly:
+        assert rate_fps is not None, "a question with such a bound has a rate"
+        return scaled(tables, rate_fps * MONTH_S)
     return scaled(tables, 1.0 / problem.block_count) if bound.relative else tables
 
 

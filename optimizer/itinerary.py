@@ -50,7 +50,7 @@ class Step(NamedTuple):
     exits
         1-based blocks whose branch is evaluated in it, or whose prediction it sends: one at most in an `Itinerary`.
     codec
-        Name of what encodes the output that is sent; None: sent as it is.
+        Name of what encodes the input or the output that is sent; None: sent as it is.
 
     Notes
     -----
@@ -152,7 +152,7 @@ def itinerary(problem: Problem, decision: Decision, shares: Shares | None = None
 
 
 def _steps(problem: Problem, decision: Decision, shares: Shares) -> Iterator[Step]:
-    yield _input(problem, decision.placement[0])
+    yield _input(problem, decision)
     begin, reach, stage, evaluated = 0, 1.0, 0, 0
     for last in sorted({*decision.partition, *decision.exits}):
         node = decision.placement[stage]
@@ -169,11 +169,11 @@ def _steps(problem: Problem, decision: Decision, shares: Shares) -> Iterator[Ste
         begin, reach = last, onward
 
 
-def _input(problem: Problem, first: int) -> Step:
-    source = problem.source
-    size = 0.0 if source == first else float(problem.payload_bytes[0])
-    seconds = float(problem.transfer_s[0, source, first])
-    return Step("input", 0, problem.nodes[source], problem.nodes[first], 0, 0, seconds, size, 1.0, 1.0)
+def _input(problem: Problem, decision: Decision) -> Step:
+    source, first, codec = problem.source, decision.placement[0], decision.input_codec
+    size, seconds, name = _sent(problem, codec, 0, source, first)
+    size = 0.0 if source == first else size
+    return Step("input", 0, problem.nodes[source], problem.nodes[first], 0, 0, seconds, size, 1.0, 1.0, (), name)
 
 
 def _compute(
@@ -196,13 +196,17 @@ def _result(problem: Problem, stage: int, node: int, exit_: int, share: float) -
 def _send(problem: Problem, decision: Decision, stage: int, share: float) -> Step:
     u, v = decision.placement[stage : stage + 2]
     block, codec = decision.partition[stage], decision.codecs[stage] if decision.codecs else None
-    if codec is None:
-        size, seconds, name = problem.payload_bytes[block], problem.transfer_s[block, u, v], None
-    else:
-        size, seconds = problem.codec_bytes[codec, block], problem.codec_s[codec, block, u, v]
-        name = problem.codecs[codec]
+    size, seconds, name = _sent(problem, codec, block, u, v)
     ends = problem.nodes[u], problem.nodes[v]
-    return Step("send", stage, *ends, block, block, float(seconds), float(size), share, share, (), name)
+    return Step("send", stage, *ends, block, block, seconds, size, share, share, (), name)
+
+
+def _sent(problem: Problem, codec: int | None, block: int, u: int, v: int) -> tuple[float, float, str | None]:
+    """Return bytes, seconds and the codec's name of what crosses from one node to another: the input is block 0."""
+    if codec is None:
+        return float(problem.payload_bytes[block]), float(problem.transfer_s[block, u, v]), None
+    size, seconds = problem.codec_bytes[codec, block], problem.codec_s[codec, block, u, v]
+    return float(size), float(seconds), problem.codecs[codec]
 
 
 def stage_steps(plan: Plan, source: str | None = None, destination: str | None = None) -> tuple[Step, ...]:
@@ -227,7 +231,8 @@ _UNKNOWN = float("nan")
 
 
 def _stage_steps(plan: Plan, source: str | None, destination: str | None) -> Iterator[Step]:
-    yield Step("input", 0, source, plan.placement[0], 0, 0, plan.input_s, _UNKNOWN, 1.0, 1.0)
+    codec = plan.input_codec
+    yield Step("input", 0, source, plan.placement[0], 0, 0, plan.input_s, _UNKNOWN, 1.0, 1.0, (), codec)
     for place, stage in enumerate(plan.stages):
         first, last = stage.blocks
         stay, exits = stage.reach - stage.exit_rate, stage.exits

@@ -27,6 +27,7 @@ def decide(
     *,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    input_codec: str | None = None,
 ) -> Decision:
     """Return the decision that a person thought of, checked.
 
@@ -47,13 +48,15 @@ def decide(
         In place of `threshold`: one for every exit but the last, which takes all samples that are left.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    input_codec
+        What encodes the input on its way from the source to the first node; None: it is sent as it is.
 
     Raises
     ------
     QuestionError
         If the partition does not rise within 1..N, a node is unknown or used twice, an exit has no branch, there is no
         path between two nodes that follow each other, a threshold is missing, one too many or none of the profile's,
-        or a codec cannot be used at its cut.
+        or a codec cannot be used at its cut, or for an input that goes nowhere.
     """
     _check_partition(problem, partition, placement)
     nodes = [_node(problem, name) for name in placement]
@@ -66,7 +69,8 @@ def decide(
         indices = _thresholds(problem, used, thresholds, threshold) or None
     elif len(used) > 1:
         index = _threshold(problem, threshold)
-    return Decision(tuple(partition), tuple(nodes), used, index, indices, _codecs(problem, partition, nodes, codecs))
+    coded, entry = _codecs(problem, partition, nodes, codecs), _input_codec(problem, nodes[0], input_codec)
+    return Decision(tuple(partition), tuple(nodes), used, index, indices, coded, entry)
 
 
 def decide_again(problem: Problem, plan: Plan) -> Decision:
@@ -78,7 +82,9 @@ def decide_again(problem: Problem, plan: Plan) -> Decision:
         If there can be no such plan (see `decide`).
     """
     what = (plan.partition, plan.placement, plan.threshold, plan.exits)
-    return decide(problem, *what, thresholds=plan.thresholds, codecs=plan.codecs)
+    at_home = plan.placement[:1] == (problem.nodes[problem.source],)  # as under other conditions, with another source
+    entry = None if at_home else plan.input_codec
+    return decide(problem, *what, thresholds=plan.thresholds, codecs=plan.codecs, input_codec=entry)
 
 
 def _check_partition(problem: Problem, partition: Sequence[int], placement: Sequence[str]) -> None:
@@ -177,15 +183,27 @@ def _codecs(
     return indices if any(each is not None for each in indices) else ()
 
 
+def _input_codec(problem: Problem, first: int, name: str | None) -> int | None:
+    """Return the index of what encodes the input."""
+    if name is None:
+        return None
+    if first == problem.source:
+        raise QuestionError(
+            f"the first part runs on '{problem.nodes[first]}', where the input is born, so codec '{name}' has no input "
+            "to encode; leave it out"
+        )
+    return _codec(problem, name, 0, (problem.source, first))
+
+
 def _codec(problem: Problem, name: str, block: int, ends: tuple[int, int]) -> int:
     if name not in problem.codecs:
         raise QuestionError(unknown_name("codec", name, ("none", *problem.codecs)))
     codec = problem.codecs.index(name)
     if isinf(problem.codec_s[codec, block, ends[0], ends[1]]):
         sender, receiver = (problem.nodes[v] for v in ends)
+        what = f"the cut after block {block}" if block else "the input"
         raise QuestionError(
-            f"profile '{problem.profile}' records no codec '{name}' for the cut after block {block} from '{sender}' to "
-            f"'{receiver}'"
+            f"profile '{problem.profile}' records no codec '{name}' for {what} from '{sender}' to '{receiver}'"
         )
     return codec
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures.local import place_of
 from tiercut.optimizer.memory import within_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tiercut.optimizer.query import Query
@@ -38,13 +40,14 @@ def narrow(space: Space, query: Query) -> Space:
     for here in required:
         _keep_to(space, here, allowed)
     for block, name in query.pins:
-        _pin(allowed, block, place_of(problem, name))
-    if query.keep_first > problem.block_count:
+        _pin(allowed, _block(problem.blocks, block), place_of(problem, name))
+    first = _block(problem.blocks, query.keep_first)
+    if first > problem.block_count:
         raise QuestionError(
-            f"the first {query.keep_first} blocks cannot be kept on the source: the network has {problem.block_count}"
+            f"the first {first} blocks cannot be kept on the source: the network has {problem.block_count}"
         )
     source = np.arange(problem.node_count) == problem.source
-    for block in range(1, query.keep_first + 1):
+    for block in range(1, first + 1):
         _pin(allowed, block, source)
     space = space if query.ignore_memory else within_memory(space)
     return replace(
@@ -70,6 +73,22 @@ def _pin(allowed: NDArray[np.bool_], block: int, here: NDArray[np.bool_]) -> Non
     if not 1 <= block <= count:
         raise QuestionError(f"block {block} cannot be pinned: the network has blocks 1..{count}")
     allowed[~here, :block, block - 1 :] = False
+
+
+def _block(names: Sequence[str], block: int | str) -> int:
+    """Return the number of a block (1-based) that is given by number or name."""
+    if isinstance(block, int):
+        return block
+    found = [place for place, name in enumerate(names, 1) if name == block]
+    if not found:
+        known = unknown_name("block", block, names)
+        raise QuestionError(
+            f"{known}; a block is named after the layer that ends it, 'tiercut blocks' lists all layers"
+        )
+    if len(found) > 1:
+        listed = " and ".join(map(str, found))
+        raise QuestionError(f"'{block}' is the name of the blocks {listed}; give the number of the one that is meant")
+    return found[0]
 
 
 def _groups(space: Space, here: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -33,6 +33,8 @@ class Decision:
         With a threshold for each exit: the index for every exit but the last, which takes all that are left; else None.
     codecs
         At each cut the index of a codec of the problem, or None: sent as it is. Empty: none anywhere.
+    input_codec
+        The same for the input on its way from the source to the first node; None where it goes nowhere.
     """
 
     partition: tuple[int, ...]
@@ -41,14 +43,16 @@ class Decision:
     threshold: int | None = None
     thresholds: tuple[int, ...] | None = None
     codecs: tuple[int | None, ...] = ()
+    input_codec: int | None = None
 
     @property
     def order(self) -> tuple[Any, ...]:
         """The key that decides among plans of equal measures: fewer partitions first, then lexicographic."""
         threshold = -1 if self.threshold is None else self.threshold
-        codecs = tuple(-1 if codec is None else codec for codec in self.codecs)
+        at_cuts = self.codecs or (None,) * (len(self.partition) - 1)
+        codecs = tuple(-1 if codec is None else codec for codec in (self.input_codec, *at_cuts))
         head = len(self.partition), self.partition, self.placement, self.exits
-        return *head, threshold, self.thresholds or (), codecs
+        return *head, self.thresholds or (), codecs, threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class Plan:
         Name of the node of each partition.
     codecs
         Codec at each cut; None: sent as it is.
+    input_codec
+        What encodes the input on its way from the source to the first node; None: it is sent as it is, or goes nowhere.
     bytes_sent
         Expected payload, input and result included, each transfer once however many links it crosses.
     input_s
@@ -148,6 +154,7 @@ class Plan:
     stages: tuple[Stage, ...]
     indices: Decision | None = field(default=None, compare=False, repr=False)
     digits: int = field(default=6, compare=False, repr=False)
+    input_codec: str | None = None
 
     @property
     def decision(self) -> Decision:
@@ -177,6 +184,7 @@ class Plan:
             "placement": list(self.placement),
             "exits": list(self.exits),
             "codecs": list(self.codecs),
+            "input_codec": self.input_codec,
             **({"idle_stages": list(self.idle_stages)} if self.idle_stages else {}),
             "bytes_sent": self.bytes_sent,
             "input_s": self.input_s,
@@ -195,9 +203,15 @@ class Plan:
     def _parts(self) -> Iterator[str]:
         """Yield what is said of each stage, the transfer there included."""
         first = (1, *(last + 1 for last in self.partition[:-1]))
-        arrows = ("", *(" → " if codec is None else f" → ({codec}) → " for codec in self.codecs))
+        entry = "" if self.input_codec is None else f"({self.input_codec}) → "
+        arrows = (entry, *(" → " if codec is None else f" → ({codec}) → " for codec in self.codecs))
         for arrow, node, begin, end in zip(arrows, self.placement, first, self.partition, strict=True):
             yield f"{arrow}{node} {_span(begin, end)}"
+
+    @property
+    def uses_codecs(self) -> bool:
+        """Whether anything that is sent is encoded by a codec, the input included."""
+        return any((self.input_codec, *self.codecs))
 
     @property
     def idle_stages(self) -> tuple[int, ...]:

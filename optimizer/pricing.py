@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from math import isnan
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tiercut.optimizer.itinerary import itinerary
-from tiercut.optimizer.measures.tables import Measure, measure
+from tiercut.optimizer.measures.tables import Measure, check_known, measure
 from tiercut.optimizer.measures.tails import spread_value
 from tiercut.optimizer.plan import Decision, Plan, Stage, exit_limits
 from tiercut.optimizer.samples.exit_shares import Shares, shares_of
@@ -62,17 +64,18 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
         stages=tuple(_stages(path.steps[1:], limits)),
         indices=decision,
         digits=problem.digits,
+        input_codec=path.steps[0].codec,
     )
 
 
 def _right(problem: Problem, decision: Decision, steps: Sequence[Step], shares: Shares) -> float:
-    """Return the share of right answers: of those that leave at each exit, less the drops of codecs at cuts."""
+    """Return the share of right answers: of those that leave at each exit, less the drops of codecs."""
     total, of_exit = 0.0, iter(shares.right)
     for step in steps:
         if step.sort == "result":
             total += next(of_exit)
         elif step.codec is not None:
-            codec = decision.codecs[step.stage]
+            codec = decision.input_codec if step.sort == "input" else decision.codecs[step.stage]
             total -= step.reach * float(problem.codec_drop[codec, step.last])
     return total
 
@@ -131,10 +134,21 @@ def evaluate(problem: Problem, decision: Decision, name: str, rate_fps: float | 
 
 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
-    """Return what a decision costs by the tables of any measure, added up in the order of `price`."""
+    """Return what a decision costs by the tables of any measure, added up in the order of `price`.
+
+    Raises
+    ------
+    QuestionError
+        If the measure has no value on a node of the decision.
+    """
+    if tables.unknown:
+        missing = np.zeros(problem.node_count, bool)
+        for node, end in zip(decision.placement, decision.partition, strict=True):
+            missing[node] = np.isnan(tables.span[node, end - 1, end - 1])
+        check_known(problem, tables, missing)
     if tables.spread:
         return _spread(problem, decision, tables)
-    total = float(tables.first[decision.placement[0]])
+    total = _first(decision, tables)
     before = after = 1.0
     for step in itinerary(problem, decision).steps[1:]:
         node, block = decision.placement[step.stage], step.last - 1
@@ -155,9 +169,16 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
     return total
 
 
+def _first(decision: Decision, tables: Measure) -> float:
+    """Return what bringing the input to the first node costs."""
+    codec = decision.input_codec
+    first = tables.first if codec is None else tables.codec_first[codec]
+    return float(first[decision.placement[0]])
+
+
 def _spread(problem: Problem, decision: Decision, tables: Measure) -> float:
     """Return a quantile from what each path takes, and who takes it."""
-    spent = float(tables.first[decision.placement[0]])
+    spent = _first(decision, tables)
     seconds, leave = [], []
     for step in itinerary(problem, decision).steps[1:]:
         node, block = decision.placement[step.stage], step.last - 1

@@ -13,15 +13,17 @@ from tiercut.units import distinct_digits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.samples.leavers import Leavers
     from tiercut.optimizer.samples.recorded import Recorded
     from tiercut.topologies import Network
 
 
-__all__ = ["ANYWHERE", "Estimator", "Problem"]
+__all__ = ["ANYWHERE", "Estimator", "EstimatorChoice", "Problem"]
 
 Floats: TypeAlias = "NDArray[np.float64]"
 
-Estimator = Literal["marginal", "conditional", "replay"]
+Estimator = Literal["marginal", "conditional", "nested", "replay"]
+EstimatorChoice = Literal["auto", "marginal", "conditional", "nested", "replay"]
 
 ANYWHERE = -1
 """The destination index that stands for a result that stays where it is made."""
@@ -69,6 +71,13 @@ class Problem:
         Bytes of a prediction.
     power, price
         M: watts while computing, and dollars per second of computing; nan where the topology does not say.
+    idle_power
+        M: watts while a node waits and a sample is elsewhere; 0 where the topology does not say.
+    workers
+        M: how many frames a node works on at once.
+    encode_s, decode_s
+        (N+1) x M: seconds of a node to encode the input (0) or block i's output, and to decode it; `transfer_s` holds
+        both.
     transfer_cost, result_cost
         (N+1) x M x M and N x M: dollars for the same transfers.
     codecs
@@ -76,12 +85,16 @@ class Problem:
     codec_s, codec_bytes, codec_drop, codec_cost
         C x (N+1) x M x M seconds with each codec (inf where it cannot be used), C x (N+1) bytes and fall in accuracy
         for the samples that cross, and dollars as `transfer_cost`.
+    codec_encode_s, codec_decode_s
+        C x (N+1) x M: as `encode_s` and `decode_s`, by each codec; 0 where it cannot be used.
     parameter_bytes, activation_bytes
         N: what a block keeps in memory, and the largest tensor in it; nan where the profile does not say.
     memory
         M: bytes; nan where the topology does not say.
     recorded
         Samples to send through plans, in place of the estimates that `stay` and `accuracy` give; None: estimate.
+    leavers
+        Accuracies of the samples that really leave at an exit, in place of `accuracy`; None: the formula's.
     network
         Nodes and links, to look up what crosses a link where a question is about that: a snapshot of the topology that
         the tables were made of; None where there is none.
@@ -108,6 +121,10 @@ class Problem:
     result_bytes: float
     power: Floats
     price: Floats
+    idle_power: Floats
+    workers: Floats
+    encode_s: Floats
+    decode_s: Floats
     transfer_cost: Floats
     result_cost: Floats
     codecs: tuple[str, ...]
@@ -115,11 +132,13 @@ class Problem:
     codec_bytes: Floats
     codec_drop: Floats
     codec_cost: Floats
+    codec_encode_s: Floats
+    codec_decode_s: Floats
     parameter_bytes: Floats
     activation_bytes: Floats
     memory: Floats
     recorded: Recorded | None = None
-    conditional: Floats | None = None
+    leavers: Leavers | None = None
     network: Network | None = None
     order: Literal["any", "forward"] = "any"
 
@@ -151,24 +170,32 @@ class Problem:
             "payload_bytes": (n + 1,),
             "power": (m,),
             "price": (m,),
+            "idle_power": (m,),
+            "workers": (m,),
+            "encode_s": (n + 1, m),
+            "decode_s": (n + 1, m),
             "transfer_cost": (n + 1, m, m),
             "result_cost": (n, m),
             "codec_s": (c, n + 1, m, m),
             "codec_bytes": (c, n + 1),
             "codec_drop": (c, n + 1),
             "codec_cost": (c, n + 1, m, m),
+            "codec_encode_s": (c, n + 1, m),
+            "codec_decode_s": (c, n + 1, m),
             "parameter_bytes": (n,),
             "activation_bytes": (n,),
             "memory": (m,),
-        } | ({} if self.conditional is None else {"conditional": (t, 2, n + 1, n)})
+        }
         for name, wanted in shapes.items():
             if (got := getattr(self, name).shape) != wanted:
                 raise InputError(name, f"expected shape {wanted}, got {got}")
+        if self.leavers is not None and (got := self.leavers.one.shape) != (t, n + 1, n, 2):
+            raise InputError("leavers", f"expected shape {(t, n + 1, n, 2)}, got {got}")
 
     @property
     def estimator(self) -> Estimator:
         """How exit rates and accuracies of a plan are known (see `tiercut.optimizer.samples.estimators`)."""
-        return "replay" if self.recorded is not None else "marginal" if self.conditional is None else "conditional"
+        return "replay" if self.recorded is not None else "marginal" if self.leavers is None else self.leavers.estimator
 
     @property
     def node_count(self) -> int:

@@ -10,9 +10,10 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures.kind import MeasureKind
 from tiercut.optimizer.measures.names import goal_fault
 from tiercut.optimizer.measures.registry import kind_of
+from tiercut.optimizer.samples.estimators import ESTIMATORS
 
 if TYPE_CHECKING:
-    from tiercut.optimizer.problem import Estimator
+    from tiercut.optimizer.problem import EstimatorChoice
     from tiercut.optimizer.space import Exits, Order
 
 __all__ = ["SLACK", "Bound", "Kind", "Query"]
@@ -35,6 +36,8 @@ class Bound:
         Greatest and least value, or None.
     relative
         Whether values of a count (``blocks``) are shares of the blocks that the network has.
+    monthly
+        Whether values (of ``cost``) are those of a month of frames that arrive at the rate of the question.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class Bound:
     at_most: float | None = None
     at_least: float | None = None
     relative: bool = False
+    monthly: bool = False
 
     def __post_init__(self) -> None:
         values = [value for value in (self.at_most, self.at_least) if value is not None]
@@ -63,6 +67,11 @@ class Bound:
     def name(self) -> str:
         """What a person calls it, such as ``bytes:edge>cloud``."""
         return self.measure if self.place is None else f"{self.measure}:{self.place}"
+
+    @property
+    def title(self) -> str:
+        """What a table calls it: its name, and of what time its values are."""
+        return f"{self.name} per month" if self.monthly else self.name
 
     @property
     def kind(self) -> MeasureKind:
@@ -109,6 +118,9 @@ class Query:
         frontier trades it (latency, where accuracy is named) against accuracy.
     min_accuracy
         Least accuracy, a share, or None.
+    of_final, max_loss
+        In its place, until the accuracy of the whole network without early exits is known (see
+        `tiercut.optimizer.questions.settled`): a share of that, and what may be lost of it.
     max_latency_s
         Greatest expected latency in seconds, or None.
     exits, per_exit, codec, order
@@ -117,7 +129,8 @@ class Query:
         What a frontier is over, in place of an objective and accuracy: two or three measures, accuracy among them or
         not. It is sorted by the first but accuracy, then by the next.
     estimator
-        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`).
+        How exit rates and accuracies are known (see `tiercut.optimizer.samples.estimators`); ``auto``: by the best
+        that profile and question support.
     top
         How many plans a ranking has.
     distinct
@@ -125,7 +138,9 @@ class Query:
     bounds
         On other measures.
     rate_fps
-        Frames per second that arrive; needed for utilisation.
+        Frames per second that arrive; needed for utilisation, and for what a month costs.
+    max_utilisation
+        Greatest share of the time that any node or link may be busy at that rate, or None.
     include, exclude
         Nodes or tiers that every plan must use, and that none may.
     use_all_tiers
@@ -133,9 +148,9 @@ class Query:
     fewest_partitions, most_partitions
         Numbers of partitions: 1 and 1 for a network that stays in one piece (native), 2 at least for one that does not.
     pins
-        Blocks (1-based), each with the node or tier that must run it where the plan goes so far.
+        Blocks, by number (1-based) or name, each with the node or tier that must run it where the plan goes so far.
     keep_first
-        Number of first blocks that must run on the source, for privacy.
+        Number of first blocks that must run on the source, for privacy; or the name of the last of them.
     ignore_memory
         Whether a node may hold more than its memory.
 
@@ -148,24 +163,27 @@ class Query:
     kind: Kind = "solve"
     objective: str = "latency"
     min_accuracy: float | None = None
+    of_final: float | None = None
+    max_loss: float | None = None
     max_latency_s: float | None = None
     exits: Exits | None = None
     per_exit: bool = False
     codec: str = "none"
     order: Order | None = None
     over: tuple[str, ...] = ()
-    estimator: Estimator = "marginal"
+    estimator: EstimatorChoice = "auto"
     top: int = 5
     distinct: bool = False
     bounds: tuple[Bound, ...] = ()
     rate_fps: float | None = None
+    max_utilisation: float | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     use_all_tiers: bool = False
     fewest_partitions: int | None = None
     most_partitions: int | None = None
-    pins: tuple[tuple[int, str], ...] = ()
-    keep_first: int = 0
+    pins: tuple[tuple[int | str, str], ...] = ()
+    keep_first: int | str = 0
     ignore_memory: bool = False
 
     def __post_init__(self) -> None:
@@ -175,18 +193,33 @@ class Query:
             raise QuestionError(unknown_name("rule for exits", str(self.exits), ("cuts", "final", "free")))
         if self.order not in (None, "any", "forward"):
             raise QuestionError(unknown_name("order", str(self.order), ("any", "forward")))
-        if self.estimator not in ("marginal", "conditional", "replay"):
-            raise QuestionError(unknown_name("estimator", str(self.estimator), ("marginal", "conditional", "replay")))
-        if self.min_accuracy is not None and not 0 <= self.min_accuracy <= 1:
-            raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {self.min_accuracy:g}")
+        if self.estimator not in ("auto", *ESTIMATORS):
+            raise QuestionError(unknown_name("estimator", str(self.estimator), ("auto", *ESTIMATORS)))
+        for least in (self.min_accuracy, self.of_final):
+            if least is not None and not 0 <= least <= 1:
+                raise QuestionError(f"min_accuracy is a share between 0 and 1, such as 0.92, not {least:g}")
+        if self.max_loss is not None and not 0 <= self.max_loss <= 1:
+            raise QuestionError(f"max_loss is a share between 0 and 1, such as 0.02, not {self.max_loss:g}")
+        if sum(each is not None for each in (self.min_accuracy, self.of_final, self.max_loss)) > 1:
+            raise QuestionError("give min_accuracy or max_loss, not both: each says how accurate a plan must be")
         if self.max_latency_s is not None and not (isfinite(self.max_latency_s) and self.max_latency_s >= 0):
             raise QuestionError(f"max_latency must be 0 or more and finite, not {self.max_latency_s:g} s")
         if self.top < 1:
             raise QuestionError(f"top must be at least 1, not {self.top}")
-        if self.rate_fps is not None and not (isfinite(self.rate_fps) and self.rate_fps > 0):
-            raise QuestionError(f"the rate must be greater than 0 and finite, not {self.rate_fps:g} frames per second")
+        self._check_rate()
         self._check_over()
         self._check_placement()
+
+    def _check_rate(self) -> None:
+        if self.rate_fps is not None and not (isfinite(self.rate_fps) and self.rate_fps > 0):
+            raise QuestionError(f"the rate must be greater than 0 and finite, not {self.rate_fps:g} frames per second")
+        if self.max_utilisation is not None:
+            if not (isfinite(self.max_utilisation) and self.max_utilisation > 0):
+                raise QuestionError(f"max_utilisation is greater than 0 and finite, not {self.max_utilisation:g}")
+            if self.rate_fps is None:
+                raise QuestionError("max_utilisation needs the rate at which frames arrive, such as rate 30 fps")
+        if self.rate_fps is None and any(bound.monthly for bound in self.bounds):
+            raise QuestionError("what a month costs needs the rate at which frames arrive, such as rate 5 fps")
 
     def _check_over(self) -> None:
         if self.over and self.kind != "frontier":
@@ -203,10 +236,10 @@ class Query:
             raise QuestionError(f"there is at least 1 partition, not {few if few is not None and few < 1 else many}")
         if few is not None and many is not None and few > many:
             raise QuestionError(f"no plan has at least {few} and at most {many} partitions")
-        if self.keep_first < 0:
+        if isinstance(self.keep_first, int) and self.keep_first < 0:
             raise QuestionError(f"keep_first is a number of blocks, 0 or more, not {self.keep_first}")
         for block, _ in self.pins:
-            if block < 1:
+            if isinstance(block, int) and block < 1:
                 raise QuestionError(f"block {block} cannot be pinned: blocks are counted from 1")
         both = [name for name in self.include if name in self.exclude]
         if both:
@@ -215,8 +248,15 @@ class Query:
     @property
     def needs_accuracy(self) -> bool:
         """Whether the question cannot be answered without accuracies."""
-        named = self.objective == "accuracy" or self.min_accuracy is not None
+        floors = (self.min_accuracy, self.of_final, self.max_loss)
+        named = self.objective == "accuracy" or any(floor is not None for floor in floors)
         return named or (self.kind == "frontier" and "accuracy" in self.compared)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the question bounds any measure."""
+        floors = (self.min_accuracy, self.of_final, self.max_loss, self.max_latency_s)
+        return bool(self.bounds) or self.max_utilisation is not None or any(each is not None for each in floors)
 
     @property
     def compared(self) -> tuple[str, ...]:

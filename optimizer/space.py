@@ -10,22 +10,25 @@ rule       levels                                            options at a cut
 cuts       one for each block: every branch before was seen  the branch
 final      one                                               no branch
 free       one for each block: that of the last exit used    no branch; the branch, and on, or to another node
-per exit   one for each distinct share that has left         the branch at each threshold (free: or none)
+per exit   one for each distinct share that has left; with   the branch at each threshold (free: or none)
+           accuracies given the exit before, one for each
+           exit and threshold: that which let most leave
 =========  ================================================  =============================================
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import comb, factorial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.memory import check_room
+from tiercut.optimizer.measures.tables import check_known
 from tiercut.optimizer.plan import NEGLIGIBLE
+from tiercut.optimizer.spaces.decisions import count_decisions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,13 +41,13 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
+    "NEVER",
     "PLAIN",
     "Costs",
     "Exits",
     "Order",
     "Space",
     "admits",
-    "count_decisions",
     "make_space",
     "plain_part",
     "without_idle_ends",
@@ -57,13 +60,16 @@ Order = Literal["any", "forward"]
 PLAIN = -1
 """The codec choice at a cut that uses no codec."""
 
+NEVER = -2
+"""What stands where a codec choice is none for the input (see `Space.input_codecs`)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs:
     """The tables of one measure, fitted to a space; W codec choices at a cut.
 
-    ``first`` M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send`` W x N x M x M;
-    ``result`` N x M. A piece that may not be is infinite. The rest says how terms count, as in
+    ``first`` W x M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send``
+    W x N x M x M; ``result`` N x M. A piece that may not be is infinite. The rest says how terms count, as in
     `tiercut.optimizer.measures.tables.Measure`.
     """
 
@@ -117,7 +123,7 @@ class Space:
     linked
         M x M: whether there is a path from one node to another.
     codec_choices
-        W: codec that a cut may use, `PLAIN` for none.
+        W: codec that a cut may use, or the input (see `input_codecs`); `PLAIN` for none.
     allowed
         M x N x N: whether a node may run blocks i..j.
     furthest
@@ -171,15 +177,15 @@ class Space:
         return self.problem.estimator
 
     def accuracies(self, place: int) -> Floats:
-        """Return the accuracy of the samples that leave, at one of the threshold indices: R x N.
+        """Return the accuracy of the samples that leave, at one of the threshold indices: R x N x P.
 
-        R is 1 where it does not matter which branch a sample met before; else 2Q: a row for each level, of samples that
-        leave at a branch before the last, and after all these a row for each level of samples that take the last exit.
+        R and P are 1 where it does not matter which branch a sample met before; else R is Q, the levels, and P one for
+        each threshold that the exit may have (where there is one for all, one), and a last one for the last exit.
         """
-        if self.problem.conditional is None:
-            return self.accuracy[None].copy()
-        table: Floats = self.problem.conditional[self.threshold_indices[place]]
-        return np.nan_to_num(table).reshape(-1, table.shape[-1])
+        leavers = self.problem.leavers
+        if leavers is None:
+            return self.accuracy[None, :, None].copy()
+        return np.nan_to_num(leavers.each if self.per_exit else leavers.one[self.threshold_indices[place]])
 
     @property
     def knows_accuracy(self) -> bool:
@@ -197,18 +203,76 @@ class Space:
         return count_decisions(self)
 
     def costs(self, measure: Measure) -> Costs:
-        """Return the tables of a measure as they apply to the plans of this space."""
+        """Return the tables of a measure as they apply to the plans of this space.
+
+        Raises
+        ------
+        QuestionError
+            If a node that may run a part has no value of it.
+        """
         # Copies, because tables of a problem are read-only and numba would compile its kernels for those once more.
         span, bare = measure.span.copy(), measure.bare.copy()
         if not self.allowed.all():
             span[~self.allowed] = bare[~self.allowed] = np.inf
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
+        if measure.unknown:
+            check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
+            span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
-        return Costs(measure.first.copy(), span, bare, np.stack(send), measure.result.copy(), *weighed)
+        return Costs(self._first(measure), span, bare, np.stack(send), measure.result.copy(), *weighed)
 
     def _coded(self, measure: Measure, codec: int) -> Floats:
         usable = np.isfinite(self.problem.codec_s[codec, 1:])
         return np.where(usable, measure.codec_send[codec], np.inf)
+
+    def _first(self, measure: Measure) -> Floats:
+        """Return W x M: what bringing the input to a node costs by each codec choice."""
+        used = self.input_codecs
+        first: Floats = np.where(used == PLAIN, measure.first, np.inf)
+        for codec in set(used.ravel().tolist()) - {PLAIN, NEVER}:
+            first = np.where(used == codec, measure.codec_first[codec], first)
+        return first
+
+    @property
+    def input_codecs(self) -> Ints:
+        """W x M: what encodes the input on its way to a first node by each codec choice; `NEVER`: there is none such.
+
+        On the source itself nothing is encoded, which is one choice and not several. A codec that every cut must use is
+        used for the input too where the profile records it for the input; else the input is sent as it is.
+        """
+        problem, forced = self.problem, len(self.codec_choices) == 1
+        used = np.full((len(self.codec_choices), problem.node_count), PLAIN)
+        for choice, codec in enumerate(self.codec_choices.tolist()):
+            if codec == PLAIN:
+                continue
+            seconds = problem.codec_s[codec, 0, problem.source]
+            if np.isfinite(seconds[problem.source]):  # it is recorded for the input
+                used[choice] = np.where(np.isfinite(seconds), codec, NEVER)
+                used[choice, problem.source] = PLAIN if forced else NEVER
+            elif not forced:
+                used[choice] = NEVER
+        return used
+
+    def input_codec(self, choice: int, node: int) -> int | None:
+        """Return what encodes the input on its way to a first node by a codec choice that there is."""
+        codec, source = int(self.codec_choices[choice]), self.problem.source
+        used = codec != PLAIN and node != source and np.isfinite(self.problem.codec_s[codec, 0, source, node])
+        return codec if used else None
+
+    @property
+    def input_choices(self) -> Ints:
+        """M: in how many ways the input may come to a first node."""
+        count: Ints = np.maximum((self.input_codecs != NEVER).sum(axis=0), 1)
+        return count
+
+    @property
+    def input_drops(self) -> Floats:
+        """W x M: fall in accuracy by what encodes the input, as `input_codecs`."""
+        used = self.input_codecs
+        drops = np.zeros(used.shape)
+        for codec in set(used.ravel().tolist()) - {PLAIN, NEVER}:
+            drops[used == codec] = self.problem.codec_drop[codec, 0]
+        return drops
 
     @property
     def drops(self) -> Floats:
@@ -252,7 +316,7 @@ def make_space(
         wanted = "a threshold for each exit needs" if per_exit else f"exits '{exits}' need"
         raise QuestionError(f"{wanted} the key 'exits', which profile '{problem.profile}' does not have")
     if exits == "final":  # where everybody stays to the end, all estimators say the same
-        problem = replace(problem, recorded=None, conditional=None)
+        problem = replace(problem, recorded=None, leavers=None)
     nodes = problem.node_count
     group = _indices(problem.tiers) if problem.one_per_tier else np.arange(nodes)
     ends = np.zeros(problem.block_count, bool)
@@ -295,7 +359,7 @@ def plain_part(space: Space) -> Space | None:
     if PLAIN not in space.codec_choices.tolist() or not more:
         return None
     exits: Exits = "final" if space.exits == "final" else "cuts"
-    problem = replace(space.problem, recorded=None, conditional=None) if estimated else space.problem
+    problem = replace(space.problem, recorded=None, leavers=None) if estimated else space.problem
     part = make_space(problem, exits=exits, order=space.order)
     if exits == "cuts" and not space.per_exit:  # where each exit has its own, there is one index for all thresholds
         part = replace(
@@ -361,24 +425,26 @@ def _levels_per_exit(space: Space) -> Space:
     """
     problem, count = space.problem, space.problem.block_count
     free = space.exits == "free"
-    if problem.estimator == "conditional":
-        raise QuestionError(
-            "the conditional estimator knows what samples do at one threshold for all exits; with a threshold for each "
-            "exit the estimator is marginal or replay"
-        )
     alone = problem.stay_alone
     if np.isnan(alone).any():
         raise QuestionError(
             f"a threshold for each exit needs the key 'exits.exit_rate_alone', which profile '{problem.profile}' does "
             "not have: 'exit_rate' does not say which samples leave where the branches before had other thresholds"
         )
-    shares, place = np.unique(-alone[:, 1:], return_inverse=True)
-    level_of = place.reshape(alone.shape[0], count) + (shares[0] != -1.0)
-    stay = -shares if shares[0] == -1.0 else np.concatenate([[1.0], -shares])
-    count_thresholds = len(problem.thresholds)
+    if problem.leavers is None:
+        shares, place = np.unique(-alone[:, 1:], return_inverse=True)
+        level_of = place.reshape(alone.shape[0], count) + (shares[0] != -1.0)
+        stay = -shares if shares[0] == -1.0 else np.concatenate([[1.0], -shares])
+    else:  # who left at which exit makes a difference: a level for each exit and threshold, as rows of `Leavers.each`
+        what = f"the tables of {len(alone)} thresholds for each of {count:,} exits, by the exit before"
+        check_room(4.0 * (1 + len(alone) * count) * count * (len(alone) + 1) * 8, what)
+        level_of = 1 + np.arange(alone[:, 1:].size).reshape(alone.shape[0], count)
+        stay = np.concatenate([[1.0], alone[:, 1:].ravel()])
+    count_thresholds, levels = len(problem.thresholds), np.arange(len(stay))[:, None]
     jump = np.full((len(stay), count, count_thresholds + free), -1)
     for block in np.flatnonzero(problem.branch[:-1]):
-        jump[:, block, int(free) :] = np.maximum(np.arange(len(stay))[:, None], level_of[None, :, block])
+        ahead = level_of[None, :, block]
+        jump[:, block, int(free) :] = np.where(stay[ahead] < stay[levels], ahead, levels)
     if free:
         jump[:, :-1, 0] = np.arange(len(stay))[:, None]
     return replace(
@@ -418,69 +484,3 @@ def without_repeats(space: Space) -> Space:
     jump, evaluated = space.jump, space.option_exit
     same = (jump[:, :, 1:] == jump[:, :, :-1]) & (evaluated[1:] == evaluated[:-1])
     return replace(space, jump=np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump)))
-
-
-# How many decisions a space has, in closed form
-
-
-def count_decisions(space: Space) -> int:
-    """Return the number of decisions that exits, order and one_partition_per admit, as an exact integer.
-
-    For exits at cuts it is ``T · Σ_L C(N, L) · M! / (M - L)!`` (the Joint model, section 3.3).
-    """
-    placements = _placements(space)
-    counts = range(1, len(placements))
-    if space.inside:
-        paths = sum(_free_cuts(space, parts) * placements[parts] for parts in counts)
-    else:
-        paths = sum(_cuts(space, parts) * placements[parts] for parts in counts)
-    return paths * len(space.threshold_indices)
-
-
-def _cuts(space: Space, parts: int) -> int:
-    """Return in how many ways a network is cut into `parts`, with a threshold and a codec choice for each cut."""
-    final = space.exits == "final"
-    sets = comb(int(space.can_cut.sum()), parts - 1) if final else comb(int(space.can_end.sum()), parts)
-    thresholds = len(space.problem.thresholds) if space.per_exit else 1
-    return sets * int((thresholds * len(space.codec_choices)) ** (parts - 1))
-
-
-def _free_cuts(space: Space, parts: int) -> int:
-    """Return the same where any set of branches before the last block may be used, and cuts need none."""
-    thresholds = len(space.problem.thresholds) if space.per_exit else 1
-    total, before, choices = 0, 0, len(space.codec_choices)
-    for end in range(space.problem.block_count):
-        if space.can_end[end]:
-            total += comb(end, parts - 1) * int(choices ** (parts - 1) * (1 + thresholds) ** before)
-        before += bool(space.problem.branch[end])
-    return total
-
-
-def _placements(space: Space) -> list[int]:
-    """Return for each number of partitions in how many ways nodes may follow each other."""
-    by_group = Counter(space.group.tolist())
-    rank_of = dict(zip(space.group.tolist(), space.rank.tolist(), strict=True))
-    counts = [1]
-    for rank in sorted(set(rank_of.values())):
-        sizes = [size for group, size in by_group.items() if rank_of[group] == rank]
-        chosen = _elementary(sizes)
-        counts = _convolve(counts, [factorial(count) * sets for count, sets in enumerate(chosen)])
-    return counts
-
-
-def _elementary(sizes: list[int]) -> list[int]:
-    """Return for each k in how many ways k groups can be chosen with one node of each: symmetric polynomials."""
-    if set(sizes) == {1}:
-        return [comb(len(sizes), k) for k in range(len(sizes) + 1)]
-    counts = [1]
-    for size in sizes:
-        counts = _convolve(counts, [1, size])
-    return counts
-
-
-def _convolve(left: list[int], right: list[int]) -> list[int]:
-    product = [0] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            product[i + j] += a * b
-    return product

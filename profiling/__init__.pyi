@@ -2,6 +2,7 @@ from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
 from .exits.exits import attach_exits as attach_exits, read_branches as read_branches
+from .exits.onnx_exits import exit_ends as exit_ends
 from .exits.statistics import exits_record as exits_record, record_samples as record_samples
 from .exits.trainer import Trained as Trained, Training as Training, train_network as train_network
 from .exits.training import Epoch as Epoch, Schedule as Schedule
@@ -17,7 +18,16 @@ from .links.listener import Listener as Listener
 from .links.meter import LinkFigures as LinkFigures, Spread as Spread, measure_link as measure_link
 from .models.backbones import backbone as backbone
 from .models.blocks import Block as Block, find_blocks as find_blocks
-from .models.loader import LoadedModel as LoadedModel, load_model as load_model
+from .models.exporting.from_keras import export_keras as export_keras
+from .models.loader import (
+    LoadedModel as LoadedModel,
+    load_keras as load_keras,
+    load_model as load_model,
+    start_for as start_for,
+)
+from .models.onnx.aliases import common_module as common_module
+from .models.onnx.annotated import LAYER_SETTING as LAYER_SETTING, annotate_file as annotate_file
+from .models.onnx.options import OnnxOptions as OnnxOptions, is_onnx as is_onnx
 from .models.runtime import start_framework as start_framework
 from .profile.files import (
     SIZE_LIMIT as SIZE_LIMIT,
@@ -39,6 +49,6 @@ from .profile.schema import FORMAT as FORMAT, Codec as Codec, Device as Device, 
 from .record.campaign import Step as Step, record_models as record_models
 from .record.preflight import prepared as prepared
 from .record.remote import record_remotely as record_remotely
-from .record.settings import Settings as Settings, effort_for as effort_for
+from .record.settings import Settings as Settings, check_settings as check_settings, effort_for as effort_for
 from .timing.stress import parse_stress as parse_stress
 from .timing.timing import Effort as Effort

@@ -15,11 +15,18 @@ from .plots.several_measures import plot_several_measures as plot_several_measur
 from .plots.trade_off import plot_trade_off as plot_trade_off
 from .plots.waterfall import plot_waterfall as plot_waterfall
 from .plots.why import plot_why as plot_why
+from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
 from .shown import as_html as as_html, as_text as as_text
-from .tables import answer_parts as answer_parts, profile_tables as profile_tables, waterfall_table as waterfall_table
+from .stream import stream_tables as stream_tables
+from .tables import (
+    answer_parts as answer_parts,
+    profile_tables as profile_tables,
+    remarks as remarks,
+    waterfall_table as waterfall_table,
+)
 from .topology.drawing import draw as draw
 from .topology.listing import text as text
 from .why import why_tables as why_tables

@@ -8,32 +8,36 @@ import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tiercut.report.rows import Rows
+    from tiercut.report.saving import Picture
 
 __all__ = ["page_of", "table_html"]
 
 
-def page_of(figure: Figure, title: str, rows: Rows | None) -> str:
-    """Return the page: the title, the drawing as SVG, and below it the table where there is one."""
+def page_of(picture: Picture) -> str:
+    """Return the page: the title, what the picture is of, the drawing as SVG, and below it tables and lines."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    picture = base64.b64encode(buffer.getvalue()).decode()
+    picture.figure.savefig(buffer, format="svg", metadata={"Date": None})
+    drawing = base64.b64encode(buffer.getvalue()).decode()
+    title = html.escape(picture.title)
+    head = "" if picture.head is None else table_html(picture.head)
+    below = [*map(table_html, picture.tables), *(f"<p>{html.escape(line)}</p>" for line in picture.lines)]
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title>
+<title>{title}</title>
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
 img {{ width: 100% }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0;
+  display: block; overflow-x: auto }}
 caption {{ text-align: left; font-style: italic; padding: .2rem .7rem }}
 th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }}
 .left {{ text-align: left }}
 </style></head><body>
-<h1>{html.escape(title)}</h1>
-<img alt="{html.escape(title)}" src="data:image/svg+xml;base64,{picture}">
-{"" if rows is None else table_html(rows)}
+<h1>{title}</h1>
+{head}
+<img alt="{title}" src="data:image/svg+xml;base64,{drawing}">
+{chr(10).join(below)}
 </body></html>
 """
 
@@ -41,10 +45,11 @@ th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd
 def table_html(rows: Rows) -> str:
     """Return rows as an HTML table, cells set to the side that their column names."""
     sides = [' class="left"' if column.side == "left" else "" for column in rows.columns]
-    head = "".join(f"<th{side}>{html.escape(text)}</th>" for side, text in zip(sides, rows.headings, strict=True))
+    names = "".join(f"<th{side}>{html.escape(text)}</th>" for side, text in zip(sides, rows.headings, strict=True))
     body = "".join(
         f"<tr>{''.join(f'<td{side}>{html.escape(cell)}</td>' for side, cell in zip(sides, row, strict=True))}</tr>"
         for row in rows.cells
     )
+    head = f"<thead><tr>{names}</tr></thead>" if any(rows.headings) else ""
     caption = f"<caption>{html.escape(rows.title)}</caption>" if rows.title else ""
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table>{caption}{head}<tbody>{body}</tbody></table>"

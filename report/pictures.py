@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tiercut.report.answers.asked import asked_rows
+from tiercut.report.answers.frontier import frontier_lines
 from tiercut.report.plots.style import figure_of
-from tiercut.report.rows import Column, Rows, exit_rows, plan_rows, step_rows
+from tiercut.report.profile_rows import profile_rows
+from tiercut.report.rows import Column, Rows, exit_rows, figure_rows, plan_rows, plan_text, stage_rows, step_rows
 from tiercut.report.saving import Picture
+from tiercut.report.why import why_lines, why_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis import Answer, Explanation, Replay, Why
     from tiercut.profiling import Profile
+    from tiercut.report.plots.zoom import Zoom
     from tiercut.topologies import Topology
 
 __all__ = [
@@ -28,15 +33,24 @@ __all__ = [
 ]
 
 
-def answer_picture(answer: Answer, *, frontier: Answer | None = None, seed: int = 0) -> Picture:
-    """Return the picture that fits an answer (see `plot_answer`), and its plans as rows."""
+def answer_picture(
+    answer: Answer, *, frontier: Answer | None = None, seed: int = 0, zoom: Zoom | None = None
+) -> Picture:
+    """Return the picture that fits an answer (see `plot_answer`), with what was asked and every plan."""
     problem = answer.space.problem
-    drawn = plot_answer(answer, frontier=frontier, seed=seed)
-    return Picture(figure_of(drawn), f"{problem.profile} on {problem.topology}", plan_rows(answer))
+    figure = figure_of(plot_answer(answer, frontier=frontier, seed=seed, zoom=zoom))
+    title, rows = f"{problem.profile} on {problem.topology}", (plan_rows(answer),)
+    tables = (*rows, stage_rows(answer.best)) if answer.query.kind == "solve" else rows
+    return Picture(figure, title, asked_rows(answer), tables, tuple(frontier_lines(answer)))
 
 
 def plot_answer(
-    answer: Answer, *, frontier: Answer | None = None, seed: int = 0, ax: Axes | None = None
+    answer: Answer,
+    *,
+    frontier: Answer | None = None,
+    seed: int = 0,
+    zoom: Zoom | None = None,
+    ax: Axes | None = None,
 ) -> Axes | Sequence[Axes]:
     """Draw an answer as it is best seen: a ranking, and what has no accuracies, as bars of its plans.
 
@@ -48,21 +62,34 @@ def plot_answer(
         The frontier of the same space, for the best plan of a question about accuracy.
     seed
         Of the sampled decisions.
+    zoom
+        Ends of the axes by measure, in inner units (see `tiercut.report.plots.zoom`); bars have none.
     ax
         Where to draw; by default on a figure of its own.
+
+    Raises
+    ------
+    QuestionError
+        If the picture has no axis for a measure that is zoomed.
     """
     from tiercut.report.plots.plan_bars import plot_plan_bars
-    from tiercut.report.plots.replayed import plot_replayed
+    from tiercut.report.plots.replayed import plot_replayed, replayed_plans
     from tiercut.report.plots.several_measures import plot_several_measures
     from tiercut.report.plots.trade_off import plot_trade_off
+    from tiercut.report.plots.zoom import zoomed
 
     if answer.replayed is not None:
-        return plot_replayed(answer, ax)
+        panels = plot_replayed(answer, ax)
+        points = replayed_plans(answer.replayed).chosen.T
+        zoomed(panels[0], zoom, ("latency", "accuracy"), (1e3, 100.0), tuple(points))
+        return panels
     if answer.query.many:
-        return plot_several_measures(answer, ax)
+        return plot_several_measures(answer, ax, zoom=zoom)
     if answer.query.kind == "rank" or not answer.space.knows_accuracy:
-        return plot_plan_bars(answer, ax=ax)
-    return plot_trade_off(answer, frontier=frontier, seed=seed, ax=ax)
+        bars = plot_plan_bars(answer, ax=ax)
+        zoomed(bars, zoom, ())
+        return bars
+    return plot_trade_off(answer, frontier=frontier, seed=seed, zoom=zoom, ax=ax)
 
 
 def replay_picture(replay: Replay) -> Picture:
@@ -70,14 +97,15 @@ def replay_picture(replay: Replay) -> Picture:
     from tiercut.report.plots.latencies import plot_latencies
 
     title = f"{replay.replayed}: {replay.samples:,} samples"
-    return Picture(figure_of(plot_latencies(replay)), title, exit_rows(replay))
+    return Picture(figure_of(plot_latencies(replay)), title, tables=(exit_rows(replay), figure_rows(replay)))
 
 
 def explanation_picture(explanation: Explanation) -> Picture:
     """Return the latency of a plan as a waterfall, with its steps as rows."""
     from tiercut.report.plots.waterfall import plot_waterfall
 
-    return Picture(figure_of(plot_waterfall(explanation)), str(explanation.plan), step_rows(explanation))
+    figure, title = figure_of(plot_waterfall(explanation)), plan_text(explanation.plan)
+    return Picture(figure, title, tables=(step_rows(explanation),))
 
 
 def why_picture(why: Why) -> Picture:
@@ -86,14 +114,15 @@ def why_picture(why: Why) -> Picture:
 
     columns = Column("region", "left"), Column("plan", "left", fold=True)
     rows = Rows("the best plans, with their figures as things are now", columns, tuple(key_of(panels(why)[1]).items()))
-    return Picture(figure_of(plot_why(why)), f"Why {why.plan}", rows)
+    tables, lines = (rows, *why_rows(why)), tuple(why_lines(why))
+    return Picture(figure_of(plot_why(why)), f"Why {plan_text(why.plan)}", tables=tables, lines=lines)
 
 
 def profile_picture(profile: Profile) -> Picture:
     """Return what was measured of a network."""
     from tiercut.report.plots.profile import plot_profile
 
-    return Picture(figure_of(plot_profile(profile)), profile.name)
+    return Picture(figure_of(plot_profile(profile)), profile.name, tables=tuple(profile_rows(profile)))
 
 
 def topology_picture(topology: Topology) -> Picture:

@@ -5,24 +5,28 @@ Every figure that people read in a table is put into words here, once; what show
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
-from tiercut.optimizer import format_amount, shown
+from tiercut.analysis import CONFIDENCE, QUANTILES
+from tiercut.optimizer import format_amount, is_sum, samples_needed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice
+    from tiercut.analysis import Answer, Explanation, Replay, ReplayChoice, Stream
     from tiercut.optimizer import Plan
 
 __all__ = [
     "Column",
     "Rows",
     "exit_rows",
+    "figure_rows",
     "plan_rows",
+    "plan_text",
     "question_text",
+    "server_rows",
     "share_text",
     "stage_rows",
     "step_rows",
@@ -62,11 +66,14 @@ class Rows:
         From left to right.
     cells
         Plain text, no markup.
+    ends
+        Rows, counted from 0, below which a line stands.
     """
 
     title: str
     columns: tuple[Column, ...]
     cells: tuple[tuple[str, ...], ...]
+    ends: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.cells):
@@ -81,15 +88,27 @@ class Rows:
 def plan_rows(answer: Answer) -> Rows:
     """Return a row for each plan of an answer: its measures, then where each piece runs.
 
-    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it.
+    Plans that were chosen by replay have what the samples make of them, and the model's figures beside it. A star
+    marks the knee of a frontier.
     """
-    return _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    rows = _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    if (knee := answer.knee) is None:
+        return rows
+    cells = ((f"* {row[0]}" if place == knee else row[0], *row[1:]) for place, row in enumerate(rows.cells))
+    return replace(rows, cells=tuple(cells))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return what tells a plan from every other one of its problem: stages, exits within them, thresholds."""
+    exits = "" if plan.exits in (plan.partition, plan.partition[-1:]) else f", exits {_listed(plan.exits)}"
+    return f"{plan.shown}{exits}{threshold_text(plan)}"
 
 
 def _modelled_rows(answer: Answer) -> Rows:
-    problem = answer.space.problem
+    problem, seen = answer.space.problem, answer.replayed_accuracies
     known = {
         "accuracy": answer.space.knows_accuracy,
+        "replayed": seen is not None,
         "threshold": problem.has_exits,
         "sent": True,
         "exits": answer.space.inside,
@@ -100,13 +119,15 @@ def _modelled_rows(answer: Answer) -> Rows:
         named = [format_amount(value, name) for name, value in zip(answer.measures, values, strict=True)]
         cells = {
             "accuracy": share_text(plan.accuracy),
+            "replayed": share_text(None if seen is None else seen[rank - 1]),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),
         }
         figures = [cells[name] for name in shown_here]
         rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
-    headings = ("#", "latency", *answer.measures, *shown_here)
+    measures = ("sum" if is_sum(name) else name for name in answer.measures)
+    headings = ("#", "latency", *measures, *shown_here)
     return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
@@ -155,6 +176,10 @@ def question_text(answer: Answer) -> str:
         bounds.append(f"latency ≤ {units.format_seconds(query.max_latency_s)}")
     halves = (shown(half) for bound in query.bounds for half in bound.halves)
     bounds += [half.replace(" <= ", " ≤ ").replace(" >= ", " ≥ ") for half in halves]
+    if query.rate_fps is not None:
+        busiest = query.max_utilisation
+        limit = "" if busiest is None else f" (utilisation ≤ {format_amount(busiest, 'utilisation')})"
+        bounds.append(f"{query.rate_fps:g} fps{limit}")
     by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
@@ -162,7 +187,8 @@ def question_text(answer: Answer) -> str:
 
 def stage_rows(plan: Plan) -> Rows:
     """Return a row for each partition of a plan; the title has the seconds before the first."""
-    before = f"; the input takes {units.format_seconds(plan.input_s)}" if plan.input_s else ""
+    coded = _as(plan.input_codec)
+    before = f"; the input{coded} takes {units.format_seconds(plan.input_s)}" if plan.input_s or coded else ""
     figures = ("blocks", "reach", "leave", "compute", "result", "send", "payload")
     columns = (Column("node", "left"), *map(_column, figures), Column("to", "left"))
     title = f"its stages, timed for a sample that gets there{before}"
@@ -181,9 +207,14 @@ def _stage_cells(plan: Plan) -> Iterator[tuple[str, ...]]:
             units.format_seconds(stage.compute_s),
             units.format_seconds(stage.result_s),
             units.format_seconds(stage.send_s) if sent else "-",
-            units.format_bytes(stage.send_bytes) if sent else "-",
+            units.format_bytes(stage.send_bytes) + _as(stage.codec) if sent else "-",
             stage.send_to or "-",
         )
+
+
+def _as(codec: str | None) -> str:
+    """Return what encodes something that is sent, as the end of what it is called."""
+    return "" if codec is None else f" as {codec}"
 
 
 def step_rows(explanation: Explanation) -> Rows:
@@ -221,6 +252,57 @@ def exit_rows(replay: Replay) -> Rows:
     return Rows("what they do at each exit", columns, cells)
 
 
+def figure_rows(replay: Replay) -> Rows:
+    """Return a row for each figure of a plan: as the samples make it, and as the model says."""
+    model, replayed = replay.model, replay.replayed
+    gap = replayed.latency_s - model.latency_s
+    seconds = [units.format_seconds(each) for each in (replayed.latency_s, model.latency_s)]
+    points = "-" if model.accuracy is None else f"{100 * (replay.accuracy - model.accuracy):+.2f} points"
+    low, high = replay.accuracy_interval()
+    cells = [
+        ("mean latency", *seconds, f"{gap / model.latency_s:+.2%}" if model.latency_s else "-"),
+        ("accuracy", share_text(replay.accuracy), share_text(model.accuracy), points),
+        (f"  {CONFIDENCE:.0%} interval", f"{share_text(low)} to {share_text(high)}", "", ""),
+    ]
+    if replayed.uses_codecs:
+        cells.append(("  less, for codecs", f"{100 * replay.codec_drop:.2f} points", "", ""))
+    for name, value in replay.quantiles.items():
+        needed = f"needs {samples_needed(QUANTILES[name]):,} samples"
+        cells.append((name, needed if value is None else units.format_seconds(value), "", ""))
+    columns = (Column("", "left"), *map(Column, ("replayed", "by the model", "difference")))
+    return Rows("figures of the plan", columns, tuple(cells))
+
+
+def server_rows(stream: Stream) -> Rows:
+    """Return a row for each node and link of a stream: how busy it was, and who waited or found no room there."""
+    columns = (
+        Column("server", "left"),
+        Column("busy"),
+        Column("load", spare=2),
+        Column("served", spare=3),
+        Column("mean wait"),
+        Column("longest queue", spare=1),
+        Column("dropped"),
+        Column("sent home"),
+    )
+    homes = any(each.sent_home for each in stream.servers)
+    cells = tuple(
+        (
+            each.server.name,
+            "-" if each.utilisation is None else f"{each.utilisation:.1%}",
+            "-" if each.load is None else f"{each.load:.1%}",
+            f"{each.served:,}",
+            "-" if each.wait_s is None else units.format_seconds(each.wait_s),
+            f"{each.longest:,}",
+            f"{each.dropped:,}",
+            f"{each.sent_home:,}",
+        )
+        for each in stream.servers
+    )
+    count = len(columns) if homes else len(columns) - 1
+    return Rows("nodes and links", columns[:count], tuple(row[:count] for row in cells))
+
+
 def threshold_text(plan: Plan) -> str:
     """Return the thresholds of a plan as the end of a line about it; empty where none has an effect."""
     word = "threshold" if plan.thresholds is None else "thresholds"
@@ -232,12 +314,26 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-_SPARE = {"by the model": 1, "sent": 2, "payload": 3, "to": 4, "total": 5, "each": 6, "result": 7, "reach": 8}
+_SPARE = {
+    "by the model": 1,
+    "sent": 2,
+    "replayed": 3,
+    "payload": 3,
+    "to": 4,
+    "total": 5,
+    "each": 6,
+    "result": 7,
+    "reach": 8,
+}
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
 
+_LISTS = {"threshold", "exits"}
+"""Columns whose cells may be lists of numbers."""
+
+
 def _column(heading: str) -> Column:
-    return Column(heading, spare=_SPARE.get(heading))
+    return Column(heading, fold=heading in _LISTS, spare=_SPARE.get(heading))
 
 
 def _listed(blocks: Sequence[int]) -> str:

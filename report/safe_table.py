@@ -49,11 +49,17 @@ class SafeTable(Table):
         ours: dict[str, Any] = {"title_justify": "left", "caption_justify": "left", "box": box.SIMPLE_HEAD}
         ours["padding"] = (0, 1)
         self.spare: dict[int, int] = {}
+        self.breaking: set[int] = set()
         super().__init__(title=_styled(title, title_style), caption=_styled(caption, caption_style), **ours | layout)
 
     def add_spare_column(self, spare: int, header: Any = "", **layout: Any) -> None:
         """Add a column that gives way on a narrow terminal (see `tiercut.report.fitting.Needs`)."""
         self.spare[len(self.columns)] = spare
+        self.add_column(header, **layout)
+
+    def add_breaking_column(self, header: Any = "", **layout: Any) -> None:
+        """Add a column of lists of numbers, which may be broken between these, whichever side they are set to."""
+        self.breaking.add(len(self.columns))
         self.add_column(header, **layout)
 
     def add_column(self, header: Any = "", footer: Any = "", **layout: Any) -> None:
@@ -84,7 +90,7 @@ class SafeTable(Table):
             Needs.of(
                 str(column.header),
                 [str(cell) for cell in column.cells],
-                whole=column.justify == "right",
+                whole=column.justify == "right" and place not in self.breaking,
                 spare=self.spare.get(place),
             )
             for place, column in enumerate(self.columns)

@@ -34,13 +34,19 @@ class Picture:
         What is drawn.
     title
         Of the page.
-    rows
-        The table below the figure; None: no table.
+    head
+        The table above the figure: what it is a picture of; None: no table.
+    tables
+        Those below the figure.
+    lines
+        What is said below these.
     """
 
     figure: Figure
     title: str = ""
-    rows: Rows | None = None
+    head: Rows | None = None
+    tables: tuple[Rows, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 def save(picture: Picture | Figure, path: str | os.PathLike[str]) -> None:
@@ -51,7 +57,7 @@ def save(picture: Picture | Figure, path: str | os.PathLike[str]) -> None:
     picture
         What to write; of a bare figure, a page shows the drawing alone.
     path
-        Ends in png, svg, pdf or html; the last is one page with the drawing and, below it, the table.
+        Ends in png, svg, pdf or html; the last is one page with the drawing and its tables.
 
     Raises
     ------
@@ -64,7 +70,7 @@ def save(picture: Picture | Figure, path: str | os.PathLike[str]) -> None:
     if ending == "html":
         from tiercut.report.page import page_of
 
-        documents.write_text(path, page_of(whole.figure, whole.title, whole.rows))
+        documents.write_text(path, page_of(whole))
         return
     buffer = io.BytesIO()
     dpi = min(_DPI, _MOST_PIXELS / max(whole.figure.get_size_inches()))

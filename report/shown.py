@@ -7,12 +7,13 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tiercut.analysis import Answer, Explanation, Replay, Why, format_value, label
+from tiercut.analysis import Answer, Explanation, Replay, Stream, Why, format_value, label
 from tiercut.report.page import table_html
 from tiercut.report.replay import replay_tables
 from tiercut.report.rows import plan_rows
 from tiercut.report.safe_table import text_of
-from tiercut.report.tables import answer_parts, headline, waterfall_table
+from tiercut.report.stream import stream_tables
+from tiercut.report.tables import answer_parts, headline, remarks, waterfall_table
 from tiercut.report.why import why_tables
 
 if TYPE_CHECKING:
@@ -39,17 +40,21 @@ def as_text(result: Any) -> str:
 def as_html(result: Any) -> str:
     """Return a result for a notebook: an answer as a table, all else as its text."""
     if isinstance(result, Answer) and result.plans:
-        return f"<p>{html.escape(headline(result).plain)}</p>{table_html(plan_rows(result))}"
+        said = "".join(f"<p>{html.escape(line)}</p>" for line in remarks(result))
+        return f"<p>{html.escape(headline(result).plain)}</p>{table_html(plan_rows(result))}{said}"
     return f"<pre>{html.escape(as_text(result))}</pre>"
 
 
 def _parts(result: Any) -> Iterator[RenderableType]:
     if isinstance(result, Answer):
         yield from answer_parts(result)
+        yield from map(text_of, remarks(result))
     elif isinstance(result, Explanation):
         yield waterfall_table(result)
     elif isinstance(result, Replay):
         yield from replay_tables(result)
+    elif isinstance(result, Stream):
+        yield from stream_tables(result)
     elif isinstance(result, Why):
         yield text_of(f"{label(result.plan)}: {format_value(result.value, result.query.objective)}", "bold")
         yield from why_tables(result)

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tiercut.analysis import format_value, label
-from tiercut.report.safe_table import SafeTable
+from tiercut.report.rows import Column, Rows
+from tiercut.report.tables import table_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,22 +17,35 @@ if TYPE_CHECKING:
     from tiercut.analysis import Change, Effect, Sweep, Why
     from tiercut.optimizer import Plan
 
-__all__ = ["parameter_name", "why_tables"]
+__all__ = ["effect_rows", "nearest_rows", "parameter_name", "span_rows", "why_lines", "why_rows", "why_tables"]
 
 
 def why_tables(why: Why, *, every: bool = False) -> Iterator[Table | Text]:
     """Yield the runner-up, what bounds do, and where the best plan changes: the nearest places, or every one."""
-    yield _runner_up(why)
+    runner_up, *others = why_lines(why)
+    name, colon, rest = runner_up.partition(": ")
+    yield Text.assemble((name, "bold"), f"{colon}{rest}\n") if colon else Text(f"{runner_up}\n")
+    yield from map(table_from, why_rows(why, every=every))
+    yield from (Text(f"{line}\n") for line in others)
+
+
+def why_rows(why: Why, *, every: bool = False) -> Iterator[Rows]:
+    """Yield what bounds do, and where the best plan changes: the nearest places, or every one."""
     if why.effects:
-        yield _bounds(why.effects, why.query.objective)
+        yield effect_rows(why.effects, why.query.objective)
     changing = [sweep for sweep in why.sweeps if sweep.changes]
     if changing:
-        yield _every_span(changing, why) if every else _nearest(changing, why)
+        yield span_rows(changing, why) if every else nearest_rows(changing, why)
+
+
+def why_lines(why: Why) -> Iterator[str]:
+    """Yield what comes next, what changes nothing, and what is not known."""
+    yield _runner_up(why)
     still = [sweep for sweep in why.sweeps if not sweep.changes and not sweep.note]
     if still:
-        yield Text(f"The best plan stays the same{_within(why)}: {_listed(still)}.\n")
+        yield f"The best plan stays the same{_within(why)}: {_listed(still)}."
     for note in dict.fromkeys(sweep.note for sweep in why.sweeps if sweep.note):
-        yield Text(f"Not known: {_listed([sweep for sweep in why.sweeps if sweep.note == note])}: {note}.\n")
+        yield f"Not known: {_listed([sweep for sweep in why.sweeps if sweep.note == note])}: {note}."
 
 
 def parameter_name(sweep: Sweep) -> str:
@@ -54,25 +68,22 @@ def _within(why: Why) -> str:
     return f" from 1/{why.factor:g} to {why.factor:g} times the present"
 
 
-def _runner_up(why: Why) -> Text:
+def _runner_up(why: Why) -> str:
     if why.runner_up is None or why.runner_up_value is None or why.margin is None:
-        return Text("There is no runner-up: no other plan meets the question.\n")
+        return "There is no runner-up; no other plan meets the question."
     objective = why.query.objective
     value, margin = (format_value(each, objective) for each in (why.runner_up_value, why.margin))
     share = f" ({why.margin / abs(why.value):.2%})" if why.value and objective != "accuracy" else ""
     worse = "less" if objective == "accuracy" else "more"
     by = f"{margin}{share} {worse}" if why.margin else "as good, and later in the order of plans"
-    return Text.assemble(("runner-up: ", "bold"), f"{label(why.runner_up)}: {value}, {by}\n")
+    return f"runner-up: {label(why.runner_up)}: {value}, {by}"
 
 
-def _bounds(effects: Iterable[Effect], objective: str) -> Table:
-    table = _table("what the bounds cost")
-    table.add_column("bound")
-    for name in ("asked", "binds", "10 % looser", "gives"):
-        table.add_column(name, justify="right")
-    table.add_column("with", overflow="fold")
+def effect_rows(effects: Iterable[Effect], objective: str) -> Rows:
+    """Return a row for each bound: what was asked, whether it binds, and what a looser one gives."""
+    cells = []
     for each in effects:
-        measure = each.name.partition(":")[0]
+        measure = each.name.partition(":")[0].removesuffix(" per month")
         sign = {"at least": "≥ ", "at most": "≤ "}.get(each.sense, "")
         asked, loose = (
             "-" if value is None else f"{sign}{_bound_value(value, measure)}" for value in (each.asked, each.loosened)
@@ -80,27 +91,27 @@ def _bounds(effects: Iterable[Effect], objective: str) -> Table:
         gives = "-" if each.value is None else format_value(each.value, objective)
         plan = "-" if each.plan is None else label(each.plan)
         loose = "without it" if each.loosened is None else loose
-        table.add_row(each.name, asked, "yes" if each.binds else "no", loose, gives, plan)
-    return table
+        cells.append((each.name, asked, "yes" if each.binds else "no", loose, gives, plan))
+    figures = map(Column, ("asked", "binds", "10 % looser", "gives"))
+    columns = (Column("bound", "left"), *figures, Column("with", "left", fold=True))
+    return Rows("what the bounds cost", columns, tuple(cells))
 
 
 def _bound_value(value: float, measure: str) -> str:
     return f"{value:.4g}" if measure == "accuracy" else format_value(value, measure)
 
 
-def _nearest(sweeps: Iterable[Sweep], why: Why) -> Table:
-    table = _table(f"where the best plan changes{_within(why)}: the nearest places")
-    table.add_column("of")
-    table.add_column("now", justify="right")
-    for side in ("below", "above"):
-        table.add_column(side, justify="right")
-        table.add_column("the best is then", overflow="fold")
+def nearest_rows(sweeps: Iterable[Sweep], why: Why) -> Rows:
+    """Return a row for each number that changes: the nearest places where another plan becomes the best."""
+    cells = []
     for sweep in sweeps:
         below, above = sweep.nearest
         ends = (None if below is None else below.below), (None if above is None else above.above)
-        cells = (*_cells(sweep, below, ends[0]), *_cells(sweep, above, ends[1]))
-        table.add_row(parameter_name(sweep), sweep.parameter.show(sweep.parameter.now), *cells)
-    return table
+        sides = (*_cells(sweep, below, ends[0]), *_cells(sweep, above, ends[1]))
+        cells.append((parameter_name(sweep), sweep.parameter.show(sweep.parameter.now), *sides))
+    then = Column("the best is then", "left", fold=True)
+    columns = (Column("of", "left"), Column("now"), Column("below"), then, Column("above"), then)
+    return Rows(f"where the best plan changes{_within(why)}: the nearest places", columns, tuple(cells))
 
 
 def _cells(sweep: Sweep, change: Change | None, plan: Plan | None) -> tuple[str, str]:
@@ -111,23 +122,19 @@ def _name(plan: Plan | None) -> str:
     return "nothing meets the bounds" if plan is None else label(plan)
 
 
-def _every_span(sweeps: Iterable[Sweep], why: Why) -> Table:
-    table = _table(f"the best plan{_within(why)}")
-    table.add_column("of")
-    for name in ("from", "to", why.query.objective, ""):
-        table.add_column(name, justify="right")
-    table.add_column("plan", overflow="fold")
+def span_rows(sweeps: Iterable[Sweep], why: Why) -> Rows:
+    """Return a row for each stretch of each number that changes, and the best plan there."""
+    cells: list[tuple[str, ...]] = []
+    ends = set()
     for sweep in sweeps:
         for place, span in enumerate(sweep.spans):
-            ends = span.low_value, span.high_value
-            values = ("-" if each is None else format_value(each, why.query.objective) for each in ends)
-            name = "" if place else parameter_name(sweep)
-            table.add_row(
-                name, sweep.parameter.show(span.low), sweep.parameter.show(span.high), *values, _name(span.plan)
+            edges = (sweep.parameter.show(each) for each in (span.low, span.high))
+            values = (
+                "-" if each is None else format_value(each, why.query.objective)
+                for each in (span.low_value, span.high_value)
             )
-        table.add_section()
-    return table
-
-
-def _table(title: str) -> Table:
-    return SafeTable(title=title)
+            cells.append(("" if place else parameter_name(sweep), *edges, *values, _name(span.plan)))
+        ends.add(len(cells) - 1)
+    figures = map(Column, ("from", "to", why.query.objective, ""))
+    columns = (Column("of", "left"), *figures, Column("plan", "left", fold=True))
+    return Rows(f"the best plan{_within(why)}", columns, tuple(cells), frozenset(ends))

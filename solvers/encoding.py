@@ -1,11 +1,11 @@
 """Decisions as rows of integers, which kernels write, compare and keep.
 
 ``[L | last block of each partition | node of each | exits | thresholds of the exits | codecs | tie | threshold
-index]``: blocks are 1-based, the rest 0-based, unused places 0 (or, among exits, past the last block). The parts in the
-middle are there only where a space has them. Read from left to right, keys compare in the project's order among equals:
-fewer partitions, then partition, placement, exits, threshold. The tie comes before them all, and before accuracy: the
-bits of the latency where something else is minimised (numbers that are not negative are in the order of their bits),
-else 0.
+index]``: blocks are 1-based, the rest 0-based, unused places 0 (or, among exits, past the last block); codecs are
+choices, that of the input first. The parts in the middle are there only where a space has them. Read from left to
+right, keys compare in the project's order among equals: fewer partitions, then partition, placement, exits, threshold.
+The tie comes before them all, and before accuracy: the bits of the latency where something else is minimised (numbers
+that are not negative are in the order of their bits), else 0.
 """
 
 from __future__ import annotations
@@ -81,8 +81,9 @@ def key_of(space: Space, layout: Layout, decision: Decision) -> NDArray[np.int64
         key[layout.thresholds_at : layout.thresholds_at + len(decision.thresholds)] = decision.thresholds
     if layout.codecs_at >= 0:
         choices = space.codec_choices.tolist()
-        codecs = decision.codecs or (None,) * (parts - 1)
-        at = [choices.index(PLAIN if codec is None else codec) for codec in codecs]
+        codecs = (decision.input_codec, *(decision.codecs or (None,) * (parts - 1)))
+        # A codec that every cut must use is the only choice, whatever becomes of the input.
+        at = [choices.index(PLAIN if codec is None else codec) if len(choices) > 1 else 0 for codec in codecs]
         key[layout.codecs_at : layout.codecs_at + len(at)] = at
     key[-1] = space.threshold_indices.tolist().index(decision.threshold) if decision.threshold is not None else 0
     return key
@@ -98,13 +99,15 @@ def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decisio
     if space.per_exit and len(exits) > 1:
         thresholds = tuple(row[layout.thresholds_at : layout.thresholds_at + len(exits) - 1])
     codecs: tuple[int | None, ...] = ()
+    entry = None
     if layout.codecs_at >= 0:
-        choices = (int(space.codec_choices[choice]) for choice in row[layout.codecs_at : layout.codecs_at + parts - 1])
-        codecs = tuple(None if choice == PLAIN else choice for choice in choices)
+        first, *others = row[layout.codecs_at : layout.codecs_at + parts]
+        named = (int(space.codec_choices[choice]) for choice in others)
+        codecs = tuple(None if codec == PLAIN else codec for codec in named)
+        entry = space.input_codec(first, placement[0])
     single = space.per_exit or len(exits) == 1
-    return Decision(
-        partition, placement, exits, None if single else int(space.threshold_indices[row[-1]]), thresholds, codecs
-    )
+    threshold = None if single else int(space.threshold_indices[row[-1]])
+    return Decision(partition, placement, exits, threshold, thresholds, codecs, entry)
 
 
 def _exits(space: Space, layout: Layout, row: list[int], partition: tuple[int, ...]) -> tuple[int, ...]:

@@ -30,28 +30,31 @@ def first_plan(task: Task) -> tuple[Decision, ...]:
     costs = _alone(task.costs)
     fits = space.allowed[:, 0, :] & space.can_end & np.isfinite(costs) & (costs <= task.cap)
     fits &= np.arange(len(space.can_end)) <= space.furthest[:, :1]
-    fits[~space.linked[space.problem.source]] = False
+    fits[:, ~space.linked[space.problem.source]] = False
     for wanted in space.required:
-        fits[~wanted[space.group]] = False
+        fits[:, ~wanted[space.group]] = False
     for constraint in task.constraints:
         fits &= _alone(constraint.costs) <= constraint.cap
-    found = [Decision((end + 1,), (node,), (end + 1,)) for node, end in np.argwhere(fits).tolist()]
+    rights = np.zeros(costs.shape)
     if task.floor > -np.inf or task.by_accuracy:
-        right = {end: _accuracy(task, end) for end in np.flatnonzero(fits.any(axis=0)).tolist()}
-        found = [each for each in found if right[each.partition[0] - 1] >= task.floor]
-    else:
-        right = {}
+        ends = np.flatnonzero(fits.any(axis=(0, 1))).tolist()
+        rights[:, :, ends] = np.array([_accuracy(task, end) for end in ends]) - space.input_drops[:, :, None]
+        fits &= rights >= task.floor
+    found = np.argwhere(fits).tolist()
+    if not found:
+        return ()
 
-    def order(decision: Decision) -> tuple[float, float]:
-        cost = float(costs[decision.placement[0], decision.partition[0] - 1])
-        return (-right[decision.partition[0] - 1], cost) if task.by_accuracy else (cost, 0.0)
+    def order(place: list[int]) -> tuple[float, float]:
+        cost, right = float(costs[tuple(place)]), float(rights[tuple(place)])
+        return (-right, cost) if task.by_accuracy else (cost, 0.0)
 
-    return (min(found, key=order),) if found else ()
+    choice, node, end = min(found, key=order)
+    return (Decision((end + 1,), (node,), (end + 1,), input_codec=space.input_codec(choice, node)),)
 
 
 def _alone(costs: Costs) -> Floats:
-    """Return M x N: what a plan costs whose only partition ends with a block."""
-    return np.asarray(costs.first[:, None] + costs.span[:, 0, :] + costs.result.T)
+    """Return W x M x N: what a plan costs whose only partition ends with a block, by what encodes the input."""
+    return np.asarray(costs.first[:, :, None] + costs.span[:, 0, :] + costs.result.T)
 
 
 def _accuracy(task: Task, end: int) -> float:

@@ -16,7 +16,7 @@ from tiercut.clock import seconds_left
 from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.kept import Points
-from tiercut.solvers.kernels.arguments import Compared, Shares, measures_of, rules_of, shares_at, stacked
+from tiercut.solvers.kernels.arguments import Compared, measures_of, rules_of, stacked
 from tiercut.solvers.parallel import Ending, share_out, thread_count
 
 if TYPE_CHECKING:
@@ -90,10 +90,6 @@ class FrontSearch(ABC):
     @abstractmethod
     def search(self, index: int, stop: Ints) -> None:
         """Search one threshold, by its index."""
-
-    def shares(self, index: int) -> Shares:
-        """Return what is known of the samples at a threshold; accuracies do not depend on the exit before."""
-        return shares_at(self.space, index)._replace(accuracy=self.space.accuracy[None])
 
     def known(self) -> Points:
         """Return a copy of what is known."""

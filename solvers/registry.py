@@ -32,7 +32,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "many": "a frontier over other than one measure and accuracy",
         "tail": "quantiles of the latency",
         "spread": "quantiles of the latency where samples that leave later may be done sooner",
-        "conditional": "conditional accuracies",
+        "leavers": "accuracies of those who leave, given the exit before",
         "replay": "samples in place of estimates",
     }
 )
@@ -107,8 +107,10 @@ def _needs(task: Task) -> Iterator[str]:
         yield "tail"
     if any(each.spread for each in _measured(task)):
         yield "spread"
-    if space.estimator != "marginal":
-        yield space.estimator
+    if space.problem.leavers is not None:
+        yield "leavers"
+    if space.problem.recorded is not None:
+        yield "replay"
 
 
 def _measured(task: Task) -> tuple[Costs, ...]:

@@ -188,4 +188,4 @@ def plain_tables(space: Space, costs: Costs) -> tuple[tuple[Floats, ...], tuple[
     middle = costs.span if space.option_exit[0] else costs.bare
     stay = space.stay if space.option_exit[0] else np.ones((len(space.accuracy) + 1, 1))
     rules = (stay, space.accuracy, space.can_cut, space.can_end, space.group, space.rank, space.linked)
-    return (costs.first, middle, costs.span, costs.send[0], costs.result), rules
+    return (costs.first[0], middle, costs.span, costs.send[0], costs.result), rules

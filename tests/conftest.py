@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import ortools.sat.python.cp_model  # noqa: F401  # before TensorFlow: loaded after it, OR-tools crashes the process
@@ -12,20 +13,45 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # so that every test finds `support`
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: what tests Ctrl-C would hang
+os.environ.pop("COLUMNS", None)  # which pytest-xdist sets for its workers: tables are as wide as in any pipe
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard() -> None:
+    """Let a test be interrupted as a program is.
+
+    A shell's background job inherits that Ctrl-C is ignored, and a command that was interrupted in this process leaves
+    the next Ctrl-C to end it at once.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# A shell's background job inherits that Ctrl-C is ignored; the tests of interrupts need it to be seen.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+@pytest.fixture
+def shell_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process as the shell does; return status, standard output and standard error."""
+    from tiercut.cli import main
 
-os.environ.pop("COLUMNS", None)  # which pytest-xdist sets for its workers: tables are as wide as in any pipe
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tiercut", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 1
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests that load TensorFlow to one process, which then loads it once (with ``--dist loadgroup``)."""
     for item in items:
-        if item.path.is_relative_to(ROOT / "tests" / "profiling"):
+        if item.path.is_relative_to(ROOT / "tests" / "profiling" / "onnx"):
+            item.add_marker(pytest.mark.xdist_group("onnx"))
+        elif item.path.is_relative_to(ROOT / "tests" / "profiling"):
             item.add_marker(pytest.mark.xdist_group("tensorflow"))
 
 

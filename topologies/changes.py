@@ -12,7 +12,7 @@ from tiercut.topologies.schema import Link, Topology
 
 __all__ = ["changed", "directions_of"]
 
-_QUANTITIES = ("memory", "power", "price", "bandwidth", "latency", "mtu")
+_QUANTITIES = ("memory", "power", "idle_power", "price", "energy", "bandwidth", "latency", "mtu", "batch_wait")
 
 
 def directions_of(topology: Topology | Network, link: str) -> tuple[tuple[str, str], ...]:

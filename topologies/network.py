@@ -52,7 +52,9 @@ class Network:
         """Return the network of a topology as it is now."""
         names = topology.node_names
         hops = {
-            (sender, receiver): Hop(sender, receiver, link.bandwidth, link.latency, link.price)
+            (sender, receiver): Hop(
+                sender, receiver, link.bandwidth, link.latency, link.price, link.energy, link.duplex == "half"
+            )
             for link in topology.links
             for sender, receiver in link.directions
         }

@@ -24,13 +24,15 @@ Forwarding: TypeAlias = Literal["store", "cut-through"]
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One direction of a link: bytes per second, seconds, dollars per byte."""
+    """One direction of a link: bytes per second, seconds, dollars and joules per byte, one medium with its opposite."""
 
     sender: str
     receiver: str
     bandwidth: float
     latency: float
     price: float = 0.0
+    energy: float = 0.0
+    half: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Watts: TypeAlias = float
     DollarsPerSecond: TypeAlias = float
     DollarsPerByte: TypeAlias = float
+    JoulesPerByte: TypeAlias = float
 else:
     Bandwidth = quantity("bandwidth", positive=True)
     Seconds = quantity("time")
@@ -38,6 +39,7 @@ else:
     Watts = quantity("power")
     DollarsPerSecond = quantity("price per time")
     DollarsPerByte = quantity("price per size")
+    JoulesPerByte = quantity("energy per size")
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -53,13 +55,23 @@ class Node(Document):
     device: str | None = Field(default=None, description="device of the profile; default: the profile's reference")
     memory: Bytes | None = Field(default=None, description="room for parameters and activations, such as 16 GiB")
     power: Watts | None = Field(default=None, description="drawn while computing, such as 250 W")
+    idle_power: Watts | None = Field(
+        default=None, description="drawn while it waits and a sample is elsewhere, such as 800 mW; default: none"
+    )
     price: DollarsPerSecond | None = Field(default=None, description="of computing, such as 0.53 $/h")
+    workers: int = Field(default=1, ge=1, description="how many frames it works on at once; counts for rates of frames")
+    batch: int = Field(default=1, ge=1, description="how many frames it serves together at most; counts for streams")
+    batch_wait: Seconds = Field(
+        default=0.0,
+        description="how long the first frame of a batch waits for others, such as 5 ms",
+        json_schema_extra={"default": "0 s"},
+    )
 
 
 class Link(Document):
     """A connection, both ways alike (``between``) or one way (``from`` and ``to``).
 
-    Bytes per second, seconds and dollars per byte. The latency is required: a link without one would be
+    Bytes per second, seconds, dollars and joules per byte. The latency is required: a link without one would be
     counted as 0 and make a faraway node look near. ``0 ms`` says so on purpose.
     """
 
@@ -72,6 +84,14 @@ class Link(Document):
     latency: Seconds = Field(description="propagation delay, such as 40 ms; half of a round trip")
     price: DollarsPerByte = Field(
         default=0.0, description="of what is sent, such as 0.09 $/GB", json_schema_extra={"default": "0 $/GB"}
+    )
+    energy: JoulesPerByte = Field(
+        default=0.0,
+        description="that the sending node's radio draws for what it sends, such as 40 nJ/B",
+        json_schema_extra={"default": "0 nJ/B"},
+    )
+    duplex: Literal["full", "half"] = Field(
+        default="full", description="half: both directions share one medium, as radio does; counts for rates of frames"
     )
 
     @property

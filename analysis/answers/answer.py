@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tiercut import units
 from tiercut.analysis.answers.hypervolume import hypervolume
-from tiercut.errors import InfeasibleError, StoppedError
-from tiercut.optimizer import values_of
+from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, within_share
+from tiercut.errors import InfeasibleError, QuestionError, StoppedError
+from tiercut.optimizer import Conditions, parts_of, values_of
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tiercut.analysis.answers.hypervolume import Hypervolume
+    from tiercut.analysis.answers.seen import SeenPlans
     from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Query, Space
     from tiercut.solvers import Outcome
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Answer"]
 
 FORMAT = "tiercut.answer/1"
+
+_NO_CONDITIONS = Conditions()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +49,20 @@ class Answer(Shown):
         Why ``auto`` took this solver; empty where it was named.
     replayed
         Where replay chose the plans: each with what the model says of it, and what that proves.
+    seen
+        Where the profile has samples and the plans are the model's: what the samples make of these.
     notes
         What else is to be said of the answer, such as that the memory of nodes binds.
+    conditions
+        Under which it was asked, in place of what topology and profile say.
+    beside
+        Of a frontier: the best plan with one exit, and the best native one (see
+        `tiercut.analysis.answers.beside.best_beside`), by what they are called.
+    whole
+        All plans of a frontier of which `plans` are a few (see `thinned`); else empty.
+    native
+        To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
+        there is none.
     """
 
     space: Space
@@ -56,6 +73,11 @@ class Answer(Shown):
     why: str = ""
     replayed: ReplayChoice | None = None
     notes: tuple[str, ...] = ()
+    conditions: Conditions = _NO_CONDITIONS
+    beside: Mapping[str, Plan] = field(default_factory=dict)
+    whole: tuple[Plan, ...] = ()
+    seen: SeenPlans | None = None
+    native: Plan | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -72,20 +94,33 @@ class Answer(Shown):
         return self.plans[index]
 
     @property
+    def replayed_accuracies(self) -> tuple[float, ...] | None:
+        """What recorded samples make of the accuracy of each plan, beside what the model says of it.
+
+        None where the profile has no samples, the plans were priced or chosen by them anyway, or there are so many that
+        it would take more than about a second; `tiercut.replay` tells it then.
+        """
+        return self.seen.accuracies if self.seen is not None and self.seen.few else None
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """What the question minimises or compares, beside latency, accuracy and bytes, which every plan has."""
         query = self.query
         asked = query.compared if query.kind == "frontier" else (query.objective,)
-        return tuple(name for name in asked if name not in ("latency", "accuracy", "bytes"))
+        # Of a weighted sum its terms too.
+        named = (each for name in asked for each in (name, *parts_of(name)))
+        return tuple(dict.fromkeys(name for name in named if name not in ("latency", "accuracy", "bytes")))
 
     def values(self, names: Sequence[str] | None = None) -> Floats:
         """Return K x D: the values of the K plans in measures, in inner units; by default in `measures`.
 
         Plans that were chosen by replay have the values of the samples.
         """
-        named = self.measures if names is None else names
+        return self._values(self.plans, self.measures if names is None else names)
+
+    def _values(self, plans: Sequence[Plan], names: Sequence[str]) -> Floats:
         problem = self.space.problem if self.replayed is None else self.replayed.problem
-        return values_of(problem, self.plans, named, self.query.rate_fps)
+        return values_of(problem, plans, names, self.query.rate_fps)
 
     def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume | None:
         """Return how much a frontier covers; None where it is empty.
@@ -97,6 +132,55 @@ class Answer(Shown):
             `tiercut.analysis.answers.hypervolume.hypervolume`.
         """
         return hypervolume(self.values(self.query.compared), self.query.compared, reference)
+
+    @property
+    def knee(self) -> int | None:
+        """Place (counted from 0) of the plan where a frontier over two measures bends most; None where none does."""
+        if self.query.kind != "frontier":
+            return None
+        plans = self.whole or self.plans
+        knee = knee_of(self._compared(plans))
+        return None if knee is None else self.plans.index(plans[knee])
+
+    def thinned(self, points: int | None = None, within: str | float | None = None) -> Answer:
+        """Return a few plans of a frontier that stand for all; the best in each measure and the knee are among them.
+
+        Parameters
+        ----------
+        points
+            How many at most: those of which the others are least better, by the share that `within` would name.
+        within
+            Each plan that is left out is better than one that is kept by this share at most, of every measure; of
+            accuracy in points: a number such as 0.01, or text such as ``"1 %"``.
+
+        Raises
+        ------
+        QuestionError
+            If the answer is no frontier, or too few points are wanted.
+        """
+        if points is None and within is None:
+            return self
+        if self.query.kind != "frontier":
+            raise QuestionError("points and within are about a frontier, of which they leave a few plans")
+        if not self.plans:
+            return self
+        plans = self.whole or self.plans
+        values, names = self._compared(plans), self.query.compared
+        knee = knee_of(values)
+        always = () if knee is None else (knee,)
+        kept = range(len(plans))
+        if within is not None:
+            kept = within_share(values, _share(within), names, always).tolist()
+        if points is not None and len(kept) > points:
+            kept = standing_for(values, points, names, always).tolist()
+        replayed = self.replayed and replace(self.replayed, plans=tuple(self.replayed.plans[place] for place in kept))
+        few = tuple(plans[place] for place in kept)
+        seen = self.seen and replace(self.seen, plans=few)
+        return replace(self, plans=few, replayed=replayed, seen=seen, whole=plans)
+
+    def _compared(self, plans: Sequence[Plan]) -> Floats:
+        """Return K x D values of plans in what a frontier compares, less being better."""
+        return minimised(self._values(plans, self.query.compared), self.query.compared)
 
     @property
     def best(self) -> Plan:
@@ -133,6 +217,7 @@ class Answer(Shown):
                 "decisions": self.space.decisions,
                 **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
             },
+            "made_of": {"estimator": self.space.estimator},
             "solver": {
                 "name": self.outcome.solver,
                 "exact": self.outcome.exact,
@@ -144,21 +229,32 @@ class Answer(Shown):
             },
             **self._frontier_data(),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({} if self.seen is None or self.replayed_accuracies is None else self.seen.to_data()),
+            **({} if self.native is None else {"native": self.native.to_data(1)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
 
     def _frontier_data(self) -> dict[str, Any]:
-        if not self.query.over:
+        if self.query.kind != "frontier" or not self.plans:
             return {}
-        covered = self.hypervolume()
-        volume = None if covered is None else covered.to_data()
-        return {"frontier": {"over": list(self.query.compared), "hypervolume": volume}}
+        data: dict[str, Any] = {"over": list(self.query.compared)}
+        if self.query.over:
+            covered = self.hypervolume()
+            data["hypervolume"] = None if covered is None else covered.to_data()
+        if self.whole:
+            data["plans_in_all"] = len(self.whole)
+        knee = self.knee
+        data["knee"] = None if knee is None else knee + 1
+        data |= {name.replace(" ", "_"): _unranked(plan) for name, plan in self.beside.items()}
+        return {"frontier": data}
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the plans as plain data, with the measures that were asked for."""
+        seen = self.replayed_accuracies
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
             named = dict(zip(self.measures, values, strict=True))
-            yield plan.to_data(rank) | ({"measures": named} if named else {})
+            replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
+            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {})
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""
@@ -175,12 +271,15 @@ class Answer(Shown):
 
     def _columns(self) -> list[str]:
         """Return the names of the columns of a frame."""
-        columns = ["rank", "plan", "latency_s", "accuracy", *self.measures, "bytes_sent", "threshold"]
+        replayed = [] if self.replayed_accuracies is None else ["replayed_accuracy"]
+        columns = ["rank", "plan", "latency_s", "accuracy", *replayed, *self.measures, "bytes_sent", "threshold"]
         if self.space.per_exit:
             columns.append("thresholds")
         columns += ["partition", "placement", "exits"]
         if any(codec is not None for plan in self.plans for codec in plan.codecs):
             columns.append("codecs")
+        if any(plan.input_codec is not None for plan in self.plans):
+            columns.append("input_codec")
         return columns
 
     def _flat_rows(self) -> Iterator[list[Any]]:
@@ -193,6 +292,19 @@ class Answer(Shown):
         """Return `frame` as the text of a CSV file, numbers unrounded."""
         text: str = self.frame().to_csv(index=False, lineterminator="\n")
         return text
+
+
+def _share(within: str | float) -> float:
+    if not isinstance(within, str):
+        return within
+    try:
+        return units.parse(within, "share")
+    except ValueError as error:
+        raise QuestionError(f"within: {error}") from None
+
+
+def _unranked(plan: Plan) -> dict[str, Any]:
+    return {key: value for key, value in plan.to_data(1).items() if key != "rank"}
 
 
 def _flat(value: Any) -> Any:

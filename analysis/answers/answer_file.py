@@ -129,6 +129,7 @@ class _Plan(Document):
     threshold: float | None
     thresholds: list[float] | None = None
     codecs: list[str | None] = Field(default_factory=list)
+    input_codec: str | None = None
     latency_s: float
     accuracy: float | None
     bytes_sent: float
@@ -136,6 +137,7 @@ class _Plan(Document):
     stages: list[_Stage] = Field(default_factory=list)
     idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
+    replayed_accuracy: float | None = None
 
     @property
     def plan(self) -> Plan:
@@ -153,6 +155,7 @@ class _Plan(Document):
             bytes_sent=self.bytes_sent,
             input_s=self.input_s,
             stages=tuple(self._stage(place, each) for place, each in enumerate(self.stages)),
+            input_codec=self.input_codec,
         )
 
     @property
@@ -180,7 +183,11 @@ class _Answer(Document):
     format: Literal["tiercut.answer/1"]
     problem: dict[str, Any]
     solver: dict[str, Any]
+    made_of: dict[str, Any] = Field(default_factory=dict)
     frontier: dict[str, Any] | None = None
+    notes: list[str] = Field(default_factory=list)
+    replay: dict[str, Any] | None = None
+    native: _Plan | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
 

@@ -126,8 +126,12 @@ def link_slope(
 
 def _slopes(problem: Problem, decision: Decision, rise: _Rise) -> Measure:
     """Return tables of slopes, filled only where the decision looks."""
-    first = np.zeros(problem.node_count)
-    first[decision.placement[0]] = rise(problem.source, decision.placement[0], float(problem.payload_bytes[0]))
+    entry, root = decision.input_codec, decision.placement[0]
+    first, coded_first = np.zeros(problem.node_count), np.zeros_like(problem.codec_s[:, 0, 0])
+    if entry is None:
+        first[root] = rise(problem.source, root, float(problem.payload_bytes[0]))
+    else:
+        coded_first[entry, root] = rise(problem.source, root, float(problem.codec_bytes[entry, 0]))
     send, result = np.zeros_like(problem.transfer_s[1:]), np.zeros_like(problem.result_s)
     coded = np.zeros_like(problem.codec_s[:, 1:])
     for cut, block in enumerate(decision.partition[:-1]):
@@ -141,7 +145,7 @@ def _slopes(problem: Problem, decision: Decision, rise: _Rise) -> Measure:
         for node in decision.placement:
             result[:, node] = rise(node, problem.destination, problem.result_bytes)
     nothing = np.zeros_like(problem.span_s)
-    return Measure(first, nothing, nothing, send, result, coded)
+    return Measure(first, nothing, nothing, send, result, coded_first, coded)
 
 
 def _rise(parameter: Parameter, network: Network, route: Route, size: float, middle: float) -> float:

@@ -25,6 +25,7 @@ from tiercut.optimizer import (
     make_query,
     moved_by,
     price,
+    servers,
     without_idle_ends,
 )
 from tiercut.option_fields import split_keywords
@@ -119,7 +120,7 @@ def why(
             options.progress(done + 1, len(wanted))
     other = study.runner_up()
     return Why(
-        query=query,
+        query=replace(study.query, kind=query.kind),
         plan=study.best,
         value=study.value_of(study.best),
         runner_up=other,
@@ -135,9 +136,10 @@ class Study:
     """A question under changing conditions: one space, whose tables follow the topology."""
 
     def __init__(self, topology: Topology, profile: Profile, query: Query, solver: str, options: Options) -> None:
-        self.topology, self.profile, self.query, self.options = topology, profile, replace(query, kind="solve"), options
+        self.topology, self.profile, self.options = topology, profile, options
         self.name, self.solves = solver, 0
-        answer = self._ask(self.query)
+        answer = self._ask(replace(query, kind="solve"))
+        self.query = answer.query  # a least accuracy that hangs on the network's own is a number there
         self.best: Plan = answer.best
         self.space = answer.space
         self.problem = self.space.problem
@@ -225,8 +227,11 @@ class Study:
             if moved not in (Moved.NEVER, Moved.AS_LATENCY):
                 what = "what sending costs" if moved is Moved.PRICED_ROUTES else query.objective
                 return f"{what} follows the routes, which may change with it"
-        moving = (bound for bound in query.bounds if self._moved(bound.name, parameter) is not Moved.NEVER)
-        return next((f"the bound on {bound.name} moves with it" for bound in moving), "")
+        names = [bound.name for bound in query.bounds]
+        if query.max_utilisation is not None:
+            names += [f"utilisation:{place}" for place in servers(self.problem)]
+        moving = (name for name in names if self._moved(name, parameter) is not Moved.NEVER)
+        return next((f"the bound on {name} moves with it" for name in moving), "")
 
     def _moved(self, name: str, parameter: Parameter) -> Moved:
         return moved_by(self.problem, name, parameter.kind, parameter.name)

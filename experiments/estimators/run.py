@@ -1,4 +1,4 @@
-"""How near estimates come to samples that they have not seen: marginal, conditional, and replay of other samples.
+"""How near estimates come to samples that they have not seen: by formula, by nested hits, conditional, replayed.
 
 ``python experiments/estimators/run.py`` prints the tables of README.md. A seeded half of the recorded samples is what
 estimates are fitted to, the other half judges, and the other way round.
@@ -17,7 +17,8 @@ from tiercut import Plan, Profile, Samples
 
 PROFILE = "resnet20-digits32"
 TOPOLOGY = "iot"
-ESTIMATORS: tuple[Literal["marginal", "conditional", "replay"], ...] = ("marginal", "conditional", "replay")
+Estimator = Literal["marginal", "nested", "conditional", "replay"]
+ESTIMATORS: tuple[Estimator, ...] = ("marginal", "nested", "conditional", "replay")
 SEEDS = range(3)
 PLANS = 200
 
@@ -100,7 +101,8 @@ def drawn(profile: Profile, rng: np.random.Generator) -> list[Plan]:
         parts = int(rng.integers(2, len(nodes) + 1))
         partition = np.sort(rng.choice(profile.block_count, parts, replace=False) + 1).tolist()
         threshold = float(rng.choice(profile.exits.thresholds))
-        made.append(tiercut.plan(TOPOLOGY, profile, partition=partition, placement=nodes[:parts], threshold=threshold))
+        plan = {"partition": partition, "placement": nodes[:parts], "threshold": threshold}
+        made.append(tiercut.plan(TOPOLOGY, profile, **plan, estimator="marginal"))
     return made
 
 

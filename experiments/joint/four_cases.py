@@ -224,6 +224,7 @@ class _Asked:
             partition=plan.partition,
             placement=plan.placement,
             threshold=plan.threshold,
+            estimator="marginal",  # its latency is wanted, which is the same by all
         )
         gain = kept.latency_s / other.latency_s - 1
         return {"IV": gain > 1e-9, "IV gain": gain, "same cuts": other.partition == plan.partition, "other": other}

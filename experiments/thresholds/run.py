@@ -19,8 +19,8 @@ def main() -> None:
     print("| topology | figures | one threshold | one for each exit | most gained at the same accuracy |")
     print("| --- | --- | --- | --- | --- |")
     for topology in TOPOLOGIES:
-        one = tiercut.frontier(topology, PROFILE)
-        each = tiercut.frontier(topology, PROFILE, thresholds="per-exit")
+        one = tiercut.frontier(topology, PROFILE, estimator="marginal")
+        each = tiercut.frontier(topology, PROFILE, thresholds="per-exit", estimator="marginal")
         print(row(topology, "of the model", priced(one), priced(each)))
         print(row(topology, "of the samples", replayed(topology, one), replayed(topology, each)))
 

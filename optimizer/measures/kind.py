@@ -72,6 +72,8 @@ class MeasureKind:
         of measures are read where nothing heavy may be.
     moved_by, moved_by_of_link
         What moves it, and what moves it where its place is a link (by default the same).
+    moved_in
+        Where that hangs on the problem: takes a scope, and returns what moves it in place of the two.
     whole
         Whether pieces count whole, however few samples get there (memory, blocks).
     once
@@ -97,6 +99,7 @@ class MeasureKind:
     tables: Callable[[Scope], Measure]
     moved_by: MovedBy
     moved_by_of_link: MovedBy | None = None
+    moved_in: Callable[[Scope], MovedBy] | None = None
     whole: bool = False
     once: bool = False
     tail: float | None = None

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
     Pair = tuple[str, str]
 
-__all__ = ["between", "crossing", "hops_of", "is_link", "need", "network_of", "pieces", "pieces_at", "place_of"]
+__all__ = [
+    "between",
+    "busy_seconds",
+    "crossing",
+    "hops_of",
+    "is_link",
+    "network_of",
+    "pieces",
+    "pieces_at",
+    "place_of",
+    "shared_hops_of",
+    "unknown",
+]
 
 
 def place_of(problem: Problem, name: str) -> NDArray[np.bool_]:
@@ -62,6 +74,17 @@ def hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
     return tuple(network.hops[pair] for pair in directions_of(network, name))
 
 
+def shared_hops_of(problem: Problem, link: str) -> tuple[Hop, ...]:
+    """Return the directions that a link means, with those that share their medium: the other one of half duplex."""
+    network = network_of(problem)
+    named = {(hop.sender, hop.receiver): hop for hop in hops_of(problem, link)}
+    for sender, receiver in tuple(named):
+        other = network.hops.get((receiver, sender))
+        if other is not None and other.half and named[sender, receiver].half:
+            named[receiver, sender] = other
+    return tuple(named.values())
+
+
 def is_link(problem: Problem, place: str) -> bool:
     """Return whether a place is written as a link, and is no node or tier of that name."""
     return (">" in place or "-" in place) and place not in problem.nodes and place not in problem.tiers
@@ -80,38 +103,54 @@ def network_of(problem: Problem) -> Network:
     return problem.network
 
 
-def need(problem: Problem, values: Floats, key: str, what: str) -> None:
-    """Refuse a measure where a value of a node is not known.
+def unknown(problem: Problem, values: Floats, key: str, what: str) -> str:
+    """Return why pieces on some nodes have no value in a measure (see `Measure.unknown`); empty where all have.
 
     Parameters
     ----------
     problem
         The tables.
     values
-        M: one for each node; NaN where the topology does not say it.
+        M: one for each node; nan where the topology does not say it.
     key
         Under which a topology has it.
     what
         The measure that needs it.
-
-    Raises
-    ------
-    QuestionError
-        If one is missing; the message names the nodes.
     """
-    missing = [name for name, value in zip(problem.nodes, values, strict=True) if np.isnan(value)]
-    if missing:
-        raise QuestionError(
-            f"{what} needs the {key} of every node, but {', '.join(missing)} in topology '{problem.topology}' "
-            f"have none; add '{key}' to them (0 where it does not count)"
-        )
+    if not np.isnan(values).any():
+        return ""
+    return (
+        f"{what} needs the {key} of every node that may run a part, but {{nodes}} in topology '{problem.topology}' "
+        f"have none; add '{key}' to them (0 where it does not count) or exclude them"
+    )
 
 
 def pieces(problem: Problem, span: Floats, bare: Floats) -> Measure:
     """Return a measure of pieces alone; M x N x N, with the branch of the last block and without."""
     free = np.zeros_like(problem.transfer_s)
-    sends = free[1:], np.zeros_like(problem.result_s), np.zeros_like(problem.codec_s[:, 1:])
-    return Measure(free[0, 0], span, bare, *sends)
+    coded = np.zeros_like(problem.codec_s)
+    return Measure(free[0, 0], span, bare, free[1:], np.zeros_like(problem.result_s), coded[:, 0, 0], coded[:, 1:])
+
+
+def busy_seconds(problem: Problem, weights: Floats) -> Measure:
+    """Return the seconds in which nodes compute, decode what comes and encode what goes, by a weight for each (M).
+
+    The result is neither encoded nor decoded (formulation: rate).
+    """
+    span, bare = (table * weights[:, None, None] for table in (problem.span_s, problem.bare_s))
+    apart = 1.0 - np.eye(problem.node_count)
+
+    def coded(encode: Floats, decode: Floats) -> Floats:
+        both: Floats = ((encode * weights)[..., :, None] + (decode * weights)[..., None, :]) * apart
+        return both
+
+    sends, codecs = (
+        coded(problem.encode_s, problem.decode_s),
+        coded(problem.codec_encode_s, problem.codec_decode_s),
+    )
+    nothing = np.zeros_like(problem.result_s)
+    source = problem.source
+    return Measure(sends[0, source], span, bare, sends[1:], nothing, codecs[:, 0, source], codecs[:, 1:])
 
 
 def pieces_at(problem: Problem, place: str, span: Floats, bare: Floats) -> Measure:
@@ -132,6 +171,7 @@ def between(problem: Problem, tables: Measure, pair: str) -> Measure:
         first=tables.first * pairs[problem.source],
         send=tables.send * pairs,
         result=result,
+        codec_first=tables.codec_first * pairs[problem.source],
         codec_send=tables.codec_send * pairs,
     )
 
@@ -148,7 +188,7 @@ def crossing(problem: Problem, weights: Mapping[Pair, float]) -> Measure:
     result = np.zeros_like(problem.result_s)
     if problem.destination != ANYWHERE:
         result = np.tile(crossed(np.array([problem.result_bytes]))[0, :, problem.destination], (len(result), 1))
-    codecs = [crossed(sizes)[1:] for sizes in problem.codec_bytes]
-    coded = np.stack(codecs) if codecs else np.zeros_like(problem.codec_s[:, 1:])
-    nothing = np.zeros_like(problem.span_s)
-    return Measure(sends[0, problem.source], nothing, nothing, sends[1:], result, coded)
+    codecs = [crossed(sizes) for sizes in problem.codec_bytes]
+    coded = np.stack(codecs) if codecs else np.zeros_like(problem.codec_s)
+    nothing, source = np.zeros_like(problem.span_s), problem.source
+    return Measure(sends[0, source], nothing, nothing, sends[1:], result, coded[:, 0, source], coded[:, 1:])

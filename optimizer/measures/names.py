@@ -10,12 +10,15 @@ from __future__ import annotations
 from tiercut.errors import unknown_name
 from tiercut.optimizer.measures.kind import MeasureKind
 from tiercut.optimizer.measures.registry import KINDS, kind_of
+from tiercut.optimizer.measures.weighted import is_sum, sum_fault
 
 __all__ = ["counts_whole", "format_amount", "goal_fault", "is_tail", "objectives", "place_fault", "split_name"]
 
 
 def split_name(name: str) -> tuple[str, str | None]:
-    """Return measure and place of a name such as ``compute:edge``; no place: None."""
+    """Return measure and place of a name such as ``compute:edge``; no place: None. A sum has none."""
+    if is_sum(name):
+        return name.strip(), None
     head, colon, place = name.partition(":")
     return head.strip(), place.strip() if colon else None
 
@@ -30,6 +33,8 @@ def goal_fault(name: str) -> str:
     measure, place = split_name(name)
     if name == "accuracy":
         return ""
+    if is_sum(name):
+        return sum_fault(name)
     if measure not in KINDS:
         return unknown_name("objective", measure, (*(each.name for each in _goals()), "accuracy"))
     if ratio_of := KINDS[measure].ratio_of:

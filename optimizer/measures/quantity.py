@@ -15,10 +15,14 @@ _LARGEST = 10_000  # on an axis, before the next larger unit is taken
 
 
 class Limit(NamedTuple):
-    """A greatest or least value in the inner unit; `relative`: a count as a share of all."""
+    """A greatest or least value in the inner unit.
+
+    `relative`: a count as a share of all; `monthly`: in a month of frames that arrive at the rate of the question.
+    """
 
     value: float
     relative: bool = False
+    monthly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +45,8 @@ class Quantity:
         Whether only whole numbers make sense; in percent they are a share of all.
     most
         Greatest value that makes sense.
+    by_time
+        The kind of units by which it is written as an amount in some time, such as 10 $/month; empty: it is not.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Quantity:
     percent: bool = False
     whole: bool = False
     most: float = inf
+    by_time: str = ""
 
     def read(self, value: object) -> Limit:
         """Return the value that a person wrote.
@@ -59,6 +66,8 @@ class Quantity:
         ValueError
             If it is no such amount; the message says what was expected.
         """
+        if self.by_time and isinstance(value, str) and "/" in value:
+            return Limit(units.parse(value, self.by_time) * units.MONTH_S, monthly=True)
         if not self.bare:
             return Limit(units.parse(value, self.name))
         if self.percent and isinstance(value, str) and value.rstrip().endswith("%"):
@@ -88,7 +97,7 @@ class Quantity:
 TIME = Quantity(name="time", show=units.format_seconds, axis=((1e3, "ms"), (1.0, "s")))
 SIZE = Quantity(name="size", show=units.format_bytes, axis=((1e-3, "kB"), (1e-6, "MB"), (1e-9, "GB")))
 ENERGY = Quantity(name="energy", show=lambda joules: f"{joules:.4g} J", axis=((1.0, "J"),))
-MONEY = Quantity(name="money", show=lambda dollars: f"{dollars:.4g} $", axis=((1.0, "$"),))
+MONEY = Quantity(name="money", show=lambda dollars: f"{dollars:.4g} $", axis=((1.0, "$"),), by_time="price per time")
 SHARE = Quantity(
     name="share",
     show=lambda share: f"{share * 100:.4g} %",

@@ -36,13 +36,19 @@ def unregister(name: str) -> None:
 
 
 def kind_of(name: str) -> MeasureKind:
-    """Return the description of a measure, whatever its place.
+    """Return the description of a measure, whatever its place, or of a weighted sum of measures.
 
     Raises
     ------
     QuestionError
         If there is none of that name.
     """
+    from tiercut.optimizer.measures.weighted import is_sum, kind_of_sum, sum_fault
+
+    if is_sum(name):
+        if wrong := sum_fault(name):
+            raise QuestionError(wrong)
+        return kind_of_sum(name)
     head = name.partition(":")[0].strip()
     if head not in _KINDS:
         raise QuestionError(unknown_name("measure", head, _KINDS))

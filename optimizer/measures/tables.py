@@ -17,9 +17,11 @@ from tiercut.optimizer.measures.registry import kind_of
 from tiercut.optimizer.measures.tails import tail_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tiercut.optimizer.problem import Floats, Problem
 
-__all__ = ["Measure", "measure", "minus", "scaled"]
+__all__ = ["Measure", "check_known", "measure", "minus", "plus", "scaled"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +38,8 @@ class Measure:
         N x M x M: what sending block i's output (0-based) from one node to another costs.
     result
         N x M: what bringing a prediction of branch i from a node to the destination costs.
-    codec_send
-        C x N x M x M: as `send`, by each codec.
+    codec_first, codec_send
+        C x M and C x N x M x M: as `first` and `send`, by each codec.
     whole
         Whether pieces count whole, however few samples get there (memory, blocks).
     once
@@ -48,6 +50,8 @@ class Measure:
     spread
         Of a quantile that is no such sum, because samples that leave later may be done sooner: the factor by which its
         tables, those of the latency, are scaled; 0 for all else. It is taken of the times of all paths.
+    unknown
+        Why pieces on some nodes are nan, and how to mend it, with ``{nodes}`` for their names; empty: none is.
     """
 
     first: Floats
@@ -55,11 +59,13 @@ class Measure:
     bare: Floats
     send: Floats
     result: Floats
+    codec_first: Floats
     codec_send: Floats
     whole: bool = False
     once: bool = False
     tail: float | None = None
     spread: float = 0.0
+    unknown: str = ""
 
     def weigh(self, share: float) -> float:
         """Return what a term counts that a share of the samples meets."""
@@ -91,9 +97,27 @@ def measure(problem: Problem, name: str, rate_fps: float | None = None) -> Measu
     return tables if kind.tail is None else tail_of(problem, tables, kind.tail)
 
 
+def check_known(problem: Problem, tables: Measure, missing: NDArray[np.bool_]) -> None:
+    """Refuse a measure that has no value on some of the M nodes.
+
+    Raises
+    ------
+    QuestionError
+        If any is missing; the message names them.
+    """
+    if missing.any():
+        nodes = ", ".join(problem.nodes[node] for node in np.flatnonzero(missing))
+        raise QuestionError(tables.unknown.replace("{nodes}", nodes))
+
+
 def scaled(tables: Measure, factor: float) -> Measure:
     """Return the measure times a factor."""
     return _combined(tables, tables, factor - 1.0)
+
+
+def plus(tables: Measure, other: Measure, factor: float = 1.0) -> Measure:
+    """Return a measure and a factor times another one, added up."""
+    return _combined(tables, other, factor)
 
 
 def minus(tables: Measure, other: Measure, factor: float) -> Measure:
@@ -110,12 +134,14 @@ def _combined(left: Measure, right: Measure, factor: float) -> Measure:
         bare=_sum(left.bare, right.bare, factor),
         send=_sum(left.send, right.send, factor),
         result=_sum(left.result, right.result, factor),
+        codec_first=_sum(left.codec_first, right.codec_first, factor),
         codec_send=_sum(left.codec_send, right.codec_send, factor),
         spread=left.spread + factor * right.spread,
+        unknown=left.unknown or right.unknown,
     )
 
 
 def _sum(left: Floats, right: Floats, factor: float) -> Floats:
     # What cannot be is kept out by `Space.linked`, whose pairs have no finite time; here it must only stay a number.
-    finite = np.isfinite(left) & np.isfinite(right)
-    return np.where(finite, np.where(finite, left, 0.0) + factor * np.where(finite, right, 0.0), 0.0)
+    endless = np.isinf(left) | np.isinf(right)
+    return np.where(endless, 0.0, np.where(endless, 0.0, left) + factor * np.where(endless, 0.0, right))

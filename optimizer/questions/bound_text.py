@@ -54,7 +54,7 @@ def bound_of(text: str) -> Bound:
     except ValueError as error:
         raise QuestionError(f"'{text}': {error}") from None
     side = {"at_most" if sign == "<=" else "at_least": limit.value}
-    return Bound(measure, place, **side, relative=limit.relative)
+    return Bound(measure, place, **side, relative=limit.relative, monthly=limit.monthly)
 
 
 def shown(bound: Bound) -> str:
@@ -64,6 +64,8 @@ def shown(bound: Bound) -> str:
 
 
 def _written(bound: Bound, value: float) -> str:
+    if bound.monthly:
+        return f"{value:.4g} $/month"
     return (SHARE if bound.relative else bound.kind.quantity).show(value)
 
 

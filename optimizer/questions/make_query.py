@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.query import Bound, Kind, Query
+from tiercut.optimizer.questions.accuracy_text import floor_of, loss_of
 from tiercut.optimizer.questions.bound_text import bound_of, limit_of
-from tiercut.optimizer.questions.question_options import QuestionOptions
+from tiercut.optimizer.questions.question_options import QuestionOptions, block_of, first_of
 
 if TYPE_CHECKING:
     from tiercut.optimizer.questions.question_options import Partitions
@@ -43,14 +44,18 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
         raise QuestionError(
             f"give {named('objective')} or {named('over')}, not both: {named('over')} names all measures"
         )
+    if "min_accuracy" in keywords and "max_loss" in keywords:
+        raise QuestionError(
+            f"give {named('min_accuracy')} or {named('max_loss')}, not both: each says how accurate a plan must be"
+        )
     fewest, most = _partitions(keywords, named)
     slow = _read(keywords, "max_p99", "time", named)
     tails = () if slow is None else (Bound("p99", at_most=slow),)
-    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "keep_first", "ignore_memory")
+    plain = ("objective", "exits", "codec", "order", "estimator", "top", "use_all_tiers", "ignore_memory")
     return Query(
         kind=kind,
         **{key: keywords[key] for key in plain if key in keywords},
-        min_accuracy=_share(keywords, "min_accuracy", named),
+        **_floor(keywords, named),
         max_latency_s=_read(keywords, "max_latency", "time", named),
         per_exit=keywords.get("thresholds") == "per-exit",
         distinct=kind == "rank" and not keywords.get("all_decisions", False),
@@ -59,12 +64,14 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
             *(bound_of(each) if isinstance(each, str) else each for each in _listed(keywords, "bounds", named)),
         ),
         rate_fps=_read(keywords, "rate", "rate", named),
+        max_utilisation=_utilisation(keywords, named),
         over=tuple(_listed(keywords, "over", named)),
         include=tuple(_listed(keywords, "include", named)),
         exclude=tuple(_listed(keywords, "exclude", named)),
         fewest_partitions=fewest,
         most_partitions=most,
-        pins=tuple(sorted(keywords.get("pin", _EMPTY).items())),
+        pins=_pins(keywords, named),
+        keep_first=_blocks(first_of, keywords.get("keep_first", 0), named("keep_first")),
     )
 
 
@@ -90,14 +97,48 @@ def _read(keywords: Mapping[str, Any], key: str, kind: str, named: Callable[[str
         raise QuestionError(f"{named(key)}: {error}") from None
 
 
-def _share(keywords: Mapping[str, Any], key: str, named: Callable[[str], str]) -> float | None:
-    value = keywords.get(key)
-    if not isinstance(value, str):
-        return value
+def _utilisation(keywords: Mapping[str, Any], named: Callable[[str], str]) -> float | None:
+    """Return how busy anything may be: as busy as it can, where there is a rate and nothing else is said."""
+    value = keywords.get("max_utilisation", 1.0 if "rate" in keywords else None)
+    if value is None or value == "none":
+        return None
+    if "rate" not in keywords:
+        raise QuestionError(
+            f"{named('max_utilisation')} needs {named('rate')}, at which frames arrive: such as '30 fps'"
+        )
     try:
-        return limit_of("share", value).value
+        return limit_of("utilisation", value).value
+    except ValueError as error:
+        raise QuestionError(f"{named('max_utilisation')}: {error}") from None
+
+
+def _floor(keywords: Mapping[str, Any], named: Callable[[str], str]) -> dict[str, Any]:
+    """Return how accurate a plan must be, as keys of a question."""
+    try:
+        if (loss := keywords.get("max_loss")) is not None:
+            key = "max_loss"
+            return {key: loss_of(loss)}
+        key, least = "min_accuracy", keywords.get("min_accuracy")
+        if not isinstance(least, str):
+            return {} if least is None else {key: least}
+        floor = floor_of(least)
     except ValueError as error:
         raise QuestionError(f"{named(key)}: {error}") from None
+    return {"of_final" if floor.of_final else key: floor.share}
+
+
+def _pins(keywords: Mapping[str, Any], named: Callable[[str], str] = str) -> tuple[tuple[int | str, str], ...]:
+    """Return blocks and their places, by number and then by name."""
+    pins = keywords.get("pin", _EMPTY)
+    read = {_blocks(block_of, block, named("pin")): place for block, place in pins.items()}
+    return tuple(sorted(read.items(), key=lambda pin: (isinstance(pin[0], str), pin[0])))
+
+
+def _blocks(read: Callable[[object], int | str], value: object, name: str) -> int | str:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise QuestionError(f"{name}: {error}") from None
 
 
 def _partitions(keywords: Mapping[str, Any], named: Callable[[str], str]) -> tuple[int | None, int | None]:
@@ -132,17 +173,20 @@ def merged(below: QuestionOptions, above: QuestionOptions) -> QuestionOptions:
 
     Lists add up. A bound takes the place of one on the same measure and place that limits the same side, a pin that of
     one of the same block; what is included above is no longer excluded below, and the other way round; `only` and
-    `partitions` are one thing, `objective` and `over` another.
+    `partitions` are one thing, `objective` and `over` another, and so are `min_accuracy` and `max_loss`.
     """
     over, base = above.given(), below.given()
-    for same in (("only", "partitions"), ("objective", "over")):
+    for same in (("only", "partitions"), ("objective", "over"), ("min_accuracy", "max_loss")):
         if over.keys() & set(same):
             base = {key: value for key, value in base.items() if key not in same}
     combined = base | over
     for key, other in (("include", "exclude"), ("exclude", "include")):
         rest = [name for name in base.get(key, ()) if name not in over.get(other, ())]
         combined[key] = tuple(dict.fromkeys((*rest, *over.get(key, ()))))
-    combined["pin"] = base.get("pin", {}) | dict(over.get("pin", {}))
+    combined["pin"] = {
+        block if isinstance(block, int) else f"layer {block}": place
+        for block, place in (dict(_pins(base)) | dict(_pins(over))).items()
+    }
     combined["bounds"] = _merged_bounds(base.get("bounds", ()), over.get("bounds", ()))
     return QuestionOptions(**combined)
 

@@ -7,7 +7,7 @@ It asks with the keywords of `tiercut.optimizer.questions.question_options.Quest
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,8 +21,9 @@ from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.measures.names import goal_fault, place_fault
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.query import Bound
+from tiercut.optimizer.questions.accuracy_text import floor_of, loss_of
 from tiercut.optimizer.questions.bound_text import Limit, limit_of
-from tiercut.optimizer.questions.question_options import QuestionOptions
+from tiercut.optimizer.questions.question_options import QuestionOptions, block_of, first_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -34,11 +35,18 @@ if TYPE_CHECKING:
     Value: TypeAlias = Limit
     Names: TypeAlias = tuple[str, ...]
     Pins: TypeAlias = dict[str, str]
+    Least: TypeAlias = float | str
+    Loss: TypeAlias = float | str
+    First: TypeAlias = int | str
 else:
     Seconds, Bytes = quantity("time"), quantity("size")
     Bandwidth, Rate = quantity("bandwidth", positive=True), quantity("rate", positive=True)
     Value = Annotated[Limit, PlainValidator(lambda value: value), WithJsonSchema({"type": ["string", "number"]})]
     Names = Annotated[tuple[str, ...], Field(strict=False)]
+    _in_words = WithJsonSchema({"type": ["string", "number"]})
+    Least = Annotated[float | str, PlainValidator(lambda value: _kept(floor_of, value)), _in_words]
+    Loss = Annotated[float | str, PlainValidator(lambda value: _kept(loss_of, value)), _in_words]
+    First = Annotated[int | str, PlainValidator(first_of), WithJsonSchema({"type": ["string", "integer"]})]
     Pins = Annotated[
         dict[str, str],
         # A block is a whole number in YAML and text in JSON; text keeps keys apart from places in lists.
@@ -53,12 +61,18 @@ SIZE_LIMIT = 1 << 20
 
 
 def _exclude(most: Limit, least: Limit) -> bool:
-    return most.relative == least.relative and most.value < least.value
+    return most[1:] == least[1:] and most.value < least.value
 
 
 def _any_measure(schema: dict[str, Any]) -> None:
     *names, last = KINDS
     schema |= {"description": f"{', '.join(names)} or {last}", "enum": list(KINDS)}
+
+
+def _kept(read: Callable[[object], object], value: Any) -> Any:
+    """Return a value as it is written, once it can be read."""
+    read(value)
+    return value
 
 
 def _is_map(value: object) -> bool:
@@ -93,7 +107,7 @@ class BoundEntry(Document):
         """The same for a question, one for each value."""
         sides = {"at_most": self.at_most, "at_least": self.at_least}
         return tuple(
-            Bound(self.measure, self.place, **{side: limit.value}, relative=limit.relative)
+            Bound(self.measure, self.place, **{side: limit.value}, relative=limit.relative, monthly=limit.monthly)
             for side, limit in sides.items()
             if limit is not None
         )
@@ -127,7 +141,10 @@ class QueryFile(Document):
         default=None, description="accuracy: greatest; any other measure, such as latency or link:a>b: least"
     )
     over: Names = Field(default=(), description="what a frontier is over, such as [latency, accuracy, energy]")
-    min_accuracy: float | None = Field(default=None, ge=0, le=1, description="a share, such as 0.92")
+    min_accuracy: Least | None = Field(default=None, description="a share, such as 0.92, 92 % or 95 % of final")
+    max_loss: Loss | None = Field(
+        default=None, description="in its place, what may be lost of the final accuracy, such as 2 points"
+    )
     max_latency: Seconds | None = Field(default=None, description="expected, such as 80 ms")
     max_p99: Seconds | None = Field(default=None, description="what 99 % of the samples do not exceed, such as 120 ms")
     exits: Literal["cuts", "final", "free"] | None = Field(
@@ -136,15 +153,18 @@ class QueryFile(Document):
     thresholds: Literal["one", "per-exit"] | None = Field(default=None, description="one for all exits, or one each")
     codec: str | None = Field(default=None, description="none, auto or the name of a codec")
     order: Literal["any", "forward"] | None = Field(default=None, description="whether a later part may stand nearer")
-    estimator: Literal["marginal", "conditional", "replay"] | None = Field(
-        default=None, description="how exit rates and accuracies are known: by formula, or from recorded samples"
+    estimator: Literal["auto", "marginal", "conditional", "nested", "replay"] | None = Field(
+        default=None, description="how exit rates and accuracies are known; auto: by the best that the profile supports"
     )
     top: int | None = Field(default=None, ge=1, description="how many plans a ranking has")
     all_decisions: bool | None = Field(
         default=None, description="whether a ranking counts plans that treat every sample like one before, too"
     )
     bounds: tuple[BoundEntry, ...] = Field(default=(), strict=False, description="on any other measure")
-    rate: Rate | None = Field(default=None, description="at which frames arrive, such as 30 fps; for utilisation")
+    rate: Rate | None = Field(default=None, description="at which frames arrive, such as 30 fps: all keep up with it")
+    max_utilisation: float | Literal["none"] | None = Field(
+        default=None, description="at that rate, of every node and link; default: 1"
+    )
     include: Names = Field(default=(), description="nodes or tiers that must run a part")
     exclude: Names = Field(default=(), description="nodes or tiers that must not")
     use_all_tiers: bool | None = Field(default=None, description="whether every tier must run a part")
@@ -152,8 +172,13 @@ class QueryFile(Document):
     partitions: Range | None = Field(
         default=None, description="a number, or at_least and at_most", json_schema_extra=_or_number
     )
-    pin: Pins = Field(default_factory=dict, description="blocks, each with the node or tier that must run it")
-    keep_first: int | None = Field(default=None, ge=0, description="number of first blocks that stay on the source")
+    pin: Pins = Field(
+        default_factory=dict,
+        description="blocks, by number or as layer NAME, with their node or tier",
+    )
+    keep_first: First | None = Field(
+        default=None, description="number of first blocks that stay on the source, or the layer that ends the last"
+    )
     ignore_memory: bool | None = Field(default=None, description="whether nodes may hold more than their memory")
     source: str | None = Field(default=None, description="condition: where the input is born")
     destination: str | None = Field(default=None, description="condition: who wants the result, or anywhere")
@@ -196,8 +221,10 @@ class QueryFile(Document):
             for key, message in bound.faults():
                 yield ("bounds", place, *key), message
         for block in self.pin:
-            if not (block.isascii() and block.isdigit() and int(block) >= 1):
-                yield ("pin", block), f"expected the number of a block, counted from 1, got '{block}'"
+            try:
+                block_of(block)
+            except ValueError as error:
+                yield ("pin", block), str(error)
         for name in self.include:
             if name in self.exclude:
                 yield ("exclude", self.exclude.index(name)), f"'{name}' stands in include too"
@@ -238,7 +265,7 @@ class QueryFile(Document):
                 "over": self.over or None,
                 "bounds": [bound for entry in self.bounds for bound in entry.bounds],
                 "partitions": None if self.partitions is None else self._range,
-                "pin": {int(block): place for block, place in self.pin.items()},
+                "pin": dict(self.pin),
             }
         )
 

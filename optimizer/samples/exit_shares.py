@@ -39,19 +39,36 @@ def shares_of(problem: Problem, decision: Decision) -> Shares:
 def _estimated(problem: Problem, decision: Decision) -> Shares:
     """Take rates of the full configuration, and accuracies over all samples (the Joint model, section 2.3.1).
 
-    Conditional accuracies, where the problem has them, are those of the samples that really leave.
+    Accuracies given the exit before, where the problem has them, are those of the samples that really leave.
     """
     onward, right, reach, before = [], [], 1.0, 0
     for place, block in enumerate(decision.exits):
         last = block == decision.exits[-1]
         level = 0.0 if last else _level(problem, decision, block, reach, place)
-        accuracy = problem.accuracy[block - 1]
-        if problem.conditional is not None and decision.thresholds is None:
-            accuracy = problem.conditional[decision.threshold or 0, int(last), before, block - 1]
         onward.append(level)
-        right.append((reach - level) * float(accuracy))
-        reach, before = level, block
+        right.append((reach - level) * _accuracy(problem, decision, block, before, place))
+        before = _before(problem, decision, block, before, place, more=level < reach)
+        reach = level
     return Shares(tuple(onward), tuple(right))
+
+
+def _accuracy(problem: Problem, decision: Decision, block: int, before: int, place: int) -> float:
+    """Return the accuracy of the samples that leave at an exit; `before` is the row of those who left last."""
+    leavers, last = problem.leavers, block == decision.exits[-1]
+    if leavers is None:
+        return float(problem.accuracy[block - 1])
+    if decision.thresholds is None:
+        return float(leavers.one[decision.threshold or 0, before, block - 1, int(last)])
+    return float(leavers.each[before, block - 1, -1 if last else decision.thresholds[place]])
+
+
+def _before(problem: Problem, decision: Decision, block: int, before: int, place: int, *, more: bool) -> int:
+    """Return the row of accuracies for the next exit: of this one, or, where no more leave at it, of that before."""
+    if problem.leavers is None or decision.thresholds is None:
+        return block
+    if not more or place == len(decision.thresholds):
+        return before
+    return problem.leavers.row_of(block, decision.thresholds[place])
 
 
 def _level(problem: Problem, decision: Decision, block: int, reach: float, place: int) -> float:

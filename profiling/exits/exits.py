@@ -73,6 +73,11 @@ class ExitModel:
         """Number of classes that it tells apart."""
         return int(self.model.outputs[0].shape[-1])
 
+    def scores(self, images: Any, batch: int) -> list[Any]:
+        """Return the probabilities of the classes at every branch there is, float[samples, classes] each."""
+        outputs = self.model.predict(images, batch_size=batch, verbose=0)
+        return outputs if isinstance(outputs, list) else [outputs]
+
     @property
     def present(self) -> tuple[int, ...]:
         """The blocks that have a branch, 0-based; column k of the model's output belongs to the k-th of them."""

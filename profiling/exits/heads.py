@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tiercut.errors import QuestionError
+from tiercut.profiling.models.graph import check_ends
 from tiercut.profiling.models.keras_calls import LayerCall, layer_calls
 
 __all__ = ["Head", "attach_head", "find_head", "is_of_branch", "scoring_layer", "with_probabilities"]
@@ -58,8 +59,8 @@ def with_probabilities(model: Any) -> Any:
     """
     import keras
 
-    last = layer_calls(model)[-1].layer
     _check_classes(model)
+    last = layer_calls(model)[-1].layer
     activation = getattr(last, "activation", None)
     if _is_softmax(last) or _sums_to_1(model):
         return model
@@ -74,6 +75,8 @@ def with_probabilities(model: Any) -> Any:
 
 
 def _check_classes(model: Any) -> None:
+    names = ([str(each._keras_history.operation.name) for each in ends] for ends in (model.inputs, model.outputs))
+    check_ends(model.name, *names)
     shape = tuple(model.outputs[0].shape)
     if len(shape) != 2 or shape[1] is None or shape[1] < 2:
         raise QuestionError(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import TiercutWarning
 from tiercut.profiling.data.datasets import Split, check_labels
-from tiercut.profiling.exits.exits import ExitModel
 from tiercut.profiling.profile.samples import Samples
 
 __all__ = [
+    "Classifiers",
     "calibration_error",
     "exits_record",
     "normalised_entropy",
@@ -40,7 +40,30 @@ def normalised_entropy(probabilities: NDArray[Any]) -> NDArray[np.float32]:
     return np.clip(shares, 0.0, 1.0).astype(np.float32)
 
 
-def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Samples:
+class Classifiers(Protocol):
+    """Branches that give the probabilities of classes; those of Keras, or of an ONNX network."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that they tell apart."""
+        ...
+
+    @property
+    def blocks(self) -> Sequence[Any]:
+        """The N blocks of the network."""
+        ...
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """The blocks that have a branch, 0-based."""
+        ...
+
+    def scores(self, images: NDArray[Any], batch: int) -> list[NDArray[Any]]:
+        """Return the probabilities that each branch gives, float[samples, classes], so many samples in one call."""
+        ...
+
+
+def record_samples(exits: Classifiers, split: Split, *, batch: int = 64) -> Samples:
     """Run a split through the model and return what its branches say of every sample.
 
     Raises
@@ -49,11 +72,11 @@ def record_samples(exits: ExitModel, split: Split, *, batch: int = 64) -> Sample
         If the split is empty or of one class, or has labels that the model does not know.
     """
     check_labels(split.labels, exits.classes, "the split to record")
-    outputs = exits.model.predict(split.images, batch_size=batch, verbose=0)
+    outputs = exits.scores(split.images, batch)
     entropy = np.ones((len(split), len(exits.blocks)), dtype=np.float32)
     correct = np.zeros(entropy.shape, dtype=np.bool_)
     confidence = np.zeros_like(entropy)
-    for block, scores in zip(exits.present, outputs if isinstance(outputs, list) else [outputs], strict=True):
+    for block, scores in zip(exits.present, outputs, strict=True):
         entropy[:, block] = normalised_entropy(scores)
         correct[:, block] = scores.argmax(axis=-1) == split.labels
         confidence[:, block] = np.clip(scores.max(axis=-1), 0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.profiling.models.blocks import Block, compile_span
-from tiercut.profiling.models.graph import Framework, Model, Piece, Tensor
+from tiercut.profiling.models.graph import Framework, Model, Piece, Tensor, joined_values, tensors_of
 
 __all__ = ["CutNetwork", "Values"]
 
 Values: TypeAlias = Any
-"""A tensor of the framework behind the model, which alone looks inside."""
+"""A tensor of the framework behind the model, which alone looks inside; or a tuple of those that cross a cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,14 @@ class CutNetwork:
 
     @property
     def input_bytes(self) -> int:
-        """Bytes of the input, for one sample."""
-        return self.model.graph.input.nbytes
+        """Bytes of the inputs, for one sample."""
+        graph = self.model.graph
+        return sum(graph.steps[place].output.nbytes for place in graph.crossing(graph.last_input))
 
     @property
     def result_bytes(self) -> int:
-        """Bytes of the result, for one sample."""
-        return self.model.graph.result.nbytes
+        """Bytes of the results, for one sample."""
+        return sum(tensor.nbytes for tensor in self.model.graph.results)
 
     @property
     def framework(self) -> Framework:
@@ -93,17 +94,34 @@ class CutNetwork:
 
     def example(self, batch: int = 1) -> Values:
         """Return an input: numbers in 0..1, or ones where numbers are whole; what they are changes no time."""
-        return self.model.to_tensor(_numbers(self.model.graph.input, batch))
+        graph = self.model.graph
+        entries = (graph.steps[place].output for place in graph.crossing(graph.last_input))
+        return joined_values([self.model.to_tensor(_numbers(each, batch)) for each in entries])
+
+    def numbers(self, values: Values) -> tuple[NDArray[Any], ...]:
+        """Return the numbers in each of the tensors."""
+        return tuple(self.model.to_numbers(each) for each in tensors_of(values))
+
+    def values(self, numbers: Sequence[NDArray[Any]]) -> Values:
+        """Return what `numbers` was made of."""
+        return joined_values([self.model.to_tensor(each) for each in numbers])
 
     def encode(self, values: Values) -> bytes:
-        """Return the bytes of a tensor as they are sent."""
-        return bytes(self.model.to_numbers(values).tobytes())
+        """Return the bytes of tensors as they are sent, one after the other."""
+        return b"".join(self.model.to_numbers(each).tobytes() for each in tensors_of(values))
 
     def decoder(self, like: Values) -> Callable[[bytes], Values]:
-        """Return the function that makes a tensor of the kind of `like` from bytes."""
-        numbers = self.model.to_numbers(like)
-        shape, dtype = numbers.shape, numbers.dtype
-        return lambda raw: self.model.to_tensor(np.frombuffer(raw, dtype=dtype).reshape(shape))
+        """Return the function that makes tensors of the kind of `like` from bytes."""
+        kinds = [(each.shape, each.dtype, each.nbytes) for each in self.numbers(like)]
+
+        def decode(raw: bytes) -> Values:
+            found, begin = [], 0
+            for shape, dtype, size in kinds:
+                found.append(np.frombuffer(raw[begin : begin + size], dtype=dtype).reshape(shape))
+                begin += size
+            return self.values(found)
+
+        return decode
 
 
 def _numbers(entry: Tensor, batch: int) -> NDArray[Any]:
@@ -112,7 +130,7 @@ def _numbers(entry: Tensor, batch: int) -> NDArray[Any]:
             f"input '{entry.name}' is text, whose bytes and times depend on the text: let the model begin with the "
             "numbers that stand for it"
         )
-    shape = (batch, *(size or 0 for size in entry.shape[1:]))
+    shape = entry.sizes(batch)
     if entry.dtype.startswith(("int", "uint", "bool")):
         return np.ones(shape, dtype=entry.dtype)
     return np.random.default_rng(0).random(shape, dtype=np.float32).astype(_type(entry.dtype))

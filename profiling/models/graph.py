@@ -1,8 +1,11 @@
 """The graph of a model as plain data, and what stands behind it: no framework is touched here.
 
 A `Graph` is what cutting rules read: steps with names, parents, bytes, parameters and operations. A `Model` is a graph
-that can be run in pieces; `tiercut.profiling.models.graph_keras` makes one of a Keras model. Another framework needs
-a file like that one, and nothing else changes.
+that can be run in pieces; `tiercut.profiling.models.graph_keras` makes one of a Keras model,
+`tiercut.profiling.models.onnx` of an ONNX file. Another framework needs something like these, and nothing else changes.
+
+A cut stands after a step. What crosses it is every tensor that was made before and is read after it, each once; an
+input counts as made before all steps, and an output is read by whoever gets the result (see `Graph.crossing`).
 """
 
 from __future__ import annotations
@@ -18,10 +21,34 @@ from tiercut.errors import QuestionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Framework", "Graph", "Model", "Piece", "Step", "Tensor", "check_ends", "dtype_bytes"]
+__all__ = [
+    "Framework",
+    "Graph",
+    "Model",
+    "Piece",
+    "Step",
+    "Tensor",
+    "check_ends",
+    "dtype_bytes",
+    "joined_values",
+    "tensors_of",
+]
 
 Piece = Callable[[Any], Any]
-"""A compiled part of a model: takes the tensor that the part before it makes, and returns when its own is there."""
+"""A compiled part of a model: takes what the part before it makes, and returns when its own is there.
+
+That is a tensor, or a tuple of them where several cross the cut, in the order of `Graph.crossing`.
+"""
+
+
+def tensors_of(values: Any) -> tuple[Any, ...]:
+    """Return the tensors that a piece takes or makes, of which there may be one."""
+    return values if isinstance(values, tuple) else (values,)
+
+
+def joined_values(tensors: Sequence[Any]) -> Any:
+    """Return tensors as a piece takes and makes them: one alone, several as a tuple."""
+    return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +89,15 @@ class Tensor:
             )
         return self.rows * math.prod(sizes) * dtype_bytes(self.dtype)
 
+    def sizes(self, batch: int = 1) -> tuple[int, ...]:
+        """Return the sizes of all axes for so many samples; an axis that is not fixed counts 0."""
+        return (self.rows * batch, *(size or 0 for size in self.shape[1:])) if self.shape else ()
+
 
 def dtype_bytes(dtype: str) -> int:
-    """Return the bytes of one number of a type; 1 for types without a width, such as ``bool``."""
+    """Return the bytes of one number of a type, at least 1, such as for ``bool``."""
     digits = re.findall(r"\d+", dtype)
-    return int(digits[0]) // 8 if digits else 1
+    return max(int(digits[0]) // 8, 1) if digits else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +121,15 @@ class Step:
     flops
         Floating-point operations for one sample.
     cuttable
-        Whether `output` is all that the steps behind it need of it, with the batch as its first axis; else it is no
-        place for a cut.
+        Whether `output` can be sent and is all that the steps behind it need of it, with the batch as its first axis;
+        else it crosses no cut.
+    last
+        False where the same operation makes another tensor in the step that follows: no cut stands between the two.
+    light
+        Whether it gives each number another value, or the tensor another form, and no more: cuts before it and after
+        it are alike but for their bytes.
+    state_bytes
+        Bytes of the recurrent state that it reads, which stays where the step runs.
     """
 
     name: str
@@ -102,6 +140,9 @@ class Step:
     parameter_bytes: int = 0
     flops: int = 0
     cuttable: bool = True
+    last: bool = True
+    light: bool = False
+    state_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +156,7 @@ class Graph:
     steps
         Every step stands after those whose outputs it reads.
     inputs
-        The steps that are its inputs, by their place.
+        The steps that are its inputs, by their place; all other steps that lead to the result follow them.
     outputs
         The steps that make its outputs, by their place.
     exits
@@ -137,22 +178,62 @@ class Graph:
                 raise QuestionError(f"step '{step.name}' of model '{self.name}' reads a step that is not before it")
 
     @property
-    def input(self) -> Tensor:
+    def entries(self) -> tuple[Tensor, ...]:
         """What goes into the model."""
-        return self.steps[self.inputs[0]].output
+        return tuple(self.steps[place].output for place in self.inputs)
 
     @property
-    def result(self) -> Tensor:
+    def results(self) -> tuple[Tensor, ...]:
         """What comes out of it."""
-        return self.steps[self.outputs[-1]].output
+        return tuple(self.steps[place].output for place in self.outputs)
+
+    @property
+    def last_input(self) -> int:
+        """The place behind which everything is computed."""
+        return max(self.inputs)
 
     def path(self) -> tuple[int, ...]:
-        """Return the places of the steps that the result depends on, in order: all but those of early exits."""
-        found = {self.outputs[-1]}
-        for place in range(self.outputs[-1], -1, -1):
+        """Return the places of the steps that the results depend on, in order: all but those of early exits."""
+        return self.leading_to(self.outputs)
+
+    def leading_to(self, ends: Sequence[int]) -> tuple[int, ...]:
+        """Return the places of the steps that some steps depend on, in order, themselves included."""
+        found = set(ends)
+        for place in range(max(ends), -1, -1):
             if place in found:
                 found.update(self.steps[place].parents)
         return tuple(sorted(found))
+
+    def crossing(self, place: int) -> tuple[int, ...]:
+        """Return the steps whose outputs cross a cut after one of them, by their place, in order; see `crossings`."""
+        return self.crossings((place,))[0]
+
+    def crossings(self, places: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return, for a cut after each of some steps, the steps whose outputs cross it.
+
+        Parameters
+        ----------
+        places
+            Steps that lead to the result, or are inputs, in order.
+
+        Returns
+        -------
+        list
+            For each of them the steps that were done by then, or are inputs, and are read later, or are results.
+        """
+        last_read = dict.fromkeys(self.outputs, len(self.steps))
+        for place in reversed(self.path()):
+            for parent in self.steps[place].parents:
+                last_read.setdefault(parent, place)
+        ready = sorted(last_read, key=lambda step: (-1 if step in self.inputs else step, step))
+        found, alive, come = [], set[int](), 0
+        for place in places:
+            while come < len(ready) and (ready[come] <= place or ready[come] in self.inputs):
+                alive.add(ready[come])
+                come += 1
+            alive = {step for step in alive if last_read[step] > place}
+            found.append(tuple(sorted(alive)))
+        return found
 
 
 def sizes_of_axes(size: Sequence[int], axes: int) -> tuple[int, ...]:
@@ -179,7 +260,7 @@ def sizes_of_axes(size: Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 def check_ends(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Refuse a model of several inputs or outputs, which are given by the names of their layers.
+    """Refuse several inputs or outputs, which are given by the names of their layers, where exits are to be attached.
 
     Raises
     ------
@@ -189,8 +270,8 @@ def check_ends(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> None
     for what, names in (("input", inputs), ("output", outputs)):
         if len(names) != 1:
             raise QuestionError(
-                f"model '{name}' has {len(names)} {what}s ({', '.join(names)}), so no single tensor runs from block to "
-                f"block; only models with one input and one output can be handled"
+                f"model '{name}' has {len(names)} {what}s ({', '.join(names)}), so it is no classifier that can be "
+                f"given exits; that takes a model with one input and one output"
             )
 
 
@@ -237,9 +318,11 @@ class Model(Protocol):
         Parameters
         ----------
         start
-            The step whose output the piece takes, by its place in the graph; an input for a piece from the beginning.
+            The step after which the piece begins, by its place in the graph; `Graph.last_input` for the beginning. It
+            takes what crosses there.
         end
-            The step whose output it makes; one of `Graph.exits` for a piece that ends in an early exit.
+            The step after which it ends, and hands on what crosses there; one of `Graph.exits` for a piece that ends
+            in an early exit.
         batch
             Samples in one call.
         jit
@@ -252,8 +335,8 @@ class Model(Protocol):
         """
         ...
 
-    def run(self, tensor: Any) -> Any:
-        """Return what the uncut model makes of a tensor, as its framework runs it."""
+    def run(self, values: Any) -> Any:
+        """Return what the uncut model makes of its inputs, as its framework runs it; both as pieces have them."""
         ...
 
     def to_tensor(self, numbers: NDArray[Any]) -> Any:

@@ -12,7 +12,16 @@ import numpy as np
 
 from tiercut.profiling.models.fingerprint import fingerprint
 from tiercut.profiling.models.flops import layer_flops
-from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor, dtype_bytes
+from tiercut.profiling.models.graph import (
+    Framework,
+    Graph,
+    Piece,
+    Step,
+    Tensor,
+    dtype_bytes,
+    joined_values,
+    tensors_of,
+)
 from tiercut.profiling.models.keras_calls import LayerCall, compute, layer_calls, mask_of
 from tiercut.profiling.models.runtime import compile_piece, framework
 
@@ -57,13 +66,13 @@ class KerasModel:
         Raises
         ------
         QuestionError
-            If the model is not functional, or has several inputs or outputs.
+            If the model is not functional.
         """
         place = {id(call.output): number for number, call in enumerate(self._calls)}
         return Graph(
             name=str(self.keras.name),
-            steps=tuple(_steps(self._calls, _shapes(self.keras.inputs[0], self._calls))),
-            inputs=tuple(place[id(tensor)] for tensor in self.keras.inputs),
+            steps=tuple(_steps(self._calls, _shapes(self.keras.inputs, self._calls))),
+            inputs=tuple(place[id(tensor)] for tensor in self.keras.inputs if id(tensor) in place),
             outputs=tuple(place[id(tensor)] for tensor in self.keras.outputs),
             exits=tuple(place[id(tensor)] for tensor in self._exits),
             batch=self.keras.inputs[0].shape[0],
@@ -85,12 +94,29 @@ class KerasModel:
 
     def compile_piece(self, start: int, end: int, *, batch: int = 1, jit: bool = False) -> Piece:
         """See `tiercut.profiling.models.graph.Model.compile_piece`."""
-        rows = batch * self.graph.steps[start].output.rows
-        return compile_piece(self.tensor(start), self.tensor(end), batch=rows, jit=jit)
+        taken = self.graph.crossing(start)
+        made = (end,) if end in self.graph.exits else self.graph.crossing(end)
+        rows = [batch * self.graph.steps[each].output.rows for each in taken]
+        starts, ends = (joined_values([self.tensor(each) for each in places]) for places in (taken, made))
+        return compile_piece(starts, ends, batch=rows, jit=jit)
 
-    def run(self, tensor: Any) -> Any:
-        """Return what the uncut model makes of a tensor."""
-        return self._whole(tensor, training=False)
+    def run(self, values: Any) -> Any:
+        """Return what the uncut model makes of its inputs, in the order of `Graph.crossing`."""
+        import keras
+
+        whole = self._whole
+        entering = dict(zip(self.graph.crossing(self.graph.last_input), tensors_of(values), strict=True))
+        place = {id(call.output): number for number, call in enumerate(self._calls)}
+        ordered = [entering.get(place.get(id(tensor), -1)) for tensor in self.keras.inputs]
+        if any(each is None for each in ordered):  # an input that nothing reads
+            first = tensors_of(values)[0]
+            ordered = [
+                keras.ops.zeros((first.shape[0], *tensor.shape[1:]), tensor.dtype) if each is None else each
+                for each, tensor in zip(ordered, self.keras.inputs, strict=True)
+            ]
+        made = whole(keras.tree.pack_sequence_as(whole.input, ordered), training=False)
+        by_place = dict(zip(self.graph.outputs, keras.tree.flatten(made), strict=True))
+        return joined_values([by_place[each] for each in sorted(by_place)])
 
     def to_tensor(self, numbers: NDArray[Any]) -> Any:
         """Return numbers as a tensor where the model runs."""
@@ -162,7 +188,7 @@ def _hands_on_mask(call: LayerCall) -> bool:
     return call.layer.compute_mask(first, keras.KerasTensor(first.shape[:2], "bool")) is not None
 
 
-def _shapes(entry: Any, calls: Sequence[LayerCall]) -> list[tuple[int | None, ...]]:
+def _shapes(entries: Sequence[Any], calls: Sequence[LayerCall]) -> list[tuple[int | None, ...]]:
     """Return the shapes of what calls make, for a batch of a size that no other axis has by chance.
 
     Keras shows the first axis as free whatever is folded into it. It is asked for the shapes of a batch of known size
@@ -171,11 +197,11 @@ def _shapes(entry: Any, calls: Sequence[LayerCall]) -> list[tuple[int | None, ..
     import keras
 
     shapes = [tuple(call.output.shape) for call in calls]
-    if entry.shape[0] is not None or all(map(_keeps_batch, calls)):
+    if entries[0].shape[0] is not None or all(map(_keeps_batch, calls)):
         return shapes
-    probe = keras.Input(batch_shape=(_PROBE, *entry.shape[1:]), dtype=entry.dtype)
+    probes = [keras.Input(batch_shape=(_PROBE, *entry.shape[1:]), dtype=entry.dtype) for entry in entries]
     try:
-        return [tuple(output.shape) for output in compute([entry], [probe], [call.output for call in calls])]
+        return [tuple(output.shape) for output in compute(entries, probes, [call.output for call in calls])]
     except Exception as error:  # shapes that a layer computes of its own accord raise errors of every kind
         log.info("the shapes of a batch of %d cannot be found: %s", _PROBE, error)
         return shapes

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.models.graph import check_ends
 
 __all__ = [
     "LayerCall",
@@ -61,7 +60,7 @@ class LayerCall:
 
 
 def layer_calls(model: Any, ends: Sequence[Any] = ()) -> tuple[LayerCall, ...]:
-    """Return the calls of a functional model between its input and its output, in the order of its layers.
+    """Return the calls of a functional model between its inputs and outputs, in the order of its layers, inputs first.
 
     Every call stands after those whose outputs it reads. Calls of the same layers outside this model, such as those
     that its pieces make, are left out.
@@ -76,20 +75,20 @@ def layer_calls(model: Any, ends: Sequence[Any] = ()) -> tuple[LayerCall, ...]:
     Raises
     ------
     QuestionError
-        If the model is not functional, or has several inputs or outputs.
+        If the model is not functional, or two of its outputs are made by one call.
     """
     _check(model)
     place = {id(operation): index for index, operation in enumerate(model.operations)}
     nodes = _ordered(_ancestors(model.outputs), place)
     nodes += _ordered(_ancestors(ends, nodes), place, nodes)
     number = {id(node): index for index, node in enumerate(nodes)}
-    (result,) = model.outputs
+    results = {id(_maker(tensor)): tensor for tensor in model.outputs}
     return tuple(
         LayerCall(
             index=place[id(node.operation)],
             layer=node.operation,
             parents=tuple(number[id(parent)] for parent in node.parent_nodes),
-            output=result if node is _maker(result) else node.outputs[0],
+            output=results.get(id(node), node.outputs[0]),
             node=node,
         )
         for node in nodes
@@ -107,8 +106,12 @@ def _check(model: Any) -> None:
     if not isinstance(model, keras.Model) or not hasattr(model, "operations"):
         kind = type(model).__name__
         raise QuestionError(f"expected a functional Keras model, got {kind}, whose layers are not known")
-    inputs, outputs = ([str(_maker(each).operation.name) for each in ends] for ends in (model.inputs, model.outputs))
-    check_ends(model.name, inputs, outputs)
+    makers = [_maker(each) for each in model.outputs]
+    if twice := next((each for place, each in enumerate(makers) if each in makers[:place]), None):
+        raise QuestionError(
+            f"two outputs of model '{model.name}' are made by layer '{twice.operation.name}', and a layer is taken to "
+            "make one tensor; let each output go through a layer of its own, such as keras.layers.Identity()"
+        )
 
 
 def _maker(tensor: Any) -> Any:
@@ -134,7 +137,8 @@ def _ancestors(ends: Sequence[Any], known: Sequence[Any] = ()) -> list[Any]:
 def _ordered(nodes: Sequence[Any], place: dict[int, int], known: Sequence[Any] = ()) -> list[Any]:
     """Return calls in the order of their layers, parents first; layers without a place are given the next ones."""
     done = set(map(id, known))
-    found = list(_parents_first(sorted(nodes, key=lambda node: place.get(id(node.operation), len(place))), done))
+    by_layer = sorted(nodes, key=lambda node: (not node.is_input, place.get(id(node.operation), len(place))))
+    found = list(_parents_first(by_layer, done))
     for node in found:
         place.setdefault(id(node.operation), len(place))
     return found
@@ -151,12 +155,12 @@ def _parents_first(nodes: list[Any], done: set[int]) -> Iterator[Any]:
 
 
 def build_piece(start: Any, end: Any, *, name: str | None = None) -> Any:
-    """Return the Keras model between two symbolic tensors, which shares layers and weights.
+    """Return the Keras model between symbolic tensors, which shares layers and weights.
 
     Parameters
     ----------
     start
-        The symbolic tensor that becomes the input.
+        The symbolic tensor that becomes the input, or a list of them.
     end
         The symbolic tensor that becomes the output, or a list of them.
     name
@@ -169,38 +173,42 @@ def build_piece(start: Any, end: Any, *, name: str | None = None) -> Any:
     """
     import keras
 
-    several = isinstance(end, list | tuple)
-    entry, ends = replay(start, end if several else [end])
-    return keras.Model(entry, ends if several else ends[0], name=name)
+    starts, ends = (each if isinstance(each, list | tuple) else [each] for each in (start, end))
+    entries, results = replay(starts, ends)
+    return keras.Model(
+        entries if isinstance(start, list | tuple) else entries[0],
+        results if isinstance(end, list | tuple) else results[0],
+        name=name,
+    )
 
 
-def replay(start: Any, ends: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """Call the layers between symbolic tensors once more, on a new input in the place of `start`.
+def replay(starts: Sequence[Any], ends: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Call the layers between symbolic tensors once more, on new inputs in the place of `starts`.
 
     The layers, and so the weights, are the same ones. (``keras.Model(start, end)`` would do as much, but mistakes
     a shared layer that makes `start` for the new input.)
 
     Parameters
     ----------
-    start
-        The symbolic tensor that becomes the input.
+    starts
+        The symbolic tensors that become the inputs.
     ends
-        Symbolic tensors that depend on nothing but `start`.
+        Symbolic tensors that depend on nothing but `starts`.
 
     Returns
     -------
     tuple
-        The new input and the new tensor for each of `ends`.
+        The new inputs and the new tensor for each of `ends`.
 
     Raises
     ------
     QuestionError
-        If one of `ends` depends on something that does not come through `start`.
+        If one of `ends` depends on something that does not come through `starts`.
     """
     import keras
 
-    entry = keras.Input(batch_shape=start.shape, dtype=start.dtype)
-    return entry, compute([start], [entry], ends)
+    entries = [keras.Input(batch_shape=start.shape, dtype=start.dtype) for start in starts]
+    return entries, compute(starts, entries, ends)
 
 
 def compute(

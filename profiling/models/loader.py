@@ -1,4 +1,4 @@
-"""Keras models by name: one of Keras Applications, a ``.keras`` file, or ``module:function``.
+"""Models by name: one of Keras Applications, a ``.keras`` or ``.onnx`` file, or ``module:function``.
 
 A file is only data here: what is in it cannot run, unless it is trusted. A function of one's own is code anyway.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,13 +19,22 @@ from typing import Any, Literal
 from tiercut.documents.archives import FAULTS, check_unpacked
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.models.backbones import BACKBONES
+from tiercut.profiling.models.exporting.from_keras import export_keras
+from tiercut.profiling.models.exporting.from_torch import exported_from_torch, is_torch
 from tiercut.profiling.models.graph import Model, sizes_of_axes
 from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.nested import flatten
+from tiercut.profiling.models.onnx.graph_onnx import load_onnx
+from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions, is_onnx
+from tiercut.profiling.models.onnx.reading import check_onnx
+from tiercut.profiling.models.onnx.sessions import start_onnx
+from tiercut.profiling.models.runtime import start_framework
+from tiercut.profiling.record.module_names import imported_packages, module_spec
 
 __all__ = [
     "BESIDES",
     "LoadedModel",
+    "Runtime",
     "applications",
     "check_file",
     "folded",
@@ -34,11 +44,16 @@ __all__ = [
     "no_such_function",
     "no_such_module",
     "read_model",
+    "runs_on_onnx",
+    "start_for",
     "working_directory_first",
 ]
 
-BESIDES = "a model may also be a .keras file or module:function"
+BESIDES = "a model may also be a .keras file, an .onnx file or module:function"
 """What to say after the names that are known."""
+
+Runtime = Literal["keras", "onnx"]
+"""What runs a model."""
 
 _HDF5 = (".h5", ".hdf5")
 _CONFIG = "config.json"
@@ -65,13 +80,85 @@ class LoadedModel:
 
 
 def load_model(
-    name: str, *, size: Sequence[int] | None = None, weights: str | None = None, trust: bool = False
+    name: str,
+    *,
+    size: Sequence[int] | None = None,
+    weights: str | None = None,
+    trust: bool = False,
+    onnx: OnnxOptions = NO_ONNX_OPTIONS,
+    batch: int | None = None,
+    runtime: Runtime | None = None,
 ) -> LoadedModel:
-    """Return a model by its name, ready to be cut; see `load_keras`."""
-    title, source = _source(name, size, weights, trust)
+    """Return a model by its name, ready to be cut: an ``.onnx`` file, or what `load_keras` takes.
+
+    Parameters
+    ----------
+    name, size, weights, trust
+        See `load_keras`; the last three say nothing of an ONNX file.
+    onnx, batch
+        See `tiercut.profiling.models.onnx.graph_onnx.load_onnx`; they say nothing of other models.
+    runtime
+        ``onnx``: a Keras model is exported to ONNX; by default Keras runs it.
+    """
+    if is_onnx(name):
+        return _onnx(Path(name), onnx, batch)
+    made = None
+    if kind_of(name) == "function":
+        _forget_names()
+        made = _from_function(name)
+        if is_torch(made):
+            start_onnx()
+            with exported_from_torch(name.rpartition(":")[2], made, batch) as path:
+                return _onnx(path, onnx, batch)
+    title, source = (name.rpartition(":")[2], made) if made is not None else _source(name, size, weights, trust)
     model = _flattened(name, source, size)
+    if runtime == "onnx":
+        with tempfile.TemporaryDirectory(prefix="tiercut-") as folder:
+            path = Path(folder) / f"{title}.onnx"
+            export_keras(model, path)
+            return _onnx(path, onnx, batch)
     whole = None if size is not None and kind_of(name) != "name" else source  # it may take its own size alone
     return LoadedModel(title, KerasModel(model, whole=whole), len(model.layers))
+
+
+def _onnx(path: Path, options: OnnxOptions, batch: int | None) -> LoadedModel:
+    model = load_onnx(path, options, batch=batch, exits=options.exits or ())
+    return LoadedModel(path.stem, model, len({step.index for step in model.graph.steps}))
+
+
+def runs_on_onnx(name: str) -> bool:
+    """Return whether ONNX Runtime runs a model, as far as its name, or the source of its module, tells.
+
+    That is an ``.onnx`` file, or a ``module:function`` whose module imports torch, and no Keras: a PyTorch model.
+    """
+    if is_onnx(name):
+        return True
+    if kind_of(name) != "function":
+        return False
+    with working_directory_first():
+        spec = module_spec(name.rpartition(":")[0])
+    imported = set() if spec is None else imported_packages(spec)
+    return "torch" in imported and not imported & {"keras", "tensorflow"}
+
+
+def start_for(
+    name: str, *, threads: int | None = None, backend: str | None = None, runtime: Runtime | None = None
+) -> int:
+    """Load what runs a model, and return the number of threads that may compute.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    threads, backend
+        See `tiercut.profiling.models.runtime.start_framework`; ONNX Runtime has no backend.
+    runtime
+        See `load_model`.
+    """
+    if runs_on_onnx(name):
+        return start_onnx(threads)
+    count = start_framework(threads, backend=backend)
+    return start_onnx(threads) if runtime == "onnx" else count
 
 
 def load_keras(
@@ -106,9 +193,7 @@ def load_keras(
 
 def _source(name: str, size: Sequence[int] | None, weights: str | None, trust: bool) -> tuple[str, Any]:
     """Return a model's title, and the model as it is; of those by name in that size."""
-    import keras
-
-    keras.utils.clear_session()  # names that Keras makes up count from 1 again: the same model, the same names
+    _forget_names()
     kind = kind_of(name)
     if kind == "file":
         return Path(name).stem, read_model(Path(name), trust=trust)
@@ -118,6 +203,12 @@ def _source(name: str, size: Sequence[int] | None, weights: str | None, trust: b
     return title, _built(title, build, size, weights)
 
 
+def _forget_names() -> None:
+    """Let names that Keras makes up count from 1 again, where it is loaded: the same model, the same names."""
+    if (keras := sys.modules.get("keras")) is not None:
+        keras.utils.clear_session()
+
+
 def _flattened(name: str, source: Any, size: Sequence[int] | None) -> Any:
     return flatten(source, size=None if kind_of(name) == "name" else size)
 
@@ -125,7 +216,7 @@ def _flattened(name: str, source: Any, size: Sequence[int] | None) -> Any:
 def kind_of(name: str) -> Literal["file", "function", "name"]:
     """Return the kind of a model's name; see `load_model`."""
     path = Path(name)
-    if path.suffix.lower() in (".keras", *_HDF5) or path.is_file() or path.name != name:
+    if path.suffix.lower() in (".keras", ".onnx", *_HDF5) or path.is_file() or path.name != name:
         return "file"
     return "function" if ":" in name else "name"
 
@@ -243,13 +334,16 @@ def read_model(path: Path, *, trust: bool = False) -> Any:
 
 
 def check_file(path: Path, *, trust: bool = False) -> None:
-    """Make sure of all that can be checked of a ``.keras`` file without loading it.
+    """Make sure of all that can be checked of a model's file without loading it.
 
     Raises
     ------
     InputError
         If it is cut short, of another kind, or holds what is not trusted.
     """
+    if is_onnx(path.name):
+        check_onnx(path)
+        return
     if path.suffix.lower() in _HDF5:
         raise InputError(
             str(path), "files in HDF5 can hold code that runs when they are read; save the model as .keras"

@@ -51,12 +51,13 @@ def flatten(model: Any, *, size: Sequence[int] | None = None) -> Any:
     if graph is model and size is None and not opened and not _hides_masks(graph):
         return model
     entries = [
-        keras.Input(batch_shape=_resized(tensor.shape, size, _channels_first(graph)), dtype=tensor.dtype)
+        keras.Input(
+            batch_shape=_resized(tensor.shape, size, _channels_first(graph)),
+            dtype=tensor.dtype,
+            name=tensor._keras_history.operation.name,
+        )
         for tensor in graph.inputs
     ]
-    if len(entries) == 1:
-        name = graph.inputs[0]._keras_history.operation.name
-        entries = [keras.Input(batch_shape=entries[0].shape, dtype=entries[0].dtype, name=name)]
     try:
         ends = _inlined(graph, entries, opened)
     except ValueError as error:

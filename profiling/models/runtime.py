@@ -15,7 +15,7 @@ from typing import Any
 
 from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.profiling.models.graph import Framework
+from tiercut.profiling.models.graph import Framework, tensors_of
 from tiercut.profiling.models.keras_calls import build_piece, compute
 
 __all__ = ["BACKENDS", "compile_piece", "framework", "start_framework"]
@@ -122,35 +122,42 @@ def _silence() -> Iterator[None]:
         os.close(kept)
 
 
-def compile_piece(start: Any, end: Any, *, batch: int = 1, jit: bool = False) -> Callable[[Any], Any]:
-    """Return the layers between two symbolic tensors as a compiled function, which returns when the result is there.
+def compile_piece(start: Any, end: Any, *, batch: int | Sequence[int] = 1, jit: bool = False) -> Callable[[Any], Any]:
+    """Return the layers between symbolic tensors as a compiled function, which returns when the result is there.
 
     Parameters
     ----------
     start
-        The symbolic tensor that stands for the function's argument.
+        The symbolic tensor that stands for the function's argument; or several, which it takes as one tuple.
     end
         The symbolic tensor that it computes, or a list of them.
     batch
-        Samples in one call: the argument has the shape [batch, ...].
+        Samples in one call: the argument has the shape [batch, ...]. Of several, a number for each.
     jit
         Whether TensorFlow compiles it with XLA, and torch with its compiler; JAX always does.
     """
     import keras
 
+    starts = list(start) if isinstance(start, list | tuple) else [start]
+    ends = list(end) if isinstance(end, list | tuple) else [end]
+    rows = [batch] * len(starts) if isinstance(batch, int) else batch
+    shapes = [(first, *each.shape[1:]) for first, each in zip(rows, starts, strict=True)]
     backend = keras.backend.backend()
-    if backend == "jax":
-        return _jax_piece(build_piece(start, end))
-    shape = (batch, *start.shape[1:])
-    if backend == "torch":
-        return _torch_piece(build_piece(start, end), keras.ops.zeros(shape, dtype=start.dtype) if jit else None)
-    ends = end if isinstance(end, list) else [end]
+    if backend in ("jax", "torch"):
+        model = build_piece(start, end)
+        if backend == "jax":
+            return _jax_piece(model)
+        zeros = [keras.ops.zeros(shape, dtype=each.dtype) for shape, each in zip(shapes, starts, strict=True)]
+        return _torch_piece(model, (zeros[0] if start is starts[0] else zeros) if jit else None)
 
-    def run(tensor: Any) -> Any:
-        results = compute([start], [tensor], ends, call=_infer)
-        return results if isinstance(end, list) else results[0]
+    def run(values: Any) -> Any:
+        results = compute(starts, values if isinstance(values, list | tuple) else [values], ends, call=_infer)
+        return tuple(results) if isinstance(end, list | tuple) else results[0]
 
-    return _tensorflow_piece(run, shape, start.dtype, jit)
+    import tensorflow as tf
+
+    specs = tuple(tf.TensorSpec(shape, each.dtype) for shape, each in zip(shapes, starts, strict=True))
+    return _tensorflow_piece(run, specs if isinstance(start, list | tuple) else specs[0], jit)
 
 
 def _infer(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -158,11 +165,10 @@ def _infer(layer: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     return layer(*args, **(kwargs | {"training": False} if "training" in kwargs else kwargs))
 
 
-def _tensorflow_piece(run: Callable[[Any], Any], shape: Sequence[int], dtype: str, jit: bool) -> Callable[[Any], Any]:
+def _tensorflow_piece(run: Callable[[Any], Any], spec: Any, jit: bool) -> Callable[[Any], Any]:
     import tensorflow as tf
 
-    signature = [tf.TensorSpec(shape, dtype)]
-    function = tf.function(run, input_signature=signature, autograph=False, jit_compile=jit or None)
+    function = tf.function(run, input_signature=[spec], autograph=False, jit_compile=jit or None)
     compiled = function.get_concrete_function()
     if not tf.config.list_physical_devices("GPU"):
         return compiled  # type: ignore[no-any-return]  # NOTE on a CPU a compiled function returns with its result made
@@ -182,7 +188,7 @@ def _jax_piece(model: Any) -> Callable[[Any], Any]:
     learned = [each.value for each in model.trainable_variables]
     other = [each.value for each in model.non_trainable_variables]
     compiled = jax.jit(lambda *args: model.stateless_call(*args, training=False)[0])
-    return lambda tensor: jax.block_until_ready(compiled(learned, other, tensor))
+    return lambda values: _as_values(jax.block_until_ready(compiled(learned, other, _as_inputs(values))))
 
 
 def _torch_piece(model: Any, example: Any | None) -> Callable[[Any], Any]:
@@ -191,14 +197,25 @@ def _torch_piece(model: Any, example: Any | None) -> Callable[[Any], Any]:
 
     run = partial(model, training=False) if example is None else _torch_compiled(model, example)
 
-    def call(tensor: Any) -> Any:
+    def call(values: Any) -> Any:
         with torch.no_grad():
-            result = run(tensor)
-        if tensor.device.type != "cpu":
-            getattr(torch, tensor.device.type).synchronize()
-        return result
+            result = run(_as_inputs(values))
+        device = tensors_of(values)[0].device.type
+        if device != "cpu":
+            getattr(torch, device).synchronize()
+        return _as_values(result)
 
     return call
+
+
+def _as_inputs(values: Any) -> Any:
+    """Return what a piece is handed as a Keras model of one input or of several takes it."""
+    return list(values) if isinstance(values, tuple) else values
+
+
+def _as_values(result: Any) -> Any:
+    """Return what Keras makes of one end or of several as pieces hand it on."""
+    return tuple(result) if isinstance(result, list) else result
 
 
 def _torch_compiled(model: Any, example: Any) -> Callable[[Any], Any]:

@@ -116,13 +116,12 @@ def _table(key: Key, rows: list[list[float]] | None, height: int, width: int) ->
 
 def profile_doubts(profile: Profile) -> Iterable[TiercutWarning]:
     """Yield a warning with its remedy for everything that is legal in a profile but doubtful."""
-    for name, device in profile.devices.items():
-        zeros = [index + 1 for index, seconds in enumerate(device.block_s or ()) if seconds == 0]
-        if zeros:
-            yield TiercutWarning(
-                f"{profile.name}: device '{name}' has a time of exactly 0 for block {_numbers(zeros)}",
-                "time it again with more runs, unless the block really does nothing",
-            )
+    zeros = {name: _zeros(device.block_s or ()) for name, device in profile.devices.items()}
+    if found := [f"block {_numbers(blocks)} on '{name}'" for name, blocks in zeros.items() if blocks]:
+        yield TiercutWarning(
+            f"{profile.name}: there are times of exactly 0: {_few(found)}",
+            "time them again with more runs, unless the blocks really do nothing",
+        )
     if profile.exits is not None:
         yield from _exit_doubts(profile.name, profile.exits)
 
@@ -143,6 +142,16 @@ def _exit_doubts(name: str, exits: Exits) -> Iterator[TiercutWarning]:
             "deeper branch should let more samples go",
             "train those branches longer or record more samples; the largest rate so far is used instead",
         )
+
+
+def _zeros(seconds: Sequence[float]) -> list[int]:
+    """Return the 1-based places of zeros."""
+    return [place for place, each in enumerate(seconds, 1) if each == 0]
+
+
+def _few(texts: Sequence[str], most: int = 4) -> str:
+    """Return the first texts, and how many more there are."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def _numbers(numbers: Sequence[int], most: int = 8) -> str:

@@ -27,6 +27,15 @@ Times = list[Seconds]
 TimesOrNone = list[Seconds | None]
 
 
+class CrossingTensor(Document):
+    """A tensor that crosses the cut after a block."""
+
+    name: str
+    bytes: Bytes
+    dtype: str
+    shape: list[Annotated[int, Field(ge=0)]]
+
+
 class Block(Document):
     """The smallest piece that may not be cut: the layers between two consecutive partition points."""
 
@@ -37,6 +46,8 @@ class Block(Document):
     parameter_bytes: Bytes | None = None
     activation_bytes: Bytes | None = Field(default=None, description="largest tensor that lives inside the block")
     flops: Annotated[float, Field(ge=0)] | None = None
+    tensors: list[CrossingTensor] | None = Field(default=None, description="what crosses after it, each tensor once")
+    state_bytes: Bytes | None = Field(default=None, description="recurrent state that stays where the block runs")
 
 
 class Exits(Document):
@@ -75,15 +86,17 @@ class Device(Document):
     framework: str = ""
     statistic: str = Field(default="", description="what the times are: mean, p50, p99, ...")
     runs: int | None = Field(default=None, ge=1)
-    backend: str | None = Field(default=None, description="tensorflow, jax or torch")
+    backend: str | None = Field(default=None, description="tensorflow, jax, torch or onnxruntime")
     versions: dict[str, str] = Field(default_factory=dict)
     threads: int | None = Field(default=None, ge=1)
+    provider: str | None = Field(default=None, description="execution provider of ONNX Runtime; null: the processor")
     jit_compile: bool = False
     clock: Literal["wall", "cpu"] = Field(default="wall", description="cpu: processor time of one thread")
     stress: dict[str, Share] = Field(default_factory=dict, description="share of cpu and memory kept busy meanwhile")
     load: dict[str, float] = Field(default_factory=dict, description="average: before; other_cores: busy meanwhile")
     precision: Share | None = Field(default=None, description="to which share of itself half of the medians are known")
     set_aside: Share | None = Field(default=None, description="runs left out, as others held the processor")
+    benchmark_s: Seconds | None = Field(default=None, description="what building and timing all pieces took")
     block_s: Times | None = None
     branch_s: TimesOrNone | None = None
     block_mean_s: Times | None = None

@@ -11,7 +11,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from tiercut.profiling.record.failures import first_line, out_of_memory
 __all__ = ["agreeing"]
 
 log = logging.getLogger(__name__)
+
+Answer: TypeAlias = tuple[NDArray[Any], ...]
+"""The numbers of every output."""
 
 ROUNDING, HALF_ROUNDING = 1e-4, 5e-2
 """How far answers may lie apart for rounding to explain it, as a share of the largest number, by precision."""
@@ -82,8 +85,8 @@ class _Trial:
 
     def __init__(self, cut: CutNetwork, batch: int, jit: bool) -> None:
         self._cut, self._how, self._last = cut, {"batch": batch, "jit": jit}, len(cut.blocks) - 1
-        example = cut.model.to_numbers(cut.example(batch))
-        self._inputs: list[Values] = [cut.model.to_tensor(each) for each in (example, _padded(example))]
+        example = cut.numbers(cut.example(batch))
+        self._inputs: list[Values] = [cut.values(example), cut.values([_padded(each) for each in example])]
         self._answers = [self._whole(each) for each in self._inputs]
         again = [self._whole(each) for each in self._inputs]
         self.conclusive = all(map(_same, self._answers, again))
@@ -93,8 +96,8 @@ class _Trial:
         half = any(step.output.dtype in ("float16", "bfloat16") for step in cut.model.graph.steps)
         self._slack = HALF_ROUNDING if half else ROUNDING
 
-    def _whole(self, values: Values) -> NDArray[Any]:
-        return self._cut.model.to_numbers(self._cut.model.run(values))
+    def _whole(self, values: Values) -> Answer:
+        return self._cut.numbers(self._cut.model.run(values))
 
     def _piece(self, first: int, last: int, values: Sequence[Values]) -> list[Values]:
         """Return what blocks make of the values of every input; the last block ends in the network's answer."""
@@ -104,7 +107,7 @@ class _Trial:
 
     def _apart(self, values: Sequence[Values]) -> float:
         """Return how far answers lie from those of the whole, as a share of its largest number."""
-        found = [self._cut.model.to_numbers(each) for each in values]
+        found = [self._cut.numbers(each) for each in values]
         return max(_distance(own, whole) for own, whole in zip(found, self._answers, strict=True))
 
     def chain(self) -> bool:
@@ -156,12 +159,16 @@ def _padded(numbers: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
-def _same(first: NDArray[Any], again: NDArray[Any]) -> bool:
-    kind = np.asarray(first, dtype=np.float64)
-    return bool(np.all(np.isfinite(kind))) and _distance(again, first) <= ROUNDING
+def _same(first: Answer, again: Answer) -> bool:
+    finite = all(np.all(np.isfinite(np.asarray(each, dtype=np.float64))) for each in first)
+    return finite and _distance(again, first) <= ROUNDING
 
 
-def _distance(own: NDArray[Any], whole: NDArray[Any]) -> float:
+def _distance(own: Answer, whole: Answer) -> float:
+    return max(_apart(*pair) for pair in zip(own, whole, strict=True))
+
+
+def _apart(own: NDArray[Any], whole: NDArray[Any]) -> float:
     if own.shape != whole.shape:
         return float("inf")
     left, right = (np.asarray(each, dtype=np.float64) for each in (own, whole))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tiercut.errors import InputError
 
-__all__ = ["BoundNames", "bound_names", "module_spec"]
+__all__ = ["BoundNames", "bound_names", "imported_packages", "module_spec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +70,16 @@ def bound_names(spec: ModuleSpec) -> BoundNames | None:
     functions = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
     starred = any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
     return BoundNames(every, functions, starred or "__getattr__" in every)
+
+
+def imported_packages(spec: ModuleSpec) -> set[str]:
+    """Return the packages that a module imports anywhere in its source; none where it has no source to read."""
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return set()
+    try:
+        tree = ast.parse(decode_source(Path(spec.origin).read_bytes()), spec.origin)
+    except (SyntaxError, OSError, ValueError):  # reported when it is imported
+        return set()
+    names = [each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,15 @@ from typing import Any
 
 from tiercut.documents import check_writable
 from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork
 from tiercut.profiling.exits.statistics import warn_of_chance
 from tiercut.profiling.exits.thresholds import Thresholds, read_thresholds
+from tiercut.profiling.exits.trainer import Network
 from tiercut.profiling.exits.training import train_jointly
 from tiercut.profiling.models.blocks import Block, joined_blocks
 from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph import Framework
-from tiercut.profiling.models.runtime import start_framework
+from tiercut.profiling.models.loader import start_for
 from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
 from tiercut.profiling.profile.merging import check_same_model, replaced
 from tiercut.profiling.profile.samples import samples_of
@@ -31,6 +34,7 @@ from tiercut.profiling.record.agreement import agreeing
 from tiercut.profiling.record.record_exits import ExitHalf, exits_difference, measure_exits
 from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
 from tiercut.profiling.record.subject import Subject, open_subject
+from tiercut.profiling.timing.joints import warn_of_joints
 from tiercut.profiling.timing.machine import Watch, describe_machine
 from tiercut.profiling.timing.pieces_timed import device_record, runs_needed, time_pieces
 from tiercut.profiling.timing.spans import draw_spans
@@ -96,7 +100,7 @@ def record_model(
     check_settings(name, settings)
     target = profile_path(output, profile_stem(name, settings.dataset))
     check_writable(target)
-    threads = start_framework(settings.threads, backend=settings.backend)
+    threads = start_for(name, threads=settings.threads, backend=settings.backend, runtime=settings.runtime)
     progress("load", 0, 1)
     return record(open_subject(name, settings), target, settings, threads=threads, progress=progress)
 
@@ -119,7 +123,7 @@ def record(
     settings
         How.
     threads
-        What `tiercut.profiling.models.runtime.start_framework` returned.
+        What `tiercut.profiling.models.loader.start_for` returned.
     progress
         Called with the progress.
 
@@ -193,12 +197,13 @@ def _sketch(cut: CutNetwork, settings: Settings) -> dict[str, Any]:
         "batch": batch,
         "input_bytes": float(batch * cut.input_bytes),
         "result_bytes": float(batch * cut.result_bytes),
-        "blocks": [_block(block, batch) for block in cut.blocks],
+        "blocks": [_block(block, batch, cut.framework.backend == "onnxruntime") for block in cut.blocks],
     }
 
 
-def _block(block: Block, batch: int) -> dict[str, Any]:
-    return {
+def _block(block: Block, batch: int, named: bool) -> dict[str, Any]:
+    """Return what a profile says of a block; what crosses after it by name where tensors have names of their own."""
+    found = {
         "name": block.name,
         "first_layer": block.first_layer,
         "last_layer": block.last_layer,
@@ -207,6 +212,14 @@ def _block(block: Block, batch: int) -> dict[str, Any]:
         "activation_bytes": float(batch * block.activation_bytes),
         "flops": float(batch * block.flops),
     }
+    if named or len(block.outputs) > 1:
+        found["tensors"] = [
+            {"name": each.name, "bytes": float(batch * each.nbytes), "dtype": each.dtype, "shape": [*each.sizes(batch)]}
+            for each in block.outputs
+        ]
+    if block.state_bytes:
+        found["state_bytes"] = float(batch * block.state_bytes)
+    return found
 
 
 def _fresh_exits(
@@ -225,8 +238,8 @@ def _fresh_exits(
         _train(subject, settings, target, progress)
     progress("exits", 0, 1)
     half = measure_exits(subject.network, _thresholds(settings, kept))
-    if not subject.trained:
-        network = subject.network
+    network = subject.network
+    if not subject.trained or isinstance(network, OnnxNetwork):
         labels, present = network.data.profile.labels, network.exits.present
         warn_of_chance(network.title, half.profiled.correct, labels, present=present)
     if kept is None:
@@ -246,7 +259,7 @@ def _thresholds(settings: Settings, kept: Profile | None) -> Thresholds:
 
 
 def _train(subject: Subject, settings: Settings, target: Path, progress: Progress) -> None:
-    assert subject.network is not None
+    assert isinstance(subject.network, Network)
     train_jointly(
         subject.network.exits,
         subject.network.data.train,
@@ -281,7 +294,8 @@ def _other_exits(target: Path, difference: str) -> InputError:
 
 
 def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress) -> dict[str, Any]:
-    """Time everything and return what the profile says of this device."""
+    """Time everything and return what the profile says of this device (Scission, table III: how long that takes)."""
+    began = time.perf_counter()
     drawn, framework = draw_spans(len(cut.blocks), settings.check), cut.framework
     with stressed(settings.stress):
         watch = Watch()
@@ -297,6 +311,9 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
             building=lambda done, most: progress("build", done, most),
         )
         load, busy = watch.figures(), watch.describe()
+    record = device_record(measured.times, len(cut.blocks), statistic=settings.statistic, also=drawn)
+    if framework.backend == "onnxruntime":
+        warn_of_joints(cut.title, record)
     samples = "batches of one sample" if settings.batch == 1 else f"batches of {settings.batch} samples"
     return {
         "description": f"{describe_machine()}, {threads} thread{'s' * (threads != 1)}; {busy}; {samples}",
@@ -304,9 +321,10 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
         "load": load,
         "precision": round(min(measured.precision, 1.0), 4),
         "set_aside": round(measured.set_aside, 4),
+        "benchmark_s": round(time.perf_counter() - began, 3),
         **_settings_kept(settings, threads, framework),
         "versions": dict(framework.versions),
-        **device_record(measured.times, len(cut.blocks), statistic=settings.statistic, also=drawn),
+        **record,
     }
 
 
@@ -319,6 +337,7 @@ def _settings_kept(settings: Settings, threads: int, framework: Framework) -> di
         "clock": settings.clock,
         "stress": dict(settings.stress),
         "statistic": settings.statistic,
+        "provider": settings.onnx.provider,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork
 from tiercut.profiling.exits.statistics import exits_record, record_samples
 from tiercut.profiling.exits.thresholds import Thresholds
 from tiercut.profiling.exits.trainer import Network
@@ -54,7 +55,7 @@ def sample_files(target: Path) -> dict[str, Path]:
     return {prefix: target.with_name(f"{target.stem}{part}.samples.npz") for prefix, part in parts.items()}
 
 
-def measure_exits(network: Network, thresholds: Thresholds) -> ExitHalf:
+def measure_exits(network: Network | OnnxNetwork, thresholds: Thresholds) -> ExitHalf:
     """Run two splits through a trained network and return what its exits do with them.
 
     Parameters

@@ -22,6 +22,8 @@ from typing import Any
 from tiercut.documents import write_whole
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling.models.loader import kind_of
+from tiercut.profiling.models.onnx.options import is_onnx
+from tiercut.profiling.models.onnx.reading import files_beside
 from tiercut.profiling.profile.files import load_profile, profile_path, save_profile
 from tiercut.profiling.profile.merging import check_same_model, merge, replaced
 from tiercut.profiling.profile.schema import Profile
@@ -47,7 +49,7 @@ def record_remotely(
 ) -> None:
     """Record models on another machine, and add its device to the profiles here.
 
-    Progress and messages of the other machine appear on standard error. A ``.keras`` file is sent there; a
+    Progress and messages of the other machine appear on standard error. A ``.keras`` or ``.onnx`` file is sent there; a
     ``module:function`` must be there already.
 
     Parameters
@@ -77,7 +79,10 @@ def record_remotely(
     if not host or host.startswith("-"):
         raise QuestionError(f"'{host}' is no host; write user@host")
     names = [_sent(host, model, "models") if kind_of(model) == "file" else model for model in models]
-    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset))
+    for file in (each for model in models if is_onnx(model) for each in files_beside(Path(model))):
+        _sent(host, str(file), "models")
+    onnx = replace(settings.onnx, data=_sent_dataset(host, settings.onnx.data))
+    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset), onnx=onnx)
     options = [*command_line(wanted), "--output", f"{_FOLDER}/profiles", "--json"]
     call = [*shlex.split(command), "profile", *names, *options]
     with subprocess.Popen(
@@ -103,13 +108,14 @@ def command_line(settings: Settings) -> list[str]:
     options += ["--batch", str(settings.batch)] if settings.batch is not None else []
     options += ["--runs", str(effort.runs), "--precision", str(effort.precision), "--limit", f"{effort.limit_s} s"]
     options += ["--statistic", settings.statistic, "--clock", settings.clock]
-    for name in ("rule", "weights", "threads", "backend", "dataset", "thresholds", "epochs", "seed"):
+    for name in ("rule", "weights", "threads", "backend", "dataset", "thresholds", "epochs", "seed", "runtime"):
         if getattr(settings, name) is not None:
             options += [f"--{name}", str(getattr(settings, name))]
     if settings.size is not None:
         options += ["--input-size", "x".join(map(str, settings.size))]
     if settings.stress:
         options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in settings.stress.items())]
+    options += settings.onnx.command_line()
     flags = {"--trust-model": settings.trust, "--jit-compile": settings.jit, "--redo": settings.redo}
     return options + [flag for flag, wanted in flags.items() if wanted]
 

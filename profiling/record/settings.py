@@ -11,7 +11,8 @@ from tiercut.errors import QuestionError
 from tiercut.profiling.exits.exit_files import has_exits
 from tiercut.profiling.exits.thresholds import read_thresholds
 from tiercut.profiling.exits.training import Schedule
-from tiercut.profiling.models.loader import folded, kind_of
+from tiercut.profiling.models.loader import Runtime, folded, kind_of, runs_on_onnx
+from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions
 from tiercut.profiling.timing.pieces_timed import Clock, Statistic, runs_needed
 from tiercut.profiling.timing.timing import Effort
 
@@ -35,8 +36,9 @@ _SPARE = 1.5
 
 EPOCHS, THRESHOLDS = 40, "20"
 
-Subjects = Literal["plain", "trained", "to train"]
-"""A network without exits; a file of one that was trained with exits; a backbone that is given exits and trained."""
+Subjects = Literal["plain", "trained", "to train", "onnx"]
+"""A network without exits; a file of one that was trained with exits; a backbone that is given exits and trained; an
+ONNX file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class Settings:
         Of the training of a backbone; by default 40.
     seed
         Of that training and its splits; by default 0.
+    onnx
+        What is said of ONNX files.
+    runtime
+        ``onnx``: a Keras model is exported to ONNX and timed there; by default Keras runs it.
     """
 
     device: str = "local"
@@ -109,6 +115,8 @@ class Settings:
     thresholds: str | None = None
     epochs: int | None = None
     seed: int | None = None
+    onnx: OnnxOptions = NO_ONNX_OPTIONS
+    runtime: Runtime | None = None
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
@@ -149,6 +157,8 @@ DEFAULTS = Settings()
 
 def subject_kind(name: str, dataset: str | None) -> Subjects:
     """Return what a model that is recorded is, without loading it; a data set makes one of a backbone's name."""
+    if runs_on_onnx(name):
+        return "onnx"
     if name.endswith(".keras") and has_exits(name):
         return "trained"
     return "plain" if dataset is None else "to train"
@@ -174,6 +184,8 @@ _FLAGS = {
     "thresholds": "--thresholds",
     "epochs": "--epochs",
     "seed": "--seed",
+    "backend": "--backend",
+    "dataset": "--dataset",
 }
 
 _USELESS: Mapping[Subjects, tuple[str, tuple[str, ...]]] = {
@@ -183,19 +195,42 @@ _USELESS: Mapping[Subjects, tuple[str, tuple[str, ...]]] = {
         "for a network with exits, which keeps what it was trained with",
         ("rule", "size", "weights", "epochs", "seed"),
     ),
+    "onnx": (
+        "for an ONNX file, or a PyTorch model, which is exported to one",
+        ("size", "weights", "backend", "dataset", "epochs", "seed", "thresholds"),
+    ),
 }
 """The settings that cannot count for a network, and what to call such networks; all others count for each of them."""
 
 
-def check_settings(name: str, settings: Settings) -> None:
-    """Refuse settings that cannot count for a network.
+def check_settings(name: str, settings: Settings, *, listing: bool = False) -> None:
+    """Refuse settings that cannot count for a network; those of timing do not when its blocks are only listed.
 
     Raises
     ------
     QuestionError
         Names all of them.
     """
-    where, useless = _USELESS[subject_kind(name, settings.dataset)]
+    kind = subject_kind(name, settings.dataset)
+    where, useless = _USELESS[kind]
     named = [_FLAGS[each] for each in useless if getattr(settings, each) is not None]
+    if kind == "onnx":
+        named += ["--jit-compile"] if settings.jit else []
+        if settings.onnx.exits is not None and settings.onnx.data is None and not listing:
+            raise QuestionError("exits are recorded on samples that the network did not learn from: --data FILE.npz")
+        if settings.onnx.data is not None:
+            named = [each for each in named if each != "--thresholds"]
+        if settings.onnx.cuts and settings.rule is not None:
+            raise QuestionError("cuts that are named with --cut need no --rule; leave one of the two out")
+        if settings.size is not None:
+            raise QuestionError("the sizes of an ONNX file are named by input: --input NAME=1x3x224x224")
+        if settings.runtime == "keras":
+            raise QuestionError(f"Keras does not run '{name}'; leave out --runtime")
+    elif settings.runtime == "onnx" and kind != "plain":
+        raise QuestionError(
+            f"'{name}' has exits: write it as an ONNX file (tiercut export), and profile that with --exits and --data"
+        )
+    elif settings.onnx.given and settings.runtime != "onnx":
+        raise QuestionError(f"{', '.join(settings.onnx.given)}: these are for .onnx files, which '{name}' is not")
     if named:
         raise QuestionError(f"not {where}: {', '.join(named)}; leave {'it' if len(named) == 1 else 'them'} out")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tiercut.profiling.exits.exit_files import load_exits
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork, open_exits
 from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
-from tiercut.profiling.models.blocks import find_blocks
+from tiercut.profiling.models.blocks import Rule, find_blocks
 from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph import sizes_of_axes
 from tiercut.profiling.models.loader import load_model
+from tiercut.profiling.models.onnx.graph_onnx import OnnxModel
 from tiercut.profiling.record.settings import Settings, check_settings, subject_kind
 
 __all__ = ["Subject", "open_subject"]
@@ -34,7 +37,7 @@ class Subject:
 
     cut: CutNetwork
     origin: str
-    network: Network | None = None
+    network: Network | OnnxNetwork | None = None
     trained: bool = True
 
 
@@ -58,7 +61,7 @@ def open_subject(name: str, settings: Settings) -> Subject:
     """
     check_settings(name, settings)
     kind = subject_kind(name, settings.dataset)
-    if kind == "plain":
+    if kind in ("plain", "onnx"):
         return _plain(name, settings)
     network = _trained(name, settings) if kind == "trained" else _to_train(name, settings)
     exits = network.exits
@@ -77,9 +80,25 @@ def open_subject(name: str, settings: Settings) -> Subject:
 def _plain(name: str, settings: Settings) -> Subject:
     from tiercut import __version__
 
-    loaded = load_model(name, size=settings.size, weights=settings.weights, trust=settings.trust)
-    rule = settings.rule or "all"
-    cut = CutNetwork(loaded.title, rule, loaded.model, find_blocks(loaded.model.graph, rule))
+    onnx = settings.onnx
+    loaded = load_model(
+        name,
+        size=settings.size,
+        weights=settings.weights,
+        trust=settings.trust,
+        onnx=onnx,
+        batch=settings.batch,
+        runtime=settings.runtime,
+    )
+    rule: Rule = "explicit" if onnx.cuts else settings.rule or "all"
+    blocks = find_blocks(loaded.model.graph, rule, cuts=onnx.cuts or (), tensors=onnx.most_tensors)
+    cut = CutNetwork(loaded.title, rule, loaded.model, blocks)
+    if onnx.exits is not None and onnx.data is not None and isinstance(loaded.model, OnnxModel):
+        network = open_exits(loaded.title, loaded.model, onnx.exits, blocks, Path(onnx.data))
+        origin = (
+            f"exits recorded by tiercut {__version__} on {len(network.data.profile)} samples of {network.data.name}"
+        )
+        return Subject(replace(cut, ends=network.exits.ends), origin, network)
     return Subject(cut, f"recorded by tiercut {__version__}")
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.profiling.models.cut import CutNetwork, Values
+from tiercut.profiling.models.graph import tensors_of
 from tiercut.profiling.timing.spans import Span, all_spans, complete, needed_spans
 from tiercut.profiling.timing.timing import P99_RUNS, Effort, Runs, Times, fewest_kept, summarise, time_calls
 from tiercut.profiling.timing.waiting import waiting_clock
@@ -184,7 +185,8 @@ def _codings(network: CutNetwork, calls: dict[Key, Call], tensors: Sequence[Valu
     first_like: dict[Any, int] = {}
     twins: dict[Key, Key] = {}
     for place, tensor in enumerate(tensors):
-        like = first_like.setdefault((tuple(tensor.shape), str(tensor.dtype)), place)
+        kinds = tuple((tuple(each.shape), str(each.dtype)) for each in tensors_of(tensor))
+        like = first_like.setdefault(kinds, place)
         if like == place:
             calls["encode", place, place] = partial(network.encode, tensor)
             calls["decode", place, place] = partial(network.decoder(tensor), network.encode(tensor))

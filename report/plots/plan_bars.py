@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut import units
 from tiercut.optimizer import stage_steps
 from tiercut.report.plots.style import COLOURS, figure_of, own_axes
+from tiercut.report.rows import plan_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,11 +89,11 @@ def plan_bars(plans: Sequence[Plan], tiers: Mapping[str, str], captions: Sequenc
     tiers
         Tier of each node, in the order of the topology.
     captions
-        One for each plan; by default rank, latency and the plan, stages that no sample reaches in brackets.
+        One for each plan; by default rank, latency, and all that tells the plan from others.
     """
     if captions is None:
         captions = [
-            f"{rank}.  {units.format_seconds(each.latency_s)}   {each.shown}" for rank, each in enumerate(plans, 1)
+            f"{rank}.  {units.format_seconds(each.latency_s)}   {plan_text(each)}" for rank, each in enumerate(plans, 1)
         ]
     return PlanBars(tuple(captions), tuple(_segments(plan) for plan in plans), _colours(tiers))
 
@@ -115,7 +116,8 @@ def _segments(plan: Plan) -> tuple[Segment, ...]:
 def _text(step: Step) -> str:
     if step.sort == "compute":
         return f"{step.first}" if step.first == step.last else f"{step.first}-{step.last}"
-    return units.format_bytes(step.size) if step.sort == "send" else step.sort
+    codec = "" if step.codec is None else f" as {step.codec}"
+    return (units.format_bytes(step.size) if step.sort == "send" else step.sort) + codec
 
 
 def _colours(tiers: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ProfileCurves", "draw_exits", "draw_sizes", "draw_times", "plot_profile", "profile_curves"]
 
 _BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.02), "fontsize": 7, "frameon": False}
+_POWERS = 1000.0
+"""Times the least beyond which powers of ten are labels enough."""
 _THRESHOLDS = 4
 """How many thresholds are drawn, evenly spread."""
 
@@ -84,24 +86,55 @@ def _left(exits: Exits) -> dict[float, Floats]:
 
 
 def draw_times(data: ProfileCurves, ax: Axes) -> None:
-    """Draw the times of blocks as lines and those of branches as dotted ones, on a log scale for several devices."""
+    """Draw the times of blocks as lines and those of branches as dotted ones, on a log scale for several devices.
+
+    A time of 0, which such a scale does not have, is marked at the lower edge.
+    """
+    logarithmic = len(data.blocks_ms) > 1
     for index, (name, times) in enumerate(data.blocks_ms.items()):
         blocks = np.arange(1, len(times) + 1)
         style = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 3}
-        ax.plot(blocks, times, linewidth=1, label=name, **style)  # type: ignore[arg-type]
+        shown = np.where(times > 0, times, np.nan) if logarithmic else times
+        ax.plot(blocks, shown, linewidth=1, label=name, **style)  # type: ignore[arg-type]
         if name in data.branches_ms:
             label = f"{name}, branch"
-            ax.plot(blocks, data.branches_ms[name], linewidth=1, linestyle=":", label=label, **style)  # type: ignore[arg-type]
+            branches = data.branches_ms[name]
+            branches = np.where(branches > 0, branches, np.nan) if logarithmic else branches
+            ax.plot(blocks, branches, linewidth=1, linestyle=":", label=label, **style)  # type: ignore[arg-type]
     ax.set_ylabel("time (ms)")
-    if len(data.blocks_ms) > 1:
+    if logarithmic:
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter("{x:g}")
-        ax.tick_params(axis="y", which="both", labelsize=7)
+        _label_logarithms(ax)
     else:
         ax.set_ylim(bottom=0)
+    _mark_zeros(data, ax)
     ax.legend(**_BESIDE)
     ax.grid(alpha=0.25, linewidth=0.5)
+
+
+def _label_logarithms(ax: Axes) -> None:
+    """Label 1, 2 and 5 of each power of ten where the axis has few of these, else the powers alone."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = ax.get_ylim()
+    few = high < _POWERS * low
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.tick_params(axis="y", which="both", labelsize=7)
+
+
+def _mark_zeros(data: ProfileCurves, ax: Axes) -> None:
+    """Mark times of exactly 0 at the lower edge, in the colour of their device."""
+    label = "a time of 0"
+    for index, times in enumerate(data.blocks_ms.values()):
+        zeros = np.flatnonzero(times == 0) + 1
+        if len(zeros):
+            style = {"color": COLOURS[index % len(COLOURS)], "marker": "v", "markersize": 7, "linestyle": "none"}
+            edge = np.zeros(len(zeros))
+            place = ax.get_xaxis_transform()
+            ax.plot(zeros, edge, transform=place, clip_on=False, zorder=5, label=label, **style)  # type: ignore[arg-type]
+            label = "_"  # once in the legend
 
 
 def draw_sizes(data: ProfileCurves, ax: Axes) -> None:
@@ -109,6 +142,7 @@ def draw_sizes(data: ProfileCurves, ax: Axes) -> None:
     sizes = data.sizes_kb
     ax.bar(np.arange(len(sizes)), sizes, color=COLOURS[5], edgecolor="black", linewidth=0.4)
     ax.set_ylabel("output (kB)")
+    ax.margins(y=0.15)
     ax.annotate("input", (0, sizes[0]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7)
     ax.grid(alpha=0.25, linewidth=0.5, axis="y")
 

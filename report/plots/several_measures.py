@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.analysis import Answer
+    from tiercut.report.plots.zoom import Zoom
 
 __all__ = ["SeveralMeasures", "axis_of", "draw_several_measures", "plot_several_measures", "several_measures"]
 
@@ -51,8 +52,7 @@ class SeveralMeasures:
 
 def several_measures(answer: Answer) -> SeveralMeasures:
     """Return what to draw: the first measure across, accuracy (or else the second) upward, the third as colour."""
-    names = list(answer.query.compared)
-    names.insert(1, names.pop())
+    names = _in_order(answer)
     values = answer.values(names)
     scaled, labels = [], []
     for name, column in zip(names, values.T, strict=True):
@@ -62,6 +62,13 @@ def several_measures(answer: Answer) -> SeveralMeasures:
     parts = np.array([len(plan.partition) for plan in answer])
     third = scaled[2] if len(scaled) > 2 else None
     return SeveralMeasures(tuple(labels), scaled[0], scaled[1], third, parts)
+
+
+def _in_order(answer: Answer) -> list[str]:
+    """Return the measures across, upward and, where there are three, as colour."""
+    names = list(answer.query.compared)
+    names.insert(1, names.pop())
+    return names
 
 
 def draw_several_measures(data: SeveralMeasures, ax: Axes) -> None:
@@ -96,7 +103,7 @@ def draw_several_measures(data: SeveralMeasures, ax: Axes) -> None:
         handle.set_facecolor("white")  # type: ignore[union-attr]
 
 
-def plot_several_measures(answer: Answer, ax: Axes | None = None) -> Axes:
+def plot_several_measures(answer: Answer, ax: Axes | None = None, *, zoom: Zoom | None = None) -> Axes:
     """Draw a frontier over two or three measures of choice.
 
     Parameters
@@ -105,9 +112,22 @@ def plot_several_measures(answer: Answer, ax: Axes | None = None) -> Axes:
         A frontier that was asked for with `over`, with at least one plan.
     ax
         Where to draw; by default on a figure of its own.
+    zoom
+        Ends of the axes by measure, in inner units.
+
+    Raises
+    ------
+    QuestionError
+        If the picture has no axis for a measure that is zoomed.
     """
+    from tiercut.report.plots.zoom import zoomed
+
     ax = own_axes(ax)
-    draw_several_measures(several_measures(answer), ax)
+    data = several_measures(answer)
+    draw_several_measures(data, ax)
+    names = _in_order(answer)[:2]
+    factors = [axis_of(name, float(answer.values([name]).max()))[0] for name in names]
+    zoomed(ax, zoom, names, factors, (data.x, data.y))
     problem = answer.space.problem
     ax.set_title(f"{problem.profile} on {problem.topology}", fontsize=10, parse_math=False)
     return ax

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.analysis import sample_cloud
+from tiercut.analysis import best_beside, sample_cloud
 from tiercut.optimizer import evaluate, format_amount, values_of
 from tiercut.report.plots.several_measures import axis_of
 from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
+from tiercut.report.plots.zoom import zoomed
+from tiercut.report.rows import plan_text
+from tiercut.solvers import Options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +23,14 @@ if TYPE_CHECKING:
 
     from tiercut.analysis import Answer, Cloud
     from tiercut.optimizer import Plan
+    from tiercut.report.plots.zoom import Zoom
 
 __all__ = ["TradeOff", "draw_trade_off", "plot_trade_off", "trade_off"]
 
 CLOUD_SIZE = 4000
+_CLOSER = 4  # times as many, where a part is shown
+_PATIENCE_S = 2.0  # for what is marked beside the plans
+_NOTHING: Mapping[str, Plan] = MappingProxyType({})
 _FAINT: dict[str, Any] = {"alpha": 0.25, "linewidths": 0, "zorder": 1, "rasterized": True}
 
 
@@ -35,27 +44,34 @@ class TradeOff:
         Of the horizontal axis.
     cloud_x, cloud_y, cloud_parts
         Sampled decisions: cost, accuracy in percent, number of partitions.
+    line_x, line_y
+        The whole frontier.
     x, y, parts
-        The plans along the frontier, and last the chosen one.
+        The plans along the frontier that are shown, and last the chosen one.
     bound_x, bound_y
         Bounds of the question, or None.
     chosen
         Index of the plan to name, and what to call it.
+    marks
+        Other plans that have a name: x, y and the name.
     """
 
     label: str
     cloud_x: NDArray[np.float64]
     cloud_y: NDArray[np.float64]
     cloud_parts: NDArray[np.int64]
+    line_x: NDArray[np.float64]
+    line_y: NDArray[np.float64]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     parts: NDArray[np.int64]
     bound_x: float | None
     bound_y: float | None
     chosen: tuple[int, str] | None
+    marks: tuple[tuple[float, float, str], ...] = ()
 
 
-def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff:
+def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud, beside: Mapping[str, Plan] = _NOTHING) -> TradeOff:
     """Return what to draw.
 
     Parameters
@@ -66,9 +82,14 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
         The frontier to draw the line from; None where the answer is one.
     cloud
         Sampled decisions of the same space.
+    beside
+        Plans to mark, by name.
     """
     problem, query = answer.space.problem, answer.query
-    plans = list((frontier or answer).plans)
+    line = frontier or answer
+    along, plans = list(line.whole or line.plans), list(line.plans)
+    if query.kind != "frontier" and frontier is None:
+        along = []
     chosen = None
     if query.kind != "frontier":
         plans = [*(frontier.plans if frontier else ()), *answer.plans]
@@ -81,11 +102,17 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
         )
     costs = values_of(problem, plans, (query.additive,), query.rate_fps)[:, 0]
     scale, label = axis_of(query.additive)
+    reached = values_of(problem, along, (query.additive,), query.rate_fps)[:, 0]
+    named = {**beside, **({"knee": line.plans[line.knee]} if line.knee is not None else {})}
+    across = values_of(problem, list(named.values()), (query.additive,), query.rate_fps)[:, 0] * scale
+    marks = zip(across.tolist(), (100 * (plan.accuracy or 0.0) for plan in named.values()), named, strict=True)
     return TradeOff(
         label=label,
         cloud_x=cloud.costs * scale,
         cloud_y=cloud.accuracies * 100,
         cloud_parts=cloud.partitions,
+        line_x=reached * scale,
+        line_y=np.array([100 * (plan.accuracy or 0.0) for plan in along]),
         x=costs * scale,
         y=np.array([100 * (plan.accuracy or 0.0) for plan in plans]),
         parts=np.array([len(plan.partition) for plan in plans]),
@@ -94,23 +121,26 @@ def trade_off(answer: Answer, frontier: Answer | None, cloud: Cloud) -> TradeOff
         else None,
         bound_y=None if query.min_accuracy is None else query.min_accuracy * 100,
         chosen=chosen,
+        marks=tuple(marks),
     )
 
 
 def _caption(plan: Plan, cost: float, measure: str) -> str:
     right = "" if plan.accuracy is None else f", {plan.accuracy:.2%}"
-    return f"{plan}\n{format_amount(cost, measure)}{right}"
+    return f"{plan_text(plan)}\n{format_amount(cost, measure)}{right}"
 
 
-def draw_trade_off(data: TradeOff, ax: Axes) -> None:
-    """Draw the cloud, the frontier as a line, the plans by number of partitions, the bound and the chosen plan."""
+def draw_trade_off(data: TradeOff, ax: Axes, *, whole: bool = True) -> None:
+    """Draw the cloud, the frontier as a line, the plans by number of partitions, the bound and the chosen plan.
+
+    Of the whole picture it is said how many of the sampled plans lie further right.
+    """
     for parts in sorted(set(data.cloud_parts.tolist())):
         mask = data.cloud_parts == parts
         ax.scatter(data.cloud_x[mask], data.cloud_y[mask], s=3, color=_colour(parts), **_FAINT)
-    front = slice(None, data.chosen[0]) if data.chosen else slice(None)
     left, right = view(data)
-    if len(data.x[front]):
-        along = (np.append(data.x[front], right), np.append(data.y[front], data.y[front][-1:]))
+    if len(data.line_x):
+        along = np.append(data.line_x, right), np.append(data.line_y, data.line_y[-1:])
         ax.step(*along, where="post", color="black", linewidth=1, zorder=2)
     for parts in sorted(set(data.parts.tolist())):
         mask = data.parts == parts
@@ -124,8 +154,10 @@ def draw_trade_off(data: TradeOff, ax: Axes) -> None:
     ax.set_xscale("log" if _is_wide(data, right) else "linear")
     ax.set_xlim(left, right)
     ax.xaxis.set_major_formatter("{x:g}")
-    _count_beyond(data, right, ax)
+    if whole:
+        _count_beyond(data, right, ax)
     _name_chosen(data, ax)
+    _name_marks(data, ax)
     ax.set_xlabel(data.label)
     ax.set_ylabel("expected accuracy (%)")
     ax.grid(alpha=0.25, linewidth=0.5)
@@ -171,6 +203,20 @@ def _name_chosen(data: TradeOff, ax: Axes) -> None:
     )
 
 
+_MARK_STYLES: Mapping[str, dict[str, Any]] = {
+    "knee": {"marker": "o", "s": 70},
+    "one exit": {"marker": "s", "s": 60},
+    "native": {"marker": "D", "s": 60},
+}
+
+
+def _name_marks(data: TradeOff, ax: Axes) -> None:
+    """Ring the knee, and what stands beside the frontier; the legend names them."""
+    for x, y, name in data.marks:
+        ring: dict[str, Any] = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.2, "zorder": 5}
+        ax.scatter(x, y, label=name, **(ring | _MARK_STYLES[name]))
+
+
 def _colour(parts: int) -> str:
     return COLOURS[(parts - 1) % len(COLOURS)]
 
@@ -179,7 +225,14 @@ def _marker(parts: int) -> str:
     return MARKERS[(parts - 1) % len(MARKERS)]
 
 
-def plot_trade_off(answer: Answer, *, frontier: Answer | None = None, seed: int = 0, ax: Axes | None = None) -> Axes:
+def plot_trade_off(
+    answer: Answer,
+    *,
+    frontier: Answer | None = None,
+    seed: int = 0,
+    zoom: Zoom | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw cost against accuracy: sampled decisions, the frontier as a line, and the plan that was asked for.
 
     Parameters
@@ -191,12 +244,23 @@ def plot_trade_off(answer: Answer, *, frontier: Answer | None = None, seed: int 
         `tiercut.plots.frontier_behind`); not needed where the answer is one.
     seed
         Of the sampled decisions.
+    zoom
+        Ends of the axes by measure, in inner units: ``{"accuracy": (0.92, None)}``.
     ax
         Where to draw; by default on a figure of its own.
+
+    Raises
+    ------
+    QuestionError
+        If the picture has no axis for a measure that is zoomed.
     """
     ax, query, problem = own_axes(ax), answer.query, answer.space.problem
-    cloud = sample_cloud(answer.space, CLOUD_SIZE, name=query.additive, rate_fps=query.rate_fps, seed=seed)
-    draw_trade_off(trade_off(answer, frontier, cloud), ax)
+    size = CLOUD_SIZE * (_CLOSER if zoom else 1)
+    cloud = sample_cloud(answer.space, size, name=query.additive, rate_fps=query.rate_fps, seed=seed)
+    beside = answer.beside or best_beside(answer.space, query, Options(time_limit_s=_PATIENCE_S))
+    data = trade_off(answer, frontier, cloud, beside)
+    draw_trade_off(data, ax, whole=not zoom)
+    zoomed(ax, zoom, (query.additive, "accuracy"), (axis_of(query.additive)[0], 100.0), (data.x, data.y))
     if query.kind == "frontier":
         ax.set_title(f"{problem.profile} on {problem.topology}", fontsize=10, parse_math=False)
     return ax

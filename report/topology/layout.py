@@ -13,6 +13,7 @@ from tiercut import units
 from tiercut.report.topology.columns import place_nodes
 from tiercut.report.topology.labels import place_labels
 from tiercut.report.topology.lines import Line, draw_lines
+from tiercut.report.topology.part import near_source
 from tiercut.report.topology.shapes import Box, Label, text_size
 
 if TYPE_CHECKING:
@@ -58,8 +59,11 @@ def lay_out(topology: Topology) -> Drawing:
     Parameters
     ----------
     topology
-        What to draw.
+        What to draw; of many nodes, those next to the source (see `tiercut.report.topology.part`).
     """
+    left_out = len(topology.nodes)
+    topology = near_source(topology)
+    left_out -= len(topology.nodes)
     texts = {node.name: _lines(topology, node) for node in topology.nodes}
     sizes = {name: _box_size(lines) for name, lines in texts.items()}
     boxes, gaps = place_nodes(topology, sizes)
@@ -69,7 +73,7 @@ def lay_out(topology: Topology) -> Drawing:
         NodeBox(name, boxes[name], lines_, name == topology.source, name == topology.destination)
         for name, lines_ in texts.items()
     )
-    title, caption = _title(topology), _caption(topology, unlabelled)
+    title, caption = _title(topology), _caption(topology, unlabelled, left_out)
     headers = _headers(topology, boxes, [gap for passed in gaps.values() for gap in passed])
     frame = _frame([*boxes.values(), *(each.box for each in (*labels, *headers))], lines, (title, caption))
     return Drawing(title, caption, nodes, lines, labels, headers, frame, unlabelled)
@@ -109,8 +113,8 @@ def _title(topology: Topology) -> str:
     return f"{topology.name} ({forwarding}{packets})"
 
 
-def _caption(topology: Topology, unlabelled: int) -> str:
-    said = []
+def _caption(topology: Topology, unlabelled: int, left_out: int) -> str:
+    said = [f"{left_out:,} nodes further from the source are left out"] if left_out else []
     if topology.destination == "anywhere":
         said.append("results stay where they are made")
     if topology.one_partition_per == "tier":

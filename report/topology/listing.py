@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiercut import units
-from tiercut.topologies import Route, transfer_routes, transfer_seconds
+from tiercut.report.rows import Column, Rows
+from tiercut.report.tables import table_from
+from tiercut.report.topology.part import near_source
+from tiercut.topologies import Route, quickest_route, transfer_routes, transfer_seconds
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -21,7 +24,7 @@ _WIDTH, _PADDING = 118, 3
 """Characters that a table has in a pipe, and those around each column."""
 
 
-def text(topology: Topology, payload_bytes: float) -> Group:
+def text(topology: Topology, payload_bytes: float, *, every: bool = False) -> Group:
     """Return tables of a topology's nodes, links, routes and times.
 
     Parameters
@@ -30,6 +33,9 @@ def text(topology: Topology, payload_bytes: float) -> Group:
         What to show.
     payload_bytes
         Size of what is sent, for the routes and the times.
+    every
+        Whether all nodes are shown however many there are; else of a large topology those next to the source, and the
+        routes from there.
 
     Raises
     ------
@@ -39,11 +45,38 @@ def text(topology: Topology, payload_bytes: float) -> Group:
     from rich.console import Group
     from rich.text import Text
 
+    part = topology if every else near_source(topology)
     size = units.format_bytes(payload_bytes)
-    parts: list[Text | Table] = [Text(_headline(topology), style="bold"), _nodes(topology), _links(topology)]
+    parts: list[Text | Table] = [Text(_headline(topology), style="bold"), _nodes(part), _links(part)]
+    if part is not topology:
+        head = Text(f"Routes of {size} from {topology.source}")
+        table = _filled(_ROUTE_HEAD, list(_from_source(topology, part, payload_bytes)))
+        return Group(Text(_left_out(topology, part)), *parts, head, table)
     if routes := list(_indirect(topology, payload_bytes)):
         parts += [Text(f"Routes of {size} over several links"), _filled(_ROUTE_HEAD, routes)]
     return Group(*parts, Text(f"Time for {size}, from row to column"), *_times(topology, payload_bytes))
+
+
+def _left_out(topology: Topology, part: Topology) -> str:
+    """Return what a part leaves out."""
+    nodes, links = (len(topology.nodes) - len(part.nodes), len(topology.links) - len(part.links))
+    return (
+        f"{topology.name} has {len(topology.nodes):,} nodes and {len(topology.links):,} links. Shown are the "
+        f"{len(part.nodes)} nodes next to {topology.source}; left out are {nodes:,} nodes, {links:,} links, and times "
+        "between other nodes than the source (--all shows them)"
+    )
+
+
+def _from_source(topology: Topology, part: Topology, payload_bytes: float) -> Iterator[tuple[str, ...]]:
+    """Yield a row for the route from the source to each other node of a part."""
+    network = topology.network
+    for name in part.node_names:
+        route = None if name == topology.source else quickest_route(network, topology.source, name, payload_bytes)
+        if route is not None:
+            seconds = route.seconds(payload_bytes, topology.forwarding, topology.mtu)
+            yield f"{topology.source} → {name}", *_facts(route), units.format_seconds(seconds)
+        elif name != topology.source:
+            yield f"{topology.source} → {name}", "no way", "", "", ""
 
 
 _ROUTE_HEAD = ("between", "route", "latency", "slowest link", "time")
@@ -62,23 +95,22 @@ def _headline(topology: Topology) -> str:
     return f"{topology.name}: samples begin at {topology.source}, {ends}, {carried}{packets}{tiers}{order}"
 
 
-def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from tiercut.report.safe_table import SafeTable
-
-    table = SafeTable(pad_edge=False)
-    for place, name in enumerate(head):
-        words = place == 0 or name in ("tier", "runs as", "route")
-        table.add_column(name, justify="left" if words else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _filled(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    words = ("tier", "runs as", "route")
+    columns = (
+        Column(name, "left" if place == 0 or name in words else "right", fold=name == "route")
+        for place, name in enumerate(head)
+    )
+    return table_from(Rows("", tuple(columns), tuple(rows)))
 
 
 def _nodes(topology: Topology) -> Table:
     optional: dict[str, Callable[[Node], str]] = {
         "memory": lambda node: _binary(node.memory) if node.memory is not None else "",
         "power": lambda node: f"{node.power:.4g} W" if node.power is not None else "",
+        "idle": lambda node: f"{node.idle_power:.4g} W" if node.idle_power is not None else "",
         "price": lambda node: f"{node.price * 3600:.4g} $/h" if node.price is not None else "",
+        "workers": lambda node: str(node.workers) if node.workers > 1 else "",
     }
     used = {name: cell for name, cell in optional.items() if any(map(cell, topology.nodes))}
     rows = [
@@ -98,13 +130,19 @@ def _binary(size: float) -> str:
 
 
 def _links(topology: Topology) -> Table:
-    priced = any(link.price for link in topology.links)
+    optional: dict[str, Callable[[Any], str]] = {
+        "price": lambda link: f"{link.price * 1e9:.4g} $/GB",
+        "energy": lambda link: f"{link.energy * 1e9:.4g} nJ/B",
+        "duplex": lambda link: link.duplex,
+    }
+    plain = {"price": 0.0, "energy": 0.0, "duplex": "full"}
+    told = [name for name in optional if any(getattr(link, name) != plain[name] for link in topology.links)]
     rows = []
     for link in topology.links:
         name = " ↔ ".join(link.between) if link.between else f"{link.start} → {link.end}"
-        price = (f"{link.price * 1e9:.4g} $/GB",) if priced else ()
-        rows.append((name, units.format_bandwidth(link.bandwidth), units.format_seconds(link.latency), *price))
-    return _filled(("link", "bandwidth", "latency", *(("price",) if priced else ())), rows)
+        more = [optional[each](link) for each in told]
+        rows.append((name, units.format_bandwidth(link.bandwidth), units.format_seconds(link.latency), *more))
+    return _filled(("link", "bandwidth", "latency", *told), rows)
 
 
 def _indirect(topology: Topology, payload_bytes: float) -> Iterator[tuple[str, ...]]:

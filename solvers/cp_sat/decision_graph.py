@@ -65,7 +65,7 @@ class Network:
         A: vertices; 0 is where every path begins, the last one where it ends.
     kind, node, end, option, codec
         A: one of the kinds above; node that runs the piece or is gone to; last block of the piece, or of that before
-        the crossing (0-based); option of the piece; index of the codec choice.
+        the crossing (0-based); option of the piece; index of the codec choice of a crossing or of the input.
     values
         R x A: what an arc adds to the cost, takes from the accuracy, and adds to each bounded measure.
     vertices
@@ -123,6 +123,7 @@ class _Maker:
         self.space, self.costs, self.constraints = space, costs, constraints
         self.states: States = states_of(space)
         self.stay = space.stay[:, index]
+        self.right = space.accuracies(index)
         self.nodes = len(space.group)
         self.vertices = 2 + 3 * len(self.states.begins) * self.nodes
         self.every_option = every_option
@@ -153,13 +154,20 @@ class _Maker:
         self.columns.append(columns)
         self.values.append(np.stack([np.broadcast_to(row, head.shape).ravel() for row in rows]).astype(float))
 
+    def _right(self, level: int) -> Floats:
+        """Return N x P: the accuracy of who leaves, having come at a level."""
+        return np.asarray(self.right[level if len(self.right) > 1 else 0])
+
     def _nothing(self) -> list[Floats]:
         return [np.zeros(1)] * (2 + len(self.constraints))
 
     def _enter(self) -> None:
-        v = np.flatnonzero(self.space.linked[self.space.problem.source])
-        rows = [self.costs.first[v], np.zeros(1), *(each.costs.first[v] for each in self.constraints)]
-        self._add(np.zeros(1, np.int64), self._vertex(0, _ARRIVED, v), ENTER, rows, node=v)
+        space = self.space
+        v, codec = np.flatnonzero(space.linked[space.problem.source]), np.arange(len(space.codec_choices))[:, None]
+        entering = [each.first[codec, v] for each in self._tables]
+        rows = [entering[0], space.input_drops[codec, v], *entering[1:]]
+        head = np.broadcast_to(self._vertex(0, _ARRIVED, v), (len(codec), len(v)))
+        self._add(np.zeros(1, np.int64), head, ENTER, rows, node=v, codec=codec)
 
     def _pieces(self, state: int) -> None:
         space, begin, level = self.space, self.states.begins[state], self.states.levels[state]
@@ -179,7 +187,8 @@ class _Maker:
                 return np.asarray(weight * piece + (weigh[level] - weigh[after]) * costs.result[end, v])
 
         pieces = [row(costs) for costs in self._tables]
-        rows = [pieces[0], -leave * space.accuracy[end], *pieces[1:]]
+        column = np.clip(space.option_threshold[option], 0, self.right.shape[2] - 1)
+        rows = [pieces[0], -leave * self._right(level)[end, column], *pieces[1:]]
         place = np.where(exits & space.inside, _EVALUATED, _LEAVING)
         head = self._vertex(self.states.number[end + 1, after], place, v)
         self._add(self._vertex(state, _ARRIVED, v), head, PIECE, rows, node=v, end=end, option=option)
@@ -203,7 +212,7 @@ class _Maker:
         with np.errstate(invalid="ignore"):
             weights = [1.0 if each.whole else each.weigh(self.stay)[level] for each in self._tables]
             ends = [weight * each.last[v, begin, end] for weight, each in zip(weights, self._tables, strict=True)]
-            rows = [ends[0], -share * space.accuracy[end], *ends[1:]]
+            rows = [ends[0], -share * self._right(level)[end, -1], *ends[1:]]
         head = np.full((self.nodes, len(end)), self.vertices - 1)
         self._add(self._vertex(state, _ARRIVED, v), head, END, rows, node=v, end=end)
 
@@ -234,11 +243,13 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
     path
         Its arcs, in any order.
     """
-    partition, placement, exits, thresholds, codecs = [], [], [], [], []
+    partition, placement, exits, thresholds, codecs, entry = [], [], [], [], [], None
     for arc in sorted(path, key=lambda arc: int(network.tail[arc])):
         kind, last = int(network.kind[arc]), int(network.end[arc]) + 1
         if kind in (ENTER, CROSS):
             placement.append(int(network.node[arc]))
+        if kind == ENTER:
+            entry = space.input_codec(int(network.codec[arc]), int(network.node[arc]))
         if kind in (CROSS, END):
             partition.append(last)
         if kind == CROSS:
@@ -256,6 +267,7 @@ def decision_along(space: Space, network: Network, path: Iterable[int]) -> Decis
         None if single else int(space.threshold_indices[network.index]),
         tuple(thresholds) if space.per_exit and len(exits) > 1 else None,
         () if plain else tuple(None if codec == PLAIN else codec for codec in codecs),
+        entry,
     )
 
 

@@ -60,7 +60,7 @@ class Exhaustive(BaseSolver):
             "many",
             "tail",
             "spread",
-            "conditional",
+            "leavers",
             "replay",
         )
     )

@@ -121,6 +121,7 @@ def anneal(
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    drops, input_drops, thresholds = g.drops, g.input_drops, g.thresholds
     required, furthest = g.required, g.furthest
     places, shares, thresholds = g.places, g.shares, g.thresholds
     costs, accuracies, keys, count = kept
@@ -136,8 +137,8 @@ def anneal(
         elif count > 0:
             read_key(keys[_likeliest(aim, costs, accuracies, count)], rules, row)
         cost, right, wrong = score(
-            row, rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-            totals,
+            row, rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+            fits, limits, required, furthest, totals,
         )  # fmt: skip
         energy, heat = _energy(cost, right, aim), hot
         for step in range(steps):
@@ -151,8 +152,8 @@ def anneal(
             if not moves(other, rules, places, nodes, fits, shares, state):
                 continue
             cost, right, missed = score(
-                other, rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-                totals,
+                other, rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+                fits, limits, required, furthest, totals,
             )  # fmt: skip
             scored += 1
             if missed == 0.0 and is_wanted(cost, right, front, by_accuracy, costs, accuracies, count):
@@ -188,6 +189,7 @@ def improve_rows(
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    drops, input_drops, thresholds = g.drops, g.input_drops, g.thresholds
     required, furthest = g.required, g.furthest
     places, shares = g.places, g.shares
     costs, accuracies, _, count = kept
@@ -198,16 +200,16 @@ def improve_rows(
         aim = _aim(below(state, 1 << 20), limits, front, by_accuracy, costs, accuracies, count)
         moves(row, rules, places, nodes, fits, shares, state)
         cost, right, wrong = score(
-            row, rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-            totals,
+            row, rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+            fits, limits, required, furthest, totals,
         )  # fmt: skip
         energy = _energy(cost, right, aim)
         for _ in range(trials):
             other[:] = row
             if moves(other, rules, places, nodes, fits, shares, state):
                 cost, right, missed = score(
-                    other, rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required,
-                    furthest, totals,
+                    other, rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+                    fits, limits, required, furthest, totals,
                 )  # fmt: skip
                 reached = _energy(cost, right, aim)
                 if missed < wrong or (missed == wrong and reached <= energy):

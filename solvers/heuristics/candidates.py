@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.optimizer import price
+from tiercut.optimizer import NEVER, price
 from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.heuristics import anneal_kernels, move_kernels, score_kernels
@@ -136,20 +136,23 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
     first = np.stack([each.first for each in costs])
     first[0] += apart[space.problem.source]
     send = np.stack([each.send for each in costs], axis=-1)
+    entered = np.array(space.input_codecs != NEVER, np.int64)
     send[..., 0] += apart
     whole, once = (np.array([*(getattr(each, name) for each in costs), 0.0]) for name in ("whole", "once"))
     sizes = (space.most, space.fewest, space.inside, len(space.threshold_indices), len(space.codec_choices))
     return score_kernels.ScoreTables(
-        rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at], np.int64),
+        rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at, entered[1:].any()], np.int64),
         first=_own(first),
         pieces=np.array([[getattr(each, name) for each in costs] for name in ("bare", "span")]),
         send=_own(send),
         result=_own(np.stack([each.result for each in costs], axis=-1)),
         stay=_own(space.stay),
         jump=_own(space.jump),
-        gains=np.vstack([space.accuracy, space.drops]),
+        gains=_gains(space),
+        drops=_own(space.drops),
+        input_drops=_own(space.input_drops),
         thresholds=_own(space.option_threshold),
-        nodes=np.array([space.group, space.rank], np.int64),
+        nodes=np.vstack([space.group, space.rank, entered]),
         fits=np.where(space.jump[0] >= 0, space.option_exit, -1).astype(np.int64),
         places=_places(space),
         limits=np.array([caps, np.ones(len(caps)), whole, once]),
@@ -157,6 +160,12 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
         furthest=_own(space.furthest),
         shares=_shares(space),
     )
+
+
+def _gains(space: Space) -> Floats:
+    """Return the accuracy of who leaves, by threshold index; once where it is the same for all."""
+    lanes = range(1 if space.estimator == "marginal" else len(space.threshold_indices))
+    return np.stack([space.accuracies(lane) for lane in lanes])
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:

@@ -25,13 +25,14 @@ def score_points(rows: Ints, g: ScoreTables, turned: Ints, points: Floats, viola
     """Write the point and the violation of K candidates; `turned` as in `tiercut.solvers.task.Goals`."""
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    drops, input_drops, thresholds = g.drops, g.input_drops, g.thresholds
     required, furthest = g.required, g.furthest
     measures = first.shape[0]
     totals = np.empty(measures)
     for k in range(rows.shape[0]):
         _, right, violations[k] = score(
-            rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-            totals,
+            rows[k], rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+            fits, limits, required, furthest, totals,
         )  # fmt: skip
         for f in range(measures + 1):
             points[k, f] = -right if turned[f] == measures else totals[turned[f]]
@@ -52,6 +53,7 @@ def improve_points(rows: Ints, g: ScoreTables, state: State, trials: int, turned
     """
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    drops, input_drops, thresholds = g.drops, g.input_drops, g.thresholds
     required, furthest = g.required, g.furthest
     places, shares = g.places, g.shares
     measures, compared = first.shape[0], scales.shape[0]
@@ -70,8 +72,8 @@ def improve_points(rows: Ints, g: ScoreTables, state: State, trials: int, turned
                 if not moves(other, rules, places, nodes, fits, shares, state):
                     continue
             _, right, missed = score(
-                other, rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-                totals,
+                other, rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+                fits, limits, required, furthest, totals,
             )  # fmt: skip
             reached = 0.0
             for d in range(compared):

@@ -13,9 +13,11 @@ from tiercut.solvers.heuristics.score_kernels import (
     CUTS_BEFORE,
     ENDS,
     ENDS_BEFORE,
+    ENTERS,
     EXITS,
     EXITS_BEFORE,
     GROUP,
+    INPUTS,
     INSIDE,
     MOST,
     THRESHOLDS,
@@ -149,7 +151,7 @@ def _add_part(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, sta
     row[0] = parts + 1
     row[1 + part], row[2 + part] = block + 1, stop + 1
     row[1 + most + part + (0 if w_first else 1)] = w
-    row[1 + 2 * most + part] = below(state, rules[CODECS])
+    row[2 + 2 * most + part] = below(state, rules[CODECS])
     row[1 + 3 * most + block] = _random_option(rules[INSIDE], fits, state, block)
     return True
 
@@ -168,8 +170,10 @@ def _remove_part(row: Ints, rules: Ints, places: Ints, state: State) -> bool:
     elif not trims and rules[INSIDE]:
         row[1 + 3 * most + row[1 + part] - 1] = 0
     for k in range(part, parts - 1):
-        for at in (1, 1 + most, 1 + 2 * most):
+        for at in (1, 1 + most):
             row[at + k] = row[at + k + 1]
+        if k > part:  # what comes to the part removed goes on to the next
+            row[1 + 2 * most + k] = row[2 + 2 * most + k]
     row[0] = parts - 1
     return True
 
@@ -217,10 +221,20 @@ def _change_option(row: Ints, rules: Ints, places: Ints, fits: Ints, state: Stat
 
 @compiled
 def _change_codec(row: Ints, rules: Ints, state: State) -> bool:
-    if row[0] < 2:
+    """Let another codec encode what comes to a part: the first takes the input, which few codecs may encode."""
+    low = 0 if rules[INPUTS] else 1
+    if row[0] <= low:
         return False
-    row[1 + 2 * rules[MOST] + below(state, row[0] - 1)] = below(state, rules[CODECS])
+    row[1 + 2 * rules[MOST] + low + below(state, row[0] - low)] = below(state, rules[CODECS])
     return True
+
+
+@compiled
+def _enter(row: Ints, rules: Ints, nodes: Ints) -> None:
+    """Send the input as it is where its codec cannot encode it for the first node."""
+    at = 1 + 2 * rules[MOST]
+    if not nodes[ENTERS + row[at], row[1 + rules[MOST]]]:
+        row[at] = 0
 
 
 @compiled
@@ -255,6 +269,7 @@ def moves(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, shares:
     changed = _move(row, rules, places, nodes, fits, shares, state)
     while draw(state) < 0.3:
         changed = _move(row, rules, places, nodes, fits, shares, state) or changed
+    _enter(row, rules, nodes)
     return changed
 
 
@@ -268,6 +283,7 @@ def random_row(row: Ints, rules: Ints, places: Ints, nodes: Ints, fits: Ints, sh
     row[-1] = below(state, rules[THRESHOLDS])
     for _ in range(below(state, 3 * rules[MOST] + 2)):
         _move(row, rules, places, nodes, fits, shares, state)
+    _enter(row, rules, nodes)
 
 
 @compiled
@@ -284,6 +300,7 @@ def random_rows(rows: Ints, g: ScoreTables, state: State) -> None:
             rows[k, 0] = 1
             rows[k, 1] = places[ENDS, places[ENDS_BEFORE, -1] - 1 - k // nodes.shape[1]] + 1
             rows[k, 1 + rules[MOST]] = k % nodes.shape[1]
+            _enter(rows[k], rules, nodes)
             if rules[INSIDE]:
                 rows[k, 1 + 3 * rules[MOST] : -1] = 0
 
@@ -322,6 +339,7 @@ def _cross(head: Ints, tail: Ints, child: Ints, block: int, rules: Ints, places:
         child[:] = head
         return
     child[0] = parts
+    _enter(child, rules, nodes)
     for part in range(parts - 1):
         if fits[child[1 + part] - 1, child[options + child[1 + part] - 1]] < 0:
             child[options + child[1 + part] - 1] = 0

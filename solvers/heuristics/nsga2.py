@@ -63,7 +63,9 @@ class Nsga2(BaseSolver):
     name = "nsga2"
     exact = False
     about = "good plans by generations; needs pymoo"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many"))
+    features = frozenset(
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many", "leavers")
+    )
 
     def __init__(self, generations: int | None = None) -> None:
         self.generations = generations

@@ -36,7 +36,7 @@ class RandomSearch(BaseSolver):
     name = "random"
     exact = False
     about = "the best of decisions drawn at random, as a baseline"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once"))
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "leavers"))
 
     def __init__(self, draws: int = _DRAWS) -> None:
         self.draws = draws

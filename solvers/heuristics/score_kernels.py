@@ -1,9 +1,10 @@
 """Numba kernels of the heuristics: one candidate as a row, its score, its key, and random numbers.
 
-A candidate is a row of integers, ``[parts | last block of each part | node of each | codec at each cut | option of each
-block | threshold index]``: blocks 1-based, the rest 0-based (see `tiercut.optimizer.space`). Parts have nodes of
-different groups, cuts stand where they may; everything else that a question forbids counts as a *violation*, so that a
-search can cross it. What a row holds beyond its parts does not count; a key (`tiercut.solvers.encoding`) omits it.
+A candidate is a row of integers, ``[parts | last block of each part | node of each | codec of what comes to each |
+option of each block | threshold index]``: blocks 1-based, the rest 0-based (see `tiercut.optimizer.space`); what comes
+to the first part is the input. Parts have nodes of different groups, cuts stand where they may, the input has a codec
+that can be; everything else that a question forbids counts as a *violation*, so that a search can cross it. What a row
+holds beyond its parts does not count; a key (`tiercut.solvers.encoding`) omits it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tiercut.compiled import compiled
 from tiercut.solvers.kernels.arguments import Places
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     dropped,
     ended,
@@ -35,9 +37,9 @@ if TYPE_CHECKING:
     State = NDArray[np.uint64]
 
 __all__ = [
-    "CODECS", "CUTS", "CUTS_BEFORE", "ENDS", "ENDS_BEFORE", "EXITS", "EXITS_BEFORE", "GROUP", "INSIDE",
-    "MOST", "SCALE", "THRESHOLDS", "ScoreTables", "below", "draw", "keys_of", "read_key", "score", "score_rows",
-    "write_key",
+    "CODECS", "CUTS", "CUTS_BEFORE", "ENDS", "ENDS_BEFORE", "ENTERS", "EXITS", "EXITS_BEFORE", "GROUP", "INPUTS",
+    "INSIDE", "MOST", "SCALE", "THRESHOLDS", "ScoreTables", "below", "draw", "keys_of", "read_key", "score",
+    "score_rows", "write_key",
 ]  # fmt: skip
 
 
@@ -51,9 +53,9 @@ class ScoreTables(NamedTuple):
     ----------
     rules
         Most and fewest partitions, whether exits may stand inside a part, threshold indices and codec choices,
-        and where exits, thresholds and codecs stand in a key.
+        where exits, thresholds and codecs stand in a key, and whether there are codec choices for the input.
     first
-        (S+1) x M: as in `tiercut.optimizer.space.Costs`; infinite without a path from the source.
+        (S+1) x W x M: as in `tiercut.optimizer.space.Costs`; infinite without a path from the source.
     pieces
         2 x (S+1) x M x N x N: blocks without a branch, and with that of the last one.
     send
@@ -63,9 +65,14 @@ class ScoreTables(NamedTuple):
     stay, jump
         Q x L and Q x N x O: the tables of levels.
     gains
-        (1+W) x N: accuracy of each branch, and the fall in accuracy over a cut after each block by each codec.
+        A x R x N x P, A the threshold indices: as `tiercut.optimizer.space.Space.accuracies` has them for each; A is 1
+        where all have the same.
+    drops
+        W x N: the fall in accuracy over a cut after each block by each codec.
+    input_drops
+        W x M: that of the input on its way to a first node.
     thresholds, nodes
-        O: the threshold of each option. 2 x M: group and rank.
+        O: the threshold of each option. (2+W) x M: group, rank, and whether the input may come by each codec.
     fits
         N x O: 1 where an option asks an exit, 0 where it asks none, -1 where it cannot be after a block.
     places
@@ -89,6 +96,8 @@ class ScoreTables(NamedTuple):
     stay: Floats
     jump: Ints
     gains: Floats
+    drops: Floats
+    input_drops: Floats
     thresholds: Ints
     nodes: Ints
     fits: Ints
@@ -99,8 +108,8 @@ class ScoreTables(NamedTuple):
     shares: Floats
 
 
-GROUP, _RANK = 0, 1
-MOST, _FEWEST, INSIDE, THRESHOLDS, CODECS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT = range(8)
+GROUP, _RANK, ENTERS = range(3)
+MOST, _FEWEST, INSIDE, THRESHOLDS, CODECS, _EXITS_AT, _THRESHOLDS_AT, _CODECS_AT, INPUTS = range(9)
 CUTS, CUTS_BEFORE, ENDS, ENDS_BEFORE, EXITS, EXITS_BEFORE = range(6)
 _CAP, SCALE, _WHOLE, _ONCE = range(4)
 _SPAN = 1
@@ -132,15 +141,17 @@ def below(state: State, count: int) -> int:
 @compiled
 def score(
     row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
-    gains: Floats, nodes: Ints, fits: Ints, limits: Floats, required: Bools, furthest: Ints, totals: Floats,
+    gains: Floats, drops: Floats, input_drops: Floats, thresholds: Ints, nodes: Ints, fits: Ints, limits: Floats,
+    required: Bools, furthest: Ints, totals: Floats,
 ) -> Any:  # fmt: skip
     """Return cost, accuracy and violation of a candidate."""
     most, inside, measures = rules[MOST], rules[INSIDE], first.shape[0]
     parts, index, at = row[0], row[-1], 1 + 3 * most
-    v = row[1 + most]
-    right, wrong = 0.0, 0.0
+    v, codec = row[1 + most], row[1 + 2 * most]
+    right, wrong = dropped(0.0, 1.0, input_drops[codec, v]), 0.0
+    lane, by_level, final = index if gains.shape[0] > 1 else 0, gains.shape[1] > 1, gains.shape[3] - 1
     for s in range(measures):
-        totals[s] = first[s, v]
+        totals[s] = first[s, codec, v]
     start, level, part, entry = 0, 0, 0, 0
     while True:
         stop = row[1 + part] - 1
@@ -158,12 +169,12 @@ def score(
         onward = stay[after, index]
         leave = share - onward
         asks = fits[end, option]
-        right = answered(right, leave, gains[0, end])
+        right = answered(right, leave, gains[lane, level if by_level else 0, end, column_of(thresholds[option], final)])
         w, codec = v, 0
         if end == stop:
-            w, codec = row[2 + most + part], row[1 + 2 * most + part]
+            w, codec = row[2 + most + part], row[2 + 2 * most + part]
             wrong += nodes[_RANK, w] < nodes[_RANK, v]
-            right = dropped(right, onward, gains[1 + codec, end])
+            right = dropped(right, onward, drops[codec, end])
         for s in range(measures):
             weight, since = 1.0 if limits[_WHOLE, s] else share, entry if limits[_ONCE, s] else start
             if limits[_ONCE, s] and end < stop:
@@ -181,7 +192,7 @@ def score(
             part, entry = part + 1, start
             v = w
     wrong += stop > furthest[v, entry]
-    right = answered(right, share, gains[0, stop])
+    right = answered(right, share, gains[lane, level if by_level else 0, stop, final])
     for s in range(measures):
         weight, since = 1.0 if limits[_WHOLE, s] else share, entry if limits[_ONCE, s] else start
         total = ended(totals[s], weight, pieces[_SPAN, s, v, since, stop], share, result[stop, v, s])
@@ -218,12 +229,13 @@ def score_rows(rows: Ints, g: ScoreTables, costs: Floats, accuracies: Floats, vi
     """Write cost, accuracy and violation of K candidates into the arrays, K each."""
     rules, stay, jump, nodes, fits, limits = g.rules, g.stay, g.jump, g.nodes, g.fits, g.limits
     first, pieces, send, result, gains = g.first, g.pieces, g.send, g.result, g.gains
+    drops, input_drops, thresholds = g.drops, g.input_drops, g.thresholds
     required, furthest = g.required, g.furthest
     totals = np.empty(first.shape[0])
     for k in range(rows.shape[0]):
         scored = score(
-            rows[k], rules, first, pieces, send, result, stay, jump, gains, nodes, fits, limits, required, furthest,
-            totals,
+            rows[k], rules, first, pieces, send, result, stay, jump, gains, drops, input_drops, thresholds, nodes,
+            fits, limits, required, furthest, totals,
         )  # fmt: skip
         costs[k], accuracies[k], violations[k] = scored
 
@@ -238,7 +250,7 @@ def write_key(row: Ints, rules: Ints, thresholds: Ints, fits: Ints, key: Ints) -
     most, inside = rules[MOST], rules[INSIDE]
     at = Places(most, rules[_EXITS_AT], rules[_THRESHOLDS_AT], rules[_CODECS_AT])
     parts, options = row[0], 1 + 3 * most
-    write_root(key, at, row[1 + most])
+    write_root(key, at, row[1 + most], row[1 + 2 * most])
     start, exits = 0, 0
     for part in range(parts):
         stop = row[1 + part] - 1
@@ -249,7 +261,7 @@ def write_key(row: Ints, rules: Ints, thresholds: Ints, fits: Ints, key: Ints) -
             write_exit(key, at, exits, block + 1, thresholds[option])
             exits += 1
         if part < parts - 1:
-            write_cut(key, at, part, stop + 1, row[1 + 2 * most + part], row[2 + most + part])
+            write_cut(key, at, part, stop + 1, row[2 + 2 * most + part], row[2 + most + part])
         start = stop + 1
     write_end(key, at, parts, exits, row[parts], row[-1] if exits > 0 else 0)
 

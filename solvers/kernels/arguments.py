@@ -101,14 +101,18 @@ class Shares(NamedTuple):
     stay
         Q: the share that is still being processed, by level.
     accuracy
-        R x N: accuracy of each branch; several rows where it depends on the level.
+        R x N x P: accuracy of each branch; several rows, and columns by threshold, where it depends on the exit before
+        (see `tiercut.optimizer.space.Space.accuracies`).
     drops
         W x N: the fall in accuracy over a cut after each block, by codec choice.
+    input_drops
+        W x M: that of the input on its way to a first node, by codec choice.
     """
 
     stay: Floats
     accuracy: Floats
     drops: Floats
+    input_drops: Floats
 
 
 class Samples(NamedTuple):
@@ -234,7 +238,8 @@ def samples_of(problem: Problem) -> Samples:
 
 def shares_at(space: Space, index: int) -> Shares:
     """Return what is known of the samples at a threshold, by its index."""
-    return Shares(np.ascontiguousarray(space.stay[:, index]), space.accuracies(index), space.drops)
+    stay = np.ascontiguousarray(space.stay[:, index])
+    return Shares(stay, space.accuracies(index), space.drops, space.input_drops)
 
 
 def tables_of(costs: Costs) -> Tables:

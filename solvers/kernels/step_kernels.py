@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "answered", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread", "use",
-    "uses", "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
+    "answered", "column_of", "crossed", "doubled", "dropped", "ended", "leaves_open", "may_follow", "passed", "spread",
+    "use", "uses", "weighed", "write_cut", "write_end", "write_exit", "write_frames", "write_root",
 ]  # fmt: skip
 
 
@@ -72,6 +72,15 @@ def answered(right: float, leave: float, accuracy: float) -> float:
 def dropped(right: float, onward: float, drop: float) -> float:
     """Return the accuracy so far once a share has crossed a cut whose codec takes some of it."""
     return right - onward * drop
+
+
+@compiled
+def column_of(threshold: int, last: int) -> int:
+    """Return the column of accuracies for an exit with a threshold of its own, -1 where all have the same.
+
+    ``last`` is the column of the last exit: 0 where accuracies do not depend on the exit before.
+    """
+    return min(max(threshold, 0), last)
 
 
 @compiled
@@ -148,9 +157,11 @@ def may_follow(v: int, w: int, used: Ints, row: int, at: int, group: Ints, rank:
 
 
 @compiled
-def write_root(key: Ints, at: Places, node: int) -> None:
-    """Begin the encoding of a plan whose first part runs on a node; the other steps may follow in any order."""
+def write_root(key: Ints, at: Places, node: int, codec: int) -> None:
+    """Begin the encoding of a plan: node of its first part, codec choice of the input; the rest is in any order."""
     key[1 + at.most] = node
+    if at.codecs_at >= 0:
+        key[at.codecs_at] = codec
 
 
 @compiled
@@ -159,7 +170,7 @@ def write_cut(key: Ints, at: Places, cuts: int, block: int, codec: int, node: in
     key[1 + cuts] = block
     key[2 + at.most + cuts] = node
     if at.codecs_at >= 0:
-        key[at.codecs_at + cuts] = codec
+        key[at.codecs_at + 1 + cuts] = codec
 
 
 @compiled
@@ -181,8 +192,8 @@ def write_end(key: Ints, at: Places, parts: int, exits: int, block: int, thresho
 
 @compiled
 def write_frames(
-    key: Ints, at: Places, depth: int, node: Ints, begin: Ints, option: Ints, codec: Ints, option_exit: Bools,
-    option_threshold: Ints, end: int, threshold: int,
+    key: Ints, at: Places, entry: int, depth: int, node: Ints, begin: Ints, option: Ints, codec: Ints,
+    option_exit: Bools, option_threshold: Ints, end: int, threshold: int,
 ) -> None:  # fmt: skip
     """Encode a plan that a tree walk has reached.
 
@@ -190,6 +201,8 @@ def write_frames(
     ----------
     key, at
         Written, all of it; and where.
+    entry
+        The codec choice of the input.
     depth, node, begin
         Pieces before the last one, and node and first block of each piece (0-based).
     option, codec
@@ -201,7 +214,7 @@ def write_frames(
     """
     key[:] = 0
     cuts, exits = 0, 0
-    write_root(key, at, node[0])
+    write_root(key, at, node[0], entry)
     for d in range(depth):
         if option_exit[option[d]]:
             write_exit(key, at, exits, begin[d + 1], option_threshold[option[d]])

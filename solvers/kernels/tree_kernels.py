@@ -15,6 +15,7 @@ from tiercut.solvers.kernels.arguments import Compared, Kept, Known, Wanted
 from tiercut.solvers.kernels.keep_kernels import is_dominated, is_wanted, keep, offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     dropped,
     ended,
@@ -75,13 +76,13 @@ def walk_plans(
 @compiled
 def walk_points(
     index: int, at: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares, floor: float,
-    compared: Compared, known: Known, progress: Ints,
+    compared: Compared, known: Known, progress: Ints, samples: int, below: Bits | None, hits: Bits | None,
 ) -> Any:  # fmt: skip
     """Score every decision at one threshold as `walk_plans`, and keep the points that none dominates.
 
     Parameters
     ----------
-    index, ..., shares, progress
+    index, ..., shares, progress, ..., hits
         As in `walk_plans`.
     floor
         Least accuracy, slack included.
@@ -95,7 +96,9 @@ def walk_points(
     """
     none = np.empty(0)
     wanted, kept = Wanted(False, False, False, floor), Kept(none, none, known.keys, 0)
-    found = _walk(index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, 0, None, None)
+    found = _walk(
+        index, at, rules, tables, measures, shares, wanted, kept, compared, known, progress, samples, below, hits
+    )
     return found[4], found[5], found[6], found[7]
 
 
@@ -123,13 +126,13 @@ def _walk(
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     whole, once, tails, spreads, caps = measures
-    stay, accuracy, drops = shares
+    stay, accuracy, drops, input_drops = shares
     front, by_accuracy, tied, floor = wanted
     costs, accuracies, keys, count = kept
     turned, compared, ties = several
     points, point_keys, lows, state = known
-    nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[1]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
+    nodes, blocks, rows = group.shape[0], accuracy.shape[1], first.shape[2]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     options, codecs = option_exit.shape[0], send.shape[0]
     room = blocks + 1
     node, begin, level = np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros(room, np.int64)
@@ -152,14 +155,15 @@ def _walk(
     for r in range(rows):
         plain = plain and tails[r] < 0.0 and spreads[r] == 0.0 and not once[r]
     scored = 0
-    for root in range(nodes):
-        if not linked[source, root]:
+    for beginning in range(nodes * codecs):
+        root, entered = beginning // codecs, beginning % codecs
+        if not linked[source, root] or not first[entered, root, 0] < np.inf:
             continue
         node[0], begin[0], level[0], parts[0], evaluated[0], counter[0] = root, 0, 0, 1, 0, -1
         use(used, 0, 0, -1, group[root])
-        right[0], entry[0], until[0] = 0.0, 0, furthest[root, 0]
+        right[0], entry[0], until[0] = dropped(0.0, 1.0, input_drops[entered, root]), 0, furthest[root, 0]
         for r in range(rows):
-            cost[0, r], counts[0, r] = first[root, r], weighed(1.0, tails[r])
+            cost[0, r], counts[0, r] = first[entered, root, r], weighed(1.0, tails[r])
         depth = 0
         while depth >= 0:
             v, start, row = node[depth], begin[depth], level[depth] if by_level else 0
@@ -175,7 +179,7 @@ def _walk(
                     if not can_end[end]:
                         continue
                     scored += 1
-                    a = answered(right[depth], share, accuracy[row + final, end])
+                    a = answered(right[depth], share, accuracy[row, end, final])
                     if hits is not None:
                         a = right[depth] + _common(remaining[depth], hits[end]) / samples
                     if a < floor:
@@ -204,7 +208,9 @@ def _walk(
                             continue
                     elif not is_wanted(totals[0], a, front, by_accuracy, costs, accuracies, count):
                         continue
-                    write_frames(key, at, depth, node, begin, option, codec, option_exit, option_threshold, end, index)
+                    write_frames(
+                        key, at, entered, depth, node, begin, option, codec, option_exit, option_threshold, end, index
+                    )
                     if compared > 0:
                         points, point_keys, lows, state = offer_point(
                             point, key, compared, ties, points, point_keys, lows, state
@@ -266,7 +272,7 @@ def _walk(
                 counts[deeper, r] = ahead
             if not cost[deeper, 0] < np.inf:
                 continue
-            a = answered(right[depth], share - onward, accuracy[row, end])
+            a = answered(right[depth], share - onward, accuracy[row, end, column_of(option_threshold[o], final)])
             if below is not None:
                 a = right[depth] + hit[depth]
             right[deeper] = dropped(a, onward, drops[x, end]) if w != v else a

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.step_kernels import passed
+from tiercut.solvers.kernels.step_kernels import column_of, passed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,8 +91,9 @@ def allowances(
 @compiled
 def _floors(
     source: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, send: Floats, result: Floats, drops: Floats, option_exit: Bools, jump: Ints, state_of: Ints,
-    begins: Ints, levels: Ints, inside: bool, group: Ints, rank: Ints, linked: Bools, stop: Ints,
+    bare: Floats, send: Floats, result: Floats, drops: Floats, input_drops: Floats, option_exit: Bools,
+    option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
+    rank: Ints, linked: Bools, stop: Ints,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
 
@@ -107,14 +108,15 @@ def _floors(
         S x M: node v is to go on from the state; and the same before the output of the last block is sent away from v.
     """
     blocks, nodes, codecs, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
+    final = accuracy.shape[2] - 1
     reached, left = np.empty((begins.shape[0], nodes)), np.empty((begins.shape[0], nodes))
     for state in range(begins.shape[0]):
         if stop[0] != 0:
             return reached, left
         reached[state], left[state] = np.inf, np.inf
     for v in range(nodes):
-        if linked[source, v]:
-            reached[0, v] = first[v]
+        for codec in range(codecs if linked[source, v] else 0):
+            reached[0, v] = min(reached[0, v], first[codec, v] + slope * input_drops[codec, v])
     for state in range(begins.shape[0]):
         if stop[0] != 0:
             break
@@ -135,7 +137,8 @@ def _floors(
                     if after < 0:
                         continue
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                    fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end]
+                    column = column_of(option_threshold[option], final)
+                    fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end, column]
                     there = passed(here, own, piece, fewer, result[end, v]) - slope * gain
                     ahead = state_of[end + 1, after]
                     left[ahead, v] = min(left[ahead, v], there)
@@ -193,18 +196,19 @@ def budgets(
         Read now and then: a value that is not 0 ends the work.
     """
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
-    source, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
+    source, _, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, _ = rules
     first, span, bare, send, result = tables
-    stay, accuracy, drops = shares
+    stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
     blocks, nodes, cells_there, codecs = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
-    by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[0] // 2, cells_there / (summit - base)
+    by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[2] - 1, cells_there / (summit - base)
     reached, left = _floors(
-        source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, option_exit, jump, state_of,
-        begins, levels, inside, group, rank, linked, stop,
+        source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, input_drops, option_exit,
+        option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, stop,
     )  # fmt: skip
-    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _varies(drops))
+    varies = _varies(drops) or _varies(input_drops)
+    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, varies)
     peak, most = _greatest(allowed), _most(allowed, slope, base, per)
     rest = np.empty(peaks.shape)  # the least that comes yet, whatever it gains
     for state in range(begins.shape[0] - 1, -1, -1):
@@ -217,7 +221,7 @@ def budgets(
         for v in range(nodes):
             row, here, least = budget[STAYING, state, v], reached[state, v], np.inf
             for end in range(start, blocks if here < np.inf else start):
-                gain, cost = share * accuracy[at + final, end], own * (span[v, start, end] + result[end, v])
+                gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + result[end, v])
                 if can_end[end] and here + cost - slope * gain <= peak:
                     _raise(row, bottom, top, allowed, gain, 0, cells_there, cost - slope * gain, per)
                     least = min(least, cost)
@@ -225,7 +229,8 @@ def budgets(
                     after = jump[levels[state], end, option]
                     if after < 0:
                         continue
-                    ahead, gain = state_of[end + 1, after], (share - stay[after]) * accuracy[at, end]
+                    column = column_of(option_threshold[option], final)
+                    ahead, gain = state_of[end + 1, after], (share - stay[after]) * accuracy[at, end, column]
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                     cost = passed(0.0, own, piece, own - weight[after], result[end, v])
                     for rest_of in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
@@ -280,8 +285,8 @@ def _rows(
 def _varies(drops: Floats) -> bool:
     """Return whether accuracy may go up and down along a plan, as codecs take from it or give."""
     for codec in range(drops.shape[0]):
-        for block in range(drops.shape[1]):
-            if drops[codec, block] != 0.0:
+        for place in range(drops.shape[1]):
+            if drops[codec, place] != 0.0:
                 return True
     return False
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.solvers.front_search import FrontSearch
+from tiercut.solvers.kernels.arguments import shares_at
 from tiercut.solvers.labels import front_kernels
 from tiercut.solvers.states import follows_of, states_of
 
@@ -56,7 +57,7 @@ class PointLabels(FrontSearch):
         states, goals, space = self.states, self.goals, self.space
         shape = (len(states.begins), len(space.group), len(goals.turned))
         ahead, leaving = np.empty(shape), np.empty(shape)
-        tables = (self.rules, self.tables, self.measures.whole, self.shares(index), states)
+        tables = (self.rules, self.tables, self.measures, shares_at(space, index), states)
         front_kernels.least_ahead(*tables, ahead, leaving, stop)
         limited = self.deepest < len(set(space.group.tolist()))
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, ahead, leaving, goals.loose, goals.caps)

@@ -15,6 +15,7 @@ from tiercut.compiled import compiled
 from tiercut.solvers.kernels.keep_kernels import is_dominated, offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     doubled,
     dropped,
@@ -24,6 +25,7 @@ from tiercut.solvers.kernels.step_kernels import (
     passed,
     use,
     uses,
+    weighed,
     write_end,
 )
 from tiercut.solvers.labels.grow_kernels import (
@@ -45,7 +47,7 @@ from tiercut.solvers.labels.grow_kernels import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.solvers.kernels.arguments import Compared, Known, Places, Rules, Shares, States, Tables
+    from tiercut.solvers.kernels.arguments import Compared, Known, Measures, Places, Rules, Shares, States, Tables
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -82,16 +84,16 @@ class Pruning(NamedTuple):
 
 @compiled
 def least_ahead(
-    rules: Rules, tables: Tables, whole: Bools, shares: Shares, states: States, ahead: Floats, leaving: Floats,
+    rules: Rules, tables: Tables, measures: Measures, shares: Shares, states: States, ahead: Floats, leaving: Floats,
     stop: Ints,
 ) -> None:  # fmt: skip
     """Fill in the least of each measure that the rest of a plan may have, nodes being free to be used again.
 
     Parameters
     ----------
-    rules, tables, whole, shares, states
-        Which plans there are, the tables of R measures, which of them count pieces whole, what is known of the samples
-        at one threshold, and the states.
+    rules, tables, measures, shares, states
+        Which plans there are, the tables of R measures and how they count, what is known of the samples at one
+        threshold, and the states.
     ahead
         S x M x (R+1), filled: node v is to go on from the state.
     leaving
@@ -99,42 +101,45 @@ def least_ahead(
     stop
         Read now and then: a value that is not 0 ends the work.
     """
-    _, _, _, _, inside, option_exit, _, jump, can_end, group, rank, linked, _ = rules
+    _, _, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, _ = rules
     _, span, bare, send, result = tables
-    stay, accuracies, drops = shares
+    whole, _, tails, _, _ = measures
+    stay, accuracy, drops, _ = shares
     state_of, begins, levels = states
-    accuracy = accuracies[0]
-    blocks, nodes, codecs, rows = accuracy.shape[0], group.shape[0], send.shape[0], span.shape[3]
+    blocks, nodes, codecs, rows = accuracy.shape[1], group.shape[0], send.shape[0], span.shape[3]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     for state in range(begins.shape[0] - 1, -1, -1):
         if stop[0] != 0:
             return
-        start, share = begins[state], stay[levels[state]]
+        start, share, row = begins[state], stay[levels[state]], levels[state] if by_level else 0
         for v in range(nodes):
             best = ahead[state, v]
             best[:] = np.inf
             for end in range(start, blocks):
                 if can_end[end]:
                     for r in range(rows):
-                        weight = 1.0 if whole[r] else share
-                        total = ended(0.0, weight, span[v, start, end, r], share, result[end, v, r])
+                        own = weighed(share, tails[r])
+                        total = ended(0.0, 1.0 if whole[r] else own, span[v, start, end, r], own, result[end, v, r])
                         best[r] = min(best[r], total)
-                    if span[v, start, end, 0] < np.inf and -share * accuracy[end] < best[rows]:
-                        best[rows] = -share * accuracy[end]
+                    if span[v, start, end, 0] < np.inf:
+                        best[rows] = min(best[rows], -share * accuracy[row, end, final])
                 for option in range(option_exit.shape[0]):
                     after = jump[levels[state], end, option]
                     if after < 0:
                         continue
                     leave, then = share - stay[after], state_of[end + 1, after]
-                    asks = option_exit[option]
+                    asks, column = option_exit[option], column_of(option_threshold[option], final)
                     for r in range(rows + 1):
                         rest = leaving[then, v, r]
                         if inside and asks and ahead[then, v, r] < rest:
                             rest = ahead[then, v, r]
                         if r < rows:
                             piece = span[v, start, end, r] if asks else bare[v, start, end, r]
-                            total = passed(0.0, 1.0 if whole[r] else share, piece, leave, result[end, v, r]) + rest
+                            own = weighed(share, tails[r])
+                            less, back = own - weighed(stay[after], tails[r]), result[end, v, r]
+                            total = passed(0.0, 1.0 if whole[r] else own, piece, less, back) + rest
                         else:
-                            total = -leave * accuracy[end] + rest
+                            total = -leave * accuracy[row, end, column] + rest
                         best[r] = min(best[r], total)
         for v in range(nodes):
             best = leaving[state, v]
@@ -147,7 +152,7 @@ def least_ahead(
                 for codec in range(codecs):
                     for r in range(rows + 1):
                         toll = send[codec, start - 1, v, w, r] if r < rows else drops[codec, start - 1]
-                        total = crossed(ahead[state, w, r], share, toll)
+                        total = crossed(ahead[state, w, r], weighed(share, tails[r]) if r < rows else share, toll)
                         best[r] = min(best[r], total)
 
 
@@ -203,8 +208,8 @@ def _dominates(
 
 @compiled
 def grow_points(
-    index: int, at_key: Places, rules: Rules, tables: Tables, whole: Bools, shares: Shares, states: States,
-    pruning: Pruning, wanted: Compared, so_far: Known, room: int, stop: Ints,
+    index: int, at_key: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares,
+    states: States, pruning: Pruning, wanted: Compared, so_far: Known, room: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that may still become of interest, and keep the points that none dominates.
 
@@ -212,7 +217,7 @@ def grow_points(
     ----------
     index, at_key
         Index of the threshold, and where the parts of an encoding begin.
-    rules, tables, whole, shares, states
+    rules, tables, measures, shares, states
         As in `least_ahead`.
     pruning
         By what labels are pruned.
@@ -230,28 +235,37 @@ def grow_points(
     source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
-    stay, accuracies, drops = shares
+    whole, _, tails, _, _ = measures
+    stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     deepest, limited, future, ahead, leaving, loose, caps = pruning
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
-    accuracy = accuracies[0]
-    nodes, rows, width = group.shape[0], first.shape[1], keys.shape[1]
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
+    nodes, rows, width = group.shape[0], first.shape[2], keys.shape[1]
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
-    size, grown = 1024, 0
+    size, grown = max(1024, nodes * codecs), 0
     values, chain = np.empty((size, rows + 1)), np.zeros((size, USED + future.shape[1]), np.int64)
     heads = np.full((begins.shape[0], nodes), -1)
     at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
-    for v in range(nodes):
-        if linked[source, v]:
-            values[grown, :rows], values[grown, rows] = first[v], 0.0
+    for step in range(nodes * codecs):
+        v, codec = step // codecs, step % codecs
+        if linked[source, v] and first[codec, v, 0] < np.inf:
+            values[grown, :rows], values[grown, rows] = first[codec, v], input_drops[codec, v]
             chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
-            chain[grown, AFTER], chain[grown, ALIVE], chain[grown, LAST] = -1, 1, furthest[v, 0]
+            chain[grown, CODEC], chain[grown, ALIVE], chain[grown, LAST] = codec, 1, furthest[v, 0]
             use(chain, grown, USED, -1, group[v])
-            heads[0, v] = grown
+            other, before = heads[0, v], -1
+            while other >= 0 and values[other, top] <= values[grown, top]:
+                before, other = other, chain[other, AFTER]
+            chain[grown, AFTER] = other
+            if before < 0:
+                heads[0, v] = grown
+            else:
+                chain[before, AFTER] = grown
             grown += 1
     for state in range(begins.shape[0]):
-        start, share = begins[state], stay[levels[state]]
+        start, share, level = begins[state], stay[levels[state]], levels[state] if by_level else 0
         for v in range(nodes):
             label = heads[state, v]
             while label >= 0 and stop[0] == 0:
@@ -267,9 +281,9 @@ def grow_points(
                         break
                     if can_end[end] and complete:
                         for r in range(rows):
-                            weight, back = 1.0 if whole[r] else share, result[end, v, r]
-                            at[r] = ended(values[here, r], weight, span[v, start, end, r], share, back)
-                        at[rows] = -answered(-values[here, rows], share, accuracy[end])
+                            own, back = weighed(share, tails[r]), result[end, v, r]
+                            at[r] = ended(values[here, r], 1.0 if whole[r] else own, span[v, start, end, r], own, back)
+                        at[rows] = -answered(-values[here, rows], share, accuracy[level, end, final])
                         fits = at[0] < np.inf
                         for f in range(rows + 1):
                             point[f] = at[turned[f]]
@@ -285,12 +299,13 @@ def grow_points(
                         if after < 0:
                             continue
                         then, onward = state_of[end + 1, after], stay[after]
-                        leave = share - onward
+                        leave, column = share - onward, column_of(option_threshold[option], final)
                         for r in range(rows):
                             piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                            weight, back = 1.0 if whole[r] else share, result[end, v, r]
-                            at[r] = passed(values[here, r], weight, piece, leave, back)
-                        at[rows] = -answered(-values[here, rows], leave, accuracy[end])
+                            own, back = weighed(share, tails[r]), result[end, v, r]
+                            less = own - weighed(onward, tails[r])
+                            at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
+                        at[rows] = -answered(-values[here, rows], leave, accuracy[level, end, column])
                         if not at[0] < np.inf:
                             continue
                         stays = inside and option_exit[option]
@@ -316,7 +331,7 @@ def grow_points(
                             new[:] = at
                             if w != v:
                                 for r in range(rows):
-                                    new[r] = crossed(at[r], onward, send[codec, end, v, w, r])
+                                    new[r] = crossed(at[r], weighed(onward, tails[r]), send[codec, end, v, w, r])
                                 new[rows] = -dropped(float(-at[rows]), onward, drops[codec, end])
                             if not new[0] < np.inf or _is_pruned(
                                 new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known

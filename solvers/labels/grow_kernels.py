@@ -9,6 +9,7 @@ import numpy as np
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.step_kernels import (
     answered,
+    column_of,
     crossed,
     dropped,
     ended,
@@ -68,7 +69,7 @@ def prefix(label: int, chain: Ints, at: Places, key: Ints) -> None:
         if chain[parent, EVALUATED] < row[EVALUATED]:
             write_exit(key, at, chain[parent, EVALUATED], row[BEGIN], row[THRESHOLD])
         label = parent
-    write_root(key, at, chain[label, NODE])
+    write_root(key, at, chain[label, NODE], chain[label, CODEC])
 
 
 @compiled
@@ -164,13 +165,13 @@ def grow_labels(
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     tie_first, tie_span, tie_bare, tie_send, tie_result = ties
-    stay, accuracy, drops = shares
+    stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     limited, future, budget, peaks, slope, base, summit, allowed, cost_cap, floor, keep, cap = limits
     blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
     options, codecs, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[0] // 2
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
     chain, line = np.empty((room, USED + future.shape[1]), np.int64), np.empty(room, np.int64)
@@ -179,14 +180,24 @@ def grow_labels(
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
     found_keys = np.empty((most_found, width), np.int64)
     count, found = 0, 0
-    for v in range(nodes):
-        if linked[source, v] and first[v] <= budget[STAYING, 0, v, cell_of(0.0, base, per, cells)]:
-            cost[count], gained[count], tie[count] = first[v], 0.0, tie_first[v] if tied else 0.0
+    for step in range(nodes * codecs):
+        v, codec = step // codecs, step % codecs
+        total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
+        k = cell_of(reached, base, per, cells)
+        if linked[source, v] and total < np.inf and total - slope * reached <= budget[STAYING, 0, v, k]:
+            cost[count], gained[count], tie[count] = total, reached, tie_first[codec, v] if tied else 0.0
             chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
-            chain[count, EVALUATED], chain[count, AFTER], chain[count, ALIVE] = 0, -1, 1
+            chain[count, EVALUATED], chain[count, CODEC], chain[count, ALIVE] = 0, codec, 1
             chain[count, LAST] = furthest[v, 0]
             use(chain, count, USED, -1, group[v])
-            heads[0, v] = count
+            other, before = heads[0, v], -1
+            while other >= 0 and cost[other] <= total:
+                before, other = other, chain[other, AFTER]
+            chain[count, AFTER] = other
+            if before < 0:
+                heads[0, v] = count
+            else:
+                chain[before, AFTER] = count
             count += 1
 
     for state in range(begins.shape[0]):
@@ -209,7 +220,7 @@ def grow_labels(
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
             for end in range(start, blocks):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                last, back, right = span[v, start, end], result[end, v], accuracy[at + final, end]
+                last, back, right = span[v, start, end], result[end, v], accuracy[at, end, final]
                 soonest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
                 ends = can_end[end] and soonest <= allowed[cell_of(best_right, base, fine_per, fine)] - less
                 for i in range(many if ends else 0):
@@ -251,7 +262,8 @@ def grow_labels(
                     ahead, onward = state_of[end + 1, after], stay[after]
                     leave = share - onward
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                    right, fewer = accuracy[at, end], own - weight[after]
+                    column = column_of(option_threshold[option], final)
+                    right, fewer = accuracy[at, end, column], own - weight[after]
                     stays = inside and option_exit[option]
                     earliest = passed(best, own, piece, fewer, back) - slope * (leave * right)
                     may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
@@ -364,12 +376,8 @@ def _dominates(
         return False
     if cost[left] == cost[right] and tie[left] > tie[right]:
         return False
-    if chain[left, LAST] < chain[right, LAST]:
-        return False
     few, many = chain[left, PARTS], chain[right, PARTS]
-    if few < many and few < fewest:
-        return False
-    if few > many and limited:
+    if chain[left, LAST] < chain[right, LAST] or (few < many and few < fewest) or (few > many and limited):
         return False
     if many == most:  # no part follows, and what is required has been used, or the label would not be there
         return few == many or uses(chain, left, USED, required)

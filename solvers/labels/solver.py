@@ -65,7 +65,7 @@ class Labels(BaseSolver):
     name = "labels"
     exact = True
     about = "grows what a bound lets pass"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "conditional"))
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "leavers"))
 
     def _load(self, task: Task) -> None:
         _load_kernels("plain" if task.goals is None else "many")
@@ -108,8 +108,12 @@ class _Search:
         self.limited = space.most < len(set(space.group.tolist()))
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
-        # What codecs may take or give besides, at every cut.
-        falls, rises = (max((space.most - 1) * float(each), 0.0) for each in (space.drops.max(), -space.drops.min()))
+        # What codecs may take or give besides, of the input and at every cut.
+        falls, rises = (
+            max((space.most - 1) * float((sign * space.drops).max()), 0.0)
+            + max(float((sign * space.input_drops).max()), 0.0)
+            for sign in (1.0, -1.0)
+        )
         self.reach = (least - falls, most_right + rises)
         self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))  # what cells divide: labels begin with nothing
         self.divided = budget_kernels.Cells(*self.scale, least, most_right)
@@ -133,7 +137,7 @@ class _Search:
         tie = self.task.ties
         if tie is None:
             none = np.empty((0, 0, 0))
-            return Tables(np.empty(0), none, none, np.empty((0, 0, 0, 0)), np.empty((0, 0)))
+            return Tables(np.empty((0, 0)), none, none, np.empty((0, 0, 0, 0)), np.empty((0, 0)))
         return tables_of(tie)
 
     def _keeper(self) -> Keeper:

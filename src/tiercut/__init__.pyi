@@ -4,6 +4,7 @@ from .analysis import (
     Distribution as Distribution,
     Explanation as Explanation,
     Replay as Replay,
+    Stream as Stream,
     Why as Why,
     load_plans as load_plans,
     why as why,
@@ -16,6 +17,7 @@ from .api import (
     problem as problem,
     rank as rank,
     replay as replay,
+    simulate as simulate,
     solve as solve,
 )
 from .errors import (

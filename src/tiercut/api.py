@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from tiercut.analysis import (
@@ -14,10 +15,12 @@ from tiercut.analysis import (
     SolverOptions,
     TopologyLike,
     ask,
+    estimated,
     explained,
     inputs_of,
     problem,
     profile_of,
+    samples_beside,
     topology_of,
 )
 from tiercut.errors import QuestionError
@@ -25,7 +28,6 @@ from tiercut.optimizer import (
     Conditions,
     QueryFile,
     QuestionOptions,
-    build_problem,
     decide,
     decide_again,
     load_query,
@@ -38,10 +40,12 @@ from tiercut.profiling import Samples, SampleSplit, samples_of
 from tiercut.solvers import Options
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Replay
-    from tiercut.optimizer import Kind, Plan
+    import os
 
-__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "solve"]
+    from tiercut.analysis import Drop, Replay, Stream, Times
+    from tiercut.optimizer import EstimatorChoice, Kind, Plan
+
+__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "simulate", "solve"]
 
 
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
@@ -52,8 +56,8 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
     topology, profile
         Loaded ones, files, or the names of those that come with the package.
     **question
-        What is asked: objective, min_accuracy, max_latency, max_p99, exits, thresholds, codec, order, estimator,
-        bounds, rate, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
+        What is asked: objective, min_accuracy, max_loss, max_latency, max_p99, exits, thresholds, codec, order,
+        estimator, bounds, rate, max_utilisation, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
         without, forwarding, one_partition_per, accuracies, input, result.
@@ -99,7 +103,8 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
     changed = conditions.apply(topology_of(topology), profile_of(profile))
     options = _options(who, question)
     query = make_query(kind, asked)
-    return ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    answer = ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    return replace(answer, conditions=conditions)
 
 
 def _options(who: SolverOptions, question: Mapping[str, Any]) -> Options:
@@ -122,6 +127,8 @@ def plan(
     exits: Sequence[int] | None = None,
     thresholds: Sequence[float] | None = None,
     codecs: Sequence[str | None] | None = None,
+    input_codec: str | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Plan:
     """Return the price of a plan that a person thought of.
@@ -140,6 +147,10 @@ def plan(
         In place of `threshold`: one for every exit but the last, where all samples leave that get there.
     codecs
         Codec at each cut, None where the output is sent as it is; by default everywhere.
+    input_codec
+        What encodes the input on its way from the source to the first node; None: it is sent as it is.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -148,12 +159,18 @@ def plan(
     InputError, QuestionError
         If a file is wrong, or there can be no such plan.
     """
-    tables = build_problem(*inputs_of("plan", topology, profile, conditions))
-    return price(tables, decide(tables, partition, placement, threshold, exits, thresholds=thresholds, codecs=codecs))
+    tables = problem(*inputs_of("plan", topology, profile, conditions), estimator=estimator)
+    what = (tables, partition, placement, threshold, exits)
+    return price(tables, decide(*what, thresholds=thresholds, codecs=codecs, input_codec=input_codec))
 
 
 def explain(
-    topology: TopologyLike, profile: ProfileLike, plan: Plan, **conditions: Unpack[ConditionKeywords]
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan,
+    *,
+    estimator: EstimatorChoice = "auto",
+    **conditions: Unpack[ConditionKeywords],
 ) -> Explanation:
     """Return the latency of a plan as the sum that it is, step by step.
 
@@ -163,10 +180,12 @@ def explain(
         What the plan was made for; under another topology, the same decision is priced anew.
     plan
         From `solve`, `rank`, `frontier` or `plan`.
+    estimator
+        How exit rates and accuracies are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
     """
-    tables = build_problem(*inputs_of("explain", topology, profile, conditions))
+    tables = problem(*inputs_of("explain", topology, profile, conditions), estimator=estimator)
     return explained(tables, decide_again(tables, plan))
 
 
@@ -178,6 +197,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay: ...
 @overload
@@ -188,6 +208,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> list[Replay]: ...
 def replay(
@@ -197,6 +218,7 @@ def replay(
     *,
     split: SampleSplit = "profile",
     samples: Samples | None = None,
+    estimator: EstimatorChoice = "auto",
     **conditions: Unpack[ConditionKeywords],
 ) -> Replay | list[Replay]:
     """Return what recorded samples make of a plan: exact exit rates, accuracy, and latencies with their quantiles.
@@ -211,6 +233,8 @@ def replay(
         ``profile``: the samples that the profile's rates come from; ``test``: others, where it names a file of them.
     samples
         Others in place of those that the profile names; `split` then only says what to call them.
+    estimator
+        By what the model's figures beside them are known, as in `solve`.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -230,8 +254,112 @@ def replay(
     from tiercut.optimizer import Plan, Recorded
 
     topology, profile = inputs_of("replay", topology, profile, conditions)
-    tables = build_problem(topology, profile)
+    own = samples_beside(profile) if samples is None and estimator == "auto" else None
+    tables = estimated(topology, profile, estimator, own)
     recorded = Recorded.of(samples_of(profile, split) if samples is None else samples, split)
     plans = [plan] if isinstance(plan, Plan) else list(plan)
     found = replay_decisions(tables, [decide_again(tables, each) for each in plans], recorded)
     return found[0] if isinstance(plan, Plan) else found
+
+
+def simulate(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    plan: Plan | Sequence[Plan],
+    *,
+    rate: str | float | Sequence[str | float] | None = None,
+    frames: int | None = None,
+    arrivals: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = "periodic",
+    queue: int | None = None,
+    drop: Drop = "newest",
+    seed: int = 0,
+    until: str | float | None = None,
+    times: Times = "block",
+    sources: Sequence[str] | None = None,
+    split: SampleSplit = "profile",
+    samples: Samples | None = None,
+    draw_exits: bool = False,
+    estimator: EstimatorChoice = "auto",
+    time_line: int = 0,
+    **conditions: Unpack[ConditionKeywords],
+) -> Stream:
+    """Send a stream of frames through a plan, or streams of several sources through one each, on shared machines.
+
+    Every node and every direction of a link is a server with a queue, first in first out; times are whole picoseconds.
+
+    Parameters
+    ----------
+    topology, profile
+        What the plan was made for; under another topology, the same decision is priced anew.
+    plan
+        From `solve`, `rank`, `frontier` or `plan`; or one for each source.
+    rate
+        Frames per second, or text such as ``"30 fps"``; one for all sources, or one for each.
+    frames
+        How many frames each source sends; by default 10,000, or all of a trace.
+    arrivals
+        ``periodic``, ``poisson``, or a file of times of birth in seconds, one a line, rising; one for all or each.
+    queue
+        How many frames may wait at a node or a link direction; by default any number.
+    drop
+        Where there is no room: the ``newest`` is dropped, the ``oldest`` that waits, or the newest takes the ``exit``:
+        it goes home with the answer of the last exit that it was asked at, if there was one.
+    seed
+        Of random births, exits and times.
+    until
+        When to stop, in seconds or as text such as ``"10 s"``; by default when all frames have ended.
+    times
+        What serving takes: ``block``, the times that the profile has; ``mean``, their means where recorded; ``drawn``,
+        log-normal through p50 and p99.
+    sources
+        A node for each plan where its frames are born; by default the topology's source. The destination follows the
+        source where the topology does not name one.
+    split, samples
+        Whose recorded exits the frames take, one sample after the other (see `replay`).
+    draw_exits
+        Whether exits are drawn at the exit rates instead, as they are where the profile has no samples.
+    estimator
+        How exit rates and accuracies of drawn exits are known.
+    time_line
+        Of how many frames of each source every service is kept.
+    **conditions
+        In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
+
+    Raises
+    ------
+    InputError, QuestionError
+        If a file or a value is wrong.
+
+    Examples
+    --------
+    >>> import tiercut
+    >>> best = tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.95).best
+    >>> stream = tiercut.simulate("mobile", "resnet20-digits32", best, rate="5 fps", queue=4)
+    >>> stream.verdict, stream.sustainable_rate, stream.latencies.quantile(0.95)
+    """
+    from tiercut.analysis import StreamQuestion, simulate_plans
+    from tiercut.optimizer import Plan
+
+    asked = StreamQuestion(
+        rate=_one_or_each(rate),
+        frames=frames,
+        arrivals=_one_or_each(arrivals),
+        queue=queue,
+        drop=drop,
+        seed=seed,
+        until=until,
+        times=times,
+        sources=None if sources is None else tuple(sources),
+        split=split,
+        draw_exits=draw_exits,
+    )
+    loaded = inputs_of("simulate", topology, profile, conditions)
+    plans = [plan] if isinstance(plan, Plan) else list(plan)
+    return simulate_plans(*loaded, plans, asked, estimators=(estimator,), samples=samples, time_line=time_line)
+
+
+def _one_or_each(value: Any) -> Any:
+    """Return a tuple: of one value for all, or of one for each; None stays."""
+    if value is None:
+        return None
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)

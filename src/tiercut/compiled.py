@@ -13,7 +13,7 @@ from tiercut.kernel_cache import attach
 
 __all__ = ["compiled"]
 
-_ROOMS = ("optimizer", "solvers")
+_ROOMS = ("optimizer", "solvers", "analysis")
 """Where kernels stand, in files whose names end in ``kernels.py``, and the named tuples that they take."""
 
 _NAMES = ("*kernels.py", "arguments.py")

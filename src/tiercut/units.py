@@ -11,18 +11,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from math import log10
 from types import MappingProxyType
 
 __all__ = [
     "EXAMPLES",
+    "MONTH_S",
     "UNITS",
     "distinct_digits",
     "format_bandwidth",
     "format_bytes",
+    "format_count",
     "format_seconds",
     "parse",
     "pattern",
 ]
+
+_HOUR = 3600
+MONTH_S = 730 * _HOUR
+"""Seconds of a month as it is billed: a twelfth of 365 days."""
 
 _PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BIT_RATES = {prefix + unit: factor / 8 for prefix, factor in _PREFIXES.items() for unit in ("b/s", "bps", "bit/s")}
@@ -34,12 +41,14 @@ UNITS = MappingProxyType(
         "bandwidth": {**_BIT_RATES, **_BYTE_RATES},
         "time": {"us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0},
         "size": _BYTES,
-        "power": {"W": 1.0},
-        "energy": {"J": 1.0},
+        "power": {"W": 1.0, "mW": 1e-3},
+        "energy": {"J": 1.0, "mJ": 1e-3},
         "money": {"$": 1.0},
         "share": {"%": 0.01},
-        "price per time": {"$/h": 1 / 3600},
+        "loss of accuracy": {"points": 0.01, "point": 0.01},
+        "price per time": {"$/h": 1 / _HOUR, "$/day": 1 / (24 * _HOUR), "$/month": 1 / MONTH_S},
         "price per size": {"$/GB": 1e-9},
+        "energy per size": {"nJ/B": 1e-9, "uJ/B": 1e-6, "mJ/B": 1e-3, "J/B": 1.0, "mJ/kB": 1e-6, "J/MB": 1e-6},
         "rate": {"fps": 1.0},
     }
 )
@@ -73,8 +82,10 @@ EXAMPLES = MappingProxyType(
         "energy": "3 J",
         "money": "0.01 $",
         "share": "30 %",
+        "loss of accuracy": "2 points",
         "price per time": "0.53 $/h",
         "price per size": "0.09 $/GB",
+        "energy per size": "40 nJ/B",
         "rate": "30 fps",
     }
 )
@@ -146,6 +157,15 @@ def format_bytes(size: float) -> str:
         if abs(size) >= factor:
             return f"{size / factor:.4g} {unit}"
     return f"{size:.4g} B"
+
+
+def format_count(count: int) -> str:
+    """Return a whole number as people read it: with commas, or as a power of ten where it has over 15 digits."""
+    if count < 10**15:
+        return f"{count:,}"
+    power = int(log10(count) + 1e-12)  # log10 takes whole numbers that no float holds
+    head = f"{10 ** (log10(count) - power):.1f}"
+    return f"1.0 x 10^{power + 1}" if head == "10.0" else f"{head} x 10^{power}"
 
 
 def format_bandwidth(rate: float) -> str:

@@ -72,6 +72,7 @@ def test_an_answer_as_data_is_what_the_format_says() -> None:
         "placement": ["near", "far"],
         "exits": [2, 3],
         "codecs": [None],
+        "input_codec": None,
         "bytes_sent": 1.5,
         "input_s": 0.0,
         "stages": [
@@ -199,8 +200,8 @@ def test_any_rank_of_an_answer_file_can_be_read_back(saved: Path) -> None:
 
 
 def test_a_plan_with_a_codec_comes_back_with_it(tmp_path: Path) -> None:
-    times = {"d": [None, 0.5, 0.5]}
-    codec = {"bytes": [None, 1.0, 1.0], "encode_s": times, "decode_s": times}
+    times = {"d": [0.5, 0.5, 0.5]}
+    codec = {"bytes": [1.0, 1.0, 1.0], "encode_s": times, "decode_s": times}
     profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], SIZES, codecs={"small": codec}))
     nodes = [{"name": "near", "slowdown": 100.0}, {"name": "far"}]
     topology = tiercut.Topology.from_data(topology_data(nodes, [both("near", "far", 1, 4)]))
@@ -212,6 +213,10 @@ def test_a_plan_with_a_codec_comes_back_with_it(tmp_path: Path) -> None:
     for rank, plan in enumerate(answer, 1):
         assert price(problem, decide_again(problem, load_answer(path).plan(rank))).to_data(rank) == plan.to_data(rank)
     assert any("small" in plan.codecs for plan in answer)
+    assert {plan.input_codec for plan in answer} == {"small", None}
+    assert {plan.placement[0] for plan in answer if plan.input_codec is None} == {"near"}
+    shown = answer.frame()
+    assert shown["input_codec"].tolist() == [plan.input_codec for plan in answer]
     for plan in answer:
         assert tiercut.explain(topology, profile, plan).plan.latency_s == plan.latency_s
 
@@ -246,6 +251,7 @@ def test_answers_of_earlier_versions_can_be_read(saved: Path) -> None:
     for plan in data["plans"]:
         for stage in plan["stages"]:
             del stage["exits"], stage["thresholds"], stage["codec"]
+        del plan["input_codec"]
     saved.write_text(json.dumps(data))
     assert tiercut.load_plans(saved) == new
     for plan in data["plans"]:

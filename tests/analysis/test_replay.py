@@ -155,6 +155,17 @@ def test_the_fall_that_a_codec_brings_is_taken_off_for_who_crosses() -> None:
     assert seen.accuracy_interval() == pytest.approx((low - 0.03, high - 0.03))
 
 
+def test_the_fall_that_a_codec_of_the_input_brings_is_taken_off_for_all() -> None:
+    times = {key: {"d": [0.5, None, None]} for key in ("encode_s", "decode_s")}
+    codec = {"bytes": [10.0, None, None], "accuracy_drop": [0.04, None, None]} | times
+    profile = Profile.from_data({**THREE_BLOCKS, "codecs": {"small": codec}})
+    topology = Topology.from_data(TWO)
+    plan = tiercut.plan(topology, profile, partition=[3], placement=["b"], input_codec="small")
+    seen = tiercut.replay(topology, profile, plan, samples=FOUR)
+    assert seen.codec_drop == pytest.approx(0.04)
+    assert seen.replayed.input_codec == "small"
+
+
 # Thresholds in single precision
 
 
@@ -236,13 +247,13 @@ def test_the_samples_of_the_test_split_are_replayed_where_the_profile_names_them
     tiercut.save_profile(Profile.from_data(data), tmp_path / "it.json")
     save_samples(FOUR, tmp_path / "test.npz")
     topology, profile = Topology.from_data(TWO), tiercut.load_profile(tmp_path / "it.json")
-    plan = tiercut.plan(topology, profile, partition=[2, 3], placement=["a", "b"], threshold=0.1)
-    seen = tiercut.replay(topology, profile, plan, split="test")
+    plan = tiercut.plan(topology, profile, partition=[2, 3], placement=["a", "b"], threshold=0.1, estimator="marginal")
+    seen = tiercut.replay(topology, profile, plan, split="test", estimator="marginal")
     assert (seen.split, seen.samples, seen.accuracy) == ("test", 4, 0.5)
     with pytest.raises(
         InputError, match=r"missing\.npz: there is no such file, which profile .* names as its samples_file"
     ):
-        tiercut.replay(topology, profile, plan)
+        tiercut.replay(topology, profile, plan, estimator="marginal")
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -226,6 +226,20 @@ def test_the_route_may_change_where_the_plan_stays() -> None:
     assert isclose(sweep.spans[0].high_value or 0.0, 3.0, abs_tol=1e-6)
 
 
+def test_where_the_input_is_no_longer_worth_encoding_is_told() -> None:
+    """Over x B/s the 4 bytes take 4/x s, or as one byte 1/x s and 2 s of coding: the same at 1.5 B/s."""
+    times = {"d": [1.0, None]}
+    codec = {"bytes": [1.0, None], "encode_s": times, "decode_s": times}
+    profile = Profile.from_data(profile_data([1.0], [4.0, 1.0], codecs={"small": codec}))
+    topology = Topology.from_data(
+        topology_data([{"name": "a", "slowdown": 1.0}, {"name": "b"}], [both("a", "b", 0.0, 1.0)])
+    )
+    why = tiercut.why(topology, profile, codec="auto", include=["b"], kinds=["bandwidth"])
+    assert (str(why.plan), why.value) == ("(small) → b 1", 4.0)
+    (change,) = sweep_of(why, "bandwidth", "a>b").changes
+    assert (isclose(change.at, 1.5), str(change.below), str(change.above)) == (True, "(small) → b 1", "b 1")
+
+
 # Bounds
 
 

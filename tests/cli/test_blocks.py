@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from tiercut.cli import main
 from tiercut.profiling.exits.exit_files import ExitFile, save_exits
 from tiercut.profiling.exits.exits import attach_exits
 from tiercut.profiling.models.backbones import backbone
@@ -19,20 +17,9 @@ from tiercut.profiling.models.loader import load_keras
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command as the shell does; return status, standard output and standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", "blocks", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(shell_call: Any) -> Any:
+    """List blocks; return status, standard output and standard error."""
+    return lambda *arguments: shell_call("blocks", *arguments)
 
 
 def test_json_lists_the_blocks_of_a_model_as_the_format_says(call: Any) -> None:
@@ -105,10 +92,12 @@ def test_a_wrong_call_is_told_in_one_line_and_status_2(call: Any, arguments: lis
     assert len(err.splitlines()) == 1
 
 
-def test_a_model_with_two_inputs_is_refused_by_the_names_of_its_layers(call: Any, keras_file: Path) -> None:
-    status, _, err = call(str(keras_file))
-    assert status == 2
-    assert "2 inputs (left, right)" in err
+def test_a_model_with_two_inputs_is_listed_with_the_bytes_of_both(call: Any, keras_file: Path) -> None:
+    status, out, _ = call(str(keras_file))
+    assert status == 0
+    assert "input 16 B" in out
+    made = json.loads(call(str(keras_file), "--json")[1])
+    assert [each["layers"] for each in made["blocks"]] == [["left", "right", "sum"]]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import struct
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from rich.console import Console
 from support.made import both, profile_data, topology_data
 
 from tiercut import documents, load_profile, load_samples, samples_of
-from tiercut.cli import main
 from tiercut.documents.archives import open_arrays
 from tiercut.errors import InputError
 from tiercut.memory import check_room
@@ -28,24 +26,6 @@ from tiercut.profiling.profile import samples as samples_module
 from tiercut.report.safe_table import SafeTable
 
 RATES = [[0.5, 0.5], [1.0, 0.0]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command as the shell does; return status, standard output and standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", *arguments])
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        else:
-            status = 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 def npy(shape: str, data: bytes = bytes(100), kind: str = "<f4") -> bytes:
@@ -157,12 +137,12 @@ def test_reading_asks_for_no_more_memory_than_the_file_has(tmp_path: Path) -> No
         documents.read_bytes("/dev/zero", limit=3_000_000)
 
 
-def test_too_little_memory_is_one_line(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_one_line(shell_call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 23.8 GiB")
 
     monkeypatch.setattr(documents, "load", full)
-    status, out, err = call("show", "mobile")
+    status, out, err = shell_call("show", "mobile")
     assert (status, out) == (2, "")
     assert err == (
         "error: there is too little memory for this: unable to allocate 23.8 GiB; ask for less, or use a machine with "
@@ -194,7 +174,7 @@ def test_tables_show_text_as_it_is_in_every_place() -> None:
 
 
 @pytest.mark.parametrize("name", ["[/]", "[b]", ":smile:"])
-def test_names_of_nodes_blocks_and_devices_are_shown_as_they_are(call: Any, tmp_path: Path, name: str) -> None:
+def test_names_of_nodes_blocks_and_devices_are_shown_as_they_are(shell_call: Any, tmp_path: Path, name: str) -> None:
     topology, profile = tmp_path / "topology.json", profile_file(tmp_path)
     nodes = [{"name": "a", "slowdown": 40.0}, {"name": name, "slowdown": 2.0}]
     topology.write_text(json.dumps(topology_data(nodes, [both("a", name, 1, 4)])))
@@ -204,11 +184,11 @@ def test_names_of_nodes_blocks_and_devices_are_shown_as_they_are(call: Any, tmp_
     data.pop("reference", None)
     profile.write_text(json.dumps(data))
     for arguments in (
-        ("solve", str(topology), str(profile), "--include", name),
+        ("solve", str(topology), str(profile), "--include", name, "--quiet"),
         ("explain", str(topology), str(profile), "--why", "--include", name),
         ("show", str(topology)),
         ("show", str(profile)),
     ):
-        status, out, err = call(*arguments)
+        status, out, err = shell_call(*arguments)
         assert (status, err) == (0, ""), err
         assert name in out

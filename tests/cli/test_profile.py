@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from tiercut.cli import main
 from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.record import campaign
 from tiercut.profiling.record.record import Recording
@@ -19,7 +18,7 @@ from tiercut.profiling.record.worker import FailedModelError, record_here
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+def call(monkeypatch: pytest.MonkeyPatch, shell_call: Any, tmp_path: Path) -> Any:
     """Run a command as the shell does, recording in this process; return status, standard output and error."""
 
     monkeypatch.setattr(campaign.Worker, "record", lambda _, *given, **named: record_here(*given, **named))
@@ -34,17 +33,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         "    raise RuntimeError('no disk')\n"
     )
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    yield run
+    yield shell_call
     sys.modules.pop("small_for_cli", None)
 
 

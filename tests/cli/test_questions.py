@@ -25,10 +25,10 @@ NODES = [
 LINKS = [both("pi", "box", 1, 4), both("pi", "big", 4, 4), both("box", "big", 2, 4)]
 RATES = ([0.25, 0.5, 1.0], [0.5, 0.75, 1.0])
 CODEC = {
-    "bytes": [None, 1.0, 1.0],
-    "encode_s": {"d": [None, 0.01, 0.01]},
-    "decode_s": {"d": [None, 0.01, 0.01]},
-    "accuracy_drop": [None, 0.01, 0.01],
+    "bytes": [2.0, 1.0, 1.0],
+    "encode_s": {"d": [0.01, 0.01, 0.01]},
+    "decode_s": {"d": [0.01, 0.01, 0.01]},
+    "accuracy_drop": [0.01, 0.01, 0.01],
 }
 
 
@@ -44,21 +44,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture
-def call(files: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command as the shell does; return status, standard output and standard error."""
-
-    def run(command: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", command, *files, *arguments])
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        else:
-            status = 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(files: list[str], shell_call: Any) -> Any:
+    """Ask a command about these files; return status, standard output and standard error."""
+    return lambda command, *arguments: shell_call(command, *files, *arguments)
 
 
 def plans(call: Any, *arguments: str, command: str = "rank") -> list[dict[str, Any]]:
@@ -239,6 +227,23 @@ def test_a_plan_of_ones_own_takes_thresholds_and_codecs(call: Any) -> None:
     assert plan in [each | {"rank": 1} for each in plans(call, "--thresholds", "per-exit", "--codec", "auto")]
 
 
+def test_the_codec_of_the_input_is_named_where_the_input_is_sent(call: Any) -> None:
+    found = plans(call, "--codec", "auto")
+    assert {plan["input_codec"] for plan in found} == {None, "small"}
+    assert all(plan["placement"][0] != "pi" for plan in found if plan["input_codec"])
+    mine = ("--partition", "3", "--placement", "big")
+    status, out, err = call("explain", *mine, "--input-codec", "small")
+    assert status == 0, err
+    assert "(small) → big 1-3" in out
+    assert "input as small: pi → big" in out
+    status, out, _ = call("solve", "--codec", "small", "--include", "big", "--partitions", "1")
+    assert "the input as small takes" in out
+    status, out, err = call("explain", *mine, "--input-codec", "none", "--json")
+    assert (status, json.loads(out)["plan"]["input_codec"]) == (0, None)
+    status, _, err = call("explain", "--input-codec", "small")
+    assert (status, "tell of a plan given by --partition" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -282,7 +287,8 @@ def test_a_plan_of_ones_own_that_cannot_be_says_why(call: Any, arguments: tuple[
         (("--only", "natve"), ["--only", "did you mean 'native'?"]),
         (("--only", "native", "--partitions", "2"), ["--only native", "--partitions excludes"]),
         (("--partitions", "two"), ["--partitions", "1-3", "'two'"]),
-        (("--pin", "edge=7"), ["--pin is written BLOCK=PLACE", "'edge=7'"]),
+        (("--pin", "edge=7"), ["--pin: expected the number of a block", "'layer NAME'", "'edge'"]),
+        (("--pin", "7"), ["--pin is written BLOCK=PLACE", "'7'"]),
         (("--pin", "9=edge"), ["block 9", "1..3"]),
         (("--pin", "2=edg"), ["did you mean 'edge'?"]),
         (("--keep-first", "9"), ["first 9 blocks", "has 3"]),
@@ -437,3 +443,41 @@ def test_plans_are_written_as_a_table(call: Any, tmp_path: Path, command: str) -
         assert float(row["latency_s"]) == plan["latency_s"]
         assert row["partition"] == ",".join(map(str, plan["partition"]))
         assert row["thresholds"] == ",".join(map(str, plan.get("thresholds", [])))
+
+
+def test_a_frontier_can_be_thinned_and_json_is_whole_unless_that_is_asked(call: Any, tmp_path: Path) -> None:
+    whole = plans(call, command="frontier")
+    few = plans(call, "--points", "4", command="frontier")
+    assert len(few) <= 4 < len(whole)
+    assert [plan["rank"] for plan in few] == list(range(1, len(few) + 1))
+    assert all(any(plan | {"rank": 0} == each | {"rank": 0} for each in whole) for plan in few)
+    assert len(plans(call, "--within", "10 %", command="frontier")) < len(whole)
+    table = tmp_path / "x.csv"
+    call("frontier", "--points", "4", "--csv", str(table))
+    assert len(list(csv.reader(table.read_text().splitlines()))) == len(few) + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("solve", "--points", "4"), "--points is how many plans tiercut frontier lists; tiercut solve has no use for"),
+        (("rank", "--within", "1 %"), "--within is about what tiercut frontier lists; tiercut rank has no use for it"),
+        (("frontier", "--within", "1 ms"), "within: expected a share"),
+        (("frontier", "--zoom", "latency=1 s..2 s"), "--zoom is about the picture that --plot draws"),
+        (("frontier", "--plot", "x.png", "--zoom", "latency"), "--zoom is written MEASURE=LEAST..GREATEST"),
+        (("frontier", "--plot", "x.png", "--zoom", "latency=2 s..1 s"), "the least value must be below the greatest"),
+        (("frontier", "--plot", "x.png", "--zoom", "latency=2..3"), "--zoom latency: expected a time with its unit"),
+        (("frontier", "--plot", "x.png", "--zoom", "latenzy=2 s.."), "there is no measure 'latenzy'"),
+    ],
+)
+def test_what_to_show_is_refused_where_it_cannot_be(call: Any, arguments: tuple[str, ...], message: str) -> None:
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_a_part_of_a_picture_is_drawn(call: Any, tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("whole.svg", "part.svg")]
+    assert call("frontier", "--plot", paths[0])[0] == 0
+    assert call("frontier", "--plot", paths[1], "--zoom", "accuracy=60 %..", "--zoom", "latency=..100 s")[0] == 0
+    assert Path(paths[0]).read_text() != Path(paths[1]).read_text()

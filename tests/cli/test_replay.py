@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,15 @@ import numpy as np
 import pytest
 
 import tiercut
-from tiercut.cli import main
 from tiercut.report.plots.latencies import latencies_of
 
 PLAN = ("--partition", "5,7,9", "--placement", "micro,local,global", "--threshold", "0.45")
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command on a recorded network as the shell does; return status, standard output and standard error."""
-
-    def run(command: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", command, "iot", "resnet20-digits32", *arguments])
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        else:
-            status = 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(shell_call: Any) -> Any:
+    """Ask a command about a recorded network; return status, standard output and standard error."""
+    return lambda command, *arguments: shell_call(command, "iot", "resnet20-digits32", *arguments)
 
 
 def test_json_holds_what_the_function_gives(call: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 import tiercut.profiling
-from tiercut.cli import main
 from tiercut.profiling.exits.exit_files import ExitFile
 from tiercut.profiling.exits.trainer import Trained, Training
 from tiercut.profiling.exits.training import Epoch, Schedule
@@ -39,20 +37,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command as the shell does; return status, standard output and error."""
-
-    def run(*arguments: str, command: str = "train") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", command, *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(shell_call: Any) -> Any:
+    """Train, or call another command; return status, standard output and standard error."""
+    return lambda *arguments, command="train": shell_call(command, *arguments)
 
 
 def test_the_table_shows_every_branch_that_there_is(asked: list[dict[str, Any]], call: Any) -> None:

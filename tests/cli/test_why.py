@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tiercut.cli import main
-
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Explain, or run another command, as the shell does; return status, standard output and standard error."""
-
-    def run(*arguments: str, command: str = "explain") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", command, "mobile", "resnet20-digits32", *arguments])
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        else:
-            status = 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def call(shell_call: Any) -> Any:
+    """Explain, or ask another command; return status, standard output and standard error."""
+    return lambda *arguments, command="explain": shell_call(command, "mobile", "resnet20-digits32", *arguments)
 
 
 def test_the_best_plan_of_a_question_is_explained(call: Any) -> None:

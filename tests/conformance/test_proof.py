@@ -15,6 +15,7 @@ def test_all_ways_to_an_answer_agree(first: int) -> None:
     counts: Counter[str] = sum((check(seed, slow=seed % 10 == 0) for seed in range(first, first + 35)), Counter())
     assert {sort for sort in SORTS if counts[f"problems with {sort}"]} >= {"any", "plain", "one block", "one node"}
     assert counts["no plan"]
+    assert counts["questions with codecs"]
     assert counts["labels against the second scorer"] > 20
     assert counts["cp-sat with presolve against the second scorer"]
     assert counts["labels against exhaustive, with all that can be asked"]

@@ -74,7 +74,7 @@ def test_every_listed_frontier_is_found_whole(data_folder: Path, number: str, so
     folder = data_folder / "vectors"
     wanted = read_json(folder / f"{number}.answers.json")
     profile = load_profile(folder / f"{number}.profile.json")
-    answer = tiercut.frontier(folder / f"{number}.topology.yaml", profile, solver=solver)
+    answer = tiercut.frontier(folder / f"{number}.topology.yaml", profile, solver=solver, estimator="marginal")
     assert answer.space.decisions == wanted["decisions"]
     assert len(answer) == len(wanted["frontier"])
     for plan, point in zip(answer, wanted["frontier"], strict=True):
@@ -89,7 +89,7 @@ def test_every_listed_frontier_is_found_whole(data_folder: Path, number: str, so
 def test_the_published_plan_of_efficientnet_comes_out(data_folder: Path, solver: str) -> None:
     """Blocks 1-4 on the device and 5-8 on the edge at threshold 0.3 (the Joint model, section 4)."""
     profile = load_profile(data_folder / "joint" / "efficientnetb0-imagenet.json")
-    plan = tiercut.solve(aws_chain(), profile, min_accuracy=0.70, solver=solver).best
+    plan = tiercut.solve(aws_chain(), profile, min_accuracy=0.70, solver=solver, estimator="marginal").best
     assert (plan.partition, plan.placement, plan.threshold) == ((4, 8), ("a1.medium", "m4.large"), 0.3)
     assert plan.latency_s == pytest.approx(0.424456, abs=5e-7)
     assert plan.accuracy == pytest.approx(0.70989, abs=5e-6)
@@ -99,14 +99,14 @@ def test_the_published_plan_of_efficientnet_comes_out(data_folder: Path, solver:
 def test_the_shipped_chain_is_the_one_of_the_published_plan(data_folder: Path) -> None:
     profile = load_profile(data_folder / "joint" / "efficientnetb0-imagenet.json")
     shipped, built = tiercut.load_topology("aws-chain"), aws_chain()
-    best = [tiercut.solve(each, profile, min_accuracy=0.70).best for each in (shipped, built)]
+    best = [tiercut.solve(each, profile, min_accuracy=0.70, estimator="marginal").best for each in (shipped, built)]
     assert best[0].partition == best[1].partition
     assert best[0].latency_s == pytest.approx(best[1].latency_s, rel=1e-12)
 
 
 def test_resnet20_on_three_nodes_has_10200_decisions(data_folder: Path) -> None:
     profile = load_profile(data_folder / "joint" / "resnet20-cifar10.json")
-    answer = tiercut.ask(aws_chain(), profile, Query())
+    answer = tiercut.ask(aws_chain(), profile, Query(estimator="marginal"))
     assert answer.to_data()["problem"] == {
         "topology": "aws-chain",
         "profile": "ResNet20/CIFAR10",

@@ -107,6 +107,14 @@ EDITS = [
         "key = ints(0, 0, 0, 0); write_exit(key, Places(1, 3, -1, -1), 0, 7, 5); print(key[3])",
         ("7", "5"),
     ),
+    Edit(
+        "analysis/stream",
+        "event_kernels.py",
+        "return (sort << 60)",
+        "return 1 + (sort << 60)",
+        "from tiercut.analysis.stream.event_kernels import _key; print(_key(0, 0, 0, 8))",
+        ("8", "9"),
+    ),
 ]
 
 
@@ -131,10 +139,13 @@ def replace_once(file: Path, old: str, new: str) -> None:
 
 
 def test_every_folder_of_kernels_has_an_edit() -> None:
-    files = [each for room in ("optimizer", "solvers") for each in (ROOT / room).rglob("*kernels.py")]
+    files = [each for room in ("optimizer", "solvers", "analysis") for each in (ROOT / room).rglob("*kernels.py")]
     assert {each.parent.relative_to(ROOT).as_posix() for each in files} == {edit.folder for edit in EDITS}
     stamped = {name for name, *_ in compiled._stamp()}
-    assert stamped == {f"{each.parent.name}/{each.name}" for each in files} | {"kernels/arguments.py"}
+    assert stamped == {f"{each.parent.name}/{each.name}" for each in files} | {
+        "kernels/arguments.py",
+        "stream/arguments.py",
+    }
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.folder}/{edit.file}")

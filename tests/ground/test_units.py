@@ -134,3 +134,22 @@ def test_what_people_read_has_the_unit_that_fits() -> None:
     assert [units.format_bandwidth(value) for value in (1.25e8, 1.25e6, 62_500, 1)] == [
         "1 Gb/s", "10 Mb/s", "500 kb/s", "8 b/s",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0"),
+        (170_000, "170,000"),
+        (10**15 - 1, "999,999,999,999,999"),
+        (10**15, "1.0 x 10^15"),
+        (21 * 10**411, "2.1 x 10^412"),
+        (10**400 - 1, "1.0 x 10^400"),
+    ],
+)
+def test_a_count_of_many_digits_is_a_power_of_ten(count: int, shown: str) -> None:
+    assert units.format_count(count) == shown
+
+
+def test_a_count_of_more_digits_than_python_writes_is_shown_too() -> None:
+    assert units.format_count(998 * 10**5000) == "1.0 x 10^5003"

@@ -49,8 +49,15 @@ HEAVY = {
     "moocore",
     "pymoo",
     "grpc",
+    "onnx",
+    "onnxruntime",
+    "pyarrow",
+    "simpy",
 }
-EXTRAS = {"tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"}
+EXTRAS = {
+    *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
+    *("onnx", "onnxruntime", "pyarrow", "simpy"),
+}
 """What a base install does not bring."""
 
 

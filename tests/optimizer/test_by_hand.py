@@ -383,6 +383,32 @@ def test_a_codec_takes_the_place_of_bytes_and_codings_and_costs_accuracy() -> No
     assert (plan.stages[0].send_bytes, plan.stages[0].send_s) == (4.0, 3.5)
 
 
+def test_a_codec_of_the_input_takes_the_place_of_its_bytes_and_codings_and_costs_all_samples_accuracy() -> None:
+    """The input of 12 bytes as 4, encoded in 1 and decoded in 0.5 s, a tenth less accurate, on links of 1 $ a byte.
+
+    near → far: 1 + (1 + 4/4) + 0.5 = 3.5 for 1 + 12/4 = 4; then what far adds without it: 7.5, and 1.5 for the result.
+    """
+    codec = {
+        "bytes": [4.0, None, None],
+        "encode_s": {"d": [1.0, None, None]},
+        "decode_s": {"d": [0.5, None, None]},
+        "accuracy_drop": [0.1, None, None],
+    }
+    nodes = [{"name": name, "price": "0 $/h"} for name in ("near", "far")]
+    dear = topology_data(nodes, [both("near", "far", 1, 4, price="1e9 $/GB")])
+    problem = problem_of(dear, network(codecs={"half": codec}))
+    plain, plan = plan_of(problem, [3], "far"), plan_of(problem, [3], "far", input_codec="half")
+    assert (plain.input_s, plan.input_s, plan.input_codec) == (4.0, 3.5, "half")
+    assert plan.latency_s == plain.latency_s - 0.5
+    assert plan.bytes_sent == plain.bytes_sent - 8.0 == 4.0 + 2.0
+    assert plan.accuracy == pytest.approx(0.9, rel=1e-15)
+    for name in ("cost", "bytes", "bytes:near>far", "link:near>far", "out:near"):
+        less = evaluate(problem, plain.decision, name) - evaluate(problem, plan.decision, name)
+        assert less == pytest.approx(8.0, rel=1e-12), name
+    assert evaluate(problem, plan.decision, "latency") == plan.latency_s
+    assert evaluate(problem, plan.decision, "p99") == plan.latency_s
+
+
 def test_a_branch_whose_time_is_missing_counts_nothing() -> None:
     profile = network(branch_s=[None, 0.5, None])
     topology = topology_data("near far", PAIR)

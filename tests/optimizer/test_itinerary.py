@@ -123,6 +123,16 @@ def test_a_stage_knows_its_exits_its_thresholds_and_its_codec() -> None:
     assert [stage.exits for stage in plan.stages] == [(1,), (2,), (3,)]
 
 
+def test_the_first_step_knows_what_encodes_the_input() -> None:
+    times = {"d": [0.5, None, None]}
+    codec = {"bytes": [1.0, None, None], "encode_s": times, "decode_s": times}
+    other = problem_of(TOPOLOGY, {**PROFILE, "codecs": {"small": codec}})
+    plan = plan_of(other, [3], "middle", input_codec="small")
+    first = itinerary(other, plan.decision).steps[0]
+    assert (first.sort, first.codec, first.size, first.seconds) == ("input", "small", 1.0, plan.input_s)
+    assert stage_steps(plan)[0].codec == "small"
+
+
 def test_the_links_of_a_transfer_are_looked_up_only_when_they_are_asked_for() -> None:
     problem = problem_of(TOPOLOGY, PROFILE)
     decision = plan_of(problem, [2, 3], "near far", threshold=0.1).decision

@@ -154,6 +154,6 @@ def test_why_says_where_what_crosses_links_follows_the_routes() -> None:
 
 def test_why_says_that_a_bound_on_the_use_of_a_link_moves_with_its_bandwidth() -> None:
     chain, profile = tiercut.Topology.from_data(CHAIN), tiercut.Profile.from_data(PROFILE)
-    bounded = tiercut.why(chain, profile, bounds=["utilisation:a>b<=1"], rate="1 fps")
+    bounded = tiercut.why(chain, profile, bounds=["utilisation:a>b<=1"], rate="1 fps", max_utilisation="none")
     assert notes(bounded)["bandwidth"] == {"the bound on utilisation:a>b moves with it"}
     assert notes(bounded)["latency"] == notes(bounded)["slowdown"] == {""}

@@ -29,6 +29,11 @@ def pair(memory: str | None) -> Topology:
     return Topology.from_data(topology_data([near, {"name": "far", "slowdown": 2}], [both("near", "far", 1, 1)]))
 
 
+def of_memory(answer: tiercut.Answer) -> list[str]:
+    """Return what an answer says of memory."""
+    return [note for note in answer.notes if "memory" in note]
+
+
 @pytest.mark.parametrize(
     ("memory", "plan", "seconds"),
     [(None, "near 1-2", 2.0), ("700 B", "near 1-2", 2.0), ("699 B", "near 1 → far 2", 6.0), ("599 B", "far 1-2", 7.0)],
@@ -41,15 +46,15 @@ def test_a_node_runs_no_more_than_its_memory_holds(memory: str | None, plan: str
 
 def test_the_memory_of_nodes_can_be_ignored() -> None:
     answer = tiercut.solve(pair("599 B"), network(), ignore_memory=True)
-    assert (str(answer.best), answer.notes) == ("near 1-2", ())
+    assert (str(answer.best), of_memory(answer)) == ("near 1-2", [])
 
 
 def test_an_answer_says_that_memory_binds_where_it_does() -> None:
-    (said,) = tiercut.solve(pair("699 B"), network()).notes
+    (said,) = of_memory(tiercut.solve(pair("699 B"), network()))
     assert "memory of nodes binds" in said
     assert "near 1-2, where near needs 700 B of 699 B" in said
-    assert tiercut.solve(pair("700 B"), network()).notes == ()
-    assert tiercut.solve(pair("699 B"), network(), exclude=["near"]).notes == ()
+    assert of_memory(tiercut.solve(pair("700 B"), network())) == []
+    assert of_memory(tiercut.solve(pair("699 B"), network(), exclude=["near"])) == []
 
 
 def test_rankings_and_frontiers_keep_memory_too() -> None:

@@ -14,6 +14,7 @@ import tiercut
 from tiercut.errors import InfeasibleError, QuestionError
 from tiercut.optimizer.measures.registry import KINDS
 from tiercut.optimizer.own_plan import decide
+from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Query
 
 TOPOLOGY = tiercut.Topology.from_data(topology_data("near far", [both("near", "far", 1, 4)]))
@@ -125,6 +126,10 @@ def test_a_plan_with_one_exit_takes_no_threshold() -> None:
         ({"threshold": 0.1, "codecs": ["half", None]}, ["1 cut", "2 codecs"]),
         ({"threshold": 0.1, "codecs": ["hlaf"]}, ["no codec 'hlaf'", "did you mean 'half'?"]),
         ({"threshold": 0.1, "codecs": ["half"]}, ["'half'", "the cut after block 2 from 'near' to 'far'"]),
+        (
+            {"threshold": 0.1, "input_codec": "half"},
+            ["runs on 'near', where the input is", "'half'", "leave it out"],
+        ),
         ({"thresholds": [0.1, 0.2]}, ["1 exit before its last", "2 thresholds"]),
         ({"thresholds": [0.3]}, ["no threshold 0.3", "nearest is 0.2"]),
         ({"threshold": 0.1, "thresholds": [0.1]}, ["not both"]),
@@ -219,8 +224,25 @@ def test_exits_at_cuts_need_a_profile_with_exits() -> None:
 def test_energy_and_cost_name_the_nodes_that_do_not_say_what_they_need(objective: str, key: str) -> None:
     nodes = [{"name": "near", "power": "1 W", "price": "1 $/h"}, {"name": "far"}]
     topology = tiercut.Topology.from_data(topology_data(nodes, [both("near", "far", 1, 4)]))
-    with pytest.raises(QuestionError, match=f"{objective} needs the {key} of every node, but far"):
+    with pytest.raises(QuestionError, match=f"{objective} needs the {key} of every node that may run a part, but far"):
         tiercut.solve(topology, PROFILE, objective=objective)
+
+
+@pytest.mark.parametrize(("objective", "key"), [("energy", "power"), ("cost", "price")])
+def test_energy_and_cost_need_values_only_of_nodes_that_a_plan_may_use(objective: str, key: str) -> None:
+    nodes = [{"name": "near", "power": "1 W", "price": "1 $/h"}, {"name": "far"}]
+    topology = tiercut.Topology.from_data(topology_data(nodes, [both("near", "far", 1, 4)]))
+    best = tiercut.solve(topology, PROFILE, objective=objective, exclude=["far"], exits="free", min_accuracy=0.9).best
+    assert best.placement == ("near",)
+    pinned = tiercut.solve(
+        topology, PROFILE, objective=objective, pin={1: "near", 2: "near", 3: "near"}, min_accuracy=0.9
+    )
+    assert pinned.best.placement == ("near",)
+    problem = tiercut.problem(topology, PROFILE)
+    here, there = (tiercut.plan(topology, PROFILE, partition=[3], placement=[name]) for name in ("near", "far"))
+    assert evaluate(problem, here.decision, objective) > 0
+    with pytest.raises(QuestionError, match=f"but far in topology 'made' have none; add '{key}'"):
+        evaluate(problem, there.decision, objective)
 
 
 def test_a_device_that_the_profile_lacks_is_named_with_those_it_has() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isclose, isfinite
 from typing import Any
@@ -15,6 +16,7 @@ from support.seeded.problems import random_case
 
 import tiercut
 from tiercut import QuestionError
+from tiercut.optimizer.frontier import values_of
 from tiercut.optimizer.measures.tails import quantile_of
 from tiercut.optimizer.pricing import evaluate, path_seconds, price
 from tiercut.optimizer.query import Bound, Query
@@ -150,6 +152,30 @@ def test_exact_solvers_find_the_least_p99_and_keep_bounds_on_it(seed: int) -> No
             (best,) = solver.solve(make_task(space, bounded), Options()).decisions
             assert isclose(price(case.problem, best).latency_s, min(kept), rel_tol=1e-9, abs_tol=1e-9)
             assert evaluate(case.problem, best, "p99") <= cap + 2e-9
+    for query in (
+        Query(kind="frontier", over=("p99", "bytes", "accuracy")),
+        Query(kind="frontier", over=("bytes", "latency"), bounds=(Bound("p99", at_most=cap),)),
+    ):
+        points: list[tuple[float, ...]] = [(tail, score.bytes_sent, -(score.accuracy or 0.0)) for tail, score in plans]
+        if "p99" not in query.over:
+            points = [(score.bytes_sent, score.latency) for tail, score in plans if tail <= cap + 1e-9]
+        for name in ("exhaustive", "labels"):
+            solver = find(name)
+            if not needs(make_task(space, query)) <= solver.features:
+                continue
+            found = values_of(
+                case.problem,
+                [price(case.problem, each) for each in solver.solve(make_task(space, query), Options()).decisions],
+                query.compared,
+            )
+            if "p99" in query.over:
+                found[:, -1] *= -1
+            assert all(any(no_worse(one, point) for one in found) for point in points), name
+            assert all(any(no_worse(point, one) for point in points) for one in found), name
+
+
+def no_worse(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(a <= b or isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) for a, b in zip(one, other, strict=True))
 
 
 def test_a_frontier_over_p99_beats_every_other_plan() -> None:
@@ -160,6 +186,14 @@ def test_a_frontier_over_p99_beats_every_other_plan() -> None:
     for plan in tiercut.frontier(*CASE):
         value = evaluate(problem, plan.decision, "p99")
         assert points[points[:, 0] <= value + 1e-12, 1].max() >= (plan.accuracy or 0.0) - 1e-12
+
+
+@pytest.mark.parametrize("how", [{}, {"estimator": "conditional"}, {"thresholds": "per-exit"}])
+def test_a_frontier_over_p99_and_bytes_is_the_same_by_growing_and_by_trying(how: Any) -> None:
+    asked = {"over": ("p99", "bytes", "accuracy"), "partitions": "1-2", "min_accuracy": 0.9, **how}
+    fronts = {name: tiercut.frontier(*CASE, solver=name, **asked) for name in ("labels", "exhaustive")}
+    assert len(fronts["labels"]) > 3
+    assert list(fronts["labels"]) == list(fronts["exhaustive"])
 
 
 @pytest.mark.parametrize("how", [{}, {"thresholds": "per-exit"}, {"exits": "free"}, {"evaluate": "replay"}])
@@ -189,8 +223,8 @@ def test_an_explanation_has_the_p99_and_heuristics_say_that_they_do_not() -> Non
     assert explained.to_data()["p99_s"] == explained.p99_s
     with pytest.raises(QuestionError, match="quantiles of the latency; these do: labels, exhaustive, cp-sat"):
         tiercut.solve(*CASE, objective="p99", solver="annealing")
-    with pytest.raises(QuestionError, match="takes no quantile of the latency"):
-        tiercut.frontier(*CASE, over=("p99", "bytes"))
+    with pytest.raises(QuestionError, match="quantiles of the latency; these do: labels, exhaustive"):
+        tiercut.frontier(*CASE, over=("p99", "bytes"), solver="nsga2")
 
 
 def test_replay_lives_by_the_p99_of_its_samples() -> None:

@@ -170,3 +170,15 @@ def test_drawing_leaves_no_pyplot_behind_and_loading_no_matplotlib() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_of_many_nodes_those_next_to_the_source_are_drawn_and_the_caption_counts_the_rest() -> None:
+    nodes = "".join(f"  - {{name: n{place}, tier: t{place % 3}}}\n" for place in range(300))
+    links = "".join(
+        f"  - {{between: [n{place // 2}, n{place}], bandwidth: 1 Mb/s, latency: 1 ms}}\n" for place in range(1, 300)
+    )
+    head = "format: tiercut.topology/1\nname: crowd\nsource: n0\n"
+    plan = lay_out(topology_from_text(f"{head}nodes:\n{nodes}links:\n{links}"))
+    assert len(plan.nodes) == 40
+    assert "260 nodes further from the source are left out" in plan.caption
+    check_nothing_overlaps(plan)

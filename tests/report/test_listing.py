@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given, strategies as st
 from rich.console import Console
+from support.seeded.topologies import topologies
 
 from tiercut.errors import QuestionError
 from tiercut.report.topology.listing import text
+from tiercut.report.topology.part import near_source
 from tiercut.topologies import Topology, load_topology, ready_made, topology_from_text
 
 
@@ -78,7 +83,7 @@ def test_many_nodes_share_the_times_among_several_tables() -> None:
     links = [{"between": ["node0", f"node{place}"], "bandwidth": "1 Mb/s", "latency": "1 ms"} for place in range(1, 20)]
     data = {"format": "tiercut.topology/1", "name": "star", "source": "node0", "nodes": nodes, "links": links}
     listing = shown(Topology.from_data(data))
-    assert sum(line.startswith((" from", "from")) for line in listing.splitlines()) == 3
+    assert sum(line.lstrip().startswith("from ") for line in listing.splitlines()) == 3
     assert max(map(len, listing.splitlines())) <= 120
 
 
@@ -104,3 +109,60 @@ def test_names_in_brackets_are_no_markup() -> None:
 def test_a_size_that_is_none_is_refused() -> None:
     with pytest.raises(QuestionError, match="0 bytes or more"):
         text(load_topology("mobile"), -1.0)
+
+
+def crowd(count: int) -> Topology:
+    """Return a tree of nodes: the k-th hangs on the one of half its number, and the source is the first."""
+    nodes = [{"name": f"n{place}", "tier": f"t{place % 4}"} for place in range(count)]
+    links = [
+        {"between": [f"n{place // 2}", f"n{place}"], "bandwidth": "1 Mb/s", "latency": "1 ms"}
+        for place in range(1, count)
+    ]
+    data = {"format": "tiercut.topology/1", "name": "crowd", "source": "n0", "nodes": nodes, "links": links}
+    return Topology.from_data(data | {"destination": f"n{count - 1}"})
+
+
+def test_of_many_nodes_those_next_to_the_source_are_shown_and_the_rest_is_counted_in_seconds() -> None:
+    topology = crowd(1000)
+    began = time.perf_counter()
+    listing = shown(topology)
+    assert time.perf_counter() - began < 20  # a second or two; all pairs take over a minute
+    said = " ".join(listing.split())
+    assert "Shown are the 40 nodes next to n0; left out are 960 nodes" in said
+    assert "--all" in said
+    assert row("n0 → n5 ", listing)[3:9] == ["n0", "→", "n1", "→", "n2", "→"]
+    assert row("n0 → n999 ", listing)[-2:] == ["12.01", "s"]  # ten links of 1.2 s and 1 ms
+    assert "n998" not in said
+    assert len(listing.splitlines()) < 150
+
+
+def test_all_nodes_are_listed_on_request() -> None:
+    topology = crowd(41)
+    assert "left out" in shown(topology)
+    console = Console(width=120, color_system=None)
+    with console.capture() as capture:
+        console.print(text(topology, 1000.0, every=True))
+    assert "left out" not in capture.get()
+    assert "left out" not in shown(crowd(40))
+    assert all(f" n{place} " in capture.get() for place in range(41))
+
+
+@given(topologies(), st.integers(1, 4))
+def test_a_part_holds_source_and_destination_and_is_nearest_to_the_source(topology: Topology, most: int) -> None:
+    part = near_source(topology, most)
+    names = set(part.node_names)
+    ends = {topology.source, topology.destination} & set(topology.node_names)
+    assert ends <= names
+    assert len(names) == min(max(most, len(ends)), len(topology.nodes)) or not linked(topology) >= set(
+        topology.node_names
+    )
+    assert all(end in names for link in part.links for ends in link.directions for end in ends)
+    assert list(part.node_names) == [name for name in topology.node_names if name in names]
+
+
+def linked(topology: Topology) -> set[str]:
+    """Return the nodes that links join to the source, whichever way they go."""
+    found = {topology.source}
+    while more := {b for pair in topology.hops for a, b in (pair, pair[::-1]) if a in found} - found:
+        found |= more
+    return found

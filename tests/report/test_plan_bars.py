@@ -44,6 +44,18 @@ def test_the_segments_of_a_bar_follow_one_another_and_add_up_to_the_latency(answ
         assert [each.node for each in computing] == list(plan.placement)
 
 
+def test_a_bar_says_what_encodes_what_is_sent() -> None:
+    times = {"d": [1.0, 1.0, 1.0]}
+    codec = {"bytes": [1.0, 2.0, 2.0], "encode_s": times, "decode_s": times}
+    profile = tiercut.Profile.from_data(profile_data([1.0, 2.0], [12.0, 8.0, 4.0], codecs={"small": codec}))
+    topology = tiercut.Topology.from_data(topology_data(NODES, LINKS))
+    placed = {"partition": [1, 2], "placement": ["box", "big"], "codecs": ["small"], "input_codec": "small"}
+    plan = tiercut.plan(topology, profile, **placed)
+    data = plan_bars([plan], {"box": "edge", "big": "cloud"})
+    assert [each.text for each in data.bars[0]][:4] == ["input as small", "1", "2 B as small", "2"]
+    assert data.captions[0].endswith("(small) → box 1 → (small) → big 2")
+
+
 def test_captions_say_rank_latency_and_plan_unless_others_are_given(answer: tiercut.Answer) -> None:
     data = plan_bars(answer.plans[:2], tiers_of(answer))
     assert data.captions[1].startswith("2.  ")
@@ -57,7 +69,7 @@ def test_captions_put_stages_that_no_sample_gets_to_in_brackets_as_tables_do() -
     profile = tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], [12.0, 8.0, 4.0, 0.0], exits=exits))
     ranked = tiercut.rank(topology, profile, top=2, all_decisions=True)
     captions = plan_bars(ranked.plans, tiers_of(ranked)).captions
-    assert [caption.split("   ")[1] for caption in captions] == ["near 1", "near 1 [→ far 2]"]
+    assert [caption.split("   ")[1] for caption in captions] == ["near 1", "near 1 [→ far 2], threshold 0.1"]
 
 
 def test_machines_of_one_tier_share_a_hue_and_no_two_a_colour(answer: tiercut.Answer) -> None:

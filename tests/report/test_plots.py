@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from support.made import profile_data
 
 import tiercut
 from tiercut import plots
@@ -118,3 +119,72 @@ def test_pictures_of_one_figure_share_a_legend() -> None:
     plots.bars_legend(figure, plans[:4], tiers)
     names = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {node for plan in plans[:4] for node in plan.placement} <= names | {"sending"} | set(tiers)
+
+
+def test_a_frontier_marks_its_knee_and_what_stands_beside_it() -> None:
+    found = answer("frontier")
+    ax = plots.trade_off(found)
+    marked = {each.get_label(): tuple(each.get_offsets()[0]) for each in ax.collections}
+    assert found.knee is not None
+    for name, plan in {**found.beside, "knee": found[found.knee]}.items():
+        assert marked[name] == (1e3 * plan.latency_s, 100 * (plan.accuracy or 0))
+
+
+def test_a_picture_of_a_part_ends_where_it_is_told_and_fits_the_other_axis_to_the_plans_there() -> None:
+    found = answer("frontier")
+    ax = plots.trade_off(found, zoom={"accuracy": (0.9, None)})
+    inside = [1e3 * plan.latency_s for plan in found if (plan.accuracy or 0) >= 0.9]
+    low, high = ax.get_xlim()
+    assert ax.get_ylim()[0] == pytest.approx(90)
+    assert low < min(inside) <= max(inside) < high < 1.2 * max(inside)
+    both = plots.answer(found, zoom={"latency": (0.036, 0.042), "accuracy": (None, 0.98)})
+    assert isinstance(both, Axes)
+    assert both.get_xlim() == pytest.approx((36, 42))
+    assert both.get_ylim()[1] == pytest.approx(98)
+    beside = plots.several_measures(over(), zoom={"latency": (0.0, 0.05)})
+    assert beside.get_xlim() == pytest.approx((0, 50))
+    replayed = plots.answer(answer("frontier", evaluate="replay"), zoom={"accuracy": (0.9, 1.0)})
+    assert axes_of(replayed)[0].get_ylim() == pytest.approx((90, 100))
+
+
+def test_what_no_axis_shows_cannot_be_zoomed() -> None:
+    with pytest.raises(tiercut.QuestionError, match="show latency and accuracy"):
+        plots.answer(answer("frontier"), zoom={"bytes": (0.0, 1.0)})
+    with pytest.raises(tiercut.QuestionError, match="show no measure"):
+        plots.answer(answer("rank"), zoom={"latency": (0.0, 1.0)})
+
+
+def test_the_line_of_a_thinned_frontier_is_that_of_the_whole() -> None:
+    found = answer("frontier")
+    whole, few = plots.trade_off(found), plots.trade_off(found.thinned(6))
+    assert [line.get_xydata().tolist() for line in few.lines] == [line.get_xydata().tolist() for line in whole.lines]
+    assert sum(len(each.get_offsets()) for each in few.collections if "partition" in str(each.get_label())) <= 6
+
+
+def several_devices(*times: list[float]) -> tiercut.Profile:
+    data = profile_data(times[0], [1.0] * (len(times[0]) + 1))
+    data["devices"] = {f"d{place}": {"block_s": each} for place, each in enumerate(times)}
+    return tiercut.Profile.from_data(data)
+
+
+@pytest.mark.parametrize("spread", [1.2, 5.0, 50.0, 1e4, 1e7])
+def test_the_times_of_several_devices_have_an_axis_that_can_be_read(spread: float) -> None:
+    ax = plots.profile(several_devices([0.001, 0.001 * spread], [0.0011, 0.001]))[0]
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    low, high = ax.get_ylim()
+    for labels in (ax.get_yticklabels(), ax.get_yticklabels(minor=True)):
+        shown = [label for label in labels if label.get_text() and low <= label.get_position()[1] <= high]
+        boxes = sorted(label.get_window_extent().extents.tolist()[1::2] for label in shown)
+        assert all(above[0] >= below[1] for below, above in pairwise(boxes)), [label.get_text() for label in shown]
+        assert len(shown) >= 2 or labels is not ax.get_yticklabels()
+
+
+def test_a_time_of_0_is_marked_where_the_axis_has_no_place_for_it() -> None:
+    ax = plots.profile(several_devices([0.0, 0.001, 0.0], [0.01, 0.02, 0.0]))[0]
+    marks = [line for line in ax.lines if line.get_marker() == "v" and line.get_linestyle() == "None"]
+    assert [line.get_xdata().tolist() for line in marks] == [[1, 3], [3]]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()].count("a time of 0") == 1

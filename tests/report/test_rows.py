@@ -9,17 +9,32 @@ from typing import Any
 
 import pytest
 from rich.table import Table
+from support.made import both, profile_data, topology_data
 
 import tiercut
 from tiercut import units
 from tiercut.cli import main
 from tiercut.optimizer.measures.names import format_amount
+from tiercut.report.answers.asked import asked_rows
 from tiercut.report.page import table_html
-from tiercut.report.pictures import answer_picture, explanation_picture, replay_picture
+from tiercut.report.pictures import answer_picture, explanation_picture, profile_picture, replay_picture, why_picture
+from tiercut.report.plots.plan_bars import plan_bars, tiers_of
+from tiercut.report.profile_rows import profile_rows
 from tiercut.report.replay import replay_tables
-from tiercut.report.rows import Column, Rows, exit_rows, plan_rows, share_text, stage_rows, step_rows
+from tiercut.report.rows import (
+    Column,
+    Rows,
+    exit_rows,
+    figure_rows,
+    plan_rows,
+    plan_text,
+    share_text,
+    stage_rows,
+    step_rows,
+)
 from tiercut.report.saving import save
-from tiercut.report.tables import plans_table, stages_table, waterfall_table
+from tiercut.report.tables import plans_table, profile_tables, stages_table, waterfall_table
+from tiercut.report.why import why_rows, why_tables
 
 RECORDED = ("iot", "resnet20-digits32")
 QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -34,20 +49,37 @@ QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "one exit": ("rank", {"exits": "final"}),
     "chosen by replay": ("frontier", {"evaluate": "replay"}),
 }
-FREE = ("iot", "resnet20-digits32", "--exits", "free", "--thresholds", "per-exit", "--min-accuracy", "0.98")
+FREE = (
+    "iot",
+    "resnet20-digits32",
+    "--exits",
+    "free",
+    "--thresholds",
+    "per-exit",
+    "--min-accuracy",
+    "0.98",
+    "--estimator",
+    "marginal",
+)
 
 
 class Cells(HTMLParser):
-    """The rows of the table of a page."""
+    """The rows of the tables of a page, and of the one below the first picture."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.rows: list[list[str]] = []
+        self.tables: list[list[list[str]]] = []
         self.inside = False
         self.feed(page)
 
+    @property
+    def rows(self) -> list[list[str]]:
+        return self.tables[-1]
+
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag == "tr":
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th"):
             self.rows[-1].append("")
@@ -82,14 +114,16 @@ def texts(rows: Rows) -> list[list[str]]:
 def test_terminal_and_page_show_the_same_cells(answer: tiercut.Answer, tmp_path: Path) -> None:
     rows, page = plan_rows(answer), tmp_path / "x.html"
     save(answer_picture(answer), page)
-    assert printed(plans_table(answer)) == Cells(page.read_text()).rows == texts(rows)
+    head, plans, *_ = Cells(page.read_text()).tables
+    assert printed(plans_table(answer)) == plans == texts(rows)
+    assert head == list(map(list, asked_rows(answer).cells))
     assert rows.title in page.read_text().replace("&gt;", ">")
 
 
 def test_cells_are_the_figures_of_the_data(answer: tiercut.Answer) -> None:
     rows, data = plan_rows(answer), answer.to_data()["plans"]
     for cells, plan in zip(rows.cells, data, strict=True):
-        assert cells[:2] == (str(plan["rank"]), units.format_seconds(plan["latency_s"]))
+        assert (cells[0].removeprefix("* "), cells[1]) == (str(plan["rank"]), units.format_seconds(plan["latency_s"]))
         shown = dict(zip(rows.headings, cells, strict=True))
         assert shown.get("accuracy", share_text(plan["accuracy"])) == share_text(plan["accuracy"])
         limits = plan.get("thresholds") or ([] if plan["threshold"] is None else [plan["threshold"]])
@@ -110,11 +144,23 @@ def test_stages_and_steps_are_the_same_on_the_terminal_as_on_a_page(tmp_path: Pa
     assert Cells((tmp_path / "x.html").read_text()).rows == texts(step_rows(explanation))
 
 
+def test_stages_say_what_encodes_the_input_and_what_is_sent() -> None:
+    times = {"d": [1.0, 1.0, 1.0]}
+    codec = {"bytes": [1.0, 2.0, 2.0], "encode_s": times, "decode_s": times}
+    profile = tiercut.Profile.from_data(profile_data([1.0, 2.0], [12.0, 8.0, 4.0], codecs={"small": codec}))
+    topology = tiercut.Topology.from_data(topology_data("a b c", [both("a", "b", 1, 4), both("b", "c", 1, 4)]))
+    placed = {"partition": [1, 2], "placement": ["b", "c"], "codecs": ["small"], "input_codec": "small"}
+    shown = stage_rows(tiercut.plan(topology, profile, **placed))
+    assert shown.title.endswith("; the input as small takes 3.25 s")
+    assert [cells[shown.headings.index("payload")] for cells in shown.cells] == ["2 B as small", "-"]
+
+
 def test_exits_of_a_replay_are_the_same_on_the_terminal_as_on_a_page(tmp_path: Path) -> None:
     seen = tiercut.replay(*RECORDED, tiercut.solve(*RECORDED, min_accuracy=0.98).best)
     tables = [part for part in replay_tables(seen) if isinstance(part, Table)]
     save(replay_picture(seen), tmp_path / "x.html")
-    assert printed(tables[0]) == Cells((tmp_path / "x.html").read_text()).rows == texts(exit_rows(seen))
+    pages = Cells((tmp_path / "x.html").read_text()).tables
+    assert [printed(table) for table in tables] == pages == [texts(exit_rows(seen)), texts(figure_rows(seen))]
 
 
 def test_a_row_has_a_cell_for_every_column_and_no_markup_of_its_own() -> None:
@@ -137,7 +183,61 @@ def test_thresholds_and_exits_of_a_plan_stand_on_the_page_as_on_the_terminal(
     out = capsys.readouterr().out
     assert "0.25" in out
     assert "6, 9" in out
-    headings, plan = Cells(page.read_text()).rows
+    headings, plan = Cells(page.read_text()).tables[1]
     shown = dict(zip(headings, plan, strict=True))
     assert shown["threshold"] == "0.25"
     assert shown["exits"] == "6, 9"
+
+
+def test_a_profile_shows_how_long_its_benchmark_took() -> None:
+    data = profile_data([1.0, 2.0], [1.0, 1.0, 1.0])
+    data["devices"]["d"]["benchmark_s"] = 12.5
+    (network, *_) = profile_rows(tiercut.Profile.from_data(data))
+    assert dict(network.cells)["device d"] == "benchmarked in 12.5 s"
+
+
+def test_profiles_and_reasons_are_the_same_on_the_terminal_as_on_a_page(tmp_path: Path) -> None:
+    profile = tiercut.load_profile("resnet20-digits32")
+    save(profile_picture(profile), tmp_path / "profile.html")
+    network, *others = [printed(table) for table in profile_tables(profile)]
+    assert [network[1:], *others] == Cells((tmp_path / "profile.html").read_text()).tables
+    assert others == [texts(rows) for rows in profile_rows(profile)][1:]
+    why = tiercut.why(*RECORDED, min_accuracy=0.98, kinds=["latency"])
+    save(why_picture(why), tmp_path / "why.html")
+    shown = [printed(part) for part in why_tables(why) if isinstance(part, Table)]
+    assert shown == Cells((tmp_path / "why.html").read_text()).tables[1:] == [texts(rows) for rows in why_rows(why)]
+
+
+@pytest.mark.parametrize("exits", ["cuts", "final", "free"])
+def test_two_different_plans_never_read_the_same(exits: Any) -> None:
+    """On no face of a list: as text, above bars, in the rows of terminal and page, and in the frame."""
+    per_exit: Any = "per-exit" if exits == "free" else "one"
+    found = tiercut.rank(*RECORDED, exits=exits, thresholds=per_exit, top=60, all_decisions=True, min_accuracy=0.98)
+    assert len({plan.decision for plan in found}) == len(found) == 60
+    captions = plan_bars(found.plans, tiers_of(found)).captions
+    for face in (
+        [plan_text(plan) for plan in found],
+        [caption.partition("   ")[2] for caption in captions],
+        [row[1:] for row in plan_rows(found).cells],
+        [tuple(map(str, row[1:])) for row in found.frame().itertuples(index=False)],
+    ):
+        assert len(set(face)) == len(found)
+
+
+def test_a_page_names_question_conditions_proof_and_every_plan(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"exits": "free", "thresholds": "per-exit", "min_accuracy": 0.9, "max_latency": "1 s"}
+    found = tiercut.frontier(
+        *RECORDED, **asked, include=["micro"], bandwidth={"micro-local": "1 Mb/s"}, without=["global"]
+    )
+    save(answer_picture(found), tmp_path / "x.html")
+    page = " ".join((tmp_path / "x.html").read_text().split()).replace("&gt;", ">")
+    for words in (
+        f"frontier of {len(found)} plans: latency against accuracy, accuracy ≥ 0.9 and latency ≤ 1 s",
+        "a threshold for each exit; include micro",
+        "anywhere, also inside a part",
+        "bandwidth micro-local = 1 Mb/s; without global",
+        "optimal: it is proved that no plan beats these",
+        "with one exit, least latency: ",
+        *(plan.shown for plan in found),
+    ):
+        assert words in page, words

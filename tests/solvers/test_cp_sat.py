@@ -232,7 +232,7 @@ def test_the_model_is_written_as_text_that_says_what_its_variables_are(tmp_path:
     file = tmp_path / "model.txt"
     cp_sat.export_model(make_task(space, Query(bounds=(Bound("blocks", "n1", at_most=2),))), file, index=1)
     text = file.read_text("utf-8")
-    assert 'name: "enter, n0, state 0"' in text
+    assert 'name: "enter, n0, state 0, codec 0"' in text
     assert "piece, n1, state 0, block 2" in text
     assert "cross, n2, state" in text
     assert "objective" in text

@@ -10,7 +10,7 @@ from support.made import both, problem_of, profile_data, topology_data
 
 import tiercut
 from tiercut import InfeasibleError, StoppedError
-from tiercut.cli import questions
+from tiercut.cli import question_command as questions
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space

@@ -21,6 +21,7 @@ from tiercut.optimizer.pricing import price
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.samples.estimators import with_estimator
+from tiercut.optimizer.samples.exit_shares import shares_of
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find, in_time, needs
@@ -61,9 +62,39 @@ def test_accuracy_of_who_really_leaves_by_hand(problem: Problem) -> None:
 
 def test_where_no_sample_leaves_the_accuracy_is_that_over_all_samples(problem: Problem) -> None:
     sure = replace(FIVE, entropy=np.ones_like(FIVE.entropy))
-    table = with_estimator(problem, "conditional", sure).conditional
-    assert table is not None
-    np.testing.assert_array_equal(table[:, 0], np.broadcast_to(problem.accuracy, table[:, 0].shape))
+    known = with_estimator(problem, "conditional", sure).leavers
+    assert known is not None
+    for table in (known.one[..., 0], known.each[..., 0]):
+        np.testing.assert_array_equal(table, np.broadcast_to(problem.accuracy, table.shape))
+
+
+def test_nested_hits_by_hand() -> None:
+    """A tenth leaves at the first branch, 8 % right and 2 % wrong.
+
+    Of all that branch 1 gets wrong (40 %), branch 2 gets half right, and branch 3 three quarters. So of the 2 % that
+    left wrong, 1 % would have been right at branch 2, and 1.5 % at branch 3. Half leave at branch 2 by itself, 48 %
+    right: of the 40 % that do after branch 1, 48 - 8 - 1 = 39 % are. At the end 90 % are right by themselves: after
+    branch 1, 90 - 8 - 1.5 = 80.5 % of the 90 % that are left.
+    """
+    exits = exits_data([0.6, 0.8, 0.9], [0.1, 0.4, 0.5])
+    exits |= {"exit_rate_alone": [[0.1, 0.5, 1.0]], "hit_rate_alone": [[0.08, 0.48, 0.9]]}
+    profile = Profile.from_data(profile_data([1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], exits=exits))
+    topology = Topology.from_data(topology_data("a b c", [both("a", "b", 0.0, 1.0), both("b", "c", 0.0, 1.0)]))
+    known = tiercut.problem(topology, profile, estimator="nested")
+
+    def right(partition: list[int]) -> float | None:
+        threshold = None if len(partition) == 1 else 0.1
+        return price(known, decide(known, partition, ["a", "b", "c"][: len(partition)], threshold)).accuracy
+
+    assert right([1]) == 0.6
+    assert right([1, 2]) == pytest.approx(0.08 + 0.8 - 0.08 - 0.01)
+    assert right([1, 3]) == pytest.approx(0.08 + 0.805)
+    # Of the 2 % that leave wrong at branch 2, half would be right at the end: 90 - 48 - 1 = 41 %.
+    assert right([1, 2, 3]) == pytest.approx(0.08 + 0.39 + 0.41)
+    exits.pop("hit_rate_alone")
+    bare = Profile.from_data(profile_data([1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], exits=exits))
+    with pytest.raises(QuestionError, match=r"'nested' needs the key 'exits\.hit_rate_alone'"):
+        tiercut.problem(topology, bare, estimator="nested")
 
 
 def every_plan(case: Case, problem: Problem) -> list[Plan]:
@@ -150,26 +181,40 @@ def test_replay_as_estimator_prices_plans_as_replay_does(asked: Any) -> None:
 
 def test_conditional_estimates_of_a_real_network_come_near_to_its_samples() -> None:
     case = ("iot", "resnet20-digits32")
-    plans = list(tiercut.rank(*case, top=300, min_accuracy=0.9, partitions=(2, None)))
+    plans = list(tiercut.rank(*case, top=300, min_accuracy=0.9, partitions=(2, None), estimator="marginal"))
     seen = np.array([each.accuracy for each in tiercut.replay(*case, plans)])
     errors = {}
-    for estimator in ("marginal", "conditional"):
-        known = with_estimator(tiercut.problem(*case), estimator, tiercut.samples_of(tiercut.load_profile(case[1])))  # type: ignore[arg-type]
+    for estimator in ("marginal", "nested", "conditional"):
+        known = tiercut.problem(*case, estimator=estimator)  # type: ignore[arg-type]
         errors[estimator] = np.abs(np.array([price(known, plan.decision).accuracy for plan in plans]) - seen).mean()
     assert errors["conditional"] < errors["marginal"] / 4
+    assert errors["nested"] < errors["marginal"] / 2
+
+
+def test_equal_thresholds_for_each_exit_have_the_accuracy_of_one_for_all() -> None:
+    case = ("iot", "resnet20-digits32")
+    for estimator in ("conditional", "nested"):
+        known = tiercut.problem(*case, estimator=estimator)  # type: ignore[arg-type]
+        for exits in ((5, 9), (4, 7, 10), (1, 3, 5, 8)):
+            one = decide(known, exits, known.nodes[: len(exits)], 0.45)
+            index = one.threshold or 0
+            if not np.all(np.diff(known.stay_alone[index, list(exits)]) < 0):
+                continue
+            each = replace(one, threshold=None, thresholds=(index,) * (len(exits) - 1))
+            shares = [shares_of(known, decision) for decision in (one, each)]
+            leave = [np.diff([1.0, *each.onward]) for each in shares]
+            if np.allclose(*leave):
+                assert shares[0].right == pytest.approx(shares[1].right)
 
 
 def test_solvers_without_an_estimator_name_those_that_have_it() -> None:
     case = ("iot", "resnet20-digits32")
     for solver, estimator, able in (
-        ("cp-sat", "conditional", "labels, exhaustive"),
         ("labels", "replay", "exhaustive"),
         ("annealing", "replay", "exhaustive"),
     ):
         with pytest.raises(QuestionError, match=f"solver '{solver}' does not answer .*; these do: {able}$"):
             tiercut.solve(*case, solver=solver, estimator=estimator)  # type: ignore[arg-type]
-    with pytest.raises(QuestionError, match="the estimator is marginal or replay"):
-        tiercut.solve(*case, thresholds="per-exit", estimator="conditional")
     with pytest.raises(QuestionError, match="there is no estimator 'margin'"):
         tiercut.solve(*case, estimator="margin")  # type: ignore[arg-type]
 
@@ -179,28 +224,31 @@ def test_accuracies_of_branches_trained_alone_do_not_go_with_samples_of_the_whol
     assert profile.exits is not None
     exits = profile.exits.model_copy(update={"accuracy_separate": [0.5] * profile.block_count})
     alone = profile.model_copy(update={"exits": exits}).with_separate_accuracies()
-    for estimator in ("conditional", "replay"):
+    for estimator in ("conditional", "nested", "replay"):
         with pytest.raises(QuestionError, match="accuracies 'separate' go with the marginal estimator"):
             tiercut.solve("iot", alone, estimator=estimator)  # type: ignore[arg-type]
     assert tiercut.solve("iot", alone).best.accuracy == pytest.approx(0.5)
 
 
 def test_what_only_enumeration_answers_is_said_where_decisions_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    case, bounds = ("iot", "resnet20-digits32"), (Bound("bytes", at_most=13e3),)
+    case, bounded = ("iot", "resnet20-digits32"), Query(bounds=(Bound("bytes", at_most=13e3),))
     monkeypatch.setattr("tiercut.solvers.registry._MOST_ENUMERATED", 1000)
-    seen = make_space(tiercut.problem(*case, estimator="conditional"))
-    bounded = Query(bounds=bounds)
-    solver, why = choose(make_task(seen, bounded))
-    assert (solver.name, why) == ("exhaustive", "nothing else answers it, and 170,000 decisions to score may take long")
+    memory = Query(bounds=(Bound("p99", at_most=1.0),), objective="memory:micro")
+    free = make_space(tiercut.problem(*case, estimator="conditional"), exits="free")
+    solver, why = choose(make_task(free, memory))
+    assert (solver.name, why) == (
+        "exhaustive",
+        f"nothing else answers it, and {free.decisions:,} decisions to score may take long",
+    )
     with pytest.raises(QuestionError, match="170,000 are too many"):
         choose(make_task(make_space(tiercut.problem(*case, estimator="replay")), bounded))
-    assert not in_time(make_task(seen, bounded))
-    assert in_time(make_task(seen, Query()))
-    assert in_time(make_task(make_space(tiercut.problem(*case)), bounded))
+    assert not in_time(make_task(free, memory))
+    assert in_time(make_task(free, Query()))
+    assert in_time(make_task(free, bounded))
 
 
 def test_without_early_exits_every_estimator_says_the_same_and_every_solver_answers() -> None:
     case = ("iot", "resnet20-digits32")
     own = tiercut.solve(*case, exits="final").best
-    for estimator in ("conditional", "replay"):
+    for estimator in ("conditional", "nested", "replay"):
         assert tiercut.solve(*case, exits="final", estimator=estimator, solver="cp-sat").best == own  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor
+from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor, joined_values, tensors_of
 
 
 def graph(
@@ -19,6 +19,7 @@ def graph(
     outputs: Sequence[str] = (),
     exits: Sequence[str] = (),
     uncut: Sequence[str] = (),
+    light: Collection[str] = (),
     sizes: Mapping[str, int] | None = None,
 ) -> Graph:
     """Return a graph from the parents of each step; the last is the output, those without parents are inputs.
@@ -36,6 +37,7 @@ def graph(
             parameter_bytes=4 * place[name],
             flops=place[name],
             cuttable=name not in uncut,
+            light=name in light,
         )
         for name, parents in steps.items()
     )
@@ -71,7 +73,7 @@ class NumpyModel:
 
     def compile_piece(self, start: int, end: int, *, batch: int = 1, jit: bool = False) -> Piece:
         self.compiled.append((start, end))
-        return self._piece(start, end, self.forgets if start != self.graph.inputs[0] else ())
+        return self._piece(start, end, self.forgets if start != self.graph.last_input else ())
 
     def _piece(self, start: int, end: int, forgets: Sequence[str]) -> Callable[[NDArray[Any]], NDArray[Any]]:
         def value(place: int, known: dict[int, NDArray[Any]]) -> NDArray[Any]:
@@ -83,10 +85,17 @@ class NumpyModel:
                 known[place] = made + np.float32(step.name in forgets)
             return known[place]
 
-        return lambda tensor: value(end, {start: tensor})
+        taken = self.graph.crossing(start)
+        made = (end,) if end in self.graph.exits else self.graph.crossing(end)
+
+        def call(values: Any) -> Any:
+            known = dict(zip(taken, tensors_of(values), strict=True))
+            return joined_values([value(each, known) for each in made])
+
+        return call
 
     def run(self, tensor: Any) -> Any:
-        return self._piece(self.graph.inputs[0], self.graph.outputs[-1], ())(tensor)
+        return self._piece(self.graph.last_input, self.graph.path()[-1], ())(tensor)
 
     def to_tensor(self, numbers: NDArray[Any]) -> Any:
         return numbers

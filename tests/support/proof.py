@@ -31,6 +31,8 @@ def problem(seed: int) -> tuple[str, Case | None]:
     sort = SORTS[seed % len(SORTS)]
     sizes = {"one block": (1, 5), "one node": (8, 1)}.get(sort, (7, 4))
     case = random_case([11, seed], plain=sort == "plain" or seed % 2 == 1, blocks=sizes[0], nodes=sizes[1])
+    if "codecs" in case.profile and seed % 4 < 2:
+        case = replace(case, codec="auto")
     if sort == "zero times":
         case = replace(case, profile=_without_times(case.profile))
     if sort == "cut off":
@@ -80,6 +82,7 @@ def check(seed: int, *, slow: bool) -> Counter[str]:
         for question in questions(case, rng, ("latency", "accuracy", "bytes")):
             asked = _infeasible(question) if sort == "none feasible" else question
             counts += _by_the_second_scorer(asked, slow)
+            counts["questions with codecs"] += case.codec == "auto"
             counts[f"problems with {sort}" if question.query.kind == "solve" else "other questions of them"] += 1
             counts["no plan"] += not asked.wanted
     return counts + _by_each_other(seed, slow)

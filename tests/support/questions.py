@@ -27,12 +27,12 @@ class Question:
 
 
 def is_small(case: Case) -> bool:
-    return case.reference.decisions(case.exits, case.order) <= MOST_DECISIONS
+    return case.decisions <= MOST_DECISIONS
 
 
 def questions(case: Case, rng: np.random.Generator, objectives: tuple[str, ...]) -> list[Question]:
     """Return a question of each kind that can be asked, with an objective and bounds by chance."""
-    scores = case.reference.scores(case.exits, case.order)
+    scores = case.scores
     return [answered(case, query, scores) for kind in KINDS for query in _asked(case, kind, rng, objectives, scores)]
 
 
@@ -54,10 +54,12 @@ def _asked(
     if not scores or (not known and (kind == "frontier" or objective == "accuracy")):
         return []
     one, other = (scores[int(place)] for place in rng.integers(len(scores), size=2))
-    floor = min(1.0, (one.accuracy or 0.0) * rng.choice([1.0, 1.0, 1.01])) if known and rng.random() < 0.4 else None
+    floor = None
+    if known and rng.random() < 0.4:
+        floor = min(1.0, max(0.0, one.accuracy or 0.0) * rng.choice([1.0, 1.0, 1.01]))  # codecs can take it below 0
     cap = other.latency * rng.choice([1.0, 1.0, 0.9]) if rng.random() < 0.4 else None
     bounds = {"min_accuracy": floor, "max_latency_s": cap}
-    rule = {"exits": case.exits, "order": case.order}
+    rule = {"exits": case.exits, "order": case.order, "codec": case.codec}
     return [Query(kind=kind, objective=objective, top=int(rng.integers(1, 12)), **bounds, **rule)]
 
 

@@ -8,11 +8,13 @@ decisions by trying every subset. Nothing here imports tiercut.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations, pairwise, permutations
+from itertools import combinations, pairwise, permutations, product
 from math import comb, inf
 from typing import Any
+
+from support.reference_leavers import accuracy_of_leavers
 
 SLACK = 1e-9  # by which a bound may be missed
 GAIN = 1e-12  # by which a point of the frontier must beat all quicker ones in accuracy
@@ -29,6 +31,7 @@ FACTORS = {
     "B": 1.0,
     "KB": 1e3,
     "W": 1.0,
+    "J/B": 1.0,
     "$/h": 1 / 3600,
     "$/GB": 1e-9,
 }
@@ -44,7 +47,8 @@ def number_of(quantity: str) -> float:
 class Choice:
     """A decision: 1-based ends of partitions, names of nodes, 1-based exits, index of the threshold or None.
 
-    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all.
+    Codecs are named cut by cut, None where the output is sent as it is; empty: none at all. Where each exit has a
+    threshold of its own, `thresholds` has the index of each but the last. `input_codec` encodes the input.
     """
 
     partition: tuple[int, ...]
@@ -52,6 +56,8 @@ class Choice:
     exits: tuple[int, ...]
     threshold: int | None
     codecs: tuple[str | None, ...] = ()
+    thresholds: tuple[int, ...] = ()
+    input_codec: str | None = None
 
     def codec(self, cut: int) -> str | None:
         return self.codecs[cut] if self.codecs else None
@@ -70,6 +76,7 @@ class Part:
     send_to: str | None
     send_bytes: float
     send_s: float
+    input_bytes: float = 0.0  # that come to the first from the source
 
 
 @dataclass(frozen=True)
@@ -84,12 +91,24 @@ class Score:
     cost: float | None
     input_s: float
     parts: tuple[Part, ...]
+    dropped: float = 0.0  # of the accuracy, by codecs, also where it is not known
 
 
 class Reference:
-    """One network on one topology, both as plain data."""
+    """One network on one topology, both as plain data.
 
-    def __init__(self, topology: dict[str, Any], profile: dict[str, Any]) -> None:
+    Accuracies are those of the formula, or of who really leaves: told by nested hits, or counted among recorded samples
+    (a list of entropies and a list of hits for each).
+    """
+
+    def __init__(
+        self,
+        topology: dict[str, Any],
+        profile: dict[str, Any],
+        estimator: str = "marginal",
+        samples: Sequence[tuple[list[float], list[bool]]] = (),
+    ) -> None:
+        self.estimator, self.samples = estimator, samples
         self.topology = topology
         self.profile = profile
         self.nodes = [node["name"] for node in topology["nodes"]]
@@ -277,8 +296,23 @@ class Reference:
         asked = [e for e in choice.exits if e <= block]
         if not asked:
             return 1.0
+        if choice.thresholds:
+            return 1.0 - max(self.alone("exit_rate_alone", *each) for each in self.own_thresholds(choice, len(asked)))
         assert choice.threshold is not None
         return max(0.0, 1.0 - self.gone(choice.threshold, asked[-1]))  # rates may sum to 1 and a rounding
+
+    def alone(self, key: str, branch: int, threshold: int) -> float:
+        """Return the share of samples that leave at a branch asked by itself (and are right there)."""
+        assert self.exits is not None
+        return self.exits[key][threshold][branch - 1]
+
+    def own_thresholds(self, choice: Choice, count: int) -> list[tuple[int, int]]:
+        """Return the first exits of a choice, each with the index of its threshold."""
+        exits = choice.exits[:count]
+        if choice.thresholds:
+            return list(zip(exits, choice.thresholds, strict=False))
+        assert choice.threshold is not None or count == 0
+        return [(branch, choice.threshold or 0) for branch in exits]
 
     # The score
 
@@ -290,9 +324,9 @@ class Reference:
     def score(self, choice: Choice) -> Score:
         """Return the values of a choice."""
         firsts = [1, *(last + 1 for last in choice.partition[:-1])]
-        latency = input_s = self.send_seconds(0, self.source, choice.placement[0])
-        bytes_sent = self.payload(0) if choice.placement[0] != self.source else 0.0
-        parts, dropped = [], 0.0
+        size, input_s, dropped = self.coded(choice.input_codec, 0, self.source, choice.placement[0])
+        latency, parts = input_s, list[Part]()
+        bytes_sent = size if choice.placement[0] != self.source else 0.0
         for k, (node, first, last) in enumerate(zip(choice.placement, firsts, choice.partition, strict=True)):
             spans = self.compute_seconds(node, first, last, choice)
             reach, onward = self.stay(choice, first - 1), self.stay(choice, last)
@@ -309,36 +343,21 @@ class Reference:
             if self.destination not in ("anywhere", node):
                 bytes_sent += exit_rate * self.profile.get("result_bytes", 0)
             compute_s = sum(share * seconds for share, seconds in spans) / reach if reach else spans[0][1]
-            blocks = (first, last)
-            parts.append(Part(node, blocks, reach, exit_rate, compute_s, result_s, following, send_bytes, send_s))
+            sent = following, send_bytes, send_s, 0.0 if parts else size
+            parts.append(Part(node, (first, last), reach, exit_rate, compute_s, result_s, *sent))
         accuracy = self._accuracy(choice)
         accuracy = None if accuracy is None else accuracy - dropped
-        sums = (latency, accuracy, bytes_sent, self._energy(parts), self._cost(parts))
-        return Score(choice, *sums, input_s, tuple(parts))
+        from support.reference_measures import dollars, joules  # which takes scores from here
 
-    def _energy(self, parts: Sequence[Part]) -> float | None:
-        if len(self.watts) < len(self.nodes):
-            return None
-        return sum(part.reach * part.compute_s * self.watts[part.node] for part in parts)
-
-    def _cost(self, parts: Sequence[Part]) -> float | None:
-        if len(self.prices) < len(self.nodes):
-            return None
-        total = self.way_dollars(self.source, parts[0].node, self.payload(0))
-        for part in parts:
-            total += part.reach * part.compute_s * self.prices[part.node]
-            if part.send_to is not None:
-                onward = part.reach - part.exit_rate
-                total += onward * self.way_dollars(part.node, part.send_to, part.send_bytes)
-            if self.destination != "anywhere":
-                result_bytes = self.profile.get("result_bytes", 0)
-                total += part.exit_rate * self.way_dollars(part.node, self.destination, result_bytes)
-        return total
+        energy = None if len(self.watts) < len(self.nodes) else sum(joules(self, parts, latency).values())
+        return Score(
+            choice, latency, accuracy, bytes_sent, energy, dollars(self, parts), input_s, tuple(parts), dropped
+        )
 
     def _accuracy(self, choice: Choice) -> float | None:
         total = 0.0
-        for before, branch in zip((0, *choice.exits), choice.exits, strict=False):
-            accuracy = self.accuracy_of(branch)
+        for place, (before, branch) in enumerate(zip((0, *choice.exits), choice.exits, strict=False)):
+            accuracy = accuracy_of_leavers(self, choice, place)
             if accuracy is None:
                 return None
             total += (self.stay(choice, before) - self.stay(choice, branch)) * accuracy
@@ -388,42 +407,61 @@ class Reference:
         """Return by how many thresholds decisions are counted."""
         return len(self.exits["thresholds"]) if self.exits is not None and self.rule(exits) != "final" else 1
 
-    def decisions(self, exits: str | None, order: str) -> int:
-        """Return how many decisions are admitted, each threshold counted, also where it has no effect."""
-        ways = [len(list(self.placements(count, order))) for count in range(len(self.nodes) + 1)]
-        total = 0
-        for count in range(1, len(ways)):
+    def codecs_of(self, block: int, receiver: str | None = None) -> list[str | None]:
+        """Return what may encode a block's output, or the input (0) on its way to a node; None among it."""
+        known = {} if receiver == self.source else self.profile.get("codecs", {})
+        return [None, *(name for name, codec in known.items() if codec["bytes"][block] is not None)]
+
+    def decisions(self, exits: str | None, order: str, codec: str = "none") -> int:
+        """Return how many decisions are admitted: every threshold, every codec at a cut, those of the input for it."""
+        auto, total = codec == "auto", 0
+        at_cut = 1 + len(self.profile.get("codecs", {})) if auto else 1
+        for count in range(1, len(self.nodes) + 1):
+            entries = sum(len(self.codecs_of(0, nodes[0])) if auto else 1 for nodes in self.placements(count, order))
             if self.rule(exits) == "cuts":
                 cuts = comb(len(self.branches), count)
             elif self.rule(exits) == "final":
                 cuts = comb(self.blocks - 1, count - 1)
             else:
                 cuts = sum(comb(last - 1, count - 1) * 2**place for place, last in enumerate(self.branches))
-            total += cuts * ways[count]
+            total += cuts * entries * at_cut ** (count - 1)
         return total * self.threshold_indices(exits)
 
-    def choices(self, exits: str | None, order: str) -> Iterator[Choice]:
+    def choices(
+        self, exits: str | None, order: str, codec: str = "none", *, per_exit: bool = False
+    ) -> Iterator[Choice]:
         """Yield every plan once: thresholds without effect are None."""
+        for choice in self._plain_choices(exits, order, per_exit):
+            at = [self.codecs_of(0, choice.placement[0]), *(self.codecs_of(cut) for cut in choice.partition[:-1])]
+            for entry, *codecs in product(*([[None]] * len(at) if codec == "none" else at)):
+                yield replace(choice, codecs=tuple(codecs), input_codec=entry)
+
+    def _plain_choices(self, exits: str | None, order: str, per_exit: bool) -> Iterator[Choice]:
         for partition in self.partitions(exits):
             for placement in self.placements(len(partition), order):
                 for used in self.exit_sets(exits, partition):
-                    threshold_indices: Sequence[int | None] = (
-                        range(self.threshold_indices(exits)) if len(used) > 1 else [None]
-                    )
-                    for threshold in threshold_indices:
+                    if per_exit and len(used) > 1:
+                        for each in product(range(self.threshold_indices(exits)), repeat=len(used) - 1):
+                            yield Choice(partition, placement, used, None, thresholds=each)
+                        continue
+                    indices: Sequence[int | None] = range(self.threshold_indices(exits)) if len(used) > 1 else [None]
+                    for threshold in indices:
                         yield Choice(partition, placement, used, threshold)
 
-    def scores(self, exits: str | None, order: str) -> list[Score]:
+    def scores(self, exits: str | None, order: str, codec: str = "none") -> list[Score]:
         """Return the score of every plan that has a path."""
-        return [self.score(choice) for choice in self.choices(exits, order) if self.possible(choice)]
+        return [self.score(choice) for choice in self.choices(exits, order, codec) if self.possible(choice)]
 
     def tie_key(self, score: Score) -> tuple[Any, ...]:
         """Return what decides among equals."""
         choice = score.choice
         placement = tuple(self.nodes.index(node) for node in choice.placement)
         threshold = -1 if choice.threshold is None else choice.threshold
-        accuracy = score.accuracy or 0.0
-        return score.latency, -accuracy, len(placement), choice.partition, placement, choice.exits, threshold
+        accuracy = -score.dropped if score.accuracy is None else score.accuracy
+        known = [None, *self.profile.get("codecs", {})]
+        codecs = tuple(known.index(each) for each in (choice.input_codec, *choice.codecs))
+        decision = len(placement), choice.partition, placement, choice.exits, choice.thresholds, codecs, threshold
+        return score.latency, -accuracy, *decision
 
     def ranked(self, scores: list[Score], objective: str) -> list[Score]:
         """Return scores best first, equals in the project's order."""
@@ -433,8 +471,7 @@ class Reference:
         """Return the scores that beat all cheaper ones in accuracy, cheapest first."""
         traded = "latency" if objective == "accuracy" else objective
         ordered = sorted(scores, key=lambda each: (goal(each, traded), -(each.accuracy or 0.0), *self.tie_key(each)))
-        kept: list[Score] = []
-        best = -inf
+        kept, best = list[Score](), -inf
         for score in ordered:
             accuracy = score.accuracy or 0.0
             if accuracy > best + GAIN:

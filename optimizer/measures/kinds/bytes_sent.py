@@ -34,13 +34,15 @@ def _of_plan(problem: Problem) -> Measure:
     away = np.ones(count)
     away[problem.destination if problem.destination != ANYWHERE else slice(None)] = 0.0
     sends = problem.payload_bytes[:, None, None] * apart
+    coded = problem.codec_bytes[:, :, None, None] * apart
     return Measure(
         first=sends[0, problem.source],
         span=nothing,
         bare=nothing,
         send=sends[1:],
         result=np.tile(problem.result_bytes * away, (problem.block_count, 1)),
-        codec_send=problem.codec_bytes[:, 1:, None, None] * apart,
+        codec_first=coded[:, 0, problem.source],
+        codec_send=coded[:, 1:],
     )
 
 

@@ -15,11 +15,10 @@ __all__ = ["KIND"]
 
 
 def _tables(scope: Scope) -> Measure:
-    from tiercut.optimizer.measures.local import need
+    from tiercut.optimizer.measures.local import unknown
     from tiercut.optimizer.measures.tables import Measure
 
     problem = scope.problem
-    need(problem, problem.price, "price", "cost")
     rate = problem.price[:, None, None]
     return Measure(
         first=problem.transfer_cost[0, problem.source],
@@ -27,13 +26,16 @@ def _tables(scope: Scope) -> Measure:
         bare=problem.bare_s * rate,
         send=problem.transfer_cost[1:],
         result=problem.result_cost,
+        codec_first=problem.codec_cost[:, 0, problem.source],
         codec_send=problem.codec_cost[:, 1:],
+        unknown=unknown(problem, problem.price, "price", "cost"),
     )
 
 
 KIND = MeasureKind(
     name="cost",
-    about="expected dollars of computing and sending; needs `price` of every node",
+    about="expected dollars of computing and sending; needs `price` of every node that may run a part; at a rate of "
+    "frames also by time: `cost<=10 $/month`",
     example="cost<=0.01 $",
     quantity=MONEY,
     places=PLAN,

@@ -24,6 +24,7 @@ def _tables(scope: Scope) -> Measure:
         bare=problem.bare_s,
         send=problem.transfer_s[1:],
         result=problem.result_s,
+        codec_first=problem.codec_s[:, 0, problem.source],
         codec_send=problem.codec_s[:, 1:],
     )
 

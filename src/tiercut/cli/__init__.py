@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 
 __all__ = ["main"]
 
@@ -34,7 +35,7 @@ def _run() -> None:
     from tiercut.errors import InfeasibleError, StoppedError, TiercutError
 
     streams.mend()
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _shown_once()
     try:
         _call()
     except InfeasibleError as error:
@@ -98,9 +99,16 @@ def _fail(message: str, status: int, label: str = "error") -> None:
     sys.exit(status)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    from tiercut.cli import streams
-    from tiercut.errors import TiercutWarning
+def _shown_once() -> Callable[..., None]:
+    """Return what shows a warning, unless one of the same words was shown before: files are read more than once."""
+    shown: set[str] = set()
 
-    if issubclass(category, TiercutWarning):
-        streams.say(f"warning: {message}")
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        from tiercut.cli import streams
+        from tiercut.errors import TiercutWarning
+
+        if issubclass(category, TiercutWarning) and str(message) not in shown:
+            shown.add(str(message))
+            streams.mention(f"warning: {message}")
+
+    return show

@@ -11,7 +11,6 @@ from tiercut import units
 from tiercut.errors import QuestionError
 
 __all__ = [
-    "Csv",
     "InputSize",
     "Json",
     "Model",
@@ -20,6 +19,7 @@ __all__ = [
     "TopologyFile",
     "TrustModel",
     "axis_sizes",
+    "drawable",
     "quantity",
 ]
 
@@ -29,15 +29,11 @@ TopologyFile = Annotated[
 ProfileFile = Annotated[
     str, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
 ]
-Csv = Annotated[
-    Path | None,
-    typer.Option("--csv", metavar="FILE", help="Write the plans as a table, a column for each measure."),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def _drawable(path: Path | None) -> Path | None:
-    """Refuse a picture of an unknown format before anything is solved."""
+def drawable(path: Path | None) -> Path | None:
+    """Return the place of a picture; refuse one of an unknown format before anything is solved."""
     if path is not None:
         from tiercut.report import check_ending
 
@@ -47,11 +43,11 @@ def _drawable(path: Path | None) -> Path | None:
 
 Plot = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Draw it: png, svg, pdf or html by the ending.", callback=_drawable),
+    typer.Option(metavar="FILE", help="Draw it: png, svg, pdf or html by the ending.", callback=drawable),
 ]
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras file, or module:function."),
+    typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras or .onnx file, or module:function."),
 ]
 InputSize = Annotated[
     str | None,

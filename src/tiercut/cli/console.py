@@ -41,14 +41,14 @@ def _pipe_columns() -> int:
 
 
 def note(text: str) -> None:
-    """Say something beside the answer, on standard error."""
-    streams.say(text)
+    """Say something beside the answer, on standard error, unless --quiet was given."""
+    streams.mention(text)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Progress | None]:
     """Give a callback that shows a bar once the work takes more than 2 s; nothing outside a terminal."""
-    if not sys.stderr.isatty():
+    if streams.is_quiet() or not sys.stderr.isatty():
         yield None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -72,7 +72,7 @@ def progress(what: str) -> Iterator[Progress | None]:
 @contextmanager
 def work_bar(what: str) -> Iterator[Callable[[str, float], None]]:
     """Give a callback that shows what is being done, a bar and the time left; it does nothing outside a terminal."""
-    if not sys.stderr.isatty():
+    if streams.is_quiet() or not sys.stderr.isatty():
         yield lambda *_: None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

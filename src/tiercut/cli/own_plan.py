@@ -10,13 +10,13 @@ from tiercut.errors import QuestionError
 from tiercut.option_fields import option
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Estimator, Plan
+    from tiercut.optimizer import EstimatorChoice, Plan
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
 
 __all__ = ["OwnPlan"]
 
-_BELONG = "--threshold, --thresholds, --exits and --codecs tell of a plan given by --partition"
+_BELONG = "--threshold, --thresholds, --exits, --codecs and --input-codec tell of a plan given by --partition"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,8 @@ class OwnPlan:
         1-based blocks whose branch is used.
     codecs
         Codec at each cut, or none.
+    input_codec
+        What encodes the input on its way to the first node, or none.
     """
 
     plan: Path | None = option(
@@ -43,10 +45,13 @@ class OwnPlan:
     rank: int = option(1, type=int, help="Which plan of the answer.")
     partition: str | None = option(metavar="3,9,10", help="Last block of each partition.")
     placement: str | None = option(metavar="a,b,c", help="Node of each partition.")
-    threshold: float | None = option(type=float, help="One of the profile's thresholds.")
+    threshold: float | None = option(
+        type=float, help="One of the profile's: a sample leaves at an exit where its entropy is below."
+    )
     thresholds: str | None = option(metavar="0.3,0.5", help="One for every exit but the last, in place of --threshold.")
     exits: str | None = option(metavar="3,10", help="Blocks where samples may leave; default: every cut.")
     codecs: str | None = option(metavar="NAME,none", help="Codec at each cut; default: none anywhere.")
+    input_codec: str | None = option(metavar="NAME|none", help="Codec of the input, where it is sent; default: none.")
 
     @property
     def is_named(self) -> bool:
@@ -61,19 +66,20 @@ class OwnPlan:
             )
         if self.partition is not None and self.plan is not None:
             raise QuestionError("give an answer file or --partition with --placement, not both")
-        details = [self.threshold, self.codecs, *((self.thresholds, self.exits) if self.is_named else ())]
+        shared = (self.thresholds, self.exits) if self.is_named else ()
+        details = [self.threshold, self.codecs, self.input_codec, *shared]
         if self.partition is None and any(each is not None for each in details):
             raise QuestionError(_BELONG)
 
     @property
-    def estimator(self) -> Estimator:
-        """How exit rates and accuracies are known: as the answer file says, or by the model's formula."""
+    def estimator(self) -> EstimatorChoice:
+        """How exit rates and accuracies are known: as the answer file says, or by the best that the profile has."""
         from tiercut.analysis import load_answer
 
-        return "marginal" if self.plan is None else load_answer(self.plan).estimator
+        return "auto" if self.plan is None else load_answer(self.plan).estimator
 
-    def priced(self, topology: Topology, profile: Profile, estimator: Estimator = "marginal") -> Plan:
-        """Return the price of the plan, by an estimator where it comes from a file."""
+    def priced(self, topology: Topology, profile: Profile, estimator: EstimatorChoice = "auto") -> Plan:
+        """Return the price of the plan by an estimator."""
         from tiercut.analysis import load_answer
         from tiercut.api import plan, problem
         from tiercut.optimizer import decide_again, price
@@ -90,6 +96,8 @@ class OwnPlan:
             exits=None if self.exits is None else _blocks("--exits", self.exits),
             thresholds=None if self.thresholds is None else _thresholds(self.thresholds),
             codecs=None if self.codecs is None else _codecs(self.codecs),
+            input_codec=None if self.input_codec is None else _codec(self.input_codec),
+            estimator=estimator,
         )
 
 
@@ -109,4 +117,8 @@ def _thresholds(text: str) -> list[float]:
 
 def _codecs(text: str) -> list[str | None]:
     names = [part.strip() for part in text.split(",")] if text.strip() else []
-    return [None if name == "none" else name for name in names]
+    return [_codec(name) for name in names]
+
+
+def _codec(name: str) -> str | None:
+    return None if name.strip() == "none" else name.strip()

@@ -1,25 +1,20 @@
-"""What the commands that ask share: the inputs of a question, and its answer, printed and drawn."""
+"""What the commands that ask share: the inputs of a question, and the question itself."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tiercut.analysis import SolverOptions
-from tiercut.cli.console import console, note, progress
-from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
 from tiercut.option_fields import flags_of
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Answer
     from tiercut.optimizer import Kind, Query, QueryFile
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
 
-__all__ = ["INTERRUPTED", "QueryName", "answer", "inputs", "query_of", "read_query"]
+__all__ = ["QueryName", "conditions_of", "inputs", "query_of", "read_query"]
 
 QueryName = Annotated[
     str | None,
@@ -30,9 +25,6 @@ QueryName = Annotated[
         rich_help_panel="Question",
     ),
 ]
-
-INTERRUPTED = 130
-"""Exit status where the user interrupted."""
 
 
 def read_query(path: str | None) -> QueryFile | None:
@@ -51,8 +43,13 @@ def inputs(
     from tiercut.profiling import load_profile
     from tiercut.topologies import load_topology
 
-    named = conditions if below is None else conditions.on_top_of(below.conditions)
+    named = conditions_of(conditions, below)
     return named.apply(load_topology(topology), load_profile(profile), flags_of(Conditions))
+
+
+def conditions_of(conditions: Conditions, below: QueryFile | None) -> Conditions:
+    """Return the conditions that flags name, on top of those of a query file."""
+    return conditions if below is None else conditions.on_top_of(below.conditions)
 
 
 def query_of(kind: Kind, question: QuestionOptions, below: QueryFile | None = None) -> Query:
@@ -61,73 +58,3 @@ def query_of(kind: Kind, question: QuestionOptions, below: QueryFile | None = No
 
     asked = question if below is None else merged(below.question, question)
     return make_query(kind, asked, flags_of(QuestionOptions))
-
-
-def answer(
-    kind: Kind,
-    topology: str,
-    profile: str,
-    *,
-    query: str | None,
-    question: QuestionOptions,
-    conditions: Conditions,
-    who: SolverOptions,
-    plot: Path | None,
-    csv: Path | None,
-    json: bool,
-) -> None:
-    """Answer a question, print what was found, and write and draw it where that is wanted."""
-    from tiercut.api import ask
-
-    if question.top is not None and kind != "rank":
-        raise QuestionError(f"--top is how many plans tiercut rank lists; tiercut {kind} has no use for it")
-    if question.all_decisions is not None and kind != "rank":
-        raise QuestionError(f"--all-decisions is about what tiercut rank lists; tiercut {kind} has no use for it")
-    file = read_query(query)
-    loaded = inputs(topology, profile, conditions, file)
-    asked = query_of(kind, question, file)
-    with progress("scoring") as report:
-        options = who.options(report, flags_of(SolverOptions))
-        found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
-    _present(found, json=json)
-    if csv is not None:
-        from tiercut.documents import write_text
-
-        write_text(csv, found.to_csv())
-        note(f"wrote {csv}")
-    if plot is not None:
-        from tiercut.analysis import frontier_behind
-        from tiercut.report import answer_picture, save
-
-        behind = None
-        if found.replayed is None:
-            behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
-        save(answer_picture(found, frontier=behind, seed=who.seed), plot)
-        note(f"drew {plot}")
-
-
-def _present(answer: Answer, *, json: bool) -> None:
-    if json:
-        typer.echo(answer.to_json())
-    interrupted = answer.outcome.status == "interrupted"
-    if not answer.plans and not interrupted:
-        raise answer.error
-    if answer.plans and not json:
-        _print(answer)
-    if interrupted:
-        note("interrupted: this is the best found so far" if answer.plans else "interrupted: no plan was found yet")
-        raise typer.Exit(INTERRUPTED)
-
-
-def _print(answer: Answer) -> None:
-    from tiercut.report import answer_parts
-
-    out: Any = console()
-    for part in answer_parts(answer):
-        out.print(part)
-    if answer.replayed is not None:
-        note(answer.replayed.guarantee)
-    for said in answer.notes:
-        note(said)
-    if answer.replayed is None and answer.outcome.status == "feasible":
-        note(f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all")

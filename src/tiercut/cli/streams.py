@@ -9,7 +9,9 @@ from typing import Any, TextIO
 
 from tiercut import plain_text
 
-__all__ = ["flush", "forsake", "mend", "say"]
+__all__ = ["flush", "forsake", "hush", "is_quiet", "mend", "mention", "say"]
+
+_quiet = False
 
 
 def mend() -> None:
@@ -52,6 +54,23 @@ def forsake(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def hush(quiet: bool = True) -> None:
+    """Say only what must be said from now on, or everything again."""
+    global _quiet  # noqa: PLW0603 as streams are, it is one for the process
+    _quiet = quiet
+
+
+def is_quiet() -> bool:
+    """Return whether only what must be said is said."""
+    return _quiet
+
+
+def mention(text: str) -> None:
+    """Print lines on standard error that nobody has to read; see `hush`."""
+    if not _quiet:
+        say(text)
 
 
 def say(text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from support.published import read_json, scission_pipeline
 from support.scission_files import LayerBenchmark, block, blocks_of, dat_bytes, main_class, write_network
 
 import tiercut
-from tiercut.cli import main
 
 Call = Callable[..., tuple[int, str, str]]
 NAMES = {"raspi4": "device", "edge-2500": "edge", "edge-vm2core": "edge", "cloud-gpu": "cloud", "cloud-cpu": "cloud"}
@@ -24,24 +22,6 @@ ROWS = [("pi", "box", 10, 8), ("pi", "big", 30, 8), ("box", "big", 20.5, 80)]
 SMALL = [block(0, 1, 0.5, 4000), block(2, 2, 0.25, 2000), block(3, 5, 1.0, 100)]
 TL = {"tl_output_size": 500, "downsample_time": 0.25, "upsample_time": 0.5, "dataconvert_time": 0.125}
 NO_TL = dict.fromkeys(TL, -1)
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command as the shell does; return status, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tiercut", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 1
-        else:
-            status = 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 def slower(blocks: list[dict[str, Any]], factor: float) -> list[dict[str, Any]]:
@@ -57,21 +37,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def importing(call: Call, folder: Path, *more: object, tool: str = "scission") -> tuple[int, str, str]:
-    return call("import", tool, folder, folder / "wired.csv", "--output", folder / "out", *more)
+def importing(shell_call: Call, folder: Path, *more: object, tool: str = "scission") -> tuple[int, str, str]:
+    return shell_call("import", tool, folder, folder / "wired.csv", "--output", folder / "out", *more)
 
 
-def refused(call: Call, folder: Path, *more: object, tool: str = "scission") -> str:
+def refused(shell_call: Call, folder: Path, *more: object, tool: str = "scission") -> str:
     """Return the message of an import that must fail, with status 2 and nothing written."""
-    status, out, err = importing(call, folder, *more, tool=tool)
+    status, out, err = importing(shell_call, folder, *more, tool=tool)
     assert (status, out) == (2, "")
     assert err.startswith("error: ")
     assert not (folder / "out").exists()
     return err
 
 
-def test_a_profile_and_a_topology_are_written(call: Call, folder: Path) -> None:
-    status, out, err = importing(call, folder, "--input", "8 kB")
+def test_a_profile_and_a_topology_are_written(shell_call: Call, folder: Path) -> None:
+    status, out, err = importing(shell_call, folder, "--input", "8 kB")
     assert (status, out) == (0, "")
     assert err.count("wrote ") == 2
     profile = tiercut.load_profile(folder / "out/net.json")
@@ -88,30 +68,30 @@ def test_a_profile_and_a_topology_are_written(call: Call, folder: Path) -> None:
     assert topology.hops["box", "big"].bandwidth == 1e7
 
 
-def test_the_cost_of_an_imported_plan_is_the_one_worked_out_by_hand(call: Call, folder: Path) -> None:
-    importing(call, folder)
+def test_the_cost_of_an_imported_plan_is_the_one_worked_out_by_hand(shell_call: Call, folder: Path) -> None:
+    importing(shell_call, folder)
     plan = tiercut.plan(folder / "out/wired.yaml", folder / "out/net.json", partition=[1, 3], placement=["box", "big"])
     there = 0.010 + 150_000 / 1e6
     assert plan.latency_s == pytest.approx(there + 1.0 + (0.0205 + 4000 / 1e7) + 1.25, rel=1e-12)
 
 
-def test_spaces_in_the_network_file_change_nothing(call: Call, folder: Path) -> None:
-    importing(call, folder)
+def test_spaces_in_the_network_file_change_nothing(shell_call: Call, folder: Path) -> None:
+    importing(shell_call, folder)
     write_network(folder / "wired.csv", ROWS, spaces=True)
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 0, err
 
 
-def test_blank_lines_a_mark_of_byte_order_and_other_line_ends_change_nothing(call: Call, folder: Path) -> None:
-    importing(call, folder)
+def test_blank_lines_a_mark_of_byte_order_and_other_line_ends_change_nothing(shell_call: Call, folder: Path) -> None:
+    importing(shell_call, folder)
     path = folder / "wired.csv"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\n", b"\n\n").rstrip())
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 0, err
 
 
-def test_numbers_may_be_those_of_numpy(call: Call, folder: Path) -> None:
-    importing(call, folder)
+def test_numbers_may_be_those_of_numpy(shell_call: Call, folder: Path) -> None:
+    importing(shell_call, folder)
     numpy = [
         each
         | {key: np.int64(each[key]) for key in ("input_layer", "output_layer", "output_size")}
@@ -119,15 +99,15 @@ def test_numbers_may_be_those_of_numpy(call: Call, folder: Path) -> None:
         for each in SMALL
     ]
     (folder / "device-pi.dat").write_bytes(dat_bytes({"net": numpy}))
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 0, err
 
 
-def test_the_transfer_layer_becomes_a_codec(call: Call, folder: Path) -> None:
+def test_the_transfer_layer_becomes_a_codec(shell_call: Call, folder: Path) -> None:
     coded = [SMALL[0] | TL, SMALL[1] | NO_TL, SMALL[2] | NO_TL]
     for path in folder.glob("*.dat"):
         path.write_bytes(dat_bytes({"net": coded}))
-    status, _, err = importing(call, folder, tool="scissiontl")
+    status, _, err = importing(shell_call, folder, tool="scissiontl")
     assert status == 0, err
     codec = tiercut.load_profile(folder / "out/net.json").codecs["transfer-layer"]
     assert codec.bytes == [None, 500, None, None]
@@ -135,53 +115,53 @@ def test_the_transfer_layer_becomes_a_codec(call: Call, folder: Path) -> None:
     assert codec.decode_s["box"] == [None, 0.625, None, None]
 
 
-def test_files_of_scissiontl_can_be_imported_without_the_transfer_layer(call: Call, folder: Path) -> None:
+def test_files_of_scissiontl_can_be_imported_without_the_transfer_layer(shell_call: Call, folder: Path) -> None:
     for path in folder.glob("*.dat"):
         path.write_bytes(dat_bytes({"net": [each | TL for each in SMALL]}))
-    assert importing(call, folder)[0] == 0
+    assert importing(shell_call, folder)[0] == 0
     assert tiercut.load_profile(folder / "out/net.json").codecs == {}
 
 
-def test_other_devices_stay_in_the_profile_and_can_be_the_source(call: Call, folder: Path) -> None:
+def test_other_devices_stay_in_the_profile_and_can_be_the_source(shell_call: Call, folder: Path) -> None:
     (folder / "device-watch.dat").write_bytes(dat_bytes({"net": slower(SMALL, 40.0)}))
     write_network(folder / "wired.csv", [*ROWS, ("watch", "box", 5, 1), ("watch", "big", 9, 1)])
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 0
     assert "'watch' is in the profiles alone" in err
     assert tiercut.load_topology(folder / "out/wired.yaml").node_names == ("pi", "box", "big")
     assert "watch" in tiercut.load_profile(folder / "out/net.json").devices
-    assert importing(call, folder, "--source", "watch", "--overwrite")[0] == 0
+    assert importing(shell_call, folder, "--source", "watch", "--overwrite")[0] == 0
     assert tiercut.load_topology(folder / "out/wired.yaml").source == "watch"
-    assert "there is no device 'wach'; did you mean 'watch'?" in importing(call, folder, "--source", "wach")[2]
+    assert "there is no device 'wach'; did you mean 'watch'?" in importing(shell_call, folder, "--source", "wach")[2]
 
 
-def test_a_model_that_a_machine_lacks_is_told(call: Call, folder: Path) -> None:
+def test_a_model_that_a_machine_lacks_is_told(shell_call: Call, folder: Path) -> None:
     (folder / "cloud-big.dat").write_bytes(dat_bytes({"net": SMALL, "other/net 2": SMALL}))
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 0
     assert "warning: device-pi.dat lacks other/net 2; rank them with --without pi" in err
     assert list(tiercut.load_profile(folder / "out/other_net_2.json").devices) == ["big"]
 
 
-def test_names_that_yaml_reads_as_something_else_are_quoted(call: Call, folder: Path) -> None:
+def test_names_that_yaml_reads_as_something_else_are_quoted(shell_call: Call, folder: Path) -> None:
     (folder / "cloud-big.dat").rename(folder / "cloud-2500.dat")
     (folder / "edge-box.dat").rename(folder / "edge-on.dat")
     rows = [tuple({"big": "2500", "box": "on"}.get(str(cell), cell) for cell in row) for row in ROWS]
     write_network(folder / "wired.csv", rows)  # type: ignore[arg-type]
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 0, err
     assert tiercut.load_topology(folder / "out/wired.yaml").node_names == ("pi", "on", "2500")
 
 
-def test_nothing_that_was_written_before_is_replaced_unasked(call: Call, folder: Path) -> None:
-    importing(call, folder)
+def test_nothing_that_was_written_before_is_replaced_unasked(shell_call: Call, folder: Path) -> None:
+    importing(shell_call, folder)
     kept = folder / "out/net.json"
     kept.write_text(kept.read_text() + " ")
-    status, _, err = importing(call, folder)
+    status, _, err = importing(shell_call, folder)
     assert status == 2
     assert f"{kept}: there already, with other contents" in err
     assert kept.read_text().endswith(" ")
-    assert importing(call, folder, "--overwrite")[0] == 0
+    assert importing(shell_call, folder, "--overwrite")[0] == 0
     assert not kept.read_text().endswith(" ")
 
 
@@ -196,36 +176,38 @@ DAT = {
 
 
 @pytest.mark.parametrize("value", DAT)
-def test_a_file_that_holds_something_else_is_refused(call: Call, folder: Path, value: str) -> None:
+def test_a_file_that_holds_something_else_is_refused(shell_call: Call, folder: Path, value: str) -> None:
     (folder / "edge-box.dat").write_bytes(pickle.dumps(ast.literal_eval(value), 3))
-    assert f"edge-box.dat: is no benchmark file of Scission, or is damaged: {DAT[value]}" in refused(call, folder)
+    assert f"edge-box.dat: is no benchmark file of Scission, or is damaged: {DAT[value]}" in refused(shell_call, folder)
 
 
-def test_a_file_of_another_class_is_refused(call: Call, folder: Path) -> None:
+def test_a_file_of_another_class_is_refused(shell_call: Call, folder: Path) -> None:
     data = (folder / "edge-box.dat").read_bytes().replace(b"c__main__\nLayerBenchmark", b"cposix\nsystem")
     (folder / "edge-box.dat").write_bytes(data)
-    assert "names 'posix.system'; such a file holds objects of __main__.LayerBenchmark" in refused(call, folder)
+    assert "names 'posix.system'; such a file holds objects of __main__.LayerBenchmark" in refused(shell_call, folder)
 
 
-def test_a_file_that_is_cut_short_or_empty_is_refused(call: Call, folder: Path) -> None:
+def test_a_file_that_is_cut_short_or_empty_is_refused(shell_call: Call, folder: Path) -> None:
     data = (folder / "edge-box.dat").read_bytes()
     for length in (0, 1, len(data) // 2, len(data) - 1):
         (folder / "edge-box.dat").write_bytes(data[:length])
-        assert "edge-box.dat: is no benchmark file of Scission, or is damaged" in refused(call, folder)
+        assert "edge-box.dat: is no benchmark file of Scission, or is damaged" in refused(shell_call, folder)
 
 
-def test_a_file_that_is_too_large_is_refused(call: Call, folder: Path) -> None:
+def test_a_file_that_is_too_large_is_refused(shell_call: Call, folder: Path) -> None:
     (folder / "edge-box.dat").write_bytes(b"\x80\x03" + b"}" * (3 << 20))
-    assert "edge-box.dat: the file has 3,145,730 bytes; one of its kind may have 2,097,152" in refused(call, folder)
+    assert "edge-box.dat: the file has 3,145,730 bytes; one of its kind may have 2,097,152" in refused(
+        shell_call, folder
+    )
 
 
-def test_one_list_that_stands_for_many_models_is_bounded(call: Call, folder: Path) -> None:
+def test_one_list_that_stands_for_many_models_is_bounded(shell_call: Call, folder: Path) -> None:
     with main_class():
         shared = [LayerBenchmark(**block(layer, layer, 0.5, 1)) for layer in range(300)]
         data = pickle.dumps({f"net{number}": shared for number in range(1000)}, 3)
     (folder / "edge-box.dat").write_bytes(data)
     assert "edge-box.dat: is no benchmark file of Scission, or is damaged: it has more than 100,000" in refused(
-        call, folder
+        shell_call, folder
     )
 
 
@@ -245,40 +227,44 @@ BLOCKS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", BLOCKS)
-def test_a_block_that_is_wrong_is_named(call: Call, folder: Path, what: str) -> None:
+def test_a_block_that_is_wrong_is_named(shell_call: Call, folder: Path, what: str) -> None:
     change, message = BLOCKS[what]
     blocks = [SMALL[0], SMALL[1] | change]
     if "output_layer" not in change:
         blocks.append(SMALL[2] | {"input_layer": 4} if what == "a gap" else SMALL[2])
     (folder / "edge-box.dat").write_bytes(dat_bytes({"net": blocks}))
-    said = refused(call, folder)
+    said = refused(shell_call, folder)
     assert message in said
     assert "'net'" in said
 
 
-def test_a_missing_key_is_named(call: Call, folder: Path) -> None:
+def test_a_missing_key_is_named(shell_call: Call, folder: Path) -> None:
     (folder / "edge-box.dat").write_bytes(dat_bytes({"net": [{"input_layer": 0, "output_layer": 1}]}))
-    assert "model 'net', block 1: 'second_prediction' is missing" in refused(call, folder)
-    message = refused(call, folder, tool="scissiontl")
+    assert "model 'net', block 1: 'second_prediction' is missing" in refused(shell_call, folder)
+    message = refused(shell_call, folder, tool="scissiontl")
     assert "'tl_output_size' is missing; files without it come from Scission: 'tiercut import scission'" in message
 
 
-def test_fewer_blocks_on_a_machine_are_told(call: Call, folder: Path) -> None:
+def test_fewer_blocks_on_a_machine_are_told(shell_call: Call, folder: Path) -> None:
     (folder / "edge-box.dat").write_bytes(dat_bytes({"net": SMALL[:2]}))
-    assert "model 'net': device-pi.dat has 3 blocks, edge-box.dat 2" in refused(call, folder)
+    assert "model 'net': device-pi.dat has 3 blocks, edge-box.dat 2" in refused(shell_call, folder)
 
 
-def test_names_of_files_are_checked(call: Call, folder: Path) -> None:
+def test_names_of_files_are_checked(shell_call: Call, folder: Path) -> None:
     (folder / "edge-box.dat").rename(folder / "fog-box.dat")
-    assert "fog-box.dat: its name is not <tier>-<name>.dat with a tier of device, edge, cloud" in refused(call, folder)
+    assert "fog-box.dat: its name is not <tier>-<name>.dat with a tier of device, edge, cloud" in refused(
+        shell_call, folder
+    )
     (folder / "fog-box.dat").rename(folder / "cloud-pi.dat")
-    assert "cloud-pi.dat and device-pi.dat are both called 'pi'" in refused(call, folder)
+    assert "cloud-pi.dat and device-pi.dat are both called 'pi'" in refused(shell_call, folder)
 
 
-def test_a_folder_without_files_is_refused(call: Call, tmp_path: Path) -> None:
+def test_a_folder_without_files_is_refused(shell_call: Call, tmp_path: Path) -> None:
     write_network(tmp_path / "wired.csv", ROWS)
-    assert "holds no .dat file; Scission names them <tier>-<name>.dat" in refused(call, tmp_path)
-    status, _, err = call("import", "scission", tmp_path / "none", tmp_path / "wired.csv", "--output", tmp_path / "out")
+    assert "holds no .dat file; Scission names them <tier>-<name>.dat" in refused(shell_call, tmp_path)
+    status, _, err = shell_call(
+        "import", "scission", tmp_path / "none", tmp_path / "wired.csv", "--output", tmp_path / "out"
+    )
     assert status == 2
     assert "there is no such folder" in err
 
@@ -300,16 +286,16 @@ CSV = {
 
 
 @pytest.mark.parametrize("rows", CSV)
-def test_a_network_file_that_is_wrong_is_refused(call: Call, folder: Path, rows: str) -> None:
+def test_a_network_file_that_is_wrong_is_refused(shell_call: Call, folder: Path, rows: str) -> None:
     head = "" if rows.startswith("a,b") else "source,destination,ping(ms),bandwidth(mbps)\n"
     (folder / "wired.csv").write_text(head + rows)
-    assert CSV[rows] in refused(call, folder)
+    assert CSV[rows] in refused(shell_call, folder)
 
 
 @pytest.mark.filterwarnings("ignore::tiercut.TiercutWarning")  # of times that are exactly 0
 @pytest.mark.parametrize("network", ["3g", "wired"])
 def test_what_scission_published_ranks_the_same_after_an_import(
-    call: Call, data_folder: Path, tmp_path: Path, network: str
+    shell_call: Call, data_folder: Path, tmp_path: Path, network: str
 ) -> None:
     profiles = {path.stem: read_json(path) for path in sorted((data_folder / "scission").glob("*.json"))}
     for name, tier in NAMES.items():
@@ -320,13 +306,13 @@ def test_what_scission_published_ranks_the_same_after_an_import(
         for (a, b), hop in scission_pipeline(network, list(NAMES)).hops.items()
     ]
     write_network(tmp_path / "wired.csv", rows, spaces=network == "3g")
-    status, _, err = importing(call, tmp_path)
+    status, _, err = importing(shell_call, tmp_path)
     assert status == 0, err
     ranking = read_json(data_folder / "scission-ranking.json")
     assert set(ranking) == set(profiles)
     for model, wanted in ranking.items():
         arguments = ("rank", tmp_path / "out/wired.yaml", tmp_path / f"out/{model}.json", "--order", "forward")
-        status, out, err = call(*arguments, "--json")
+        status, out, err = shell_call(*arguments, "--json")
         assert status == 0, err
         got = json.loads(out)
         assert got["problem"]["decisions"] == wanted["plans"]
@@ -338,14 +324,16 @@ def test_what_scission_published_ranks_the_same_after_an_import(
 
 
 @pytest.mark.filterwarnings("ignore::tiercut.TiercutWarning")
-def test_what_scissionlite_published_comes_back_from_its_files(call: Call, data_folder: Path, tmp_path: Path) -> None:
+def test_what_scissionlite_published_comes_back_from_its_files(
+    shell_call: Call, data_folder: Path, tmp_path: Path
+) -> None:
     profiles = {path.stem: read_json(path) for path in sorted((data_folder / "scissionlite").glob("*.json"))}
     machines = {"tx2-gpu": "device", "edge-ampere": "edge", "edge-titan-cpu": "edge"}
     for name, tier in machines.items():
         models = {model: blocks_of(profile, name) for model, profile in profiles.items()}
         (tmp_path / f"{tier}-{name}.dat").write_bytes(dat_bytes(models))
     write_network(tmp_path / "wired.csv", [("tx2-gpu", name, 27.4, 58.8) for name in machines if name != "tx2-gpu"])
-    status, _, err = importing(call, tmp_path, tool="scissiontl")
+    status, _, err = importing(shell_call, tmp_path, tool="scissiontl")
     assert status == 0, err
     for model, profile in profiles.items():
         imported = tiercut.load_profile(tmp_path / f"out/{model}.json")

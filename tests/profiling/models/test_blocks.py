@@ -159,12 +159,34 @@ def test_the_weights_of_a_shared_layer_count_once(keras: Any) -> None:
     assert [block.flops for block in blocks] == [32, 0, 32]
 
 
-def test_several_inputs_or_outputs_are_refused_by_name(keras: Any) -> None:
-    first, second = keras.Input((2,), name="first"), keras.Input((2,), name="second")
-    with pytest.raises(QuestionError, match=r"2 inputs \(first, second\)"):
-        blocks_of(keras.Model([first, second], keras.layers.Add()([first, second])))
-    with pytest.raises(QuestionError, match="2 outputs"):
-        blocks_of(keras.Model(first, [keras.layers.ReLU()(first), keras.layers.Softmax()(first)]))
+def test_a_model_of_several_inputs_and_outputs_is_cut_where_one_tensor_crosses_or_as_many_as_are_named(
+    keras: Any,
+) -> None:
+    first, second = keras.Input((2,), name="first"), keras.Input((3,), name="second")
+    a = keras.layers.Dense(4, name="a")(first)
+    b = keras.layers.Dense(5, name="b")(second)
+    joined = keras.layers.Dense(6, name="neck")(keras.layers.Concatenate(name="joined")([a, b]))
+    early, late = keras.layers.Dense(1, name="early")(joined), keras.layers.Dense(2, name="late")(joined)
+    model = KerasModel(keras.Model([first, second], [early, late]))
+    assert rules.partition_points(model.graph) == ("joined", "neck")
+    assert rules.partition_points(model.graph, tensors=2) == ("a", "b", "joined", "neck", "early")
+    blocks = rules.find_blocks(model.graph, tensors=2)
+    assert [len(block.outputs) for block in blocks] == [2, 2, 1, 1, 2, 2]
+    assert [block.output_bytes for block in blocks] == [28, 36, 36, 24, 28, 12]
+    data = (np.ones((2, 2), np.float32), np.full((2, 3), 0.5, np.float32))
+    whole = model.run(data)
+    for cut in range(len(blocks) - 1):
+        between = rules.compile_span(model, blocks, 0, cut, batch=2)(data)
+        answers = rules.compile_span(model, blocks, cut + 1, len(blocks) - 1, batch=2)(between)
+        for own, other in zip(answers, whole, strict=True):
+            np.testing.assert_allclose(model.to_numbers(own), model.to_numbers(other), rtol=1e-5, atol=1e-6)
+
+
+def test_two_outputs_of_one_layer_are_refused(keras: Any) -> None:
+    entry = keras.Input((4,), name="entry")
+    model = keras.Model(entry, keras.ops.split(keras.layers.ReLU()(entry), 2, axis=-1))
+    with pytest.raises(QuestionError, match="two outputs of model"):
+        blocks_of(model)
 
 
 def test_what_is_no_functional_model_is_refused(keras: Any) -> None:

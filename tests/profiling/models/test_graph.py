@@ -69,7 +69,7 @@ def test_blocks_add_up_what_their_steps_hold() -> None:
         sizes={"in": 9, "right": 7},
     )
     first, middle, last = find_blocks(drawn)
-    assert first == Block("fan", ("in", "fan"), 0, 1, 16, 36, 4, 1, 0, 1)
+    assert first == Block("fan", ("in", "fan"), 0, 1, 16, 36, 4, 1, 0, 1, (drawn.steps[1].output,))
     assert (middle.layers, middle.activation_bytes, middle.parameter_bytes) == (("left", "right", "join"), 28, 36)
     assert (middle.flops, middle.start, middle.end) == (9, 1, 4)
     assert (last.start, last.end, last.output_bytes) == (4, 5, 16)
@@ -79,14 +79,39 @@ def test_steps_of_early_exits_belong_to_no_block() -> None:
     blocks = find_blocks(WITH_EXITS)
     assert [block.layers for block in blocks] == [("in", "a"), ("b",), ("out",)]
     assert WITH_EXITS.path() == (0, 1, 3, 6)
-    assert (WITH_EXITS.input.name, WITH_EXITS.result.name) == ("in", "out")
+    assert (WITH_EXITS.entries[0].name, WITH_EXITS.results[-1].name) == ("in", "out")
 
 
-def test_a_graph_of_several_inputs_or_outputs_is_refused_by_name() -> None:
-    with pytest.raises(QuestionError, match=r"2 outputs \(a, out\)"):
-        find_blocks(graph({"in": [], "a": ["in"], "out": ["a"]}, outputs=["a", "out"]))
-    with pytest.raises(QuestionError, match=r"2 inputs \(one, two\)"):
-        find_blocks(graph({"one": [], "two": [], "out": ["one", "two"]}))
+def test_what_is_read_later_and_results_that_are_there_cross_every_cut_on_their_way() -> None:
+    drawn = graph(
+        {"one": [], "two": [], "a": ["one"], "b": ["a"], "c": ["b", "two"], "d": ["c", "a"], "out": ["d"]},
+        outputs=["b", "out"],
+    )
+    names = [{drawn.steps[each].name for each in crossing} for crossing in drawn.crossings(range(1, 7))]
+    assert names == [
+        {"one", "two"}, {"two", "a"}, {"two", "a", "b"}, {"a", "b", "c"}, {"b", "d"}, {"b", "out"}
+    ]  # fmt: skip
+    assert partition_points(drawn, tensors=2) == ("a", "d")
+    assert partition_points(drawn, tensors=3) == ("a", "b", "c", "d")
+    with pytest.raises(QuestionError, match="1 to 4 tensors may cross a cut, not 5"):
+        find_blocks(drawn, tensors=5)
+
+
+def test_of_cuts_that_differ_by_activations_alone_the_last_of_the_fewest_bytes_is_taken() -> None:
+    sizes = {"in": 8, "conv": 4, "sigmoid": 4, "times": 4, "quarter": 1, "form": 1, "full": 4, "other": 4, "soft": 4}
+    chain = {"in": [], "conv": ["in"], "sigmoid": ["conv"], "times": ["conv", "sigmoid"], "quarter": ["times"],
+             "form": ["quarter"], "full": ["form"], "other": ["full"], "soft": ["other"]}  # fmt: skip
+    light = {"sigmoid", "times", "quarter", "form", "full", "soft"}
+    assert partition_points(graph(chain, sizes=sizes, light=light)) == ("form",)
+    assert partition_points(graph(chain, sizes=sizes, light=light - {"full"})) == ("form", "full")
+    assert partition_points(graph(chain, sizes=sizes)) == ("conv", "times", "quarter", "form", "full", "other")
+
+
+def test_no_cut_takes_from_an_exit_what_it_reads() -> None:
+    drawn = graph(
+        {"in": [], "a": ["in"], "b": ["a"], "c": ["b"], "exit": ["a", "c"], "d": ["c"], "out": ["d"]}, exits=["exit"]
+    )
+    assert partition_points(drawn) == ("a", "c", "d")  # after b, a would be gone
 
 
 def test_a_graph_that_hands_on_its_input_is_refused() -> None:

@@ -57,7 +57,7 @@ def test_a_network_for_a_fixed_batch_is_recorded_with_it_and_refuses_another(ker
 def test_a_size_is_given_to_height_and_width_where_channels_come_first(keras: Any) -> None:
     entry = keras.Input((3, 32, 32))
     model = keras.Model(entry, keras.layers.ZeroPadding2D(1, data_format="channels_first")(entry))
-    assert KerasModel(flatten(model, size=(8, 6))).graph.input.shape == (None, 3, 8, 6)
+    assert KerasModel(flatten(model, size=(8, 6))).graph.entries[0].shape == (None, 3, 8, 6)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_input_takes_a_size_for_each_axis_but_batch_and_channels(
 ) -> None:
     entry = keras.Input(shape)
     model = keras.Model(entry, keras.layers.ReLU()(entry))
-    assert KerasModel(flatten(model, size=size)).graph.input.shape == wanted
+    assert KerasModel(flatten(model, size=size)).graph.entries[0].shape == wanted
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_sizes_of_other_axes_than_there_are_are_refused(
 
 
 def test_a_model_by_name_is_an_image_network_of_one_size_or_two() -> None:
-    assert load_model("resnet20", size=(16,)).model.graph.input.shape == (None, 16, 16, 3)
+    assert load_model("resnet20", size=(16,)).model.graph.entries[0].shape == (None, 16, 16, 3)
     with pytest.raises(QuestionError, match="takes 2 sizes, such as 32x32, not 2x16x16"):
         load_model("resnet20", size=(2, 16, 16))

@@ -44,12 +44,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_names_of_keras_applications_ignore_case_and_dashes(keras: Any) -> None:
     loaded = load_model("MOBILENET_v-2", size=(32, 32))
     assert loaded.title == "MobileNetV2"
-    assert loaded.model.graph.input.shape == (None, 32, 32, 3)
+    assert loaded.model.graph.entries[0].shape == (None, 32, 32, 3)
 
 
 def test_the_backbones_that_come_with_tiercut_have_names_too(keras: Any) -> None:
     loaded = load_model("ResNet-20", size=(16, 24))
-    assert (loaded.title, loaded.model.graph.input.shape) == ("resnet20", (None, 16, 24, 3))
+    assert (loaded.title, loaded.model.graph.entries[0].shape) == ("resnet20", (None, 16, 24, 3))
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_what_else_there_may_be(keras: Any) -> None:

@@ -151,7 +151,7 @@ def test_a_model_may_answer_with_another_tensor_than_the_first_of_its_last_layer
     )
     model = keras.Model(entry, state)
     assert [(block.name, block.output_bytes) for block in blocks_of(model)] == [("before", 8 * 5 * 4), ("reads", 24)]
-    assert KerasModel(model).graph.result.nbytes == 24
+    assert KerasModel(model).graph.results[0].nbytes == 24
     assert furthest(model, _sequences()) <= 1e-6
 
 

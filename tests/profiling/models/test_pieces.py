@@ -61,10 +61,19 @@ def test_a_layer_that_is_called_twice_can_be_cut_between_its_calls(keras: Any) -
 
 
 def test_a_piece_that_needs_something_from_before_it_is_refused(diamond: Any) -> None:
-    model = KerasModel(diamond)
-    left = next(place for place, step in enumerate(model.graph.steps) if step.name == "left")
     with pytest.raises(QuestionError, match="which is not in the piece"):
-        model.compile_piece(left, model.graph.outputs[0])
+        build_piece(diamond.get_layer("left").output, diamond.output)
+
+
+def test_a_piece_between_places_that_several_tensors_cross_takes_and_makes_them_all(diamond: Any) -> None:
+    model = KerasModel(diamond)
+    place = {step.name: number for number, step in enumerate(model.graph.steps)}
+    data = np.random.default_rng(3).random((2, 4), dtype=np.float32)
+    first = model.compile_piece(model.graph.last_input, place["left"], batch=2)
+    both = first(model.to_tensor(data))
+    assert isinstance(both, tuple)
+    answer = model.compile_piece(place["left"], place["end"], batch=2)(both)
+    np.testing.assert_allclose(model.to_numbers(answer), model.to_numbers(model.run(data)), rtol=1e-5)
 
 
 def test_blocks_that_are_not_there_are_refused(resnet20: Any) -> None:

@@ -177,7 +177,7 @@ def test_a_good_profile_raises_no_doubt(tmp_path: Path) -> None:
 
 def test_a_time_of_exactly_0_is_doubted_with_a_remedy(tmp_path: Path) -> None:
     (doubt,) = doubts(changed("devices", "d", "block_s", value=[0.0, 2.0, 0.0]), tmp_path / "profile.json")
-    assert "device 'd' has a time of exactly 0 for block 1, 3" in doubt.message
+    assert "times of exactly 0: block 1, 3 on 'd'" in doubt.message
     assert "more runs" in doubt.remedy
 
 

@@ -80,6 +80,8 @@ def test_a_record_holds_what_was_timed_how_and_on_what(tmp_path: Path) -> None:
     assert (here.statistic, here.span_method, here.backend) == ("p50", TILED, "tensorflow")
     assert here.block_p50_s == here.block_s
     assert None not in (here.block_mean_s, here.block_iqr_s, here.whole_model_iqr_s, here.precision)
+    assert here.benchmark_s is not None
+    assert sum(here.block_mean_s or ()) < here.benchmark_s < 600  # all of its runs, and building the pieces
     assert (here.block_p99_s, here.whole_model_p99_s) == (None, None), "3 runs have no p99"
     assert set(here.versions) == {"keras", "tensorflow", "numpy", "python"}
     assert (here.threads or 0) >= 1

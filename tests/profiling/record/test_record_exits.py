@@ -308,7 +308,7 @@ def test_a_profile_that_cannot_be_written_is_refused_before_anything_is_loaded(
     def load(*_: object, **__: object) -> None:
         raise AssertionError("the framework was loaded")
 
-    monkeypatch.setattr(record, "start_framework", load)
+    monkeypatch.setattr(record, "start_for", load)
     (tmp_path / "taken").write_text("")
     for name, settings in (("tiny", TRAINING), (str(trained), QUICK), ("VGG16", replace(QUICK, thresholds=None))):
         with pytest.raises(InputError, match=r"cannot be written: '.*taken' is no folder; name another place"):

@@ -15,6 +15,7 @@ from support.checkout import ROOT
 import tiercut.profiling
 from tiercut.cli import main
 from tiercut.errors import InputError, QuestionError
+from tiercut.profiling.models.onnx.options import OnnxOptions
 from tiercut.profiling.profile.files import load_profile, save_profile
 from tiercut.profiling.profile.schema import FORMAT, Profile
 from tiercut.profiling.record.remote import command_line, record_remotely
@@ -171,6 +172,11 @@ def test_the_other_command_is_given_every_setting(monkeypatch: pytest.MonkeyPatc
         device="my pi", rule="scission", batch=3, size=(20, 30), weights="imagenet", trust=True, threads=1,
         backend="torch", jit=True, stress={"cpu": 0.5, "memory": 0.9}, effort=Effort(7, 7, 0.5, 2, 1, 9.0),
         statistic="p25", clock="cpu", check=4, redo=True, dataset="digits8", thresholds="0.1,0.5", epochs=6, seed=2,
+        runtime="onnx",
+        onnx=OnnxOptions(
+            sizes={"a=b": (1, 2), "s": ()}, constants={"sr": (16000,)}, state=("h", "c"), tensors=3, cuts=("t", "u"),
+            exits=("e", "f"), data="samples.npz", provider="cpu",
+        ),
     )  # fmt: skip
     seen: list[Settings] = []
 

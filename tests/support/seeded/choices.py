@@ -28,16 +28,17 @@ def drawn_choices(case: Case, rng: np.random.Generator) -> list[Choice]:
             sets = list(reference.exit_sets("free", partition))
             used = sets[int(rng.integers(len(sets)))]
         index = int(rng.integers(reference.threshold_indices(case.exits))) if len(used) > 1 else None
-        found.append(Choice(partition, placement, used, index, drawn_codecs(case, partition, rng)))
+        codecs, entry = drawn_codecs(case, partition, placement[0], rng)
+        found.append(Choice(partition, placement, used, index, codecs, input_codec=entry))
     return [choice for choice in found if reference.possible(choice)]
 
 
-def drawn_codecs(case: Case, partition: tuple[int, ...], rng: np.random.Generator) -> tuple[str | None, ...]:
-    """Return a codec that can be used at each cut, or None; now and then none at all."""
-    codecs = case.profile.get("codecs", {})
-    if not codecs or rng.random() < 0.3:
-        return ()
-    at = [
-        [None, *(name for name, codec in codecs.items() if codec["bytes"][cut] is not None)] for cut in partition[:-1]
-    ]
-    return tuple(names[int(rng.integers(len(names)))] for names in at)
+def drawn_codecs(
+    case: Case, partition: tuple[int, ...], first: str, rng: np.random.Generator
+) -> tuple[tuple[str | None, ...], str | None]:
+    """Return a codec that can be used at each cut and one for the input, or None; now and then none at all."""
+    if not case.profile.get("codecs") or rng.random() < 0.3:
+        return (), None
+    at = [*(case.reference.codecs_of(cut) for cut in partition[:-1]), case.reference.codecs_of(0, first)]
+    *cuts, entry = (names[int(rng.integers(len(names)))] for names in at)
+    return tuple(cuts), entry

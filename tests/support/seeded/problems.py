@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from support.reference import Choice, Reference
+from support.reference import Choice, Reference, Score
 from tiercut.optimizer.build import build_problem
 from tiercut.optimizer.plan import Decision
 from tiercut.optimizer.problem import Problem
@@ -29,6 +29,7 @@ class Case:
     profile: dict[str, Any]
     exits: str | None
     order: str
+    codec: str = "none"
 
     @cached_property
     def reference(self) -> Reference:
@@ -40,25 +41,41 @@ class Case:
 
     @cached_property
     def space(self) -> Space:
-        return make_space(self.problem, exits=self.exits, order=self.order)
+        return make_space(self.problem, exits=self.exits, order=self.order, codec=self.codec)
+
+    @cached_property
+    def decisions(self) -> int:
+        """How many there are, as the reference counts them."""
+        return self.reference.decisions(self.exits, self.order, self.codec)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """The score of every plan, as the reference has it."""
+        return self.reference.scores(self.exits, self.order, self.codec)
 
     def decision(self, choice: Choice) -> Decision:
         """Return a choice of the reference as a decision of the package."""
         placement = tuple(self.problem.nodes.index(node) for node in choice.placement)
         known = list(self.profile.get("codecs", {}))
-        codecs = tuple(None if codec is None else known.index(codec) for codec in choice.codecs)
-        return Decision(choice.partition, placement, choice.exits, choice.threshold, codecs=codecs)
+        codecs = tuple(None if codec is None else known.index(codec) for codec in choice.codecs if any(choice.codecs))
+        entry = None if choice.input_codec is None else known.index(choice.input_codec)
+        each = choice.thresholds or None
+        return Decision(choice.partition, placement, choice.exits, choice.threshold, each, codecs, entry)
 
     def choice(self, decision: Decision) -> Choice:
         """Return a decision of the package as a choice of the reference."""
         placement = tuple(self.problem.nodes[v] for v in decision.placement)
-        return Choice(decision.partition, placement, decision.exits, decision.threshold)
+        each, known = decision.thresholds or (), self.problem.codecs
+        codecs = tuple(None if codec is None else known[codec] for codec in decision.codecs)
+        entry = None if decision.input_codec is None else known[decision.input_codec]
+        decided = decision.partition, placement, decision.exits, decision.threshold
+        return Choice(*decided, codecs or (None,) * (len(placement) - 1), each, entry)
 
 
 class Draw:
     """Random numbers of the sizes that problems have; `plain` ones make every sum exact, and ties frequent."""
 
-    def __init__(self, seed: int | list[int], plain: bool = False) -> None:
+    def __init__(self, seed: int | list[int] | np.random.Generator, plain: bool = False) -> None:
         self.rng = np.random.default_rng(seed)
         self.plain = plain
 
@@ -85,6 +102,9 @@ class Draw:
 
     def share(self) -> float:
         return int(self.rng.integers(9)) / 8 if self.plain else float(self.rng.random())
+
+    def drop(self) -> float:
+        return self.share() / (16 if self.plain else 10)
 
     def slowdown(self) -> float:
         return float(2 ** self.rng.integers(2)) if self.plain else float(10 ** self.rng.uniform(-1, 3))
@@ -120,7 +140,25 @@ def _topology(draw: Draw, names: list[str], devices: list[str]) -> dict[str, Any
     if draw.often(0.3):
         made["one_partition_per"] = draw.pick(["node", "tier"])
     made["links"] = _links(draw, names, made["source"], made.get("destination", made["source"]))
+    _add_waiting_and_radios(draw, made)
     return made
+
+
+def _add_waiting_and_radios(draw: Draw, made: dict[str, Any]) -> None:
+    """Let some nodes wait at a power and have workers, and some links take energy or be half duplex."""
+    # A stream of its own, so that the rest of a problem is what it is without.
+    more = Draw(0, draw.plain)
+    more.rng = draw.rng.spawn(1)[0]
+    for node in made["nodes"]:
+        if "power" in node and more.often(0.5):
+            node["idle_power"] = f"{more.size()!r} W"
+        if more.often(0.2):
+            node["workers"] = int(more.rng.integers(1, 4))
+    for link in made["links"]:
+        if more.often(0.2):
+            link["energy"] = f"{more.share()!r} J/B"
+        if more.often(0.3):
+            link["duplex"] = "half"
 
 
 def _node(draw: Draw, name: str, tiers: list[str] | None, devices: list[str]) -> dict[str, Any]:
@@ -209,13 +247,28 @@ def _profile(draw: Draw, count: int) -> dict[str, Any]:
 
 def _codec(draw: Draw, count: int, devices: list[str]) -> dict[str, Any]:
     """Draw another form of what crosses cuts, but for some of them; the last block's output is never sent."""
-    sizes = [None] + [None if draw.often(0.2) else draw.size() for _ in range(1, count)]
+    sizes = [None if draw.often(0.2) else draw.size() for _ in range(1, count)]
     made: dict[str, Any] = {"bytes": sizes}
     for key in ("encode_s", "decode_s"):
         made[key] = {name: [None if size is None else draw.seconds() for size in sizes] for name in devices}
     if draw.often(0.7):
-        made["accuracy_drop"] = [None if size is None else draw.share() / 10 for size in sizes]
-    return made
+        made["accuracy_drop"] = [None if size is None else draw.drop() for size in sizes]
+    return _with_input(Draw(draw.rng.spawn(1)[0], draw.plain), made)
+
+
+def _with_input(draw: Draw, made: dict[str, Any]) -> dict[str, Any]:
+    """Put what a codec makes of the input before what it makes of outputs, by random numbers of their own."""
+    size = None if draw.often(0.3) else draw.size()
+
+    def before(values: list[Any], value: Any) -> list[Any]:
+        return [None if size is None else value, *values]
+
+    codings = {
+        key: {name: before(values, draw.seconds()) for name, values in made[key].items()}
+        for key in ("encode_s", "decode_s")
+    }
+    drops = {"accuracy_drop": before(made["accuracy_drop"], draw.drop())} if "accuracy_drop" in made else {}
+    return {"bytes": before(made["bytes"], size), **codings, **drops}
 
 
 def _exits(draw: Draw, branches: list[bool]) -> dict[str, Any]:

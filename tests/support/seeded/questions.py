@@ -37,12 +37,15 @@ def priced(space: Space, outcome: Outcome, query: Query) -> list[tuple[float, fl
 def told_all(problem: Problem, rng: np.random.Generator) -> Problem:
     """Return a problem with the power, prices and bytes that some measures need."""
     count, nodes = problem.block_count, problem.node_count
+    more = rng.spawn(1)[0]  # a stream of its own, so that the rest of a question is what it is without
     return replace(
         problem,
         parameter_bytes=rng.integers(1, 100, count) * 1e3,
         activation_bytes=np.where(rng.random(count) < 0.2, nan, rng.integers(1, 100, count) * 1e3),
         power=rng.integers(1, 50, nodes) * 1.0,
         price=rng.integers(1, 50, nodes) * 1e-5,
+        idle_power=more.integers(0, 3, nodes) * 1.0,
+        workers=more.integers(1, 4, nodes) * 1.0,
     )
 
 
@@ -54,7 +57,7 @@ def random_question(seed: int) -> tuple[Space, Query] | None:
     objective = str(rng.choice(["latency", "bytes", "energy", "cost", "accuracy", *random_measures(problem, rng)]))
     query = Query(
         kind=rng.choice(["solve", "solve", "rank", "frontier"]),
-        objective=objective,
+        objective=_placed(objective, problem),
         exits=exits,
         per_exit=bool(exits != "final" and not np.isnan(problem.stay_alone).any() and rng.random() < 0.3),
         codec=str(rng.choice(["none", "auto"])),
@@ -68,6 +71,11 @@ def random_question(seed: int) -> tuple[Space, Query] | None:
     if (query.needs_accuracy and not space.knows_accuracy) or space.decisions > FEW:
         return None
     return space, replace(query, **random_bounds(space, query, rng))
+
+
+def _placed(name: str, problem: Problem) -> str:
+    """Return energy as that of a node, in half of the problems."""
+    return f"energy:{problem.nodes[-1]}" if name == "energy" and problem.block_count % 2 else name
 
 
 def random_measures(problem: Problem, rng: np.random.Generator) -> list[str]:
@@ -115,7 +123,7 @@ def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[
         # Quantiles are left out, because some topologies refuse them.
         whole = [kind.name for kind in KINDS.values() if "" in kind.places.forms and kind.tail is None]
         named = rng.choice([*whole, share, *random_measures(space.problem, rng)])
-        name, place = split_name(str(named))
+        name, place = split_name(_placed(str(named), space.problem))
         value = value_of(space, decision, name, place)
         if isfinite(value):
             bounds.append(

@@ -64,19 +64,19 @@ def explain(
     from tiercut.analysis import explained
     from tiercut.api import problem
 
-    if own.is_named and (why or query is not None or question != QuestionOptions()):
+    if own.is_named and (why or query is not None or replace(question, estimator=None) != QuestionOptions()):
         raise QuestionError("a question, and --why, are about the best plan: leave out the answer file and --partition")
     own.check()
     file = read_query(query)
     loaded = inputs(topology, profile, conditions, file)
     reasons = None
     if own.is_named:
-        by = own.estimator
+        by = question.estimator or own.estimator
         priced = own.priced(*loaded, by)
     else:
         asked = query_of("solve", replace(question, **_of_question(own)), file)
         priced, reasons = _best(loaded, asked, factor if why else None)
-        by = asked.estimator
+        by = "marginal" if asked.exits == "final" else asked.estimator
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
     _present(explanation, reasons, json=json, every=all_changes)
     if plot is not None:

@@ -1,39 +1,9 @@
 """``tiercut frontier``: the plans that no other beats."""
 
-from typing import Annotated
-
-from tiercut.analysis import SolverOptions
-from tiercut.cli import arguments as given
-from tiercut.cli.groups import Shown, grouped
-from tiercut.cli.questions import QueryName, answer
-from tiercut.optimizer import Conditions, QuestionOptions
+from tiercut.cli.question_command import question_command
 
 __all__ = ["frontier"]
 
-
-@grouped
-def frontier(
-    topology: given.TopologyFile,
-    profile: given.ProfileFile,
-    *,
-    query: QueryName = None,
-    question: Annotated[QuestionOptions, Shown(hide=("top", "all_decisions"))],
-    conditions: Conditions,
-    who: SolverOptions,
-    plot: given.Plot = None,
-    csv: given.Csv = None,
-    json: given.Json = False,
-) -> None:
-    """List the plans that no other beats in both latency and accuracy."""
-    answer(
-        "frontier",
-        topology,
-        profile,
-        query=query,
-        question=question,
-        conditions=conditions,
-        who=who,
-        plot=plot,
-        csv=csv,
-        json=json,
-    )
+frontier = question_command(
+    "frontier", "List the plans that no other beats in both latency and accuracy.", hide=("top", "all_decisions")
+)

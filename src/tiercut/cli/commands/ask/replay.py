@@ -47,7 +47,9 @@ def replay(
     own.check()
     loaded = inputs(topology, profile, conditions)
     others = None if samples is None else load_samples(samples)
-    seen = replayed(*loaded, own.priced(*loaded), split=cast("SampleSplit", split), samples=others)
+    by = own.estimator
+    priced = own.priced(*loaded, by)
+    seen = replayed(*loaded, priced, split=cast("SampleSplit", split), samples=others, estimator=by)
     if json:
         typer.echo(seen.to_json())
     else:

@@ -16,13 +16,16 @@ def show(
         str, typer.Argument(metavar="TOPOLOGY|PROFILE", help="A file, or the name of one that is built in.")
     ],
     payload: Annotated[str, typer.Option(metavar="SIZE", help="What is sent, for a topology's times.")] = "150 KB",
+    every: Annotated[
+        bool, typer.Option("--all", help="All nodes of a topology, however many: else those next to the source.")
+    ] = False,
     plot: given.Plot = None,
 ) -> None:
     """Print and plot a topology or a profile."""
     if _is_profile(file):
         _show_profile(file, plot)
     else:
-        _show_topology(file, payload, plot)
+        _show_topology(file, payload, plot, every=every)
 
 
 def _is_profile(file: str) -> bool:
@@ -38,13 +41,13 @@ def _is_profile(file: str) -> bool:
     return not (isinstance(data, dict) and str(data.get("format", "")).startswith("tiercut.topology/"))
 
 
-def _show_topology(file: str, payload: str, plot: Path | None) -> None:
+def _show_topology(file: str, payload: str, plot: Path | None, *, every: bool) -> None:
     from tiercut.report import text
     from tiercut.topologies import load_topology
 
     topology = load_topology(file)
     size = given.quantity("--payload", payload, "size") or 0.0
-    console().print(text(topology, size))
+    console().print(text(topology, size, every=every))
     if plot is not None:
         from tiercut.report import save, topology_picture
 

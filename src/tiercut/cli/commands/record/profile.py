@@ -12,7 +12,9 @@ import typer
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.record.blocks import BlockRule
 from tiercut.cli.console import note, work_bar
+from tiercut.cli.groups import grouped
 from tiercut.errors import QuestionError
+from tiercut.profiling import OnnxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,10 @@ class Watched(StrEnum):
     cpu = "cpu"
 
 
+Runtime = StrEnum("Runtime", {"keras": "keras", "onnx": "onnx"})
+"""What runs a model."""
+
+
 class Measured(StrEnum):
     """Which statistic of many runs counts as the time."""
 
@@ -40,11 +46,15 @@ class Measured(StrEnum):
     mean = "mean"
 
 
+@grouped
 def profile(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Names of Keras Applications, .keras files, or module:function."),
+        typer.Argument(
+            metavar="MODEL...", help="Names of Keras Applications, .keras or .onnx files, or module:function."
+        ),
     ],
+    onnx: OnnxOptions,
     device: Annotated[str, typer.Option(help="What to call this machine.")] = "local",
     output: Annotated[Path, typer.Option(metavar="PATH", help="The profile, or the folder to write it into.")] = Path(
         "out"
@@ -62,6 +72,10 @@ def profile(
     backend: Annotated[
         str | None,
         typer.Option(metavar="tensorflow|jax|torch", help="What Keras runs on.", rich_help_panel=_TIMING),
+    ] = None,
+    runtime: Annotated[
+        Runtime | None,
+        typer.Option(help="What runs a Keras model.", show_default="keras", rich_help_panel=_TIMING),
     ] = None,
     jit_compile: Annotated[
         bool,
@@ -130,7 +144,8 @@ def profile(
 
     Of a file that tiercut train wrote, it is also recorded what its exits do with samples that it was not trained on.
 
-    Needs the extra 'profiling' (TensorFlow), 'torch' or 'jax'. A device is added to a profile that is there already.
+    Needs the extra 'profiling' (TensorFlow), 'torch' or 'jax'; 'onnx' for ONNX files. A device is added to a profile
+    that is there already.
     What was interrupted goes on where it stopped when it is asked for again.
     """
     from tiercut.profiling import Settings, parse_stress, prepared
@@ -155,6 +170,8 @@ def profile(
         thresholds=thresholds,
         epochs=epochs,
         seed=seed,
+        onnx=onnx,
+        runtime="onnx" if runtime is Runtime("onnx") else None if runtime is None else "keras",
     )
     once = prepared(models, output, settings, elsewhere=on is not None)
     if on is not None:

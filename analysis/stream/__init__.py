@@ -1,0 +1,1 @@
+"""Streams of frames through plans: queues, drops, and how long each frame takes."""

@@ -1,0 +1,1 @@
+"""What is told of a space of decisions without walking through it."""

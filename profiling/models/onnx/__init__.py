@@ -1,0 +1,1 @@
+"""ONNX files: read, folded, cut and run in pieces by ONNX Runtime; nothing here is imported before it is needed."""

@@ -1,0 +1,1 @@
+"""Answers for people: what was asked, and which rows of a frontier need to be seen."""

@@ -1,0 +1,78 @@
+"""``tiercut simulate``: a stream of frames through a plan."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiercut.analysis import StreamQuestion
+from tiercut.cli import arguments as given
+from tiercut.cli.console import console, note
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.own_plan import OwnPlan
+from tiercut.cli.questions import inputs
+from tiercut.errors import QuestionError
+from tiercut.optimizer import Conditions
+from tiercut.option_fields import flags_of
+
+if TYPE_CHECKING:
+    from tiercut.optimizer import EstimatorChoice, Plan
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
+
+__all__ = ["simulate"]
+
+
+@grouped
+def simulate(
+    topology: given.TopologyFile,
+    profile: given.ProfileFile,
+    *,
+    plan: Annotated[
+        list[Path] | None,
+        typer.Option("--plan", metavar="FILE", help="An answer, as solve --json prints it; one for each source."),
+    ] = None,
+    own: Annotated[OwnPlan, Shown(leave_out=("plan",))],
+    stream: StreamQuestion,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for every frame.")] = None,
+    conditions: Conditions,
+    json: given.Json = False,
+) -> None:
+    """Send a stream of frames through a plan: what waits, what is dropped, and how long frames take.
+
+    Give answer files by --plan, or a plan of your own by --partition and --placement. With several plans their sources
+    share the machines.
+    """
+    from tiercut.analysis import simulate_plans
+
+    loaded = inputs(topology, profile, conditions)
+    plans, estimators = _plans(loaded, plan or [], own)
+    found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=flags_of(StreamQuestion))
+    if json:
+        typer.echo(found.to_json())
+    else:
+        from tiercut.report import stream_tables
+
+        out: Any = console()
+        for part in stream_tables(found):
+            out.print(part)
+    if parquet is not None:
+        found.to_parquet(parquet)
+        note(f"wrote {parquet}")
+
+
+def _plans(
+    loaded: "tuple[Topology, Profile]", files: list[Path], own: OwnPlan
+) -> "tuple[list[Plan], list[EstimatorChoice]]":
+    """Return the plans that a call names, and how the exit rates of each are known."""
+    from tiercut.analysis import load_answer
+
+    own.check()
+    if own.partition is not None and files:
+        raise QuestionError("give answer files by --plan or --partition with --placement, not both")
+    if own.partition is not None:
+        return [own.priced(*loaded)], ["auto"]
+    if not files:
+        raise QuestionError("name a plan to simulate: an answer file by --plan, or --partition with --placement")
+    answers = [load_answer(each) for each in files]
+    return [each.plan(own.rank) for each in answers], [each.estimator for each in answers]

@@ -1,0 +1,166 @@
+"""The commands that answer a question: they take the same options, and differ in what they ask and what they show."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiercut.analysis import SolverOptions
+from tiercut.cli import arguments as given
+from tiercut.cli.console import console, note, progress
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.questions import QueryName, conditions_of, inputs, query_of, read_query
+from tiercut.errors import QuestionError
+from tiercut.optimizer import Conditions, QuestionOptions
+from tiercut.option_fields import flags_of, option, options_of
+
+if TYPE_CHECKING:
+    from tiercut.analysis import Answer
+    from tiercut.optimizer import Kind
+    from tiercut.report import Zoom
+
+__all__ = ["INTERRUPTED", "Output", "question_command"]
+
+INTERRUPTED = 130
+"""Exit status where the user interrupted."""
+
+_BELONGS = {
+    "top": ("rank", "is how many plans tiercut rank lists"),
+    "all_decisions": ("rank", "is about what tiercut rank lists"),
+    "points": ("frontier", "is how many plans tiercut frontier lists"),
+    "within": ("frontier", "is about what tiercut frontier lists"),
+}
+"""Options that one kind of question alone has a use for; the others take them in order to say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where an answer goes.
+
+    Parameters
+    ----------
+    plot, csv
+        Files for its picture and for its plans.
+    json
+        Whether it is printed as JSON.
+    zoom
+        Which part of the picture is drawn (see `tiercut.report.plots.zoom.zoom_of`).
+    points, within
+        Which plans of a frontier are kept (see `tiercut.Answer.thinned`).
+    """
+
+    plot: Path | None = option(
+        type=Path,
+        metavar="FILE",
+        help="Draw it: png, svg, pdf or html by the ending.",
+        read=lambda _, path: given.drawable(path),
+    )
+    csv: Path | None = option(type=Path, metavar="FILE", help="Write the plans as a table, a column for each measure.")
+    json: bool = option(False, type=bool, help="Print one JSON object and nothing else.")
+    zoom: Sequence[str] | None = option(
+        metavar="MEASURE=A..B", help="A part of the picture: 'latency=30 ms..50 ms', 'accuracy=92 %..'.", many=True
+    )
+    points: int | None = option(
+        type=int, metavar="N", least=2, help="As many plans of a frontier at most, those that stand best for all."
+    )
+    within: str | None = option(
+        metavar="SHARE", help="Of a frontier, plans that leave others out by so much at most: '1 %'."
+    )
+
+
+def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Callable[..., None]:
+    """Return a command that asks a kind of question.
+
+    Parameters
+    ----------
+    kind
+        What is asked.
+    about
+        What help says of the command.
+    hide
+        Options of a question that help does not show, as they are of no use for this kind.
+    """
+
+    def command(
+        topology: given.TopologyFile,
+        profile: given.ProfileFile,
+        *,
+        query: QueryName = None,
+        question: Annotated[QuestionOptions, Shown(hide=hide)],
+        conditions: Conditions,
+        who: SolverOptions,
+        output: Annotated[Output, Shown(hide=() if kind == "frontier" else ("points", "within"))],
+    ) -> None:
+        _check_use(kind, question, output)
+        zoom = _zoom(output)
+        file = read_query(query)
+        loaded = inputs(topology, profile, conditions, file)
+        asked = query_of(kind, question, file)
+        from tiercut.api import ask
+
+        with progress("scoring") as report:
+            options = who.options(report, flags_of(SolverOptions))
+            found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+        found = replace(found, conditions=conditions_of(conditions, file)).thinned(output.points, output.within)
+        _print(found, json=output.json)
+        if output.csv is not None:
+            from tiercut.documents import write_text
+
+            write_text(output.csv, found.to_csv())
+            note(f"wrote {output.csv}")
+        if output.plot is not None:
+            from tiercut.analysis import frontier_behind
+            from tiercut.report import answer_picture, save
+
+            behind = None
+            if found.replayed is None:
+                behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
+            save(answer_picture(found, frontier=behind, seed=who.seed, zoom=zoom), output.plot)
+            note(f"drew {output.plot}")
+
+    command.__name__, command.__doc__ = kind, about
+    return grouped(command)
+
+
+def _check_use(kind: "Kind", question: QuestionOptions, output: Output) -> None:
+    """Refuse options that this kind of question has no use for."""
+    flags = options_of(QuestionOptions) | options_of(Output)
+    for name, (only, says) in _BELONGS.items():
+        value = getattr(question if hasattr(question, name) else output, name)
+        if kind != only and value is not None:
+            raise QuestionError(f"{flags[name].flag} {says}; tiercut {kind} has no use for it")
+
+
+def _zoom(output: Output) -> "Zoom | None":
+    if output.zoom is None:
+        return None
+    if output.plot is None:
+        raise QuestionError("--zoom is about the picture that --plot draws")
+    from tiercut.report import zoom_of
+
+    return zoom_of("--zoom", output.zoom)
+
+
+def _print(answer: "Answer", *, json: bool) -> None:
+    if json:
+        typer.echo(answer.to_json())
+    interrupted = answer.outcome.status == "interrupted"
+    if not answer.plans and not interrupted:
+        raise answer.error
+    if answer.plans and not json:
+        _print_tables(answer)
+    if interrupted:
+        note("interrupted: this is the best found so far" if answer.plans else "interrupted: no plan was found yet")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print_tables(answer: "Answer") -> None:
+    from tiercut.report import answer_parts, remarks
+
+    out: Any = console()
+    for part in answer_parts(answer):
+        out.print(part)
+    for said in remarks(answer):
+        note(said)

@@ -1,0 +1,1 @@
+"""Streams of frames: random systems, and other ways to run them."""

@@ -144,8 +144,9 @@ def test_labels_in_several_measures_end_before_they_write_their_tables_where_tim
 
     monkeypatch.setattr("tiercut.solvers.labels.front.np.empty", sevens)
     search.search(0, np.ones(2, np.int64))
-    assert len(tables) == 2
-    assert all((table == 7.0).all() for table in tables)
+    large = [table for table in tables if table.ndim == 3]
+    assert len(large) == 2
+    assert all((table == 7.0).all() for table in large)
 
 
 def test_kernels_are_loaded_before_the_clock_starts(monkeypatch: pytest.MonkeyPatch) -> None:

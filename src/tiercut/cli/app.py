@@ -6,7 +6,7 @@ from tiercut import __version__
 from tiercut.cli import streams
 from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
 from tiercut.cli.commands.record import blocks, export, import_, listen, measure_link, merge, profile, train
-from tiercut.cli.commands.study import simulate
+from tiercut.cli.commands.study import sensitivity, simulate
 from tiercut.cli.root import QUIET, RootGroup
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command("frontier", help="List the plans that no other beats in both latency
 app.command("explain", help="Show a plan's latency as the sum that it is.")(explain.explain)
 app.command("replay", help="Send every recorded sample through a plan.")(replay.replay)
 app.command("simulate", help="Send a stream of frames through a plan.")(simulate.simulate)
+app.command("sensitivity", help="Say how the best plan follows conditions.")(sensitivity.sensitivity)
 app.command("show", help="Print and plot a topology or a profile.")(show.show)
 app.command("schema", help="Print the JSON Schema of a file format, for editors.")(schema.schema)
 app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(blocks.blocks)

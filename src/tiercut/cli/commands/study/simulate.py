@@ -7,7 +7,7 @@ import typer
 
 from tiercut.analysis import StreamQuestion
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.cli.questions import inputs
@@ -47,7 +47,8 @@ def simulate(
 
     loaded = inputs(topology, profile, conditions)
     plans, estimators = _plans(loaded, plan or [], own)
-    found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=flags_of(StreamQuestion))
+    with at_work("sending frames"):
+        found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=flags_of(StreamQuestion))
     if json:
         typer.echo(found.to_json())
     else:

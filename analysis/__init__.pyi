@@ -18,6 +18,8 @@ from .inputs import (
 )
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
 from .replay import Replay as Replay, replay_decisions as replay_decisions
+from .sensitivity.measured import measured_sensitivity as measured_sensitivity
+from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions
 from .stream.feeds import simulate_plans as simulate_plans
 from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times

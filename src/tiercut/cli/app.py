@@ -17,6 +17,7 @@ class _Commands(RootGroup):
         Later("explain", "ask", "Show a plan's latency as the sum that it is."),
         Later("replay", "ask", "Send every recorded sample through a plan."),
         Later("simulate", "study", "Send a stream of frames through a plan."),
+        Later("sensitivity", "study", "Say how the best plan follows conditions."),
         Later("show", "ask", "Print and plot a topology or a profile."),
         Later("schema", "ask", "Print the JSON Schema of a file format, for editors."),
         Later("blocks", "record", "List the blocks of a model: the pieces that may not be cut."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -117,7 +118,9 @@ def simulate_feeds(
     tallies, waited = np.zeros((servers, TALLIES), np.int64), np.zeros(servers)
     tallies[:, BEHIND] = -1
     told = Told(status, ended, way, where, tallies, waited)
+    began = time.perf_counter()
     log = run_stream(layout.arrays, layout.ways, frames, _RULES[drop], until, logged, *told)
+    seconds = time.perf_counter() - began
     sources = tuple(
         _source(feed, layout, index, each.sample) for index, (feed, each) in enumerate(zip(feeds, made, strict=True))
     )
@@ -135,6 +138,7 @@ def simulate_feeds(
         waited=waited,
         log=log,
         until=None if until_s is None else until,
+        seconds=seconds,
     )
 
 

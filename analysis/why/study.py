@@ -30,6 +30,7 @@ from tiercut.optimizer import (
 )
 from tiercut.option_fields import split_keywords
 from tiercut.solvers import Options, make_task, registry
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
@@ -114,10 +115,12 @@ def why(
     study = Study(*changed, query, solver, replace(options, time_limit_s=None, progress=None))
     wanted = [each for each in parameters_of(study.topology) if each.kind in kinds]
     sweeps = []
-    for done, each in enumerate(wanted):
-        sweeps.append(study.sweep(each, factor))
-        if options.progress is not None:
-            options.progress(done + 1, len(wanted))
+    with stage("looking for changes") as step:
+        for done, each in enumerate(wanted):
+            step(done, len(wanted))
+            sweeps.append(study.sweep(each, factor))
+            if options.progress is not None:
+                options.progress(done + 1, len(wanted))
     other = study.runner_up()
     return Why(
         query=replace(study.query, kind=query.kind),

@@ -78,7 +78,7 @@ def time_line_of(stream: Stream) -> TimeLine:
 
 
 def draw_time_line(data: TimeLine, ax: Axes) -> None:
-    """Draw services as bars with the number of their frame, waiting as a line below those that are served meanwhile, and a cross for a drop."""
+    """Draw services as bars with the number of their frame, waiting as lines below them, and drops as crosses."""
     span = float(data.ended.max() - data.joined.min()) or 1.0
     colours = [COLOURS[each] for each in data.colour]
     ax.hlines(data.row + 0.38, data.joined, data.began, colors=colours, linewidth=1.0, alpha=0.7)

@@ -7,7 +7,7 @@ import typer
 
 from tiercut.analysis import StreamQuestion
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.cli.questions import inputs
@@ -56,7 +56,8 @@ def simulate(
     plans, estimators = _plans(loaded, plan or [], own)
     kept = 0 if trace is None and plot is None else time_line
     named = flags_of(StreamQuestion)
-    found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=named, time_line=kept)
+    with at_work("sending frames"):
+        found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=named, time_line=kept)
     if json:
         typer.echo(found.to_json())
     else:

@@ -38,6 +38,8 @@ def sensitivity_rows(found: Sensitivity[Any]) -> Iterator[Rows]:
     yield _share_rows(found)
     yield _gain_rows(found)
     yield _influence_rows(found)
+    if any(region.sweep.changes for region in found.regions):
+        yield _region_rows(found)
 
 
 def sensitivity_lines(found: Sensitivity[Any]) -> Iterator[str]:
@@ -55,13 +57,17 @@ def sensitivity_lines(found: Sensitivity[Any]) -> Iterator[str]:
         yield f"Of two, {' and '.join(pairs[0].conditions)} matter most: {_said(pairs[0])}."
     if len(found.conditions) > 1:
         yield f"All together: {_said(found.influences[-1])}."
+    for region in found.regions:
+        if region.sweep.note:
+            yield f"Where the best plan changes over {region.condition} is not known: {region.sweep.note}."
 
 
 def sensitivity_picture(found: Sensitivity[Any]) -> Picture:
-    """Return shares and gains as bars, with the tables and what they say."""
-    from tiercut.report.plots.sensitivity import plot_sensitivity
+    """Return shares and gains as bars, or the regions of a condition by itself, with the tables and what they say."""
+    from tiercut.report.plots.sensitivity import plot_regions, plot_sensitivity
 
-    figure = figure_of(plot_sensitivity(found))
+    alone = len(found.conditions) == 1 and found.regions and not found.regions[0].sweep.note
+    figure = figure_of(plot_regions(found) if alone else plot_sensitivity(found))
     return Picture(figure, found.title, tables=tuple(sensitivity_rows(found)), lines=tuple(sensitivity_lines(found)))
 
 
@@ -113,6 +119,20 @@ def _influence_rows(found: Sensitivity[Any]) -> Rows:
     columns = (Column("changed", "left", fold=True), *figures)
     least = f" ({_MOST_PAIRS} of {len(pairs)} pairs)" if len(pairs) > _MOST_PAIRS else ""
     return Rows(f"what conditions do alone and together{least}", columns, tuple(cells), frozenset(ends))
+
+
+def _region_rows(found: Sensitivity[Any]) -> Rows:
+    """Return where each plan is the best over one condition by itself, exactly."""
+    cells, ends = [], set[int]()
+    for region in found.regions:
+        sweep = region.sweep
+        for place, span in enumerate(sweep.spans if sweep.changes else ()):
+            limits = sweep.parameter.show(span.low), sweep.parameter.show(span.high)
+            best = "none" if span.plan is None else found.label(span.plan)
+            cells.append(("" if place else region.condition, *limits, best))
+        ends.add(len(cells) - 1)
+    columns = Column("condition", "left", fold=True), Column("from"), Column("to"), Column("best", "left", fold=True)
+    return Rows("where the best changes, the others as in the baseline", columns, tuple(cells), frozenset(ends))
 
 
 def _said(influence: Influence) -> str:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiercut.analysis import Why
+from tiercut.optimizer import Query
 from tiercut.report.plots.style import COLOURS, stacked
+from tiercut.report.plots.why import plot_why
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis import Sensitivity
 
-__all__ = ["Bars", "bars_of", "draw_gains", "draw_shares", "plot_sensitivity"]
+__all__ = ["Bars", "bars_of", "draw_gains", "draw_shares", "plot_regions", "plot_sensitivity"]
 
 _MOST_SHARES = 16
 _MOST_LETTERS = 34
@@ -113,3 +116,18 @@ def plot_sensitivity(found: Sensitivity[Any], ax: Axes | None = None) -> tuple[A
     draw_gains(bars, below)
     above.set_title(found.title, fontsize=9, parse_math=False)
     return above, below
+
+
+def plot_regions(found: Sensitivity[Any], ax: Axes | None = None) -> tuple[Axes, ...]:
+    """Draw where each plan is the best over one condition by itself, the others as in the baseline: exact regions.
+
+    Parameters
+    ----------
+    found
+        From `tiercut.sensitivity`.
+    ax
+        What the panels take the place of; by default they have a figure of their own.
+    """
+    value = float(found.best_s[found.baseline, 0])
+    sweeps = tuple(region.sweep for region in found.regions)
+    return plot_why(Why(Query(), found.static, value, None, None, (), sweeps, factor=1.0, solves=0), ax)

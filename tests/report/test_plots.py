@@ -43,6 +43,16 @@ def staying_costs() -> tiercut.Sensitivity[int]:
         return tiercut.measured_sensitivity(path)
 
 
+@cache
+def streamed() -> tiercut.Stream:
+    return tiercut.simulate(*RECORDED, best().best, rate=150, frames=50, queue=1, time_line=20)
+
+
+@cache
+def followed() -> tiercut.Sensitivity[tiercut.Plan]:
+    return tiercut.sensitivity(*RECORDED, {"bandwidth(raspberry-micro)": ["10 Mb/s", "50 kb/s"]}, min_accuracy=0.98)
+
+
 PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "trade-off": lambda ax: plots.trade_off(answer("frontier"), ax=ax),
     "several measures": lambda ax: plots.several_measures(over(), ax=ax),
@@ -55,10 +65,12 @@ PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "any latencies": lambda ax: plots.latencies(Distribution.of([(0.5, 3, 2), (2.0, 1, 1)]), ax=ax),
     "replayed": lambda ax: plots.replayed(answer("frontier", evaluate="replay"), ax=ax),
     "topology": lambda ax: plots.topology(tiercut.load_topology(RECORDED[0]), ax=ax),
+    "regions": lambda ax: plots.regions(followed(), ax=ax),
+    "time line": lambda ax: plots.time_line(streamed(), ax=ax),
     "sensitivity": lambda ax: plots.sensitivity(staying_costs(), ax=ax),
     "answer": lambda ax: plots.answer(answer("rank"), ax=ax),
 }
-PANELS = {"profile", "why", "replayed", "sensitivity"}
+PANELS = {"profile", "regions", "why", "replayed", "sensitivity"}
 
 
 def axes_of(drawn: Any) -> list[Axes]:

@@ -26,6 +26,7 @@ from .stream.feeds import simulate_plans as simulate_plans
 from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times
 from .stream.result import Stream as Stream
 from .stream.steadiness import Latencies as Latencies
+from .stream.time_line import drops_of as drops_of, slices_of as slices_of
 from .why.result import (
     Change as Change,
     Effect as Effect,

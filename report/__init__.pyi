@@ -4,6 +4,7 @@ from .pictures import (
     plot_answer as plot_answer,
     profile_picture as profile_picture,
     replay_picture as replay_picture,
+    stream_picture as stream_picture,
     topology_picture as topology_picture,
     why_picture as why_picture,
 )
@@ -13,6 +14,7 @@ from .plots.profile import plot_profile as plot_profile
 from .plots.replayed import plot_replayed as plot_replayed
 from .plots.sensitivity import plot_regions as plot_regions, plot_sensitivity as plot_sensitivity
 from .plots.several_measures import plot_several_measures as plot_several_measures
+from .plots.time_line import plot_time_line as plot_time_line
 from .plots.trade_off import plot_trade_off as plot_trade_off
 from .plots.waterfall import plot_waterfall as plot_waterfall
 from .plots.why import plot_why as plot_why

@@ -44,6 +44,11 @@ def staying_costs() -> tiercut.Sensitivity[int]:
 
 
 @cache
+def streamed() -> tiercut.Stream:
+    return tiercut.simulate(*RECORDED, best().best, rate=150, frames=50, queue=1, time_line=20)
+
+
+@cache
 def followed() -> tiercut.Sensitivity[tiercut.Plan]:
     return tiercut.sensitivity(*RECORDED, {"bandwidth(raspberry-micro)": ["10 Mb/s", "50 kb/s"]}, min_accuracy=0.98)
 
@@ -61,6 +66,7 @@ PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "replayed": lambda ax: plots.replayed(answer("frontier", evaluate="replay"), ax=ax),
     "topology": lambda ax: plots.topology(tiercut.load_topology(RECORDED[0]), ax=ax),
     "regions": lambda ax: plots.regions(followed(), ax=ax),
+    "time line": lambda ax: plots.time_line(streamed(), ax=ax),
     "sensitivity": lambda ax: plots.sensitivity(staying_costs(), ax=ax),
     "answer": lambda ax: plots.answer(answer("rank"), ax=ax),
 }

@@ -213,7 +213,7 @@ def test_the_page_of_reasons_names_question_conditions_and_proof(tmp_path: Path)
     save(why_picture(why), tmp_path / "why.html")
     head = dict(Cells((tmp_path / "why.html").read_text()).tables[0])
     assert head["question"] == "best plan: least latency, accuracy ≥ 0.98 and latency ≤ 1 s"
-    assert head["conditions"] == "slowdown local=3"
+    assert head["conditions"] == "slowdown local = 3"
     assert head["proof"] == "optimal: it is proved that no plan is better"
 
 

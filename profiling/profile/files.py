@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -38,10 +39,11 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
         For what is legal but doubtful, with a remedy.
     """
     found = _resolve(path)
-    profile = documents.load(found, Profile, format_=FORMAT, limit=SIZE_LIMIT)
+    text = documents.read_text(found, limit=SIZE_LIMIT)
+    profile = documents.loads(text, os.fspath(found), Profile, format_=FORMAT)
     for doubt in profile_doubts(profile):
         warnings.warn(doubt, stacklevel=2)
-    return profile.found_in(found.parent)
+    return profile.found_in(found.parent, (os.fspath(path), hashlib.sha256(text.encode()).hexdigest()))
 
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:

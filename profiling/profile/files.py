@@ -14,7 +14,7 @@ from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.profile.checks import profile_doubts
 from tiercut.profiling.profile.schema import FORMAT, Profile
 
-__all__ = ["load_profile", "profile_path", "profile_text", "recorded", "save_profile"]
+__all__ = ["load_profile", "profile_path", "profile_text", "recorded", "recorded_file", "save_profile"]
 
 SIZE_LIMIT = 128 << 20
 """Most bytes that a profile may have: 1000 blocks with spans on ten devices have about half of it."""
@@ -81,6 +81,12 @@ def profile_text(profile: Profile) -> str:
 def recorded() -> tuple[str, ...]:
     """Return the names of the recorded profiles that come with the package."""
     return tuple(sorted(path.stem for path in _folder().glob("*.json")))
+
+
+def recorded_file(name: str, ending: str) -> str | None:
+    """Return a file that comes with a recorded profile, such as its network; None where there is none."""
+    found = _folder() / f"{name}{ending}"
+    return str(found) if name in recorded() and not Path(name).exists() and found.exists() else None
 
 
 def _folder() -> Path:

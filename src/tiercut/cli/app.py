@@ -6,6 +6,7 @@ from tiercut import __version__
 from tiercut.cli import streams
 from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
 from tiercut.cli.commands.record import blocks, export, import_, listen, measure_link, merge, profile, train
+from tiercut.cli.commands.run import agent, run, split
 from tiercut.cli.commands.study import simulate
 from tiercut.cli.root import QUIET, RootGroup
 
@@ -53,5 +54,8 @@ app.command("measure-link", help="Measure latency and bandwidth to a machine tha
 app.command("profile", help="Time networks on this machine and record them.")(profile.profile)
 app.command("export", help="Write a Keras model as an ONNX file.")(export.export)
 app.command("train", help="Give a network exits, train it, and write it for profile.")(train.train)
+app.command("split", help="Write a plan as bundles, one for each partition.")(split.split)
+app.command("agent", help="Serve a bundle by the Open Inference Protocol.")(agent.agent)
+app.command("run", help="Run a plan, and hold it against its prediction.")(run.run)
 app.command("merge", help="Put the devices of several profiles of one model into one.")(merge.merge)
 app.add_typer(import_.app, name="import")

@@ -1,0 +1,147 @@
+"""One frame through a bundle: its pieces in order, and its exits taken for real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.bundles.manifest import Bundle, Piece
+from tiercut.profiling import normalised_entropy, open_piece, probabilities
+
+__all__ = ["Ended", "Runtime", "StageRunner", "leaves"]
+
+Numbers = NDArray[Any]
+Runtime = Literal["onnx", "keras"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a frame in a partition.
+
+    Parameters
+    ----------
+    tensors
+        What goes on, or the result.
+    exit
+        The block at whose branch it left; None where it goes on, or at the end of a network without exits.
+    entropy
+        Normalised entropy there; None where nothing was a classifier.
+    leaves
+        Whether it ends here.
+    """
+
+    tensors: dict[str, Numbers]
+    exit: int | None
+    entropy: float | None
+    leaves: bool
+
+
+def leaves(entropy: float, threshold: float | None) -> bool:
+    """Return whether a frame leaves at an exit: below its threshold, and always at the last, which has none.
+
+    Entropies are single precision, as recorded samples are; they are compared in double precision.
+    """
+    return threshold is None or entropy < threshold
+
+
+class Slowed(Protocol):
+    """Makes a call of a piece take longer, as on a slower machine."""
+
+    def __call__(self, begun: int) -> None:
+        """Wait for the rest, of a call that began at a time of `time.perf_counter_ns` and has ended now."""
+        ...
+
+
+class StageRunner:
+    """The pieces of a bundle, loaded.
+
+    Parameters
+    ----------
+    folder, bundle
+        Where its files lie, and what they are.
+    runtime
+        What runs them; by default ONNX Runtime where there is a file for it.
+    threads
+        To compute with.
+    """
+
+    def __init__(
+        self, folder: Path, bundle: Bundle, *, runtime: Runtime | None = None, threads: int | None = None
+    ) -> None:
+        self.bundle = bundle
+        self.runtime: Runtime = runtime or ("onnx" if all("onnx" in each.files for each in bundle.pieces) else "keras")
+        self._calls = [self._open(folder, piece, threads) for piece in bundle.pieces]
+
+    def _open(
+        self, folder: Path, piece: Piece, threads: int | None
+    ) -> tuple[Piece, Callable[[Sequence[Numbers]], list[Numbers]]]:
+        if self.runtime not in piece.files:
+            raise QuestionError(
+                f"the bundle has no files for {self.runtime}, only for {', '.join(piece.files)}; leave out --runtime, "
+                "or split the plan where tf2onnx is installed"
+            )
+        return piece, open_piece(folder / piece.files[self.runtime].path, threads=threads)
+
+    def warm_up(self, runs: int = 3) -> None:
+        """Run every piece on zeros, so that the first frame finds all memory made."""
+        for piece, call in self._calls:
+            for _ in range(runs):
+                call([np.zeros(each.shape, each.dtype) for each in piece.inputs])
+
+    def calls(self) -> list[tuple[Piece, Callable[[], object]]]:
+        """Return every piece with a call of it on zeros, to be timed."""
+        return [(piece, _on_zeros(piece, call)) for piece, call in self._calls]
+
+    def every_piece(self, tensors: Mapping[str, Numbers]) -> Iterator[tuple[Piece, dict[str, Numbers]]]:
+        """Run all pieces whatever the entropies, and yield what each makes."""
+        held = dict(tensors)
+        for piece, call in self._calls:
+            made = call([held[each.name] for each in piece.inputs])
+            named = dict(zip((each.name for each in piece.outputs), made, strict=True))
+            held |= named
+            yield piece, named
+
+    def __call__(self, tensors: Mapping[str, Numbers], slowed: Slowed | None = None) -> Ended:
+        """Send a frame through.
+
+        Parameters
+        ----------
+        tensors
+            What comes in, by name.
+        slowed
+            Called after each piece.
+
+        Raises
+        ------
+        QuestionError
+            If scores are no numbers.
+        """
+        held = dict(tensors)
+        entropy: float | None = None
+        for piece, call in self._calls:
+            begun = time.perf_counter_ns()
+            made = call([held[each.name] for each in piece.inputs])
+            named = dict(zip((each.name for each in piece.outputs), made, strict=True))
+            if piece.scores is not None:
+                entropy = float(normalised_entropy(probabilities(piece.scores, named[piece.scores]))[0])
+            if slowed is not None:
+                slowed(begun)
+            if piece.exit is not None and entropy is not None and leaves(entropy, piece.threshold):
+                assert piece.scores is not None
+                return Ended({piece.scores: named[piece.scores]}, piece.exit, entropy, leaves=True)
+            held |= named
+        results = {each.name: held[each.name] for each in self.bundle.outputs}
+        last = self.bundle.is_last
+        return Ended(results, self.bundle.pieces[-1].exit if last else None, entropy, leaves=last)
+
+
+def _on_zeros(piece: Piece, call: Callable[[Sequence[Numbers]], list[Numbers]]) -> Callable[[], object]:
+    values = [np.zeros(each.shape, each.dtype) for each in piece.inputs]
+    return lambda: call(values)

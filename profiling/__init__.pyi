@@ -66,5 +66,5 @@ from .record.remote import record_remotely as record_remotely
 from .record.settings import Settings as Settings, check_settings as check_settings, effort_for as effort_for
 from .record.subject import open_cut as open_cut
 from .timing.stress import parse_stress as parse_stress
-from .timing.timing import Effort as Effort, time_calls as time_calls
+from .timing.timing import Effort as Effort, Runs as Runs
 from .timing.waiting import waiting_clock as waiting_clock

@@ -66,9 +66,8 @@ def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
     first, last = stage.blocks
     blocks = f"{first}" if first == last else f"{first}-{last}"
     way = "  to the first node" if before is None else f"  {before} > {stage.node}"
-    yield _seconds(way, stage.predicted["send"], stage.measured["send"])
-    compute = _sum(stage, "queue", "decode", "compute", "encode")
-    yield _seconds(f"  {stage.node} {blocks}", stage.predicted["compute"], compute)
+    yield _seconds(way, stage.predicted["send"], _sum(stage, "encode_before", "send", "queue", "decode"))
+    yield _seconds(f"  {stage.node} {blocks}", stage.predicted["compute"], stage.measured["compute"])
     if stage.measured["result"] is not None:
         yield _seconds(f"  {stage.node} > result", stage.predicted["result"], stage.measured["result"])
 

@@ -52,8 +52,29 @@ class Outlet:
         self._peer = peer
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)
 
-    def put(self, request: Any, until_ns: int, failed: Callable[[str], None], timings: dict[str, int]) -> None:
+    def put(
+        self,
+        request: Any,
+        until_ns: int,
+        failed: Callable[[str], None],
+        timings: dict[str, int],
+        *,
+        direct: bool = False,
+    ) -> None:
         """Send a message; the links carry what it is without its timings.
+
+        Parameters
+        ----------
+        request
+            The message.
+        until_ns
+            Its frame's deadline, by `time.monotonic_ns`.
+        failed
+            Called with the reason if it does not get there.
+        timings
+            Parameters to be added.
+        direct
+            Whether it passes by the links.
 
         Raises
         ------
@@ -62,7 +83,11 @@ class Outlet:
         """
         size = int(request.ByteSize())
         put_parameters(request, timings | {"sent_ns": time.monotonic_ns()})
-        self._path.put(Parcel(request, size, until_ns, failed), size)
+        parcel = Parcel(request, size, until_ns, failed)
+        if direct:
+            self._deliver(parcel)
+        else:
+            self._path.put(parcel, size)
 
     def _deliver(self, parcel: Parcel) -> None:
         left_ns = parcel.until_ns - time.monotonic_ns()

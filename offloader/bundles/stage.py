@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,7 @@ from tiercut.profiling import normalised_entropy, open_piece, probabilities
 __all__ = ["Ended", "Runtime", "StageRunner", "leaves"]
 
 Numbers = NDArray[Any]
+_Call = Callable[[Sequence[Numbers]], list[Numbers]]
 Runtime = Literal["onnx", "keras"]
 
 
@@ -79,9 +81,7 @@ class StageRunner:
         self.runtime: Runtime = runtime or ("onnx" if all("onnx" in each.files for each in bundle.pieces) else "keras")
         self._calls = [self._open(folder, piece, threads) for piece in bundle.pieces]
 
-    def _open(
-        self, folder: Path, piece: Piece, threads: int | None
-    ) -> tuple[Piece, Callable[[Sequence[Numbers]], list[Numbers]]]:
+    def _open(self, folder: Path, piece: Piece, threads: int | None) -> tuple[Piece, _Call]:
         if self.runtime not in piece.files:
             raise QuestionError(
                 f"the bundle has no files for {self.runtime}, only for {', '.join(piece.files)}; leave out --runtime, "
@@ -93,18 +93,17 @@ class StageRunner:
         """Run every piece on zeros, so that the first frame finds all memory made."""
         for piece, call in self._calls:
             for _ in range(runs):
-                call([np.zeros(each.shape, each.dtype) for each in piece.inputs])
+                _made(piece, call, _zeros(piece))
 
     def calls(self) -> list[tuple[Piece, Callable[[], object]]]:
-        """Return every piece with a call of it on zeros, to be timed."""
-        return [(piece, _on_zeros(piece, call)) for piece, call in self._calls]
+        """Return every piece with a call of it on zeros, and of its exit, to be timed."""
+        return [(piece, partial(_made, piece, call, _zeros(piece))) for piece, call in self._calls]
 
     def every_piece(self, tensors: Mapping[str, Numbers]) -> Iterator[tuple[Piece, dict[str, Numbers]]]:
         """Run all pieces whatever the entropies, and yield what each makes."""
         held = dict(tensors)
         for piece, call in self._calls:
-            made = call([held[each.name] for each in piece.inputs])
-            named = dict(zip((each.name for each in piece.outputs), made, strict=True))
+            named, _ = _made(piece, call, held)
             held |= named
             yield piece, named
 
@@ -124,13 +123,10 @@ class StageRunner:
             If scores are no numbers.
         """
         held = dict(tensors)
-        entropy: float | None = None
+        entropy = None
         for piece, call in self._calls:
             begun = time.perf_counter_ns()
-            made = call([held[each.name] for each in piece.inputs])
-            named = dict(zip((each.name for each in piece.outputs), made, strict=True))
-            if piece.scores is not None:
-                entropy = float(normalised_entropy(probabilities(piece.scores, named[piece.scores]))[0])
+            named, entropy = _made(piece, call, held)
             if slowed is not None:
                 slowed(begun)
             if piece.exit is not None and entropy is not None and leaves(entropy, piece.threshold):
@@ -142,6 +138,14 @@ class StageRunner:
         return Ended(results, self.bundle.pieces[-1].exit if last else None, entropy, leaves=last)
 
 
-def _on_zeros(piece: Piece, call: Callable[[Sequence[Numbers]], list[Numbers]]) -> Callable[[], object]:
-    values = [np.zeros(each.shape, each.dtype) for each in piece.inputs]
-    return lambda: call(values)
+def _made(piece: Piece, call: _Call, held: Mapping[str, Numbers]) -> tuple[dict[str, Numbers], float | None]:
+    """Return what a piece makes of what is held, by name, and the entropy at its exit."""
+    made = call([held[each.name] for each in piece.inputs])
+    named = dict(zip((each.name for each in piece.outputs), made, strict=True))
+    if piece.scores is None:
+        return named, None
+    return named, float(normalised_entropy(probabilities(piece.scores, named[piece.scores]))[0])
+
+
+def _zeros(piece: Piece) -> dict[str, Numbers]:
+    return {each.name: np.zeros(each.shape, each.dtype) for each in piece.inputs}

@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import named
+from tiercut.offloader.agent.timings import named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
@@ -27,9 +28,9 @@ from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put, put_parameters, take, take_parameters
 
-__all__ = ["Driver", "Outcome"]
+__all__ = ["Driver", "Hop", "Outcome"]
 
-_SETTLE_S = 0.02
+_SETTLE_S, _WARM_UP_S = 0.02, 10.0
 
 
 @dataclass(slots=True)
@@ -77,6 +78,21 @@ class Outcome:
         return (self.ended_ns - self.due_ns) / 1e9
 
 
+class Hop(NamedTuple):
+    """What a message to a stage takes without any link, in seconds, and the way of a result from there home."""
+
+    encode: float
+    send: float
+    queue: float
+    decode: float
+    back: float
+
+    @property
+    def onward_s(self) -> float:
+        """From when a result was there before it until its pieces begin."""
+        return self.encode + self.send + self.queue + self.decode
+
+
 class Driver:
     """Sends frames to the first agent, and takes results.
 
@@ -115,6 +131,7 @@ class Driver:
         )
         self._outlet = Outlet(Peer(address, most), way, clock, most=4096)
         self._frames: dict[str, Outcome] = {}
+        self._hops: list[tuple[int, Hop]] = []
         self._ended = threading.Condition()
         self.strays = 0
         """Results of frames that were never sent."""
@@ -140,6 +157,35 @@ class Driver:
             self._outlet.put(request, until_ns, lambda reason: self._fail(frame, reason), timings)
         except Full:
             self._fail(frame, "too many frames wait at the source")
+
+    def warm_up(self, tensors: Mapping[str, NDArray[Any]], rounds: int, pause_s: float) -> dict[int, Hop]:
+        """Send messages past the links to all agents, one after the other, and return what a hop to each stage takes.
+
+        Raises
+        ------
+        QuestionError
+            If a stage does not answer.
+        """
+        stages = self._first.stages
+        for number in range(rounds):
+            time.sleep(pause_s)
+            begun_ns = time.monotonic_ns()
+            request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {number}")
+            put(request, tensors)
+            put_parameters(request, {"destination": self.address, "warm_up": True})
+            timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
+            until_ns = begun_ns + round(_WARM_UP_S * 1e9)
+            self._outlet.put(request, until_ns, lambda _: None, timings, direct=True)
+            with self._ended:
+                there = self._ended.wait_for(lambda number=number: len(self._hops) == stages * (number + 1), _WARM_UP_S)
+            if not there:
+                missing = sorted(set(range(1, stages + 1)) - {stage for stage, _ in self._hops[stages * number :]})
+                raise QuestionError(f"the agent of stage {missing[0]} does not answer")
+        found: dict[int, Hop] = {}
+        for stage in range(1, stages + 1):
+            own = [hop for each, hop in self._hops if each == stage][len(self._hops) // stages // 4 :]
+            found[stage] = Hop(*(float(np.median(times)) for times in zip(*own, strict=True)))
+        return found
 
     def run(
         self,
@@ -202,6 +248,8 @@ class Driver:
             raise Refused("NOT_FOUND", f"results are sent to the model '{RESULTS}'")
         try:
             parameters = take_parameters(request)
+            if parameters.get("warm_up") is True:
+                return self._warmed_up(request.id, parameters, there_ns)
             said = parameters.get("failed")
             exit_ = parameters.get("exit")
             results = {} if said is not None else take(request, self._wanted.get(_block(exit_), ()))
@@ -220,9 +268,16 @@ class Driver:
                 if isinstance(sent_ns := parameters.get("sent_ns"), int):
                     outcome.return_s = (there_ns - sent_ns) / 1e9
                 self._ended.notify_all()
-        answer = message("ModelInferResponse", model_name=RESULTS, id=request.id)
-        put_parameters(answer, {"accepted": True})
-        return answer
+        return _taken(request.id)
+
+    def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
+        stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
+        if isinstance(stage, int) and isinstance(sent_ns, int) and (times := of_stage(parameters, stage)) is not None:
+            hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], (there_ns - sent_ns) / 1e9)
+            with self._ended:
+                self._hops.append((stage, hop))
+                self._ended.notify_all()
+        return _taken(frame)
 
     def __enter__(self) -> Self:
         return self
@@ -232,6 +287,12 @@ class Driver:
     ) -> None:
         self._outlet.close()
         self._service.close()
+
+
+def _taken(frame: str) -> Any:
+    answer = message("ModelInferResponse", model_name=RESULTS, id=frame)
+    put_parameters(answer, {"accepted": True})
+    return answer
 
 
 def _block(value: str | int | bool | None) -> int | None:

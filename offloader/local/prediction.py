@@ -25,11 +25,35 @@ class Predicted:
     path
         Its steps.
     timed
-        Whether pieces were timed here, and links are the topology's alone.
+        Whether pieces and hops were timed here.
     """
 
     path: Itinerary
-    timed: bool
+    timed: bool = False
+
+    def with_hops(self, onward_s: Sequence[float], back_s: Sequence[float]) -> Predicted:
+        """Return the plan with what each hop takes beside its links.
+
+        Parameters
+        ----------
+        onward_s
+            To each stage, from the source or the stage before it.
+        back_s
+            Of a result from each stage.
+        """
+
+        def seconds(step: Step) -> float:
+            match step.sort:
+                case "input":
+                    return step.seconds + onward_s[0]
+                case "send":
+                    return step.seconds + onward_s[step.stage + 1]
+                case "result":
+                    return step.seconds + back_s[step.stage]
+            return step.seconds
+
+        steps = tuple(step._replace(seconds=seconds(step)) for step in self.steps)
+        return replace(self, path=replace(self.path, steps=steps))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -85,7 +109,7 @@ def predicted(problem: Problem, decision: Decision, timed: Mapping[Span, float] 
     """
     path = itinerary(problem, decision)
     if timed is None:
-        return Predicted(path, timed=False)
+        return Predicted(path)
     steps = tuple(
         step._replace(seconds=timed[step.first, step.last] if step.sort == "compute" else _on_links(problem, step))
         for step in path.steps

@@ -55,8 +55,8 @@ class StageTimes:
     factor
         How much slower its node is than this machine.
     measured
-        ``send`` (on the way there, links included), ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the
-        way home of those that left there).
+        ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
+        ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
         ``send``, ``compute`` and ``result``.
     """

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +15,35 @@ import numpy as np
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import Emulation
-from tiercut.offloader.agent.timings import of_stage
+from tiercut.offloader.agent.timings import named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
-from tiercut.offloader.links.path import Way
+from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
+from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
-from tiercut.profiling import CutNetwork, Effort, Profile, samples_of, time_calls, waiting_clock
+from tiercut.profiling import CutNetwork, Profile, samples_of
 from tiercut.topologies import Topology
 
 __all__ = ["RunOptions", "run_local"]
 
-_WARM_UP = 3
+_WARM_UP, _PAUSE_S = 20, 0.01
+_AFTER_S = 0.05
+"""For what comes twice."""
+
 _APART = 1.25
 """Frames are so many times the longest predicted way apart, where no rate is named: each has the machines to itself."""
 
 _PATIENCE, _LEAST_PATIENCE_S = 10.0, 2.0
-_EFFORT = Effort(runs=200, least=20, precision=0.02, burst=2, warm_up=1, limit_s=3.0)
 _SAME = 1e-3
 """Entropies that differ by no more are those of the same samples, on another machine."""
 
@@ -136,10 +139,8 @@ def run_local(
         longest_s = max(prediction.at_exit.values())
         interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
         deadline_s = options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
-        outcomes, doubled, deaths = _run(
-            ground, folders, Path(folder), runtime, options, interval_s, deadline_s, progress, started
-        )
-    return _result(ground, profile, outcomes, options, runtime, interval_s, deadline_s, doubled, deaths)
+        ran = _run(ground, folders, Path(folder), runtime, options, (interval_s, deadline_s), progress, started)
+    return _result(ran.ground, profile, ran, options, runtime)
 
 
 def _runtime(profile: Profile, options: RunOptions, runners: Sequence[StageRunner]) -> Runtime:
@@ -175,8 +176,7 @@ def _timed(
             for piece, call in runner.calls():
                 span = (piece.blocks[0], piece.blocks[1])
                 calls[span], spans[span] = call, node
-    runs = time_calls(calls, _EFFORT, waited=waiting_clock())
-    seconds = {key: float(np.median(each.kept)) for key, each in runs.items()}
+    seconds = paced_medians(calls)
     decision = decide_again(problem, plan)
     if not options.retime:
         return predicted(problem, decision), factors(problem, topology, plan.placement, seconds["whole"], None)
@@ -194,47 +194,47 @@ def _reference_s(problem: Problem, topology: Topology) -> float:
     return min(float(problem.span_s[place, 0, problem.block_count - 1]) for place in range(len(topology.nodes)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What came of a run."""
+
+    ground: _Ground
+    outcomes: Sequence[Outcome]
+    interval_s: float
+    deadline_s: float
+    deaths: dict[str, str]
+
+
 def _run(
     ground: _Ground,
     folders: Sequence[Path],
     folder: Path,
     runtime: Runtime,
     options: RunOptions,
-    interval_s: float,
-    deadline_s: float,
+    times: tuple[float, float],
     progress: Callable[[str, float], None],
     started: Callable[[Sequence[AgentProcess]], None],
-) -> tuple[list[Outcome], int, dict[str, str]]:
-    """Start the agents, send the frames, and return what became of each, what came twice, and which agents died."""
+) -> _Ran:
+    """Start the agents, time the hops between them, and send the frames."""
+    interval_s, deadline_s = times
     network = ground.topology.network
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
     ways = [way_of(network, ground.prediction.path, step) for step in steps]
-    onward = [way for way, step in zip(ways, steps, strict=True) if step.sort == "send"]
-    home = {step.stage: way for way, step in zip(ways, steps, strict=True) if step.sort == "result"}
     progress("starting agents", 0.0)
     with ExitStack() as stack:
-        agents: list[AgentProcess] = []
-        address: str | None = None
-        for place in reversed(range(len(folders))):
-            node = ground.plan.placement[place]
-            stands_for = Emulation(
-                ground.factor[node],
-                clock,
-                onward[place] if place < len(onward) else Way(),
-                home.get(place, Way()),
-                ground.topology.node(node).workers,
-            )
-            agent = AgentProcess(folders[place], stands_for, address, runtime=runtime, threads=options.threads)
-            stack.enter_context(agent)
-            address = agent.wait_until_ready()
-            agents.insert(0, agent)
+        agents = _agents(stack, ground, folders, clock, runtime, options.threads)
         pin_apart(agents)
-        assert address is not None
         shared = LinkClock(clock)
         stack.callback(shared.close)
-        driver = stack.enter_context(Driver(ground.bundles, address, deadline_s=deadline_s, way=ways[0], clock=shared))
-        driver.run(ground.frames.frame, _WARM_UP, interval_s, prefix="warm-up ")
+        driver = stack.enter_context(
+            Driver(ground.bundles, agents[0].address, deadline_s=deadline_s, way=ways[0], clock=shared)
+        )
+        hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
+        if options.retime:
+            onward = [hops[stage + 1].onward_s for stage in range(len(hops))]
+            back = [hops[stage + 1].back for stage in range(len(hops))]
+            ground = replace(ground, prediction=ground.prediction.with_hops(onward, back))
         started(agents)
         outcomes = driver.run(
             ground.frames.frame,
@@ -242,24 +242,39 @@ def _run(
             interval_s,
             sent=lambda count: progress("running", count / options.frames),
         )
-        time.sleep(0.05)  # for what comes twice
+        time.sleep(_AFTER_S)
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
         }
-        return outcomes, sum(each.doubled for each in outcomes), deaths
+        return _Ran(ground, outcomes, interval_s, deadline_s, deaths)
 
 
-def _result(
-    ground: _Ground,
-    profile: Profile,
-    outcomes: Sequence[Outcome],
-    options: RunOptions,
-    runtime: Runtime,
-    interval_s: float,
-    deadline_s: float,
-    doubled: int,
-    deaths: dict[str, str],
-) -> Run:
+def _agents(
+    stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, threads: int
+) -> list[AgentProcess]:
+    """Start the agents, the last first, as each is told where the next one listens."""
+    network, steps = ground.topology.network, ground.prediction.steps
+    ways = {(step.sort, step.stage): way_of(network, ground.prediction.path, step) for step in steps}
+    agents: list[AgentProcess] = []
+    for place in reversed(range(len(folders))):
+        node = ground.plan.placement[place]
+        stands_for = Emulation(
+            ground.factor[node],
+            clock,
+            ways.get(("send", place), NO_LINKS),
+            ways.get(("result", place), NO_LINKS),
+            ground.topology.node(node).workers,
+        )
+        address = agents[0].address if agents else None
+        agent = AgentProcess(folders[place], stands_for, address, runtime=runtime, threads=threads)
+        stack.enter_context(agent)
+        agent.wait_until_ready()
+        agents.insert(0, agent)
+    return agents
+
+
+def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, runtime: Runtime) -> Run:
+    outcomes = ran.outcomes
     answered = [(number, each) for number, each in enumerate(outcomes) if each.answered]
     exits = Counter(each.exit for _, each in answered)
     left = {block: exits[block] for block in ground.plan.exits}
@@ -270,7 +285,7 @@ def _result(
         title=str(ground.plan),
         frames=len(outcomes),
         answered=len(answered),
-        duplicated=doubled,
+        duplicated=sum(each.doubled for each in outcomes),
         same_as_uncut=same,
         failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
         measured=Figures(
@@ -281,12 +296,12 @@ def _result(
         predicted=by_replay or _by_formula(ground),
         by_replay=by_replay is not None,
         stages=tuple(_stages(ground, [each for _, each in answered], left)),
-        interval_s=interval_s,
-        deadline_s=deadline_s,
+        interval_s=ran.interval_s,
+        deadline_s=ran.deadline_s,
         runtime=runtime,
         threads=options.threads,
         retimed=options.retime,
-        deaths=deaths,
+        deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
     )
 
@@ -353,6 +368,12 @@ def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int
     found = []
     for place, bundle in enumerate(ground.bundles):
         there = [times for each in answered if (times := of_stage(each.parameters, place + 1)) is not None]
+        named_ = named(place, "encode")
+        before = [
+            took / 1e9
+            for each in answered
+            if of_stage(each.parameters, place + 1) is not None and isinstance(took := each.parameters.get(named_), int)
+        ]
         own = [block for block in ground.plan.exits if bundle.blocks[0] <= block <= bundle.blocks[1]]
         home = [each.return_s for each in answered if each.exit in own and each.return_s is not None]
         measured = {
@@ -366,7 +387,7 @@ def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int
                 (bundle.blocks[0], bundle.blocks[1]),
                 len(there),
                 ground.factor[bundle.node],
-                measured | {"result": _mean(home)},
+                measured | {"result": _mean(home), "encode_before": _mean(before)},
                 {
                     "send": ground.prediction.transfer_s(place),
                     "compute": ground.prediction.compute_s(place, left),

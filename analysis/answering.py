@@ -33,6 +33,7 @@ from tiercut.optimizer import (
 from tiercut.option_fields import split_keywords
 from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def ask(
     (named,) = split_keywords("ask", conditions, Conditions)
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
-    with time_limit(options.time_limit_s) as clock:
+    with time_limit(options.time_limit_s) as clock, stage("setting up the question"):
         found = _answered(topology, profile, query, solver, options, evaluate, split)
         answer = replace(found, conditions=named, inputs=(topology, profile))
     return _unproved(answer, clock.cut) if clock.cut else answer

@@ -224,10 +224,7 @@ class _Search:
         for stop in stops:
             stop[0] = seconds_left() <= 0  # no time at all: what is known at the beginning is the answer
 
-        def done() -> tuple[int, int]:
-            return self.labels, 0
-
-        ending = share_out(indices, self._grow, threads, stops, options, done, small=small)
+        ending = share_out(indices, self._grow, threads, stops, options, small=small)
         self.memory = sum(thread.bytes for thread in threads)
         full = any(stop[grow_kernels.FULL] for stop in stops)
         return f"out of room for labels ({_ROOM:,} for one threshold)" if full else ending

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note, progress
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.cli.questions import QueryName, inputs, query_of, read_query
@@ -101,12 +101,11 @@ def _best(loaded: "tuple[Topology, Profile]", asked: "Query", factor: float | No
     """Return the best plan of a question, and why it is that where a factor says how far to look."""
     from tiercut.analysis import why
     from tiercut.api import ask
-    from tiercut.solvers import Options
 
-    if factor is None:
-        return ask(*loaded, asked).best, None
-    with progress("looking for changes") as report:
-        reasons = why(*loaded, asked, factor=factor, options=Options(progress=report))
+    with at_work("answering"):
+        if factor is None:
+            return ask(*loaded, asked).best, None
+        reasons = why(*loaded, asked, factor=factor)
     return reasons.plan, reasons
 
 

@@ -11,10 +11,11 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.record.blocks import BlockRule
-from tiercut.cli.console import note, work_bar
+from tiercut.cli.console import at_work, note
 from tiercut.cli.groups import grouped
 from tiercut.errors import QuestionError
 from tiercut.profiling import OnnxOptions
+from tiercut.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,7 +205,11 @@ def _record(models: Sequence[str], output: Path, settings: Settings, json: bool)
         note(_line(step, settings.device, len(done), len(models), left_s))
 
     try:
-        with work_bar("profiling") as report:
+        with at_work("profiling") as show:
+
+            def report(what: str, share: float) -> None:
+                show(Stage(what, share, 1.0))
+
             campaign = record_models(models, output, settings, progress=report, finished=finished)
     except KeyboardInterrupt:
         kept = sum(step.recorded is not None for step in done)

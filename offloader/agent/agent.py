@@ -61,6 +61,8 @@ class Emulation:
         The links to the next partition, and to the destination.
     workers
         How many frames are worked on at once.
+    told_later
+        Whether it is told where the next agent listens once it is ready itself.
     """
 
     factor: float = 1.0
@@ -68,6 +70,7 @@ class Emulation:
     onward: Way = NO_LINKS
     home: Way = NO_LINKS
     workers: int = 1
+    told_later: bool = False
 
     def __post_init__(self) -> None:
         if not self.factor >= 1:
@@ -126,7 +129,7 @@ class Agent:
         most: int = 64,
     ) -> None:
         self.bundle = load_bundle(folder)
-        if (next_address is None) != self.bundle.is_last:
+        if (next_address is None) != self.bundle.is_last and not (emulation.told_later and next_address is None):
             raise QuestionError(
                 f"'{folder}' is the last of {self.bundle.stages} partitions: there is no --next"
                 if self.bundle.is_last
@@ -140,10 +143,10 @@ class Agent:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._homes: dict[str, Outlet] = {}
         self._lock = threading.Lock()
-        self._peer = None
+        self._peer: Peer | None = None
+        self._onward: Outlet | None = None
         if next_address is not None:
-            self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes)
-        self._onward = None if self._peer is None else Outlet(self._peer, emulation.onward, self._clock, most=most)
+            self.follow(next_address)
         self._workers = [
             threading.Thread(target=self._work, daemon=True, name=f"worker-{place}")
             for place in range(emulation.workers)
@@ -159,6 +162,11 @@ class Agent:
             "ModelInfer": self._infer,
         }
         self.service = Service(handlers, address_of(listen, what="--listen"), self.bundle.most_bytes)
+
+    def follow(self, next_address: str) -> None:
+        """Hand on to an agent that listens at HOST:PORT."""
+        self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes)
+        self._onward = Outlet(self._peer, self._emulation.onward, self._clock, most=self._most)
 
     @property
     def address(self) -> str:

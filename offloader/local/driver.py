@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -177,7 +178,8 @@ class Driver:
             until_ns = begun_ns + round(_WARM_UP_S * 1e9)
             self._outlet.put(request, until_ns, lambda _: None, timings, direct=True)
             with self._ended:
-                there = self._ended.wait_for(lambda number=number: len(self._hops) == stages * (number + 1), _WARM_UP_S)
+                wanted = stages * (number + 1)
+                there = self._ended.wait_for(partial(self._has_hops, wanted), _WARM_UP_S)
             if not there:
                 missing = sorted(set(range(1, stages + 1)) - {stage for stage, _ in self._hops[stages * number :]})
                 raise QuestionError(f"the agent of stage {missing[0]} does not answer")
@@ -187,13 +189,16 @@ class Driver:
             found[stage] = Hop(*(float(np.median(times)) for times in zip(*own, strict=True)))
         return found
 
+    def _has_hops(self, count: int) -> bool:
+        return len(self._hops) >= count
+
     def run(
         self,
         frame_of: Callable[[int], Mapping[str, NDArray[Any]]],
         count: int,
         interval_s: float,
         *,
-        sent: Callable[[int], None] = lambda _: None,
+        sent: Callable[[float, float], None] = lambda *_: None,
         prefix: str = "",
     ) -> list[Outcome]:
         """Send so many frames, one each `interval_s` seconds, and return what became of each.
@@ -205,7 +210,7 @@ class Driver:
         count, interval_s
             How many, and how far apart.
         sent
-            Called with the number of frames sent so far.
+            Called with the number of frames sent so far, and of all.
         prefix
             Begins the names of the frames, which must be new to the agents.
         """
@@ -217,7 +222,7 @@ class Driver:
             tensors = frame_of(number)
             sleep_until(due_ns)
             self.send(f"{prefix}{number}", tensors, due_ns)
-            sent(number + 1)
+            sent(number + 1, count)
         watcher.join()
         return [self._frames[f"{prefix}{number}"] for number in range(count)]
 

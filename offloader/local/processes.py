@@ -47,6 +47,7 @@ def emulation_from(text: str) -> Emulation:
         Way.from_data(data["onward"]),
         Way.from_data(data["home"]),
         int(data["workers"]),
+        told_later=True,
     )
 
 
@@ -59,8 +60,6 @@ class AgentProcess:
         Its bundle.
     emulation
         What it stands for.
-    next_address
-        The agent after it.
     runtime, threads
         What runs the pieces, and threads to compute with.
     """
@@ -69,18 +68,16 @@ class AgentProcess:
         self,
         folder: Path,
         emulation: Emulation,
-        next_address: str | None,
         *,
         runtime: Runtime | None = None,
         threads: int = 1,
     ) -> None:
         command = [sys.executable, "-m", "tiercut", "agent", str(folder), "--listen", "127.0.0.1:0"]
         command += ["--threads", str(threads), "--stands-for", json.dumps(emulation_data(emulation))]
-        command += ["--next", next_address] if next_address else []
         command += ["--runtime", runtime] if runtime else []
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # held as long as the process
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=True
         )
         self.folder, self.address = folder, ""
 
@@ -105,6 +102,13 @@ class AgentProcess:
                 line += part
         self.address = line.decode().strip().removeprefix(_LISTENING)
         return self.address
+
+    def follow(self, address: str) -> None:
+        """Say where the agent of the next partition listens."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{address}\n".encode())
+            self._process.stdin.flush()
 
     def _last_words(self) -> str:
         self._said.seek(0)
@@ -142,8 +146,10 @@ class AgentProcess:
         except subprocess.TimeoutExpired:  # frozen, or busy
             self._process.kill()
             self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
         self._said.close()
 
 

@@ -32,6 +32,7 @@ from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
 from tiercut.profiling import CutNetwork, Profile, samples_of
+from tiercut.stages import stage
 from tiercut.topologies import Topology
 
 __all__ = ["RunOptions", "run_local"]
@@ -98,7 +99,6 @@ def run_local(
     data: Path,
     options: RunOptions = RunOptions(),
     *,
-    progress: Callable[[str, float], None] = lambda *_: None,
     started: Callable[[Sequence[AgentProcess]], None] = lambda _: None,
 ) -> Run:
     """Run a plan with its agents as processes of this machine, over links that are shaped as the topology says.
@@ -113,8 +113,6 @@ def run_local(
         Samples, see `tiercut.offloader.local.frames.load_frames`.
     options
         How.
-    progress
-        Called with what is being done, and which share of it is.
     started
         Called with the agents once they are ready.
 
@@ -127,19 +125,19 @@ def run_local(
     check_grpc()
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
-        progress("splitting", 0.0)
-        folders = split_plan(plan, cut, Path(folder) / "bundles").folders
-        bundles, runners = open_bundles(folders)
+        with stage("splitting the plan"):
+            folders = split_plan(plan, cut, Path(folder) / "bundles").folders
+            bundles, runners = open_bundles(folders)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
-        progress("timing here", 0.0)
-        prediction, factor = _timed(plan, topology, problem, cut, runners, frames, options)
+        with stage("timing pieces"):
+            prediction, factor = _timed(plan, topology, problem, cut, runners, frames, options)
         verdicts = uncut_cascade(plan, cut, frames, options.frames)
         ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
         longest_s = max(prediction.at_exit.values())
         interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
         deadline_s = options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
-        ran = _run(ground, folders, Path(folder), runtime, options, (interval_s, deadline_s), progress, started)
+        ran = _run(ground, folders, Path(folder), runtime, options, (interval_s, deadline_s), started)
     return _result(ran.ground, profile, ran, options, runtime)
 
 
@@ -212,7 +210,6 @@ def _run(
     runtime: Runtime,
     options: RunOptions,
     times: tuple[float, float],
-    progress: Callable[[str, float], None],
     started: Callable[[Sequence[AgentProcess]], None],
 ) -> _Ran:
     """Start the agents, time the hops between them, and send the frames."""
@@ -221,7 +218,6 @@ def _run(
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
     ways = [way_of(network, ground.prediction.path, step) for step in steps]
-    progress("starting agents", 0.0)
     with ExitStack() as stack:
         agents = _agents(stack, ground, folders, clock, runtime, options.threads)
         pin_apart(agents)
@@ -236,12 +232,8 @@ def _run(
             back = [hops[stage + 1].back for stage in range(len(hops))]
             ground = replace(ground, prediction=ground.prediction.with_hops(onward, back))
         started(agents)
-        outcomes = driver.run(
-            ground.frames.frame,
-            options.frames,
-            interval_s,
-            sent=lambda count: progress("running", count / options.frames),
-        )
+        with stage("sending frames") as sent:
+            outcomes = driver.run(ground.frames.frame, options.frames, interval_s, sent=sent)
         time.sleep(_AFTER_S)
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
@@ -252,24 +244,25 @@ def _run(
 def _agents(
     stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, threads: int
 ) -> list[AgentProcess]:
-    """Start the agents, the last first, as each is told where the next one listens."""
+    """Start the agents side by side, and tell each where the next one listens."""
     network, steps = ground.topology.network, ground.prediction.steps
     ways = {(step.sort, step.stage): way_of(network, ground.prediction.path, step) for step in steps}
     agents: list[AgentProcess] = []
-    for place in reversed(range(len(folders))):
-        node = ground.plan.placement[place]
-        stands_for = Emulation(
-            ground.factor[node],
-            clock,
-            ways.get(("send", place), NO_LINKS),
-            ways.get(("result", place), NO_LINKS),
-            ground.topology.node(node).workers,
-        )
-        address = agents[0].address if agents else None
-        agent = AgentProcess(folders[place], stands_for, address, runtime=runtime, threads=threads)
-        stack.enter_context(agent)
-        agent.wait_until_ready()
-        agents.insert(0, agent)
+    with stage("starting agents"):
+        for place, folder in enumerate(folders):
+            node = ground.plan.placement[place]
+            stands_for = Emulation(
+                ground.factor[node],
+                clock,
+                ways.get(("send", place), NO_LINKS),
+                ways.get(("result", place), NO_LINKS),
+                ground.topology.node(node).workers,
+            )
+            agents.append(stack.enter_context(AgentProcess(folder, stands_for, runtime=runtime, threads=threads)))
+        for before, agent in zip([None, *agents], agents, strict=False):
+            address = agent.wait_until_ready()
+            if before is not None:
+                before.follow(address)
     return agents
 
 

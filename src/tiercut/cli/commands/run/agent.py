@@ -61,6 +61,8 @@ def agent(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     typer.echo(f"listening on {serving.address}")
     sys.stdout.flush()
+    if stands_for is not None and not serving.bundle.is_last:
+        serving.follow(sys.stdin.readline().strip())
     try:
         serving.service.wait()
     finally:

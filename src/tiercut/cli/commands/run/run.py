@@ -9,7 +9,7 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.run.agent import PieceRuntime
-from tiercut.cli.console import console, note, work_bar
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
 from tiercut.errors import QuestionError
@@ -84,8 +84,8 @@ def run(
         threads=threads,
     )
     samples = Path(recorded_file(data, ".data.npz") or data)
-    with work_bar("splitting") as report:
-        made = run_local(plan, where, found, cut, samples, options, progress=report)
+    with at_work("running"):
+        made = run_local(plan, where, found, cut, samples, options)
     if json:
         typer.echo(made.to_json())
         return

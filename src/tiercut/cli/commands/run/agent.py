@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,12 +63,21 @@ def agent(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     typer.echo(f"listening on {serving.address}")
     sys.stdout.flush()
-    if stands_for is not None and not serving.bundle.is_last:
-        serving.follow(sys.stdin.readline().strip())
+    if stands_for is not None:
+        if not serving.bundle.is_last and (address := sys.stdin.readline().strip()):
+            serving.follow(address)
+        threading.Thread(target=_end_with_caller, daemon=True).start()
     try:
         serving.service.wait()
     finally:
         serving.close()
+
+
+def _end_with_caller() -> None:
+    """End once whoever started this process has gone, however it went."""
+    while sys.stdin.readline():
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _emulation(text: str | None) -> Any:

@@ -29,11 +29,13 @@ from tiercut.optimizer import (
 )
 from tiercut.option_fields import split_keywords
 from tiercut.solvers import Options, make_task
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import WhyKeywords
     from tiercut.optimizer import Decision, Plan, Problem
     from tiercut.profiling import Profile
+    from tiercut.stages import Step
     from tiercut.topologies import Topology
 
 __all__ = ["Region", "sensitivity"]
@@ -123,7 +125,8 @@ def sensitivity(
     options = options or Options()
     whole = named.apply(topology_of(topology), profile_of(profile))
     looked = _Grid(*whole, query, conditions, solver, replace(options, time_limit_s=None, progress=None))
-    return looked.result(options)
+    with stage("solving every combination of conditions") as step:
+        return looked.result(options, step)
 
 
 class _Grid:
@@ -165,7 +168,7 @@ class _Grid:
         }
         return Conditions(condition=named).apply(self.topology, self.profile, _called)
 
-    def result(self, options: Options) -> Sensitivity[Plan]:
+    def result(self, options: Options, step: Step) -> Sensitivity[Plan]:
         """Solve every combination."""
         count = len(self.levels)
         best, best_s = np.full((count, FEW_BEST), NONE, np.int32), np.full((count, FEW_BEST), np.nan)
@@ -189,6 +192,7 @@ class _Grid:
             if static is None:
                 static = self.plans[best[row, 0]]
             static_s[row] = _staying(problem, static)
+            step(row + 1, count)
             if options.progress is not None:
                 options.progress(row + 1, count)
         return Sensitivity(

@@ -29,6 +29,7 @@ from tiercut.optimizer import (
 )
 from tiercut.option_fields import split_keywords
 from tiercut.solvers import Options, make_task
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import WhyKeywords
@@ -175,22 +176,24 @@ class _Grid:
             raise InfeasibleError("no plan meets the question in the baseline")
         studies: dict[int, Study | None] = {0: base}
         static: Plan | None = None
-        for row, levels in enumerate(self.levels.tolist()):
-            down = 0 if self.down is None else levels[self.down]
-            if down not in studies:
-                studies[down] = self.study(down)
-            study = studies[down]
-            if study is None:
-                continue
-            problem = self.tables(study, levels)
-            for place, decision in enumerate(self.ranked(study, problem)):
-                plan = price(problem, decision)
-                best[row, place], best_s[row, place] = self.number(plan), plan.latency_s
-            if static is None:
-                static = self.plans[best[row, 0]]
-            static_s[row] = _staying(problem, static)
-            if options.progress is not None:
-                options.progress(row + 1, count)
+        with stage("solving combinations") as step:
+            for row, levels in enumerate(self.levels.tolist()):
+                step(row, count)
+                down = 0 if self.down is None else levels[self.down]
+                if down not in studies:
+                    studies[down] = self.study(down)
+                study = studies[down]
+                if study is None:
+                    continue
+                problem = self.tables(study, levels)
+                for place, decision in enumerate(self.ranked(study, problem)):
+                    plan = price(problem, decision)
+                    best[row, place], best_s[row, place] = self.number(plan), plan.latency_s
+                if static is None:
+                    static = self.plans[best[row, 0]]
+                static_s[row] = _staying(problem, static)
+                if options.progress is not None:
+                    options.progress(row + 1, count)
         return Sensitivity(
             title=f"{base.problem.profile} on {self.topology.name}",
             conditions=self.conditions,

@@ -1,13 +1,12 @@
 """``tiercut sensitivity``: how the best plan follows conditions."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note, progress
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.questions import QueryName, inputs, query_of, read_query
 from tiercut.errors import QuestionError
@@ -77,10 +76,9 @@ def _solved(
     topology: str, profile: str, grid: Path, query: str | None, question: QuestionOptions, conditions: Conditions
 ) -> "Sensitivity[Any]":
     from tiercut.analysis import sensitivity
-    from tiercut.solvers import Options
 
     file = read_query(query)
     loaded = inputs(topology, profile, conditions, file)
     asked = query_of("solve", question, file)
-    with progress("solving") as report:
-        return sensitivity(*loaded, grid, asked, options=replace(Options(), progress=report))
+    with at_work("following conditions"):
+        return sensitivity(*loaded, grid, asked)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.keyword_types import WhyKeywords
     from tiercut.optimizer import Decision, Plan, Problem
     from tiercut.profiling import Profile
+    from tiercut.stages import Step
     from tiercut.topologies import Topology
 
 __all__ = ["Region", "sensitivity"]
@@ -124,7 +125,8 @@ def sensitivity(
     options = options or Options()
     whole = named.apply(topology_of(topology), profile_of(profile))
     looked = _Grid(*whole, query, conditions, solver, replace(options, time_limit_s=None, progress=None))
-    return looked.result(options)
+    with stage("solving combinations") as step:
+        return looked.result(options, step)
 
 
 class _Grid:
@@ -166,7 +168,7 @@ class _Grid:
         }
         return Conditions(condition=named).apply(self.topology, self.profile, _called)
 
-    def result(self, options: Options) -> Sensitivity[Plan]:
+    def result(self, options: Options, step: Step) -> Sensitivity[Plan]:
         """Solve every combination."""
         count = len(self.levels)
         best, best_s = np.full((count, FEW_BEST), NONE, np.int32), np.full((count, FEW_BEST), np.nan)
@@ -176,24 +178,23 @@ class _Grid:
             raise InfeasibleError("no plan meets the question in the baseline")
         studies: dict[int, Study | None] = {0: base}
         static: Plan | None = None
-        with stage("solving combinations") as step:
-            for row, levels in enumerate(self.levels.tolist()):
-                step(row, count)
-                down = 0 if self.down is None else levels[self.down]
-                if down not in studies:
-                    studies[down] = self.study(down)
-                study = studies[down]
-                if study is None:
-                    continue
-                problem = self.tables(study, levels)
-                for place, decision in enumerate(self.ranked(study, problem)):
-                    plan = price(problem, decision)
-                    best[row, place], best_s[row, place] = self.number(plan), plan.latency_s
-                if static is None:
-                    static = self.plans[best[row, 0]]
-                static_s[row] = _staying(problem, static)
-                if options.progress is not None:
-                    options.progress(row + 1, count)
+        for row, levels in enumerate(self.levels.tolist()):
+            down = 0 if self.down is None else levels[self.down]
+            if down not in studies:
+                studies[down] = self.study(down)
+            study = studies[down]
+            if study is None:
+                continue
+            problem = self.tables(study, levels)
+            for place, decision in enumerate(self.ranked(study, problem)):
+                plan = price(problem, decision)
+                best[row, place], best_s[row, place] = self.number(plan), plan.latency_s
+            if static is None:
+                static = self.plans[best[row, 0]]
+            static_s[row] = _staying(problem, static)
+            step(row + 1, count)
+            if options.progress is not None:
+                options.progress(row + 1, count)
         return Sensitivity(
             title=f"{base.problem.profile} on {self.topology.name}",
             conditions=self.conditions,

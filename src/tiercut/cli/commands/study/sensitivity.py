@@ -80,5 +80,5 @@ def _solved(
     file = read_query(query)
     loaded = inputs(topology, profile, conditions, file)
     asked = query_of("solve", question, file)
-    with at_work("following conditions"):
+    with at_work("solving"):
         return sensitivity(*loaded, grid, asked)

@@ -125,7 +125,7 @@ def sensitivity(
     options = options or Options()
     whole = named.apply(topology_of(topology), profile_of(profile))
     looked = _Grid(*whole, query, conditions, solver, replace(options, time_limit_s=None, progress=None))
-    with stage("solving every combination of conditions") as step:
+    with stage("solving combinations") as step:
         return looked.result(options, step)
 
 

@@ -356,10 +356,9 @@ class Agent:
             found[named(stage, "send")] = job.received_ns - sent_ns
         return found
 
-    def _slow(self, begun: int) -> None:
+    def _slow(self, took_ns: int) -> None:
         """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
-        took = time.perf_counter_ns() - begun
-        time.sleep((self._emulation.factor - 1) * took / 1e9)
+        time.sleep((self._emulation.factor - 1) * took_ns / 1e9)
 
     def _send(self, job: _Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()

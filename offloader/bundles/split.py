@@ -87,10 +87,12 @@ def split_plan(plan: Plan, cut: CutNetwork, output: str | os.PathLike[str]) -> S
     return Split(folders, tuple(load_bundle(each) for each in folders), furthest)
 
 
-def open_bundles(folders: Sequence[Path]) -> tuple[tuple[Bundle, ...], tuple[StageRunner, ...]]:
+def open_bundles(
+    folders: Sequence[Path], *, threads: int | None = None
+) -> tuple[tuple[Bundle, ...], tuple[StageRunner, ...]]:
     """Return bundles and their pieces, loaded into this process."""
     bundles = tuple(load_bundle(each) for each in folders)
-    return bundles, tuple(StageRunner(*each) for each in zip(folders, bundles, strict=True))
+    return bundles, tuple(StageRunner(*each, threads=threads) for each in zip(folders, bundles, strict=True))
 
 
 def _folder_name(place: int, node: str) -> str:

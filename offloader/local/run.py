@@ -127,7 +127,7 @@ def run_local(
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):
             folders = split_plan(plan, cut, Path(folder) / "bundles").folders
-            bundles, runners = open_bundles(folders)
+            bundles, runners = open_bundles(folders, threads=options.threads)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
         with stage("timing pieces"):
@@ -174,7 +174,7 @@ def _timed(
             for piece, call in runner.calls():
                 span = (piece.blocks[0], piece.blocks[1])
                 calls[span], spans[span] = call, node
-    seconds = paced_medians(calls)
+    seconds = paced_medians(calls, clock=runners[0].clock)
     decision = decide_again(problem, plan)
     if not options.retime:
         return predicted(problem, decision), factors(problem, topology, plan.placement, seconds["whole"], None)

@@ -1,4 +1,4 @@
-"""How much worse one number may become before no plan meets the bounds any more: exact, from the envelope of latencies."""
+"""How much worse one number may become before no plan meets the bounds any more: exact, from envelopes."""
 
 from __future__ import annotations
 

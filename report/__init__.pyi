@@ -34,4 +34,4 @@ from .tables import (
 )
 from .topology.drawing import draw as draw
 from .topology.listing import text as text
-from .why import why_tables as why_tables
+from .why import need_tables as need_tables, why_tables as why_tables

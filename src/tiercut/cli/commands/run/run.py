@@ -1,0 +1,98 @@
+"""``tiercut run``: a plan made true on this machine, and held against its prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.commands.run.agent import PieceRuntime
+from tiercut.cli.console import at_work, console, note
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.errors import QuestionError
+from tiercut.profiling import OnnxOptions
+
+__all__ = ["run"]
+
+
+@grouped
+def run(
+    answer: AnswerFile,
+    model: Network,
+    *,
+    data: Annotated[
+        str,
+        typer.Option(metavar="FILE.npz", help="Samples: images and labels; or those of a recorded one: digits-onnx."),
+    ],
+    local: Annotated[bool, typer.Option("--local", help="Start all agents on this machine.")] = False,
+    frames: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    rate: Annotated[
+        str | None, typer.Option(metavar="'30 fps'", help="Of frames.", show_default="one at a time")
+    ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="After which a frame has failed.", show_default="10 times the longest way"),
+    ] = None,
+    retime: Annotated[
+        bool, typer.Option("--retime", help="Time the pieces here, in place of the profile's times.")
+    ] = False,
+    runtime: Annotated[
+        PieceRuntime | None, typer.Option(help="What runs the pieces.", show_default="as profiled")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of each agent.")] = 1,
+    rank: Rank = 1,
+    topology: OtherTopology = None,
+    profile: OtherProfile = None,
+    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    input_size: given.InputSize = None,
+    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    trust_model: given.TrustModel = False,
+    json: given.Json = False,
+) -> None:
+    """Run a plan: an agent for each partition, exits taken for real, over links shaped as the topology says.
+
+    With --local all agents are processes of this machine. Each is slowed by what the whole network takes on its node
+    over what it takes here; links wait in user space. Latency, accuracy and exit rates stand beside the prediction.
+
+    Needs the extra 'offload'.
+    """
+    if not local:
+        raise QuestionError("agents on other machines are not run from here yet; --local runs them all on this one")
+    from tiercut.offloader import RunOptions, check_grpc, run_local
+    from tiercut.profiling import recorded_file
+
+    check_grpc()
+    fps = given.quantity("--rate", rate, "rate")
+    if fps is not None and not fps > 0:
+        raise QuestionError(f"--rate: expected more than 0 fps, got '{rate}'")
+    limit = given.quantity("--deadline", deadline, "time")
+    if limit is not None and not limit > 0:
+        raise QuestionError(f"--deadline: expected more than 0 s, got '{deadline}'")
+    plan, where, found = plan_of(answer, rank, topology, profile)
+    cut = network_of(
+        model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model, threads=threads
+    )
+    options = RunOptions(
+        frames=frames,
+        interval_s=None if fps is None else 1 / fps,
+        deadline_s=limit,
+        retime=retime,
+        runtime=None if runtime is None else runtime.value,
+        threads=threads,
+    )
+    samples = Path(recorded_file(data, ".data.npz") or data)
+    with at_work("running"):
+        made = run_local(plan, where, found, cut, samples, options)
+    if json:
+        typer.echo(made.to_json())
+        return
+    from tiercut.report import run_tables
+
+    out: Any = console()
+    for part in run_tables(made):
+        out.print(part)
+    for node, death in made.deaths.items():
+        note(f"the agent of '{node}' was {death}")

@@ -57,7 +57,7 @@ demo: $(VENV)/.ready
 	$(IN_VENV)/tiercut frontier mobile $(PROFILE) --plot out/frontier.png
 	$(IN_VENV)/tiercut solve mobile $(PROFILE) --min-accuracy 0.9
 	$(IN_VENV)/tiercut solve three-tiers $(RUNS) --use-all-tiers --min-accuracy 0.978 --json > out/plan.json
-	$(IN_VENV)/tiercut run out/plan.json $(RUNS) --data $(RUNS) --local --retime
+	$(IN_VENV)/tiercut run out/plan.json $(RUNS) --data $(RUNS) --local --retime --rate '16 fps'
 
 test: lint types pytest
 

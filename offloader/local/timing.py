@@ -19,7 +19,7 @@ _WARM_UP = 3
 
 
 def paced_medians(
-    calls: Mapping[K, Callable[[], object]], *, clock: Callable[[], int] = time.perf_counter_ns, runs: int = 40
+    calls: Mapping[K, Callable[[], object]], *, clock: Callable[[], int] = time.perf_counter_ns, runs: int = 30
 ) -> dict[K, float]:
     """Return the median seconds of each call, of the runs in which nothing else held the processor.
 

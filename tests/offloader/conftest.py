@@ -12,9 +12,6 @@ from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork, OnnxOptions, Profile, open_cut, recorded_file, start_for
 from tiercut.topologies import Topology
 
-pytest.importorskip("grpc", reason="needs the extra 'offload'")
-pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
-
 NAME = "digits-onnx"
 EXITS = tuple(f"exit{place}" for place in range(1, 11))
 

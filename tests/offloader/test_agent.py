@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 
@@ -21,6 +20,9 @@ from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import put, put_parameters, take_parameters
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork
+
+grpc = pytest.importorskip("grpc", reason="needs the extra 'offload'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
 
 ANY = "127.0.0.1:0"
 

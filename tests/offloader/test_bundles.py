@@ -19,6 +19,8 @@ from tiercut.offloader.local.frames import load_frames
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork
 
+pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
+
 
 @pytest.fixture(scope="module")
 def folders(plan: Plan, cut: CutNetwork, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:

@@ -22,6 +22,9 @@ from tiercut.optimizer import Plan, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.topologies import Topology
 
+pytest.importorskip("grpc", reason="needs the extra 'offload'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
+
 REPLY_S = 0.1
 """After its deadline a frame is reported failed within so many seconds."""
 

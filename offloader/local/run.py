@@ -25,6 +25,7 @@ from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.frames import Frames, load_frames
+from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
@@ -67,6 +68,8 @@ class RunOptions:
         What runs the pieces; None: what the profile was timed with.
     threads
         To compute with, in each agent.
+    explain_hop
+        Whether to tell where the time of a hop goes.
     """
 
     frames: int = 100
@@ -75,6 +78,7 @@ class RunOptions:
     retime: bool = False
     runtime: Runtime | None = None
     threads: int = 1
+    explain_hop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ class _Ran:
     interval_s: float
     deadline_s: float
     deaths: dict[str, str]
+    hops: tuple[HopParts, ...]
 
 
 def _run(
@@ -227,6 +232,7 @@ def _run(
             Driver(ground.bundles, agents[0].address, deadline_s=deadline_s, way=ways[0], clock=shared)
         )
         hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
+        parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
         if options.retime:
             onward = [hops[stage + 1].onward_s for stage in range(len(hops))]
             back = [hops[stage + 1].back for stage in range(len(hops))]
@@ -238,7 +244,7 @@ def _run(
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
         }
-        return _Ran(ground, outcomes, interval_s, deadline_s, deaths)
+        return _Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
 
 def _agents(
@@ -296,6 +302,7 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         retimed=options.retime,
         deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
+        hops=ran.hops,
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tiercut.offloader import Run, StageTimes
 
-__all__ = ["run_rows", "run_tables"]
+__all__ = ["hop_rows", "run_rows", "run_tables"]
 
 _REASONS = 3
 
@@ -27,6 +27,8 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
     yield Text.assemble((run.title, "bold"), f": {_how(run)}")
     yield text_of(_became(run))
     yield table_from(run_rows(run))
+    if run.hops:
+        yield table_from(hop_rows(run))
     for number, reason in run.failures[:_REASONS]:
         yield text_of(f"frame {number} failed: {reason}")
     if len(run.failures) > _REASONS:
@@ -60,6 +62,24 @@ def run_rows(run: Run) -> Rows:
     origin = "the same samples, replayed" if run.by_replay else "the formula"
     columns = (Column("", "left"), Column("predicted"), Column("measured"), Column("error"))
     return Rows(f"predicted ({origin}) and measured", columns, tuple(cells))
+
+
+def hop_rows(run: Run) -> Rows:
+    """Return where the time of the hop to each node goes, without its link."""
+    parts = (
+        ("tensors to bytes", "encode_s"),
+        ("message to bytes", "serialise_s"),
+        ("TCP, copies, wake-up", "wire_s"),
+        ("gRPC beside", "rest_s"),
+        ("bytes to message", "deserialise_s"),
+        ("bytes to tensors", "decode_s"),
+        ("until a worker has it", "queue_s"),
+        ("all", "total_s"),
+    )
+    cells = [("message", *(units.format_bytes(hop.size) for hop in run.hops))]
+    cells += [(words, *(units.format_seconds(getattr(hop, name)) for hop in run.hops)) for words, name in parts]
+    columns = (Column("", "left"), *(Column(f"to {hop.to}") for hop in run.hops))
+    return Rows("a hop without its link (medians)", columns, tuple(cells))
 
 
 def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:

@@ -43,6 +43,9 @@ def run(
         PieceRuntime | None, typer.Option(help="What runs the pieces.", show_default="as profiled")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of each agent.")] = 1,
+    explain_hop: Annotated[
+        bool, typer.Option("--explain-hop", help="Tell where the time of a hop goes, without its link.")
+    ] = False,
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
@@ -82,6 +85,7 @@ def run(
         retime=retime,
         runtime=None if runtime is None else runtime.value,
         threads=threads,
+        explain_hop=explain_hop,
     )
     samples = Path(recorded_file(data, ".data.npz") or data)
     with at_work("running"):

@@ -110,7 +110,8 @@ def _write_onnx(model: OnnxModel, start: int, made: Sequence[int], path: Path) -
 def _write_keras(model: KerasModel, taken: Sequence[int], made: Sequence[int], folder: Path, stem: str) -> WrittenPiece:
     import keras
 
-    piece = build_piece([model.tensor(each) for each in taken], [model.tensor(each) for each in made], name=stem)
+    starts, ends = ([model.tensor(each) for each in places] for places in (taken, made))
+    piece = build_piece(*(each if len(each) > 1 else each[0] for each in (starts, ends)), name=stem)
     files = {"keras": folder / f"{stem}.keras"}
     piece.save(files["keras"])
     if find_spec("tf2onnx") is not None and keras.backend.backend() == "tensorflow":

@@ -116,7 +116,7 @@ def open_cut(
         ends = exit_ends(loaded.model.graph, found) if onnx.exits else ()
         cut = CutNetwork(loaded.title, rule, loaded.model, found, ends)
         kept = {block.end for block in found if block.name in set(blocks)}
-        if not ends and len(kept) == len(blocks) < len(found):  # cuts at which pieces did not agree were dropped
+        if not ends and 0 < len(kept) == len(blocks) < len(found):  # cuts at which pieces did not agree were dropped
             cut = replace(cut, blocks=joined_blocks(loaded.model.graph, found, kept))
     own = [block.name for block in cut.blocks]
     if blocks and own != list(blocks):

@@ -94,7 +94,7 @@ def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
 
 def _sum(stage: StageTimes, *steps: str) -> float | None:
     found = [stage.measured[step] for step in steps]
-    return None if stage.measured["compute"] is None else sum(each for each in found if each is not None)
+    return None if stage.measured["send"] is None else sum(each for each in found if each is not None)
 
 
 def _seconds(name: str, predicted: float | None, measured: float | None) -> tuple[str, ...]:

@@ -95,7 +95,8 @@ def ask(
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
     with time_limit(options.time_limit_s) as clock, stage("setting up the question"):
-        answer = replace(_answered(topology, profile, query, solver, options, evaluate, split), conditions=named)
+        found = _answered(topology, profile, query, solver, options, evaluate, split)
+        answer = replace(found, conditions=named, inputs=(topology, profile))
     return _unproved(answer, clock.cut) if clock.cut else answer
 
 

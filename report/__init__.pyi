@@ -20,6 +20,7 @@ from .plots.waterfall import plot_waterfall as plot_waterfall
 from .plots.why import plot_why as plot_why
 from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
+from .runs.tables import run_tables as run_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
 from .sensitivity import sensitivity_picture as sensitivity_picture, sensitivity_tables as sensitivity_tables
@@ -33,4 +34,4 @@ from .tables import (
 )
 from .topology.drawing import draw as draw
 from .topology.listing import text as text
-from .why import why_tables as why_tables
+from .why import need_tables as need_tables, why_tables as why_tables

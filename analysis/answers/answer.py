@@ -13,6 +13,7 @@ from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, 
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
 from tiercut.optimizer import Conditions, parts_of, values_of
 from tiercut.shown import Shown
+from tiercut.topologies import topology_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from tiercut.analysis.answers.seen import SeenPlans
     from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Problem, Query, Space
+    from tiercut.profiling import Profile
     from tiercut.solvers import Outcome
+    from tiercut.topologies import Topology
 
 __all__ = ["FORMAT", "Answer"]
 
@@ -64,6 +67,8 @@ class Answer(Shown):
     native
         To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
         there is none.
+    inputs
+        The topology and the profile that it was asked of, with all changes; a file says what it was made of.
     """
 
     space: Space
@@ -79,6 +84,7 @@ class Answer(Shown):
     whole: tuple[Plan, ...] = ()
     seen: SeenPlans | None = None
     native: Plan | None = None
+    inputs: tuple[Topology, Profile] | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -229,7 +235,7 @@ class Answer(Shown):
                 "decisions": self.space.decisions,
                 **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
             },
-            "made_of": {"estimator": self.space.estimator},
+            "made_of": self._made_of(),
             "solver": {
                 "name": self.outcome.solver,
                 "exact": self.outcome.exact,
@@ -245,6 +251,16 @@ class Answer(Shown):
             **({} if self.native is None else {"native": self.native.to_data(1)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
+
+    def _made_of(self) -> dict[str, Any]:
+        """Return what commands that take a plan need to know: topology, where the profile lies, estimator."""
+        found: dict[str, Any] = {}
+        if self.inputs is not None:
+            topology, profile = self.inputs
+            found["topology"] = topology_data(topology)
+            if profile.file is not None:
+                found["profile"] = dict(zip(("path", "sha256"), profile.file, strict=True))
+        return found | {"estimator": self.space.estimator}
 
     def _frontier_data(self) -> dict[str, Any]:
         if self.query.kind != "frontier" or not self.plans:

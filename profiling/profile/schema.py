@@ -185,6 +185,7 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
     devices: dict[str, Device] = Field(min_length=1)
     codecs: dict[str, Codec] = Field(default_factory=dict)
     _folder: Path | None = PrivateAttr(default=None)
+    _file: tuple[str, str] | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Profile) and self.__dict__ == other.__dict__  # wherever it was read
@@ -194,10 +195,15 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
         """Where the profile was read, and the files that it names lie; None for one that was built in memory."""
         return self._folder
 
-    def found_in(self, folder: Path) -> Profile:
-        """Return the same profile with the folder in which the files that it names lie."""
+    @property
+    def file(self) -> tuple[str, str] | None:
+        """What was read, as `load_profile` was given it, and the SHA-256 of its text; None for one built in memory."""
+        return self._file
+
+    def found_in(self, folder: Path, file: tuple[str, str] | None = None) -> Profile:
+        """Return the same profile with the folder in which the files that it names lie, and what was read."""
         copy = self.model_copy()
-        copy._folder = folder
+        copy._folder, copy._file = folder, file
         return copy
 
     def with_separate_accuracies(self) -> Profile:

@@ -9,6 +9,7 @@ from .analysis import (
     Why as Why,
     load_plans as load_plans,
     measured_sensitivity as measured_sensitivity,
+    needed as needed,
     sensitivity as sensitivity,
     why as why,
 )

@@ -27,7 +27,7 @@ BELOW = {
     "optimizer": {"topologies", "profiling"},
     "solvers": {"optimizer"},
     "analysis": {"topologies", "profiling", "optimizer", "solvers"},
-    "report": {"topologies", "profiling", "optimizer", "solvers", "analysis"},
+    "report": {"topologies", "profiling", "optimizer", "solvers", "analysis", "offloader"},
     "offloader": {"topologies", "profiling", "optimizer"},
 }
 """The rooms, and from which others each may take; all take from the ground, which is the rest of src/tiercut."""

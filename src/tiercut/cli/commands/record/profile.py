@@ -88,6 +88,14 @@ def profile(
         str | None,
         typer.Option(metavar="cpu=50,memory=90", help="Other load meanwhile, in per cent.", rich_help_panel=_TIMING),
     ] = None,
+    stress_levels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,22,45,67,90",
+            help="Time the whole under such loads of cpu and memory too, for conditions.",
+            rich_help_panel=_TIMING,
+        ),
+    ] = None,
     runs: Annotated[
         int | None,
         typer.Option(
@@ -149,7 +157,7 @@ def profile(
     that is there already.
     What was interrupted goes on where it stopped when it is asked for again.
     """
-    from tiercut.profiling import Settings, parse_stress, prepared
+    from tiercut.profiling import Settings, parse_levels, parse_stress, prepared
 
     settings = Settings(
         device=device,
@@ -162,6 +170,7 @@ def profile(
         backend=backend,
         jit=jit_compile,
         stress=parse_stress(stress) if stress else {},
+        stress_levels=parse_levels(stress_levels) if stress_levels else (),
         effort=_effort(statistic.value, runs, precision, given.quantity("--limit", limit, "time")),
         statistic=statistic.value,
         clock=clock.value,

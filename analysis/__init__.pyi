@@ -19,6 +19,7 @@ from .inputs import (
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
 from .replay import Replay as Replay, replay_decisions as replay_decisions
 from .sensitivity.grid import sensitivity as sensitivity
+from .sensitivity.grid_file import GridFile as GridFile
 from .sensitivity.measured import measured_sensitivity as measured_sensitivity
 from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions

@@ -140,7 +140,9 @@ def _answered(
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
         replayed = chosen_by_replay(own, whole, solver, options, samples_of(profile, split), split)
-        if replayed.plans or replayed.message:
+        if replayed.plans and replayed.replayed is not None:
+            return with_notes(replayed, replace(whole, problem=replayed.replayed.problem), found, options)
+        if replayed.message:
             return replayed
         # The model has no plan either; of what the samples would make of others nothing is proved.
         return replace(replayed, message=_why_none(whole, query, found, outcome))

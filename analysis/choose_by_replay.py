@@ -72,6 +72,8 @@ class ReplayChoice:
         Whether these are all there are, so that no plan is better for these samples.
     message
         Where there are candidates but no plans: what comes nearest to the bounds.
+    native
+        The best candidate on one machine that keeps the bounds; None where there is none.
     """
 
     problem: Problem
@@ -80,6 +82,7 @@ class ReplayChoice:
     candidates: int
     proved: bool
     message: str = ""
+    native: Replay | None = None
 
     @property
     def guarantee(self) -> str:
@@ -151,7 +154,8 @@ def choose(
     kept = [each for each in replays if judge.misses(each) == 0]
     message = "" if kept or not replays or proved else judge.nearest(replays)
     chosen, modelled = tuple(judge.chosen(kept)), tuple(replays[: len(own)])
-    return ReplayChoice(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message)
+    native = min((each for each in kept if len(each.replayed.partition) == 1), key=judge.order, default=None)
+    return ReplayChoice(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message, native)
 
 
 class _Replayed:

@@ -136,7 +136,8 @@ def why_picture(why: Why) -> Picture:
     columns = Column("region", "left"), Column("plan", "left", fold=True)
     rows = Rows("the best plans, with their figures as things are now", columns, tuple(key_of(panels(why)[1]).items()))
     tables, lines = (rows, *why_rows(why)), tuple(why_lines(why))
-    return Picture(figure_of(plot_why(why)), f"Why {plan_text(why.plan)}", tables=tables, lines=lines)
+    head = None if why.answer is None else asked_rows(why.answer)
+    return Picture(figure_of(plot_why(why)), f"Why {plan_text(why.plan)}", head, tables, lines)
 
 
 def profile_picture(profile: Profile) -> Picture:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
+from tiercut.analysis.answers.at_rate import AtRate
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, within_share
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.answers.hypervolume import Hypervolume
     from tiercut.analysis.answers.seen import SeenPlans
     from tiercut.analysis.choose_by_replay import ReplayChoice
-    from tiercut.optimizer import Floats, Plan, Query, Space
+    from tiercut.optimizer import Floats, Plan, Problem, Query, Space
     from tiercut.profiling import Profile
     from tiercut.solvers import Outcome
     from tiercut.topologies import Topology
@@ -209,6 +210,17 @@ class Answer(Shown):
         proved = self.outcome.status == "infeasible"
         return InfeasibleError(self.message) if proved else StoppedError(self.message)
 
+    @property
+    def judged(self) -> Problem:
+        """The tables that the plans are judged by: those of the samples where replay chose them."""
+        return self.space.problem if self.replayed is None else self.replayed.problem
+
+    @property
+    def at_rate(self) -> tuple[AtRate, ...]:
+        """What the rate of the question makes of each plan; empty where it names none."""
+        rate = self.query.rate_fps
+        return () if rate is None else tuple(AtRate.of(self.judged, plan.decision, rate) for plan in self.plans)
+
     def to_data(self) -> dict[str, Any]:
         """Return the answer as plain data, ``tiercut.answer/1``."""
         problem = self.space.problem
@@ -266,11 +278,12 @@ class Answer(Shown):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the plans as plain data, with the measures that were asked for."""
-        seen = self.replayed_accuracies
+        seen, loads = self.replayed_accuracies, self.at_rate
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
             named = dict(zip(self.measures, values, strict=True))
             replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
-            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {})
+            load = {"at_rate": loads[rank - 1].to_data()} if loads else {}
+            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {}) | load
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""

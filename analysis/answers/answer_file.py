@@ -178,6 +178,7 @@ class _Plan(Document):
     idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
     replayed_accuracy: float | None = None
+    at_rate: dict[str, Any] | None = None
 
     @property
     def plan(self) -> Plan:

@@ -132,6 +132,7 @@ def why(
         sweeps=tuple(sweeps),
         factor=factor,
         solves=study.solves,
+        answer=replace(study.answer, conditions=conditions),
     )
 
 
@@ -141,7 +142,7 @@ class Study:
     def __init__(self, topology: Topology, profile: Profile, query: Query, solver: str, options: Options) -> None:
         self.topology, self.profile, self.options = topology, profile, options
         self.name, self.solves = solver, 0
-        answer = self._ask(replace(query, kind="solve"))
+        self.answer = answer = self._ask(replace(query, kind="solve"))
         self.query = answer.query  # a least accuracy that hangs on the network's own is a number there
         self.best: Plan = answer.best
         self.space = answer.space

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import RESULTS
+from tiercut.offloader.agent.agent import RESULTS, SERVER
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
-from tiercut.offloader.protocol.channels import Peer
+from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put, put_parameters, take, take_parameters
@@ -107,6 +107,8 @@ class Driver:
         The links from the source to it.
     deadline_s
         After which a frame has failed, from when it is due.
+    listen
+        HOST:PORT where results are taken; agents must reach it by that name.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Driver:
         address: str,
         *,
         deadline_s: float,
+        listen: str = "127.0.0.1:0",
         way: Way = NO_LINKS,
         clock: LinkClock | None = None,
     ) -> None:
@@ -127,10 +130,11 @@ class Driver:
                 "ServerLive": lambda _, __: message("ServerLiveResponse", live=True),
                 "ServerReady": lambda _, __: message("ServerReadyResponse", ready=True),
             },
-            "127.0.0.1:0",
+            address_of(listen, what="--results"),
             most,
         )
-        self._outlet = Outlet(Peer(address, most), way, clock, most=4096)
+        self._peer = Peer(address, most)
+        self._outlet = Outlet(self._peer, way, clock, most=4096)
         self._frames: dict[str, Outcome] = {}
         self._hops: list[tuple[int, Hop]] = []
         self._ended = threading.Condition()
@@ -158,6 +162,33 @@ class Driver:
             self._outlet.put(request, until_ns, lambda reason: self._fail(frame, reason), timings)
         except Full:
             self._fail(frame, "too many frames wait at the source")
+
+    def check_first(self) -> None:
+        """Make sure that the first agent is one, and serves the first partition of this plan.
+
+        Raises
+        ------
+        QuestionError
+            If it does not answer, or serves something else.
+        """
+        import grpc
+
+        asked = message("ModelMetadataRequest", name=self._first.model)
+        try:
+            server = self._peer.call("ServerMetadata", message("ServerMetadataRequest"), _WARM_UP_S)
+            model = self._peer.call("ModelMetadata", asked, _WARM_UP_S)
+        except grpc.RpcError as error:
+            why: Any = error
+            raise QuestionError(f"{self._peer.address} does not answer as an agent: {why.details()}"[:300]) from None
+        parts = (model.inputs, self._first.inputs), (model.outputs, self._first.outputs)
+        same = all(
+            [(a.name, list(a.shape)) for a in there] == [(b.name, b.shape) for b in here] for there, here in parts
+        )
+        if server.name != SERVER or not same:
+            raise QuestionError(
+                f"{self._peer.address} serves something else than blocks {self._first.blocks[0]} to "
+                f"{self._first.blocks[1]} of {self._first.model}; start it with the first bundle of this plan"
+            )
 
     def warm_up(self, tensors: Mapping[str, NDArray[Any]], rounds: int, pause_s: float) -> dict[int, Hop]:
         """Send messages past the links to all agents, one after the other, and return what a hop to each stage takes.

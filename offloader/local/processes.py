@@ -60,6 +60,8 @@ class AgentProcess:
         Its bundle.
     emulation
         What it stands for.
+    listen
+        HOST:PORT; port 0 takes a free one.
     runtime, threads
         What runs the pieces, and threads to compute with.
     """
@@ -69,10 +71,11 @@ class AgentProcess:
         folder: Path,
         emulation: Emulation,
         *,
+        listen: str = "127.0.0.1:0",
         runtime: Runtime | None = None,
         threads: int = 1,
     ) -> None:
-        command = [sys.executable, "-m", "tiercut", "agent", str(folder), "--listen", "127.0.0.1:0"]
+        command = [sys.executable, "-m", "tiercut", "agent", str(folder), "--listen", listen]
         command += ["--threads", str(threads), "--stands-for", json.dumps(emulation_data(emulation))]
         command += ["--runtime", runtime] if runtime else []
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # held as long as the process

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from tiercut.offloader.local.hops import HopParts
 from tiercut.optimizer import rank_of, samples_needed
 
 __all__ = ["FORMAT", "Figures", "Run", "StageTimes", "latency_figures"]
@@ -96,6 +97,8 @@ class Run:
         How agents ended before their time, by node.
     latencies_s
         Of each frame; None where it failed.
+    hops
+        Where the time of the hop to each stage goes, without its link; empty where it was not asked for.
     """
 
     title: str
@@ -115,6 +118,7 @@ class Run:
     retimed: bool
     deaths: dict[str, str]
     latencies_s: tuple[float | None, ...]
+    hops: tuple[HopParts, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -142,6 +146,7 @@ class Run:
             "failures": [{"frame": number, "reason": reason} for number, reason in self.failures],
             "agents_ended": self.deaths,
             "frame_latency_s": list(self.latencies_s),
+            **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),
         }
 
     def _stage(self, stage: StageTimes) -> dict[str, Any]:

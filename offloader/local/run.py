@@ -25,17 +25,18 @@ from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.frames import Frames, load_frames
+from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
 from tiercut.offloader.local.timing import paced_medians
-from tiercut.offloader.protocol.channels import check_grpc
+from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
 from tiercut.profiling import CutNetwork, Profile, samples_of
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["RunOptions", "run_local"]
+__all__ = ["RunOptions", "run_local", "run_with_agents"]
 
 _WARM_UP, _PAUSE_S = 20, 0.01
 _AFTER_S = 0.05
@@ -67,6 +68,8 @@ class RunOptions:
         What runs the pieces; None: what the profile was timed with.
     threads
         To compute with, in each agent.
+    explain_hop
+        Whether to tell where the time of a hop goes.
     """
 
     frames: int = 100
@@ -75,6 +78,7 @@ class RunOptions:
     retime: bool = False
     runtime: Runtime | None = None
     threads: int = 1
+    explain_hop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class _Ground:
     factor: Mapping[str, float]
     verdicts: Sequence[Verdict]
     frames: Frames
+    one_clock: bool = True
+    """Whether all agents run on this machine, so that what is sent between them can be timed."""
 
 
 def run_local(
@@ -134,11 +140,69 @@ def run_local(
             prediction, factor = _timed(plan, topology, problem, cut, runners, frames, options)
         verdicts = uncut_cascade(plan, cut, frames, options.frames)
         ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
-        longest_s = max(prediction.at_exit.values())
-        interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
-        deadline_s = options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
-        ran = _run(ground, folders, Path(folder), runtime, options, (interval_s, deadline_s), started)
+        ran = _run(ground, folders, Path(folder), runtime, options, _times(prediction, options), started)
     return _result(ran.ground, profile, ran, options, runtime)
+
+
+def run_with_agents(
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    address: str,
+    options: RunOptions = RunOptions(),
+    *,
+    results: str = "127.0.0.1:0",
+) -> Run:
+    """Run a plan whose agents run already, on machines and links as they are.
+
+    Parameters
+    ----------
+    plan, topology, profile, cut, data
+        See `run_local`.
+    address
+        HOST:PORT of the agent of the first partition; each knows the next.
+    options
+        How; nothing is timed here.
+    results
+        HOST:PORT where results are taken; agents must reach it by that name, and be allowed to (``--results``).
+
+    Raises
+    ------
+    QuestionError, InputError
+        As `run_local`; or if an agent does not answer, or serves something else.
+    """
+    check_grpc()
+    problem = build_problem(topology, profile)
+    with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, stage("splitting the plan"):
+        bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
+    frames = load_frames(data, bundles[0].inputs)
+    prediction = predicted(problem, decide_again(problem, plan))
+    verdicts = uncut_cascade(plan, cut, frames, options.frames)
+    factor = dict.fromkeys(plan.placement, 1.0)
+    ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames, one_clock=False)
+    interval_s, deadline_s = _times(prediction, options)
+    with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
+        driver.check_first()
+        driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
+        outcomes = _sent(driver, frames, options.frames, interval_s)
+    ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
+    return _result(ground, profile, ran, options, options.runtime or runners[0].runtime)
+
+
+def _times(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
+    """Return how far apart frames are due, and after which time they have failed, in seconds."""
+    longest_s = max(prediction.at_exit.values())
+    interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
+    return interval_s, options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
+
+
+def _sent(driver: Driver, frames: Frames, count: int, interval_s: float) -> list[Outcome]:
+    with stage("sending frames") as sent:
+        outcomes = driver.run(frames.frame, count, interval_s, sent=sent)
+    time.sleep(_AFTER_S)
+    return outcomes
 
 
 def _runtime(profile: Profile, options: RunOptions, runners: Sequence[StageRunner]) -> Runtime:
@@ -201,6 +265,7 @@ class _Ran:
     interval_s: float
     deadline_s: float
     deaths: dict[str, str]
+    hops: tuple[HopParts, ...]
 
 
 def _run(
@@ -227,18 +292,17 @@ def _run(
             Driver(ground.bundles, agents[0].address, deadline_s=deadline_s, way=ways[0], clock=shared)
         )
         hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
+        parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
         if options.retime:
             onward = [hops[stage + 1].onward_s for stage in range(len(hops))]
             back = [hops[stage + 1].back for stage in range(len(hops))]
             ground = replace(ground, prediction=ground.prediction.with_hops(onward, back))
         started(agents)
-        with stage("sending frames") as sent:
-            outcomes = driver.run(ground.frames.frame, options.frames, interval_s, sent=sent)
-        time.sleep(_AFTER_S)
+        outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
         }
-        return _Ran(ground, outcomes, interval_s, deadline_s, deaths)
+        return _Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
 
 def _agents(
@@ -296,6 +360,7 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         retimed=options.retime,
         deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
+        hops=ran.hops,
     )
 
 
@@ -373,6 +438,8 @@ def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int
             step: _mean([times[step] for times in there if step in times])
             for step in ("send", "queue", "decode", "compute", "encode")
         }
+        if not ground.one_clock:
+            measured["send"], home = None, []
         returns = [(left[block], ground.prediction.result_s(block)) for block in own if left[block]]
         found.append(
             StageTimes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from tiercut.offloader.protocol.messages import Method, methods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Peer", "address_of", "check_grpc", "options"]
+__all__ = ["Peer", "address_of", "check_grpc", "hush_grpc", "options"]
 
 ENVELOPE = 64 << 10
 """Bytes beside its tensors that a message may have."""
@@ -29,6 +30,11 @@ def check_grpc() -> None:
     missing = [name for name, module in (("grpcio", "grpc"), ("protobuf", "google")) if find_spec(module) is None]
     if missing:
         raise QuestionError(f"agents talk by {' and '.join(missing)}; install with: pip install 'tiercut[offload]'")
+
+
+def hush_grpc() -> None:
+    """Keep gRPC's core from writing to standard error what its calls report anyway; counts before it is loaded."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def options(most_bytes: int) -> list[tuple[str, int]]:
@@ -78,6 +84,7 @@ class Peer:
     """
 
     def __init__(self, address: str, most_bytes: int) -> None:
+        hush_grpc()
         self.address, self._most = address, most_bytes
         self._lock = threading.Lock()
         self._channel: Any = None

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tiercut.errors import InputError
-from tiercut.offloader.protocol.channels import options
+from tiercut.offloader.protocol.channels import hush_grpc, options
 from tiercut.offloader.protocol.messages import SERVICE, methods
 
 __all__ = ["Handler", "Refused", "Service"]
@@ -45,10 +45,12 @@ class Service:
     """
 
     def __init__(self, handlers: Mapping[str, Handler], address: str, most_bytes: int, *, threads: int = 8) -> None:
+        hush_grpc()
         import grpc
 
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="call")
         self._server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="call"),
+            self._pool,
             options=options(most_bytes),
             maximum_concurrent_rpcs=threads * 16,
         )
@@ -74,6 +76,7 @@ class Service:
         except RuntimeError:
             self.port = 0
         if not self.port:
+            self._pool.shutdown(wait=False)
             raise InputError(address, "cannot listen there: the address is taken, or not of this machine")
         self.address = f"{host}:{self.port}"
         self._server.start()
@@ -85,6 +88,7 @@ class Service:
     def close(self, grace_s: float = 0.0) -> None:
         """Take no further calls, and give up those that go on for longer."""
         self._server.stop(grace_s).wait()
+        self._pool.shutdown(wait=False)
 
 
 def _guarded(handler: Handler) -> Handler:

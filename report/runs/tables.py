@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tiercut.offloader import Run, StageTimes
 
-__all__ = ["run_rows", "run_tables"]
+__all__ = ["hop_rows", "run_rows", "run_tables"]
 
 _REASONS = 3
 
@@ -27,6 +27,8 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
     yield Text.assemble((run.title, "bold"), f": {_how(run)}")
     yield text_of(_became(run))
     yield table_from(run_rows(run))
+    if run.hops:
+        yield table_from(hop_rows(run))
     for number, reason in run.failures[:_REASONS]:
         yield text_of(f"frame {number} failed: {reason}")
     if len(run.failures) > _REASONS:
@@ -62,6 +64,24 @@ def run_rows(run: Run) -> Rows:
     return Rows(f"predicted ({origin}) and measured", columns, tuple(cells))
 
 
+def hop_rows(run: Run) -> Rows:
+    """Return where the time of the hop to each node goes, without its link."""
+    parts = (
+        ("tensors to bytes", "encode_s"),
+        ("message to bytes", "serialise_s"),
+        ("TCP, copies, wake-up", "wire_s"),
+        ("gRPC beside", "rest_s"),
+        ("bytes to message", "deserialise_s"),
+        ("bytes to tensors", "decode_s"),
+        ("until a worker has it", "queue_s"),
+        ("all", "total_s"),
+    )
+    cells = [("message", *(units.format_bytes(hop.size) for hop in run.hops))]
+    cells += [(words, *(units.format_seconds(getattr(hop, name)) for hop in run.hops)) for words, name in parts]
+    columns = (Column("", "left"), *(Column(f"to {hop.to}") for hop in run.hops))
+    return Rows("a hop without its link (medians)", columns, tuple(cells))
+
+
 def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
     first, last = stage.blocks
     blocks = f"{first}" if first == last else f"{first}-{last}"
@@ -74,7 +94,7 @@ def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
 
 def _sum(stage: StageTimes, *steps: str) -> float | None:
     found = [stage.measured[step] for step in steps]
-    return None if stage.measured["compute"] is None else sum(each for each in found if each is not None)
+    return None if stage.measured["send"] is None else sum(each for each in found if each is not None)
 
 
 def _seconds(name: str, predicted: float | None, measured: float | None) -> tuple[str, ...]:

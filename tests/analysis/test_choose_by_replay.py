@@ -191,3 +191,18 @@ def test_what_was_found_when_the_time_is_up_is_replayed_and_the_limit_kept() -> 
     assert answer.replayed is not None
     assert answer.best.latency_s <= 0.24
     assert "a better plan may lie beyond" in answer.outcome.reason
+
+
+@pytest.mark.parametrize("exits", ["cuts", "free"])
+def test_what_a_plan_gains_its_rate_and_cuts_left_out_are_told_as_for_the_formula(exits: Any) -> None:
+    per_exit: Any = "per-exit" if exits == "free" else "one"  # in the other case all are replayed
+    asked: dict[str, Any] = {"exits": exits, "thresholds": per_exit, "min_accuracy": 0.985, "rate": "1 fps"}
+    answer = tiercut.solve(*CASE, **asked, max_utilisation="none", evaluate="replay")
+    assert answer.replayed is not None
+    assert answer.native is not None
+    assert (answer.native.accuracy or 0.0) >= 0.985
+    assert answer.native.latency_s >= answer.best.latency_s
+    gain, rate, *_ = answer.notes
+    assert "on one machine" in gain
+    assert rate.startswith("at 1 fps ")
+    assert "is the busiest" in rate

@@ -63,7 +63,12 @@ def test_a_run_prints_one_object(shell_call: Any, answer: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--data", NAME], "--local runs them all on this one"),
+        (["--data", NAME], "say where the agents run: all on this machine (--local), or --agent NODE=HOST:PORT"),
+        (["--data", NAME, "--local", "--agent", "camera=127.0.0.1:1"], "leave out --agent and --results"),
+        (["--data", NAME, "--agent", "gateway=127.0.0.1:1"], "frames go to 'camera' first"),
+        (["--data", NAME, "--agent", "watch=127.0.0.1:1"], "there is no node of the plan 'watch'"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--retime"], "they belong to --local"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1"], "127.0.0.1:1 does not answer as an agent"),
         (["--data", "absent.npz", "--local"], "absent.npz: there is no such file"),
         (["--data", NAME, "--local", "--rate", "0 fps"], "--rate: expected more than 0 fps"),
         (["--data", NAME, "--local", "--deadline", "soon"], "--deadline: expected a time with its unit"),

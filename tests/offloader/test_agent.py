@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tiercut.errors import InputError, QuestionError
-from tiercut.offloader import Agent, Emulation
+from tiercut.offloader import Agent, Emulation, RunOptions, run_with_agents
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.frames import Frames, load_frames
@@ -19,7 +19,8 @@ from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import put, put_parameters, take_parameters
 from tiercut.optimizer import Plan
-from tiercut.profiling import CutNetwork
+from tiercut.profiling import CutNetwork, Profile
+from tiercut.topologies import Topology
 
 grpc = pytest.importorskip("grpc", reason="needs the extra 'offload'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
@@ -151,3 +152,20 @@ def test_an_address_that_is_taken_is_said(folders: tuple[Path, ...], first: Agen
 def test_a_machine_is_never_sped_up() -> None:
     with pytest.raises(QuestionError, match="not sped up"):
         Emulation(0.5)
+
+
+def test_agents_that_run_already_are_run_through(
+    first: Agent, plan: Plan, topology: Topology, profile: Profile, cut: CutNetwork, data: Path
+) -> None:
+    ran = run_with_agents(plan, topology, profile, cut, data, first.address, RunOptions(20, 0.01))
+    assert (ran.answered, ran.duplicated, ran.same_as_uncut) == (20, 0, 20)
+    assert ran.predicted.exit_rate == pytest.approx(ran.measured.exit_rate)
+    assert [stage.measured["send"] for stage in ran.stages] == [None] * 3
+
+
+def test_agents_of_another_plan_are_refused(
+    first: Agent, planned: Callable[..., Plan], topology: Topology, profile: Profile, cut: CutNetwork, data: Path
+) -> None:
+    other = planned(partition=[3, 6, 12], exits=[3, 6, 12])
+    with pytest.raises(QuestionError, match="serves something else than blocks 1 to 3"):
+        run_with_agents(other, topology, profile, cut, data, first.address, RunOptions(20, 0.01))

@@ -31,7 +31,7 @@ REPLY_S = 0.1
 
 @pytest.fixture(scope="module")
 def ran(plan: Plan, topology: Topology, profile: Profile, cut: CutNetwork, data: Path) -> Run:
-    return run_local(plan, topology, profile, cut, data, RunOptions(frames=40, interval_s=0.03, retime=True))
+    return run_local(plan, topology, profile, cut, data, RunOptions(40, 0.03, retime=True, explain_hop=True))
 
 
 def test_every_frame_is_answered_once_as_by_the_uncut_network(ran: Run) -> None:
@@ -56,6 +56,15 @@ def test_latencies_are_no_shorter_than_the_links(ran: Run, topology: Topology) -
         assert stage.measured["send"] >= payload / link.bandwidth + link.latency
     assert camera.frames == 40
     assert [stage.factor for stage in ran.stages] == pytest.approx([4, 2, 1])
+
+
+def test_a_hop_is_told_in_its_parts(ran: Run) -> None:
+    assert [hop.to for hop in ran.hops] == ["camera", "gateway", "cloud"]
+    for hop, payload in zip(ran.hops, (12288, 65536, 32768), strict=True):
+        assert payload < hop.size < payload + 500
+        assert 0 < hop.serialise_s < hop.total_s
+        assert 0 < hop.wire_s < 0.1
+    assert len(json.loads(ran.to_json())["hops"]) == 3
 
 
 def test_its_json_is_that_of_the_format(ran: Run) -> None:

@@ -43,6 +43,7 @@ def test_on_both_sides_of_every_limit_a_question_of_its_own_says_the_same() -> N
     assert check(*MOBILE, {"max_latency": 0.3, "min_accuracy": 0.95}) > 5
 
 
+@pytest.mark.slow
 def test_limits_of_random_problems_are_where_plans_end() -> None:
     limits = 0
     for seed in range(15):

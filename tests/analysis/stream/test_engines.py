@@ -34,7 +34,7 @@ def assert_engines_agree(system: System, seed: int) -> None:
 def test_the_recursion_is_the_heap_to_the_picosecond(ties: bool) -> None:
     """All tallies too, and what was waited to the last bit."""
     met: Counter[str] = Counter()
-    for seed in range(3 * TRIALS):
+    for seed in range(TRIALS):
         system = chain_system(seed, ties=ties)
         servers, ways, _ = arrays_of(system)
         assert recursion_order(servers, ways, system.rule) is not None
@@ -44,7 +44,7 @@ def test_the_recursion_is_the_heap_to_the_picosecond(ties: bool) -> None:
         met["at home"] += int(seen.tallies[:, AT_HOME].any())
         met["waits"] += int(seen.waited.any())
         met["one line"] += int(len(system.sources) == 1 and len({way for _, way in system.sources[0]}) == 1)
-    assert all(met[each] > 200 for each in ("lost", "at home", "waits", "one line")), met
+    assert all(met[each] > 60 for each in ("lost", "at home", "waits", "one line")), met
 
 
 def test_where_the_recursion_does_not_apply_events_are_taken() -> None:

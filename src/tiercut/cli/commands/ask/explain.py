@@ -9,7 +9,7 @@ from tiercut.cli import arguments as given
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
-from tiercut.cli.questions import QueryName, inputs, query_of, read_query
+from tiercut.cli.questions import QueryName, conditions_of, inputs, query_of, read_query
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
 
@@ -86,6 +86,8 @@ def explain(
     else:
         asked = query_of("solve", replace(question, **_of_question(own)), file)
         priced, reasons = _best(loaded, asked, factor if why else None)
+        if reasons is not None and reasons.answer is not None:
+            reasons = replace(reasons, answer=replace(reasons.answer, conditions=conditions_of(conditions, file)))
         needs = _needs(loaded, asked) if needed else None
         by = "marginal" if asked.exits == "final" else asked.estimator
     explanation = explained(problem(*loaded, estimator=by), priced.decision)

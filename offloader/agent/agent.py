@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError, TiercutError
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import named
+from tiercut.offloader.agent.timings import named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
@@ -326,10 +326,9 @@ class Agent:
 
         What comes home says what the hop to here took without a link.
         """
-        held = dict(job.tensors)
-        for _, named_ in self._run.every_piece(held):
-            held |= named_
+        held, took = self._run.timed(job.tensors)
         timings = self._timings(job, begun_ns, time.monotonic_ns())
+        timings |= {of_piece(place): each for place, each in enumerate(took)}
         begun_ns = time.monotonic_ns()
         onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
         put(onward, {each.name: held[each.name] for each in self.bundle.outputs})

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS, SERVER
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import named, of_stage
+from tiercut.offloader.agent.timings import named, of_piece, of_stage
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
@@ -121,7 +121,8 @@ class Driver:
         way: Way = NO_LINKS,
         clock: LinkClock | None = None,
     ) -> None:
-        self._first, self._deadline_ns = bundles[0], round(deadline_s * 1e9)
+        self._bundles, self._first = bundles, bundles[0]
+        self._deadline_ns = round(deadline_s * 1e9)
         self._wanted = _results_by_exit(bundles)
         most = max(each.most_bytes for each in bundles)
         self._service = Service(
@@ -137,6 +138,7 @@ class Driver:
         self._outlet = Outlet(self._peer, way, clock, most=4096)
         self._frames: dict[str, Outcome] = {}
         self._hops: list[tuple[int, Hop]] = []
+        self._pieces: list[tuple[int, tuple[float, ...]]] = []
         self._ended = threading.Condition()
         self.strays = 0
         """Results of frames that were never sent."""
@@ -220,6 +222,21 @@ class Driver:
             found[stage] = Hop(*(float(np.median(times)) for times in zip(*own, strict=True)))
         return found
 
+    def piece_seconds(self) -> dict[tuple[int, int], float]:
+        """Return what each piece took in its agent while it was warmed up, by its first and last block; not slowed."""
+        found = {}
+        for bundle in self._bundles:
+            own = [times for stage, times in self._pieces if stage == bundle.stage][
+                len(self._pieces) // len(self._bundles) // 4 :
+            ]
+            for piece, times in zip(bundle.pieces, zip(*own, strict=True), strict=True):
+                found[piece.blocks[0], piece.blocks[1]] = float(np.median(times))
+        return found
+
+    def wait_for(self, deadline_s: float) -> None:
+        """Let frames that are sent from now on have so many seconds."""
+        self._deadline_ns = round(deadline_s * 1e9)
+
     def _has_hops(self, count: int) -> bool:
         return len(self._hops) >= count
 
@@ -232,7 +249,7 @@ class Driver:
         sent: Callable[[float, float], None] = lambda *_: None,
         prefix: str = "",
     ) -> list[Outcome]:
-        """Send so many frames, one each `interval_s` seconds, and return what became of each.
+        """Send so many frames, one every `interval_s` seconds, and return what became of each.
 
         Parameters
         ----------
@@ -308,10 +325,18 @@ class Driver:
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
         stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
-        if isinstance(stage, int) and isinstance(sent_ns, int) and (times := of_stage(parameters, stage)) is not None:
+        known = isinstance(stage, int) and 1 <= stage <= len(self._bundles)
+        if (
+            isinstance(stage, int)
+            and known
+            and isinstance(sent_ns, int)
+            and (times := of_stage(parameters, stage)) is not None
+        ):
             hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], (there_ns - sent_ns) / 1e9)
+            pieces = tuple(parameters.get(of_piece(place)) for place in range(len(self._bundles[stage - 1].pieces)))
             with self._ended:
                 self._hops.append((stage, hop))
+                self._pieces.append((stage, tuple(each / 1e9 for each in pieces if isinstance(each, int))))
                 self._ended.notify_all()
         return _taken(frame)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
-from tiercut.offloader.local.driver import Driver, Outcome
+from tiercut.offloader.local.driver import Driver, Hop, Outcome
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
@@ -38,7 +37,7 @@ from tiercut.topologies import Topology
 
 __all__ = ["RunOptions", "run_local", "run_with_agents"]
 
-_WARM_UP, _PAUSE_S = 20, 0.01
+_WARM_UP, _PAUSE_S = 40, 0.01
 _AFTER_S = 0.05
 """For what comes twice."""
 
@@ -136,11 +135,11 @@ def run_local(
             bundles, runners = open_bundles(folders, threads=options.threads)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
-        with stage("timing pieces"):
-            prediction, factor = _timed(plan, topology, problem, cut, runners, frames, options)
+        prediction = predicted(problem, decide_again(problem, plan))
+        factor = _factors(plan, topology, problem, cut, runners, frames, options)
         verdicts = uncut_cascade(plan, cut, frames, options.frames)
         ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
-        ran = _run(ground, folders, Path(folder), runtime, options, _times(prediction, options), started)
+        ran = _run(ground, folders, Path(folder), runtime, options, started)
     return _result(ran.ground, profile, ran, options, runtime)
 
 
@@ -220,7 +219,7 @@ def _runtime(profile: Profile, options: RunOptions, runners: Sequence[StageRunne
     return runtime
 
 
-def _timed(
+def _factors(
     plan: Plan,
     topology: Topology,
     problem: Problem,
@@ -228,24 +227,15 @@ def _timed(
     runners: Sequence[StageRunner],
     frames: Frames,
     options: RunOptions,
-) -> tuple[Predicted, dict[str, float]]:
-    """Time the whole network here, and its pieces if they are asked for; return the prediction and nodes' factors."""
-    uncut, frame = Uncut(cut, plan.exits), frames.frame(0)
-    calls: dict[Any, Callable[[], object]] = {"whole": lambda: uncut.run(frame)}
-    spans: dict[Span, str] = {}
+) -> dict[str, float]:
+    """Return by how much each node is slower than this machine, which is timed, or takes the reference's place."""
     if options.retime:
-        for runner, node in zip(runners, plan.placement, strict=True):
-            for piece, call in runner.calls():
-                span = (piece.blocks[0], piece.blocks[1])
-                calls[span], spans[span] = call, node
-    seconds = paced_medians(calls, clock=runners[0].clock)
-    decision = decide_again(problem, plan)
-    if not options.retime:
-        return predicted(problem, decision), factors(problem, topology, plan.placement, seconds["whole"], None)
-    reference_s = _reference_s(problem, topology)
-    factor = factors(problem, topology, plan.placement, seconds["whole"], reference_s)
-    timed = {span: factor[node] * seconds[span] for span, node in spans.items()}
-    return predicted(problem, decision, timed), factor
+        reference_s = _reference_s(problem, topology)
+        return factors(problem, topology, plan.placement, reference_s, reference_s)
+    uncut, frame = Uncut(cut, plan.exits), frames.frame(0)
+    with stage("timing the network"):
+        here_s = paced_medians({"whole": lambda: uncut.run(frame)}, clock=runners[0].clock)["whole"]
+    return factors(problem, topology, plan.placement, here_s, None)
 
 
 def _reference_s(problem: Problem, topology: Topology) -> float:
@@ -274,11 +264,9 @@ def _run(
     folder: Path,
     runtime: Runtime,
     options: RunOptions,
-    times: tuple[float, float],
     started: Callable[[Sequence[AgentProcess]], None],
 ) -> _Ran:
     """Start the agents, time the hops between them, and send the frames."""
-    interval_s, deadline_s = times
     network = ground.topology.network
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
@@ -289,20 +277,34 @@ def _run(
         shared = LinkClock(clock)
         stack.callback(shared.close)
         driver = stack.enter_context(
-            Driver(ground.bundles, agents[0].address, deadline_s=deadline_s, way=ways[0], clock=shared)
+            Driver(ground.bundles, agents[0].address, deadline_s=_LEAST_PATIENCE_S, way=ways[0], clock=shared)
         )
-        hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
-        parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
+        with stage("timing pieces and hops"):
+            hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
+            parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
         if options.retime:
-            onward = [hops[stage + 1].onward_s for stage in range(len(hops))]
-            back = [hops[stage + 1].back for stage in range(len(hops))]
-            ground = replace(ground, prediction=ground.prediction.with_hops(onward, back))
+            ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
+        interval_s, deadline_s = _times(ground.prediction, options)
+        driver.wait_for(deadline_s)
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
         }
         return _Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
+
+
+def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
+    """Return the prediction from what pieces took in their agents, and hops between them."""
+    factor = {
+        (piece.blocks[0], piece.blocks[1]): ground.factor[bundle.node]
+        for bundle in ground.bundles
+        for piece in bundle.pieces
+    }
+    timed = {span: factor[span] * seconds for span, seconds in pieces.items()}
+    found = predicted(ground.problem, ground.prediction.path.decision, timed)
+    stages = sorted(hops)
+    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages])
 
 
 def _agents(

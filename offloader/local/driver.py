@@ -249,7 +249,7 @@ class Driver:
         sent: Callable[[float, float], None] = lambda *_: None,
         prefix: str = "",
     ) -> list[Outcome]:
-        """Send so many frames, one each `interval_s` seconds, and return what became of each.
+        """Send so many frames, one every `interval_s` seconds, and return what became of each.
 
         Parameters
         ----------

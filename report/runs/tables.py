@@ -38,7 +38,7 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
 def _how(run: Run) -> str:
     times = "pieces timed here" if run.retimed else "times of the profile"
     pace = units.format_seconds(run.interval_s)
-    return f"{run.frames} frames, one each {pace}; {run.runtime}, {times}"
+    return f"{run.frames} frames, one every {pace}; {run.runtime}, {times}"
 
 
 def _became(run: Run) -> str:

@@ -5,11 +5,14 @@ Budgets are kept for CELLS cells of accuracy gained so far. They are *sheared*: 
 and it does no harm that a label is only known to be somewhere in its cell: a step leads from anywhere in one cell to
 anywhere in two. All rounding goes towards keeping a label, so that no cell is too coarse to be right, only too coarse
 to be quick.
+
+A bound that lets every node be used again is weak where nodes are quick at different blocks and links cost little.
+Budgets may therefore know which nodes have been used: one row for each set of *critical* ones (see `Sets`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["LEAVING", "STAYING", "Cells", "allowances", "budgets", "cell_of"]
+__all__ = ["LEAVING", "STAYING", "Budgets", "Cells", "Sets", "allowances", "budgets", "cell_of"]
 
 STAYING, LEAVING = 0, 1
 """The tables of budgets: a node is to go on from a state; the output of the last block is to be sent away from it."""
@@ -33,17 +36,52 @@ STAYING, LEAVING = 0, 1
 _NEAR = 1e-9
 """Cells; sums that should be equal may lie on the two sides of a border between cells, this near to it."""
 
+_ROUNDED = 4e-7
+"""Budgets are kept in single precision; each step loosens them by this share of the greatest value of interest, which
+is more than its three roundings take."""
+
+
+class Sets(NamedTuple):
+    """The sets of used groups that budgets tell apart.
+
+    Parameters
+    ----------
+    bit
+        M: the bit of a node's group, which is critical; 0 where budgets let a group be used again.
+    sizes
+        2 to the number of critical groups: how many groups a set has.
+    may_end
+        As long: whether a plan that has used these, and perhaps others, may have used enough.
+    """
+
+    bit: Ints
+    sizes: Ints
+    may_end: Bools
+
+
+class Budgets(NamedTuple):
+    """What a label may have cost so far and still be of interest, less the slope times what it gained.
+
+    Parameters
+    ----------
+    place
+        2 x S x M x sets: the row of a node that is to go on from a state (`STAYING`), or has to send its output away
+        to whichever node, by whichever codec, is best (`LEAVING`). Row 0 is of none: no label gets there.
+    peaks
+        As large: the greatest budget over all cells; -inf where no label is of interest.
+    rows
+        Rows x (C+1), in single precision: by cells of accuracy gained.
+    """
+
+    place: NDArray[np.int32]
+    peaks: Floats
+    rows: NDArray[np.float32]
+
 
 @compiled
 def cell_of(accuracy: float, base: float, per: float, cells: int) -> int:
     """Return the cell of an accuracy: how many times 1 / ``per`` it lies above ``base``."""
     return min(max(int((accuracy - base) * per), 0), cells)
-
-
-@compiled
-def _larger(left: float, right: float) -> float:
-    """Return the larger; unlike ``max`` it asks nothing about nan, so that loops over it use vector instructions."""
-    return right if right > left else left
 
 
 @compiled
@@ -90,48 +128,55 @@ def allowances(
 
 @compiled
 def _floors(
-    source: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
+    source: int, most: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, send: Floats, result: Floats, drops: Floats, input_drops: Floats, option_exit: Bools,
     option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
-    rank: Ints, linked: Bools, stop: Ints,
+    rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """Return the least that a label may have cost, less what it gained times the slope, nodes being free to be reused.
+    """Return the least that a label may have cost, less what it gained times the slope.
 
     Parameters
     ----------
-    source, slope, first, ..., linked, stop
+    source, most, slope, first, ..., stop
         As in `budgets`; where it is stopped, what it returns is not complete.
 
     Returns
     -------
     array, array
-        S x M: node v is to go on from the state; and the same before the output of the last block is sent away from v.
+        S x M x sets: node v is to go on from the state, these groups having been used; and the same before the output
+        of the last block is sent away from v.
     """
-    blocks, nodes, codecs, by_level = accuracy.shape[1], group.shape[0], send.shape[0], accuracy.shape[0] > 1
+    nodes, codecs, by_level, sets = group.shape[0], send.shape[0], accuracy.shape[0] > 1, sizes.shape[0]
     final = accuracy.shape[2] - 1
-    reached, left = np.empty((begins.shape[0], nodes)), np.empty((begins.shape[0], nodes))
+    reached, left = np.empty((begins.shape[0], nodes, sets)), np.empty((begins.shape[0], nodes, sets))
     for state in range(begins.shape[0]):
         if stop[0] != 0:
             return reached, left
         reached[state], left[state] = np.inf, np.inf
     for v in range(nodes):
         for codec in range(codecs if linked[source, v] else 0):
-            reached[0, v] = min(reached[0, v], first[codec, v] + slope * input_drops[codec, v])
+            reached[0, v, bit[v]] = min(reached[0, v, bit[v]], first[codec, v] + slope * input_drops[codec, v])
     for state in range(begins.shape[0]):
         if stop[0] != 0:
             break
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         for v in range(nodes if start > 0 else 0):
-            for w in range(nodes if left[state, v] < np.inf else 0):
+            if not _any_finite(left[state, v]):
+                continue
+            for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
+                cost = np.inf
                 for codec in range(codecs):
-                    cost = own * send[codec, start - 1, v, w] + slope * share * drops[codec, start - 1]
-                    reached[state, w] = min(reached[state, w], left[state, v] + cost)
+                    cost = min(cost, own * send[codec, start - 1, v, w] + slope * share * drops[codec, start - 1])
+                for used in range(sets):
+                    if used & bit[w] == 0 and sizes[used] < most:
+                        then = used | bit[w]
+                        reached[state, w, then] = min(reached[state, w, then], left[state, v, used] + cost)
         for v in range(nodes):
             here = reached[state, v]
-            for end in range(start, blocks if here < np.inf else start):
+            for end in range(start, furthest[v, start] + 1 if _any_finite(here) else start):
                 for option in range(option_exit.shape[0]):
                     after = jump[levels[state], end, option]
                     if after < 0:
@@ -139,12 +184,28 @@ def _floors(
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                     column = column_of(option_threshold[option], final)
                     fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end, column]
-                    there = passed(here, own, piece, fewer, result[end, v]) - slope * gain
+                    step = passed(0.0, own, piece, fewer, result[end, v]) - slope * gain
                     ahead = state_of[end + 1, after]
-                    left[ahead, v] = min(left[ahead, v], there)
+                    _lower(left[ahead, v], here, step)
                     if inside and option_exit[option]:
-                        reached[ahead, v] = min(reached[ahead, v], there)
+                        _lower(reached[ahead, v], here, step)
     return reached, left
+
+
+@compiled
+def _any_finite(values: Floats) -> bool:
+    """Return whether one of the values is less than infinite."""
+    for value in values:
+        if value < np.inf:
+            return True
+    return False
+
+
+@compiled
+def _lower(row: Floats, before: Floats, step: float) -> None:
+    """Lower each of a row to what a step makes of another."""
+    for k in range(row.shape[0]):
+        row[k] = before[k] + step if before[k] + step < row[k] else row[k]
 
 
 class Cells(NamedTuple):
@@ -167,11 +228,11 @@ class Cells(NamedTuple):
 @compiled
 def budgets(
     allowed: Floats, slope: float, cells: Cells, rules: Rules, tables: Tables, shares: Shares, weight: Floats,
-    states: States, budget: Floats, peaks: Floats, stop: Ints,
-) -> None:  # fmt: skip
-    """Fill in how much a label may have cost so far and still be of interest, nodes being free to be used again.
+    states: States, sets: Sets, stop: Ints,
+) -> Any:  # fmt: skip
+    """Return how much a label may have cost so far and still be of interest, by the critical groups that it has used.
 
-    A step that would be too dear even for the cheapest label is left out.
+    Others are free to be used again. A step that would be too dear even for the cheapest label is left out.
 
     Parameters
     ----------
@@ -187,76 +248,159 @@ def budgets(
         Q: what the terms of the cost count.
     states
         S pairs of blocks done and level, and their numbers.
-    budget
-        2 x S x M x (C+1), filled: node v is to go on from the state, or has to send its output away to whichever node,
-        by whichever codec, is best; k cells of accuracy are gained. Less ``slope`` times what a label gained.
-    peaks
-        2 x S x M, filled: the greatest budget over all cells; -inf where no label is of interest.
+    sets
+        What the rows tell apart.
     stop
         Read now and then: a value that is not 0 ends the work.
+
+    Returns
+    -------
+    tuple
+        `Budgets`.
     """
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
-    source, _, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, _ = rules
+    source, most, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
     first, span, bare, send, result = tables
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
-    blocks, nodes, cells_there, codecs = accuracy.shape[1], group.shape[0], allowed.shape[0] - 1, send.shape[0]
-    by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[2] - 1, cells_there / (summit - base)
+    bit, sizes, may_end = sets
+    nodes, top, codecs, count = group.shape[0], allowed.shape[0] - 1, send.shape[0], sizes.shape[0]
+    by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[2] - 1, top / (summit - base)
     reached, left = _floors(
-        source, slope, first, stay, weight, accuracy, span, bare, send, result, drops, input_drops, option_exit,
-        option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, stop,
+        source, most, slope, first, stay, weight, accuracy, span, bare, send, result, drops, input_drops, option_exit,
+        option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest, bit, sizes, stop,
     )  # fmt: skip
-    varies = _varies(drops) or _varies(input_drops)
-    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, varies)
-    peak, most = _greatest(allowed), _most(allowed, slope, base, per)
-    rest = np.empty(peaks.shape)  # the least that comes yet, whatever it gains
+    place = np.zeros((2, begins.shape[0], nodes, count), np.int32)
+    leaving = _numbered(left, place[LEAVING], 1)
+    budget = np.empty((_numbered(reached, place[STAYING], leaving), top + 1), np.float32)
+    # What a step that gains accuracy reads: it leads from anywhere in a cell into one of two.
+    paired = np.empty((budget.shape[0] if inside else leaving, top + 1), np.float32)
+    peaks = np.full(place.shape, -np.inf)
+    rest = np.full(place.shape, np.inf)  # the least that comes yet, whatever it gains
+    bottoms, tops = _rows(allowed, base, per, low, high, stay, levels, _varies(drops) or _varies(input_drops))
+    peak, highest_cost = _greatest(allowed), _most(allowed, slope, base, per)
+    spare = _ROUNDED * (_most_finite(allowed) + 2 * slope * (summit - base))
+    ends, end_pairs = np.empty(top + 1, np.float32), np.empty(top + 1, np.float32)
+    for k in range(top + 1):
+        ends[k] = np.float32(allowed[k] + spare)
+    _pair(ends, end_pairs, 0, top)
+    budget[0] = -np.inf
     for state in range(begins.shape[0] - 1, -1, -1):
         if stop[0] != 0:
-            return
-        # Here and not at once: tables of a thousand blocks are so large that writing them takes seconds.
-        budget[:, state], peaks[:, state], rest[:, state] = -np.inf, -np.inf, np.inf
+            break
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
-        own, bottom, top = weight[levels[state]], bottoms[state], tops[state]
+        own, bottom, roof = weight[levels[state]], bottoms[state], tops[state]
         for v in range(nodes):
-            row, here, least = budget[STAYING, state, v], reached[state, v], np.inf
-            for end in range(start, blocks if here < np.inf else start):
+            here, rows, least = reached[state, v], place[STAYING, state, v], rest[STAYING, state, v]
+            # Here and not at once: tables of a thousand blocks are so large that writing them takes seconds.
+            for used in range(count):
+                if rows[used] > 0:
+                    budget[rows[used]] = -np.inf
+            for end in range(start, furthest[v, start] + 1 if _any_finite(here) else start):
                 gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + result[end, v])
-                if can_end[end] and here + cost - slope * gain <= peak:
-                    _raise(row, bottom, top, allowed, gain, 0, cells_there, cost - slope * gain, per)
-                    least = min(least, cost)
+                step = cost - slope * gain
+                near, far = _shifts(gain, per)
+                for used in range(count if can_end[end] and cost < np.inf else 0):
+                    if rows[used] > 0 and may_end[used] and here[used] + step <= peak:
+                        ahead = end_pairs if gain != 0.0 else ends
+                        for shift in range(near, far + 1):
+                            _raise(budget[rows[used]], bottom, roof, ahead, shift, 0, top, np.float32(step - spare))
+                        least[used] = min(least[used], cost)
                 for option in range(option_exit.shape[0]):
                     after = jump[levels[state], end, option]
                     if after < 0:
                         continue
-                    column = column_of(option_threshold[option], final)
-                    ahead, gain = state_of[end + 1, after], (share - stay[after]) * accuracy[at, end, column]
+                    column, then = column_of(option_threshold[option], final), state_of[end + 1, after]
+                    gain = (share - stay[after]) * accuracy[at, end, column]
                     piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
                     cost = passed(0.0, own, piece, own - weight[after], result[end, v])
+                    if not cost < np.inf:
+                        continue
+                    step = cost - slope * gain
+                    near, far = _shifts(gain, per)
+                    less, floor = np.float32(step - spare), max(bottoms[then] - (gain != 0.0), 0)
                     for rest_of in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
-                        if here + cost - slope * gain <= peaks[rest_of, ahead, v]:
-                            rows, floor, roof = budget[rest_of, ahead, v], bottoms[ahead], tops[ahead]
-                            _raise(row, bottom, top, rows, gain, floor, roof, cost - slope * gain, per)
-                            least = min(least, cost + rest[rest_of, ahead, v])
-            rest[STAYING, state, v] = least
-            highest = _capped(row, bottom, top, most - least, slope, base, per) if least < np.inf else -np.inf
-            peaks[STAYING, state, v] = highest if highest >= here else -np.inf
+                        onward, highest = place[rest_of, then, v], peaks[rest_of, then, v]
+                        for used in range(count):
+                            if rows[used] > 0 and here[used] + step <= highest[used]:
+                                ahead = paired[onward[used]] if gain != 0.0 else budget[onward[used]]
+                                row = budget[rows[used]]
+                                for shift in range(near, far + 1):
+                                    _raise(row, bottom, roof, ahead, shift, floor, tops[then], less)
+                                least[used] = min(least[used], cost + rest[rest_of, then, v, used])
+            for used in range(count):
+                if rows[used] > 0 and least[used] < np.inf:
+                    row, most_here = budget[rows[used]], highest_cost - least[used]
+                    highest_here = _capped(row, bottom, roof, most_here, slope, base, per, spare) + spare
+                    if highest_here >= here[used]:
+                        peaks[STAYING, state, v, used] = highest_here
+                        if inside:
+                            _pair(row, paired[rows[used]], bottom, roof)
         for v in range(nodes if start > 0 else 0):
-            row, gone, least = budget[LEAVING, state, v], left[state, v], np.inf
             if stop[0] != 0:
-                return
-            for w in range(nodes if gone < np.inf else 0):
-                if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w] or peaks[0, state, w] == -np.inf:
+                break
+            gone, rows = left[state, v], place[LEAVING, state, v]
+            for used in range(count):
+                if rows[used] == 0:
                     continue
-                for codec in range(codecs):
-                    cost, gain = own * send[codec, start - 1, v, w], -share * drops[codec, start - 1]
-                    if gone + cost - slope * gain <= peaks[STAYING, state, w]:
-                        rows = budget[STAYING, state, w]
-                        _raise(row, bottom, top, rows, gain, bottom, top, cost - slope * gain, per)
-                        least = min(least, cost + rest[STAYING, state, w])
-            rest[LEAVING, state, v] = least
-            highest = _greatest(row) if least < np.inf else -np.inf
-            peaks[LEAVING, state, v] = highest if highest >= gone else -np.inf
+                row, lowest = budget[rows[used]], np.inf
+                row[:] = -np.inf
+                for w in range(nodes if sizes[used] < most else 0):
+                    then = used | bit[w]
+                    if (
+                        group[w] == group[v]
+                        or rank[w] < rank[v]
+                        or not linked[v, w]
+                        or used & bit[w] != 0
+                        or peaks[STAYING, state, w, then] == -np.inf
+                    ):
+                        continue
+                    for codec in range(codecs):
+                        cost, gain = own * send[codec, start - 1, v, w], -share * drops[codec, start - 1]
+                        step = cost - slope * gain
+                        if cost < np.inf and gone[used] + step <= peaks[STAYING, state, w, then]:
+                            ahead, less = budget[place[STAYING, state, w, then]], np.float32(step - spare)
+                            near, far = _shifts(gain, per)
+                            for shift in range(near, far + (2 if gain != 0.0 else 1)):
+                                _raise(row, bottom, roof, ahead, shift, bottom, roof, less)
+                            lowest = min(lowest, cost + rest[STAYING, state, w, then])
+                rest[LEAVING, state, v, used] = lowest
+                highest_here = _greatest32(row, bottom, roof) + spare
+                if lowest < np.inf and highest_here >= gone[used]:
+                    peaks[LEAVING, state, v, used] = highest_here
+                    _pair(row, paired[rows[used]], bottom, roof)
+    return place, peaks, budget
+
+
+@compiled
+def _numbered(reached: Floats, place: NDArray[np.int32], count: int) -> int:
+    """Number the rows that labels may reach, from a number on, and return the next."""
+    for state in range(reached.shape[0]):
+        for v in range(reached.shape[1]):
+            for used in range(reached.shape[2]):
+                if reached[state, v, used] < np.inf:
+                    place[state, v, used] = count
+                    count += 1
+    return count
+
+
+@compiled
+def _shifts(gain: float, per: float) -> tuple[int, int]:
+    """Return by how many cells a gain leads on: two numbers, that differ where rounding decides which it is."""
+    if gain == 0.0:
+        return 0, 0  # a label that gains nothing stays in its cell
+    return int(np.floor(gain * per - _NEAR)), int(np.floor(gain * per + _NEAR))
+
+
+@compiled
+def _pair(row: NDArray[np.float32], into: NDArray[np.float32], bottom: int, top: int) -> None:
+    """Write the larger of each cell and the next; what is outside bottom - 1 to top is never read."""
+    if bottom > 0:
+        into[bottom - 1] = row[bottom]
+    for k in range(bottom, top):
+        into[k] = row[k + 1] if row[k + 1] > row[k] else row[k]
+    into[top] = row[top]
 
 
 @compiled
@@ -310,26 +454,49 @@ def _most(allowed: Floats, slope: float, base: float, per: float) -> float:
 
 
 @compiled
-def _raise(
-    row: Floats, bottom: int, top: int, ahead: Floats, gain: float, floor: int, roof: int, cost: float, per: float
-) -> None:
-    """Raise each cell of a row to what a step leaves it: the most ``ahead`` where its gain leads, less its cost."""
-    near, far = int(np.floor(gain * per - _NEAR)), int(np.floor(gain * per + _NEAR)) + 1
-    if gain == 0.0:
-        near = far = 0  # a label that gains nothing stays in its cell
-    for shift in range(near, far + 1):
-        for k in range(max(bottom, floor - shift), min(top, roof - shift) + 1):
-            row[k] = _larger(row[k], ahead[k + shift] - cost)
+def _most_finite(values: Floats) -> float:
+    """Return the greatest magnitude of what is finite; 0 if nothing is."""
+    most = 0.0
+    for value in values:
+        if -np.inf < value < np.inf:
+            most = max(most, abs(value))
+    return most
 
 
 @compiled
-def _capped(row: Floats, bottom: int, top: int, spare: float, slope: float, base: float, per: float) -> float:
-    """Lower a row to what is spared if the rest costs its least, and return the greatest of what remains.
+def _greatest32(row: NDArray[np.float32], bottom: int, top: int) -> float:
+    """Return the greatest value of a part of a row."""
+    greatest = np.float32(-np.inf)
+    for k in range(bottom, top + 1):
+        greatest = row[k] if row[k] > greatest else greatest
+    return float(greatest)
+
+
+@compiled
+def _raise(
+    row: NDArray[np.float32], bottom: int, top: int, ahead: NDArray[np.float32], shift: int, floor: int, roof: int,
+    cost: np.float32,
+) -> None:  # fmt: skip
+    """Raise each cell of a row to what a step of so many cells leaves it: what is ``ahead`` there, less its cost.
+
+    Only cells ``floor`` to ``roof`` of what is ahead count.
+    """
+    for k in range(max(bottom, floor - shift), min(top, roof - shift) + 1):
+        row[k] = ahead[k + shift] - cost if ahead[k + shift] - cost > row[k] else row[k]
+
+
+@compiled
+def _capped(
+    row: NDArray[np.float32], bottom: int, top: int, most: float, slope: float, base: float, per: float, spare: float
+) -> float:
+    """Lower a row to what is left if the rest costs its least, and return the greatest of what remains.
 
     Without it rounding could pay: step by step, a label would be credited with gains that never lead out of its cell.
     """
     highest = -np.inf
     for k in range(bottom, top + 1):
-        row[k] = min(row[k], spare * (1 + 1e-12) + 1e-15 - slope * (base + (k - _NEAR) / per))
-        highest = max(highest, row[k])
+        cap = most * (1 + 1e-12) + 1e-15 - slope * (base + (k - _NEAR) / per) + spare
+        if row[k] > cap:
+            row[k] = np.float32(cap)
+        highest = max(highest, float(row[k]))
     return highest

@@ -23,7 +23,8 @@ from tiercut.solvers.kernels.step_kernels import (
     uses,
     write_end,
 )
-from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING, cell_of
+from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING
+from tiercut.solvers.labels.cell_kernels import cell_of
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     BEGIN,
@@ -54,6 +55,7 @@ __all__ = ["FULL", "Limits", "grow_labels"]
 FULL = 2
 """Where in `stop` it is said that there was no room."""
 
+
 class Limits(NamedTuple):
     """By what labels are pruned.
 
@@ -66,7 +68,7 @@ class Limits(NamedTuple):
     slope, base, summit
         As `tiercut.solvers.labels.budget_kernels.budgets` took them.
     allowed
-        Of `tiercut.solvers.labels.budget_kernels.allowances`, without a slope and in finer cells of its own: what
+        Of `tiercut.solvers.labels.cell_kernels.allowances`, without a slope and in finer cells of its own: what
         whole plans may cost. Lowered as plans are found.
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
@@ -144,9 +146,17 @@ def grow_labels(
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
-    chain, line, spare = np.empty((room, USED + future.shape[1]), np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    chain, line, spare = (
+        np.empty((room, USED + future.shape[1]), np.int64),
+        np.empty(room, np.int64),
+        np.empty(room, np.int64),
+    )
     costs_here, rights_here = np.empty(room), np.empty(room)
-    number, starts, seen_here = np.full(sizes.shape[0], -1), np.empty(sizes.shape[0] + 1, np.int64), np.empty(sizes.shape[0], np.int64)
+    number, starts, seen_here = (
+        np.full(sizes.shape[0], -1),
+        np.empty(sizes.shape[0] + 1, np.int64),
+        np.empty(sizes.shape[0], np.int64),
+    )
     soonest = np.empty(sizes.shape[0])
     set_number, one_of, best_rights = sweep_room(group, keep, inside, furthest)
     heads = np.full((begins.shape[0], nodes), -1)
@@ -187,13 +197,28 @@ def grow_labels(
                 continue
             sort_labels(line, spare, many, cost, tie, gained, chain, at_key, width)
             few = swept(
-                line, spare, many, gained, chain, keep, v, future, required, fewest, most, limited, set_number, one_of,
+                line,
+                spare,
+                many,
+                gained,
+                chain,
+                keep,
+                v,
+                future,
+                required,
+                fewest,
+                most,
+                limited,
+                set_number,
+                one_of,
                 best_rights,
             )
             for i in range(few, many):  # dominated: others take their places
                 chain[line[i], AFTER], free = free, line[i]
             if 0 < beam < few:
-                few = _foremost(line, few, beam, cost, gained, chain, place[STAYING, state, v], budget, slope, base, per)
+                few = _foremost(
+                    line, few, beam, cost, gained, chain, place[STAYING, state, v], budget, slope, base, per
+                )
             groups = _grouped(line, spare, few, chain, number, seen_here, starts)
             most_right, least = base, np.inf
             for g in range(groups):

@@ -35,7 +35,7 @@ from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
 from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, tables_of
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
-from tiercut.solvers.labels import budget_kernels, grow_kernels
+from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
 from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import share_out, thread_count
@@ -61,6 +61,7 @@ _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with
 _LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a word of the groups used
 _FIRST_ROOM, _MORE = 1 << 18, 8  # labels for which there is room at first, and how many times that when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
+_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
@@ -259,14 +260,14 @@ class _Search:
     @property
     def _most_sets(self) -> int:
         """Sets of groups for which there is room in a table of budgets."""
-        return _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * self.cells)
+        return _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * min(self.cells, _SET_CELLS))
 
     @property
     def _patience(self) -> int:
         """Labels that take as long as budgets by sets of nodes do: so long is tried without them."""
         sets = 1 << len(critical_groups(self.space, self._most_sets))
         pieces = self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit)
-        return max(_PATIENCE, pieces * sets * self.cells // _CELLS_A_LABEL)
+        return max(_PATIENCE, pieces * sets * min(self.cells, _SET_CELLS) // _CELLS_A_LABEL)
 
     def _grow(self, index: int, thread: _Thread) -> None:
         """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
@@ -287,7 +288,8 @@ class _Search:
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: _Thread) -> _Bounds:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
-        slope, allowed, allowed_ends, cap = self._allowed()
+        cells = self.cells if len(sets.sizes) == 1 else min(self.cells, _SET_CELLS)
+        slope, allowed, allowed_ends, cap = self._allowed(cells)
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
         given = (self.divided, self.rules, self.tables, shares, weight, self.states, sets)
@@ -297,7 +299,7 @@ class _Search:
     def _grown(
         self, index: int, thread: _Thread, bounds: _Bounds, *, patience: int = _ENDLESS, beam: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Return the plans that labels of one threshold end in; all, but for a beam, if the stop does not say `FULL`."""
+        """Return the plans that labels of one threshold end in; not all for a beam, nor where the stop says `FULL`."""
         best, stop, before = thread.best, thread.stop, thread.best.copy()
         keep = 1 if self.front else self.top
         while True:
@@ -353,7 +355,7 @@ class _Search:
         fresh.merge_once((self.known, more), but_tie=True)
         self.known = fresh
 
-    def _allowed(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
+    def _allowed(self, cells: int) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
         """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""
         (cap, floor), none = self.bounds, np.empty(0)
         with self.lock:
@@ -372,9 +374,9 @@ class _Search:
 
         def allowances(slope: float, cells: int) -> NDArray[np.float64]:
             known = (costs, rights, count, cap, floor, self.reach[1])
-            return budget_kernels.allowances(*known, slope, self.scale[0], self.scale[1], cells)
+            return cell_kernels.allowances(*known, slope, self.scale[0], self.scale[1], cells)
 
-        return slope, allowances(slope, self.cells), allowances(0.0, _FINE), best
+        return slope, allowances(slope, cells), allowances(0.0, _FINE), best
 
     def result(self, *, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""

@@ -35,11 +35,11 @@ def _precedes(
 ) -> bool:
     """Return whether the left label may dominate the right one, but not the other way round."""
     if cost[left] != cost[right]:
-        return cost[left] < cost[right]
+        return bool(cost[left] < cost[right])
     if tie[left] != tie[right]:
-        return tie[left] < tie[right]
+        return bool(tie[left] < tie[right])
     if gained[left] != gained[right]:
-        return gained[left] > gained[right]
+        return bool(gained[left] > gained[right])
     return earlier(left, right, chain, at, width)
 
 
@@ -138,9 +138,7 @@ def swept(
         spare[few] = here
         few += 1
         for s in range(sets):
-            if best[s, keep - 1] < right and covers(
-                here, one_of[s], chain, v, future, required, fewest, most, limited
-            ):
+            if best[s, keep - 1] < right and covers(here, one_of[s], chain, v, future, required, fewest, most, limited):
                 place = keep - 1
                 while place > 0 and best[s, place - 1] < right:
                     best[s, place] = best[s, place - 1]

@@ -171,7 +171,7 @@ def grow_labels(
         k = cell_of(reached, base, per, cells)
         if linked[source, v] and total < np.inf and total - slope * reached <= budget[row, k]:
             if top == room:
-                stop[FULL] = 1
+                stop[FULL], stop[1] = 1, grown
                 return found_cost, found_right, found_keys, found
             cost[top], gained[top], tie[top] = total, reached, tie_first[codec, v] if tied else 0.0
             chain[top, PARENT], chain[top, NODE], chain[top, PARTS], chain[top, BEGIN] = -1, v, 1, 0
@@ -248,7 +248,7 @@ def grow_labels(
                     if index > 0 and chain[here, EVALUATED] == 0:
                         continue
                     if found == most_found:
-                        stop[FULL] = 1
+                        stop[FULL], stop[1] = 1, grown
                         return found_cost, found_right, found_keys, found
                     key = found_keys[found]
                     prefix(here, chain, at_key, key)
@@ -309,8 +309,7 @@ def grow_labels(
                                     continue
                                 new = free if free >= 0 else top
                                 if new == room or grown == patience:
-                                    stop[FULL] = 1
-                                    stop[1] = grown
+                                    stop[FULL], stop[1] = 1, grown
                                     return found_cost, found_right, found_keys, found
                                 cost[new], gained[new], tie[new] = total, reached, 0.0
                                 following = chain[new, AFTER]

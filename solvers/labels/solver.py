@@ -59,7 +59,8 @@ _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a grea
 _FINE = 16_384  # cells by which whole plans are compared with what is known
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
 _LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a word of the groups used
-_FIRST_ROOM, _MORE = 1 << 18, 8  # labels for which there is room at first, and how many times that when it is too few
+_LEAST_ROOM, _FIRST_ROOM = 1 << 10, 1 << 18  # labels for which there is room at first
+_MORE = 8  # how many times that there is when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
 _SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
@@ -303,7 +304,7 @@ class _Search:
         best, stop, before = thread.best, thread.stop, thread.best.copy()
         keep = 1 if self.front else self.top
         while True:
-            room = min(self.room, max(patience, 1))
+            room = min(self.room, max(patience, _LEAST_ROOM))
             limits = grow_kernels.Limits(
                 self.limited, self.future, bounds.slope, *self.scale, bounds.allowed_ends.copy(), *self.bounds, keep,
                 bounds.cap, beam,
@@ -329,7 +330,7 @@ class _Search:
             full = bool(stop[grow_kernels.FULL])
             if full or beam:
                 best[:] = before  # what is found again must not count twice
-            if not full or room == _ROOM or stop[1] >= patience or stop[0]:
+            if not full or room == _ROOM or patience < _ENDLESS or stop[0]:
                 break
             # Once more from the beginning, with more room.
             stop[grow_kernels.FULL] = 0

@@ -225,8 +225,10 @@ def budgets(
     # One state more than there are, the end: all rows there are one, what whole plans may cost.
     last = begins.shape[0]
     place = np.zeros((2, last + 1, nodes, count), np.int32)
-    leaving = numbered(lows[LEAVING], place[LEAVING], _END + 1)
-    budget = np.empty((numbered(lows[STAYING], place[STAYING], leaving), top + 1), np.float32)
+    going = stop[0] == 0  # else the lows are not there, and tables so large that writing them takes seconds
+    leaving = numbered(lows[LEAVING], place[LEAVING], _END + 1) if going else _END + 1
+    rows = numbered(lows[STAYING], place[STAYING], leaving) if going else leaving
+    budget = np.empty((rows, top + 1), np.float32)
     # What a step that gains accuracy reads: it leads from anywhere in a cell into one of two.
     paired = np.empty((budget.shape[0] if inside else leaving, top + 1), np.float32)
     peaks, crests = np.full(place.shape, -np.inf), np.full(place.shape[:3], -np.inf)  # by set, and of all sets
@@ -249,7 +251,6 @@ def budgets(
         own, bottom, roof = weight[levels[state]], bottoms[state], tops[state]
         for v in range(nodes):
             lowest = least(lows[STAYING, state, v])
-            # Here and not at once: tables of a thousand blocks are so large that writing them takes seconds.
             for used in range(count):
                 if place[STAYING, state, v, used] > 0:
                     budget[place[STAYING, state, v, used]] = -np.inf

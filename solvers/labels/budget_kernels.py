@@ -153,9 +153,9 @@ def _floors(
                     fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end, column]
                     step = passed(0.0, own, piece, fewer, result[end, v]) - slope * gain
                     ahead = state_of[end + 1, after]
-                    lower(left[ahead, v], here, step)
+                    lower(lows, LEAVING, ahead, state, v, step)
                     if inside and option_exit[option]:
-                        lower(reached[ahead, v], here, step)
+                        lower(lows, STAYING, ahead, state, v, step)
     return lows
 
 
@@ -272,10 +272,10 @@ def budgets(
                     cost = passed(0.0, own, piece, own - weight[after], result[end, v])
                     if not cost < np.inf:
                         continue
-                    near, far = shifts(gain, per)
                     for to in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
                         if not lowest + (cost - slope * gain) <= crests[to, then, v]:
                             continue
+                        near, far = shifts(gain, per)
                         _raise(
                             budget, budget if gain == 0.0 else paired, place, peaks, rest, lows, STAYING, state, v, to,
                             then, v, 0, sizes, count, cost, cost - slope * gain, near, far, bottom, roof,

@@ -199,7 +199,10 @@ def least(values: Floats) -> float:
 
 
 @compiled
-def lower(row: Floats, before: Floats, step: float) -> None:
-    """Lower each of a row to what a step makes of another."""
-    for k in range(row.shape[0]):
-        row[k] = before[k] + step if before[k] + step < row[k] else row[k]
+def lower(lows: Floats, table: int, ahead: int, state: int, v: int, step: float) -> None:
+    """Lower what labels of each set may have cost at a node and a later state to what a step makes of it.
+
+    ``lows`` is 2 x S x M x sets; the step begins where labels go on (its first table) and leads to ``table``.
+    """
+    for used in range(lows.shape[3]):
+        lows[table, ahead, v, used] = min(lows[table, ahead, v, used], lows[0, state, v, used] + step)

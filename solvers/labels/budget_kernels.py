@@ -228,9 +228,10 @@ def budgets(
     going = stop[0] == 0  # else the lows are not there, and tables so large that writing them takes seconds
     leaving = numbered(lows[LEAVING], place[LEAVING], _END + 1) if going else _END + 1
     rows = numbered(lows[STAYING], place[STAYING], leaving) if going else leaving
-    budget = np.empty((rows, top + 1), np.float32)
-    # What a step that gains accuracy reads: it leads from anywhere in a cell into one of two.
-    paired = np.empty((budget.shape[0] if inside else leaving, top + 1), np.float32)
+    # Of each row the budgets, and what a step reads that gains accuracy: it leads from anywhere in a cell into one of
+    # two, so that is the larger of each cell and the next.
+    both = np.empty((2, rows, top + 1), np.float32)
+    budget, paired = both[0], both[1]
     peaks, crests = np.full(place.shape, -np.inf), np.full(place.shape[:3], -np.inf)  # by set, and of all sets
     rest = np.full(place.shape, np.inf)  # the least that comes yet, whatever it gains
     bottoms, tops = rows_of_interest(allowed, base, per, low, high, stay, levels, varies(drops) or varies(input_drops))
@@ -259,7 +260,7 @@ def budgets(
                 if can_end[end] and cost < np.inf and lowest + (cost - slope * gain) <= crests[STAYING, last, v]:
                     near, far = shifts(gain, per)
                     _raise(
-                        budget, budget if gain == 0.0 else paired, place, peaks, rest, lows, STAYING, state, v, STAYING,
+                        both, 1 if gain != 0.0 else 0, place, peaks, rest, lows, STAYING, state, v, STAYING,
                         last, v, 0, sizes, count, cost, cost - slope * gain, near, far, bottom, roof, 0, top, spare,
                     )  # fmt: skip
                 for option in range(option_exit.shape[0]):
@@ -277,7 +278,7 @@ def budgets(
                             continue
                         near, far = shifts(gain, per)
                         _raise(
-                            budget, budget if gain == 0.0 else paired, place, peaks, rest, lows, STAYING, state, v, to,
+                            both, 1 if gain != 0.0 else 0, place, peaks, rest, lows, STAYING, state, v, to,
                             then, v, 0, sizes, count, cost, cost - slope * gain, near, far, bottom, roof,
                             max(bottoms[then] - (gain != 0.0), 0), tops[then], spare,
                         )  # fmt: skip
@@ -309,7 +310,7 @@ def budgets(
                         continue
                     near, far = shifts(gain, per)
                     _raise(
-                        budget, budget, place, peaks, rest, lows, LEAVING, state, v, STAYING, state, w, bit[w], sizes,
+                        both, 0, place, peaks, rest, lows, LEAVING, state, v, STAYING, state, w, bit[w], sizes,
                         most, cost, cost - slope * gain, near, far + (gain != 0.0), bottom, roof, bottom, roof, spare,
                     )  # fmt: skip
             for used in range(count):
@@ -325,7 +326,7 @@ def budgets(
 
 @compiled
 def _raise(
-    budget: NDArray[np.float32], ahead: NDArray[np.float32], place: NDArray[np.int32], peaks: Floats, rest: Floats,
+    both: NDArray[np.float32], plane: int, place: NDArray[np.int32], peaks: Floats, rest: Floats,
     lows: Floats, table: int, state: int, v: int, to: int, then: int, w: int, bit: int, sizes: Ints, most: int,
     cost: float, step: float, near: int, far: int, bottom: int, top: int, floor: int, roof: int, spare: float,
 ) -> None:  # fmt: skip
@@ -333,8 +334,8 @@ def _raise(
 
     Parameters
     ----------
-    budget, ahead
-        The rows that are raised, and those that are read.
+    both, plane
+        The rows, of which budgets are raised, and which of the two is read (see `budgets`).
     place, peaks, rest, lows
         By table, state, node and set: its row, its greatest value, the least that comes yet, which is lowered, and the
         least that a label may have cost.
@@ -363,7 +364,7 @@ def _raise(
             low, high = max(bottom, floor - shift), min(top, roof - shift) + 1
             if low < high:
                 # NOTE Slices, or no vector instructions: an index that might be negative is tested each time.
-                row, onward = budget[at, low:high], ahead[other, low + shift : high + shift]
+                row, onward = both[0, at, low:high], both[plane, other, low + shift : high + shift]
                 for k in range(row.shape[0]):
                     left = onward[k] - less
                     row[k] = left if left > row[k] else row[k]

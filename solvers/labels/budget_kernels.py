@@ -23,7 +23,6 @@ from tiercut.solvers.labels.cell_kernels import (
     greatest,
     greatest_of,
     least,
-    lower,
     most_cost,
     most_finite,
     numbered,
@@ -153,9 +152,12 @@ def _floors(
                     fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end, column]
                     step = passed(0.0, own, piece, fewer, result[end, v]) - slope * gain
                     ahead = state_of[end + 1, after]
-                    lower(lows, LEAVING, ahead, state, v, step)
-                    if inside and option_exit[option]:
-                        lower(lows, STAYING, ahead, state, v, step)
+                    stays = inside and option_exit[option]
+                    for used in range(sets):
+                        there = here[used] + step
+                        left[ahead, v, used] = min(left[ahead, v, used], there)
+                        if stays:
+                            reached[ahead, v, used] = min(reached[ahead, v, used], there)
     return lows
 
 

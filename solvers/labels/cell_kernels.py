@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Row = NDArray[np.float32]
 
 __all__ = [
-    "allowances", "capped", "cell_of", "greatest", "greatest_of", "least", "lower", "most_cost", "most_finite",
+    "allowances", "capped", "cell_of", "greatest", "greatest_of", "least", "most_cost", "most_finite",
     "numbered", "pair", "rows_of_interest", "shifts", "varies",
 ]  # fmt: skip
 
@@ -196,13 +196,3 @@ def least(values: Floats) -> float:
     for k in range(values.shape[0]):
         lowest = min(lowest, float(values[k]))
     return lowest
-
-
-@compiled
-def lower(lows: Floats, table: int, ahead: int, state: int, v: int, step: float) -> None:
-    """Lower what labels of each set may have cost at a node and a later state to what a step makes of it.
-
-    ``lows`` is 2 x S x M x sets; the step begins where labels go on (its first table) and leads to ``table``.
-    """
-    for used in range(lows.shape[3]):
-        lows[table, ahead, v, used] = min(lows[table, ahead, v, used], lows[0, state, v, used] + step)

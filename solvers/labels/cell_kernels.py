@@ -168,9 +168,15 @@ def most_finite(values: Floats) -> float:
 @compiled
 def greatest_of(row: Row, bottom: int, top: int) -> float:
     """Return the greatest value of a part of a row."""
-    highest = np.float32(-np.inf)
-    for k in range(bottom, top + 1):
-        highest = row[k] if row[k] > highest else highest
+    one = two = three = highest = np.float32(-np.inf)  # side by side: each comparison waits for the one before
+    k = bottom
+    while k + 3 <= top:
+        one, two = row[k] if row[k] > one else one, row[k + 1] if row[k + 1] > two else two
+        three, highest = row[k + 2] if row[k + 2] > three else three, row[k + 3] if row[k + 3] > highest else highest
+        k += 4
+    while k <= top:
+        one, k = row[k] if row[k] > one else one, k + 1
+    highest = max(one, two, three, highest)
     return float(highest)
 
 
@@ -180,13 +186,11 @@ def capped(row: Row, bottom: int, top: int, most: float, slope: float, base: flo
 
     Without it rounding could pay: step by step, a label would be credited with gains that never lead out of its cell.
     """
-    highest = -np.inf
-    for k in range(bottom, top + 1):
-        cap = most * (1 + 1e-12) + 1e-15 - slope * (base + (k - _NEAR) / per) + spare
-        if row[k] > cap:
-            row[k] = np.float32(cap)
-        highest = max(highest, float(row[k]))
-    return highest
+    highest_cap = most * (1 + 1e-12) + 1e-15 - slope * (base - _NEAR / per) + spare
+    for k in range(bottom, top + 1):  # without a branch, so that it uses vector instructions
+        cap, value = highest_cap - slope * (k / per), float(row[k])
+        row[k] = np.float32(cap if value > cap else value)
+    return greatest_of(row, bottom, top)
 
 
 @compiled

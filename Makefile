@@ -18,6 +18,8 @@ IN_OLDEST_VENV = $(OLDEST_VENV)/bin
 OLDEST_TESTS = tests/ground --ignore tests/ground/test_compiled.py tests/topologies tests/optimizer/test_by_hand.py tests/conformance/test_every_solver.py \
 	tests/cli/test_questions.py
 PROFILE = resnet20-digits32
+# A recorded network that comes with its weights and some samples, so that plans of it can be run.
+RUNS = digits-onnx
 # In two processes; when one of them crashes, the tests end there: with another in its place, they may never end.
 IN_TWO = -n 2 --dist loadgroup --max-worker-restart 0
 
@@ -25,7 +27,7 @@ IN_TWO = -n 2 --dist loadgroup --max-worker-restart 0
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo      solve a recorded network on a four-tier topology, and plot its frontier in out/'
+	@echo 'make demo      solve a recorded network, plot its frontier in out/, and run a plan of another on this machine'
 	@echo 'make test      lint, types and tests'
 	@echo 'make lint      ruff: rules and layout'
 	@echo 'make types     mypy, strict'
@@ -39,7 +41,7 @@ help:
 # beside their source for both environments. That the wheel works too is shown by tests/test_package.py.
 # The stamps make an environment be brought up to date when what it is made from has changed.
 $(VENV)/.ready: pyproject.toml constraints.txt tools/venv
-	@tools/venv $(VENV) .
+	@tools/venv $(VENV) '.[offload]'
 	@touch $@
 
 $(TEST_VENV)/.ready: pyproject.toml constraints.txt tools/venv
@@ -54,6 +56,8 @@ demo: $(VENV)/.ready
 	@mkdir -p out
 	$(IN_VENV)/tiercut frontier mobile $(PROFILE) --plot out/frontier.png
 	$(IN_VENV)/tiercut solve mobile $(PROFILE) --min-accuracy 0.9
+	$(IN_VENV)/tiercut solve three-tiers $(RUNS) --use-all-tiers --min-accuracy 0.978 --json > out/plan.json
+	$(IN_VENV)/tiercut run out/plan.json $(RUNS) --data $(RUNS) --local --retime --rate '16 fps'
 
 test: lint types pytest
 

@@ -18,11 +18,17 @@ from .inputs import (
 )
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
 from .replay import Replay as Replay, replay_decisions as replay_decisions
+from .sensitivity.grid import sensitivity as sensitivity
+from .sensitivity.grid_file import GridFile as GridFile
+from .sensitivity.measured import measured_sensitivity as measured_sensitivity
+from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions
 from .stream.feeds import simulate_plans as simulate_plans
 from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times
 from .stream.result import Stream as Stream
 from .stream.steadiness import Latencies as Latencies
+from .stream.time_line import drops_of as drops_of, slices_of as slices_of
+from .why.needed import FURTHEST as FURTHEST, Need as Need, needed as needed
 from .why.result import (
     Change as Change,
     Effect as Effect,

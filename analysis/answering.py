@@ -33,6 +33,7 @@ from tiercut.optimizer import (
 from tiercut.option_fields import split_keywords
 from tiercut.profiling import SampleSplit, check_split, samples_of
 from tiercut.solvers import Options, make_task, registry
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +94,9 @@ def ask(
     (named,) = split_keywords("ask", conditions, Conditions)
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
-    with time_limit(options.time_limit_s) as clock:
-        answer = replace(_answered(topology, profile, query, solver, options, evaluate, split), conditions=named)
+    with time_limit(options.time_limit_s) as clock, stage("setting up the question"):
+        found = _answered(topology, profile, query, solver, options, evaluate, split)
+        answer = replace(found, conditions=named, inputs=(topology, profile))
     return _unproved(answer, clock.cut) if clock.cut else answer
 
 
@@ -138,7 +140,9 @@ def _answered(
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
         replayed = chosen_by_replay(own, whole, solver, options, samples_of(profile, split), split)
-        if replayed.plans or replayed.message:
+        if replayed.plans and replayed.replayed is not None:
+            return with_notes(replayed, replace(whole, problem=replayed.replayed.problem), found, options)
+        if replayed.message:
             return replayed
         # The model has no plan either; of what the samples would make of others nothing is proved.
         return replace(replayed, message=_why_none(whole, query, found, outcome))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
@@ -22,12 +24,14 @@ from tiercut.optimizer import (
     with_estimator,
 )
 from tiercut.solvers import make_task, registry
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
     from tiercut.optimizer import Decision, Plan, Problem, Query, Space
     from tiercut.profiling import Samples, SampleSplit
     from tiercut.solvers import Options, Status
+    from tiercut.stages import Step
 
 __all__ = ["MARGIN", "ReplayChoice", "candidates", "choose", "chosen_by_replay"]
 
@@ -38,6 +42,11 @@ _TOP = 100  # candidates for each floor of accuracy
 _FLOORS = 48  # floors at most, evenly spread along the model's frontier
 
 _BATCH = 200  # candidates replayed between two looks at the clock
+
+_ORIGINS = 10
+"""With a threshold for each exit: how many of the best candidates have what lies beside them replayed too."""
+_MOST_BESIDE = 20_000
+"""How many plans that lie beside candidates are replayed at most, in about four seconds."""
 
 _EVERY = "every decision is replayed"
 """Why another solver answers than the one that the question named."""
@@ -63,6 +72,8 @@ class ReplayChoice:
         Whether these are all there are, so that no plan is better for these samples.
     message
         Where there are candidates but no plans: what comes nearest to the bounds.
+    native
+        The best candidate on one machine that keeps the bounds; None where there is none.
     """
 
     problem: Problem
@@ -71,6 +82,7 @@ class ReplayChoice:
     candidates: int
     proved: bool
     message: str = ""
+    native: Replay | None = None
 
     @property
     def guarantee(self) -> str:
@@ -129,21 +141,83 @@ def choose(
     proved
         How many decisions were replayed where that is all of them, else 0.
     """
-    tried = list(dict.fromkeys([*own, *others]))
-    replays: list[Replay] = []
-    for begin in range(0, len(tried), _BATCH):
-        # The model's own plans are replayed whatever the clock says, and all where the answer is a proof.
-        if begin >= len(own) and not proved and seconds_left() <= 0:
+    judge, replayed = _Judge(space, query, recorded), _Replayed(space, recorded)
+    replayed.take(own)  # whatever the clock says, and all of them where the answer is a proof
+    waiting = iter(others)
+    while batch := list(islice(waiting, _BATCH)):  # what has been found by the time that it is up is replayed
+        replayed.take(batch)
+        if not proved and seconds_left() <= 0:
             break
-        replays += replay_decisions(space.problem, tried[begin : begin + _BATCH], recorded)
-    judge = _Judge(space, query, recorded)
+    if space.per_exit and not proved:
+        _look_beside(space, judge, replayed)
+    replays = replayed.replays
     kept = [each for each in replays if judge.misses(each) == 0]
     message = "" if kept or not replays or proved else judge.nearest(replays)
     chosen, modelled = tuple(judge.chosen(kept)), tuple(replays[: len(own)])
-    return ReplayChoice(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message)
+    native = min((each for each in kept if len(each.replayed.partition) == 1), key=judge.order, default=None)
+    return ReplayChoice(judge.problem, chosen, modelled, proved or len(replays), bool(proved), message, native)
 
 
-def candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]]) -> Iterator[Decision]:
+class _Replayed:
+    """Decisions replayed, each once, in the order in which they came."""
+
+    def __init__(self, space: Space, recorded: Recorded) -> None:
+        self.problem, self.recorded = space.problem, recorded
+        self.found: dict[Decision, Replay] = {}
+
+    def take(self, decisions: Iterable[Decision]) -> None:
+        """Replay what was not replayed before."""
+        fresh = [each for each in dict.fromkeys(decisions) if each not in self.found]
+        self.found |= zip(fresh, replay_decisions(self.problem, fresh, self.recorded), strict=True)
+
+    @property
+    def replays(self) -> list[Replay]:
+        return list(self.found.values())
+
+
+def _look_beside(space: Space, judge: _Judge, replayed: _Replayed) -> None:
+    """Replay what lies beside the best, and beside what is better then, until nothing is, or there is no time."""
+    origins: set[Decision] = set()
+    most = len(replayed.found) + _MOST_BESIDE
+    while True:
+        best = [each.replayed.decision for each in judge.best(replayed.replays, _ORIGINS)]
+        fresh = [each for each in best if each not in origins]
+        if not fresh:
+            return
+        for origin in fresh:
+            if seconds_left() <= 0 or len(replayed.found) >= most:
+                return
+            replayed.take(beside(space, origin))
+            origins.add(origin)
+
+
+def beside(space: Space, decision: Decision) -> Iterator[Decision]:
+    """Yield what differs from a decision by one threshold, or with exits anywhere by one exit."""
+    exits, thresholds = decision.exits, decision.thresholds or ()
+    all_thresholds = range(len(space.problem.thresholds))
+
+    def other(exits: tuple[int, ...], thresholds: tuple[int, ...]) -> Decision:
+        return replace(decision, exits=exits, threshold=None, thresholds=thresholds or None)
+
+    for place in range(len(exits) - 1):
+        for index in all_thresholds:
+            if index != thresholds[place]:
+                yield other(exits, (*thresholds[:place], index, *thresholds[place + 1 :]))
+    if space.exits != "free":
+        return
+    for place in range(len(exits) - 1):
+        yield other(exits[:place] + exits[place + 1 :], thresholds[:place] + thresholds[place + 1 :])
+    branches = (block + 1 for block in range(exits[-1] - 1) if space.problem.branch[block])
+    for block in branches:
+        if block not in exits:
+            place = bisect(exits, block)
+            for index in all_thresholds:
+                yield other((*exits[:place], block, *exits[place:]), (*thresholds[:place], index, *thresholds[place:]))
+
+
+def candidates(
+    space: Space, query: Query, ask: Callable[[Query], Sequence[Decision]], step: Step = lambda *_: None
+) -> Iterator[Decision]:
     """Yield plans that may be good once they are replayed.
 
     Parameters
@@ -152,22 +226,29 @@ def candidates(space: Space, query: Query, ask: Callable[[Query], Sequence[Decis
         What is asked; the problem of the space says by which estimator plans are priced.
     ask
         Answers other questions about the same space.
+    step
+        Told how many of the questions are answered.
 
     Notes
     -----
     They are the frontier under bounds that are looser by `MARGIN`, and for floors along that frontier, lowered by
-    `MARGIN`, the quickest (or cheapest) plans of each.
+    `MARGIN`, the quickest (or cheapest) plans of each; floors near to the accuracy asked for come first. With a
+    threshold for each exit the quickest plans of a floor are one plan with many thresholds, and dear to find, so that
+    what lies beside the frontier's plans (`beside`) takes their place.
     """
     loose = _loosened(query)
     front = ask(replace(loose, kind="frontier", objective=query.additive, over=()))
     yield from front
     if query.many:
         yield from ask(loose)
+    if space.per_exit:
+        return
     reached = {round(price(space.problem, decision).accuracy or 0.0, 6) for decision in front}
     floors = sorted({max(accuracy - MARGIN, loose.min_accuracy or 0.0) for accuracy in reached})
-    step = max(len(floors) / _FLOORS, 1.0)
-    for place in range(min(len(floors), _FLOORS)):
-        floor = floors[int(place * step)]
+    stride = max(len(floors) / _FLOORS, 1.0)
+    chosen = [floors[int(place * stride)] for place in range(min(len(floors), _FLOORS))]
+    for done, floor in enumerate(sorted(chosen, key=lambda floor: abs(floor - (query.min_accuracy or 0.0)))):
+        step(done, len(chosen))
         yield from ask(replace(loose, kind="rank", objective=query.additive, over=(), top=_TOP, min_accuracy=floor))
 
 
@@ -198,6 +279,25 @@ class _Judge:
         beyond = [self.value(replay, each) > each.cap for each in self.constraints]
         return int(late) + int(wrong) + sum(beyond)
 
+    def best(self, replays: Sequence[Replay], count: int) -> list[Replay]:
+        """Return what comes nearest to an answer: those that keep all bounds, the best first, or miss them the least.
+
+        Of a frontier that are all of its plans.
+        """
+        kept = [each for each in replays if self.misses(each) == 0]
+        if self.query.kind == "frontier" and kept:
+            return self.chosen(kept)
+        if kept:
+            return sorted(kept, key=self.order)[: max(count, self.query.top)]
+        floor = self.query.accuracy_floor
+        return sorted(replays, key=lambda each: (self.misses(each), floor - each.accuracy, self.cost(each)))[:count]
+
+    def order(self, replay: Replay) -> tuple[Any, ...]:
+        """Return what says which of two plans is better."""
+        plan = replay.replayed
+        goal = -replay.accuracy if self.query.objective == "accuracy" else self.cost(replay)
+        return goal, plan.latency_s, -replay.accuracy, plan.decision.order
+
     def value(self, replay: Replay, constraint: Constraint) -> float:
         return evaluate_tables(self.problem, replay.replayed.decision, constraint.measure)
 
@@ -207,19 +307,13 @@ class _Judge:
 
     def chosen(self, kept: Sequence[Replay]) -> list[Replay]:
         """Return the frontier, or the best in order."""
-        costs = {id(each.replayed): (self.cost(each), each) for each in kept}
         if self.query.kind == "frontier":
+            replays = {id(each.replayed): each for each in kept}
             front = front_of(self.problem, self.query, [each.replayed for each in kept])
-            return [costs[id(plan)][1] for plan in front]
+            return [replays[id(plan)] for plan in front]
         top = self.query.top if self.query.kind == "rank" else 1
-
-        def order(pair: tuple[float, Replay]) -> tuple[Any, ...]:
-            cost, replay = pair
-            goal = -replay.accuracy if self.query.objective == "accuracy" else cost
-            return goal, replay.replayed.latency_s, -replay.accuracy, replay.replayed.decision.order
-
         found: dict[object, Replay] = {}
-        for _, replay in sorted(costs.values(), key=order):
+        for replay in sorted(kept, key=self.order):
             own = treatment(self.problem, replay.replayed) if self.query.distinct else id(replay)
             found.setdefault(own, replay)
         return list(found.values())[:top]
@@ -272,7 +366,8 @@ def chosen_by_replay(
         interrupted = outcome.status == "interrupted"
         return outcome.decisions
 
-    replayed = choose(space, query, own, candidates(guide, query, asked), recorded)
+    with stage("looking for candidates, replaying them") as step:
+        replayed = choose(space, query, own, candidates(guide, query, asked, step), recorded)
     plans = tuple(each.replayed for each in replayed.plans)
     status: Status = "interrupted" if interrupted else "feasible" if plans else "stopped"
     outcome = replace(answer.outcome, exact=False, status=status, reason=replayed.guarantee)

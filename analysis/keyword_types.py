@@ -7,7 +7,7 @@ mean is described with the groups.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from tiercut.analysis.inputs import QueryLike
@@ -62,6 +62,7 @@ class ConditionKeywords(TypedDict, total=False):
     accuracies: Literal["joint", "separate"] | None
     input: str | float | None
     result: str | float | None
+    condition: Mapping[str, Any] | None
 
 
 class SolverKeywords(TypedDict, total=False):

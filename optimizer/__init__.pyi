@@ -3,6 +3,7 @@ from .build import (
     rebuild_problem as rebuild_problem,
     warn_of_bare_spans as warn_of_bare_spans,
 )
+from .condition_names import DOWN as DOWN, level_of as level_of, name_of as name_of
 from .conditions import Conditions as Conditions
 from .constraints import Constraint as Constraint, bound_value as bound_value, constraints_of as constraints_of
 from .frontier import (
@@ -11,7 +12,12 @@ from .frontier import (
     frontier_plans as frontier_plans,
     values_of as values_of,
 )
-from .itinerary import Step as Step, itinerary as itinerary, stage_steps as stage_steps
+from .itinerary import (
+    Itinerary as Itinerary,
+    Step as Step,
+    itinerary as itinerary,
+    stage_steps as stage_steps,
+)
 from .measures.busy import busy_by_place as busy_by_place, rate_bounds as rate_bounds, servers as servers
 from .measures.kind import Moved as Moved
 from .measures.moves import Number as Number, moved_by as moved_by

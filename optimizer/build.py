@@ -41,7 +41,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     Raises
     ------
     QuestionError
-        If a node names a device that the profile has no times for.
+        If a node names a device that the profile has no times for, or the times of its blocks add up to no number.
 
     Warns
     -----
@@ -57,6 +57,7 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     payload = np.array(profile.payload_bytes)
     codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
     encode_s, decode_s = _coding_s(devices, slow, len(payload))
+    _check_sums(topology, profile, span_s)
     destination = topology.destination_index
     return Problem(
         topology=topology.name,
@@ -256,9 +257,20 @@ def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats,
     for device in {id(each): each for each in devices}.values():
         span, bare = _pieces(device, count)
         for node in (at for at, each in enumerate(devices) if each is device):
-            np.multiply(span, slow[node], out=span_s[node])
-            np.multiply(bare, slow[node], out=bare_s[node])
+            with np.errstate(over="ignore"):
+                np.multiply(span, slow[node], out=span_s[node])
+                np.multiply(bare, slow[node], out=bare_s[node])
     return span_s, bare_s
+
+
+def _check_sums(topology: Topology, profile: Profile, span_s: Floats) -> None:
+    """Refuse seconds whose sum is no number any more: such plans would be passed over without a word."""
+    for node, seconds in zip(topology.nodes, span_s, strict=True):
+        if not np.isfinite(seconds[0]).all():
+            raise QuestionError(
+                f"the seconds of profile '{profile.name}' on node '{node.name}' add up to more than a number can hold "
+                f"(1.8e308); check the unit of its times, and the node's slowdown ({node.slowdown:g})"
+            )
 
 
 def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
@@ -268,7 +280,8 @@ def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
         block_s = np.array(device.block_s, float)
         bare = np.zeros((count, count))
         for first in range(count):
-            bare[first, first:] = np.cumsum(block_s[first:])
+            with np.errstate(over="ignore"):  # see `_check_sums`
+                bare[first, first:] = np.cumsum(block_s[first:])
         return bare + branch_s, bare
     span = np.zeros((count, count))
     for first, row in enumerate(device.span_s):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tiercut import units
 from tiercut.errors import QuestionError
+from tiercut.optimizer.condition_names import DOWN, STRESS, by_kind, conditions_flag
 from tiercut.option_fields import option, pairs
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Conditions:
         ``joint``: of branches in the network that was recorded; ``separate``: of each trained alone.
     input, result
         Size of the input, and of a prediction.
+    condition
+        All of these by one name each, as grids write them: ``{"bandwidth(a-b)": "1 Mb/s", "slowdown(phone)": 20,
+        "down": ["cloud"]}``; and loads of nodes, ``{"cpu(edge)": "45 %", "memory(edge)": 0.9}``, which make a node as
+        much slower as the profile's curve of its device says.
     """
 
     source: str | None = option(panel=_PANEL, metavar="NODE", help="Where the input is born.")
@@ -81,20 +86,47 @@ class Conditions:
     )
     input: str | float | None = option(panel=_PANEL, metavar="SIZE", help="Such as '170 KB'.")
     result: str | float | None = option(panel=_PANEL, metavar="SIZE", help="Bytes of a prediction.")
+    condition: Mapping[str, Any] | None = option(
+        panel=_PANEL,
+        metavar="NAME(PLACE)=VALUE",
+        help="Any of bandwidth, latency, slowdown, cpu, memory and down, such as 'cpu(edge)=45%' or 'down(cloud)'.",
+        many=True,
+        read=conditions_flag,
+    )
 
     def on_top_of(self, below: Conditions) -> Conditions:
         """Return both together; where they speak of the same thing, these count. Links, nodes and names add up."""
         merged: dict[str, Any] = {}
+        above, below = self._by_field(), below._by_field()
         for each in fields(self):
-            mine, other = getattr(self, each.name), getattr(below, each.name)
+            mine, other = getattr(above, each.name), getattr(below, each.name)
             if mine is None or other is None:
                 merged[each.name] = other if mine is None else mine
-            elif each.name in ("bandwidth", "latency", "slowdown"):
+            elif each.name in ("bandwidth", "latency", "slowdown", "condition"):
                 # What is said later counts: a direction of these beats the whole link of those.
                 merged[each.name] = {name: value for name, value in other.items() if name not in mine} | dict(mine)
+                if each.name == "condition" and DOWN in mine and DOWN in other:
+                    merged[each.name][DOWN] = (*other[DOWN], *mine[DOWN])
             else:
                 merged[each.name] = (*other, *mine) if each.name == "without" else mine
         return replace(self, **merged)
+
+    def _by_field(self, named: Callable[[str], str] = str) -> Conditions:
+        """Return the same with what `condition` names in the other fields; loads and nodes that are down stay in it."""
+        if not self.condition:
+            return self
+        kinds = by_kind(self.condition, named("condition"))
+        moved: dict[str, Any] = {}
+        for kind in ("bandwidth", "latency", "slowdown"):
+            own = getattr(self, kind) or {}
+            if twice := next((place for place in kinds[kind] if place in own), None):
+                raise QuestionError(f"{named('condition')} {kind}({twice}) is given by {named(kind)} too")
+            if kinds[kind]:
+                moved[kind] = {**own, **kinds[kind]}
+        left: dict[str, Any] = {f"{kind}({place})": share for kind in STRESS for place, share in kinds[kind].items()}
+        if kinds[DOWN]:
+            left[DOWN] = tuple(kinds[DOWN])
+        return replace(self, **moved, condition=left or None)
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -129,20 +161,29 @@ class Conditions:
             If a value cannot be read, a name is unknown, a node that is left has no route any more, or the profile has
             no accuracies of branches trained alone.
         """
-        return self.changed_topology(topology, named), self.changed_profile(profile, named)
+        own = self._by_field(named)
+        topology = own.changed_topology(topology, named)
+        if own.condition and any(name != DOWN for name in own.condition):
+            loads = by_kind(own.condition, named("condition"))
+            slower = _slower(topology, profile, {kind: loads[kind] for kind in STRESS}, named("condition"))
+            topology = topology.with_changes(slowdown=slower)
+        return topology, own.changed_profile(profile, named)
 
     def changed_topology(self, topology: Topology, named: Callable[[str], str] = str) -> Topology:
-        """Return a topology under these conditions; see `apply`."""
+        """Return a topology under these conditions, loads of nodes apart; see `apply`."""
+        own = self._by_field(named)
         changes: dict[str, Any] = {
-            "source": self.source,
-            "destination": self.destination,
-            "bandwidth": _each(named("bandwidth"), self.bandwidth, partial(_amount, kind="bandwidth", positive=True)),
-            "latency": _each(named("latency"), self.latency, partial(_amount, kind="time")),
-            "slowdown": _each(named("slowdown"), self.slowdown, _factor),
-            "exclude": _names(named("without"), self.without),
-            "forwarding": _one_of(named("forwarding"), self.forwarding, _FORWARDING),
-            "one_partition_per": _one_of(named("one_partition_per"), self.one_partition_per, _ONE_PER),
+            "source": own.source,
+            "destination": own.destination,
+            "bandwidth": _each(named("bandwidth"), own.bandwidth, partial(_amount, kind="bandwidth", positive=True)),
+            "latency": _each(named("latency"), own.latency, partial(_amount, kind="time")),
+            "slowdown": _each(named("slowdown"), own.slowdown, _factor),
+            "exclude": _names(named("without"), own.without),
+            "forwarding": _one_of(named("forwarding"), own.forwarding, _FORWARDING),
+            "one_partition_per": _one_of(named("one_partition_per"), own.one_partition_per, _ONE_PER),
         }
+        if own.condition and (down := own.condition.get(DOWN)):
+            changes["exclude"] += tuple(_cut_off(topology, (*changes["exclude"], *down), self.source))
         changes = {key: value for key, value in changes.items() if value}
         return topology.with_changes(**changes) if changes else topology
 
@@ -157,6 +198,49 @@ class Conditions:
             if size is not None
         }
         return profile.model_copy(update=update) if update else profile
+
+
+def _cut_off(topology: Topology, gone: Sequence[str], source: str | None) -> Iterator[str]:
+    """Yield nodes that are down, and those that then cannot be reached from the source any more."""
+    for name in gone:
+        topology.index(name)
+    begin = source or topology.source
+    if begin in gone:
+        raise QuestionError(f"'{begin}' is the source, where the input is born, and cannot be down")
+    reached, front = {begin}, [begin]
+    while front:
+        at = front.pop()
+        found = {to for sender, to in topology.hops if sender == at and to not in gone} - reached
+        reached |= found
+        front += found
+    yield from (name for name in topology.node_names if name not in reached)
+
+
+def _slower(
+    topology: Topology, profile: Profile, loads: Mapping[str, Mapping[str, float]], called: str
+) -> dict[str, float]:
+    """Return the slowdown of each node that is loaded: its own, times what the curves of its device say."""
+    found: dict[str, float] = {}
+    for kind, shares in loads.items():
+        for name, share in shares.items():
+            node = topology.nodes[topology.index(name)]
+            device = node.device or profile.reference_device
+            curve = (
+                profile.devices[device].stress_curve.get(cast("Literal['cpu', 'memory']", kind))
+                if device in profile.devices
+                else None
+            )
+            if curve is None:
+                raise QuestionError(
+                    f"{called} {kind}({name}): the profile has no times of device '{device}' under load of its "
+                    f"{'processors' if kind == 'cpu' else 'memory'} (stress_curve)"
+                )
+            try:
+                factor = curve.at(share)
+            except ValueError as error:
+                raise QuestionError(f"{called} {kind}({name}): {error}") from None
+            found[name] = found.get(name, node.slowdown) * factor
+    return found
 
 
 def _one_of(name: str, value: str | None, known: tuple[str, ...]) -> str | None:

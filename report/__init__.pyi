@@ -4,6 +4,7 @@ from .pictures import (
     plot_answer as plot_answer,
     profile_picture as profile_picture,
     replay_picture as replay_picture,
+    stream_picture as stream_picture,
     topology_picture as topology_picture,
     why_picture as why_picture,
 )
@@ -11,14 +12,18 @@ from .plots.latencies import plot_latencies as plot_latencies
 from .plots.plan_bars import bars_height as bars_height, bars_legend as bars_legend, plot_plan_bars as plot_plan_bars
 from .plots.profile import plot_profile as plot_profile
 from .plots.replayed import plot_replayed as plot_replayed
+from .plots.sensitivity import plot_regions as plot_regions, plot_sensitivity as plot_sensitivity
 from .plots.several_measures import plot_several_measures as plot_several_measures
+from .plots.time_line import plot_time_line as plot_time_line
 from .plots.trade_off import plot_trade_off as plot_trade_off
 from .plots.waterfall import plot_waterfall as plot_waterfall
 from .plots.why import plot_why as plot_why
 from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
+from .runs.tables import run_tables as run_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
+from .sensitivity import sensitivity_picture as sensitivity_picture, sensitivity_tables as sensitivity_tables
 from .shown import as_html as as_html, as_text as as_text
 from .stream import stream_tables as stream_tables
 from .tables import (
@@ -29,4 +34,4 @@ from .tables import (
 )
 from .topology.drawing import draw as draw
 from .topology.listing import text as text
-from .why import why_tables as why_tables
+from .why import need_tables as need_tables, why_tables as why_tables

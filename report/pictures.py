@@ -8,8 +8,19 @@ from tiercut.report.answers.asked import asked_rows
 from tiercut.report.answers.frontier import frontier_lines
 from tiercut.report.plots.style import figure_of
 from tiercut.report.profile_rows import profile_rows
-from tiercut.report.rows import Column, Rows, exit_rows, figure_rows, plan_rows, plan_text, stage_rows, step_rows
+from tiercut.report.rows import (
+    Column,
+    Rows,
+    exit_rows,
+    figure_rows,
+    plan_rows,
+    plan_text,
+    server_rows,
+    stage_rows,
+    step_rows,
+)
 from tiercut.report.saving import Picture
+from tiercut.report.stream import frame_rows, verdict_text
 from tiercut.report.why import why_lines, why_rows
 
 if TYPE_CHECKING:
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from tiercut.analysis import Answer, Explanation, Replay, Why
+    from tiercut.analysis import Answer, Explanation, Replay, Stream, Why
     from tiercut.profiling import Profile
     from tiercut.report.plots.zoom import Zoom
     from tiercut.topologies import Topology
@@ -28,6 +39,7 @@ __all__ = [
     "plot_answer",
     "profile_picture",
     "replay_picture",
+    "stream_picture",
     "topology_picture",
     "why_picture",
 ]
@@ -100,6 +112,15 @@ def replay_picture(replay: Replay) -> Picture:
     return Picture(figure_of(plot_latencies(replay)), title, tables=(exit_rows(replay), figure_rows(replay)))
 
 
+def stream_picture(stream: Stream) -> Picture:
+    """Return the time line of the first frames of a stream, with what became of all and the servers as rows."""
+    from tiercut.report.plots.time_line import plot_time_line
+
+    tables = frame_rows(stream), server_rows(stream)
+    lines = (verdict_text(stream),)
+    return Picture(figure_of(plot_time_line(stream)), f"{stream.profile} on {stream.topology}", None, tables, lines)
+
+
 def explanation_picture(explanation: Explanation) -> Picture:
     """Return the latency of a plan as a waterfall, with its steps as rows."""
     from tiercut.report.plots.waterfall import plot_waterfall
@@ -115,7 +136,8 @@ def why_picture(why: Why) -> Picture:
     columns = Column("region", "left"), Column("plan", "left", fold=True)
     rows = Rows("the best plans, with their figures as things are now", columns, tuple(key_of(panels(why)[1]).items()))
     tables, lines = (rows, *why_rows(why)), tuple(why_lines(why))
-    return Picture(figure_of(plot_why(why)), f"Why {plan_text(why.plan)}", tables=tables, lines=lines)
+    head = None if why.answer is None else asked_rows(why.answer)
+    return Picture(figure_of(plot_why(why)), f"Why {plan_text(why.plan)}", head, tables, lines)
 
 
 def profile_picture(profile: Profile) -> Picture:

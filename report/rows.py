@@ -92,10 +92,20 @@ def plan_rows(answer: Answer) -> Rows:
     marks the knee of a frontier.
     """
     rows = _modelled_rows(answer) if answer.replayed is None else _replayed_rows(answer, answer.replayed)
+    rows = _with_cost_per_month(rows, answer)
     if (knee := answer.knee) is None:
         return rows
     cells = ((f"* {row[0]}" if place == knee else row[0], *row[1:]) for place, row in enumerate(rows.cells))
     return replace(rows, cells=tuple(cells))
+
+
+def _with_cost_per_month(rows: Rows, answer: Answer) -> Rows:
+    """Return rows of several plans with what each costs by the month, where a rate and all prices are known."""
+    dollars = [each.dollars_per_month for each in answer.at_rate if each.dollars_per_month is not None]
+    if answer.query.kind == "solve" or not dollars or len(dollars) < len(rows.cells):
+        return rows
+    cells = ((*row[:-1], f"{each:.4g} $", row[-1]) for row, each in zip(rows.cells, dollars, strict=True))
+    return replace(rows, columns=(*rows.columns[:-1], Column("a month"), rows.columns[-1]), cells=tuple(cells))
 
 
 def plan_text(plan: Plan) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis import Latencies, Stream
 
-__all__ = ["stream_tables", "verdict_text"]
+__all__ = ["frame_rows", "stream_tables", "verdict_text"]
 
 
 def stream_tables(stream: Stream) -> Iterator[Table | Text]:
@@ -28,7 +28,7 @@ def stream_tables(stream: Stream) -> Iterator[Table | Text]:
         rate = "a trace" if source.rate is None else f"{source.rate:g} frames/s"
         yield Text.assemble((str(source.plan), "bold"), f": {rate} from {source.node}")
     yield text_of(verdict_text(stream))
-    yield table_from(_answer_rows(stream))
+    yield table_from(frame_rows(stream))
     yield table_from(server_rows(stream))
 
 
@@ -47,7 +47,7 @@ def verdict_text(stream: Stream) -> str:
     return f"{stream.verdict}{said}; {busiest.name} has a load of {load.max():.1%}, the limit is {limit}"
 
 
-def _answer_rows(stream: Stream) -> Rows:
+def frame_rows(stream: Stream) -> Rows:
     """Return what became of the frames: a column for each source, and one for all where there are several."""
     several = len(stream.sources) > 1
     data = stream.to_data()

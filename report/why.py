@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from tiercut.analysis import format_value, label
+from tiercut.analysis import FURTHEST, format_value, label
 from tiercut.report.rows import Column, Rows
 from tiercut.report.tables import table_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tiercut.analysis import Change, Effect, Sweep, Why
+    from tiercut.analysis import Change, Effect, Need, Sweep, Why
     from tiercut.optimizer import Plan
 
-__all__ = ["effect_rows", "nearest_rows", "parameter_name", "span_rows", "why_lines", "why_rows", "why_tables"]
+__all__ = [
+    "effect_rows",
+    "nearest_rows",
+    "need_rows",
+    "need_tables",
+    "parameter_name",
+    "span_rows",
+    "why_lines",
+    "why_rows",
+    "why_tables",
+]
 
 
 def why_tables(why: Why, *, every: bool = False) -> Iterator[Table | Text]:
@@ -27,6 +37,31 @@ def why_tables(why: Why, *, every: bool = False) -> Iterator[Table | Text]:
     yield Text.assemble((name, "bold"), f"{colon}{rest}\n") if colon else Text(f"{runner_up}\n")
     yield from map(table_from, why_rows(why, every=every))
     yield from (Text(f"{line}\n") for line in others)
+
+
+def need_tables(needs: Sequence[Need]) -> Iterator[Table | Text]:
+    """Yield how much worse each number may become before no plan meets the bounds, and what may become anything."""
+    if any(each.limit is not None for each in needs):
+        yield table_from(need_rows(needs))
+    free = [each for each in needs if each.limit is None and not each.note]
+    if free:
+        yield Text(f"Up to {FURTHEST:,.0f} times as bad some plan meets the bounds: {_named(free)}.\n")
+    for note in dict.fromkeys(each.note for each in needs if each.note):
+        yield Text(f"Not known: {_named([each for each in needs if each.note == note])}: {note}.\n")
+
+
+def need_rows(needs: Sequence[Need]) -> Rows:
+    """Return a row for each number that has a limit."""
+    cells = []
+    for each in needs:
+        if each.limit is not None and each.plan is not None:
+            parameter = each.parameter
+            times = "-" if each.factor is None else f"{each.factor:.3g}"
+            name = f"{parameter.kind} of {parameter.name}"
+            cells.append((name, parameter.show(parameter.now), parameter.show(each.limit), times, label(each.plan)))
+    columns = Column("number", "left"), Column("now"), Column("limit"), Column("times")
+    title = "how much worse one may become, the others as they are, before no plan meets the bounds"
+    return Rows(title, (*columns, Column("with", "left", fold=True)), tuple(cells))
 
 
 def why_rows(why: Why, *, every: bool = False) -> Iterator[Rows]:
@@ -43,9 +78,9 @@ def why_lines(why: Why) -> Iterator[str]:
     yield _runner_up(why)
     still = [sweep for sweep in why.sweeps if not sweep.changes and not sweep.note]
     if still:
-        yield f"The best plan stays the same{_within(why)}: {_listed(still)}."
+        yield f"The best plan stays the same{_within(why)}: {_named(still)}."
     for note in dict.fromkeys(sweep.note for sweep in why.sweeps if sweep.note):
-        yield f"Not known: {_listed([sweep for sweep in why.sweeps if sweep.note == note])}: {note}."
+        yield f"Not known: {_named([sweep for sweep in why.sweeps if sweep.note == note])}: {note}."
 
 
 def parameter_name(sweep: Sweep) -> str:
@@ -53,9 +88,9 @@ def parameter_name(sweep: Sweep) -> str:
     return f"{sweep.parameter.kind} of {sweep.parameter.name}"
 
 
-def _listed(sweeps: Sequence[Sweep]) -> str:
+def _named(found: Sequence[Sweep | Need]) -> str:
     """Return names by kind; a direction goes without saying where both together are named."""
-    parameters = [sweep.parameter for sweep in sweeps]
+    parameters = [each.parameter for each in found]
     kinds = []
     for kind in dict.fromkeys(each.kind for each in parameters):
         mine = [each for each in parameters if each.kind == kind]

@@ -15,11 +15,13 @@ from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Outcome
 from tiercut.solvers.parallel import Ending
 from tiercut.solvers.registry import refuse_unsupported
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from tiercut.optimizer import Decision
-    from tiercut.solvers.interface import Options, Status
+    from tiercut.solvers.interface import Options, Progress, Status
     from tiercut.solvers.task import Task
+    from tiercut.stages import Step
 
 __all__ = ["BaseSolver", "Found"]
 
@@ -80,11 +82,11 @@ class BaseSolver(ABC):
             If the task needs a feature that this solver lacks, or what it needs is not installed.
         """
         refuse_unsupported(self, task)
-        with paused():
+        with paused(), stage("loading compiled code (compiling it the first time)"):
             self._load(task)
         began = time.perf_counter()
-        with time_limit(options.time_limit_s):
-            found = self._search(task, options)
+        with time_limit(options.time_limit_s), stage(f"solver {self.name}") as step:
+            found = self._search(task, replace(options, progress=_both(options.progress, step)))
             if found.reason and not found.decisions:
                 found = replace(found, decisions=first_plan(task))
         seconds = time.perf_counter() - began
@@ -106,6 +108,17 @@ class BaseSolver(ABC):
     @abstractmethod
     def _search(self, task: Task, options: Options, /) -> Found:
         """Return what is found; the task needs no feature that this solver lacks."""
+
+
+def _both(progress: Progress | None, step: Step) -> Progress:
+    """Return who is told of progress: the stage, and whom the options name."""
+
+    def tell(done: int, most: int) -> None:
+        step(done, most)
+        if progress is not None:
+            progress(done, most)
+
+    return tell
 
 
 def _status(found: Found, *, exact: bool) -> Status:

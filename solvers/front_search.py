@@ -17,9 +17,11 @@ from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.kept import Points
 from tiercut.solvers.kernels.arguments import Compared, measures_of, rules_of, stacked
-from tiercut.solvers.parallel import Ending, share_out, thread_count
+from tiercut.solvers.parallel import Done, Ending, share_out, thread_count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tiercut.solvers.interface import Options
@@ -80,12 +82,13 @@ class FrontSearch(ABC):
         self.threads = thread_count(options, len(indices), small=small and seconds_left() == inf)
         stops = [np.zeros(2, np.int64) for _ in range(self.threads)]
 
-        def done() -> tuple[int, int]:
-            return self.scored, self.space.decisions
-
-        ending = share_out(indices, self.search, stops, stops, options, done, small=small)
+        ending = share_out(indices, self.search, stops, stops, options, self.done(stops), small=small)
         self.out_of_room = any(stop[0] == FULL for stop in stops)
         return ending
+
+    def done(self, _stops: Sequence[Ints]) -> Done | None:
+        """Return what tells of the work done; None: thresholds are counted."""
+        return None
 
     @abstractmethod
     def search(self, index: int, stop: Ints) -> None:

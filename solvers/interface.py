@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Options", "Outcome", "Progress", "Solver", "Status"]
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called now and then with the work done and the work in all."""
+"""Called now and then with the work done and the work in all; 0 in all: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["Ending", "run_jobs", "share_out", "thread_count", "watch"]
+__all__ = ["Done", "Ending", "run_jobs", "share_out", "thread_count", "watch"]
 
 _POLL_S = 0.1
 
@@ -51,7 +51,7 @@ def share_out(
     workers: Sequence[Worker],
     stops: Sequence[Ints],
     options: Options,
-    done: Done,
+    done: Done | None = None,
     *,
     small: bool,
 ) -> Ending:
@@ -68,7 +68,7 @@ def share_out(
     options
         Progress. The time limit is that of `tiercut.clock`.
     done
-        Returns the work done, and the work in all.
+        Returns the work done, and the work in all; None: the parts are counted.
     small
         Whether the work takes less time than starting a thread does, so that without a time limit it is done here.
 
@@ -81,19 +81,26 @@ def share_out(
     for item in items:
         waiting.put(item)
 
-    def take(worker: Worker, stop: Ints) -> None:
+    ended = [0] * len(workers)
+
+    def counted() -> tuple[int, int]:
+        return sum(ended), len(items)
+
+    def take(place: int) -> None:
+        worker, stop = workers[place], stops[place]
         while not stop[0]:
             try:
                 item = waiting.get_nowait()
             except Empty:
                 return
             work(item, worker)
+            ended[place] += 1
 
     if small and seconds_left() == inf and len(workers) == 1:
-        ending = _here(lambda: take(workers[0], stops[0]))
+        ending = _here(lambda: take(0))
     else:
-        jobs = [lambda pair=pair: take(*pair) for pair in zip(workers, stops, strict=True)]
-        ending = run_jobs(jobs, stops, options, done, threads=len(workers))
+        jobs = [lambda place=place: take(place) for place in range(len(workers))]
+        ending = run_jobs(jobs, stops, options, done or counted, threads=len(workers))
     return Ending.STOPPED if not ending and any(stop[0] for stop in stops) else ending
 
 

@@ -18,3 +18,4 @@ from .routes import (
 )
 from .schema import Node as Node, Topology as Topology
 from .scission import pipeline_text as pipeline_text, read_network as read_network
+from .writing import topology_data as topology_data

@@ -114,6 +114,9 @@ def transfer_sums(
     sizes, which = np.unique(_sizes(payload_bytes), return_inverse=True)
     sums = np.full((len(sizes), len(network.node_names), len(network.node_names)), np.inf)
     sums[sizes == 0] = 0.0
+    if not any(weights.values()):  # no link weighs anything, so that no route has to be known
+        sums[:, _linked(network)] = 0.0
+        return sums[which]
     for start, end, sender, receiver, route in _spans(network, sizes):
         sums[start:end, sender, receiver] = sum(weights.get((hop.sender, hop.receiver), 0.0) for hop in route.hops)
     return sums[which]
@@ -133,6 +136,21 @@ def transfer_routes(topology: Topology | Network, payload_bytes: ArrayLike) -> N
     for start, end, sender, receiver, route in _spans(network, sizes):
         routes[start:end, sender, receiver] = route
     return routes[which]
+
+
+def _linked(network: Network) -> NDArray[np.bool_]:
+    """Return M x M: whether there is a path from one node to another; there is from each to itself."""
+    place = {name: index for index, name in enumerate(network.node_names)}
+    after = [[place[hop.receiver] for hop in network.hops_from[name]] for name in network.node_names]
+    linked = np.zeros((len(place), len(place)), bool)
+    for start, reached in enumerate(linked):
+        waiting, seen = [start], {start}
+        while waiting:
+            fresh = [node for node in after[waiting.pop()] if node not in seen]
+            seen.update(fresh)
+            waiting += fresh
+        reached[list(seen)] = True
+    return linked
 
 
 def _sizes(payload_bytes: ArrayLike) -> NDArray[np.float64]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tiercut import units
+from tiercut.analysis.answers.at_rate import AtRate
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, within_share
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
 from tiercut.optimizer import Conditions, parts_of, values_of
 from tiercut.shown import Shown
+from tiercut.topologies import topology_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from tiercut.analysis.answers.hypervolume import Hypervolume
     from tiercut.analysis.answers.seen import SeenPlans
     from tiercut.analysis.choose_by_replay import ReplayChoice
-    from tiercut.optimizer import Floats, Plan, Query, Space
+    from tiercut.optimizer import Floats, Plan, Problem, Query, Space
+    from tiercut.profiling import Profile
     from tiercut.solvers import Outcome
+    from tiercut.topologies import Topology
 
 __all__ = ["FORMAT", "Answer"]
 
@@ -63,6 +67,8 @@ class Answer(Shown):
     native
         To a question for the best plan: the best of those that keep the network in one piece, on one node; None where
         there is none.
+    inputs
+        The topology and the profile that it was asked of, with all changes; a file says what it was made of.
     """
 
     space: Space
@@ -78,6 +84,7 @@ class Answer(Shown):
     whole: tuple[Plan, ...] = ()
     seen: SeenPlans | None = None
     native: Plan | None = None
+    inputs: tuple[Topology, Profile] | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -203,6 +210,17 @@ class Answer(Shown):
         proved = self.outcome.status == "infeasible"
         return InfeasibleError(self.message) if proved else StoppedError(self.message)
 
+    @property
+    def judged(self) -> Problem:
+        """The tables that the plans are judged by: those of the samples where replay chose them."""
+        return self.space.problem if self.replayed is None else self.replayed.problem
+
+    @property
+    def at_rate(self) -> tuple[AtRate, ...]:
+        """What the rate of the question makes of each plan; empty where it names none."""
+        rate = self.query.rate_fps
+        return () if rate is None else tuple(AtRate.of(self.judged, plan.decision, rate) for plan in self.plans)
+
     def to_data(self) -> dict[str, Any]:
         """Return the answer as plain data, ``tiercut.answer/1``."""
         problem = self.space.problem
@@ -217,7 +235,7 @@ class Answer(Shown):
                 "decisions": self.space.decisions,
                 **({} if self.space.estimator == "marginal" else {"estimator": self.space.estimator}),
             },
-            "made_of": {"estimator": self.space.estimator},
+            "made_of": self._made_of(),
             "solver": {
                 "name": self.outcome.solver,
                 "exact": self.outcome.exact,
@@ -233,6 +251,16 @@ class Answer(Shown):
             **({} if self.native is None else {"native": self.native.to_data(1)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
+
+    def _made_of(self) -> dict[str, Any]:
+        """Return what commands that take a plan need to know: topology, where the profile lies, estimator."""
+        found: dict[str, Any] = {}
+        if self.inputs is not None:
+            topology, profile = self.inputs
+            found["topology"] = topology_data(topology)
+            if profile.file is not None:
+                found["profile"] = dict(zip(("path", "sha256"), profile.file, strict=True))
+        return found | {"estimator": self.space.estimator}
 
     def _frontier_data(self) -> dict[str, Any]:
         if self.query.kind != "frontier" or not self.plans:
@@ -250,11 +278,12 @@ class Answer(Shown):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the plans as plain data, with the measures that were asked for."""
-        seen = self.replayed_accuracies
+        seen, loads = self.replayed_accuracies, self.at_rate
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
             named = dict(zip(self.measures, values, strict=True))
             replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
-            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {})
+            load = {"at_rate": loads[rank - 1].to_data()} if loads else {}
+            yield plan.to_data(rank) | replayed | ({"measures": named} if named else {}) | load
 
     def to_json(self) -> str:
         """Return the answer as JSON text, numbers unrounded."""

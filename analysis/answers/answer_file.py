@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,8 @@ from tiercut.analysis.why.result import FORMAT as WHY
 from tiercut.documents import Document
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.optimizer import ESTIMATORS, Plan, Stage, exit_limits
+from tiercut.profiling import Profile, load_profile
+from tiercut.topologies import Topology, load_topology
 
 if TYPE_CHECKING:
     from tiercut.optimizer import Estimator
@@ -36,12 +39,15 @@ class SavedAnswer:
         In the order of the file, and the rank of each. They name nodes, blocks and codecs, and belong to no problem.
     estimator
         How their exit rates and accuracies were known.
+    made_of
+        What it says of the topology and the profile that were asked about; nothing in explanations.
     """
 
     path: str
     plans: tuple[Plan, ...]
     ranks: tuple[int, ...]
     estimator: Estimator
+    made_of: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self, rank: int = 1) -> Plan:
         """Return the plan of a rank.
@@ -55,6 +61,40 @@ class SavedAnswer:
             ranks = f"ranks 1 to {len(self.plans)}" if self.plans else "no plans"
             raise QuestionError(f"'{self.path}' has {ranks}, but rank {rank} was asked for")
         return self.plans[self.ranks.index(rank)]
+
+    def inputs(
+        self, topology: str | os.PathLike[str] | None = None, profile: str | os.PathLike[str] | None = None
+    ) -> tuple[Topology, Profile]:
+        """Return the topology and the profile that were asked about, or those that are named in their place.
+
+        Raises
+        ------
+        InputError
+            If the answer does not say what it was made of, the profile is no longer what it was, or a file is wrong.
+        """
+        return self._topology(topology), self._profile(profile)
+
+    def _topology(self, named: str | os.PathLike[str] | None) -> Topology:
+        if named is not None:
+            return load_topology(named)
+        if "topology" not in self.made_of:
+            raise InputError(self.path, "does not say which topology it was asked of; name it with --topology")
+        return Topology.from_data(self.made_of["topology"], source=f"{self.path}: made_of.topology")
+
+    def _profile(self, named: str | os.PathLike[str] | None) -> Profile:
+        if named is not None:
+            return load_profile(named)
+        said = self.made_of.get("profile")
+        if not isinstance(said, dict) or not isinstance(said.get("path"), str):
+            raise InputError(self.path, "does not say where the profile lies; name it with --profile")
+        found = load_profile(said["path"])
+        if found.file is None or found.file[1] != said.get("sha256"):
+            raise InputError(
+                self.path,
+                f"was made of another state of the profile '{said['path']}', which has changed since; ask again, or "
+                "take it as it is now with --profile",
+            )
+        return found
 
 
 def load_plans(path: str | os.PathLike[str]) -> tuple[Plan, ...]:
@@ -89,7 +129,7 @@ def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
     named = answer.problem.get("estimator", "marginal")
     plans = tuple(each.plan for each in answer.plans)
     ranks = tuple(each.rank for each in answer.plans)
-    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"))
+    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of)
 
 
 def _explained(path: str, data: dict[str, Any]) -> SavedAnswer:
@@ -138,6 +178,7 @@ class _Plan(Document):
     idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
     replayed_accuracy: float | None = None
+    at_rate: dict[str, Any] | None = None
 
     @property
     def plan(self) -> Plan:

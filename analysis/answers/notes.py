@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isnan
 from typing import TYPE_CHECKING
 
 from tiercut.analysis.memory import binding_memory
-from tiercut.optimizer import busy_by_place, evaluate, format_amount, narrow, price, settling_text
+from tiercut.optimizer import evaluate, format_amount, narrow, price, settling_text
 from tiercut.solvers import make_task, registry
-from tiercut.units import MONTH_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +36,20 @@ def with_notes(answer: Answer, whole: Space, solver: Solver, options: Options) -
     answer
         With what is said of its question.
     whole
-        The space before the placement rules of the question.
+        The space before the placement rules of the question, with the tables that the plans are judged by.
     solver, options
         Who answered it, and how.
     """
-    native = best_on_one_machine(whole, answer.query, options) if answer.query.kind == "solve" else None
+    native = _native(answer, whole, options) if answer.query.kind == "solve" else None
     answer = replace(answer, native=native)
     return replace(answer, notes=(*answer.notes, *_notes(answer, whole, solver, options)))
+
+
+def _native(answer: Answer, whole: Space, options: Options) -> Plan | None:
+    replayed = answer.replayed
+    if replayed is None or replayed.proved:
+        return best_on_one_machine(whole, answer.query, options)
+    return None if replayed.native is None else replayed.native.replayed
 
 
 def best_on_one_machine(whole: Space, query: Query, options: Options) -> Plan | None:
@@ -74,11 +79,10 @@ def _notes(answer: Answer, whole: Space, solver: Solver, options: Options) -> It
         if not query.bounded:
             yield _unbounded(answer)
         yield from _gain(answer)
-        if query.rate_fps is not None:
-            yield _at_rate(answer, query.rate_fps)
+        yield from map(str, answer.at_rate)
     if left := _cuts_left_out(answer.space):
         yield left
-    if binds := binding_memory(whole, query, solver, answer.outcome, options):
+    if answer.replayed is None and (binds := binding_memory(whole, query, solver, answer.outcome, options)):
         yield binds
 
 
@@ -106,24 +110,10 @@ def _gain(answer: Answer) -> Iterator[str]:
         points = 100 * ((best.accuracy or 0.0) - (native.accuracy or 0.0))
         yield f"the best on one machine is {native}{right}: {points:.2f} points less"
         return
-    problem = answer.space.problem
+    problem = answer.judged
     value, least = (evaluate(problem, each.decision, query.objective, query.rate_fps) for each in (native, best))
     times = f" ({value / least:.3g} times as much)" if least > 0 else ""
     yield f"the best on one machine is {native}: {format_amount(value, query.objective)}{times}{right}"
-
-
-def _at_rate(answer: Answer, rate_fps: float) -> str:
-    """Return what is busiest at a rate of frames, what rate the plan keeps up with, and what it costs by the month."""
-    problem, decision = answer.space.problem, answer.best.decision
-    busy = busy_by_place(problem, decision)
-    place = max(busy, key=lambda each: busy[each])
-    said = f"at {rate_fps:g} fps nothing is busy"
-    if busy[place] > 0:
-        said = f"at {rate_fps:g} fps {place} is the busiest, {rate_fps * busy[place]:.1%} of the time"
-        said += f"; the plan keeps up with {1 / busy[place]:.4g} fps"
-    if any(isnan(problem.price[node]) for node in decision.placement):
-        return said
-    return f"{said}; it costs {evaluate(problem, decision, 'cost') * rate_fps * MONTH_S:.4g} $/month"
 
 
 def _cuts_left_out(space: Space) -> str:

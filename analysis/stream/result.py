@@ -132,6 +132,8 @@ class Stream(Shown):
         L x 6: services of the first frames (server, frame, step, joined, began, ended), for a time line.
     until
         When it was stopped; None: all frames have ended.
+    seconds
+        What the engine took.
     """
 
     topology: str
@@ -147,6 +149,7 @@ class Stream(Shown):
     waited: NDArray[np.float64]
     log: NDArray[np.int64]
     until: int | None = None
+    seconds: float = 0.0
 
     def __repr__(self) -> str:
         return f"<Stream of {self.born:,} frames on {self.topology}: {self.verdict}, {self.dropped:,} dropped>"
@@ -394,6 +397,19 @@ class Stream(Shown):
     def to_json(self) -> str:
         """Return the stream as JSON text, numbers unrounded."""
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
+
+    def to_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write the services that were kept as a trace that Perfetto (ui.perfetto.dev) opens.
+
+        Raises
+        ------
+        QuestionError
+            If none were kept (see ``time_line`` of `tiercut.simulate`).
+        """
+        from tiercut import documents
+        from tiercut.analysis.stream.time_line import trace_text
+
+        documents.write_text(path, trace_text(self))
 
     def frame(self) -> pd.DataFrame:
         """Return one row for each frame that was born, by source and order of birth.

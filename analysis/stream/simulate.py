@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import numpy as np
 
 from tiercut.analysis.stream.arguments import BEHIND, EXIT, NEWEST, OLDEST, TALLIES, Frames
 from tiercut.analysis.stream.arrivals import births, read_trace
-from tiercut.analysis.stream.event_kernels import MOST_FRAMES, MOST_SOURCES, run_events
+from tiercut.analysis.stream.engines import NEVER, Told, run_stream
+from tiercut.analysis.stream.event_kernels import MOST_FRAMES, MOST_SOURCES
 from tiercut.analysis.stream.layout import PICOSECONDS, Layout, lay_out, whole
 from tiercut.analysis.stream.result import Source, Stream
 from tiercut.analysis.stream.service import Service, lognormal_draws
@@ -30,7 +32,6 @@ __all__ = ["Feed", "simulate_feeds"]
 
 _RULES = {"newest": NEWEST, "oldest": OLDEST, "exit": EXIT}
 
-_NEVER = 1 << 61
 _BYTES_A_FRAME = 120.0
 
 
@@ -100,7 +101,7 @@ def simulate_feeds(
     _check(queue, seed, feeds)
     plans = [(feed.problem, feed.decision, feed.service) for feed in feeds]
     layout = lay_out(topology, plans, queue=queue, rule=_RULES[drop])
-    until = _NEVER if until_s is None else whole(_positive("until", until_s), "until")
+    until = NEVER if until_s is None else whole(_positive("until", until_s), "until")
     seeds = np.random.SeedSequence(seed).spawn(len(feeds))
     made = [_frames_of(feed, layout, index, seeds[index]) for index, feed in enumerate(feeds)]
     columns = max((each.drawn.shape[1] for each in made), default=0)
@@ -116,8 +117,10 @@ def simulate_feeds(
     way, where = frames.way.copy(), np.full(count, -1, np.int64)
     tallies, waited = np.zeros((servers, TALLIES), np.int64), np.zeros(servers)
     tallies[:, BEHIND] = -1
-    told = (status, ended, way, where, tallies, waited)
-    log = run_events(layout.arrays, layout.ways, frames, _RULES[drop], until, logged, *told)
+    told = Told(status, ended, way, where, tallies, waited)
+    began = time.perf_counter()
+    log = run_stream(layout.arrays, layout.ways, frames, _RULES[drop], until, logged, *told)
+    seconds = time.perf_counter() - began
     sources = tuple(
         _source(feed, layout, index, each.sample) for index, (feed, each) in enumerate(zip(feeds, made, strict=True))
     )
@@ -135,6 +138,7 @@ def simulate_feeds(
         waited=waited,
         log=log,
         until=None if until_s is None else until,
+        seconds=seconds,
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from tiercut.analysis.answers.answer import Answer
     from tiercut.analysis.why.parameters import Parameter
     from tiercut.optimizer import Plan, Query
 
@@ -168,6 +169,8 @@ class Why(Shown):
         Parameters were looked at from 1/factor to factor of their present values.
     solves
         How many questions were answered exactly for it.
+    answer
+        The question answered as things are, with its conditions and what is proved; None where nothing was asked.
     """
 
     query: Query
@@ -179,6 +182,7 @@ class Why(Shown):
     sweeps: tuple[Sweep, ...]
     factor: float
     solves: int
+    answer: Answer | None = None
 
     def __repr__(self) -> str:
         return f"<Why {self.plan}: {format_value(self.value, self.query.objective)}>"

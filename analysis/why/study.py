@@ -30,13 +30,14 @@ from tiercut.optimizer import (
 )
 from tiercut.option_fields import split_keywords
 from tiercut.solvers import Options, make_task, registry
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from tiercut.analysis.answers.answer import Answer
     from tiercut.analysis.keyword_types import WhyKeywords
     from tiercut.optimizer import Decision, Plan, Problem, Space
     from tiercut.profiling import Profile
-    from tiercut.solvers import Solver
+    from tiercut.solvers import Solver, Task
     from tiercut.topologies import Topology
 
 __all__ = ["why"]
@@ -114,10 +115,12 @@ def why(
     study = Study(*changed, query, solver, replace(options, time_limit_s=None, progress=None))
     wanted = [each for each in parameters_of(study.topology) if each.kind in kinds]
     sweeps = []
-    for done, each in enumerate(wanted):
-        sweeps.append(study.sweep(each, factor))
-        if options.progress is not None:
-            options.progress(done + 1, len(wanted))
+    with stage("looking for changes") as step:
+        for done, each in enumerate(wanted):
+            step(done, len(wanted))
+            sweeps.append(study.sweep(each, factor))
+            if options.progress is not None:
+                options.progress(done + 1, len(wanted))
     other = study.runner_up()
     return Why(
         query=replace(study.query, kind=query.kind),
@@ -129,6 +132,7 @@ def why(
         sweeps=tuple(sweeps),
         factor=factor,
         solves=study.solves,
+        answer=replace(study.answer, conditions=conditions),
     )
 
 
@@ -138,7 +142,7 @@ class Study:
     def __init__(self, topology: Topology, profile: Profile, query: Query, solver: str, options: Options) -> None:
         self.topology, self.profile, self.options = topology, profile, options
         self.name, self.solves = solver, 0
-        answer = self._ask(replace(query, kind="solve"))
+        self.answer = answer = self._ask(replace(query, kind="solve"))
         self.query = answer.query  # a least accuracy that hangs on the network's own is a number there
         self.best: Plan = answer.best
         self.space = answer.space
@@ -206,6 +210,10 @@ class Study:
         low, high = parameter.now / factor, parameter.now * factor
         if parameter.now == 0:
             high = self.best.latency_s
+        return self.sweep_between(parameter, low, high)
+
+    def sweep_between(self, parameter: Parameter, low: float, high: float) -> Sweep:
+        """Return the best plan over a range of a parameter, its present value within it."""
         note = self._obstacle(parameter) or ("" if high > low else "it is 0, and so is the latency")
         if note:
             return Sweep(parameter, low, high, (), note=note)
@@ -236,13 +244,17 @@ class Study:
     def _moved(self, name: str, parameter: Parameter) -> Moved:
         return moved_by(self.problem, name, parameter.kind, parameter.name)
 
+    def looker(self, task: Task, query: Query) -> Solver:
+        """Return who answers a question; the same one under all conditions."""
+        if query not in self.lookers:
+            self.lookers[query] = registry.choose(task)[0] if self.name == "auto" else registry.find(self.name)
+        return self.lookers[query]
+
     def solve(self, problem: Problem, query: Query, space: Space | None = None) -> Sequence[Decision]:
         """Return the decisions that answer a question under other conditions, or in part of the space, proved."""
         self.solves += 1
         task = make_task(replace(space or self.space, problem=problem), query)
-        if query not in self.lookers:
-            self.lookers[query] = registry.choose(task)[0] if self.name == "auto" else registry.find(self.name)
-        outcome = self.lookers[query].solve(task, self.options)
+        outcome = self.looker(task, query).solve(task, self.options)
         if outcome.status not in ("optimal", "infeasible"):
             raise QuestionError(f"solver '{outcome.solver}' could not prove an answer: {outcome.reason}")
         return outcome.decisions

@@ -15,6 +15,7 @@ from typing import Any
 import instances
 import peers
 import replays
+import streams
 
 import tiercut
 from tiercut import Answer, Bound, Options, Query
@@ -225,6 +226,8 @@ CASES = (
     Case("replays-10x1e6", "a million samples sent through plans with four exits", replays.replays,
          {"blocks": 10, "nodes": 4, "thresholds": 20, "samples": 1_000_000, "plans": 300},
          _SMALL | {"samples": 200, "plans": 5}),
+    Case("streams", "streams of frames, by the engines here and by SimPy and Ciw", streams.streams,
+         {"frames": 10_000_000, "peers": 20_000, "repeat": 5}, {"frames": 400, "peers": 50, "repeat": 1}),
     Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),
 )  # fmt: skip
 """Every benchmark, in the order of the report."""

@@ -12,11 +12,21 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from tiercut import documents
 from tiercut.documents import Document, Key, quantity
-from tiercut.errors import InputError, unknown_name
+from tiercut.errors import InputError, QuestionError, unknown_name
+from tiercut.optimizer.condition_names import by_kind
 from tiercut.optimizer.conditions import Conditions
 from tiercut.optimizer.measures.names import goal_fault, place_fault
 from tiercut.optimizer.measures.registry import KINDS
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
     Least: TypeAlias = float | str
     Loss: TypeAlias = float | str
     First: TypeAlias = int | str
+    Named: TypeAlias = dict[str, Any]
 else:
     Seconds, Bytes = quantity("time"), quantity("size")
     Bandwidth, Rate = quantity("bandwidth", positive=True), quantity("rate", positive=True)
@@ -47,6 +58,7 @@ else:
     Least = Annotated[float | str, PlainValidator(lambda value: _kept(floor_of, value)), _in_words]
     Loss = Annotated[float | str, PlainValidator(lambda value: _kept(loss_of, value)), _in_words]
     First = Annotated[int | str, PlainValidator(first_of), WithJsonSchema({"type": ["string", "integer"]})]
+    Named = Annotated[dict[str, Any], AfterValidator(lambda value: _kept(_conditions_read, value))]
     Pins = Annotated[
         dict[str, str],
         # A block is a whole number in YAML and text in JSON; text keeps keys apart from places in lists.
@@ -73,6 +85,14 @@ def _kept(read: Callable[[object], object], value: Any) -> Any:
     """Return a value as it is written, once it can be read."""
     read(value)
     return value
+
+
+def _conditions_read(value: dict[str, Any]) -> None:
+    """Raise what pydantic reports where a condition cannot be read."""
+    try:
+        by_kind(value, "")
+    except QuestionError as error:
+        raise ValueError(str(error).strip()) from None
 
 
 def _is_map(value: object) -> bool:
@@ -197,6 +217,11 @@ class QueryFile(Document):
     )
     input: Bytes | None = Field(default=None, description="condition: size of the input, such as 170 KB")
     result: Bytes | None = Field(default=None, description="condition: size of a prediction")
+    condition: Named = Field(
+        default_factory=dict,
+        validation_alias=AliasChoices("conditions", "condition"),
+        description="conditions by name, such as bandwidth(a-b): 1 Mb/s, cpu(edge): 45 % or down: [cloud]",
+    )
 
     @field_validator("objective")
     @classmethod

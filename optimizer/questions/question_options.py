@@ -200,9 +200,9 @@ class QuestionOptions:
     )
     estimator: EstimatorChoice | None = option(
         panel=_QUESTION,
-        metavar="auto|marginal|conditional|nested|replay",
-        help="How exit rates and accuracies are known: by the best way that the profile supports (default), "
-        "by formula, from recorded samples, by nested hits, or each sample by itself.",
+        metavar="auto|NAME",
+        help="How exit rates and accuracies are known: marginal (the formula), nested (nested hits), conditional (from "
+        "recorded samples), replay (each sample by itself), or auto: the best that the profile supports (default).",
     )
     include: Sequence[str] | None = option(panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part.", many=True)
     exclude: Sequence[str] | None = option(

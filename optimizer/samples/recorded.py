@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.errors import QuestionError
-from tiercut.optimizer.samples.replay_kernels import count_leaving
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorded"]
 
+_QUICK = 500_000  # samples times exits that are counted without the kernel
 _TAKES_ALL = np.float32(np.inf)
 
 
@@ -120,8 +120,23 @@ class Recorded:
         exits = np.array([block - 1 for each in decisions for block in each.exits], np.int64)
         limits = np.concatenate([np.empty(0, np.float32), *(_limits(thresholds, each) for each in decisions)])
         left, right = np.zeros((2, len(exits)), np.int64)
-        count_leaving(self.entropy, self.correct, exits, limits, first, left, right)
+        if len(exits) * self.entropy.shape[1] <= _QUICK:
+            self._count_few(exits, limits, first, left, right)
+        else:
+            from tiercut.optimizer.samples.replay_kernels import count_leaving
+
+            count_leaving(self.entropy, self.correct, exits, limits, first, left, right)
         return [(left[begin:end], right[begin:end]) for begin, end in pairwise(first)]
+
+    def _count_few(self, exits: Ints, limits: NDArray[np.float32], first: Ints, left: Ints, right: Ints) -> None:
+        """Do what the kernel does; for a plan or two, loading that takes longer than counting here."""
+        for begin, end in pairwise(first):
+            stays = np.ones(self.entropy.shape[1], np.bool_)
+            for k in range(begin, end):
+                leaves = stays & (self.entropy[exits[k]] < limits[k])
+                left[k] = np.count_nonzero(leaves)
+                right[k] = np.count_nonzero(leaves & (self.correct[exits[k]] != 0))
+                stays &= ~leaves
 
 
 def _packed(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:

@@ -53,10 +53,10 @@ def read_iperf3(path: str | os.PathLike[str]) -> Rates:
     """
     source = os.fspath(path)
     data = parse_json(read_text(path, limit=SIZE_LIMIT), source)
+    if isinstance(data, dict) and "error" in data:
+        raise InputError(source, f"iperf3 failed: {data['error']}")
     if not isinstance(data, dict) or not isinstance(data.get("end"), dict):
         raise InputError(source, "is nothing that iperf3 prints; run it as: iperf3 --client SERVER --json")
-    if "error" in data:
-        raise InputError(source, f"iperf3 failed: {data['error']}")
     end, how = data["end"], _mapping(_mapping(data, "start"), "test_start")
     rate = _rate(end, "", source)
     if how.get("bidir"):

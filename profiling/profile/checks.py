@@ -49,6 +49,13 @@ def _device_faults(key: Key, device: Device, count: int) -> Iterator[tuple[Key, 
         yield key, "the device has no times; give 'block_s' (and 'branch_s') or 'span_s'"
     for field in _PER_BLOCK:
         yield from _length((*key, field), getattr(device, field), (count,), "blocks")
+    for kind, curve in device.stress_curve.items():
+        own = (*key, "stress_curve", kind)
+        if len(curve.factor) != len(curve.levels):
+            said = f"expected {len(curve.levels)} factors, one for each level, got {len(curve.factor)}"
+            yield (*own, "factor"), said
+        if any(low >= high for low, high in pairwise(curve.levels)):
+            yield (*own, "levels"), "each level must be greater than the one before"
     for field in ("encode_s", "decode_s"):
         yield from _length((*key, field), getattr(device, field), (count + 1, count), "input and blocks")
     if device.span_s is not None:

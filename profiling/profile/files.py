@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -13,7 +14,7 @@ from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.profiling.profile.checks import profile_doubts
 from tiercut.profiling.profile.schema import FORMAT, Profile
 
-__all__ = ["load_profile", "profile_path", "profile_text", "recorded", "save_profile"]
+__all__ = ["load_profile", "profile_path", "profile_text", "recorded", "recorded_file", "save_profile"]
 
 SIZE_LIMIT = 128 << 20
 """Most bytes that a profile may have: 1000 blocks with spans on ten devices have about half of it."""
@@ -38,10 +39,11 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
         For what is legal but doubtful, with a remedy.
     """
     found = _resolve(path)
-    profile = documents.load(found, Profile, format_=FORMAT, limit=SIZE_LIMIT)
+    text = documents.read_text(found, limit=SIZE_LIMIT)
+    profile = documents.loads(text, os.fspath(found), Profile, format_=FORMAT)
     for doubt in profile_doubts(profile):
         warnings.warn(doubt, stacklevel=2)
-    return profile.found_in(found.parent)
+    return profile.found_in(found.parent, (os.fspath(path), hashlib.sha256(text.encode()).hexdigest()))
 
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
@@ -79,6 +81,12 @@ def profile_text(profile: Profile) -> str:
 def recorded() -> tuple[str, ...]:
     """Return the names of the recorded profiles that come with the package."""
     return tuple(sorted(path.stem for path in _folder().glob("*.json")))
+
+
+def recorded_file(name: str, ending: str) -> str | None:
+    """Return a file that comes with a recorded profile, such as its network; None where there is none."""
+    found = _folder() / f"{name}{ending}"
+    return str(found) if name in recorded() and not Path(name).exists() and found.exists() else None
 
 
 def _folder() -> Path:

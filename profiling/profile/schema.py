@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,6 +80,29 @@ class SpanCheck(Document):
     predicted_s: Seconds
 
 
+class StressCurve(Document):
+    """By which factor everything on a device takes longer, by the share of it that is kept busy with other work."""
+
+    levels: list[Share] = Field(min_length=1, description="rising shares, 0..1")
+    factor: list[Annotated[float, Field(gt=0)]] = Field(description="one for each level; 1 where nothing else runs")
+
+    def at(self, share: float) -> float:
+        """Return the factor at a share, on the straight line between the two levels around it.
+
+        Raises
+        ------
+        ValueError
+            If the share is less than the least level that was measured, or more than the greatest.
+        """
+        if not self.levels[0] <= share <= self.levels[-1]:
+            said = f"measured from {100 * self.levels[0]:g} % to {100 * self.levels[-1]:g} %"
+            raise ValueError(f"a load of {100 * share:g} % is outside what was measured: {said}")
+        for (low, near), (high, far) in pairwise(zip(self.levels, self.factor, strict=True)):
+            if share <= high:
+                return near + (far - near) * (share - low) / (high - low)
+        return self.factor[-1]
+
+
 class Device(Document):
     """The times of one device, in seconds; N blocks."""
 
@@ -93,6 +117,9 @@ class Device(Document):
     jit_compile: bool = False
     clock: Literal["wall", "cpu"] = Field(default="wall", description="cpu: processor time of one thread")
     stress: dict[str, Share] = Field(default_factory=dict, description="share of cpu and memory kept busy meanwhile")
+    stress_curve: dict[Literal["cpu", "memory"], StressCurve] = Field(
+        default_factory=dict, description="how much slower it is while a share of cpu or memory is kept busy"
+    )
     load: dict[str, float] = Field(default_factory=dict, description="average: before; other_cores: busy meanwhile")
     precision: Share | None = Field(default=None, description="to which share of itself half of the medians are known")
     set_aside: Share | None = Field(default=None, description="runs left out, as others held the processor")
@@ -158,6 +185,7 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
     devices: dict[str, Device] = Field(min_length=1)
     codecs: dict[str, Codec] = Field(default_factory=dict)
     _folder: Path | None = PrivateAttr(default=None)
+    _file: tuple[str, str] | None = PrivateAttr(default=None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Profile) and self.__dict__ == other.__dict__  # wherever it was read
@@ -167,10 +195,15 @@ class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a ha
         """Where the profile was read, and the files that it names lie; None for one that was built in memory."""
         return self._folder
 
-    def found_in(self, folder: Path) -> Profile:
-        """Return the same profile with the folder in which the files that it names lie."""
+    @property
+    def file(self) -> tuple[str, str] | None:
+        """What was read, as `load_profile` was given it, and the SHA-256 of its text; None for one built in memory."""
+        return self._file
+
+    def found_in(self, folder: Path, file: tuple[str, str] | None = None) -> Profile:
+        """Return the same profile with the folder in which the files that it names lie, and what was read."""
         copy = self.model_copy()
-        copy._folder = folder
+        copy._folder, copy._file = folder, file
         return copy
 
     def with_separate_accuracies(self) -> Profile:

@@ -141,12 +141,15 @@ class _Stages:
         if stage == "train":
             self._trained = _TRAIN
             return _TRAIN * done
-        within = {"load": 0.0, "exits": 0.0, "build": _BUILD * done}.get(stage, _BUILD + (1 - _BUILD) * done)
+        within = {"load": 0.0, "exits": 0.0, "build": _BUILD * done, "stress": 1.0}.get(
+            stage, _BUILD + (1 - _BUILD) * done
+        )
         return self._trained + (1 - self._trained) * within
 
 
 _WORDS = {
     "load": "loading",
+    "stress": "under load",
     "train": "training",
     "exits": "recording exits",
     "build": "compiling pieces",

@@ -38,13 +38,14 @@ from tiercut.profiling.timing.joints import warn_of_joints
 from tiercut.profiling.timing.machine import Watch, describe_machine
 from tiercut.profiling.timing.pieces_timed import device_record, runs_needed, time_pieces
 from tiercut.profiling.timing.spans import draw_spans
-from tiercut.profiling.timing.stress import stressed
+from tiercut.profiling.timing.stress import find_program, stressed
+from tiercut.profiling.timing.stress_curves import stress_curves
 
 __all__ = ["Progress", "Recording", "record", "record_model"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage (``load``, ``train``, ``exits``, ``build``, ``time``), how much of it is done, and how much
-there is at most."""
+"""Called with the stage (``load``, ``train``, ``exits``, ``build``, ``time``, ``stress``), how much of it is done, and
+how much there is at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +297,8 @@ def _other_exits(target: Path, difference: str) -> InputError:
 def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress) -> dict[str, Any]:
     """Time everything and return what the profile says of this device (Scission, table III: how long that takes)."""
     began = time.perf_counter()
+    if settings.stress_levels:
+        find_program()  # before everything else is timed
     drawn, framework = draw_spans(len(cut.blocks), settings.check), cut.framework
     with stressed(settings.stress):
         watch = Watch()
@@ -314,6 +317,7 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
     record = device_record(measured.times, len(cut.blocks), statistic=settings.statistic, also=drawn)
     if framework.backend == "onnxruntime":
         warn_of_joints(cut.title, record)
+    curves = {} if not settings.stress_levels else {"stress_curve": _curves(cut, settings, progress)}
     samples = "batches of one sample" if settings.batch == 1 else f"batches of {settings.batch} samples"
     return {
         "description": f"{describe_machine()}, {threads} thread{'s' * (threads != 1)}; {busy}; {samples}",
@@ -325,7 +329,21 @@ def _timed(cut: CutNetwork, settings: Settings, threads: int, progress: Progress
         **_settings_kept(settings, threads, framework),
         "versions": dict(framework.versions),
         **record,
+        **curves,
     }
+
+
+def _curves(cut: CutNetwork, settings: Settings, progress: Progress) -> dict[str, Any]:
+    """Time the whole network at every level of load (McNamee et al., "The case for adaptive ...", section IV)."""
+    return stress_curves(
+        cut,
+        settings.stress_levels,
+        replace(settings.timing, counted=runs_needed(settings.statistic)),
+        batch=settings.batch or 1,
+        jit=settings.jit,
+        statistic=settings.statistic,
+        progress=lambda done, most: progress("stress", done, most),
+    )
 
 
 def _settings_kept(settings: Settings, threads: int, framework: Framework) -> dict[str, Any]:
@@ -343,6 +361,13 @@ def _settings_kept(settings: Settings, threads: int, framework: Framework) -> di
 
 def _check_same_settings(found: Device, settings: Settings, threads: int, framework: Framework, target: Path) -> None:
     """Refuse to take a record for the one that is requested when its settings differ."""
+    levels = {tuple(curve.levels) for curve in found.stress_curve.values()}
+    if settings.stress_levels and levels != {settings.stress_levels}:
+        raise InputError(
+            os.fspath(target),
+            f"the device '{settings.device}' is there already, without curves of these levels; give this one another "
+            "name with --device, or say --redo to time it again",
+        )
     for key, value in _settings_kept(settings, threads, framework).items():
         if getattr(found, key) != value:
             raise InputError(

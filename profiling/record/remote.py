@@ -115,6 +115,8 @@ def command_line(settings: Settings) -> list[str]:
         options += ["--input-size", "x".join(map(str, settings.size))]
     if settings.stress:
         options += ["--stress", ",".join(f"{kind}={share * 100:.0f}" for kind, share in settings.stress.items())]
+    if settings.stress_levels:
+        options += ["--stress-levels", ",".join(f"{share * 100:.0f}" for share in settings.stress_levels)]
     options += settings.onnx.command_line()
     flags = {"--trust-model": settings.trust, "--jit-compile": settings.jit, "--redo": settings.redo}
     return options + [flag for flag, wanted in flags.items() if wanted]

@@ -69,6 +69,9 @@ class Settings:
         Whether every piece is compiled (see `tiercut.profiling.models.cut.CutNetwork.compile`).
     stress
         Shares of processors and memory that are kept busy meanwhile.
+    stress_levels
+        Shares of processors and of memory at which the whole network is timed besides, for the curves by which loads
+        of a node count; none: no curves.
     effort
         How often everything is timed; by default `effort_for` the statistic.
     statistic
@@ -106,6 +109,7 @@ class Settings:
     backend: str | None = None
     jit: bool = False
     stress: Mapping[str, float] = field(default_factory=dict)
+    stress_levels: tuple[float, ...] = ()
     effort: Effort | None = None
     statistic: Statistic = "p50"
     clock: Clock = "wall"
@@ -211,6 +215,12 @@ def check_settings(name: str, settings: Settings, *, listing: bool = False) -> N
     QuestionError
         Names all of them.
     """
+    if settings.stress_levels and settings.stress:
+        raise QuestionError(
+            "--stress-levels tells how much slower loads make a machine that is idle: leave --stress out"
+        )
+    if settings.stress_levels and settings.clock == "cpu":
+        raise QuestionError("processor time does not pass while other work holds the processor: --clock wall")
     kind = subject_kind(name, settings.dataset)
     where, useless = _USELESS[kind]
     named = [_FLAGS[each] for each in useless if getattr(settings, each) is not None]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tiercut.profiling.exits.exit_files import load_exits
-from tiercut.profiling.exits.onnx_exits import OnnxNetwork, open_exits
+from tiercut.errors import QuestionError
+from tiercut.profiling.exits.exit_files import has_exits, load_exits
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork, exit_ends, open_exits
 from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
-from tiercut.profiling.models.blocks import Rule, find_blocks
+from tiercut.profiling.models.blocks import Rule, find_blocks, joined_blocks
 from tiercut.profiling.models.cut import CutNetwork
 from tiercut.profiling.models.graph import sizes_of_axes
 from tiercut.profiling.models.loader import load_model
 from tiercut.profiling.models.onnx.graph_onnx import OnnxModel
+from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions
 from tiercut.profiling.record.settings import Settings, check_settings, subject_kind
 
-__all__ = ["Subject", "open_subject"]
+__all__ = ["Subject", "open_cut", "open_subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,57 @@ def open_subject(name: str, settings: Settings) -> Subject:
         network=network,
         trained=kind == "trained",
     )
+
+
+def open_cut(
+    name: str,
+    *,
+    onnx: OnnxOptions = NO_ONNX_OPTIONS,
+    size: Sequence[int] | None = None,
+    weights: str | None = None,
+    trust: bool = False,
+    blocks: Sequence[str] = (),
+) -> CutNetwork:
+    """Return a network cut as it was recorded, with the branches that it has; the framework must have been started.
+
+    Parameters
+    ----------
+    name
+        See `tiercut.profiling.models.loader.load_model`; also a file that `tiercut.train_network` wrote.
+    onnx, size, weights, trust
+        With what it was recorded.
+    blocks
+        The names of the blocks that it was recorded with.
+
+    Raises
+    ------
+    QuestionError, InputError
+        If there is no such network, or it has other blocks.
+    """
+    if name.endswith(".keras") and has_exits(name):
+        exits, record = load_exits(name, trust=trust)
+        ends = tuple(None if branch is None else branch.end for branch in exits.branches)
+        cut = CutNetwork(record.title, "explicit", exits.runtime, exits.blocks, ends)
+    else:
+        loaded = load_model(name, size=size, weights=weights, trust=trust, onnx=onnx)
+        rule: Rule = "explicit" if onnx.cuts else "all"
+        found = find_blocks(loaded.model.graph, rule, cuts=onnx.cuts or (), tensors=onnx.most_tensors)
+        ends = exit_ends(loaded.model.graph, found) if onnx.exits else ()
+        cut = CutNetwork(loaded.title, rule, loaded.model, found, ends)
+        kept = {block.end for block in found if block.name in set(blocks)}
+        if not ends and 0 < len(kept) == len(blocks) < len(found):  # cuts at which pieces did not agree were dropped
+            cut = replace(cut, blocks=joined_blocks(loaded.model.graph, found, kept))
+    own = [block.name for block in cut.blocks]
+    if blocks and own != list(blocks):
+        raise QuestionError(
+            f"'{name}' is not what was recorded: it has {len(own)} blocks that end with {_some(own)}, recorded are "
+            f"{len(blocks)} that end with {_some(blocks)}; name the model that was profiled, with the same options"
+        )
+    return cut
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _plain(name: str, settings: Settings) -> Subject:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from tiercut.errors import QuestionError
 
-__all__ = ["parse_stress", "stressed"]
+__all__ = ["KINDS", "find_program", "parse_stress", "stressed"]
 
 KINDS = ("cpu", "memory")
 _SETTLING_S = 1.0
@@ -33,6 +33,23 @@ def parse_stress(text: str) -> dict[str, float]:
     return shares
 
 
+def find_program() -> str:
+    """Return where stress-ng is.
+
+    Raises
+    ------
+    QuestionError
+        If it is not installed.
+    """
+    program = shutil.which("stress-ng")
+    if program is None:
+        raise QuestionError(
+            "a record under load needs stress-ng; install it with: apt install stress-ng (Debian, Ubuntu), "
+            "dnf install stress-ng (Fedora) or brew install stress-ng (macOS)"
+        )
+    return program
+
+
 @contextmanager
 def stressed(shares: Mapping[str, float]) -> Iterator[None]:
     """Keep shares of all processors and of the memory busy for as long as the block lasts.
@@ -48,14 +65,8 @@ def stressed(shares: Mapping[str, float]) -> Iterator[None]:
     if not shares:
         yield
         return
-    program = shutil.which("stress-ng")
-    if program is None:
-        raise QuestionError(
-            "a record under load needs stress-ng; install it with: apt install stress-ng (Debian, Ubuntu), "
-            "dnf install stress-ng (Fedora) or brew install stress-ng (macOS)"
-        )
     with subprocess.Popen(
-        [program, *_arguments(shares)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [find_program(), *_arguments(shares)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             time.sleep(_SETTLING_S)

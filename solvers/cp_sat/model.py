@@ -9,7 +9,7 @@ priced again in floating point by whoever asks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor, frexp
+from math import ceil, floor, frexp, ldexp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,10 @@ _ROOM = 60
 """Of the sum of all coefficients of a row, which must stay a 64-bit integer."""
 
 
+_BEYOND = 100
+"""Bits of a number that no sum of a row comes near to."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaled:
     """A row of values in integers.
@@ -44,9 +48,9 @@ class Scaled:
     Parameters
     ----------
     values
-        One for each arc: ``factor`` times the value, rounded.
-    factor
-        Units in one, a power of two.
+        One for each arc: the value in units, rounded.
+    power
+        There are 2 to its power units in one. NOTE: The power itself may be more than a double holds.
     error
         By how many units the sum along a path may be wrong, at most.
     reach
@@ -54,13 +58,15 @@ class Scaled:
     """
 
     values: Ints
-    factor: float
+    power: int
     error: int
     reach: int
 
     def cap(self, most: float, *, loose: bool = True) -> int:
         """Return the greatest sum of a plan that comes to `most`, or to less than that where it is not loose."""
-        return floor(most * self.factor) + self.error if loose else ceil(most * self.factor - self.error) - 1
+        mantissa, exponent = frexp(most)
+        units = ldexp(mantissa, min(exponent + self.power, _BEYOND))
+        return floor(units) + self.error if loose else ceil(units - self.error) - 1
 
 
 def scaled(row: Floats, steps: int) -> Scaled:
@@ -72,7 +78,7 @@ def scaled(row: Floats, steps: int) -> Scaled:
     values = np.rint(exact)
     error = ceil(steps * float(np.abs(exact - values).max(initial=0.0)))
     reach = steps * int(np.abs(values).max(initial=0.0))
-    return Scaled(values.astype(np.int64), 2.0**power, error, reach)
+    return Scaled(values.astype(np.int64), power, error, reach)
 
 
 @dataclass(slots=True, eq=False)

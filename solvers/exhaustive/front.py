@@ -9,9 +9,12 @@ from tiercut.solvers.kernels.arguments import samples_of, shares_at
 from tiercut.solvers.kernels.tree_kernels import walk_points
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from tiercut.solvers.parallel import Done
     from tiercut.solvers.task import Goals, Task
 
 __all__ = ["EveryPoint"]
@@ -23,6 +26,10 @@ class EveryPoint(FrontSearch):
     def __init__(self, task: Task, goals: Goals) -> None:
         super().__init__(task, goals)
         self.samples = samples_of(self.space.problem)
+
+    def done(self, stops: Sequence[NDArray[np.int64]]) -> Done:
+        """Count decisions."""
+        return lambda: (int(sum(stop[1] for stop in stops)), self.space.decisions)
 
     def search(self, index: int, stop: NDArray[np.int64]) -> None:
         """Score every decision of a threshold."""

@@ -206,7 +206,10 @@ def _scaled(tables: score_kernels.ScoreTables, candidates: Candidates) -> score_
 
 
 def _width(values: Floats) -> float:
-    low, high = (float(each) for each in np.quantile(values, [0.0, 0.9]))
+    known = values[np.isfinite(values)]  # no route, no number
+    if not known.size:
+        return 1.0
+    low, high = (float(each) for each in np.quantile(known, [0.0, 0.9]))
     return high - low if high > low else max(abs(high), 1.0)
 
 

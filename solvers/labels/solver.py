@@ -135,6 +135,7 @@ class _Search:
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.relaxed = sets_of(space, ())
         self.hard: list[int] = []
+        self.finished = 0
         self.lock = Lock()
 
     @property
@@ -247,7 +248,7 @@ class _Search:
             stop[0] = seconds_left() <= 0  # no time at all: what is known at the beginning is the answer
 
         def done() -> tuple[int, int]:
-            return self.labels, 0
+            return self.finished, len(self.space.threshold_indices)  # hard ones count when they are done
 
         ending = share_out(indices, work, threads, stops, options, done, small=small)
         self.memory = max(self.memory, sum(thread.most for thread in threads))
@@ -345,6 +346,7 @@ class _Search:
         if thread.stop[grow_kernels.FULL]:
             thread.stop[0] = 1
         with self.lock:
+            self.finished += 1
             self.found.offer(*plans)
             if self.front:
                 self.known.offer(*plans)

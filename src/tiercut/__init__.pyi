@@ -4,9 +4,13 @@ from .analysis import (
     Distribution as Distribution,
     Explanation as Explanation,
     Replay as Replay,
+    Sensitivity as Sensitivity,
     Stream as Stream,
     Why as Why,
     load_plans as load_plans,
+    measured_sensitivity as measured_sensitivity,
+    needed as needed,
+    sensitivity as sensitivity,
     why as why,
 )
 from .api import (

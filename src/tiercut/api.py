@@ -60,7 +60,7 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
         estimator, bounds, rate, max_utilisation, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
-        without, forwarding, one_partition_per, accuracies, input, result.
+        without, forwarding, one_partition_per, accuracies, input, result, condition.
         Who answers: solver, seed, workers, time_limit or options; evaluate, split. `Question` says where each is
         described.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 import tiercut
 from tiercut import InfeasibleError, QuestionError, StoppedError
+from tiercut.analysis.choose_by_replay import beside
+from tiercut.analysis.replay import replay_decisions
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.samples.recorded import Recorded
 from tiercut.report.plots.replayed import replayed_plans
@@ -155,3 +158,51 @@ def test_the_picture_holds_both_figures_of_both_sets_of_plans(front: tiercut.Ans
     assert np.all(data.low <= data.chosen[:, 1])
     assert np.all(data.chosen[:, 1] <= data.high)
     np.testing.assert_allclose(data.chosen[:, 0], [1e3 * plan.latency_s for plan in front])
+
+
+def test_with_a_threshold_for_each_exit_nothing_beside_the_plan_is_better() -> None:
+    asked: dict[str, Any] = {"exits": "free", "thresholds": "per-exit", "min_accuracy": 0.98}
+    answer = tiercut.solve("mobile", CASE[1], **asked, evaluate="replay")
+    best = answer.best
+    assert (best.accuracy or 0.0) >= 0.98
+    assert answer.outcome.status == "feasible"
+    assert answer.replayed is not None
+    others = list(beside(answer.space, best.decision))
+    assert len(set(others)) > 50
+    recorded = Recorded.of(tiercut.samples_of(tiercut.load_profile(CASE[1])))
+    for other in replay_decisions(answer.space.problem, others, recorded):
+        assert other.accuracy < 0.98 or other.mean_s >= best.latency_s - 1e-12
+
+
+def test_a_threshold_for_each_exit_finds_no_worse_plan_than_one_for_all() -> None:
+    one, each = (
+        tiercut.solve(*CASE, exits="free", thresholds=how, min_accuracy=0.97, evaluate="replay").best  # type: ignore[arg-type]
+        for how in ("one", "per-exit")
+    )
+    assert each.latency_s <= one.latency_s
+
+
+def test_what_was_found_when_the_time_is_up_is_replayed_and_the_limit_kept() -> None:
+    asked: dict[str, Any] = {"exits": "free", "thresholds": "per-exit", "min_accuracy": 0.98, "evaluate": "replay"}
+    tiercut.solve("mobile", CASE[1], **asked, time_limit="10 ms")  # compiles
+    began = time.perf_counter()
+    answer = tiercut.solve("mobile", CASE[1], **asked, time_limit="600 ms")
+    assert time.perf_counter() - began < 1.6
+    assert answer.replayed is not None
+    assert answer.best.latency_s <= 0.24
+    assert "a better plan may lie beyond" in answer.outcome.reason
+
+
+@pytest.mark.parametrize("exits", ["cuts", "free"])
+def test_what_a_plan_gains_its_rate_and_cuts_left_out_are_told_as_for_the_formula(exits: Any) -> None:
+    per_exit: Any = "per-exit" if exits == "free" else "one"  # in the other case all are replayed
+    asked: dict[str, Any] = {"exits": exits, "thresholds": per_exit, "min_accuracy": 0.985, "rate": "1 fps"}
+    answer = tiercut.solve(*CASE, **asked, max_utilisation="none", evaluate="replay")
+    assert answer.replayed is not None
+    assert answer.native is not None
+    assert (answer.native.accuracy or 0.0) >= 0.985
+    assert answer.native.latency_s >= answer.best.latency_s
+    gain, rate, *_ = answer.notes
+    assert "on one machine" in gain
+    assert rate.startswith("at 1 fps ")
+    assert "is the busiest" in rate

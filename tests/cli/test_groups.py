@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,3 +127,19 @@ def test_help_shows_every_option_of_the_groups_of_a_command(command: str) -> Non
                 assert f"{each.flag} " in result.output
                 assert (each.help or "") in result.output
                 assert each.panel is None or each.panel in result.output
+
+
+COMMANDS = [name for name in typer.main.get_command(app).list_commands(None) if name != "import"]  # type: ignore[arg-type, attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_80_columns_breaks_no_flag_and_no_word_for_a_value(command: str) -> None:
+    wide, narrow = (
+        CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": columns, "TERM": "dumb", "NO_COLOR": "1"}).output
+        for columns in ("300", "80")
+    )
+    assert max(map(len, narrow.splitlines())) <= 80
+    rows = (re.split(r" {2,}", line.strip("│* ")) for line in wide.splitlines() if re.match(r"│[* ]+--", line))
+    words = {word for row in rows for word in row[:-1]}
+    assert words
+    assert [word for word in sorted(words) if word not in narrow] == []

@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 from support.checkout import ROOT, project_files, rooms
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import tiercut
+from tiercut.cli.app import app
+from tiercut.cli.root import Later
 
 PACKAGE = ROOT / "src" / "tiercut"
 BELOW = {
@@ -23,7 +27,7 @@ BELOW = {
     "optimizer": {"topologies", "profiling"},
     "solvers": {"optimizer"},
     "analysis": {"topologies", "profiling", "optimizer", "solvers"},
-    "report": {"topologies", "profiling", "optimizer", "solvers", "analysis"},
+    "report": {"topologies", "profiling", "optimizer", "solvers", "analysis", "offloader"},
     "offloader": {"topologies", "profiling", "optimizer"},
 }
 """The rooms, and from which others each may take; all take from the ground, which is the rest of src/tiercut."""
@@ -189,13 +193,21 @@ def test_no_folder_is_too_full_to_read() -> None:
     assert not {str(folder): count for folder, count in counts.items() if count > FULL}
 
 
-def test_command_files_are_called_like_their_commands() -> None:
-    from tiercut.cli.app import app
+def test_every_command_is_found_in_the_file_called_like_it() -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    assert len(group.commands) > 10
+    for name, command in group.commands.items():
+        assert isinstance(command, Later), name
+        assert command.load().params or name == "import"
 
-    named = {each.name or "" for each in (*app.registered_commands, *app.registered_groups)}
-    files = {path.stem for path in (PACKAGE / "cli" / "commands").rglob("*.py")} - {"__init__"}
-    missing = {name for name in named if not {name.replace("-", "_"), f"{name}_"} & files}
-    assert not missing
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    listed = group.commands["import"]
+    assert isinstance(listed, Later)
+    assert listed.help == listed.load().help
 
 
 def test_nothing_imports_a_room_by_its_bare_name() -> None:
@@ -230,6 +242,20 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     packages = imported_by(f"from tiercut.cli import main; sys.argv = ['tiercut', *{arguments}]; main()")
     assert "typer" in packages
     assert not packages & (HEAVY | {"numpy"})
+
+
+@pytest.mark.parametrize(("arguments", "commands"), [(["--help"], set()), (["show", "--help"], {"ask", "show"})])
+def test_a_command_is_imported_where_it_is_run(arguments: list[str], commands: set[str]) -> None:
+    program = "\n".join(
+        [
+            "import os, sys",
+            "from tiercut.cli import main",
+            f"sys.argv, stdout, sys.stdout = ['tiercut', *{arguments}], sys.stdout, open(os.devnull, 'w')",
+            "try: main()",
+            "finally: print(*(each.split('.')[-1] for each in sys.modules if 'cli.commands.' in each), file=stdout)",
+        ]
+    )
+    assert set(run(program)) == commands
 
 
 def test_every_module_can_be_imported_without_the_extras() -> None:

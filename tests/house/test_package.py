@@ -54,7 +54,7 @@ def package_files(project: Path) -> set[str]:
     """Return what the package holds, found without setuptools."""
     source = project / "src"
     data = [("topologies/ready", "*.yaml"), ("optimizer/questions/ready", "*.yaml")]
-    data += [("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz")]
+    data += [("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz"), ("profiling/recorded", "*.onnx")]
     found = {source / "tiercut" / "py.typed"}
     for folder, _, names in os.walk(source / "tiercut", followlinks=True):
         found |= {Path(folder, name) for name in names if name.endswith((".py", ".pyi"))}
@@ -72,7 +72,7 @@ def test_wheel_holds_every_module_and_data_file_and_nothing_else(project: Path, 
 
 
 def test_wheel_holds_every_room(wheel: Path) -> None:
-    assert {"analysis", "optimizer", "profiling", "report", "solvers", "topologies"} <= set(rooms())
+    assert {"analysis", "offloader", "optimizer", "profiling", "report", "solvers", "topologies"} <= set(rooms())
     assert {f"tiercut/{room}/__init__.py" for room in rooms()} <= wheel_files(wheel)
 
 

@@ -28,7 +28,7 @@ CAUGHT = {
 
 LONGEST = 500
 SOURCES = {".py", ".sh", ".toml", ".yaml", ""}
-TEXTS = [path for path in project_files() if path.suffix not in {".npz", ".png"}]
+TEXTS = [path for path in project_files() if path.suffix not in {".npz", ".onnx", ".png"}]
 
 
 def name_of(path: Path) -> str:

@@ -37,6 +37,10 @@ GIVEN: dict[str, tuple[list[str], dict[str, Any]]] = {
     "accuracies": (["--accuracies", "separate"], {"accuracies": "separate"}),
     "input": (["--input", "170 KB"], {"input": "170 KB"}),
     "result": (["--result", "20 kB"], {"result": "20 kB"}),
+    "condition": (
+        ["--condition", "bandwidth(watch-phone)=100 kb/s", "--condition", "down(cloud)"],
+        {"condition": {"bandwidth(watch-phone)": "100 kb/s", "down": ["cloud"]}},
+    ),
 }
 """Every condition as flags, and as keywords and keys of a file."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -34,6 +35,24 @@ def best() -> tiercut.Answer:
     return answer("solve", min_accuracy=0.98)
 
 
+@cache
+def staying_costs() -> tiercut.Sensitivity[int]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "measured.csv")
+        path.write_text("bandwidth,cut_layer,latency_s\n50,1,0.5\n50,2,0.4\n10,1,0.6\n10,2,0.9\n")
+        return tiercut.measured_sensitivity(path)
+
+
+@cache
+def streamed() -> tiercut.Stream:
+    return tiercut.simulate(*RECORDED, best().best, rate=150, frames=50, queue=1, time_line=20)
+
+
+@cache
+def followed() -> tiercut.Sensitivity[tiercut.Plan]:
+    return tiercut.sensitivity(*RECORDED, {"bandwidth(raspberry-micro)": ["10 Mb/s", "50 kb/s"]}, min_accuracy=0.98)
+
+
 PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "trade-off": lambda ax: plots.trade_off(answer("frontier"), ax=ax),
     "several measures": lambda ax: plots.several_measures(over(), ax=ax),
@@ -46,9 +65,12 @@ PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "any latencies": lambda ax: plots.latencies(Distribution.of([(0.5, 3, 2), (2.0, 1, 1)]), ax=ax),
     "replayed": lambda ax: plots.replayed(answer("frontier", evaluate="replay"), ax=ax),
     "topology": lambda ax: plots.topology(tiercut.load_topology(RECORDED[0]), ax=ax),
+    "regions": lambda ax: plots.regions(followed(), ax=ax),
+    "time line": lambda ax: plots.time_line(streamed(), ax=ax),
+    "sensitivity": lambda ax: plots.sensitivity(staying_costs(), ax=ax),
     "answer": lambda ax: plots.answer(answer("rank"), ax=ax),
 }
-PANELS = {"profile", "why", "replayed"}
+PANELS = {"profile", "regions", "why", "replayed", "sensitivity"}
 
 
 def axes_of(drawn: Any) -> list[Axes]:

@@ -205,7 +205,16 @@ def test_profiles_and_reasons_are_the_same_on_the_terminal_as_on_a_page(tmp_path
     why = tiercut.why(*RECORDED, min_accuracy=0.98, kinds=["latency"])
     save(why_picture(why), tmp_path / "why.html")
     shown = [printed(part) for part in why_tables(why) if isinstance(part, Table)]
-    assert shown == Cells((tmp_path / "why.html").read_text()).tables[1:] == [texts(rows) for rows in why_rows(why)]
+    assert shown == Cells((tmp_path / "why.html").read_text()).tables[2:] == [texts(rows) for rows in why_rows(why)]
+
+
+def test_the_page_of_reasons_names_question_conditions_and_proof(tmp_path: Path) -> None:
+    why = tiercut.why(*RECORDED, min_accuracy=0.98, max_latency="1 s", slowdown={"local": 3}, kinds=["latency"])
+    save(why_picture(why), tmp_path / "why.html")
+    head = dict(Cells((tmp_path / "why.html").read_text()).tables[0])
+    assert head["question"] == "best plan: least latency, accuracy ≥ 0.98 and latency ≤ 1 s"
+    assert head["conditions"] == "slowdown local = 3"
+    assert head["proof"] == "optimal: it is proved that no plan is better"
 
 
 @pytest.mark.parametrize("exits", ["cuts", "final", "free"])

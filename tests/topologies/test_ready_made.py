@@ -11,10 +11,10 @@ from tiercut.topologies import load_topology, quickest_route, ready_made, transf
 FOLDER = Path(tiercut.topologies.__file__).parent / "ready"
 
 
-def test_all_published_settings_are_there() -> None:
+def test_all_settings_are_there() -> None:
     assert set(ready_made()) == {
         "mobile", "iot", "aws-chain", "scission-3g", "scission-4g", "scission-wired", "scissionlite-5g", "adaptive",
-        "simulator-1", "simulator-2", "simulator-3",
+        "simulator-1", "simulator-2", "simulator-3", "three-tiers",
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from tiercut.topologies import (
     transfer_routes,
     transfer_seconds,
 )
+from tiercut.topologies.routes import transfer_sums
 
 HEAD = "format: tiercut.topology/1\nname: made\nsource: a\n"
 CHAIN = (
@@ -208,3 +209,15 @@ def test_a_thousand_payloads_on_eight_nodes_take_milliseconds(forwarding: str) -
         transfer_seconds(topology, sizes)
         took.append(time.perf_counter() - began)
     assert min(took) < 0.02
+
+
+def test_where_no_link_weighs_anything_sums_say_what_can_be_reached() -> None:
+    links = "\n".join(f"  - {{from: n{i // 2}, to: n{i}, bandwidth: 1 Mb/s, latency: 1 ms}}" for i in range(1, 10))
+    nodes = "\n".join(f"  - {{name: n{i}}}" for i in range(10))
+    head = "format: tiercut.topology/1\nname: t\nsource: n0\ndestination: anywhere\n"
+    topology = topology_from_text(f"{head}nodes:\n{nodes}\nlinks:\n{links}\n")
+    sizes, light = [0.0, 100.0], {("n0", "n1"): 1e-300}
+    sums, weighed = transfer_sums(topology, sizes, {}), transfer_sums(topology, sizes, light)
+    assert np.array_equal(np.isinf(sums), np.isinf(weighed))
+    assert np.isinf(sums[1]).any()
+    assert sums[np.isfinite(sums)].max() == 0

@@ -21,7 +21,7 @@ from tiercut.profiling.models.onnx.nodes import is_light, label
 from tiercut.profiling.models.onnx.operations import is_uncounted, node_operations
 from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions
 from tiercut.profiling.models.onnx.orders import orders
-from tiercut.profiling.models.onnx.pieces import extract
+from tiercut.profiling.models.onnx.pieces import Extracted, extract
 from tiercut.profiling.models.onnx.reading import Source, read_onnx, with_state_outputs
 from tiercut.profiling.models.onnx.sessions import Level, onnx_framework, open_session, refused
 from tiercut.profiling.models.onnx.wiring import Wiring
@@ -284,11 +284,7 @@ class OnnxModel:
         taken = [graph.steps[each].name for each in graph.crossing(start)]
         ends = (end,) if end in graph.exits[:-1] else graph.crossing(end)
         wanted = [graph.steps[each].name for each in ends]
-        first = start == graph.last_input
-        state_outputs = self.source.state_outputs
-        piece = extract(
-            self.wiring, self.seen, taken, wanted, state_outputs=state_outputs, main=frozenset(self._main), first=first
-        )
+        piece = self.extracted(start, wanted)
         session = self._session(piece.model)
         run, made = session.run, list(piece.made)
         state = {name: self.state[name] for name in piece.state}
@@ -305,6 +301,19 @@ class OnnxModel:
             return joined_values([tensors[through[name]] if name in through else next(fresh) for name in wanted])
 
         return call
+
+    def extracted(self, start: int, wanted: Sequence[str]) -> Extracted:
+        """Return what leads from the tensors that cross after a step to others as a model of its own."""
+        graph = self.graph
+        return extract(
+            self.wiring,
+            self.seen,
+            [graph.steps[each].name for each in graph.crossing(start)],
+            wanted,
+            state_outputs=self.source.state_outputs,
+            main=frozenset(self._main),
+            first=start == graph.last_input,
+        )
 
     def _session(self, model: Any) -> Any:
         try:

@@ -6,6 +6,7 @@ two sizes, and 0 or -1 for none, so none is taken for a size, and none is kept.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from tiercut.profiling.models.onnx.nodes import captured
 from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions
 from tiercut.profiling.models.onnx.sessions import start_onnx
 
-__all__ = ["Entry", "Source", "check_onnx", "files_beside", "read_onnx", "with_state_outputs"]
+__all__ = ["Entry", "Source", "check_onnx", "files_beside", "onnx_outputs", "read_onnx", "with_state_outputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,20 @@ def check_onnx(path: Path) -> None:
         raise InputError(str(path), "is no file; name the .onnx file itself")
     if path.stat().st_size == 0:
         raise InputError(str(path), "is empty; export the model again")
+
+
+def onnx_outputs(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the names of a file's outputs, in order.
+
+    Raises
+    ------
+    QuestionError, InputError
+        If onnx is not installed, or it is no ONNX file.
+    """
+    start_onnx()
+    found = Path(path)
+    check_onnx(found)
+    return tuple(each.name for each in _parsed(found).graph.output)
 
 
 def files_beside(path: Path) -> list[Path]:

@@ -23,7 +23,7 @@ def main() -> None:
     input, as what was asked for is too large for this machine.
     """
     # Imports and kernels make many objects and little rubbish: looking for it again and again takes a tenth of a start.
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     try:
         _run()
     except KeyboardInterrupt:  # while something is imported; later it is `Interrupted`

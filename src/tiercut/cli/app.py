@@ -1,17 +1,42 @@
-"""All commands by name."""
+"""All commands by name: each a line here and a file called like it below ``commands``, imported when it is run."""
 
 import typer
 
 from tiercut import __version__
 from tiercut.cli import streams
-from tiercut.cli.commands.ask import explain, frontier, rank, replay, schema, show, solve
-from tiercut.cli.commands.record import blocks, export, import_, listen, measure_link, merge, profile, train
-from tiercut.cli.commands.study import simulate
-from tiercut.cli.root import QUIET, RootGroup
+from tiercut.cli.root import QUIET, Later, RootGroup
+
+__all__ = ["app"]
+
+
+class _Commands(RootGroup):
+    later = (
+        Later("solve", "ask", "Find the best plan."),
+        Later("rank", "ask", "List the best plans in order."),
+        Later("frontier", "ask", "List the plans that no other beats in both latency and accuracy."),
+        Later("explain", "ask", "Show a plan's latency as the sum that it is."),
+        Later("replay", "ask", "Send every recorded sample through a plan."),
+        Later("simulate", "study", "Send a stream of frames through a plan."),
+        Later("sensitivity", "study", "Say how the best plan follows conditions."),
+        Later("show", "ask", "Print and plot a topology or a profile."),
+        Later("schema", "ask", "Print the JSON Schema of a file format, for editors."),
+        Later("blocks", "record", "List the blocks of a model: the pieces that may not be cut."),
+        Later("listen", "record", "Answer measure-link on another machine."),
+        Later("measure-link", "record", "Measure latency and bandwidth to a machine that runs listen."),
+        Later("profile", "record", "Time networks on this machine and record them."),
+        Later("export", "record", "Write a Keras model as an ONNX file."),
+        Later("train", "record", "Give a network exits, train it, and write it for profile."),
+        Later("split", "run", "Write a plan as bundles, one for each partition."),
+        Later("agent", "run", "Serve a bundle by the Open Inference Protocol."),
+        Later("run", "run", "Run a plan, and hold it against its prediction."),
+        Later("merge", "record", "Put the devices of several profiles of one model into one."),
+        Later("import", "record", "Turn what other tools measured into profiles and topologies."),
+    )
+
 
 app = typer.Typer(
     name="tiercut",
-    cls=RootGroup,
+    cls=_Commands,
     help="Where to cut a deep neural network, where samples may leave it early, and which machine runs each piece.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,23 +60,3 @@ def _root(
 ) -> None:
     del version  # where it is asked for, its callback has ended the call
     streams.hush(quiet)
-
-
-app.command("solve", help="Find the best plan.")(solve.solve)
-app.command("rank", help="List the best plans in order.")(rank.rank)
-app.command("frontier", help="List the plans that no other beats in both latency and accuracy.")(frontier.frontier)
-app.command("explain", help="Show a plan's latency as the sum that it is.")(explain.explain)
-app.command("replay", help="Send every recorded sample through a plan.")(replay.replay)
-app.command("simulate", help="Send a stream of frames through a plan.")(simulate.simulate)
-app.command("show", help="Print and plot a topology or a profile.")(show.show)
-app.command("schema", help="Print the JSON Schema of a file format, for editors.")(schema.schema)
-app.command("blocks", help="List the blocks of a model: the pieces that may not be cut.")(blocks.blocks)
-app.command("listen", help="Answer measure-link on another machine.")(listen.listen)
-app.command("measure-link", help="Measure latency and bandwidth to a machine that runs listen.")(
-    measure_link.measure_link
-)
-app.command("profile", help="Time networks on this machine and record them.")(profile.profile)
-app.command("export", help="Write a Keras model as an ONNX file.")(export.export)
-app.command("train", help="Give a network exits, train it, and write it for profile.")(train.train)
-app.command("merge", help="Put the devices of several profiles of one model into one.")(merge.merge)
-app.add_typer(import_.app, name="import")

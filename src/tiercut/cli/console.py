@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tiercut.cli import streams
+from tiercut.stages import listening
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tiercut.solvers import Progress
+    from tiercut.stages import Stage
 
-__all__ = ["console", "note", "progress", "work_bar"]
+__all__ = ["at_work", "console", "note"]
 
 _PATIENCE_S = 2.0
 _PIPE_COLUMNS = 120
@@ -46,39 +46,20 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Progress | None]:
-    """Give a callback that shows a bar once the work takes more than 2 s; nothing outside a terminal."""
+def at_work(what: str) -> Iterator[Callable[[Stage | None], None]]:
+    """Show what goes on, how far it is and how long it takes, on a terminal and once it lasts more than 2 s.
+
+    What is shown are the stages of `tiercut.stages` and what is handed to the function that this gives. The line comes
+    from a thread of its own, so that it appears whether or not the work ever says anything.
+    """
     if streams.is_quiet() or not sys.stderr.isatty():
-        yield None
+        yield lambda _: None
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from tiercut.cli.live_line import LiveLine
 
-    words = TextColumn("{task.description}", markup=False)
-    columns = (words, BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-    bar = Progress(*columns, console=console(error=True), transient=True)
-    task, began = bar.add_task(what, total=None), time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        if time.monotonic() - began > _PATIENCE_S:
-            bar.start()
-            bar.update(task, completed=float(done), total=float(total))
-
+    line = LiveLine(what, console(error=True), _PATIENCE_S)
     try:
-        yield report
+        with listening(line.show):
+            yield line.show
     finally:
-        bar.stop()
-
-
-@contextmanager
-def work_bar(what: str) -> Iterator[Callable[[str, float], None]]:
-    """Give a callback that shows what is being done, a bar and the time left; it does nothing outside a terminal."""
-    if streams.is_quiet() or not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    words = TextColumn("{task.description}", markup=False)
-    columns = (words, BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=console(error=True), transient=True) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda doing, share: bar.update(task, description=doing, completed=share)
+        line.end()

@@ -9,7 +9,7 @@ import typer
 
 from tiercut.analysis import SolverOptions
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note, progress
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.questions import QueryName, conditions_of, inputs, query_of, read_query
 from tiercut.errors import QuestionError
@@ -100,8 +100,8 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         asked = query_of(kind, question, file)
         from tiercut.api import ask
 
-        with progress("scoring") as report:
-            options = who.options(report, flags_of(SolverOptions))
+        options = who.options(named=flags_of(SolverOptions))
+        with at_work("answering"):
             found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
         found = replace(found, conditions=conditions_of(conditions, file)).thinned(output.points, output.within)
         _print(found, json=output.json)

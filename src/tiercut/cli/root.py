@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from importlib import import_module
+from keyword import iskeyword
+from typing import Any, ClassVar
 
-from typer.core import TyperGroup
+import typer
+from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["QUIET", "Interrupted", "ReaderGone", "RootGroup"]
+__all__ = ["QUIET", "Interrupted", "Later", "ReaderGone", "RootGroup"]
 
 QUIET = "--quiet"
 
@@ -21,8 +24,48 @@ class ReaderGone(Exception):  # noqa: N818 - no error: whoever read has enough, 
     """Nobody reads on; Typer and Rich end with status 1 for a BrokenPipeError, but only in some places."""
 
 
+class Later(TyperCommand):
+    """A command that the list of commands shows, and that is imported where it is run.
+
+    Its file in the folder below ``commands`` is called like it and holds a function of that name or, where it has
+    commands of its own, ``app``.
+    """
+
+    def __init__(self, name: str, folder: str, help: str) -> None:  # noqa: A002 - Typer's word
+        super().__init__(name, help=help)
+        self.word = name
+        self.folder = folder
+
+    @property
+    def module(self) -> str:
+        """The name of the module that holds the command."""
+        stem = self.word.replace("-", "_") + "_" * iskeyword(self.word)
+        return f"tiercut.cli.commands.{self.folder}.{stem}"
+
+    def load(self) -> Any:
+        """Import the command and return what Typer makes of it."""
+        module = import_module(self.module)
+        if hasattr(module, "app"):
+            return typer.main.get_command(module.app)
+        alone = typer.Typer(add_completion=False)
+        alone.command(self.word, help=self.help)(getattr(module, self.word.replace("-", "_")))
+        return typer.main.get_command(alone)
+
+
 class RootGroup(TyperGroup):
     """A group that hands interrupts and broken pipes on as exceptions of our own, and reads --quiet anywhere."""
+
+    later: ClassVar[tuple[Later, ...]] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for each in self.later:
+            self.add_command(each)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that the command line names."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Later) else command, rest
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Read the command line; ``--help`` prints here."""

@@ -24,6 +24,7 @@ __all__ = [
     "Si",
     "check_writable",
     "load",
+    "loads",
     "parse_json",
     "parse_yaml",
     "quantity",
@@ -101,8 +102,17 @@ def load(path: str | os.PathLike[str], model: type[M], *, format_: str, limit: i
     InputError
         If the file cannot be read, or with every fault found in it, each at its place.
     """
-    source = os.fspath(path)
-    text = read_text(path, limit=limit)
+    return loads(read_text(path, limit=limit), os.fspath(path), model, format_=format_)
+
+
+def loads(text: str, source: str, model: type[M], *, format_: str) -> M:
+    """Parse and check the text of a document, as `load` does with that of a file called `source`.
+
+    Raises
+    ------
+    InputError
+        With every fault found in it, each at its place.
+    """
     data = (parse_json if source.endswith(".json") else parse_yaml)(text, source)
     return validate(data, model, format_=format_, source=source, text=text)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
-from support.streams.plain import StepOf, System, run_plainly, told
-from support.streams.systems import stream_system
+from support.streams.plain import StepOf, System, arrays_of, run_plainly, told
+from support.streams.systems import chain_system, stream_system
 
 from tiercut.analysis.stream.arguments import AT_HOME, BUSY, DONE, DROPPED, EXIT, LONGEST, LOST, OLDEST, SERVED
+from tiercut.analysis.stream.engines import recursion_order, run_stream
 from tiercut.analysis.stream.event_kernels import run_events
 
 COUNTED = [BUSY, SERVED, LOST, AT_HOME, LONGEST]
@@ -19,6 +22,60 @@ def assert_same(system: System, seed: int) -> None:
     for name in ("status", "ended", "way", "where", "waited"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), f"{name} of seed {seed}")
     np.testing.assert_array_equal(found.tallies[:, COUNTED], wanted.tallies[:, COUNTED], f"seed {seed}")
+
+
+def assert_engines_agree(system: System, seed: int) -> None:
+    found, wanted = told(system, run_stream, logged=0), told(system, run_events, logged=0)
+    for name in ("status", "ended", "way", "where", "waited", "tallies"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), f"{name} of seed {seed}")
+
+
+@pytest.mark.parametrize("ties", [True, False])
+def test_the_recursion_is_the_heap_to_the_picosecond(ties: bool) -> None:
+    """All tallies too, and what was waited to the last bit."""
+    met: Counter[str] = Counter()
+    for seed in range(TRIALS):
+        system = chain_system(seed, ties=ties)
+        servers, ways, _ = arrays_of(system)
+        assert recursion_order(servers, ways, system.rule) is not None
+        assert_engines_agree(system, seed)
+        seen = told(system, run_stream, logged=0)
+        met["lost"] += int(seen.tallies[:, LOST].any())
+        met["at home"] += int(seen.tallies[:, AT_HOME].any())
+        met["waits"] += int(seen.waited.any())
+        met["one line"] += int(len(system.sources) == 1 and len({way for _, way in system.sources[0]}) == 1)
+    assert all(met[each] > 60 for each in ("lost", "at home", "waits", "one line")), met
+
+
+def test_where_the_recursion_does_not_apply_events_are_taken() -> None:
+    applies = 0
+    for seed in range(TRIALS):
+        system = stream_system(seed, ties=True, stops=False)
+        servers, ways, _ = arrays_of(system)
+        applies += recursion_order(servers, ways, system.rule) is not None
+        assert_engines_agree(system, seed)
+    assert 0 < applies < TRIALS
+
+
+def order_of(*steps: StepOf, servers: list[tuple[int, int, int, int]], rule: int = 0) -> list[int] | None:
+    found = recursion_order(*arrays_of(System(servers, [list(steps)], [[(0, 0)]], rule))[:2], rule)
+    return None if found is None else found.tolist()
+
+
+def test_the_recursion_takes_no_loops_packets_batches_or_oldest() -> None:
+    plain, bounded = (1, -1, 1, 0), (1, 2, 1, 0)
+    assert order_of(StepOf(1, 1), StepOf(0, 1), servers=[plain, plain]) == [1, 0]
+    assert order_of(StepOf(1, 1), StepOf(0, 1), StepOf(1, 1), servers=[plain, plain]) is None
+    assert order_of(StepOf(0, 1, packets=2), servers=[plain]) is None
+    assert order_of(StepOf(0, 1), servers=[(1, -1, 2, 5)]) is None
+    assert order_of(StepOf(0, 1), servers=[bounded], rule=OLDEST) is None
+    assert order_of(StepOf(0, 1), servers=[plain], rule=OLDEST) == [0]
+
+
+def test_a_stream_that_stops_or_keeps_services_is_run_by_events() -> None:
+    system = System([(1, -1, 1, 0)], [[StepOf(0, 10)]], [[(0, 0), (0, 0)]], until=10)
+    assert told(system, run_stream, logged=0).ended.tolist() == [10, -1]
+    assert len(told(system, run_stream).log) == 2
 
 
 @pytest.mark.parametrize("ties", [True, False])

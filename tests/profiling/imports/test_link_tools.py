@@ -73,6 +73,7 @@ def test_what_udp_lost_does_not_count(tmp_path: Path) -> None:
     ("data", "message"),
     [
         ({"error": "unable to connect to server", "end": {}}, "iperf3 failed: unable to connect to server"),
+        ({"error": "unable to connect to server"}, "iperf3 failed: unable to connect to server"),
         ({"start": {}}, "is nothing that iperf3 prints"),
         ({"end": []}, "is nothing that iperf3 prints"),
         ({"end": {"sum_received": {"bits_per_second": 0}}}, "nothing arrived"),

@@ -45,7 +45,9 @@ def test_exits_are_named_outputs_and_a_normalisation_keeps_its_mean(keras: Any, 
 def test_what_answers_otherwise_is_not_written(keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, other = _network(keras), _network(keras)
     write = from_keras._write
-    monkeypatch.setattr(from_keras, "_write", lambda _, path: write(from_keras._arithmetic(other), path))
+    plain = from_keras._arithmetic(other)
+    plain(np.zeros((1, 16, 16, 3), np.float32))
+    monkeypatch.setattr(from_keras, "_write", lambda _, path: write(plain, path))
     with pytest.raises(QuestionError, match="answers something else as an ONNX file"):
         export_keras(model, tmp_path / "wrong.onnx")
     assert not (tmp_path / "wrong.onnx").exists()

@@ -170,7 +170,8 @@ def test_the_other_command_is_given_every_setting(monkeypatch: pytest.MonkeyPatc
 
     settings = Settings(
         device="my pi", rule="scission", batch=3, size=(20, 30), weights="imagenet", trust=True, threads=1,
-        backend="torch", jit=True, stress={"cpu": 0.5, "memory": 0.9}, effort=Effort(7, 7, 0.5, 2, 1, 9.0),
+        backend="torch", jit=True, stress={"cpu": 0.5, "memory": 0.9},
+        stress_levels=(0.0, 0.45, 0.9), effort=Effort(7, 7, 0.5, 2, 1, 9.0),
         statistic="p25", clock="cpu", check=4, redo=True, dataset="digits8", thresholds="0.1,0.5", epochs=6, seed=2,
         runtime="onnx",
         onnx=OnnxOptions(

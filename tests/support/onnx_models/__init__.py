@@ -100,6 +100,59 @@ def with_exits() -> Any:
     return model(nodes, [value("x", ["n", 4])], outputs, weights)
 
 
+def u_net(depth: int = 4, size: int = 64) -> Any:
+    """Return a segmentation network: `depth` times halved, then doubled again beside what was there at that size."""
+    node, nodes, weights = helper.make_node, [], []
+
+    def conv(number: str, before: str, channels: int, after: int) -> str:
+        weights.append(weight(f"w{number}", after, channels, 3, 3))
+        nodes.append(node("Conv", [before, f"w{number}"], [f"conv{number}"], pads=[1, 1, 1, 1]))
+        nodes.append(node("Relu", [f"conv{number}"], [f"relu{number}"]))
+        return f"relu{number}"
+
+    before, channels, kept = "x", 3, []
+    for level in range(depth):
+        before = conv(f"d{level}", before, channels, channels := 8 * 2**level)
+        kept.append((before, channels))
+        nodes.append(node("MaxPool", [before], [f"pool{level}"], kernel_shape=[2, 2], strides=[2, 2]))
+        before = f"pool{level}"
+    before = conv("m", before, channels, channels)
+    for level, (beside, width) in reversed(list(enumerate(kept))):
+        weights.append(weight(f"u{level}", channels, width, 2, 2))
+        nodes.append(node("ConvTranspose", [before, f"u{level}"], [f"up{level}"], strides=[2, 2]))
+        nodes.append(node("Concat", [beside, f"up{level}"], [f"both{level}"], axis=1))
+        before, channels = conv(f"u{level}c", f"both{level}", 2 * width, width), width
+    weights.append(weight("head", 2, channels, 1, 1))
+    nodes.append(node("Conv", [before, "head"], ["mask"]))
+    return model(nodes, [value("x", ["n", 3, size, size])], [value("mask", None)], weights)
+
+
+def pyramid(levels: int = 4, size: int = 64) -> Any:
+    """Return a feature pyramid: a backbone, its levels added to what comes down from above, and a head on each."""
+    node, nodes, weights = helper.make_node, [], []
+    before, channels, kept = "x", 3, []
+    for level in range(levels):
+        weights.append(weight(f"w{level}", 8 * 2**level, channels, 3, 3))
+        channels = 8 * 2**level
+        nodes.append(node("Conv", [before, f"w{level}"], [f"c{level}"], pads=[1, 1, 1, 1], strides=[2, 2]))
+        nodes.append(node("Relu", [f"c{level}"], [f"r{level}"]))
+        before = f"r{level}"
+        kept.append((before, channels))
+    above = ""
+    for level, (beside, width) in reversed(list(enumerate(kept))):
+        weights += [weight(f"l{level}", 8, width, 1, 1), weight(f"h{level}", 4, 8, 3, 3)]
+        nodes.append(node("Conv", [beside, f"l{level}"], [f"side{level}"]))
+        merged = f"side{level}"
+        if above:
+            nodes.append(node("Resize", [above, "", "twice"], [f"twice{level}"], mode="nearest"))
+            nodes.append(node("Add", [f"side{level}", f"twice{level}"], [merged := f"sum{level}"]))
+        nodes.append(node("Conv", [merged, f"h{level}"], [f"head{level}"], pads=[1, 1, 1, 1]))
+        above = merged
+    weights.append(constant("twice", [1, 1, 2, 2], "float32"))
+    heads = [value(f"head{level}", None) for level in range(levels)]
+    return model(nodes, [value("x", ["n", 3, size, size])], heads, weights)
+
+
 PUBLISHED: Mapping[str, tuple[str, str]] = {
     "320n": ("nudenet==3.4.2", "nudenet/320n.onnx"),
     "det": ("rapidocr-onnxruntime==1.4.4", "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"),

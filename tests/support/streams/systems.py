@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from support.streams.plain import NEVER, StepOf, System
-from tiercut.analysis.stream.arguments import EXIT
+from tiercut.analysis.stream.arguments import EXIT, NEWEST
 
-__all__ = ["stream_system"]
+__all__ = ["chain_system", "stream_system"]
 
 
 def stream_system(
@@ -83,3 +83,54 @@ def _transfer(rng: np.random.Generator, nodes: int, links: int, span: object, *,
         last = span(0, 3) if count > 1 else None
         steps.append(StepOf(server, span(0, 4), last, count, span(0, 3), ends))
     return steps
+
+
+def chain_system(seed: int, *, ties: bool) -> System:
+    """Return a random system in which frames take servers in one order, some left out, and never come back.
+
+    Without packets and batches; queues may be bounded, then the newest is dropped or sent home.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 6))
+    names = rng.permutation(count).tolist()
+
+    def span(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1)) if ties else int(rng.integers(low * 10**9 + 1, (high + 1) * 10**9))
+
+    plain = rng.random() < 0.3
+    servers = []
+    for _ in range(count):
+        room = int(rng.integers(0, 4)) if not plain and rng.random() < 0.6 else -1
+        servers.append((1 if plain else int(rng.integers(1, 4)), room, 1, 0))
+    rule = NEWEST if rng.random() < 0.4 else EXIT
+    draws = not plain and rng.random() < 0.3
+
+    def way(after: int, *, refusable: bool = True) -> list[StepOf]:
+        taken = [place for place in range(after, count) if rng.random() < 0.7]
+        return [
+            StepOf(
+                names[place],
+                span(0, 6),
+                after=span(0, 3) if rng.random() < 0.6 else 0,
+                refusable=refusable and bool(rng.random() < 0.8),
+                draw=place if draws and rng.random() < 0.5 else -1,
+            )
+            for place in taken
+        ]
+
+    main = 1 if plain else int(rng.integers(1, 4))
+    ways = [way(0) for _ in range(main)]
+    if rule == EXIT:
+        place = {name: k for k, name in enumerate(names)}
+        for steps in ways[:main]:
+            for k, step in enumerate(steps):
+                if step.refusable and rng.random() < 0.7:
+                    steps[k] = step._replace(home=len(ways))
+                    ways.append(way(place[step.server] + 1, refusable=False))
+    sources = []
+    for _ in range(1 if plain else int(rng.integers(1, 4))):
+        births = np.cumsum([span(0, 5) for _ in range(int(rng.integers(1, 25)))])
+        sources.append([(int(birth), int(rng.integers(main))) for birth in births])
+    total = sum(map(len, sources))
+    drawn = [[span(0, 6) for _ in range(count)] for _ in range(total)] if draws else []
+    return System(servers, ways, sources, rule, drawn=drawn)

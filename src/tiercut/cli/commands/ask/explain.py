@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note, progress
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
-from tiercut.cli.questions import QueryName, inputs, query_of, read_query
+from tiercut.cli.questions import QueryName, conditions_of, inputs, query_of, read_query
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Explanation, Why
+    from tiercut.analysis import Explanation, Need, Why
     from tiercut.optimizer import Plan, Query
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
@@ -52,6 +52,14 @@ def explain(
     all_changes: Annotated[
         bool, typer.Option("--all-changes", help="List every change, not the nearest ones.", rich_help_panel=_WHY)
     ] = False,
+    needed: Annotated[
+        bool,
+        typer.Option(
+            "--needed",
+            help="Say how slow each machine and link may be before no plan holds the bound on the latency.",
+            rich_help_panel=_WHY,
+        ),
+    ] = False,
     conditions: Conditions,
     plot: given.Plot = None,
     json: given.Json = False,
@@ -64,21 +72,26 @@ def explain(
     from tiercut.analysis import explained
     from tiercut.api import problem
 
-    if own.is_named and (why or query is not None or replace(question, estimator=None) != QuestionOptions()):
-        raise QuestionError("a question, and --why, are about the best plan: leave out the answer file and --partition")
+    if own.is_named and (why or needed or query is not None or replace(question, estimator=None) != QuestionOptions()):
+        raise QuestionError(
+            "a question, --why and --needed are about the best plan: leave out the answer file and --partition"
+        )
     own.check()
     file = read_query(query)
     loaded = inputs(topology, profile, conditions, file)
-    reasons = None
+    reasons, needs = None, None
     if own.is_named:
         by = question.estimator or own.estimator
         priced = own.priced(*loaded, by)
     else:
         asked = query_of("solve", replace(question, **_of_question(own)), file)
         priced, reasons = _best(loaded, asked, factor if why else None)
+        if reasons is not None and reasons.answer is not None:
+            reasons = replace(reasons, answer=replace(reasons.answer, conditions=conditions_of(conditions, file)))
+        needs = _needs(loaded, asked) if needed else None
         by = "marginal" if asked.exits == "final" else asked.estimator
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
-    _present(explanation, reasons, json=json, every=all_changes)
+    _present(explanation, reasons, needs, json=json, every=all_changes)
     if plot is not None:
         from tiercut.report import explanation_picture, save, why_picture
 
@@ -101,22 +114,38 @@ def _best(loaded: "tuple[Topology, Profile]", asked: "Query", factor: float | No
     """Return the best plan of a question, and why it is that where a factor says how far to look."""
     from tiercut.analysis import why
     from tiercut.api import ask
-    from tiercut.solvers import Options
 
-    if factor is None:
-        return ask(*loaded, asked).best, None
-    with progress("looking for changes") as report:
-        reasons = why(*loaded, asked, factor=factor, options=Options(progress=report))
+    with at_work("answering"):
+        if factor is None:
+            return ask(*loaded, asked).best, None
+        reasons = why(*loaded, asked, factor=factor)
     return reasons.plan, reasons
 
 
-def _present(explanation: "Explanation", reasons: "Why | None", *, json: bool, every: bool) -> None:
+def _needs(loaded: "tuple[Topology, Profile]", asked: "Query") -> "tuple[Need, ...]":
+    """Return how much worse things may become before no plan meets a question."""
+    from tiercut.analysis import needed
+
+    with at_work("looking for limits"):
+        return needed(*loaded, asked)
+
+
+def _present(
+    explanation: "Explanation",
+    reasons: "Why | None",
+    needs: "tuple[Need, ...] | None",
+    *,
+    json: bool,
+    every: bool,
+) -> None:
     if json:
         import json as writer
 
         data = explanation.to_data()
         if reasons is not None:
             data = {**reasons.to_data(), "explanation": data}
+        if needs is not None:
+            data["needed"] = [each.to_data() for each in needs]
         typer.echo(writer.dumps(data, indent=1, allow_nan=False, ensure_ascii=False))
         return
     from tiercut.report import waterfall_table
@@ -127,4 +156,9 @@ def _present(explanation: "Explanation", reasons: "Why | None", *, json: bool, e
         from tiercut.report import why_tables
 
         for part in why_tables(reasons, every=every):
+            out.print(part)
+    if needs is not None:
+        from tiercut.report import need_tables
+
+        for part in need_tables(needs):
             out.print(part)

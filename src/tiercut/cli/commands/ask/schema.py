@@ -15,10 +15,12 @@ class Format(StrEnum):
     topology = "topology"
     profile = "profile"
     query = "query"
+    grid = "grid"
 
 
 def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
     """Print the JSON Schema of a file format, for editors."""
+    from tiercut.analysis import GridFile
     from tiercut.documents import Document
     from tiercut.optimizer import QueryFile
     from tiercut.profiling import Profile
@@ -28,5 +30,6 @@ def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -
         Format.topology: Topology,
         Format.profile: Profile,
         Format.query: QueryFile,
+        Format.grid: GridFile,
     }
     typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Turn what other tools measured into profiles and topologies.", no_args_is_help=True)
+app = typer.Typer(
+    help="Turn what other tools measured into profiles and topologies.", no_args_is_help=True, add_completion=False
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds <tier>-<name>.dat, one for each machine.")]
 Network = Annotated[

@@ -11,10 +11,11 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.record.blocks import BlockRule
-from tiercut.cli.console import note, work_bar
+from tiercut.cli.console import at_work, note
 from tiercut.cli.groups import grouped
 from tiercut.errors import QuestionError
 from tiercut.profiling import OnnxOptions
+from tiercut.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,14 @@ def profile(
         str | None,
         typer.Option(metavar="cpu=50,memory=90", help="Other load meanwhile, in per cent.", rich_help_panel=_TIMING),
     ] = None,
+    stress_levels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,22,45,67,90",
+            help="Time the whole under such loads of cpu and memory too, for conditions.",
+            rich_help_panel=_TIMING,
+        ),
+    ] = None,
     runs: Annotated[
         int | None,
         typer.Option(
@@ -148,7 +157,7 @@ def profile(
     that is there already.
     What was interrupted goes on where it stopped when it is asked for again.
     """
-    from tiercut.profiling import Settings, parse_stress, prepared
+    from tiercut.profiling import Settings, parse_levels, parse_stress, prepared
 
     settings = Settings(
         device=device,
@@ -161,6 +170,7 @@ def profile(
         backend=backend,
         jit=jit_compile,
         stress=parse_stress(stress) if stress else {},
+        stress_levels=parse_levels(stress_levels) if stress_levels else (),
         effort=_effort(statistic.value, runs, precision, given.quantity("--limit", limit, "time")),
         statistic=statistic.value,
         clock=clock.value,
@@ -204,7 +214,11 @@ def _record(models: Sequence[str], output: Path, settings: Settings, json: bool)
         note(_line(step, settings.device, len(done), len(models), left_s))
 
     try:
-        with work_bar("profiling") as report:
+        with at_work("profiling") as show:
+
+            def report(what: str, share: float) -> None:
+                show(Stage(what, share, 1.0))
+
             campaign = record_models(models, output, settings, progress=report, finished=finished)
     except KeyboardInterrupt:
         kept = sum(step.recorded is not None for step in done)

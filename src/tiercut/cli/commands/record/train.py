@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note, work_bar
+from tiercut.cli.console import at_work, console, note
 from tiercut.errors import QuestionError
+from tiercut.stages import Stage
 
 if TYPE_CHECKING:
     from tiercut.profiling import Epoch, Shares, Trained
@@ -140,11 +141,11 @@ def train(
         shares=_shares(splits),
     )
     size, channels = _size(input_size)
-    with _resumable(), work_bar("training") as bar:
+    with _resumable(), at_work("training") as show:
 
         def report(what: str, epoch: Epoch) -> None:
             note(f"{what}, {epoch}")
-            bar(f"training {what}", epoch.done / epoch.most)
+            show(Stage(f"training {what}", epoch.done, epoch.most))
 
         trained = train_network(
             model,

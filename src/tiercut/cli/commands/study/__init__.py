@@ -1,1 +1,1 @@
-"""Commands that study: simulate."""
+"""Commands that study: simulate, sensitivity."""

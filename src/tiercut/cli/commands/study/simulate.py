@@ -7,7 +7,7 @@ import typer
 
 from tiercut.analysis import StreamQuestion
 from tiercut.cli import arguments as given
-from tiercut.cli.console import console, note
+from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.own_plan import OwnPlan
 from tiercut.cli.questions import inputs
@@ -35,7 +35,14 @@ def simulate(
     own: Annotated[OwnPlan, Shown(leave_out=("plan",))],
     stream: StreamQuestion,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for every frame.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write services as a trace that ui.perfetto.dev opens.")
+    ] = None,
+    time_line: Annotated[
+        int, typer.Option(min=1, help="Of how many frames of each source --plot and --trace show the services.")
+    ] = 20,
     conditions: Conditions,
+    plot: given.Plot = None,
     json: given.Json = False,
 ) -> None:
     """Send a stream of frames through a plan: what waits, what is dropped, and how long frames take.
@@ -47,7 +54,10 @@ def simulate(
 
     loaded = inputs(topology, profile, conditions)
     plans, estimators = _plans(loaded, plan or [], own)
-    found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=flags_of(StreamQuestion))
+    kept = 0 if trace is None and plot is None else time_line
+    named = flags_of(StreamQuestion)
+    with at_work("sending frames"):
+        found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=named, time_line=kept)
     if json:
         typer.echo(found.to_json())
     else:
@@ -59,6 +69,14 @@ def simulate(
     if parquet is not None:
         found.to_parquet(parquet)
         note(f"wrote {parquet}")
+    if trace is not None:
+        found.to_trace(trace)
+        note(f"wrote {trace}")
+    if plot is not None:
+        from tiercut.report import save, stream_picture
+
+        save(stream_picture(found), plot)
+        note(f"drew {plot}")
 
 
 def _plans(

@@ -1,0 +1,10 @@
+from .agent.agent import Agent as Agent, Emulation as Emulation
+from .bundles.split import split_plan as split_plan
+from .local.processes import emulation_from as emulation_from
+from .local.result import Run as Run, StageTimes as StageTimes
+from .local.run import (
+    RunOptions as RunOptions,
+    run_local as run_local,
+    run_with_agents as run_with_agents,
+)
+from .protocol.channels import check_grpc as check_grpc

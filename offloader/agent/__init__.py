@@ -1,0 +1,1 @@
+"""An agent: a partition as a server."""

@@ -1,0 +1,420 @@
+"""An agent: a partition that answers the Open Inference Protocol, and hands on what does not leave in it.
+
+A request that names a ``destination`` is acknowledged at once; its result goes there, from wherever the frame leaves.
+Without one the call answers with the result itself, however many partitions follow.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tiercut.errors import QuestionError, TiercutError
+from tiercut.offloader.agent.outlet import Full, Outlet
+from tiercut.offloader.agent.timings import named, of_piece
+from tiercut.offloader.bundles.manifest import load_bundle
+from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
+from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import NO_LINKS, Way
+from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.service import Refused, Service
+from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take, take_parameters
+
+__all__ = ["RESULTS", "SERVER", "Agent", "Emulation"]
+
+log = logging.getLogger(__name__)
+
+SERVER = "tiercut"
+"""What the server calls itself in its metadata."""
+
+RESULTS = "results"
+"""The model that results are sent to at a destination."""
+
+_LONGEST_S = 3600.0
+_REMEMBERED = 65536
+_PASSED_ON = ("destination",)
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """What stands for a slower machine and its links.
+
+    Parameters
+    ----------
+    factor
+        So many times as long as here every piece takes.
+    clock
+        The file that says when links are free; None: nothing is shaped.
+    onward, home
+        The links to the next partition, and to the destination.
+    workers
+        How many frames are worked on at once.
+    told_later
+        Whether it is told where the next agent listens once it is ready itself.
+    """
+
+    factor: float = 1.0
+    clock: Path | None = None
+    onward: Way = NO_LINKS
+    home: Way = NO_LINKS
+    workers: int = 1
+    told_later: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.factor >= 1:
+            raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({self.factor:g})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A frame that waits for a worker."""
+
+    request: Any
+    tensors: dict[str, NDArray[Any]]
+    parameters: dict[str, str | int | bool]
+    received_ns: int
+    decode_ns: int
+    until_ns: int
+    result: Future[tuple[Ended, dict[str, int]]] | None = field(default=None)
+
+
+class Agent:
+    """A partition as a server.
+
+    Parameters
+    ----------
+    folder
+        Its bundle.
+    listen
+        HOST:PORT; port 0 takes a free one.
+    next_address
+        The agent of the next partition; None for the last.
+    runtime, threads
+        See `tiercut.offloader.bundles.stage.StageRunner`.
+    emulation
+        What it stands for.
+    results
+        Hosts, beside this machine's own, to which results may go.
+    most
+        How many frames may wait for a worker.
+
+    Raises
+    ------
+    InputError, QuestionError
+        If the bundle is damaged, there is no next one although frames go on, or an address cannot be.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        listen: str,
+        next_address: str | None = None,
+        *,
+        runtime: Runtime | None = None,
+        threads: int | None = None,
+        emulation: Emulation = Emulation(),
+        results: Sequence[str] = (),
+        most: int = 64,
+    ) -> None:
+        self.bundle = load_bundle(folder)
+        if (next_address is None) != self.bundle.is_last and not (emulation.told_later and next_address is None):
+            raise QuestionError(
+                f"'{folder}' is the last of {self.bundle.stages} partitions: there is no --next"
+                if self.bundle.is_last
+                else f"'{folder}' is followed by a partition on '{self.bundle.next}': name its agent with --next"
+            )
+        self._run = StageRunner(folder, self.bundle, runtime=runtime, threads=threads)
+        self._run.warm_up()
+        self._emulation, self._allowed, self._most = emulation, frozenset(results), most
+        self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(most)
+        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._homes: dict[str, Outlet] = {}
+        self._lock = threading.Lock()
+        self._peer: Peer | None = None
+        self._onward: Outlet | None = None
+        if next_address is not None:
+            self.follow(next_address)
+        self._workers = [
+            threading.Thread(target=self._work, daemon=True, name=f"worker-{place}")
+            for place in range(emulation.workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+        handlers = {
+            "ServerLive": lambda _, __: message("ServerLiveResponse", live=True),
+            "ServerReady": lambda _, __: message("ServerReadyResponse", ready=True),
+            "ModelReady": self._model_ready,
+            "ServerMetadata": self._server_metadata,
+            "ModelMetadata": self._model_metadata,
+            "ModelInfer": self._infer,
+        }
+        self.service = Service(handlers, address_of(listen, what="--listen"), self.bundle.most_bytes)
+
+    def follow(self, next_address: str) -> None:
+        """Hand on to an agent that listens at HOST:PORT."""
+        self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes)
+        self._onward = Outlet(self._peer, self._emulation.onward, self._clock, most=self._most)
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self.service.address
+
+    def close(self) -> None:
+        """End; frames that wait are given up."""
+        self.service.close()
+        for _ in self._workers:
+            try:
+                self._jobs.put_nowait(None)
+            except queue.Full:
+                break
+        for outlet in [self._onward, *self._homes.values()]:
+            if outlet is not None:
+                outlet.close()
+
+    # What the protocol asks.
+
+    def _known(self, name: str) -> None:
+        if name != self.bundle.model:
+            raise Refused("NOT_FOUND", f"there is no model '{name[:100]}' here; this is '{self.bundle.model}'")
+
+    def _model_ready(self, request: Any, _: Any) -> Any:
+        self._known(request.name)
+        return message("ModelReadyResponse", ready=True)
+
+    def _server_metadata(self, _: Any, __: Any) -> Any:
+        from tiercut import __version__
+
+        return message("ServerMetadataResponse", name=SERVER, version=__version__)
+
+    def _model_metadata(self, request: Any, _: Any) -> Any:
+        self._known(request.name)
+        found = message("ModelMetadataResponse", name=self.bundle.model, versions=["1"], platform=self._run.runtime)
+        for part, tensors in ((found.inputs, self.bundle.inputs), (found.outputs, self.bundle.outputs)):
+            for each in tensors:
+                part.add(name=each.name, datatype=DATATYPES[each.dtype], shape=each.shape)
+        return found
+
+    def _infer(self, request: Any, context: Any) -> Any:
+        received_ns = time.monotonic_ns()
+        self._known(request.model_name)
+        try:
+            parameters = take_parameters(request)
+            tensors = take(request, self.bundle.inputs)
+        except QuestionError as error:
+            raise Refused("INVALID_ARGUMENT", str(error)) from None
+        decode_ns = time.monotonic_ns() - received_ns
+        until_ns = received_ns + round(_left_s(parameters, context) * 1e9)
+        job = _Job(request, tensors, parameters, received_ns, decode_ns, until_ns)
+        if "destination" not in parameters:
+            return self._answered(job)
+        self._check_destination(parameters["destination"])
+        self._check_fresh(str(parameters["destination"]), request.id)
+        self._wait_for_worker(job)
+        answer = message("ModelInferResponse", model_name=self.bundle.model, id=request.id)
+        put_parameters(answer, {"accepted": True})
+        return answer
+
+    def _wait_for_worker(self, job: _Job) -> None:
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            raise Refused("RESOURCE_EXHAUSTED", f"{self._most} frames wait already") from None
+
+    def _check_destination(self, named: str | int | bool) -> None:
+        try:
+            host = address_of(str(named), what="destination").rpartition(":")[0]
+        except QuestionError as error:
+            raise Refused("INVALID_ARGUMENT", str(error)[:300]) from None
+        if host not in self._allowed and not _is_loopback(host):
+            raise Refused("PERMISSION_DENIED", f"results do not go to '{host[:100]}'; allow it with --results")
+
+    def _check_fresh(self, destination: str, frame: str) -> None:
+        with self._lock:
+            if (destination, frame) in self._seen:
+                raise Refused("ALREADY_EXISTS", f"frame '{frame[:100]}' was here before")
+            self._seen[destination, frame] = None
+            if len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+
+    def _answered(self, job: _Job) -> Any:
+        """Return the result of a frame whose caller waits for it."""
+        waiting: Future[tuple[Ended, dict[str, int]]] = Future()
+        self._wait_for_worker(
+            _Job(job.request, job.tensors, job.parameters, job.received_ns, job.decode_ns, job.until_ns, waiting)
+        )
+        try:
+            ended, timings = waiting.result(timeout=max(job.until_ns - time.monotonic_ns(), 0) / 1e9)
+        except FutureTimeout:
+            raise Refused("DEADLINE_EXCEEDED", "the frame was not done before its deadline") from None
+        except QuestionError as error:
+            raise Refused("INTERNAL", str(error)) from None
+        if not ended.leaves:
+            return self._asked_next(job, ended, timings)
+        answer = message("ModelInferResponse", model_name=self.bundle.model, id=job.request.id)
+        put(answer, ended.tensors)
+        put_parameters(answer, self._said_of(ended) | timings)
+        return answer
+
+    def _asked_next(self, job: _Job, ended: Ended, timings: Mapping[str, int]) -> Any:
+        import grpc
+
+        assert self._peer is not None
+        request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
+        put(request, ended.tensors)
+        left_s = (job.until_ns - time.monotonic_ns()) / 1e9
+        try:
+            answer = self._peer.call("ModelInfer", request, left_s)
+        except grpc.RpcError as error:
+            code: Any = error
+            raise Refused(code.code().name, f"{self._peer.address}: {code.details()}"[:300]) from None
+        put_parameters(answer, timings)
+        return answer
+
+    def _said_of(self, ended: Ended) -> dict[str, str | int | bool]:
+        said: dict[str, str | int | bool] = {}
+        if ended.exit is not None:
+            said["exit"] = ended.exit
+        if ended.entropy is not None:
+            said["entropy"] = repr(ended.entropy)
+        return said
+
+    # What workers do.
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._serve(job)
+            except Exception as error:  # a frame that cannot be served is reported, and the next one served
+                log.exception("frame '%s'", job.request.id)
+                self._fail(job, f"{type(error).__name__}: {error}"[:300])
+
+    def _serve(self, job: _Job) -> None:
+        begun_ns = time.monotonic_ns()
+        if begun_ns > job.until_ns:
+            self._fail(job, "it waited for a worker until its deadline")
+            return
+        if job.parameters.get("warm_up") is True and job.result is None:
+            self._warm_up(job, begun_ns)
+            return
+        try:
+            ended = self._run(job.tensors, self._slow)
+        except TiercutError as error:
+            self._fail(job, str(error)[:300])
+            return
+        timings = self._timings(job, begun_ns, time.monotonic_ns())
+        if job.result is not None:
+            job.result.set_result((ended, timings))
+            return
+        self._send(job, ended, timings)
+
+    def _warm_up(self, job: _Job, begun_ns: int) -> None:
+        """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
+
+        What comes home says what the hop to here took without a link.
+        """
+        held, took = self._run.timed(job.tensors)
+        timings = self._timings(job, begun_ns, time.monotonic_ns())
+        timings |= {of_piece(place): each for place, each in enumerate(took)}
+        begun_ns = time.monotonic_ns()
+        onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
+        put(onward, {each.name: held[each.name] for each in self.bundle.outputs})
+        encode_ns = time.monotonic_ns() - begun_ns
+        if self._onward is not None:
+            put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
+            self._onward.put(
+                onward, job.until_ns, lambda why: self._fail(job, why), {named(0, "encode"): encode_ns}, direct=True
+            )
+        home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
+        put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
+        before = job.parameters.get(named(0, "encode"))
+        timings[named(self.bundle.stage, "encode")] = before if isinstance(before, int) else 0
+        self._home(str(job.parameters["destination"])).put(home, job.until_ns, lambda _: None, timings, direct=True)
+
+    def _timings(self, job: _Job, begun_ns: int, ended_ns: int) -> dict[str, int]:
+        stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
+        found = {
+            named(stage, "queue"): begun_ns - job.received_ns - job.decode_ns,
+            named(stage, "decode"): job.decode_ns,
+            named(stage, "compute"): ended_ns - begun_ns,
+        }
+        if isinstance(sent_ns, int):
+            found[named(stage, "send")] = job.received_ns - sent_ns
+        return found
+
+    def _slow(self, took_ns: int) -> None:
+        """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
+        time.sleep((self._emulation.factor - 1) * took_ns / 1e9)
+
+    def _send(self, job: _Job, ended: Ended, timings: dict[str, int]) -> None:
+        begun_ns = time.monotonic_ns()
+        request = message(
+            "ModelInferRequest", model_name=RESULTS if ended.leaves else self.bundle.model, id=job.request.id
+        )
+        put(request, ended.tensors)
+        kept = {name: job.parameters[name] for name in _PASSED_ON if not ended.leaves}
+        put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
+        carried = {
+            name: value for name, value in job.parameters.items() if name.startswith("stage") and isinstance(value, int)
+        }
+        timings[named(self.bundle.stage, "encode")] = time.monotonic_ns() - begun_ns
+        outlet = self._home(str(job.parameters["destination"])) if ended.leaves else self._onward
+        assert outlet is not None
+        try:
+            outlet.put(request, job.until_ns, lambda reason: self._fail(job, reason), carried | timings)
+        except Full:
+            self._fail(job, "too many frames wait for the link already")
+
+    def _home(self, destination: str) -> Outlet:
+        with self._lock:
+            if destination not in self._homes:
+                peer = Peer(destination, self.bundle.most_bytes)
+                self._homes[destination] = Outlet(peer, self._emulation.home, self._clock, most=4096)
+            return self._homes[destination]
+
+    def _fail(self, job: _Job, reason: str) -> None:
+        """Report a frame as failed to whoever waits for it; that its report fails too is left to their deadline."""
+        said = f"{self.bundle.node}: {reason}"
+        if job.result is not None:
+            if not job.result.done():
+                job.result.set_exception(QuestionError(said))
+            return
+        request = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
+        put_parameters(request, {"failed": said[:1000]})
+        until_ns = max(job.until_ns, time.monotonic_ns()) + round(1e9)
+        try:
+            outlet = self._home(str(job.parameters["destination"]))
+            outlet.put(request, until_ns, lambda why: log.warning("frame '%s': %s; %s", job.request.id, said, why), {})
+        except Full:
+            log.warning("frame '%s': %s", job.request.id, said)
+
+
+def _left_s(parameters: Mapping[str, str | int | bool], context: Any) -> float:
+    """Return how long a frame has left: what its sender says, or else the deadline of the call."""
+    said = parameters.get("left_ns")
+    if isinstance(said, int) and said > 0:
+        return min(said / 1e9, _LONGEST_S)
+    left = context.time_remaining()
+    return _LONGEST_S if left is None else min(float(left), _LONGEST_S)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Links in user space: what is sent waits for bandwidth and latency, in the sending process."""

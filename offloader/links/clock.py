@@ -1,0 +1,80 @@
+"""When each direction of each link is free again, shared by the processes that send over it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["LinkClock"]
+
+_WORD = struct.Struct("<q")
+
+
+class LinkClock:
+    """A file of whole nanoseconds, one for each direction: until when it is busy, by `time.monotonic_ns`.
+
+    A direction is a token bucket that holds no more than the payload that is on its way: it passes one payload at a
+    time, at its bandwidth, in the order in which processes come.
+
+    Parameters
+    ----------
+    path
+        The file, as `create` made it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR)
+        self._words = mmap.mmap(self._file, 0)
+
+    @staticmethod
+    def create(path: Path, directions: int) -> Path:
+        """Write the file of so many directions, all free, and return its place."""
+        path.write_bytes(bytes(_WORD.size * max(directions, 1)))
+        return path
+
+    def reserve(self, direction: int, ready_ns: int, busy_ns: int) -> int:
+        """Take a direction for a while, as soon as it is free, and return when that while ends.
+
+        Parameters
+        ----------
+        direction
+            Its number, from 0.
+        ready_ns
+            When the payload can begin.
+        busy_ns
+            How long it takes to pass.
+        """
+        with self:
+            begin = max(ready_ns, self.free(direction))
+            self.take(direction, begin + busy_ns)
+            return begin + busy_ns
+
+    def free(self, direction: int) -> int:
+        """Return until when a direction is taken; within `with`, so that nobody takes it meanwhile."""
+        return int(_WORD.unpack_from(self._words, _WORD.size * direction)[0])
+
+    def take(self, direction: int, until_ns: int) -> None:
+        """Take a direction until some time; within `with`."""
+        _WORD.pack_into(self._words, _WORD.size * direction, until_ns)
+
+    def __enter__(self) -> Self:
+        import fcntl
+
+        fcntl.lockf(self._file, fcntl.LOCK_EX)  # which the system takes back from a process that dies
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import fcntl
+
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._words.close()
+        os.close(self._file)

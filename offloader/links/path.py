@@ -1,0 +1,171 @@
+"""A way from a node to another: payloads wait in it for as long as its links would take, and come out in order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.links.clock import LinkClock
+
+__all__ = ["NO_LINKS", "Direction", "Full", "ShapedPath", "Way", "sleep_until"]
+
+P = TypeVar("P")
+Full = queue.Full
+
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One direction of a link: its number in the clock, bytes per second, and seconds.
+
+    Both directions of a half-duplex link have one number.
+    """
+
+    number: int
+    bandwidth: float
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The directions from a node to another, in order; none where nothing is shaped.
+
+    Parameters
+    ----------
+    directions
+        In order.
+    forwarding, mtu
+        See `tiercut.topologies.route`.
+    """
+
+    directions: tuple[Direction, ...] = ()
+    forwarding: Literal["store", "cut-through"] = "store"
+    mtu: float = 1500.0
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the way as plain data."""
+        hops = [[each.number, each.bandwidth, each.latency] for each in self.directions]
+        return {"directions": hops, "forwarding": self.forwarding, "mtu": self.mtu}
+
+    @classmethod
+    def from_data(cls, data: Any) -> Way:
+        """Return the way that `to_data` gave; QuestionError for anything else."""
+        try:
+            hops = tuple(Direction(int(a), float(b), float(c)) for a, b, c in data["directions"])
+            forwarding: Literal["store", "cut-through"] = "store" if data["forwarding"] == "store" else "cut-through"
+            return cls(hops, forwarding, float(data["mtu"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise QuestionError(f"this is no way over links: {error}") from None
+
+
+NO_LINKS = Way()
+"""Where nothing is shaped: real links, or none."""
+
+
+def sleep_until(moment_ns: int) -> None:
+    """Sleep until a time of `time.monotonic_ns`."""
+    while (left := moment_ns - time.monotonic_ns()) > 0:
+        time.sleep(left / _NS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item(Generic[P]):
+    payload: P
+    size: int
+    ready_ns: int
+
+
+class ShapedPath(Generic[P]):
+    """Payloads on their way, at most so many.
+
+    Each link on the way passes one payload at a time; its latency passes afterwards and keeps nothing busy. A node
+    between two links hands a payload on once it is there as a whole; under cut-through it hands packets on.
+
+    Parameters
+    ----------
+    way
+        The links.
+    clock
+        When they are free; None where the way has none.
+    deliver
+        Called with every payload once it is there, in a thread of the path.
+    most
+        How many payloads may wait before the first link.
+    """
+
+    def __init__(self, way: Way, clock: LinkClock | None, deliver: Callable[[P], None], *, most: int = 64) -> None:
+        if way.directions and clock is None:
+            raise QuestionError("links that are shaped need a clock")
+        self._way, self._clock, self._deliver = way, clock, deliver
+        stages = 1 + (len(way.directions) if way.forwarding == "store" else min(1, len(way.directions)))
+        self._queues: list[queue.Queue[_Item[P] | None]] = [
+            queue.Queue(most),
+            *(queue.Queue() for _ in range(stages - 1)),
+        ]
+        self._threads = [
+            threading.Thread(target=self._serve, args=(stage,), daemon=True, name=f"path-{stage}")
+            for stage in range(stages)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, payload: P, size: int) -> None:
+        """Send a payload of so many bytes.
+
+        Raises
+        ------
+        Full
+            If too many wait already.
+        """
+        self._queues[0].put_nowait(_Item(payload, size, time.monotonic_ns()))
+
+    def _serve(self, stage: int) -> None:
+        is_last = stage == len(self._threads) - 1
+        while (item := self._queues[stage].get()) is not None:
+            sleep_until(item.ready_ns)
+            if is_last:
+                self._deliver(item.payload)
+                continue
+            sent_ns, there_ns = self._passed(stage, item)
+            sleep_until(sent_ns)
+            self._queues[stage + 1].put(_Item(item.payload, item.size, there_ns))
+        if not is_last:
+            self._queues[stage + 1].put(None)
+
+    def _passed(self, stage: int, item: _Item[P]) -> tuple[int, int]:
+        """Return when a payload has left its link, or the first one, and when it is there."""
+        assert self._clock is not None
+        if self._way.forwarding == "cut-through":
+            return self._through(item, self._clock)
+        link = self._way.directions[stage]
+        sent_ns = self._clock.reserve(link.number, item.ready_ns, round(item.size / link.bandwidth * _NS))
+        return sent_ns, sent_ns + round(link.latency * _NS)
+
+    def _through(self, item: _Item[P], clock: LinkClock) -> tuple[int, int]:
+        """Take all links at once: only the first packet pays each, the others follow at the pace of the slowest."""
+        links, packet = self._way.directions, min(item.size, self._way.mtu)
+        heads, offset = [], 0.0
+        for link in links:
+            heads.append(offset)
+            offset += link.latency + packet / link.bandwidth
+        slowest = min(link.bandwidth for link in links)
+        with clock:
+            free = [clock.free(link.number) - round(head * _NS) for link, head in zip(links, heads, strict=True)]
+            begin = max(item.ready_ns, *free)
+            for link, head in zip(links, heads, strict=True):
+                clock.take(link.number, begin + round((head + item.size / link.bandwidth) * _NS))
+        sent_ns = begin + round(item.size / links[0].bandwidth * _NS)
+        return sent_ns, begin + round((offset + (item.size - packet) / slowest) * _NS)
+
+    def close(self) -> None:
+        """Let what is on its way arrive, and end."""
+        self._queues[0].put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout=1.0)

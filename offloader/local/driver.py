@@ -1,0 +1,372 @@
+"""The source and the destination of a stream: frames are sent when they are due, and what becomes of each is kept.
+
+Load is open loop: a frame is due at its time whether earlier ones have been answered or not, and its latency counts
+from then, so that a stall is seen in every frame that it held up. Every frame is answered, or failed at its deadline.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.agent.agent import RESULTS, SERVER
+from tiercut.offloader.agent.outlet import Full, Outlet
+from tiercut.offloader.agent.timings import named, of_piece, of_stage
+from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
+from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
+from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.service import Refused, Service
+from tiercut.offloader.protocol.tensors import put, put_parameters, take, take_parameters
+
+__all__ = ["Driver", "Hop", "Outcome"]
+
+_SETTLE_S, _WARM_UP_S = 0.02, 10.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a frame.
+
+    Parameters
+    ----------
+    due_ns
+        When it was due, by `time.monotonic_ns`.
+    ended_ns
+        When its result came, or it failed; None until then.
+    failure
+        Why it failed; None where it was answered.
+    exit
+        The block where it left.
+    results
+        What was answered, by name.
+    parameters
+        What came with the result: timings among them.
+    return_s
+        How long the result was under way.
+    doubled
+        How many more results came.
+    """
+
+    due_ns: int
+    ended_ns: int | None = None
+    failure: str | None = None
+    exit: int | None = None
+    results: dict[str, NDArray[Any]] = field(default_factory=dict)
+    parameters: dict[str, str | int | bool] = field(default_factory=dict)
+    return_s: float | None = None
+    doubled: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether its result came in time."""
+        return self.ended_ns is not None and self.failure is None
+
+    @property
+    def latency_s(self) -> float:
+        """From when it was due until it ended."""
+        assert self.ended_ns is not None
+        return (self.ended_ns - self.due_ns) / 1e9
+
+
+class Hop(NamedTuple):
+    """What a message to a stage takes without any link, in seconds, and the way of a result from there home."""
+
+    encode: float
+    send: float
+    queue: float
+    decode: float
+    back: float
+
+    @property
+    def onward_s(self) -> float:
+        """From when a result was there before it until its pieces begin."""
+        return self.encode + self.send + self.queue + self.decode
+
+
+class Driver:
+    """Sends frames to the first agent, and takes results.
+
+    Parameters
+    ----------
+    bundles
+        Those of the plan, in order.
+    address
+        Of the agent of the first.
+    way, clock
+        The links from the source to it.
+    deadline_s
+        After which a frame has failed, from when it is due.
+    listen
+        HOST:PORT where results are taken; agents must reach it by that name.
+    """
+
+    def __init__(
+        self,
+        bundles: tuple[Bundle, ...],
+        address: str,
+        *,
+        deadline_s: float,
+        listen: str = "127.0.0.1:0",
+        way: Way = NO_LINKS,
+        clock: LinkClock | None = None,
+    ) -> None:
+        self._bundles, self._first = bundles, bundles[0]
+        self._deadline_ns = round(deadline_s * 1e9)
+        self._wanted = _results_by_exit(bundles)
+        most = max(each.most_bytes for each in bundles)
+        self._service = Service(
+            {
+                "ModelInfer": self._take,
+                "ServerLive": lambda _, __: message("ServerLiveResponse", live=True),
+                "ServerReady": lambda _, __: message("ServerReadyResponse", ready=True),
+            },
+            address_of(listen, what="--results"),
+            most,
+        )
+        self._peer = Peer(address, most)
+        self._outlet = Outlet(self._peer, way, clock, most=4096)
+        self._frames: dict[str, Outcome] = {}
+        self._hops: list[tuple[int, Hop]] = []
+        self._pieces: list[tuple[int, tuple[float, ...]]] = []
+        self._ended = threading.Condition()
+        self.strays = 0
+        """Results of frames that were never sent."""
+
+    @property
+    def address(self) -> str:
+        """Where results go."""
+        return self._service.address
+
+    def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int) -> None:
+        """Send a frame now, that was due at a time."""
+        outcome = Outcome(due_ns)
+        with self._ended:
+            self._frames[frame] = outcome
+            self._ended.notify_all()
+        begun_ns = time.monotonic_ns()
+        request = message("ModelInferRequest", model_name=self._first.model, id=frame)
+        put(request, tensors)
+        put_parameters(request, {"destination": self.address})
+        until_ns = due_ns + self._deadline_ns
+        timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
+        try:
+            self._outlet.put(request, until_ns, lambda reason: self._fail(frame, reason), timings)
+        except Full:
+            self._fail(frame, "too many frames wait at the source")
+
+    def check_first(self) -> None:
+        """Make sure that the first agent is one, and serves the first partition of this plan.
+
+        Raises
+        ------
+        QuestionError
+            If it does not answer, or serves something else.
+        """
+        import grpc
+
+        asked = message("ModelMetadataRequest", name=self._first.model)
+        try:
+            server = self._peer.call("ServerMetadata", message("ServerMetadataRequest"), _WARM_UP_S)
+            model = self._peer.call("ModelMetadata", asked, _WARM_UP_S)
+        except grpc.RpcError as error:
+            why: Any = error
+            raise QuestionError(f"{self._peer.address} does not answer as an agent: {why.details()}"[:300]) from None
+        parts = (model.inputs, self._first.inputs), (model.outputs, self._first.outputs)
+        same = all(
+            [(a.name, list(a.shape)) for a in there] == [(b.name, b.shape) for b in here] for there, here in parts
+        )
+        if server.name != SERVER or not same:
+            raise QuestionError(
+                f"{self._peer.address} serves something else than blocks {self._first.blocks[0]} to "
+                f"{self._first.blocks[1]} of {self._first.model}; start it with the first bundle of this plan"
+            )
+
+    def warm_up(self, tensors: Mapping[str, NDArray[Any]], rounds: int, pause_s: float) -> dict[int, Hop]:
+        """Send messages past the links to all agents, one after the other, and return what a hop to each stage takes.
+
+        Raises
+        ------
+        QuestionError
+            If a stage does not answer.
+        """
+        stages = self._first.stages
+        for number in range(rounds):
+            time.sleep(pause_s)
+            begun_ns = time.monotonic_ns()
+            request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {number}")
+            put(request, tensors)
+            put_parameters(request, {"destination": self.address, "warm_up": True})
+            timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
+            until_ns = begun_ns + round(_WARM_UP_S * 1e9)
+            self._outlet.put(request, until_ns, lambda _: None, timings, direct=True)
+            with self._ended:
+                wanted = stages * (number + 1)
+                there = self._ended.wait_for(partial(self._has_hops, wanted), _WARM_UP_S)
+            if not there:
+                missing = sorted(set(range(1, stages + 1)) - {stage for stage, _ in self._hops[stages * number :]})
+                raise QuestionError(f"the agent of stage {missing[0]} does not answer")
+        found: dict[int, Hop] = {}
+        for stage in range(1, stages + 1):
+            own = [hop for each, hop in self._hops if each == stage][len(self._hops) // stages // 4 :]
+            found[stage] = Hop(*(float(np.median(times)) for times in zip(*own, strict=True)))
+        return found
+
+    def piece_seconds(self) -> dict[tuple[int, int], float]:
+        """Return what each piece took in its agent while it was warmed up, by its first and last block; not slowed."""
+        found = {}
+        for bundle in self._bundles:
+            own = [times for stage, times in self._pieces if stage == bundle.stage][
+                len(self._pieces) // len(self._bundles) // 4 :
+            ]
+            for piece, times in zip(bundle.pieces, zip(*own, strict=True), strict=True):
+                found[piece.blocks[0], piece.blocks[1]] = float(np.median(times))
+        return found
+
+    def wait_for(self, deadline_s: float) -> None:
+        """Let frames that are sent from now on have so many seconds."""
+        self._deadline_ns = round(deadline_s * 1e9)
+
+    def _has_hops(self, count: int) -> bool:
+        return len(self._hops) >= count
+
+    def run(
+        self,
+        frame_of: Callable[[int], Mapping[str, NDArray[Any]]],
+        count: int,
+        interval_s: float,
+        *,
+        sent: Callable[[float, float], None] = lambda *_: None,
+        prefix: str = "",
+    ) -> list[Outcome]:
+        """Send so many frames, one every `interval_s` seconds, and return what became of each.
+
+        Parameters
+        ----------
+        frame_of
+            Gives the tensors of a frame by its number.
+        count, interval_s
+            How many, and how far apart.
+        sent
+            Called with the number of frames sent so far, and of all.
+        prefix
+            Begins the names of the frames, which must be new to the agents.
+        """
+        watcher = threading.Thread(target=self._watch, args=(prefix, count), daemon=True)
+        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
+        watcher.start()
+        for number in range(count):
+            due_ns = begun_ns + round(number * interval_s * 1e9)
+            tensors = frame_of(number)
+            sleep_until(due_ns)
+            self.send(f"{prefix}{number}", tensors, due_ns)
+            sent(number + 1, count)
+        watcher.join()
+        return [self._frames[f"{prefix}{number}"] for number in range(count)]
+
+    def _watch(self, prefix: str, count: int) -> None:
+        """Fail every frame at its deadline that has not ended by then."""
+        for number in range(count):
+            frame = f"{prefix}{number}"
+            with self._ended:
+                while frame not in self._frames:
+                    self._ended.wait()
+                outcome = self._frames[frame]
+                until_ns = outcome.due_ns + self._deadline_ns
+                while outcome.ended_ns is None and (left := until_ns - time.monotonic_ns()) > 0:
+                    self._ended.wait(left / 1e9)
+            self._fail(frame, "no answer before its deadline")
+
+    def _fail(self, frame: str, reason: str) -> None:
+        with self._ended:
+            outcome = self._frames[frame]
+            if outcome.ended_ns is None:
+                outcome.ended_ns, outcome.failure = time.monotonic_ns(), reason
+                self._ended.notify_all()
+
+    def _take(self, request: Any, _: Any) -> Any:
+        """Take a result."""
+        there_ns = time.monotonic_ns()
+        if request.model_name != RESULTS:
+            raise Refused("NOT_FOUND", f"results are sent to the model '{RESULTS}'")
+        try:
+            parameters = take_parameters(request)
+            if parameters.get("warm_up") is True:
+                return self._warmed_up(request.id, parameters, there_ns)
+            said = parameters.get("failed")
+            exit_ = parameters.get("exit")
+            results = {} if said is not None else take(request, self._wanted.get(_block(exit_), ()))
+        except QuestionError as error:
+            raise Refused("INVALID_ARGUMENT", str(error)) from None
+        with self._ended:
+            outcome = self._frames.get(request.id)
+            if outcome is None:
+                self.strays += 1
+            elif outcome.ended_ns is not None:
+                outcome.doubled += outcome.answered and said is None
+            else:
+                outcome.ended_ns = there_ns
+                outcome.failure = None if said is None else str(said)
+                outcome.exit, outcome.results, outcome.parameters = _block(exit_), results, parameters
+                if isinstance(sent_ns := parameters.get("sent_ns"), int):
+                    outcome.return_s = (there_ns - sent_ns) / 1e9
+                self._ended.notify_all()
+        return _taken(request.id)
+
+    def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
+        stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
+        known = isinstance(stage, int) and 1 <= stage <= len(self._bundles)
+        if (
+            isinstance(stage, int)
+            and known
+            and isinstance(sent_ns, int)
+            and (times := of_stage(parameters, stage)) is not None
+        ):
+            hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], (there_ns - sent_ns) / 1e9)
+            pieces = tuple(parameters.get(of_piece(place)) for place in range(len(self._bundles[stage - 1].pieces)))
+            with self._ended:
+                self._hops.append((stage, hop))
+                self._pieces.append((stage, tuple(each / 1e9 for each in pieces if isinstance(each, int))))
+                self._ended.notify_all()
+        return _taken(frame)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._outlet.close()
+        self._service.close()
+
+
+def _taken(frame: str) -> Any:
+    answer = message("ModelInferResponse", model_name=RESULTS, id=frame)
+    put_parameters(answer, {"accepted": True})
+    return answer
+
+
+def _block(value: str | int | bool | None) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:
+    """Return what is answered at each exit, by its block."""
+    found: dict[int | None, list[TensorSpec]] = {}
+    for bundle in bundles:
+        for piece in bundle.pieces:
+            if piece.exit is not None and piece.scores is not None:
+                found[piece.exit] = [each for each in piece.outputs if each.name == piece.scores]
+    last = bundles[-1]
+    found.setdefault(last.pieces[-1].exit, last.outputs)
+    return found

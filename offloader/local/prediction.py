@@ -1,0 +1,178 @@
+"""What the model says of a run: the seconds of every step of a plan, and the latency at each exit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.links.path import Direction, Way
+from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
+from tiercut.topologies import Network, Topology
+
+__all__ = ["Predicted", "factors", "predicted", "way_of"]
+
+Span = tuple[int, int]
+"""First and last block of a piece, 1-based."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A plan in the seconds that are predicted for it.
+
+    Parameters
+    ----------
+    path
+        Its steps.
+    timed
+        Whether pieces and hops were timed here.
+    """
+
+    path: Itinerary
+    timed: bool = False
+
+    def with_hops(self, onward_s: Sequence[float], back_s: Sequence[float]) -> Predicted:
+        """Return the plan with what each hop takes beside its links.
+
+        Parameters
+        ----------
+        onward_s
+            To each stage, from the source or the stage before it.
+        back_s
+            Of a result from each stage.
+        """
+
+        def seconds(step: Step) -> float:
+            match step.sort:
+                case "input":
+                    return step.seconds + onward_s[0]
+                case "send":
+                    return step.seconds + onward_s[step.stage + 1]
+                case "result":
+                    return step.seconds + back_s[step.stage]
+            return step.seconds
+
+        steps = tuple(step._replace(seconds=seconds(step)) for step in self.steps)
+        return replace(self, path=replace(self.path, steps=steps))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, in the order in which a frame meets them."""
+        return self.path.steps
+
+    @property
+    def at_exit(self) -> dict[int, float]:
+        """The latency of a frame that leaves at each exit, by its block."""
+        exits = [step.last for step in self.steps if step.sort == "result"]
+        return dict(zip(exits, self.path.path_seconds, strict=True))
+
+    @property
+    def rates(self) -> dict[int, float]:
+        """The share of the frames that leaves at each exit, by its block."""
+        return {step.last: step.reach for step in self.steps if step.sort == "result"}
+
+    def compute_s(self, stage: int, exits: Mapping[int, int]) -> float | None:
+        """Return the mean seconds of computing in a stage, 0-based, over the frames that get there.
+
+        Parameters
+        ----------
+        stage
+            Which.
+        exits
+            How many frames leave at each exit, by its block.
+        """
+        spans = [step for step in self.steps if step.sort == "compute" and step.stage == stage]
+        there = [sum(count for block, count in exits.items() if block >= step.first) for step in spans]
+        return sum(n * step.seconds for n, step in zip(there, spans, strict=True)) / there[0] if there[0] else None
+
+    def transfer_s(self, stage: int) -> float | None:
+        """Return the seconds of bringing a frame to a stage, 0-based."""
+        if stage == 0:
+            return self.steps[0].seconds
+        return next(step.seconds for step in self.steps if step.sort == "send" and step.stage == stage - 1)
+
+    def result_s(self, block: int) -> float:
+        """Return the seconds of sending the result from an exit home."""
+        return next(step.seconds for step in self.steps if step.sort == "result" and step.last == block)
+
+
+def predicted(problem: Problem, decision: Decision, timed: Mapping[Span, float] | None = None) -> Predicted:
+    """Return what the model says of a plan.
+
+    Parameters
+    ----------
+    problem, decision
+        The plan on its tables.
+    timed
+        Seconds of each piece on its node, in place of the profile's; then nothing is encoded or decoded beside what the
+        pieces take.
+    """
+    path = itinerary(problem, decision)
+    if timed is None:
+        return Predicted(path)
+    steps = tuple(
+        step._replace(seconds=timed[step.first, step.last] if step.sort == "compute" else _on_links(problem, step))
+        for step in path.steps
+    )
+    return Predicted(replace(path, steps=steps), timed=True)
+
+
+def _on_links(problem: Problem, step: Step) -> float:
+    from tiercut.topologies import quickest_route
+
+    network = problem.network
+    if network is None or step.node is None or step.to is None or step.node == step.to:
+        return 0.0
+    route = quickest_route(network, step.node, step.to, step.size)
+    return 0.0 if route is None else route.seconds(step.size, network.forwarding, network.mtu)
+
+
+def way_of(network: Network, path: Itinerary, step: Step) -> Way:
+    """Return the links of a transfer, with the number of each direction among all of the topology's."""
+    numbers: dict[tuple[str, str], int] = {}
+    for place, (ends, hop) in enumerate(network.hops.items()):
+        other = numbers.get((ends[1], ends[0])) if hop.half else None
+        numbers[ends] = place if other is None else other
+    hops = path.hops(step)
+    directions = tuple(Direction(numbers[hop.sender, hop.receiver], hop.bandwidth, hop.latency) for hop in hops)
+    return Way(directions, network.forwarding, network.mtu)
+
+
+def factors(
+    problem: Problem, topology: Topology, placement: Sequence[str], here_s: float, reference_s: float | None
+) -> dict[str, float]:
+    """Return by how much each node of a plan is slower than this machine.
+
+    Parameters
+    ----------
+    problem, topology
+        Whose nodes they are.
+    placement
+        Their names.
+    here_s
+        Seconds of the whole network here.
+    reference_s
+        Seconds of the whole network on the profile's reference device, which this machine takes the place of; None:
+        this machine is held against what the profile says of each node.
+
+    Raises
+    ------
+    QuestionError
+        If this machine is slower than one that it is to stand for.
+    """
+    found = {}
+    for name in placement:
+        whole_s = float(problem.span_s[topology.index(name), 0, problem.block_count - 1])
+        found[name] = whole_s / (here_s if reference_s is None else reference_s)
+        if not found[name] >= 1 - 1e-9:
+            raise QuestionError(
+                f"node '{name}' takes {whole_s * 1e3:.3g} ms for the whole network and this machine "
+                f"{(whole_s / found[name]) * 1e3:.3g} ms: it can be slowed to stand for a node, not sped up; "
+                + (
+                    "take this machine for the profile's reference device with --retime"
+                    if reference_s is None
+                    else f"give '{name}' a slowdown of 1 or more"
+                )
+            )
+        found[name] = max(found[name], 1.0)
+    return found

@@ -1,0 +1,177 @@
+"""What became of a plan that was run: measured beside predicted (``tiercut.run/1``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tiercut.offloader.local.hops import HopParts
+from tiercut.optimizer import rank_of, samples_needed
+
+__all__ = ["FORMAT", "Figures", "Run", "StageTimes", "latency_figures"]
+
+FORMAT = "tiercut.run/1"
+
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def latency_figures(seconds: Sequence[float]) -> dict[str, float | None]:
+    """Return mean, p50, p95 and p99; None where there are too few to tell."""
+    if not seconds:
+        return dict.fromkeys(("mean", *_QUANTILES))
+    ordered = sorted(seconds)
+    found: dict[str, float | None] = {"mean": sum(ordered) / len(ordered)}
+    for name, share in _QUANTILES.items():
+        enough = len(ordered) >= samples_needed(share)
+        found[name] = ordered[rank_of(share, len(ordered)) - 1] if enough else None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Latencies in seconds, accuracy (None where it is not known), and the share that leaves at each exit."""
+
+    latency_s: dict[str, float | None]
+    accuracy: float | None
+    exit_rate: dict[int, float]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return them as plain data."""
+        rates = {str(block): rate for block, rate in self.exit_rate.items()}
+        return {"latency_s": self.latency_s, "accuracy": self.accuracy, "exit_rate": rates}
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Means over the frames that got to a stage, in seconds; None where there are none.
+
+    Parameters
+    ----------
+    node, blocks
+        Where it runs, and its first and last block.
+    frames
+        How many got there.
+    factor
+        How much slower its node is than this machine.
+    measured
+        ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
+        ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
+    predicted
+        ``send``, ``compute`` and ``result``.
+    """
+
+    node: str
+    blocks: tuple[int, int]
+    frames: int
+    factor: float
+    measured: dict[str, float | None]
+    predicted: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A plan that was run.
+
+    Parameters
+    ----------
+    title
+        What ran, for people: the plan.
+    frames, answered, duplicated, same_as_uncut
+        How many frames there were, were answered in time, were answered twice, and were answered as by the uncut
+        network on this machine.
+    failures
+        Number and reason of each frame that failed.
+    measured, predicted
+        Of the frames that were answered; and what the model says of the same ones.
+    by_replay
+        Whether the prediction is that of the same samples, as they were recorded; else it is the formula's.
+    stages
+        In order.
+    interval_s, deadline_s
+        How far apart frames were due, and after which time they had failed.
+    runtime, threads, retimed
+        What ran the pieces, with how many threads, and whether pieces were timed here for the prediction.
+    deaths
+        How agents ended before their time, by node.
+    latencies_s
+        Of each frame; None where it failed.
+    hops
+        Where the time of the hop to each stage goes, without its link; empty where it was not asked for.
+    """
+
+    title: str
+    frames: int
+    answered: int
+    duplicated: int
+    same_as_uncut: int
+    failures: tuple[tuple[int, str], ...]
+    measured: Figures
+    predicted: Figures
+    by_replay: bool
+    stages: tuple[StageTimes, ...]
+    interval_s: float
+    deadline_s: float
+    runtime: str
+    threads: int
+    retimed: bool
+    deaths: dict[str, str]
+    latencies_s: tuple[float | None, ...]
+    hops: tuple[HopParts, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """How many frames were reported failed."""
+        return len(self.failures)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the run as plain data, ``tiercut.run/1``."""
+        return {
+            "format": FORMAT,
+            "frames": self.frames,
+            "answered": self.answered,
+            "failed": self.failed,
+            "duplicated": self.duplicated,
+            "same_as_uncut": self.same_as_uncut,
+            "measured": self.measured.to_data(),
+            "predicted": self.predicted.to_data(),
+            "by_replay": self.by_replay,
+            "stages": [self._stage(each) for each in self.stages],
+            "interval_s": self.interval_s,
+            "deadline_s": self.deadline_s,
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "retimed": self.retimed,
+            "failures": [{"frame": number, "reason": reason} for number, reason in self.failures],
+            "agents_ended": self.deaths,
+            "frame_latency_s": list(self.latencies_s),
+            **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),
+        }
+
+    def _stage(self, stage: StageTimes) -> dict[str, Any]:
+        place = self.stages.index(stage)
+        onward = self.stages[place + 1] if place + 1 < len(self.stages) else None
+        return {
+            "node": stage.node,
+            "blocks": list(stage.blocks),
+            "frames": stage.frames,
+            "factor": stage.factor,
+            **({"input_s": stage.measured["send"]} if place == 0 else {}),
+            "queue_s": stage.measured["queue"],
+            "decode_s": stage.measured["decode"],
+            "compute_s": stage.measured["compute"],
+            "encode_s": stage.measured["encode"],
+            "send_s": None if onward is None else onward.measured["send"],
+            "result_s": stage.measured["result"],
+            "predicted": {
+                **({"input_s": stage.predicted["send"]} if place == 0 else {}),
+                "compute_s": stage.predicted["compute"],
+                "send_s": None if onward is None else onward.predicted["send"],
+                "result_s": stage.predicted["result"],
+            },
+        }
+
+    def to_json(self) -> str:
+        """Return the run as JSON text, numbers unrounded."""
+        return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)

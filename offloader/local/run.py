@@ -1,0 +1,464 @@
+"""``tiercut run --local``: a plan made true on this machine, and held against its prediction."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.agent.agent import Emulation
+from tiercut.offloader.agent.timings import named, of_stage
+from tiercut.offloader.bundles.manifest import Bundle
+from tiercut.offloader.bundles.split import open_bundles, split_plan
+from tiercut.offloader.bundles.stage import Runtime, StageRunner
+from tiercut.offloader.bundles.uncut import Uncut
+from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import NO_LINKS
+from tiercut.offloader.local.cascade import Verdict, uncut_cascade
+from tiercut.offloader.local.driver import Driver, Hop, Outcome
+from tiercut.offloader.local.frames import Frames, load_frames
+from tiercut.offloader.local.hops import HopParts, hop_parts
+from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
+from tiercut.offloader.local.processes import AgentProcess, pin_apart
+from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
+from tiercut.offloader.local.timing import paced_medians
+from tiercut.offloader.protocol.channels import address_of, check_grpc
+from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
+from tiercut.profiling import CutNetwork, Profile, samples_of
+from tiercut.stages import stage
+from tiercut.topologies import Topology
+
+__all__ = ["RunOptions", "run_local", "run_with_agents"]
+
+_WARM_UP, _PAUSE_S = 40, 0.01
+_AFTER_S = 0.05
+"""For what comes twice."""
+
+_APART = 1.25
+"""Frames are so many times the longest predicted way apart, where no rate is named: each has the machines to itself."""
+
+_PATIENCE, _LEAST_PATIENCE_S = 10.0, 2.0
+_SAME = 1e-3
+"""Entropies that differ by no more are those of the same samples, on another machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a plan is run.
+
+    Parameters
+    ----------
+    frames
+        How many.
+    interval_s
+        How far apart they are due; None: 1.25 times the longest predicted way.
+    deadline_s
+        After which a frame has failed; None: ten times that way, and 2 s at least.
+    retime
+        Whether pieces are timed here, so that this machine takes the place of the profile's reference device.
+    runtime
+        What runs the pieces; None: what the profile was timed with.
+    threads
+        To compute with, in each agent.
+    explain_hop
+        Whether to tell where the time of a hop goes.
+    """
+
+    frames: int = 100
+    interval_s: float | None = None
+    deadline_s: float | None = None
+    retime: bool = False
+    runtime: Runtime | None = None
+    threads: int = 1
+    explain_hop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a run stands on."""
+
+    plan: Plan
+    problem: Problem
+    topology: Topology
+    bundles: tuple[Bundle, ...]
+    prediction: Predicted
+    factor: Mapping[str, float]
+    verdicts: Sequence[Verdict]
+    frames: Frames
+    one_clock: bool = True
+    """Whether all agents run on this machine, so that what is sent between them can be timed."""
+
+
+def run_local(
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    options: RunOptions = RunOptions(),
+    *,
+    started: Callable[[Sequence[AgentProcess]], None] = lambda _: None,
+) -> Run:
+    """Run a plan with its agents as processes of this machine, over links that are shaped as the topology says.
+
+    Parameters
+    ----------
+    plan, topology, profile
+        The plan, and what it was made for.
+    cut
+        The network, with the blocks of the profile; what runs it must have been started with `RunOptions.threads`.
+    data
+        Samples, see `tiercut.offloader.local.frames.load_frames`.
+    options
+        How.
+    started
+        Called with the agents once they are ready.
+
+    Raises
+    ------
+    QuestionError, InputError
+        If plan, network and samples do not fit together, gRPC is missing, this machine is slower than a node, or the
+        profile was timed with another runtime.
+    """
+    check_grpc()
+    problem = build_problem(topology, profile)
+    with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
+        with stage("splitting the plan"):
+            folders = split_plan(plan, cut, Path(folder) / "bundles").folders
+            bundles, runners = open_bundles(folders, threads=options.threads)
+        runtime = _runtime(profile, options, runners)
+        frames = load_frames(data, bundles[0].inputs)
+        prediction = predicted(problem, decide_again(problem, plan))
+        factor = _factors(plan, topology, problem, cut, runners, frames, options)
+        verdicts = uncut_cascade(plan, cut, frames, options.frames)
+        ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
+        ran = _run(ground, folders, Path(folder), runtime, options, started)
+    return _result(ran.ground, profile, ran, options, runtime)
+
+
+def run_with_agents(
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    address: str,
+    options: RunOptions = RunOptions(),
+    *,
+    results: str = "127.0.0.1:0",
+) -> Run:
+    """Run a plan whose agents run already, on machines and links as they are.
+
+    Parameters
+    ----------
+    plan, topology, profile, cut, data
+        See `run_local`.
+    address
+        HOST:PORT of the agent of the first partition; each knows the next.
+    options
+        How; nothing is timed here.
+    results
+        HOST:PORT where results are taken; agents must reach it by that name, and be allowed to (``--results``).
+
+    Raises
+    ------
+    QuestionError, InputError
+        As `run_local`; or if an agent does not answer, or serves something else.
+    """
+    check_grpc()
+    problem = build_problem(topology, profile)
+    with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, stage("splitting the plan"):
+        bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
+    frames = load_frames(data, bundles[0].inputs)
+    prediction = predicted(problem, decide_again(problem, plan))
+    verdicts = uncut_cascade(plan, cut, frames, options.frames)
+    factor = dict.fromkeys(plan.placement, 1.0)
+    ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames, one_clock=False)
+    interval_s, deadline_s = _times(prediction, options)
+    with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
+        driver.check_first()
+        driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
+        outcomes = _sent(driver, frames, options.frames, interval_s)
+    ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
+    return _result(ground, profile, ran, options, options.runtime or runners[0].runtime)
+
+
+def _times(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
+    """Return how far apart frames are due, and after which time they have failed, in seconds."""
+    longest_s = max(prediction.at_exit.values())
+    interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
+    return interval_s, options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
+
+
+def _sent(driver: Driver, frames: Frames, count: int, interval_s: float) -> list[Outcome]:
+    with stage("sending frames") as sent:
+        outcomes = driver.run(frames.frame, count, interval_s, sent=sent)
+    time.sleep(_AFTER_S)
+    return outcomes
+
+
+def _runtime(profile: Profile, options: RunOptions, runners: Sequence[StageRunner]) -> Runtime:
+    """Return what runs the pieces; refuse one that the profile was not timed with, unless pieces are timed here."""
+    devices = {profile.devices[name].backend for name in profile.devices}
+    timed: Runtime | None = None
+    if devices - {None}:
+        timed = "onnx" if "onnxruntime" in devices else "keras"
+    runtime: Runtime = options.runtime or (timed if timed and not options.retime else runners[0].runtime)
+    if timed is not None and runtime != timed and not options.retime:
+        raise QuestionError(
+            f"profile '{profile.name}' was timed with {timed}, whose times do not predict those of {runtime}; time the "
+            "pieces here with --retime"
+        )
+    return runtime
+
+
+def _factors(
+    plan: Plan,
+    topology: Topology,
+    problem: Problem,
+    cut: CutNetwork,
+    runners: Sequence[StageRunner],
+    frames: Frames,
+    options: RunOptions,
+) -> dict[str, float]:
+    """Return by how much each node is slower than this machine, which is timed, or takes the reference's place."""
+    if options.retime:
+        reference_s = _reference_s(problem, topology)
+        return factors(problem, topology, plan.placement, reference_s, reference_s)
+    uncut, frame = Uncut(cut, plan.exits), frames.frame(0)
+    with stage("timing the network"):
+        here_s = paced_medians({"whole": lambda: uncut.run(frame)}, clock=runners[0].clock)["whole"]
+    return factors(problem, topology, plan.placement, here_s, None)
+
+
+def _reference_s(problem: Problem, topology: Topology) -> float:
+    """Return the seconds of the whole network on the reference device, from a node that stands for it."""
+    for place, node in enumerate(topology.nodes):
+        if node.device is None:
+            return float(problem.span_s[place, 0, problem.block_count - 1]) / node.slowdown
+    return min(float(problem.span_s[place, 0, problem.block_count - 1]) for place in range(len(topology.nodes)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What came of a run."""
+
+    ground: _Ground
+    outcomes: Sequence[Outcome]
+    interval_s: float
+    deadline_s: float
+    deaths: dict[str, str]
+    hops: tuple[HopParts, ...]
+
+
+def _run(
+    ground: _Ground,
+    folders: Sequence[Path],
+    folder: Path,
+    runtime: Runtime,
+    options: RunOptions,
+    started: Callable[[Sequence[AgentProcess]], None],
+) -> _Ran:
+    """Start the agents, time the hops between them, and send the frames."""
+    network = ground.topology.network
+    clock = LinkClock.create(folder / "links", len(network.hops))
+    steps = ground.prediction.steps
+    ways = [way_of(network, ground.prediction.path, step) for step in steps]
+    with ExitStack() as stack:
+        agents = _agents(stack, ground, folders, clock, runtime, options.threads)
+        pin_apart(agents)
+        shared = LinkClock(clock)
+        stack.callback(shared.close)
+        driver = stack.enter_context(
+            Driver(ground.bundles, agents[0].address, deadline_s=_LEAST_PATIENCE_S, way=ways[0], clock=shared)
+        )
+        with stage("timing pieces and hops"):
+            hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
+            parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
+        if options.retime:
+            ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
+        interval_s, deadline_s = _times(ground.prediction, options)
+        driver.wait_for(deadline_s)
+        started(agents)
+        outcomes = _sent(driver, ground.frames, options.frames, interval_s)
+        deaths = {
+            bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
+        }
+        return _Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
+
+
+def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
+    """Return the prediction from what pieces took in their agents, and hops between them."""
+    factor = {
+        (piece.blocks[0], piece.blocks[1]): ground.factor[bundle.node]
+        for bundle in ground.bundles
+        for piece in bundle.pieces
+    }
+    timed = {span: factor[span] * seconds for span, seconds in pieces.items()}
+    found = predicted(ground.problem, ground.prediction.path.decision, timed)
+    stages = sorted(hops)
+    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages])
+
+
+def _agents(
+    stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, threads: int
+) -> list[AgentProcess]:
+    """Start the agents side by side, and tell each where the next one listens."""
+    network, steps = ground.topology.network, ground.prediction.steps
+    ways = {(step.sort, step.stage): way_of(network, ground.prediction.path, step) for step in steps}
+    agents: list[AgentProcess] = []
+    with stage("starting agents"):
+        for place, folder in enumerate(folders):
+            node = ground.plan.placement[place]
+            stands_for = Emulation(
+                ground.factor[node],
+                clock,
+                ways.get(("send", place), NO_LINKS),
+                ways.get(("result", place), NO_LINKS),
+                ground.topology.node(node).workers,
+            )
+            agents.append(stack.enter_context(AgentProcess(folder, stands_for, runtime=runtime, threads=threads)))
+        for before, agent in zip([None, *agents], agents, strict=False):
+            address = agent.wait_until_ready()
+            if before is not None:
+                before.follow(address)
+    return agents
+
+
+def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, runtime: Runtime) -> Run:
+    outcomes = ran.outcomes
+    answered = [(number, each) for number, each in enumerate(outcomes) if each.answered]
+    exits = Counter(each.exit for _, each in answered)
+    left = {block: exits[block] for block in ground.plan.exits}
+    verdicts = ground.verdicts
+    same = sum(verdicts[number % len(verdicts)].agrees(each.exit, each.results) for number, each in answered)
+    by_replay = _replayed(ground, profile, [number for number, _ in answered])
+    return Run(
+        title=str(ground.plan),
+        frames=len(outcomes),
+        answered=len(answered),
+        duplicated=sum(each.doubled for each in outcomes),
+        same_as_uncut=same,
+        failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
+        measured=Figures(
+            latency_figures([each.latency_s for _, each in answered]),
+            _accuracy(ground, answered),
+            {block: count / len(answered) if answered else 0.0 for block, count in left.items()},
+        ),
+        predicted=by_replay or _by_formula(ground),
+        by_replay=by_replay is not None,
+        stages=tuple(_stages(ground, [each for _, each in answered], left)),
+        interval_s=ran.interval_s,
+        deadline_s=ran.deadline_s,
+        runtime=runtime,
+        threads=options.threads,
+        retimed=options.retime,
+        deaths=ran.deaths,
+        latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
+        hops=ran.hops,
+    )
+
+
+def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
+    if ground.frames.labels is None or not answered or not ground.verdicts[0].entropies:
+        return None
+    right = [
+        int(next(iter(each.results.values())).argmax()) == ground.frames.label(number) for number, each in answered
+    ]
+    return sum(right) / len(right)
+
+
+def _by_formula(ground: _Ground) -> Figures:
+    """Return what the formula says; quantiles are those of the latencies at the exits, weighted by their rates."""
+    at_exit, rates = ground.prediction.at_exit, ground.prediction.rates
+    mean = sum(rates[block] * seconds for block, seconds in at_exit.items())
+    ordered = sorted((seconds, rates[block]) for block, seconds in at_exit.items())
+    figures: dict[str, float | None] = {"mean": mean}
+    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        gone, found = 0.0, ordered[-1][0]
+        for seconds, rate in ordered:
+            gone += rate
+            if gone >= share - 1e-9:
+                found = seconds
+                break
+        figures[name] = found
+    accuracy = price(ground.problem, ground.prediction.path.decision).accuracy
+    return Figures(figures, accuracy, rates)
+
+
+def _replayed(ground: _Ground, profile: Profile, numbers: Sequence[int]) -> Figures | None:
+    """Return what the model says of the same samples; None where none of the recorded splits holds them."""
+    recorded = _same_samples(ground, profile)
+    if recorded is None or not numbers:
+        return None
+    plan = ground.plan
+    limits = [limit for limit in exit_limits(plan.exits, plan.threshold, plan.thresholds) if limit is not None]
+    places = np.array(numbers) % recorded.count
+    taken = recorded.leaving(plan.exits, limits)[places]
+    right = recorded.correct[taken - 1, places]
+    at_exit = ground.prediction.at_exit
+    rates = {block: float(np.mean(taken == block)) for block in plan.exits}
+    return Figures(latency_figures([at_exit[int(block)] for block in taken]), float(right.mean()), rates)
+
+
+def _same_samples(ground: _Ground, profile: Profile) -> Recorded | None:
+    entropies = np.array([each.entropies for each in ground.verdicts])
+    if not entropies.size:
+        return None
+    for split, name in (("test", profile.test_samples_file), ("profile", profile.samples_file)):
+        if name is None:
+            continue
+        found = Recorded.of(samples_of(profile, "test" if split == "test" else "profile"))
+        if found.count != ground.frames.count or found.entropy.shape[0] != ground.problem.block_count:
+            continue
+        there = found.entropy[np.array(ground.plan.exits) - 1, : len(entropies)].T
+        if np.mean(np.abs(there - entropies) <= _SAME) >= 0.99:
+            return found
+    return None
+
+
+def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int]) -> list[StageTimes]:
+    found = []
+    for place, bundle in enumerate(ground.bundles):
+        there = [times for each in answered if (times := of_stage(each.parameters, place + 1)) is not None]
+        named_ = named(place, "encode")
+        before = [
+            took / 1e9
+            for each in answered
+            if of_stage(each.parameters, place + 1) is not None and isinstance(took := each.parameters.get(named_), int)
+        ]
+        own = [block for block in ground.plan.exits if bundle.blocks[0] <= block <= bundle.blocks[1]]
+        home = [each.return_s for each in answered if each.exit in own and each.return_s is not None]
+        measured = {
+            step: _mean([times[step] for times in there if step in times])
+            for step in ("send", "queue", "decode", "compute", "encode")
+        }
+        if not ground.one_clock:
+            measured["send"], home = None, []
+        returns = [(left[block], ground.prediction.result_s(block)) for block in own if left[block]]
+        found.append(
+            StageTimes(
+                bundle.node,
+                (bundle.blocks[0], bundle.blocks[1]),
+                len(there),
+                ground.factor[bundle.node],
+                measured | {"result": _mean(home), "encode_before": _mean(before)},
+                {
+                    "send": ground.prediction.transfer_s(place),
+                    "compute": ground.prediction.compute_s(place, left),
+                    "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
+                },
+            )
+        )
+    return found
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,162 @@
+"""Channels to servers of the protocol, that come back soon after a peer does, and calls with a deadline."""
+
+from __future__ import annotations
+
+import os
+import threading
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.protocol.messages import Method, methods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Peer", "address_of", "check_grpc", "hush_grpc", "options"]
+
+ENVELOPE = 64 << 10
+"""Bytes beside its tensors that a message may have."""
+
+
+def check_grpc() -> None:
+    """Make sure that gRPC is installed.
+
+    Raises
+    ------
+    QuestionError
+        Says what to install.
+    """
+    missing = [name for name, module in (("grpcio", "grpc"), ("protobuf", "google")) if find_spec(module) is None]
+    if missing:
+        raise QuestionError(f"agents talk by {' and '.join(missing)}; install with: pip install 'tiercut[offload]'")
+
+
+def hush_grpc() -> None:
+    """Keep gRPC's core from writing to standard error what its calls report anyway; counts before it is loaded."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def options(most_bytes: int) -> list[tuple[str, int]]:
+    """Return the options of a channel or a server whose messages hold tensors of so many bytes at most.
+
+    gRPC refuses more than 4 MiB at both ends unless told otherwise. A peer that comes back is called again within half
+    a second; by default that takes up to 17 s.
+    """
+    limit = most_bytes + ENVELOPE
+    return [
+        ("grpc.max_receive_message_length", limit),
+        ("grpc.max_send_message_length", limit),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 500),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def address_of(text: str, *, what: str) -> str:
+    """Return an address as gRPC takes it; checks that it is written HOST:PORT.
+
+    Raises
+    ------
+    QuestionError
+        If it is written otherwise.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65535 or "/" in host:
+        raise QuestionError(f"{what} is written HOST:PORT, such as 127.0.0.1:8001, not '{text}'")
+    return f"{host}:{int(port)}"
+
+
+class Peer:
+    """A server of the protocol that is called; its channel is opened anew once a deadline has passed on it.
+
+    A channel stays dead after a peer was frozen: calls on it wait for a connection that will never answer.
+
+    Parameters
+    ----------
+    address
+        HOST:PORT.
+    most_bytes
+        Bytes of the tensors of a message, at most.
+    """
+
+    def __init__(self, address: str, most_bytes: int) -> None:
+        hush_grpc()
+        self.address, self._most = address, most_bytes
+        self._lock = threading.Lock()
+        self._channel: Any = None
+        self._closed = False
+
+    def call(self, name: str, request: Any, timeout_s: float) -> Any:
+        """Return the answer to a call by its name, such as ``ServerLive``.
+
+        Raises
+        ------
+        grpc.RpcError
+            If it fails, or takes longer.
+        """
+        future = self.start(name, request, timeout_s)
+        return future.result()
+
+    def start(self, name: str, request: Any, timeout_s: float, done: Callable[[Any], None] | None = None) -> Any:
+        """Begin a call and return what it will become, a ``grpc.Future``.
+
+        Parameters
+        ----------
+        name
+            Of the call.
+        request
+            What it takes.
+        timeout_s
+            Seconds after which it has failed.
+        done
+            Called with the future once it has ended, in a thread of gRPC.
+        """
+        method = methods()[name]
+        channel = self._open()
+        future = self._stub(channel, method).future(request, timeout=max(timeout_s, 0.0))
+
+        def ended(each: Any) -> None:
+            self._after(channel, each)
+            if done is not None:
+                done(each)
+
+        future.add_done_callback(ended)
+        return future
+
+    def _stub(self, channel: Any, method: Method) -> Any:
+        return channel.unary_unary(
+            method.path,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+
+    def _open(self) -> Any:
+        import grpc
+
+        with self._lock:
+            if self._channel is None:
+                self._channel = grpc.insecure_channel(self.address, options=options(self._most))
+            return self._channel
+
+    def _after(self, channel: Any, future: Any) -> None:
+        """Give up a channel on which a deadline has passed."""
+        import grpc
+
+        if future.cancelled() or future.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            return
+        with self._lock:
+            if self._channel is not channel:
+                return
+            self._channel = None
+        threading.Thread(target=channel.close, daemon=True).start()  # not in gRPC's own thread, which it waits for
+
+    def close(self) -> None:
+        """Close the channel; calls that go on are given up."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()

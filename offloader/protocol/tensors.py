@@ -1,0 +1,120 @@
+"""Tensors in messages: raw bytes beside a name, a type and a shape, checked before anything is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.bundles.manifest import TensorSpec
+
+__all__ = ["DATATYPES", "put", "put_parameters", "take", "take_parameters"]
+
+DATATYPES: Mapping[str, str] = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+}
+"""What the protocol calls the types of numpy."""
+
+_MOST_PARAMETERS, _LONGEST = 256, 4096
+
+
+def put(message: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Put tensors into a request as its inputs, or into a response as its outputs, in order."""
+    is_request = hasattr(message, "raw_input_contents")
+    described = message.inputs if is_request else message.outputs
+    raw = message.raw_input_contents if is_request else message.raw_output_contents
+    for name, numbers in tensors.items():
+        described.add(name=name, datatype=DATATYPES[numbers.dtype.name], shape=numbers.shape)
+        raw.append(numbers.tobytes())
+
+
+def take(message: Any, wanted: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a request or a response, which must be exactly those that are wanted, in any order.
+
+    Nothing is copied or made before names, types, shapes and numbers of bytes are known to fit.
+
+    Raises
+    ------
+    QuestionError
+        Says which tensor is missing, one too many, or not what was expected.
+    """
+    is_request = hasattr(message, "raw_input_contents")
+    described = message.inputs if is_request else message.outputs
+    raw = message.raw_input_contents if is_request else message.raw_output_contents
+    if len(described) != len(wanted) or len(raw) != len(described):
+        raise QuestionError(
+            f"expected {len(wanted)} tensors ({', '.join(each.name for each in wanted)}) with raw contents, got "
+            f"{len(described)} with {len(raw)}"
+        )
+    by_name = {each.name: place for place, each in enumerate(described)}
+    found: dict[str, NDArray[Any]] = {}
+    for spec in wanted:
+        if spec.name not in by_name:
+            raise QuestionError(f"there is no tensor '{spec.name}' among {', '.join(by_name)[:200]}")
+        place = by_name[spec.name]
+        _check(spec, described[place], len(raw[place]))
+        found[spec.name] = np.frombuffer(raw[place], dtype=spec.dtype).reshape(spec.shape)
+    return found
+
+
+def _check(spec: TensorSpec, described: Any, size: int) -> None:
+    if described.datatype != DATATYPES[spec.dtype] or tuple(described.shape) != tuple(spec.shape):
+        raise QuestionError(
+            f"tensor '{spec.name}': expected {DATATYPES[spec.dtype]} of {list(spec.shape)}, got "
+            f"{described.datatype[:20]} of {list(described.shape)[:8]}"
+        )
+    needed = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
+    if size != needed:
+        raise QuestionError(f"tensor '{spec.name}': expected {needed} bytes, got {size}")
+
+
+def put_parameters(message: Any, values: Mapping[str, str | int | bool]) -> None:
+    """Put parameters into a message, in types that every server of the protocol takes: text, int64 and bool.
+
+    Shares and seconds go as text, or as whole nanoseconds: servers drop what is a double.
+    """
+    for name, value in values.items():
+        entry = message.parameters[name]
+        if isinstance(value, bool):
+            entry.bool_param = value
+        elif isinstance(value, int):
+            entry.int64_param = value
+        else:
+            entry.string_param = value
+
+
+def take_parameters(message: Any) -> dict[str, str | int | bool]:
+    """Return the parameters of a message; those of other types are left out.
+
+    Raises
+    ------
+    QuestionError
+        If there are too many, or one is too long.
+    """
+    if len(message.parameters) > _MOST_PARAMETERS:
+        raise QuestionError(f"a message has {_MOST_PARAMETERS} parameters at most, not {len(message.parameters)}")
+    found: dict[str, str | int | bool] = {}
+    for name, entry in message.parameters.items():
+        kind = entry.WhichOneof("parameter_choice")
+        if kind not in ("bool_param", "int64_param", "string_param"):
+            continue
+        value = getattr(entry, kind)
+        if len(name) > _LONGEST or (isinstance(value, str) and len(value) > _LONGEST):
+            raise QuestionError(f"a parameter has {_LONGEST} characters at most")
+        found[name] = value
+    return found

@@ -1,0 +1,111 @@
+"""Tables of a plan that was run: what was predicted beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tiercut import units
+from tiercut.report.rows import Column, Rows, share_text
+from tiercut.report.safe_table import text_of
+from tiercut.report.tables import table_from
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tiercut.offloader import Run, StageTimes
+
+__all__ = ["hop_rows", "run_rows", "run_tables"]
+
+_REASONS = 3
+
+
+def run_tables(run: Run) -> Iterator[Table | Text]:
+    """Yield the plan and what became of its frames, and every term of the latency, predicted and measured."""
+    yield Text.assemble((run.title, "bold"), f": {_how(run)}")
+    yield text_of(_became(run))
+    yield table_from(run_rows(run))
+    if run.hops:
+        yield table_from(hop_rows(run))
+    for number, reason in run.failures[:_REASONS]:
+        yield text_of(f"frame {number} failed: {reason}")
+    if len(run.failures) > _REASONS:
+        yield text_of(f"and {len(run.failures) - _REASONS} more")
+
+
+def _how(run: Run) -> str:
+    times = "pieces timed here" if run.retimed else "times of the profile"
+    pace = units.format_seconds(run.interval_s)
+    return f"{run.frames} frames, one every {pace}; {run.runtime}, {times}"
+
+
+def _became(run: Run) -> str:
+    parts = [f"{run.answered} answered", f"{run.failed} failed", f"{run.duplicated} answered twice"]
+    return f"{', '.join(parts)}; {run.same_as_uncut} of {run.answered} as the uncut network answers"
+
+
+def run_rows(run: Run) -> Rows:
+    """Return the terms of the latency with their errors, accuracy and exit rates."""
+    cells: list[tuple[str, ...]] = []
+    for name in ("mean", "p50", "p95", "p99"):
+        predicted, measured = run.predicted.latency_s[name], run.measured.latency_s[name]
+        if measured is not None or name == "mean":
+            cells.append(_seconds(f"latency, {name}", predicted, measured))
+    for place, stage in enumerate(run.stages):
+        before = run.stages[place - 1].node if place else None
+        cells += _stage(stage, before)
+    cells.append(_shares("accuracy", run.predicted.accuracy, run.measured.accuracy))
+    for block, rate in run.measured.exit_rate.items():
+        cells.append(_shares(f"leave at {block}", run.predicted.exit_rate.get(block), rate))
+    origin = "the same samples, replayed" if run.by_replay else "the formula"
+    columns = (Column("", "left"), Column("predicted"), Column("measured"), Column("error"))
+    return Rows(f"predicted ({origin}) and measured", columns, tuple(cells))
+
+
+def hop_rows(run: Run) -> Rows:
+    """Return where the time of the hop to each node goes, without its link."""
+    parts = (
+        ("tensors to bytes", "encode_s"),
+        ("message to bytes", "serialise_s"),
+        ("TCP, copies, wake-up", "wire_s"),
+        ("gRPC beside", "rest_s"),
+        ("bytes to message", "deserialise_s"),
+        ("bytes to tensors", "decode_s"),
+        ("until a worker has it", "queue_s"),
+        ("all", "total_s"),
+    )
+    cells = [("message", *(units.format_bytes(hop.size) for hop in run.hops))]
+    cells += [(words, *(units.format_seconds(getattr(hop, name)) for hop in run.hops)) for words, name in parts]
+    columns = (Column("", "left"), *(Column(f"to {hop.to}") for hop in run.hops))
+    return Rows("a hop without its link (medians)", columns, tuple(cells))
+
+
+def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
+    first, last = stage.blocks
+    blocks = f"{first}" if first == last else f"{first}-{last}"
+    way = "  to the first node" if before is None else f"  {before} > {stage.node}"
+    yield _seconds(way, stage.predicted["send"], _sum(stage, "encode_before", "send", "queue", "decode"))
+    yield _seconds(f"  {stage.node} {blocks}", stage.predicted["compute"], stage.measured["compute"])
+    if stage.measured["result"] is not None:
+        yield _seconds(f"  {stage.node} > result", stage.predicted["result"], stage.measured["result"])
+
+
+def _sum(stage: StageTimes, *steps: str) -> float | None:
+    found = [stage.measured[step] for step in steps]
+    return None if stage.measured["send"] is None else sum(each for each in found if each is not None)
+
+
+def _seconds(name: str, predicted: float | None, measured: float | None) -> tuple[str, ...]:
+    shown = tuple("-" if each is None else units.format_seconds(each) for each in (predicted, measured))
+    if predicted is None or measured is None:
+        return (name, *shown, "")
+    return (name, *shown, f"{measured / predicted - 1:+.1%}" if predicted > 0 else "")
+
+
+def _shares(name: str, predicted: float | None, measured: float | None) -> tuple[str, ...]:
+    shown = share_text(predicted), share_text(measured)
+    if predicted is None or measured is None:
+        return (name, *shown, "")
+    return (name, *shown, f"{100 * (measured - predicted):+.1f} points")

@@ -1,0 +1,92 @@
+"""``tiercut agent``: a partition of a plan as a server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tiercut.errors import QuestionError
+
+__all__ = ["PieceRuntime", "agent"]
+
+PieceRuntime = StrEnum("PieceRuntime", {"onnx": "onnx", "keras": "keras"})
+"""What runs the pieces of a bundle."""
+
+
+def agent(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that tiercut split wrote.")],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:0",
+    next_: Annotated[
+        str | None, typer.Option("--next", metavar="HOST:PORT", help="The agent of the next partition.")
+    ] = None,
+    runtime: Annotated[
+        PieceRuntime | None, typer.Option(help="What runs the pieces.", show_default="onnx where it can")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="To compute with.", show_default="all")] = None,
+    results: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host that results may be sent to, beside this machine."),
+    ] = None,
+    queue: Annotated[int, typer.Option(min=1, help="How many frames may wait.")] = 64,
+    stands_for: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serve a partition by the Open Inference Protocol over gRPC: health, metadata, inference.
+
+    A request that names a destination is acknowledged at once, and its result goes there; another one is answered with
+    the result. Nothing is encrypted or asked for a password: listen on other addresses than this machine's own only in
+    networks that you trust.
+
+    Needs the extra 'offload'.
+    """
+    from tiercut.offloader import Agent, check_grpc
+
+    check_grpc()
+    serving = Agent(
+        bundle,
+        listen,
+        next_,
+        runtime=None if runtime is None else runtime.value,
+        threads=threads,
+        results=results or (),
+        most=queue,
+        emulation=_emulation(stands_for),
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    typer.echo(f"listening on {serving.address}")
+    sys.stdout.flush()
+    if stands_for is not None:
+        if not serving.bundle.is_last and (address := sys.stdin.readline().strip()):
+            serving.follow(address)
+        threading.Thread(target=_end_with_caller, daemon=True).start()
+    try:
+        serving.service.wait()
+    finally:
+        serving.close()
+
+
+def _end_with_caller() -> None:
+    """End once whoever started this process has gone, however it went."""
+    while sys.stdin.readline():
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _emulation(text: str | None) -> Any:
+    """Return what an agent of tiercut run --local stands for."""
+    from tiercut.offloader import Emulation, emulation_from
+
+    if text is None:
+        return Emulation()
+    try:
+        return emulation_from(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise QuestionError(f"--stands-for: {error}") from None

@@ -1,0 +1,139 @@
+"""``tiercut run``: a plan made true on this machine, and held against its prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.commands.run.agent import PieceRuntime
+from tiercut.cli.console import at_work, console, note
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.errors import QuestionError, unknown_name
+from tiercut.option_fields import pairs
+from tiercut.profiling import OnnxOptions
+
+__all__ = ["run"]
+
+
+@grouped
+def run(
+    answer: AnswerFile,
+    model: Network,
+    *,
+    data: Annotated[
+        str,
+        typer.Option(metavar="FILE.npz", help="Samples: images and labels; or those of a recorded one: digits-onnx."),
+    ],
+    local: Annotated[bool, typer.Option("--local", help="Start all agents on this machine.")] = False,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE=HOST:PORT", help="Without --local: the agent of the first node, which knows the next."
+        ),
+    ] = None,
+    results: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="With --agent: where results are taken.", show_default="here"),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    rate: Annotated[
+        str | None, typer.Option(metavar="'30 fps'", help="Of frames.", show_default="one at a time")
+    ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="After which a frame has failed.", show_default="10 times the longest way"),
+    ] = None,
+    retime: Annotated[
+        bool, typer.Option("--retime", help="Time the pieces here, in place of the profile's times.")
+    ] = False,
+    runtime: Annotated[
+        PieceRuntime | None, typer.Option(help="What runs the pieces.", show_default="as profiled")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of each agent.")] = 1,
+    explain_hop: Annotated[
+        bool, typer.Option("--explain-hop", help="Tell where the time of a hop goes, without its link.")
+    ] = False,
+    rank: Rank = 1,
+    topology: OtherTopology = None,
+    profile: OtherProfile = None,
+    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    input_size: given.InputSize = None,
+    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    trust_model: given.TrustModel = False,
+    json: given.Json = False,
+) -> None:
+    """Run a plan: an agent for each partition, exits taken for real, over links shaped as the topology says.
+
+    With --local all agents are processes of this machine. Each is slowed by what the whole network takes on its node
+    over what it takes here; links wait in user space. With --agent they run already, elsewhere. Latency, accuracy and
+    exit rates stand beside the prediction.
+
+    Needs the extra 'offload'.
+    """
+    named = pairs("--agent", agent or ())
+    _check_place(local, named, results, timed=retime or explain_hop)
+    from tiercut.offloader import RunOptions, check_grpc, run_local, run_with_agents
+    from tiercut.profiling import recorded_file
+
+    check_grpc()
+    fps = given.quantity("--rate", rate, "rate")
+    if fps is not None and not fps > 0:
+        raise QuestionError(f"--rate: expected more than 0 fps, got '{rate}'")
+    limit = given.quantity("--deadline", deadline, "time")
+    if limit is not None and not limit > 0:
+        raise QuestionError(f"--deadline: expected more than 0 s, got '{deadline}'")
+    plan, where, found = plan_of(answer, rank, topology, profile)
+    cut = network_of(
+        model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model, threads=threads
+    )
+    options = RunOptions(
+        frames=frames,
+        interval_s=None if fps is None else 1 / fps,
+        deadline_s=limit,
+        retime=retime,
+        runtime=None if runtime is None else runtime.value,
+        threads=threads,
+        explain_hop=explain_hop,
+    )
+    samples = Path(recorded_file(data, ".data.npz") or data)
+    with at_work("running"):
+        if local:
+            made = run_local(plan, where, found, cut, samples, options)
+        else:
+            address = _first(named, plan.placement)
+            whither = results or "127.0.0.1:0"
+            made = run_with_agents(plan, where, found, cut, samples, address, options, results=whither)
+    if json:
+        typer.echo(made.to_json())
+        return
+    from tiercut.report import run_tables
+
+    out: Any = console()
+    for part in run_tables(made):
+        out.print(part)
+    for node, death in made.deaths.items():
+        note(f"the agent of '{node}' was {death}")
+
+
+def _check_place(local: bool, named: dict[str, str], results: str | None, *, timed: bool) -> None:
+    """Refuse a call that does not say where the agents are, or says it twice."""
+    if local and (named or results):
+        raise QuestionError("with --local the agents are started here: leave out --agent and --results")
+    if not local and not named:
+        raise QuestionError("say where the agents run: all on this machine (--local), or --agent NODE=HOST:PORT")
+    if not local and timed:
+        raise QuestionError("--retime and --explain-hop time this machine, so they belong to --local")
+
+
+def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:
+    """Return where the agent of the first node listens; the others are known to the ones before them."""
+    for name in named:
+        if name not in placement:
+            raise QuestionError(f"--agent: {unknown_name('node of the plan', name, placement)}")
+    if placement[0] not in named:
+        raise QuestionError(f"--agent: frames go to '{placement[0]}' first; say where its agent listens")
+    return named[placement[0]]

@@ -1,0 +1,55 @@
+"""``tiercut split``: a plan as bundles, one for each partition."""
+
+from __future__ import annotations
+
+import json as writer
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.console import note
+from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.profiling import OnnxOptions
+
+__all__ = ["split"]
+
+
+@grouped
+def split(
+    answer: AnswerFile,
+    model: Network,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write bundles into.")],
+    *,
+    rank: Rank = 1,
+    topology: OtherTopology = None,
+    profile: OtherProfile = None,
+    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    input_size: given.InputSize = None,
+    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    trust_model: given.TrustModel = False,
+    json: given.Json = False,
+) -> None:
+    """Write a bundle for each partition of a plan: its pieces, its exits and thresholds, and hashes of all.
+
+    The pieces together are held against the uncut network before anything is kept. tiercut agent runs a bundle.
+    """
+    from tiercut.offloader import split_plan
+
+    plan, _, found = plan_of(answer, rank, topology, profile)
+    cut = network_of(model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model)
+    made = split_plan(plan, cut, output)
+    if json:
+        folders = [str(each) for each in made.folders]
+        typer.echo(writer.dumps({"bundles": folders, "largest_difference": made.furthest}, indent=1))
+        return
+    for folder, bundle in zip(made.folders, made.bundles, strict=True):
+        first, last = bundle.blocks
+        exits = ", ".join(str(piece.exit) for piece in bundle.pieces if piece.exit is not None)
+        size = sum(file.bytes for piece in bundle.pieces for file in piece.files.values())
+        typer.echo(
+            f"{folder}: blocks {first}-{last}" + (f", exits {exits}" if exits else "") + f", {size / 1e3:.4g} kB"
+        )
+    note(f"the pieces answer as the uncut network does, to {made.furthest:.1g} of the largest number")

@@ -1,0 +1,106 @@
+"""Every command of README and docs: its flags are known, and what comes with the package answers as it says there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from support.checkout import ROOT
+
+from tiercut.cli.app import app
+from tiercut.cli.root import Later
+
+ASKING = {"solve", "rank", "frontier", "explain", "replay", "simulate", "show", "sensitivity"}
+"""Commands that need no machine, model or data set; they are run where their files come with the package."""
+
+
+def blocks(document: Path) -> list[list[str]]:
+    """Return the console blocks of a document, each as lines."""
+    found = re.findall(r"```console\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    return [block.strip().split("\n") for block in found]
+
+
+def documented() -> list[tuple[str, str]]:
+    """Return every command that stands in a document after a $, or in a line of text with all of its arguments."""
+    found = []
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        lines = [line[2:] for block in blocks(document) for line in block if line.startswith("$ tiercut ")]
+        text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+        lines += re.findall(r"`(tiercut [a-z-]+ [^`]*--[^`]+)`", text)
+        found += [(document.name, line) for line in dict.fromkeys(lines)]
+    return found
+
+
+DOCUMENTED = documented()
+
+
+def words_of(line: str) -> tuple[list[str], str | None]:
+    """Return the words of a command after ``tiercut``, and the file that its output goes to."""
+    command, _, target = line.partition(" > ")
+    return shlex.split(command)[1:], target or None
+
+
+@pytest.mark.parametrize(("document", "line"), DOCUMENTED, ids=[line for _, line in DOCUMENTED])
+def test_every_flag_of_a_documented_command_is_known(document: str, line: str) -> None:
+    del document
+    words, _ = words_of(line)
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "get_command"):
+        name = words.pop(0)
+        command = command.get_command(None, name)
+        assert command is not None, f"there is no command {name}"
+        command = command.load() if isinstance(command, Later) else command
+    known = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    assert [flag for flag in flags if flag not in known] == []
+
+
+def runnable() -> list[tuple[str, tuple[str, ...]]]:
+    """Return, by document, the commands of the shell that can be run one after the other, with what they print."""
+    found = []
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        made: set[str] = set()
+        for block in blocks(document):
+            for line in block:
+                words, target = words_of(line[2:]) if line.startswith("$ tiercut ") else ([], None)
+                files = {word for word in words if re.search(r"\.(json|ya?ml|csv)$", word)}
+                if words and words[0] in ASKING and files <= made:
+                    found.append((document.name, line[2:], tuple(printed_after(line, block))))
+                    made |= {target} if target else set()
+    return [(name, tuple(each[1:] for each in lines)) for name, lines in groupby(found, key=lambda each: each[0])]
+
+
+def printed_after(line: str, block: list[str]) -> list[str]:
+    """Return the lines that a document shows below a command, up to the next one."""
+    after = block[block.index(line) + 1 :]
+    ends = next((place for place, each in enumerate(after) if each.startswith("$ ")), len(after))
+    return [each for each in after[:ends] if each.strip(" ─.…")]
+
+
+RUNNABLE = runnable()
+
+
+@pytest.mark.parametrize(("document", "commands"), RUNNABLE, ids=[name for name, _ in RUNNABLE])
+def test_documented_commands_answer_and_print_what_the_document_shows(
+    document: str,
+    commands: tuple[tuple[str, tuple[str, ...]], ...],
+    shell_call: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    del document
+    monkeypatch.chdir(tmp_path)
+    for line, printed in commands:
+        words, target = words_of(line)
+        status, out, err = shell_call(*words)
+        assert status == 0, f"{line}\n{err}"
+        if target is not None:
+            Path(target).write_text(out, encoding="utf-8")
+        said = " ".join((out + err).split())
+        assert [each for each in printed if " ".join(each.split()) not in said] == [], line

@@ -1,0 +1,93 @@
+"""``tiercut split``, ``agent`` and ``run`` as commands, and what they say of wrong calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tiercut
+
+pytest.importorskip("grpc", reason="needs the extra 'offload'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
+
+NAME = "digits-onnx"
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("answer") / "plan.json"
+    found = tiercut.solve("three-tiers", NAME, use_all_tiers=True, min_accuracy=0.978)
+    path.write_text(found.to_json(), encoding="utf-8")
+    return path
+
+
+def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_path: Path) -> None:
+    status, out, _ = shell_call("split", str(answer), NAME, str(tmp_path / "bundles"), "--json")
+    assert status == 0
+    said = json.loads(out)
+    assert said["largest_difference"] < 1e-4
+    last = Path(said["bundles"][-1])
+    command = [sys.executable, "-m", "tiercut", "agent", str(last), "--listen", "127.0.0.1:0", "--threads", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stdout is not None
+            address = serving.stdout.readline().removeprefix("listening on ").strip()
+            from tiercut.offloader.protocol.channels import Peer
+            from tiercut.offloader.protocol.messages import message
+
+            peer = Peer(address, 1 << 20)
+            assert peer.call("ServerReady", message("ServerReadyRequest"), 10.0).ready
+            peer.close()
+        finally:
+            serving.send_signal(signal.SIGTERM)
+            assert serving.wait(10) == 0
+
+
+def test_a_run_prints_one_object(shell_call: Any, answer: Path) -> None:
+    run = ("run", str(answer), NAME, "--data", NAME, "--local", "--retime", "--frames", "8", "--rate", "40 fps")
+    status, out, _ = shell_call(*run, "--json")
+    assert status == 0
+    data = json.loads(out)
+    assert (data["format"], data["frames"], data["answered"]) == ("tiercut.run/1", 8, 8)
+    assert data["same_as_uncut"] == 8
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--data", NAME], "say where the agents run: all on this machine (--local), or --agent NODE=HOST:PORT"),
+        (["--data", NAME, "--local", "--agent", "camera=127.0.0.1:1"], "leave out --agent and --results"),
+        (["--data", NAME, "--agent", "gateway=127.0.0.1:1"], "frames go to 'camera' first"),
+        (["--data", NAME, "--agent", "watch=127.0.0.1:1"], "there is no node of the plan 'watch'"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--retime"], "they belong to --local"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1"], "127.0.0.1:1 does not answer as an agent"),
+        (["--data", "absent.npz", "--local"], "absent.npz: there is no such file"),
+        (["--data", NAME, "--local", "--rate", "0 fps"], "--rate: expected more than 0 fps"),
+        (["--data", NAME, "--local", "--deadline", "soon"], "--deadline: expected a time with its unit"),
+        (["--data", NAME, "--local", "--rank", "7"], "rank 7 was asked for"),
+        (["--data", NAME, "--local", "--profile", "resnet20-digits32"], "is not what was recorded: it has 12 blocks"),
+        (["--data", "wrong.npz", "--local"], "expected samples of the shape (32, 32, 3)"),
+    ],
+)
+def test_a_wrong_call_is_refused_in_a_line(
+    shell_call: Any, monkeypatch: pytest.MonkeyPatch, answer: Path, tmp_path: Path, more: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("wrong.npz", images=np.zeros((2, 4), np.float32), labels=np.zeros(2, np.int64))
+    status, out, err = shell_call("run", str(answer), NAME, *more)
+    assert (status, out) == (2, "")
+    assert said in err
+
+
+def test_a_bundle_that_is_none_is_refused(shell_call: Any, tmp_path: Path) -> None:
+    status, _, err = shell_call("agent", str(tmp_path))
+    assert status == 2
+    assert f"{tmp_path}{os.sep}bundle.json" in err

@@ -1,0 +1,81 @@
+"""What is sent waits as long as its links take, in order, whichever process sends it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+
+import pytest
+
+from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import Direction, Full, ShapedPath, Way
+from tiercut.topologies import Hop, Route
+
+SLACK_S = 0.06
+"""By how much later a busy machine may wake a thread."""
+
+KB = 1000.0
+
+
+def clock(folder: Path, directions: int = 4) -> LinkClock:
+    return LinkClock(LinkClock.create(folder / "links", directions))
+
+
+def arrivals(way: Way, links: LinkClock, sizes: list[int]) -> list[float]:
+    """Return the seconds after which each of some payloads that are sent at once is there, in order."""
+    there: queue.Queue[tuple[int, float]] = queue.Queue()
+    path: ShapedPath[int] = ShapedPath(way, links, lambda place: there.put((place, time.monotonic())))
+    begun = time.monotonic()
+    for place, size in enumerate(sizes):
+        path.put(place, size)
+    found = [there.get(timeout=5) for _ in sizes]
+    path.close()
+    assert [place for place, _ in found] == list(range(len(sizes)))
+    return [moment - begun for _, moment in found]
+
+
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+def test_a_payload_takes_what_its_route_takes(tmp_path: Path, forwarding: str) -> None:
+    way = Way((Direction(0, 200 * KB, 0.01), Direction(1, 400 * KB, 0.02)), forwarding, 1500.0)  # type: ignore[arg-type]
+    hops = tuple(Hop("a", "b", each.bandwidth, each.latency) for each in way.directions)
+    wanted = Route(hops).seconds(10_000, way.forwarding, way.mtu)
+    (seconds,) = arrivals(way, clock(tmp_path), [10_000])
+    assert wanted <= seconds <= wanted + SLACK_S
+
+
+def test_payloads_queue_for_bandwidth_and_not_for_latency(tmp_path: Path) -> None:
+    way = Way((Direction(0, 500 * KB, 0.1),))
+    seconds = arrivals(way, clock(tmp_path), [10_000] * 4)
+    for place, found in enumerate(seconds, 1):
+        assert 0.1 + 0.02 * place <= found <= 0.1 + 0.02 * place + SLACK_S
+
+
+def test_two_ways_share_a_link(tmp_path: Path) -> None:
+    links, there = clock(tmp_path), queue.Queue[float]()
+    shared = Way((Direction(2, 100 * KB, 0.0),))
+    ways = [
+        ShapedPath[int](shared, LinkClock(tmp_path / "links"), lambda _: there.put(time.monotonic())) for _ in range(2)
+    ]
+    begun = time.monotonic()
+    for way in ways:
+        way.put(0, 10_000)
+    first, second = (there.get(timeout=5) - begun for _ in ways)
+    assert 0.1 <= first <= 0.1 + SLACK_S
+    assert 0.2 <= second <= 0.2 + SLACK_S
+    assert links.free(2) > 0
+    assert links.free(1) == 0
+
+
+def test_what_finds_no_room_is_refused(tmp_path: Path) -> None:
+    path: ShapedPath[int] = ShapedPath(Way((Direction(0, 10 * KB, 0.0),)), clock(tmp_path), lambda _: None, most=2)
+    for place in range(3):  # one under way, two that wait
+        path.put(place, 10_000)
+        time.sleep(0.02)
+    with pytest.raises(Full):
+        path.put(3, 10_000)
+
+
+def test_a_way_comes_back_from_its_data() -> None:
+    way = Way((Direction(3, 1e6, 0.5), Direction(0, 2e6, 0.25)), "cut-through", 9000.0)
+    assert Way.from_data(way.to_data()) == way

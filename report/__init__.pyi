@@ -20,6 +20,7 @@ from .plots.waterfall import plot_waterfall as plot_waterfall
 from .plots.why import plot_why as plot_why
 from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
+from .rows import Column as Column, Rows as Rows
 from .runs.tables import run_tables as run_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
@@ -30,6 +31,7 @@ from .tables import (
     answer_parts as answer_parts,
     profile_tables as profile_tables,
     remarks as remarks,
+    table_from as table_from,
     waterfall_table as waterfall_table,
 )
 from .topology.drawing import draw as draw

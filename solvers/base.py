@@ -82,7 +82,7 @@ class BaseSolver(ABC):
             If the task needs a feature that this solver lacks, or what it needs is not installed.
         """
         refuse_unsupported(self, task)
-        with paused(), stage("loading compiled code (compiling it the first time)"):
+        with paused(), stage("loading or compiling kernels"):
             self._load(task)
         began = time.perf_counter()
         with time_limit(options.time_limit_s), stage(f"solver {self.name}") as step:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from tiercut.optimizer import Problem, Query, Space, make_space
 from tiercut.solvers.task import Task, make_task
 
-__all__ = ["Sort", "tiny_tasks"]
+__all__ = ["Sort", "kernels_folder", "tiny_tasks"]
 
 
 Sort = Literal["plain", "any", "many"]
@@ -73,3 +74,12 @@ def _tiny_space() -> Space:
             memory=np.ones(2),
         )
     )
+
+
+def kernels_folder() -> Path | None:
+    """Return where what is compiled of a kernel is kept; None where there is no place for it."""
+    from tiercut.solvers.kernels.plain_kernels import enumerate_plans
+
+    kernel: Any = enumerate_plans
+    place = kernel.stats.cache_path
+    return None if place is None else Path(place)

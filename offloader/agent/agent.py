@@ -44,6 +44,7 @@ RESULTS = "results"
 
 _LONGEST_S = 3600.0
 _REMEMBERED = 65536
+_APART_S = 0.005
 _PASSED_ON = ("destination",)
 
 
@@ -329,20 +330,20 @@ class Agent:
         held, took = self._run.timed(job.tensors)
         timings = self._timings(job, begun_ns, time.monotonic_ns())
         timings |= {of_piece(place): each for place, each in enumerate(took)}
-        begun_ns = time.monotonic_ns()
-        onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        put(onward, {each.name: held[each.name] for each in self.bundle.outputs})
-        encode_ns = time.monotonic_ns() - begun_ns
-        if self._onward is not None:
-            put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
-            self._onward.put(
-                onward, job.until_ns, lambda why: self._fail(job, why), {named(0, "encode"): encode_ns}, direct=True
-            )
         home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
         put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
         before = job.parameters.get(named(0, "encode"))
         timings[named(self.bundle.stage, "encode")] = before if isinstance(before, int) else 0
         self._home(str(job.parameters["destination"])).put(home, job.until_ns, lambda _: None, timings, direct=True)
+        if self._onward is None:
+            return
+        time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
+        begun_ns = time.monotonic_ns()
+        onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
+        put(onward, {each.name: held[each.name] for each in self.bundle.outputs})
+        encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
+        put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
+        self._onward.put(onward, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
 
     def _timings(self, job: _Job, begun_ns: int, ended_ns: int) -> dict[str, int]:
         stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")

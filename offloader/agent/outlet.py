@@ -83,11 +83,7 @@ class Outlet:
         """
         size = int(request.ByteSize())
         put_parameters(request, timings | {"sent_ns": time.monotonic_ns()})
-        parcel = Parcel(request, size, until_ns, failed)
-        if direct:
-            self._deliver(parcel)
-        else:
-            self._path.put(parcel, size)
+        self._path.put(Parcel(request, size, until_ns, failed), size, past_links=direct)
 
     def _deliver(self, parcel: Parcel) -> None:
         left_ns = parcel.until_ns - time.monotonic_ns()

@@ -115,15 +115,15 @@ class ShapedPath(Generic[P]):
         for thread in self._threads:
             thread.start()
 
-    def put(self, payload: P, size: int) -> None:
-        """Send a payload of so many bytes.
+    def put(self, payload: P, size: int, *, past_links: bool = False) -> None:
+        """Send a payload of so many bytes, or hand it past the links to the thread that delivers.
 
         Raises
         ------
         Full
             If too many wait already.
         """
-        self._queues[0].put_nowait(_Item(payload, size, time.monotonic_ns()))
+        self._queues[-1 if past_links else 0].put_nowait(_Item(payload, size, time.monotonic_ns()))
 
     def _serve(self, stage: int) -> None:
         is_last = stage == len(self._threads) - 1

@@ -12,7 +12,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -86,7 +85,7 @@ def record_remotely(
     options = [*command_line(wanted), "--output", f"{_FOLDER}/profiles", "--json"]
     call = [*shlex.split(command), "profile", *names, *options]
     with subprocess.Popen(
-        _ssh(host, shlex.join(call)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=sys.stderr, text=True
+        _ssh(host, shlex.join(call)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             for line in process.stdout or ():

@@ -62,7 +62,7 @@ def test_a_stage_says_what_goes_on_how_far_it_is_and_how_long_it_will_take(termi
             step(done, 10)
             time.sleep(0.1)
     shown = lines(terminal)
-    assert any(re.match(r"searching .*\d0 % about 0:0\d left", line) for line in shown), shown
+    assert any(re.match(r"searching .*\d0 % +about 0:0\d left", line) for line in shown), shown
     assert max(map(len, shown)) <= 80
 
 
@@ -70,6 +70,16 @@ def test_a_time_limit_bounds_what_is_left(terminal: Terminal) -> None:
     with console.at_work("answering"), time_limit(60), stage("searching"):
         time.sleep(0.4)
     assert any("at most 1:00 left" in line or "at most 0:59 left" in line for line in lines(terminal))
+
+
+def test_a_long_name_leaves_one_line_with_the_time(terminal: Terminal) -> None:
+    with console.at_work("answering"), stage("training " + "long" * 30) as step:
+        step(1, 2)
+        time.sleep(0.4)
+    shown = [line for line in lines(terminal) if line.startswith("training")]
+    assert shown
+    assert all("…" in line and re.search(r"50 % +(for|about) 0:0\d", line) for line in shown), shown
+    assert max(map(len, shown)) <= 80
 
 
 def test_names_in_it_are_no_markup(terminal: Terminal) -> None:

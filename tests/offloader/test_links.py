@@ -79,3 +79,13 @@ def test_what_finds_no_room_is_refused(tmp_path: Path) -> None:
 def test_a_way_comes_back_from_its_data() -> None:
     way = Way((Direction(3, 1e6, 0.5), Direction(0, 2e6, 0.25)), "cut-through", 9000.0)
     assert Way.from_data(way.to_data()) == way
+
+
+def test_what_passes_by_the_links_does_not_wait_for_them(tmp_path: Path) -> None:
+    there: queue.Queue[int] = queue.Queue()
+    path: ShapedPath[int] = ShapedPath(Way((Direction(0, 10 * KB, 1.0),)), clock(tmp_path), there.put)
+    begun = time.monotonic()
+    path.put(1, 10_000)
+    path.put(2, 10_000, past_links=True)
+    assert there.get(timeout=5) == 2
+    assert time.monotonic() - begun < 1.0

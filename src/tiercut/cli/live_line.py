@@ -8,6 +8,7 @@ from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from tiercut.clock import seconds_left
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveLine"]
 
-_BAR = 20  # columns
+_BAR, _SHARE, _TIME = 20, 5, 18  # columns
+_BESIDE = _BAR + _SHARE + _TIME + 4
 
 
 class LiveLine:
@@ -38,7 +40,8 @@ class LiveLine:
     def __init__(self, what: str, console: Console, patience_s: float) -> None:
         self._what, self._began, self._deadline = what, time.monotonic(), inf
         self._ended, self._lock = False, Lock()
-        words = TextColumn("{task.description}", markup=False)
+        room = Column(no_wrap=True, overflow="ellipsis", max_width=max(console.width - _BESIDE, 10))
+        words = TextColumn("{task.description}", markup=False, table_column=room)
         columns = (words, BarColumn(_BAR), _Share(), _Time(self))
         self._progress = Progress(*columns, console=console, transient=True, refresh_per_second=4)
         self._task = self._progress.add_task(what, total=None)
@@ -85,6 +88,9 @@ class LiveLine:
 class _Share(ProgressColumn):
     """How much is done, where that is known."""
 
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True, min_width=_SHARE))
+
     def render(self, task: Task) -> Text:
         return Text("" if task.total is None else f"{task.percentage:.0f} %")
 
@@ -93,7 +99,7 @@ class _Time(ProgressColumn):
     """The time left where it can be known, else the time taken."""
 
     def __init__(self, line: LiveLine) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True, min_width=_TIME))
         self._line = line
 
     def render(self, task: Task) -> Text:

@@ -128,3 +128,14 @@ def test_the_profile_of_the_made_data_set_is_tied_to_its_samples_and_rises_from_
     np.testing.assert_allclose(tested.correct.mean(axis=0), accuracy, atol=0.03)
     assert clutter.devices == load_profile(NAME).devices
     assert sum(path.stat().st_size for path in FOLDER.glob("resnet20-clutter.*")) < 2 << 20
+
+
+def test_the_network_that_comes_with_its_weights_is_small_and_its_samples_are_those_that_were_recorded() -> None:
+    found = load_profile("digits-onnx")
+    assert (FOLDER / "digits-onnx.onnx").stat().st_size < 2 << 20
+    with np.load(FOLDER / "digits-onnx.data.npz") as data:
+        labels = data["labels"]
+        assert data["images"].shape == (len(labels), 32, 32, 3)
+    tested = samples_of(found, "test")
+    assert len(tested.correct) == len(labels) == 246
+    assert tested.correct[:, -1].mean() > 0.95

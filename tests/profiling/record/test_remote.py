@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,20 @@ def test_a_network_is_recorded_there_by_the_real_command(
     assert "resnet20 on pi (me@far)" in said.err
     assert load_profile(tmp_path / "out" / "resnet20.json").devices["pi"].threads == 1
     assert (far / ".tiercut" / "profiles" / "resnet20.json").exists()
+
+
+def test_an_onnx_file_is_recorded_there_as_here(
+    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell_call: Callable[..., tuple[int, str, str]]
+) -> None:
+    models = pytest.importorskip("support.onnx_models")
+    paths = os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)])
+    (far / "bin" / "tiercut").write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec {sys.executable} -m tiercut "$@"\n')
+    monkeypatch.chdir(tmp_path)
+    models.saved(tmp_path, models.residual(size=None))
+    there = ["--on", "me@far", "--device", "pi"]
+    options = ["--input", "x=1x3x8x8", "--tensors", "2", "--runs", "2", "--threads", "1"]
+    status, _, err = shell_call("profile", "net.onnx", *there, "--output", "it.json", *options)
+    assert status == 0, err
+    profile = load_profile(tmp_path / "it.json")
+    assert profile.devices["pi"].backend == "onnxruntime"
+    assert max(len(block.tensors or ()) for block in profile.blocks) == 2

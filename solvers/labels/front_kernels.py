@@ -28,7 +28,7 @@ from tiercut.solvers.kernels.step_kernels import (
     weighed,
     write_end,
 )
-from tiercut.solvers.labels.grow_kernels import (
+from tiercut.solvers.labels.label_kernels import (
     AFTER,
     ALIVE,
     BEGIN,

@@ -1,4 +1,8 @@
-"""Numba kernels of the label solver: labels grow forward within their budgets (see `tiercut.solvers.labels.solver`)."""
+"""Numba kernels of the label solver: labels grow forward within their budgets (see `tiercut.solvers.labels.solver`).
+
+All labels of a state exist before the state is taken. So nothing is kept sorted while they grow: those of one state and
+node are sorted once, by cost, and swept once (`tiercut.solvers.labels.sweep_kernels`).
+"""
 
 from __future__ import annotations
 
@@ -13,84 +17,43 @@ from tiercut.solvers.kernels.step_kernels import (
     crossed,
     dropped,
     ended,
-    leaves_open,
     may_follow,
     passed,
     use,
     uses,
-    write_cut,
     write_end,
-    write_exit,
-    write_root,
 )
-from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING, cell_of
+from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING
+from tiercut.solvers.labels.cell_kernels import cell_of
+from tiercut.solvers.labels.label_kernels import (
+    AFTER,
+    BEGIN,
+    CODEC,
+    EVALUATED,
+    LAST,
+    NODE,
+    PARENT,
+    PARTS,
+    SEEN,
+    THRESHOLD,
+    USED,
+    prefix,
+)
+from tiercut.solvers.labels.sweep_kernels import sort_labels, sweep_room, swept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.kernels.arguments import Places, Rules, Shares, States, Tables
+    from tiercut.solvers.labels.budget_kernels import Budgets, Sets
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
 
-__all__ = [
-    "AFTER",
-    "ALIVE",
-    "BEGIN",
-    "CODEC",
-    "EVALUATED",
-    "FULL",
-    "LAST",
-    "NODE",
-    "PARENT",
-    "PARTS",
-    "THRESHOLD",
-    "USED",
-    "Limits",
-    "earlier",
-    "grow_labels",
-    "prefix",
-]
-
-
-@compiled
-def prefix(label: int, chain: Ints, at: Places, key: Ints) -> None:
-    """Write the steps that lead to a label into a key: all but its own end (see `tiercut.solvers.encoding`)."""
-    key[:] = 0
-    key[0] = chain[label, PARTS]
-    if at.exits_at >= 0:
-        stop = at.thresholds_at if at.thresholds_at >= 0 else at.codecs_at if at.codecs_at >= 0 else key.shape[0] - 1
-        key[at.exits_at : stop] = stop - at.exits_at + 1  # later than any block: an earlier exit comes first
-    while chain[label, PARENT] >= 0:
-        row, parent = chain[label], chain[label, PARENT]
-        if chain[parent, PARTS] < row[PARTS]:
-            write_cut(key, at, chain[parent, PARTS] - 1, row[BEGIN], row[CODEC], row[NODE])
-        if chain[parent, EVALUATED] < row[EVALUATED]:
-            write_exit(key, at, chain[parent, EVALUATED], row[BEGIN], row[THRESHOLD])
-        label = parent
-    write_root(key, at, chain[label, NODE], chain[label, CODEC])
-
-
-@compiled
-def earlier(left: int, right: int, chain: Ints, at: Places, width: int) -> bool:
-    """Return whether the plans of the left label come first among equals."""
-    one, two = np.empty(width, np.int64), np.empty(width, np.int64)
-    prefix(left, chain, at, one)
-    prefix(right, chain, at, two)
-    for i in range(width):
-        if one[i] != two[i]:
-            return bool(one[i] < two[i])
-    return True
-
+__all__ = ["FULL", "Limits", "grow_labels"]
 
 FULL = 2
 """Where in `stop` it is said that there was no room."""
-
-PARENT, NODE, BEGIN, EVALUATED, CODEC, THRESHOLD, PARTS, LAST, AFTER, ALIVE, USED = range(11)
-"""The columns of a label beside its cost and accuracy: AFTER links the labels of a state and node by rising cost, LAST
-is the last block that its partition may have, and from USED on stand the words of the groups that it has used. Those
-that a walk along such a list reads stand together, at the end."""
 
 
 class Limits(NamedTuple):
@@ -102,10 +65,10 @@ class Limits(NamedTuple):
         Whether fewer partitions are allowed than there are nodes (or tiers) to use.
     future
         M x W: the groups that may still follow a node, as words of bits.
-    budget, peaks, slope, base, summit
-        Of `tiercut.solvers.labels.budget_kernels.budgets`.
+    slope, base, summit
+        As `tiercut.solvers.labels.budget_kernels.budgets` took them.
     allowed
-        Of `tiercut.solvers.labels.budget_kernels.allowances`, without a slope and in finer cells of its own: what
+        Of `tiercut.solvers.labels.cell_kernels.allowances`, without a slope and in finer cells of its own: what
         whole plans may cost. Lowered as plans are found.
     cost_cap, floor
         The bounds of the question: most cost and least accuracy.
@@ -113,12 +76,12 @@ class Limits(NamedTuple):
         How many labels must dominate one before it is pruned: 1, or N for the N best.
     cap
         For the N best by cost: the cost of the N-th plan that is known already.
+    beam
+        How many labels of a state and node go on, those furthest below their budgets; 0: all, as an exact answer needs.
     """
 
     limited: bool
     future: Ints
-    budget: Floats
-    peaks: Floats
     slope: float
     base: float
     summit: float
@@ -127,12 +90,14 @@ class Limits(NamedTuple):
     floor: float
     keep: int
     cap: float
+    beam: int
 
 
 @compiled
 def grow_labels(
     index: int, at_key: Places, width: int, rules: Rules, tables: Tables, ties: Tables, shares: Shares, weight: Floats,
-    states: States, limits: Limits, best_costs: Floats, room: int, stop: Ints,
+    states: States, sets: Sets, budgets: Budgets, limits: Limits, best_costs: Floats, room: int, patience: int,
+    stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that their budget allows, and return the plans they end in.
 
@@ -140,18 +105,23 @@ def grow_labels(
     ----------
     index, at_key, width
         Index of the threshold, where the parts of an encoding begin, and integers in it.
-    rules, tables, shares, weight, states
+    rules, tables, shares, weight, states, sets
         As in `tiercut.solvers.labels.budget_kernels.budgets`.
     ties
         The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
+    budgets
+        What it returned.
     limits
         By what labels are pruned.
     best_costs
         For the N best by cost: the costs of the N best found here, rising, infinite where there are fewer; empty for
         other questions. Updated.
     room
-        Most labels; more end the work, which is then said, as do more plans than an eighth of them. NOTE Arrays never
-        change places in here: with names that are bound again in a loop, numba counts references all the time.
+        Most labels at a time; more end the work, which is then said, as do more plans than an eighth of them. NOTE
+        Arrays never change places in here: with names that are bound again in a loop, numba counts references all the
+        time.
+    patience
+        Most labels in all; more end the work as having no room does.
     stop
         ``[stop, labels grown, full]``; written and read.
 
@@ -160,45 +130,57 @@ def grow_labels(
     tuple
         Costs, accuracies and keys of the plans, and their number.
     """
-    # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
+    # One loop nest over pieces and the labels of each (state, node): split, every part would need all these arrays.
     source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
     tie_first, tie_span, tie_bare, tie_send, tie_result = ties
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
-    limited, future, budget, peaks, slope, base, summit, allowed, cost_cap, floor, keep, cap = limits
-    blocks, nodes, cells, fine = accuracy.shape[1], group.shape[0], budget.shape[3] - 1, allowed.shape[0] - 1
+    bit, sizes, _ = sets
+    place, peaks, budget = budgets
+    limited, future, slope, base, summit, allowed, cost_cap, floor, keep, cap, beam = limits
+    nodes, cells, fine = group.shape[0], budget.shape[1] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
     options, codecs, ranked = option_exit.shape[0], send.shape[0], best_costs.shape[0]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     cost, gained, tie = np.empty(room), np.empty(room), np.empty(room)
     tied, bits = tie_first.shape[0] > 0, np.zeros(1)
-    chain, line = np.empty((room, USED + future.shape[1]), np.int64), np.empty(room, np.int64)
+    chain, line, spare = (
+        np.empty((room, USED + future.shape[1]), np.int64),
+        np.empty(room, np.int64),
+        np.empty(room, np.int64),
+    )
+    costs_here, rights_here = np.empty(room), np.empty(room)
+    number, starts, seen_here = (
+        np.full(sizes.shape[0], -1),
+        np.empty(sizes.shape[0] + 1, np.int64),
+        np.empty(sizes.shape[0], np.int64),
+    )
+    soonest = np.empty(sizes.shape[0])
+    set_number, one_of, best_rights = sweep_room(group, keep, inside, furthest)
     heads = np.full((begins.shape[0], nodes), -1)
-    most_found = room // 8
+    most_found = max(room // 8, 1024)
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
     found_keys = np.empty((most_found, width), np.int64)
-    count, found = 0, 0
+    top, free, grown, found = 0, -1, 0, 0
     for step in range(nodes * codecs):
         v, codec = step // codecs, step % codecs
         total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
+        row = place[STAYING, 0, v, bit[v]]
         k = cell_of(reached, base, per, cells)
-        if linked[source, v] and total < np.inf and total - slope * reached <= budget[STAYING, 0, v, k]:
-            cost[count], gained[count], tie[count] = total, reached, tie_first[codec, v] if tied else 0.0
-            chain[count, PARENT], chain[count, NODE], chain[count, PARTS] = -1, v, 1
-            chain[count, EVALUATED], chain[count, CODEC], chain[count, ALIVE] = 0, codec, 1
-            chain[count, LAST] = furthest[v, 0]
-            use(chain, count, USED, -1, group[v])
-            other, before = heads[0, v], -1
-            while other >= 0 and cost[other] <= total:
-                before, other = other, chain[other, AFTER]
-            chain[count, AFTER] = other
-            if before < 0:
-                heads[0, v] = count
-            else:
-                chain[before, AFTER] = count
-            count += 1
+        if linked[source, v] and total < np.inf and total - slope * reached <= budget[row, k]:
+            if top == room:
+                stop[FULL], stop[1] = 1, grown
+                return found_cost, found_right, found_keys, found
+            cost[top], gained[top], tie[top] = total, reached, tie_first[codec, v] if tied else 0.0
+            chain[top, PARENT], chain[top, NODE], chain[top, PARTS], chain[top, BEGIN] = -1, v, 1, 0
+            chain[top, EVALUATED], chain[top, CODEC], chain[top, SEEN], chain[top, THRESHOLD] = 0, codec, bit[v], -1
+            chain[top, LAST], chain[top, AFTER] = furthest[v, 0], heads[0, v]
+            use(chain, top, USED, -1, group[v])
+            heads[0, v] = top
+            top += 1
+            grown += 1
 
     for state in range(begins.shape[0]):
         if stop[0] != 0:
@@ -206,26 +188,54 @@ def grow_labels(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         for v in range(nodes):
-            many, label, most_right, best = 0, heads[state, v], base, np.inf
+            many, label = 0, heads[state, v]
             while label >= 0:
-                if chain[label, ALIVE]:
-                    line[many] = label
-                    many += 1
-                    most_right = max(most_right, gained[label])
-                    best = min(best, cost[label] - slope * gained[label])
+                line[many] = label
+                many += 1
                 label = chain[label, AFTER]
             if many == 0:
                 continue
-            least = cost[line[0]]
+            sort_labels(line, spare, many, cost, tie, gained, chain, at_key, width)
+            few = swept(
+                line,
+                spare,
+                many,
+                gained,
+                chain,
+                keep,
+                v,
+                future,
+                required,
+                fewest,
+                most,
+                limited,
+                set_number,
+                one_of,
+                best_rights,
+            )
+            for i in range(few, many):  # dominated: others take their places
+                chain[line[i], AFTER], free = free, line[i]
+            if 0 < beam < few:
+                few = _foremost(
+                    line, few, beam, cost, gained, chain, place[STAYING, state, v], budget, slope, base, per
+                )
+            groups = _grouped(line, spare, few, chain, number, seen_here, starts)
+            most_right, least = base, np.inf
+            for g in range(groups):
+                soonest[g] = np.inf
+                for i in range(starts[g], starts[g + 1]):
+                    costs_here[i], rights_here[i] = cost[line[i]], gained[line[i]]
+                    least, most_right = min(least, costs_here[i]), max(most_right, rights_here[i])
+                    soonest[g] = min(soonest[g], costs_here[i] - slope * rights_here[i])
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
-            for end in range(start, blocks):
+            for end in range(start, furthest[v, start] + 1):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
                 last, back, right = span[v, start, end], result[end, v], accuracy[at, end, final]
-                soonest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
-                ends = can_end[end] and soonest <= allowed[cell_of(best_right, base, fine_per, fine)] - less
-                for i in range(many if ends else 0):
+                earliest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
+                ends = can_end[end] and earliest <= allowed[cell_of(best_right, base, fine_per, fine)] - less
+                for i in range(few if ends else 0):
                     here = line[i]
-                    c, a = ended(cost[here], own, last, own, back), answered(gained[here], share, right)
+                    c, a = ended(costs_here[i], own, last, own, back), answered(rights_here[i], share, right)
                     if not (
                         c <= allowed[cell_of(a, base, fine_per, fine)] - less
                         and c <= cost_cap
@@ -238,7 +248,7 @@ def grow_labels(
                     if index > 0 and chain[here, EVALUATED] == 0:
                         continue
                     if found == most_found:
-                        stop[FULL] = 1
+                        stop[FULL], stop[1] = 1, grown
                         return found_cost, found_right, found_keys, found
                     key = found_keys[found]
                     prefix(here, chain, at_key, key)
@@ -265,128 +275,129 @@ def grow_labels(
                     column = column_of(option_threshold[option], final)
                     right, fewer = accuracy[at, end, column], own - weight[after]
                     stays = inside and option_exit[option]
-                    earliest = passed(best, own, piece, fewer, back) - slope * (leave * right)
-                    may_stay = stays and earliest <= peaks[STAYING, ahead, v] - less
-                    if not may_stay and not earliest <= peaks[LEAVING, ahead, v] - less:
-                        continue
-                    for i in range(many):
+                    for g in range(groups):
                         if stop[0] != 0:
                             break
-                        here = line[i]
-                        if end > chain[here, LAST]:
-                            continue
-                        c, a = passed(cost[here], own, piece, fewer, back), answered(gained[here], leave, right)
-                        k, sheared = cell_of(a, base, per, cells), c - slope * a
-                        away = chain[here, PARTS] < most and sheared <= budget[LEAVING, ahead, v, k] - less
-                        if not away and not (may_stay and sheared <= budget[STAYING, ahead, v, k] - less):
-                            continue
-                        for step in range(nodes * codecs):
-                            w, codec = step // codecs, step % codecs
-                            total, reached = c, a
-                            if w == v:
-                                if not may_stay or codec > 0:
+                        seen = seen_here[g]
+                        earliest = passed(soonest[g], own, piece, fewer, back) - slope * (leave * right)
+                        may_stay = stays and earliest <= peaks[STAYING, ahead, v, seen] - less
+                        may_go = earliest <= peaks[LEAVING, ahead, v, seen] - less
+                        going, staying = place[LEAVING, ahead, v, seen], place[STAYING, ahead, v, seen]
+                        for i in range(starts[g], starts[g + 1] if may_stay or may_go else starts[g]):
+                            c = passed(costs_here[i], own, piece, fewer, back)
+                            a = answered(rights_here[i], leave, right)
+                            k, sheared = cell_of(a, base, per, cells), c - slope * a
+                            away = may_go and sheared <= budget[going, k] - less
+                            stay_here = may_stay and sheared <= budget[staying, k] - less
+                            here = line[i]
+                            if not (away or stay_here) or end > chain[here, LAST]:
+                                continue
+                            away = away and chain[here, PARTS] < most
+                            for step in range(nodes * codecs):
+                                w, codec = step // codecs, step % codecs
+                                total, reached, then = c, a, seen
+                                if w == v:
+                                    if not stay_here or codec > 0:
+                                        continue
+                                else:
+                                    if not away or not may_follow(v, w, chain, here, USED, group, rank, linked):
+                                        continue
+                                    total = crossed(c, weight[after], send[codec, end, v, w])
+                                    reached, then = dropped(a, onward, drops[codec, end]), seen | bit[w]
+                                row, k = place[STAYING, ahead, w, then], cell_of(reached, base, per, cells)
+                                if not total - slope * reached <= budget[row, k] - less or not total < np.inf:
                                     continue
-                            else:
-                                if not away or not may_follow(v, w, chain, here, USED, group, rank, linked):
+                                new = free if free >= 0 else top
+                                if new == room or grown == patience:
+                                    stop[FULL], stop[1] = 1, grown
+                                    return found_cost, found_right, found_keys, found
+                                cost[new], gained[new], tie[new] = total, reached, 0.0
+                                following = chain[new, AFTER]
+                                chain[new, PARENT], chain[new, NODE], chain[new, BEGIN] = here, w, end + 1
+                                chain[new, PARTS] = chain[here, PARTS] + (w != v)
+                                chain[new, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
+                                chain[new, CODEC], chain[new, SEEN] = codec, then
+                                use(chain, new, USED, here, group[w])
+                                chain[new, THRESHOLD] = option_threshold[option]
+                                chain[new, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
+                                if chain[new, PARTS] == most and not uses(chain, new, USED, required):
+                                    chain[new, AFTER] = following
                                     continue
-                                total = crossed(c, weight[after], send[codec, end, v, w])
-                                reached = dropped(a, onward, drops[codec, end])
-                            k = cell_of(reached, base, per, cells)
-                            if not total - slope * reached <= budget[STAYING, ahead, w, k] - less or not total < np.inf:
-                                continue
-                            if count == room:
-                                stop[FULL] = 1
-                                return found_cost, found_right, found_keys, found
-                            cost[count], gained[count], tie[count] = total, reached, 0.0
-                            if tied:
-                                time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
-                                time = passed(tie[here], share, time, leave, tie_result[end, v])
-                                tie[count] = crossed(time, onward, tie_send[codec, end, v, w]) if w != v else time
-                            chain[count, PARENT], chain[count, NODE], chain[count, BEGIN] = here, w, end + 1
-                            chain[count, PARTS] = chain[here, PARTS] + (w != v)
-                            chain[count, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
-                            chain[count, CODEC], chain[count, ALIVE] = codec, 1
-                            use(chain, count, USED, here, group[w])
-                            chain[count, THRESHOLD] = option_threshold[option]
-                            chain[count, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
-                            if chain[count, PARTS] == most and not uses(chain, count, USED, required):
-                                continue
-                            word = future[w, 0]
-                            # The list is sorted by cost: only what stands before can dominate.
-                            other, before, better, level = heads[ahead, w], -1, 0, -1
-                            while other >= 0 and cost[other] <= total:
-                                if gained[other] >= reached and chain[other, ALIVE] and _dominates(
-                                    other, count, cost, gained, tie, chain, word, w, future, required, fewest, most,
-                                    limited,
-                                ):  # fmt: skip
-                                    same = (
-                                        cost[other] == total and gained[other] == reached and tie[other] == tie[count]
-                                    )
-                                    if not same or earlier(other, count, chain, at_key, width):
-                                        better += 1
-                                        if better >= keep:
-                                            break
-                                if level < 0 and cost[other] == total:
-                                    level = other
-                                before, other = other, chain[other, AFTER]
-                            if better >= keep:
-                                continue
-                            chain[count, AFTER] = other
-                            if before < 0:
-                                heads[ahead, w] = count
-                            else:
-                                chain[before, AFTER] = count
-                            # It dominates none that costs less; what it does dominate leaves the list.
-                            before, other = count if level < 0 else -1, other if level < 0 else level
-                            if keep > 1:
-                                other = -1
-                            while other >= 0:
-                                following = chain[other, AFTER]
-                                if other == count:
-                                    before = count
-                                elif _dominates(
-                                    count, other, cost, gained, tie, chain, word, w, future, required, fewest, most,
-                                    limited,
-                                ):  # fmt: skip
-                                    same = (
-                                        cost[other] == total and gained[other] == reached and tie[other] == tie[count]
-                                    )
-                                    if not same or earlier(count, other, chain, at_key, width):
-                                        chain[other, ALIVE] = 0
-                                        if before >= 0:
-                                            chain[before, AFTER] = following
-                                    elif before >= 0:
-                                        before = other
-                                elif before >= 0:
-                                    before = other
-                                other = following
-                            count += 1
-        stop[1] = count
-    stop[1] = count
+                                if tied:
+                                    time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
+                                    time = passed(tie[here], share, time, leave, tie_result[end, v])
+                                    tie[new] = crossed(time, onward, tie_send[codec, end, v, w]) if w != v else time
+                                chain[new, AFTER], heads[ahead, w] = heads[ahead, w], new
+                                if new == free:
+                                    free = following
+                                else:
+                                    top += 1
+                                grown += 1
+        stop[1] = grown
+    stop[1] = grown
     return found_cost, found_right, found_keys, found
 
 
 @compiled
-def _dominates(
-    left: int, right: int, cost: Floats, gained: Floats, tie: Floats, chain: Ints, first_word: int, v: int,
-    future: Ints, required: Ints, fewest: int, most: int, limited: bool,
-) -> bool:  # fmt: skip
-    """Return whether whatever the right label may become, the left one may too, and at least as well."""
-    if cost[left] > cost[right] or gained[left] < gained[right]:
-        return False
-    if cost[left] == cost[right] and tie[left] > tie[right]:
-        return False
-    few, many = chain[left, PARTS], chain[right, PARTS]
-    if chain[left, LAST] < chain[right, LAST] or (few < many and few < fewest) or (few > many and limited):
-        return False
-    if many == most:  # no part follows, and what is required has been used, or the label would not be there
-        return few == many or uses(chain, left, USED, required)
-    # NOTE: One word is nearly always enough, and most time goes by here, so that the first is tested by itself.
-    if chain[left, USED] & first_word & ~chain[right, USED] != 0:
-        return False
-    return (future.shape[1] == 1 and required.shape[0] == 0) or leaves_open(
-        chain, left, right, USED, future, v, required
-    )
+def _grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen: Ints, starts: Ints) -> int:
+    """Bring labels together that have used the same critical groups; return how many such sets there are.
+
+    Parameters
+    ----------
+    line, spare, few
+        The labels, brought into order; room; how many.
+    chain
+        Their columns.
+    number
+        By set; all -1, before and after.
+    seen, starts
+        Filled: each set, and where its labels begin, and last the end of all.
+    """
+    groups = 0
+    for i in range(few):
+        used = chain[line[i], SEEN]
+        if number[used] < 0:
+            number[used], seen[groups], starts[groups + 1] = groups, used, 0
+            groups += 1
+        starts[number[used] + 1] += 1
+    starts[0] = 0
+    for g in range(groups):
+        starts[g + 1] += starts[g]
+    if groups > 1:
+        spare[:few] = line[:few]
+        for i in range(few - 1, -1, -1):
+            g = number[chain[spare[i], SEEN]]
+            starts[g + 1] -= 1
+            line[starts[g + 1]] = spare[i]
+        # Each begins now where the one before did: move them back.
+        for g in range(groups):
+            starts[g] = starts[g + 1]
+        starts[groups] = few
+    for g in range(groups):
+        number[seen[g]] = -1
+    return groups
+
+
+@compiled
+def _foremost(
+    line: Ints, few: int, beam: int, cost: Floats, gained: Floats, chain: Ints, place: NDArray[np.int32],
+    budget: NDArray[np.float32], slope: float, base: float, per: float,
+) -> int:  # fmt: skip
+    """Bring those labels to the front that are furthest below their budgets, and return their number."""
+    cells = budget.shape[1] - 1
+    over = np.empty(few)
+    for i in range(few):
+        here = line[i]
+        k = cell_of(gained[here], base, per, cells)
+        over[i] = cost[here] - slope * gained[here] - budget[place[chain[here, SEEN]], k]
+    for i in range(beam):
+        least = i
+        for j in range(i + 1, few):
+            if over[j] < over[least]:
+                least = j
+        line[i], line[least] = line[least], line[i]
+        over[i], over[least] = over[least], over[i]
+    return beam
 
 
 @compiled

@@ -9,6 +9,9 @@ on and the nodes used; not on the past. So partial plans (*labels*: cost and acc
    programs have no node sets. Along a frontier both are counted less what the accuracy gained is worth there.
 3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
    node that has used no other nodes, is pruned. Almost nothing survives both.
+4. Where a threshold makes more labels than that, it is *hard*: the few labels of each (block, node) that are furthest
+   below their budgets give better plans to begin with, and step 2 is done again with one row of budgets for each set
+   of nodes used, so that only cells of accuracy are relaxed; then step 3 again.
 
 Thresholds are independent but for the frontier they share; threads take them one by one.
 """
@@ -19,7 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import inf
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,17 +35,21 @@ from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
 from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, tables_of
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
-from tiercut.solvers.labels import budget_kernels, grow_kernels
+from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
 from tiercut.solvers.labels.front import PointLabels
+from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import share_out, thread_count
 from tiercut.solvers.states import follows_of, states_of
 from tiercut.solvers.task import plain_tables
 from tiercut.solvers.warm_up import Sort, tiny_tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from tiercut.optimizer import Space
+    from tiercut.solvers.kernels.arguments import Shares
     from tiercut.solvers.task import Task
 
 __all__ = ["Labels"]
@@ -52,8 +59,14 @@ _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a grea
 _FINE = 16_384  # cells by which whole plans are compared with what is known
 _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with what is proved so far
 _LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a word of the groups used
-_FIRST_ROOM, _MORE = 1 << 18, 8  # labels for which there is room at first, and how many times that when it is too few
-_BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.3 GB
+_LEAST_ROOM, _FIRST_ROOM = 1 << 10, 1 << 18  # labels for which there is room at first
+_MORE = 8  # how many times that there is when it is too few
+_BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
+_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
+_PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
+_CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
+_BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
+_ENDLESS = 1 << 62
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
@@ -120,6 +133,9 @@ class _Search:
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
+        self.relaxed = sets_of(space, ())
+        self.hard: list[int] = []
+        self.finished = 0
         self.lock = Lock()
 
     @property
@@ -215,41 +231,85 @@ class _Search:
                 self.known.offer(np.array([cost]), np.array([right]), key)
 
     def run(self, options: Options) -> str:
-        """Let threads take the thresholds one by one; return why not all was done, empty where it was."""
+        """Grow the labels of all thresholds, and of those that are hard once more; return why not all was done."""
         indices = range(len(self.space.threshold_indices))
+        ending = self._share(self._grow, indices, options)
+        if self.hard and not ending:
+            self.fully = sets_of(self.space, critical_groups(self.space, self._most_sets))
+            ending = self._share(self._grow_fully, sorted(self.hard), options)
+        return ending
+
+    def _share(self, work: Callable[[int, _Thread], None], indices: Sequence[int], options: Options) -> str:
+        """Let threads take thresholds one by one; return why not all was done, empty where it was."""
         small = self.steps * len(self.space.option_exit) < _SMALL
-        count = thread_count(options, len(indices), small=small)
-        threads = [self._thread() for _ in range(count)]
+        threads = [self._thread() for _ in range(thread_count(options, len(indices), small=small))]
         stops = [thread.stop for thread in threads]
         for stop in stops:
             stop[0] = seconds_left() <= 0  # no time at all: what is known at the beginning is the answer
 
-        ending = share_out(indices, self._grow, threads, stops, options, small=small)
-        self.memory = sum(thread.bytes for thread in threads)
+        def done() -> tuple[int, int]:
+            return self.finished, len(self.space.threshold_indices)  # hard ones count when they are done
+
+        ending = share_out(indices, work, threads, stops, options, done, small=small)
+        self.memory = max(self.memory, sum(thread.most for thread in threads))
         full = any(stop[grow_kernels.FULL] for stop in stops)
         return f"out of room for labels ({_ROOM:,} for one threshold)" if full else ending
 
     def _thread(self) -> _Thread:
-        shape = (2, len(self.states.begins), len(self.space.group))
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
-        return _Thread((np.empty((*shape, self.cells + 1)), np.empty(shape)), best, np.zeros(3, np.int64))
+        return _Thread(best, np.zeros(3, np.int64))
+
+    @property
+    def _most_sets(self) -> int:
+        """Sets of groups for which there is room in a table of budgets."""
+        return _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * min(self.cells, _SET_CELLS))
+
+    @property
+    def _patience(self) -> int:
+        """Labels that take as long as budgets by sets of nodes do: so long is tried without them."""
+        sets = 1 << len(critical_groups(self.space, self._most_sets))
+        pieces = self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit)
+        return max(_PATIENCE, pieces * sets * min(self.cells, _SET_CELLS) // _CELLS_A_LABEL)
 
     def _grow(self, index: int, thread: _Thread) -> None:
-        """Grow the labels of one threshold, and offer what is found to the others."""
-        tables, best, stop = thread.tables, thread.best, thread.stop
-        slope, allowed, allowed_ends, cap = self._allowed()
+        """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
+        bounds = self._bounds(index, self.relaxed, thread)
+        found = self._grown(index, thread, bounds, patience=self._patience)
+        if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
+            thread.stop[grow_kernels.FULL] = 0
+            plans = self._grown(index, thread, bounds, beam=_BEAM)
+            with self.lock:
+                self.hard.append(index)
+                self._know(*plans)
+        else:
+            self._take(found, thread)
+
+    def _grow_fully(self, index: int, thread: _Thread) -> None:
+        """Grow the labels of a hard threshold."""
+        self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
+
+    def _bounds(self, index: int, sets: budget_kernels.Sets, thread: _Thread) -> _Bounds:
+        """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
+        cells = self.cells if len(sets.sizes) == 1 else min(self.cells, _SET_CELLS)
+        slope, allowed, allowed_ends, cap = self._allowed(cells)
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
-        budget_kernels.budgets(
-            allowed, slope, self.divided, self.rules, self.tables, shares, weight, self.states, *tables, stop
-        )
+        given = (self.divided, self.rules, self.tables, shares, weight, self.states, sets)
+        filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, *given, thread.stop))
+        return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled)
+
+    def _grown(
+        self, index: int, thread: _Thread, bounds: _Bounds, *, patience: int = _ENDLESS, beam: int = 0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        """Return the plans that labels of one threshold end in; not all for a beam, nor where the stop says `FULL`."""
+        best, stop, before = thread.best, thread.stop, thread.best.copy()
         keep = 1 if self.front else self.top
-        limits = grow_kernels.Limits(
-            self.limited, self.future, *tables, slope, *self.scale, allowed_ends, *self.bounds, keep, cap
-        )
-        before = best.copy()
         while True:
-            room = self.room
+            room = min(self.room, max(patience, _LEAST_ROOM))
+            limits = grow_kernels.Limits(
+                self.limited, self.future, bounds.slope, *self.scale, bounds.allowed_ends.copy(), *self.bounds, keep,
+                bounds.cap, beam,
+            )  # fmt: skip
             found, rights, keys, count = grow_kernels.grow_labels(
                 index,
                 self.layout.places,
@@ -257,29 +317,48 @@ class _Search:
                 self.rules,
                 self.tables,
                 self.ties,
-                shares,
-                weight,
+                bounds.shares,
+                bounds.weight,
                 self.states,
+                bounds.sets,
+                bounds.budgets,
                 limits,
                 best,
                 room,
+                patience,
                 stop,
             )
-            if not stop[grow_kernels.FULL] or room == _ROOM:
+            full = bool(stop[grow_kernels.FULL])
+            if full or beam:
+                best[:] = before  # what is found again must not count twice
+            if not full or room == _ROOM or patience < _ENDLESS or stop[0]:
                 break
             # Once more from the beginning, with more room.
-            stop[grow_kernels.FULL], best[:] = 0, before
+            stop[grow_kernels.FULL] = 0
             self.room = min(_MORE * room, _ROOM)
-        thread.most = max(thread.most, int(stop[1]))
-        if stop[grow_kernels.FULL]:
-            stop[0] = 1
         with self.lock:
             self.labels += int(stop[1])
-            self.found.offer(found[:count], rights[:count], keys[:count])
-            if self.front:
-                self.known.offer(found[:count], rights[:count], keys[:count])
+        thread.most = max(thread.most, bounds.bytes + _LABEL_BYTES * int(min(stop[1], room)))
+        return found[:count], rights[:count], keys[:count]
 
-    def _allowed(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
+    def _take(self, plans: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], thread: _Thread) -> None:
+        """Take over the plans of a threshold that is done, or has no room to be."""
+        if thread.stop[grow_kernels.FULL]:
+            thread.stop[0] = 1
+        with self.lock:
+            self.finished += 1
+            self.found.offer(*plans)
+            if self.front:
+                self.known.offer(*plans)
+
+    def _know(self, *plans: Any) -> None:
+        """Begin with these plans too, each once."""
+        fresh, more = self._keeper(), self._keeper()
+        more.offer(*plans)
+        fresh.merge_once((self.known, more), but_tie=True)
+        self.known = fresh
+
+    def _allowed(self, cells: int) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
         """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""
         (cap, floor), none = self.bounds, np.empty(0)
         with self.lock:
@@ -298,9 +377,9 @@ class _Search:
 
         def allowances(slope: float, cells: int) -> NDArray[np.float64]:
             known = (costs, rights, count, cap, floor, self.reach[1])
-            return budget_kernels.allowances(*known, slope, self.scale[0], self.scale[1], cells)
+            return cell_kernels.allowances(*known, slope, self.scale[0], self.scale[1], cells)
 
-        return slope, allowances(slope, self.cells), allowances(0.0, _FINE), best
+        return slope, allowances(slope, cells), allowances(0.0, _FINE), best
 
     def result(self, *, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""
@@ -311,16 +390,28 @@ class _Search:
         return fresh
 
 
-@dataclass(slots=True)
-class _Thread:
-    """What a thread keeps for itself: tables of budgets, the N best costs, its stop, and the most labels it had."""
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What prunes the labels of one threshold, and what is known of its samples."""
 
-    tables: tuple[NDArray[np.float64], NDArray[np.float64]]
-    best: NDArray[np.float64]
-    stop: NDArray[np.int64]
-    most: int = 0
+    slope: float
+    allowed_ends: NDArray[np.float64]
+    cap: float
+    shares: Shares
+    weight: NDArray[np.float64]
+    sets: budget_kernels.Sets
+    budgets: budget_kernels.Budgets
 
     @property
     def bytes(self) -> int:
-        """What it took at most."""
-        return sum(each.nbytes for each in self.tables) + _LABEL_BYTES * self.most
+        """What they take."""
+        return sum(each.nbytes for each in self.budgets)
+
+
+@dataclass(slots=True)
+class _Thread:
+    """What a thread keeps for itself: the N best costs, its stop, and the most memory it had."""
+
+    best: NDArray[np.float64]
+    stop: NDArray[np.int64]
+    most: int = 0

@@ -68,11 +68,11 @@ EDITS = [
     ),
     Edit(
         "solvers/labels",
-        "grow_kernels.py",
+        "label_kernels.py",
         "PARENT, NODE, BEGIN, ",
         "NODE, PARENT, BEGIN, ",
         "from tiercut.solvers.kernels.arguments import Places\n"
-        "from tiercut.solvers.labels.grow_kernels import prefix\n"
+        "from tiercut.solvers.labels.label_kernels import prefix\n"
         "key = ints(0, 0, 0, 0, 0); prefix(0, ints([-1, -2, 0, 0, 1, 0, 1, 1, 0, 1, 0][:]).reshape(1, 11), "
         "Places(1, -1, -1, -1), key); print(key[2])",
         ("-2", "-1"),

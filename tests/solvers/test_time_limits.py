@@ -121,11 +121,10 @@ def test_bounds_of_labels_end_before_they_write_their_tables_where_time_is_up() 
     task = make_task(make_space(grown_problem(9, 3, 2), exits="free"), Query())
     search = _Search(task)
     thread = search._thread()
-    for table in thread.tables:
-        table[:] = 7.0
+    assert len(search._bounds(0, search.relaxed, thread).budgets.rows) > 100
     thread.stop[0] = 1
+    assert len(search._bounds(0, search.relaxed, thread).budgets.rows) == 2
     search._grow(0, thread)
-    assert all((table == 7.0).all() for table in thread.tables)
     assert search.found.count == 0
 
 
@@ -135,6 +134,7 @@ def test_labels_in_several_measures_end_before_they_write_their_tables_where_tim
     query = Query(kind="frontier", over=("latency", "accuracy", "bytes"))
     task = make_task(make_space(grown_problem(9, 3, 2), exits="free"), query)
     assert task.goals is not None
+    find("labels").solve(task, Options())  # kernels are compiled before numpy is changed
     search = PointLabels(task, task.goals)
     tables: list[Any] = []
 

@@ -26,6 +26,14 @@ def _interrupts_are_heard() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _onnx_runtime_has_one_thread() -> None:
+    """Settle that before whichever test starts it in this process, as it is settled once."""
+    from tiercut.profiling.models.onnx import sessions
+
+    sessions._threads.append(1)
+
+
 @pytest.fixture
 def shell_call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -46,6 +46,7 @@ __all__ = ["LEAVING", "STAYING", "Budgets", "Cells", "Sets", "budgets"]
 STAYING, LEAVING = 0, 1
 """The tables of budgets: a node is to go on from a state; the output of the last block is to be sent away from it."""
 
+_LARGEST = 3e38  # in single precision
 _END = 1
 """The row of what whole plans may cost; row 0 is of none."""
 
@@ -354,7 +355,7 @@ def _raise(
     spare
         By what budgets are loosened.
     """
-    less = np.float32(step - spare)
+    less = np.float32(min(step - spare, _LARGEST))  # a number: without limit less without limit is none
     for used in range(place.shape[3]):
         if used & bit != 0 or not lows[table, state, v, used] + step <= peaks[to, then, w, used | bit]:
             continue

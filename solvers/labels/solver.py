@@ -67,6 +67,7 @@ _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where bud
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
 _ENDLESS = 1 << 62
+_SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
@@ -292,6 +293,9 @@ class _Search:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
         cells = self.cells if len(sets.sizes) == 1 else min(self.cells, _SET_CELLS)
         slope, allowed, allowed_ends, cap = self._allowed(cells)
+        most = cell_kernels.most_finite(allowed)
+        if most > _SINGLE or 0 < most < 1 / _SINGLE:  # budgets in single precision would prune what they must not
+            slope, allowed = 0.0, np.full_like(allowed, inf)
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
         given = (self.divided, self.rules, self.tables, shares, weight, self.states, sets)
@@ -404,8 +408,8 @@ class _Bounds:
 
     @property
     def bytes(self) -> int:
-        """What they take."""
-        return sum(each.nbytes for each in self.budgets)
+        """What they take; the rows stand beside those of steps that gain accuracy, which are as many."""
+        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes
 
 
 @dataclass(slots=True)

@@ -54,6 +54,8 @@ class Outcome:
         What came with the result: timings among them.
     return_s
         How long the result was under way.
+    late_ns
+        How much later than due it was sent.
     doubled
         How many more results came.
     """
@@ -65,6 +67,7 @@ class Outcome:
     results: dict[str, NDArray[Any]] = field(default_factory=dict)
     parameters: dict[str, str | int | bool] = field(default_factory=dict)
     return_s: float | None = None
+    late_ns: int = 0
     doubled: int = 0
 
     @property
@@ -155,6 +158,7 @@ class Driver:
             self._frames[frame] = outcome
             self._ended.notify_all()
         begun_ns = time.monotonic_ns()
+        outcome.late_ns = begun_ns - due_ns
         request = message("ModelInferRequest", model_name=self._first.model, id=frame)
         put(request, tensors)
         put_parameters(request, {"destination": self.address})

@@ -92,7 +92,8 @@ def _colour(sort: str, stage: int | None) -> str:
     colour = COLOURS[stage % (len(COLOURS) - 1)]
     if sort == "compute":
         return colour
-    return str(to_hex([_LIGHTER + (1 - _LIGHTER) * part for part in to_rgb(colour)]))
+    red, green, blue = (_LIGHTER + (1 - _LIGHTER) * part for part in to_rgb(colour))
+    return str(to_hex((red, green, blue)))
 
 
 def draw_frames(data: LivedFrames, ax: Axes) -> None:
@@ -102,8 +103,8 @@ def draw_frames(data: LivedFrames, ax: Axes) -> None:
     below = np.zeros(len(data.due))
     for place, (name, colour) in enumerate(zip(data.names, data.colours, strict=True)):
         above = heights[:, place]
-        lines = (np.append(each, each[-1:]) for each in (below, above))
-        ax.fill_between(edges, *lines, step="post", color=colour, linewidth=0, label=name)
+        lower, upper = (np.append(each, each[-1:]) for each in (below, above))
+        ax.fill_between(edges, lower, upper, step="post", color=colour, linewidth=0, label=name)
         below = above
     ax.stairs(data.predicted, edges, baseline=None, color="black", linewidth=0.9, label="predicted")
     if len(data.failed):

@@ -76,7 +76,7 @@ def test_the_trace_has_what_was_done_for_each_frame_in_order(tmp_path: Path) -> 
         "blocks 5-12", "result to bytes", "result",
     ]  # fmt: skip
     assert services["frame 1"][0][1] == pytest.approx(51_000)  # it was sent a millisecond late
-    assert services["frame 1"][-1][2] == pytest.approx(88_000)
+    assert services["frame 1"][-1][2] == pytest.approx(89_000)
     assert all(before[2] <= after[1] + 1e-6 for before, after in pairwise(services["frame 1"]))
     assert [each["name"] for each in events if each["ph"] == "i"] == ["frame 2 failed: no answer before its deadline"]
 

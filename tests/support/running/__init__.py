@@ -1,0 +1,1 @@
+"""Plans at work, made up for tests."""

@@ -23,6 +23,7 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
+from tiercut.offloader.local.fallback import check_fallback, spare_s
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
@@ -69,6 +70,8 @@ class RunOptions:
         To compute with, in each agent.
     explain_hop
         Whether to tell where the time of a hop goes.
+    fallback
+        Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
     """
 
     frames: int = 100
@@ -78,6 +81,7 @@ class RunOptions:
     runtime: Runtime | None = None
     threads: int = 1
     explain_hop: bool = False
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,8 @@ def run_local(
         profile was timed with another runtime.
     """
     check_grpc()
+    if options.fallback:
+        check_fallback(plan, topology.source)
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):
@@ -173,6 +179,8 @@ def run_with_agents(
         As `run_local`; or if an agent does not answer, or serves something else.
     """
     check_grpc()
+    if options.fallback:
+        check_fallback(plan, topology.source)
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, stage("splitting the plan"):
         bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
@@ -184,6 +192,7 @@ def run_with_agents(
     interval_s, deadline_s = _times(prediction, options)
     with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
         driver.check_first()
+        driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
@@ -285,7 +294,7 @@ def _run(
         if options.retime:
             ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
         interval_s, deadline_s = _times(ground.prediction, options)
-        driver.wait_for(deadline_s)
+        driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
@@ -363,6 +372,12 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
         hops=ran.hops,
+        fallbacks=tuple(
+            (number, each.exit, each.fell_back)
+            for number, each in answered
+            if each.fell_back is not None and each.exit is not None
+        ),
+        late=sum(each.late for each in outcomes),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.sites import Site
+from support.at_work.sites import Site
 
 from tiercut.errors import QuestionError
 from tiercut.offloader import Agent, Run, RunOptions, run_local

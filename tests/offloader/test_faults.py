@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.sites import Site
+from support.at_work.sites import Site
 
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.local.cascade import uncut_cascade

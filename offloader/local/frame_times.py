@@ -14,6 +14,7 @@ from tiercut import documents
 from tiercut.documents import trace_events
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.timings import named, of_stage
+from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.local.driver import Outcome
 from tiercut.offloader.local.prediction import Predicted
 
@@ -62,8 +63,9 @@ class FrameTimes:
         F: when each was due, from the first one's time on, and how much later the source sent it.
     latency_s
         F: from when it was due until its answer; nan where it failed.
-    failed_s, failures
-        F: from when it was due until it was reported failed, else nan; and the reason, else None.
+    failed_s, failures, fell_back
+        F: from when it was due until it was reported failed, else nan; the reason, else None; and why it was answered
+        from an earlier exit than the plan's, else None.
     exit, entropy
         F: the block where it left, 0 where it failed; its entropy there.
     right
@@ -88,6 +90,7 @@ class FrameTimes:
     latency_s: Numbers
     failed_s: Numbers
     failures: tuple[str | None, ...]
+    fell_back: tuple[str | None, ...]
     exit: NDArray[np.int64]
     entropy: Numbers
     right: tuple[bool | None, ...]
@@ -130,8 +133,9 @@ class FrameTimes:
 
         Columns: frame, status (answered or failed), due_s, late_s (how much later it was sent), ended_s, latency_s,
         predicted_s, exit (1-based block), entropy, right, as_uncut (the answer and exit are the uncut network's),
-        failure; and for each stage ``NUMBER-NODE.`` with encode_s, send_s, decode_s, queue_s, compute_s and the
-        predicted_send_s and predicted_compute_s; last result_s and predicted_result_s.
+        failure, fell_back (why it was answered from an earlier exit); and for each stage ``NUMBER-NODE.`` with
+        encode_s, send_s, decode_s, queue_s, compute_s and the predicted_send_s and predicted_compute_s; last result_s
+        and predicted_result_s.
         """
         import pandas as pd
 
@@ -149,6 +153,7 @@ class FrameTimes:
             "right": pd.Series(self.right, dtype="boolean"),
             "as_uncut": self.as_uncut,
             "failure": pd.Series(self.failures, dtype=object),
+            "fell_back": pd.Series(self.fell_back, dtype=object),
         }
         for stage, node in enumerate(self.nodes):
             name = f"{stage + 1}-{node}."
@@ -174,8 +179,8 @@ class FrameTimes:
             raise QuestionError(
                 "writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'"
             ) from None
-        sorts = {"frame": pa.int64(), "exit": pa.int64(), "status": pa.string(), "failure": pa.string()}
-        sorts |= dict.fromkeys(("right", "as_uncut"), pa.bool_())
+        sorts = dict.fromkeys(("status", "failure", "fell_back"), pa.string())
+        sorts |= dict.fromkeys(("frame", "exit"), pa.int64()) | dict.fromkeys(("right", "as_uncut"), pa.bool_())
         rows = self.frame()
         schema = pa.schema([(name, sorts.get(name, pa.float64())) for name in rows.columns])
         table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
@@ -205,7 +210,7 @@ ON_THE_WAY = "on the way"
 
 def frame_times(
     outcomes: Sequence[Outcome],
-    stages: Sequence[tuple[str, tuple[int, int]]],
+    bundles: Sequence[Bundle],
     prediction: Predicted,
     leaving: Sequence[int],
     right: Sequence[bool | None],
@@ -219,8 +224,8 @@ def frame_times(
     ----------
     outcomes
         What became of the frames, F.
-    stages
-        Node, and first and last block, of each stage, S.
+    bundles
+        Of the stages, S.
     prediction
         What the model says of the plan.
     leaving
@@ -228,7 +233,7 @@ def frame_times(
     right, as_uncut, one_clock
         See `FrameTimes`.
     """
-    count, depth = len(outcomes), len(stages)
+    count, depth = len(outcomes), len(bundles)
     steps = np.full((count, depth, len(_STEPS)), np.nan)
     encode_s, entropy = np.full(count, np.nan), np.full(count, np.nan)
     for number, each in enumerate(outcomes):
@@ -243,14 +248,15 @@ def frame_times(
     first_ns = outcomes[0].due_ns
     by_exit = {block: _predicted_parts(prediction, block, depth) for block in set(leaving)}
     return FrameTimes(
-        tuple(node for node, _ in stages),
-        tuple(blocks for _, blocks in stages),
+        tuple(each.node for each in bundles),
+        tuple((each.blocks[0], each.blocks[1]) for each in bundles),
         due_s=np.array([(each.due_ns - first_ns) / 1e9 for each in outcomes]),
         late_s=np.array([each.late_ns / 1e9 for each in outcomes]),
         latency_s=np.array([each.latency_s if each.answered else np.nan for each in outcomes]),
         failed_s=np.array([np.nan if each.answered else each.latency_s for each in outcomes]),
         failures=tuple(each.failure for each in outcomes),
-        exit=np.array([each.exit or stages[-1][1][1] if each.answered else 0 for each in outcomes]),
+        fell_back=tuple(each.fell_back for each in outcomes),
+        exit=np.array([each.exit or bundles[-1].blocks[1] if each.answered else 0 for each in outcomes]),
         entropy=entropy,
         right=tuple(right),
         as_uncut=tuple(as_uncut),

@@ -23,7 +23,8 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
-from tiercut.offloader.local.frame_times import FrameTimes, frame_times
+from tiercut.offloader.local.fallback import check_fallback, spare_s
+from tiercut.offloader.local.frame_times import frame_times
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
@@ -70,6 +71,8 @@ class RunOptions:
         To compute with, in each agent.
     explain_hop
         Whether to tell where the time of a hop goes.
+    fallback
+        Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
     """
 
     frames: int = 100
@@ -79,6 +82,7 @@ class RunOptions:
     runtime: Runtime | None = None
     threads: int = 1
     explain_hop: bool = False
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ def run_local(
         profile was timed with another runtime.
     """
     check_grpc()
+    if options.fallback:
+        check_fallback(plan, topology.source)
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):
@@ -174,6 +180,8 @@ def run_with_agents(
         As `run_local`; or if an agent does not answer, or serves something else.
     """
     check_grpc()
+    if options.fallback:
+        check_fallback(plan, topology.source)
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, stage("splitting the plan"):
         bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
@@ -185,6 +193,7 @@ def run_with_agents(
     interval_s, deadline_s = _times(prediction, options)
     with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
         driver.check_first()
+        driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
@@ -286,7 +295,7 @@ def _run(
         if options.retime:
             ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
         interval_s, deadline_s = _times(ground.prediction, options)
-        driver.wait_for(deadline_s)
+        driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
@@ -366,22 +375,22 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         retimed=options.retime,
         deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
-        by_frame=_by_frame(ground, outcomes, same),
+        by_frame=frame_times(
+            outcomes,
+            ground.bundles,
+            ground.prediction,
+            [verdicts[number % len(verdicts)].exit for number in range(len(outcomes))],
+            [_right(ground, number, each) for number, each in enumerate(outcomes)],
+            same,
+            one_clock=ground.one_clock,
+        ),
         hops=ran.hops,
-    )
-
-
-def _by_frame(ground: _Ground, outcomes: Sequence[Outcome], same: Sequence[bool]) -> FrameTimes:
-    """Return where the time of every frame went, beside the prediction for the exit where the uncut network has it."""
-    verdicts = ground.verdicts
-    return frame_times(
-        outcomes,
-        [(bundle.node, (bundle.blocks[0], bundle.blocks[1])) for bundle in ground.bundles],
-        ground.prediction,
-        [verdicts[number % len(verdicts)].exit for number in range(len(outcomes))],
-        [_right(ground, number, each) for number, each in enumerate(outcomes)],
-        same,
-        one_clock=ground.one_clock,
+        fallbacks=tuple(
+            (number, each.exit, each.fell_back)
+            for number, each in answered
+            if each.fell_back is not None and each.exit is not None
+        ),
+        late=sum(each.late for each in outcomes),
     )
 
 

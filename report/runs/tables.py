@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,19 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
         yield text_of(f"frame {number} failed: {reason}")
     if len(run.failures) > _REASONS:
         yield text_of(f"and {len(run.failures) - _REASONS} more")
+    yield from _fallbacks(run)
+
+
+def _fallbacks(run: Run) -> Iterator[Text]:
+    """Yield how many frames fell back to each exit, and the commonest reasons."""
+    reasons = Counter((exit_, reason) for _, exit_, reason in run.fallbacks)
+    for (exit_, reason), count in reasons.most_common(_REASONS):
+        yield text_of(f"{count} fell back to the exit after block {exit_}: {reason}")
+    if len(reasons) > _REASONS:
+        rest = sum(count for _, count in reasons.most_common()[_REASONS:])
+        yield text_of(f"{rest} fell back for other reasons")
+    if run.late:
+        yield text_of(f"{run.late} results came after the source had answered, and were dropped")
 
 
 def _how(run: Run) -> str:
@@ -44,6 +58,8 @@ def _how(run: Run) -> str:
 def became(run: Run) -> str:
     """Return what became of the frames."""
     parts = [f"{run.answered} answered", f"{run.failed} failed", f"{run.duplicated} answered twice"]
+    if run.fallbacks:
+        parts.append(f"{len(run.fallbacks)} fell back")
     return f"{', '.join(parts)}; {run.same_as_uncut} of {run.answered} as the uncut network answers"
 
 

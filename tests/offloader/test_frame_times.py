@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.running import runs
+from support.at_work import runs
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.local.frame_times import ON_THE_WAY

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tiercut.offloader.local.processes import AgentProcess
 from tiercut.offloader.local.result import latency_figures
 from tiercut.optimizer import Plan, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
+from tiercut.report import run_tables
 from tiercut.topologies import Topology
 
 pytest.importorskip("grpc", reason="needs the extra 'offload'")
@@ -95,6 +97,18 @@ def test_its_json_is_that_of_the_format(ran: Run) -> None:
         assert {"compute_s", "send_s"} <= set(stage["predicted"])
     assert data["measured"]["latency_s"]["p99"] is None  # too few frames to tell
     assert data["stages"][-1]["send_s"] is None
+
+
+def test_what_fell_back_is_counted_by_exit_and_told_with_its_reason(ran: Run) -> None:
+    why = "camera: 127.0.0.1:8002 does not answer"
+    away = replace(ran, fallbacks=((3, 4, why), (5, 3, why), (7, 4, why)), late=1)
+    data = json.loads(away.to_json())
+    assert (data["fell_back"], data["fell_back_at"], data["late"]) == (3, {"3": 1, "4": 2}, 1)
+    assert data["fallbacks"][0] == {"frame": 3, "exit": 4, "reason": why}
+    said = [str(part) for part in run_tables(away)]
+    assert any("3 fell back; " in each for each in said)
+    assert f"2 fell back to the exit after block 4: {why}" in said
+    assert "1 results came after the source had answered, and were dropped" in said
 
 
 def disturbed(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from support.at_work import runs
 from support.made import profile_data
-from support.running import runs
 
 import tiercut
 from tiercut import plots

@@ -60,6 +60,10 @@ def run(
     explain_hop: Annotated[
         bool, typer.Option("--explain-hop", help="Tell where the time of a hop goes, without its link.")
     ] = False,
+    fallback: Annotated[
+        bool,
+        typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
+    ] = False,
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
@@ -107,6 +111,7 @@ def run(
         runtime=None if runtime is None else runtime.value,
         threads=threads,
         explain_hop=explain_hop,
+        fallback=fallback,
     )
     samples = Path(recorded_file(data, ".data.npz") or data)
     with at_work("running"):

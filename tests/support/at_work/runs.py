@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tiercut
+from tiercut.offloader.bundles.manifest import Bundle, Piece, PieceFile, TensorSpec
 from tiercut.offloader.local.driver import Outcome
 from tiercut.offloader.local.frame_times import FrameTimes, frame_times
 from tiercut.offloader.local.prediction import Predicted, predicted
@@ -41,11 +42,35 @@ def outcomes() -> list[Outcome]:
     ]  # fmt: skip
 
 
+def bundles() -> list[Bundle]:
+    """Return what the stages are made of."""
+    tensor = TensorSpec(name="image", dtype="float32", shape=[1, 4])
+    piece = Piece(
+        blocks=[1, 1],
+        inputs=[tensor],
+        outputs=[tensor],
+        files={"onnx": PieceFile(path="piece1.onnx", sha256="0" * 64, bytes=0)},
+    )
+    return [
+        Bundle(
+            model="digits-onnx",
+            stage=stage,
+            stages=2,
+            node=node,
+            next="cloud" if stage == 1 else None,
+            blocks=blocks,
+            inputs=[tensor],
+            outputs=[tensor],
+            pieces=[piece],
+        )
+        for stage, (node, blocks) in enumerate((("camera", [1, 4]), ("cloud", [5, 12])), 1)
+    ]
+
+
 def times(*, one_clock: bool = True) -> FrameTimes:
     """Return where the time of the frames went."""
-    stages = [("camera", (1, 4)), ("cloud", (5, 12))]
     said = [True, False, None], [True, True, False]
-    return frame_times(outcomes(), stages, prediction(), [3, 12, 12], *said, one_clock=one_clock)
+    return frame_times(outcomes(), bundles(), prediction(), [3, 12, 12], *said, one_clock=one_clock)
 
 
 def run() -> Run:

@@ -1,1 +1,0 @@
-"""Plans at work, made up for tests."""

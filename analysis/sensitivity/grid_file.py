@@ -26,7 +26,9 @@ MOST_COMBINATIONS = 1_000_000
 MOST_LEVELS = 10_000_000
 """Most levels of one condition that a range may stand for."""
 
-_RANGE = "expected a list of levels, or a range such as {from: 1 Mb/s, to: 100 Mb/s, count: 100, spacing: even or ratio}"
+_RANGE = (
+    "expected a list of levels, or a range such as {from: 1 Mb/s, to: 100 Mb/s, count: 100, spacing: even or ratio}"
+)
 
 
 def _listed(value: Any) -> Any:
@@ -156,8 +158,8 @@ def _range_of(kind: str, written: dict[str, Any]) -> tuple[float, ...]:
     if count > MOST_LEVELS:
         raise ValueError(f"a range may have {MOST_LEVELS:,} levels at most, not {count:,}")
     if spacing == "ratio":
-        return tuple(low * (high / low) ** (step / (count - 1)) for step in range(count - 1)) + (high,)
-    return tuple(low + (high - low) * (step / (count - 1)) for step in range(count - 1)) + (high,)
+        return *(low * (high / low) ** (step / (count - 1)) for step in range(count - 1)), high
+    return *(low + (high - low) * (step / (count - 1)) for step in range(count - 1)), high
 
 
 def _level(kind: str, value: Any) -> Any:

@@ -91,7 +91,11 @@ class Batch:
 
 
 def batch_of(
-    topology: Topology, profile: Profile, space: Space, query: Query, axes: Sequence[tuple[ConditionName, tuple[float, ...]]]
+    topology: Topology,
+    profile: Profile,
+    space: Space,
+    query: Query,
+    axes: Sequence[tuple[ConditionName, tuple[float, ...]]],
 ) -> Batch | None:
     """Return a question with its plans listed, or None where it has to be asked anew at every point.
 
@@ -118,7 +122,7 @@ def batch_of(
     listing = _Listing(topology, profile, space.problem)
     try:
         sums = [listing.sum_of(decision) for decision in decisions]
-    except _TooManyRoutes:
+    except _TooManyRoutesError:
         return None
     begin = listing.begin
     listed, plans = _in_order(space.problem, decisions, sums)
@@ -169,7 +173,7 @@ def _in_order(
     return listed, tuple(plans[place] for place in usable)
 
 
-class _TooManyRoutes(Exception):
+class _TooManyRoutesError(Exception):
     """There are more routes between two nodes than are compared."""
 
 
@@ -178,7 +182,7 @@ class _Listing:
 
     def __init__(self, topology: Topology, profile: Profile, problem: Problem) -> None:
         self.topology, self.profile, self.network = topology, profile, topology.network
-        self.bare = topology.with_changes(slowdown={name: 1.0 for name in topology.node_names})
+        self.bare = topology.with_changes(slowdown=dict.fromkeys(topology.node_names, 1.0))
         # The tables at a slowdown of 1: multiplied once, they are to the last bit what the tables of a point hold.
         self.unit = build_problem(self.bare, profile)
         self.problem = problem
@@ -256,9 +260,11 @@ class _Listing:
                 found += 1
                 yield tuple(place[name] for name in path)
             else:
-                waiting += [(*path, hop.receiver) for hop in self.network.hops_from[path[-1]] if hop.receiver not in path]
+                waiting += [
+                    (*path, hop.receiver) for hop in self.network.hops_from[path[-1]] if hop.receiver not in path
+                ]
             if found > _MOST_ROUTES or looked > 100 * _MOST_ROUTES:
-                raise _TooManyRoutes
+                raise _TooManyRoutesError
 
     @property
     def begin(self) -> NDArray[np.float64]:
@@ -269,12 +275,10 @@ class _Listing:
 
     def atoms(self) -> Atoms:
         """Return the atoms as the kernel takes them."""
-        here, there, one, other, size, route, end = (
-            zip(*self.rows, strict=True) if self.rows else ((),) * 7  # type: ignore[var-annotated]
-        )
-        whole = (np.array(each, np.int64) for each in (here, there))
-        real = (np.array(each, float) for each in (one, other, size))
-        return Atoms(*whole, *real, np.array(route, np.int64), np.array(end, np.int64))
+        rows = np.array(self.rows, float).reshape(-1, 7)  # node numbers and places are exact in there
+        here, there, route, end = (np.ascontiguousarray(rows[:, at]).astype(np.int64) for at in (0, 1, 5, 6))
+        one, other, size = (np.ascontiguousarray(rows[:, at]) for at in (2, 3, 4))
+        return Atoms(here, there, one, other, size, route, end)
 
     def routes(self) -> Routes:
         """Return the routes as the kernel takes them."""
@@ -302,11 +306,11 @@ class _Listing:
         return Axes(
             sizes=np.array([len(levels) for _, levels in axes], np.int64),
             targets_at=_offsets(targets),
-            targets=_joined(targets, np.int64),
+            targets=np.array(_joined(targets), np.int64),
             values_at=_offsets(values),
-            values=_joined(values, np.float64),
+            values=np.array(_joined(values), float),
             follow_at=_offsets(follow),
-            follow=_joined(follow, np.int64),
+            follow=np.array(_joined(follow), np.int64),
         )
 
     def _targets(self, name: ConditionName) -> list[int]:
@@ -351,5 +355,5 @@ def _offsets(rows: Sequence[Sequence[float]]) -> NDArray[np.int64]:
     return np.array([0, *np.cumsum([len(row) for row in rows])], np.int64)
 
 
-def _joined(rows: Sequence[Sequence[float]], kind: type) -> NDArray[np.int64]:
-    return np.array([each for row in rows for each in row], kind)
+def _joined(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [each for row in rows for each in row]

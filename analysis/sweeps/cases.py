@@ -1,10 +1,10 @@
-"""The cases of a sweep: one model on one topology, under one question, with one thing down; each has a grid of points."""
+"""The cases of a sweep: a model on a topology, under one question, with one thing down; each has a grid of points."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut.analysis.answering import ask
 from tiercut.analysis.sweeps.batch import Batch, batch_of
 from tiercut.analysis.sweeps.sweep_file import located, named_apart, questions_of
-from tiercut.errors import InputError, QuestionError, TiercutError
+from tiercut.errors import QuestionError, TiercutError
 from tiercut.optimizer import DOWN, ConditionName, Conditions, make_query
 from tiercut.profiling import load_profile
 from tiercut.topologies import load_topology, topology_data
@@ -99,12 +99,30 @@ class Case:
         down = Conditions(condition=None if self.down is None else {DOWN: [self.down]})
         try:
             topology, profile = down.apply(whole, profile)
+            fits = self._fits()
             answer = ask(topology, profile, self.query, options=options)
-            batch = batch_of(topology, profile, answer.space, answer.query, self.axes)
+            batch = batch_of(topology, profile, answer.space, answer.query, self.axes) if fits else None
         except TiercutError as error:
             return Prepared(self.without_inputs, reason=" ".join(str(error).split()))
         asked = None if batch is not None else Asked(whole, topology, profile, answer.space, answer.query)
         return Prepared(self.without_inputs, batch, asked)
+
+    def _fits(self) -> bool:
+        """Return whether all levels of all conditions are there.
+
+        Raises
+        ------
+        QuestionError
+            If no level of a condition is.
+        """
+        faults = 0
+        for name, levels in self.axes:
+            ends = {min(levels), max(levels)}
+            wrong = [error for end in ends if (error := _fault(self.inputs, {str(name): end})) is not None]
+            if len(wrong) == len(ends):
+                raise QuestionError(wrong[0])
+            faults += len(wrong)
+        return not faults
 
     @cached_property
     def without_inputs(self) -> Case:
@@ -181,14 +199,19 @@ def _check(pairs: list[tuple[Topology, Profile]], levels: list[tuple[str, Any]])
     for name, each in levels:
         ends = dict.fromkeys(each if name == DOWN else (min(each), max(each)))
         for level in (end for end in ends if end is not None):
-            faults = []
-            for topology, profile in pairs:
-                try:
-                    Conditions(condition={name: [level] if name == DOWN else level}).apply(topology, profile, _called)
-                except QuestionError as error:
-                    faults.append(str(error))
+            named = {name: [level] if name == DOWN else level}
+            faults = [error for pair in pairs if (error := _fault(pair, named)) is not None]
             if len(faults) == len(pairs):
                 raise QuestionError(faults[0])
+
+
+def _fault(pair: tuple[Topology, Profile], named: dict[str, Any]) -> str | None:
+    """Return why conditions cannot be had of a topology and a profile; None where they can."""
+    try:
+        Conditions(condition=named).apply(*pair, _called)
+    except QuestionError as error:
+        return str(error)
+    return None
 
 
 def _called(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The folder of a sweep: what was swept, and its points as Parquet files, each of which is there whole or not at all."""
+"""The folder of a sweep: what was swept, and its points as Parquet files, each there whole or not at all."""
 
 from __future__ import annotations
 
@@ -78,19 +78,20 @@ class Folder:
             If it cannot be written, or holds something else.
         """
         manifest = self.path / _MANIFEST
-        if redo and manifest.is_file():
-            for old in (self.path / "points").glob("*/*.parquet"):
-                old.unlink()
-            manifest.unlink()
         if manifest.is_file():
             data = documents.parse_json(documents.read_text(manifest, limit=_LIMIT), str(manifest))
-            if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("digest") != digest:
+            ours = isinstance(data, dict) and data.get("format") == FORMAT
+            if ours and redo:
+                for old in (self.path / "points").glob("*/*.parquet"):
+                    old.unlink()
+            elif ours and data.get("digest") == digest:
+                return
+            else:
                 raise QuestionError(
                     f"'{self.path}' holds another sweep, or one of models, topologies or questions that have changed "
                     "since; name another folder, or give --redo to solve all of it again"
                 )
-            return
-        if self.path.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and any(self.path.iterdir()):
             raise QuestionError(f"'{self.path}' is not empty and holds no sweep; name another folder")
         data = {
             "format": FORMAT,
@@ -132,7 +133,7 @@ class Folder:
             ) from None
 
     def done(self, piece: Piece) -> tuple[Counter[str], Counter[str]] | None:
-        """Return how the points of a piece ended and for which reasons, if they are there; a broken file is solved anew."""
+        """Return how the points of a piece ended and why, if they are there; a broken file is solved anew."""
         path = self.file_of(piece)
         if not path.is_file():
             return None
@@ -141,7 +142,9 @@ class Folder:
             told = json.loads(found.metadata[COUNTS])
         except (OSError, KeyError, TypeError, ValueError):
             return None
-        return None if found.num_rows != piece.stop - piece.start else (Counter(told["counts"]), Counter(told["reasons"]))
+        return (
+            None if found.num_rows != piece.stop - piece.start else (Counter(told["counts"]), Counter(told["reasons"]))
+        )
 
 
 def _name(case: Case) -> str:

@@ -167,7 +167,7 @@ def sweep(
         cases=len(cases),
         tasks=tasks,
         found_before=before,
-        statuses=dict(count.statuses),
+        statuses={status: many for status, many in count.statuses.most_common() if many},
         reasons=dict(count.reasons.most_common()),
         seconds=time.perf_counter() - began,
     )

@@ -1,4 +1,4 @@
-"""Who solves the pieces of a sweep: this process, joblib's processes on this machine, or a Dask cluster that is there."""
+"""Who solves the pieces of a sweep: this process, joblib's processes on this machine, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def in_processes(jobs: Iterable[Job], workers: int) -> Iterator[Solved]:
             yield pieces[place], part
     except BrokenProcessPool:
         raise StoppedError(
-            "a process that solved points died, perhaps for want of memory; what is finished is kept, and the same call "
-            "goes on from it (with fewer --workers, if memory was short)"
+            "a process that solved points died, perhaps for want of memory; what is finished is kept, and the same "
+            "call goes on from it (with fewer --workers, if memory was short)"
         ) from None
 
 
@@ -124,7 +124,7 @@ def _client(distributed: Any, address: str) -> Any:
             f"no Dask scheduler answers at {address} within {_PATIENCE_S:g} s; start one with 'dask scheduler', and "
             "name the address that it prints"
         ) from None
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise QuestionError(f"what answers at {address} is no Dask scheduler of this version: {error}") from None
 
 
@@ -147,7 +147,7 @@ def _check_versions(client: Any, address: str) -> None:
                 )
     try:
         installed = client.run(_own_version)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise QuestionError(
             f"a worker of {address} cannot import tiercut ({error}); install tiercut {__version__} there"
         ) from None
@@ -190,7 +190,8 @@ class _Cluster:
             yield from self._round(iter(again), done, lambda: 1)
         except (self.distributed.CancelledError, self.distributed.comm.CommClosedError, OSError):
             raise StoppedError(
-                f"the scheduler at {self.address} went away; what is finished is kept, and the same call goes on from it"
+                f"the scheduler at {self.address} went away; what is finished is kept, and the same call goes on "
+                "from it"
             ) from None
         if self.again:
             piece = self.again[0].piece
@@ -219,7 +220,7 @@ class _Cluster:
             self._hand_out(waiting, done, room())
 
     def _room(self) -> int:
-        threads = sum(self.client.nthreads().values())
+        threads: int = sum(self.client.nthreads().values())
         return max(_AHEAD * threads, 8)
 
     def _hand_out(self, waiting: Iterator[Job], done: Any, room: int) -> None:

@@ -56,11 +56,13 @@ HEAVY = {
     "onnx",
     "onnxruntime",
     "pyarrow",
+    "joblib",
+    "distributed",
     "simpy",
 }
 EXTRAS = {
     *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
-    *("onnx", "onnxruntime", "pyarrow", "simpy"),
+    *("onnx", "onnxruntime", "pyarrow", "joblib", "distributed", "simpy"),
 }
 """What a base install does not bring."""
 

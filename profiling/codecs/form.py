@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Form", "Layout", "layout_of"]
+__all__ = ["Form", "Layout", "layout_of", "usual_layout"]
 
 Layout = Literal["channels_first", "channels_last"]
 """Where the channels of an image stand: before height and width, or after them."""
@@ -87,3 +87,14 @@ def layout_of(shape: tuple[int, ...], usual: Layout) -> Layout:
     if second == last != first:
         return "channels_first"
     return usual
+
+
+def usual_layout(backend: str) -> Layout:
+    """Return where channels usually stand for what runs a model, as `Framework.backend` names it."""
+    if backend == "onnxruntime":
+        return "channels_first"
+    if backend not in ("tensorflow", "jax", "torch"):
+        return "channels_last"
+    import keras
+
+    return "channels_first" if keras.config.image_data_format() == "channels_first" else "channels_last"

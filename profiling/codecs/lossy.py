@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.profiling.codecs.form import Form
 
-__all__ = ["LOSSY", "Affine", "Half", "LossyStep", "Pooling"]
+__all__ = ["LARGEST_HALF", "LOSSY", "Affine", "Half", "LossyStep", "Pooling"]
 
 Numbers = NDArray[Any]
+
+LARGEST_HALF = 65504.0
+"""The largest number of half precision."""
 
 _FLOATS = ("float16", "float32", "float64")
 _STEPS = 255
@@ -125,8 +128,7 @@ class Half:
         with np.errstate(over="ignore"):
             found = numbers.astype(np.float16)
         if overflows(found):
-            largest = float(np.finfo(np.float16).max)
-            kept = np.where(np.isfinite(numbers), np.clip(numbers, -largest, largest), numbers)
+            kept = np.where(np.isfinite(numbers), np.clip(numbers, -LARGEST_HALF, LARGEST_HALF), numbers)
             found = kept.astype(np.float16)
         return b"", found
 
@@ -175,7 +177,7 @@ class Affine:
         others = self._others(form)
         low = numbers.min(axis=others, keepdims=True).astype(np.float64)
         high = numbers.max(axis=others, keepdims=True).astype(np.float64)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             span = high - low
         if not np.isfinite(span).all():
             raise QuestionError("int8: what crosses the cut holds what is no number, or numbers too far apart")

@@ -159,7 +159,7 @@ def weigh_codecs(
             for codec, found in _answers(chain, codecs, place, numbers, wanted, weights):
                 weight = weights[codec.name, place]
                 assert weight is not None
-                weight.same += int((found == wanted).sum())
+                weight.same += int((found == wanted).reshape(batch, -1).all(axis=1).sum())
                 weight.right += 0 if labels is None else int((found == labels).sum())
         progress(done * batch, len(samples))
     rows = {codec.name: [weights[codec.name, place] for place in range(count)] for codec in codecs}

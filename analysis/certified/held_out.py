@@ -53,7 +53,7 @@ class HeldOut:
         """
         chosen = decision.thresholds or (decision.threshold or 0,) * (len(decision.exits) - 1)
         held = self.certifying
-        taken = held.leaving(decision.exits, problem.thresholds[list(chosen)]) - 1
+        taken = held.leaving(decision.exits, problem.thresholds[list(chosen)].tolist()) - 1
         last = problem.block_count - 1
         right: NDArray[np.bool_] = held.correct[taken, np.arange(held.count)] > 0
         return int(np.count_nonzero((taken != last) & ~(right & (held.correct[last] > 0))))

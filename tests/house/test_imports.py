@@ -59,10 +59,11 @@ HEAVY = {
     "joblib",
     "distributed",
     "simpy",
+    "zstandard",
 }
 EXTRAS = {
     *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
-    *("onnx", "onnxruntime", "pyarrow", "joblib", "distributed", "simpy"),
+    *("onnx", "onnxruntime", "pyarrow", "joblib", "distributed", "simpy", "zstandard"),
 }
 """What a base install does not bring."""
 

@@ -34,7 +34,7 @@ The agents run already: by compose.yaml, by kubernetes.yaml, or started by hand.
 
 from pathlib import Path
 
-from tiercut.offloader import measure_command
+from tiercut.offloader.deployment.measure import measure_command
 
 PREDICTED = {predicted}
 

@@ -47,12 +47,12 @@ KINDS = {
     "garble": 10,
     "again": 6,
     "cut": 4,
-    "silent": 2,
+    "nobody": 2,
     "freeze": 6,
     "kill": 1,
-    "hash": 0.4,
+    "tamper": 0.4,
 }
-"""What is done, and how often beside the others."""
+"""What is done, and how often beside the others; `nobody` takes calls and never answers."""
 
 
 def spoilt(rng: random.Random, frames: Frames, destination: str) -> Any:
@@ -118,6 +118,71 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+class Faults:
+    """What goes wrong in a run, a method for each kind."""
+
+    def __init__(self, rng: random.Random, site: Site, frames: Frames, driver: Driver, folder: Path) -> None:
+        self.rng, self.site, self.frames, self.driver, self.folder = rng, site, frames, driver, folder
+        self.clock = LinkClock(folder / "links")
+        self.peer, self.home = Peer(site.addresses[0], 8 << 20), Peer(driver.address, 1 << 20)
+        self.silent = socket.create_server(("127.0.0.1", 0))
+        self.half_open: list[socket.socket] = []
+        self.killed_at = -1
+
+    def spoilt(self, _: int) -> None:
+        with pytest.raises(grpc.RpcError):
+            self.peer.call("ModelInfer", spoilt(self.rng, self.frames, self.driver.address), 1.0)
+
+    def stray(self, _: int) -> None:
+        with contextlib.suppress(grpc.RpcError):
+            self.home.call("ModelInfer", stray(self.rng, f"spoilt {self.driver.sent}"), 1.0)
+
+    def garble(self, _: int) -> None:
+        with contextlib.suppress(grpc.RpcError, OSError):
+            garble(self.rng, self.peer, self.half_open)
+
+    def again(self, _: int) -> None:
+        number = self.driver.sent - 1
+        if number <= self.killed_at:  # an agent that is new does not know what was there before
+            return
+        request = message("ModelInferRequest", model_name=NAME, id=str(number))
+        put(request, self.frames.frame(number))
+        put_parameters(request, {"destination": self.driver.address, "left_ns": round(1e8)})
+        with contextlib.suppress(grpc.RpcError):
+            self.peer.call("ModelInfer", request, 1.0)
+
+    def cut(self, place: int) -> None:
+        self.clock.cut(min(place, 1), self.rng.uniform(0.0, 0.4))
+
+    def nobody(self, place: int) -> None:
+        place = min(place, 1)
+        self.site.agents[place].follow(f"127.0.0.1:{self.silent.getsockname()[1]}")
+        time.sleep(self.rng.uniform(0.0, 0.3))
+        self.site.agents[place].follow(self.site.addresses[place + 1])
+
+    def tamper(self, place: int) -> None:
+        bundle = tampered(self.site.folders[place], self.folder / "tampered")
+        other = AgentProcess(bundle, Emulation(told_later=True))
+        with other, pytest.raises(QuestionError, match="SHA-256 differs"):
+            other.wait_until_ready()
+
+    def freeze(self, place: int) -> None:
+        pid = self.site.agents[place].pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(self.rng.uniform(0.0, 0.3))
+        os.kill(pid, signal.SIGCONT)
+
+    def kill(self, place: int) -> None:
+        self.site.kill(place)
+        time.sleep(self.rng.uniform(0.0, 0.3))
+        self.site.restart(place)
+        self.killed_at = self.driver.sent
+
+    def close(self) -> None:
+        for each in (self.peer, self.home, self.clock, self.silent, *self.half_open):
+            each.close()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files as Linux tells them")
 def test_of_a_thousand_faults_none_loses_a_frame_or_answers_it_twice(
@@ -131,18 +196,10 @@ def test_of_a_thousand_faults_none_loses_a_frame_or_answers_it_twice(
     files = open_files()
     kinds: Counter[str] = Counter()
     outcomes: list[Any] = []
-    kept: list[socket.socket] = []
-    killed_at = -1
     with ExitStack() as stack:
         site = Site(made.folders, stack, tmp_path / "links")
-        clock = LinkClock(tmp_path / "links")
-        stack.callback(clock.close)
-        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         driver = stack.enter_context(Driver(made.bundles, site.addresses[0], deadline_s=DEADLINE_S))
-        peer = Peer(site.addresses[0], 8 << 20)
-        home = Peer(driver.address, 1 << 20)
-        stack.callback(peer.close)
-        stack.callback(home.close)
+        faults = stack.enter_context(contextlib.closing(Faults(rng, site, frames, driver, tmp_path)))
         driver.warm_up(frames.frame(0), 3, 0.01)
         ended = threading.Event()
         runner = threading.Thread(target=lambda: (outcomes.extend(driver.run(frames.frame, 3000, 0.04)), ended.set()))
@@ -150,48 +207,9 @@ def test_of_a_thousand_faults_none_loses_a_frame_or_answers_it_twice(
         while sum(kinds.values()) < FAULTS and not ended.is_set():
             kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
             kinds[kind] += 1
-            place = rng.randrange(3)
-            if kind == "spoilt":
-                with pytest.raises(grpc.RpcError):
-                    peer.call("ModelInfer", spoilt(rng, frames, driver.address), 1.0)
-            elif kind == "stray":
-                with contextlib.suppress(grpc.RpcError):
-                    home.call("ModelInfer", stray(rng, f"spoilt {kinds['stray']}"), 1.0)
-            elif kind == "garble":
-                with contextlib.suppress(grpc.RpcError, OSError):
-                    garble(rng, peer, kept)
-            elif kind == "again":
-                number = driver.sent - 1
-                if number > killed_at:  # an agent that is new does not know what was there before
-                    again = message("ModelInferRequest", model_name=NAME, id=str(number))
-                    put(again, frames.frame(number))
-                    put_parameters(again, {"destination": driver.address, "left_ns": round(1e8)})
-                    with contextlib.suppress(grpc.RpcError):
-                        peer.call("ModelInfer", again, 1.0)
-            elif kind == "cut":
-                clock.cut(rng.randrange(2), rng.uniform(0.0, 0.4))
-            elif kind == "silent":
-                place = rng.randrange(2)
-                site.agents[place].follow(f"127.0.0.1:{silent.getsockname()[1]}")
-                time.sleep(rng.uniform(0.0, 0.3))
-                site.agents[place].follow(site.addresses[place + 1])
-            elif kind == "hash":
-                other = AgentProcess(tampered(made.folders[place], tmp_path / "tampered"), Emulation(told_later=True))
-                with other, pytest.raises(QuestionError, match="SHA-256 differs"):
-                    other.wait_until_ready()
-            elif kind == "freeze":
-                os.kill(site.agents[place].pid, signal.SIGSTOP)
-                time.sleep(rng.uniform(0.0, 0.3))
-                os.kill(site.agents[place].pid, signal.SIGCONT)
-            else:
-                site.kill(place)
-                time.sleep(rng.uniform(0.0, 0.3))
-                site.restart(place)
-                killed_at = driver.sent
+            getattr(faults, kind)(rng.randrange(3))
             time.sleep(rng.uniform(0.0, 0.04))
         runner.join()
-        for link in kept:
-            link.close()
         for agent in site.agents:
             assert agent.death is None
     assert sum(kinds.values()) == FAULTS, f"the run was over after {kinds}"

@@ -56,6 +56,8 @@ class Outcome:
         What came with the result: timings among them.
     return_s, by
         How long the result was under way, and how it came.
+    late_ns
+        How much later than due it was sent.
     doubled
         How many more results came.
     fell_back
@@ -74,6 +76,7 @@ class Outcome:
     parameters: dict[str, str | int | bool] = field(default_factory=dict)
     return_s: float | None = None
     by: Transport = "grpc"
+    late_ns: int = 0
     doubled: int = 0
     fell_back: str | None = None
     late: int = 0
@@ -182,6 +185,7 @@ class Driver:
             self._frames[frame] = outcome
             self._ended.notify_all()
         begun_ns = time.monotonic_ns()
+        outcome.late_ns = begun_ns - due_ns
         request = message("ModelInferRequest", model_name=self._first.model, id=frame)
         contents = describe(request, tensors)
         put_parameters(request, {"destination": self.address})

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tiercut.offloader.local.frame_times import FrameTimes
 from tiercut.offloader.local.hops import HopParts
 from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
@@ -103,6 +104,8 @@ class Run:
         How agents ended before their time, by node.
     latencies_s
         Of each frame; None where it failed.
+    by_frame
+        Where the time of every frame went.
     hops
         Where the time of the hop to each stage goes, without its link; empty where it was not asked for.
     fallbacks
@@ -128,6 +131,7 @@ class Run:
     retimed: bool
     deaths: dict[str, str]
     latencies_s: tuple[float | None, ...]
+    by_frame: FrameTimes
     hops: tuple[HopParts, ...] = ()
     fallbacks: tuple[tuple[int, int, str], ...] = ()
     late: int = 0

@@ -25,6 +25,7 @@ from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
 from tiercut.offloader.local.fallback import check_fallback, spare_s
+from tiercut.offloader.local.frame_times import frame_times
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
@@ -369,14 +370,17 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
     exits = Counter(each.exit for _, each in answered)
     left = {block: exits[block] for block in ground.plan.exits}
     verdicts = ground.verdicts
-    same = sum(verdicts[number % len(verdicts)].agrees(each.exit, each.results) for number, each in answered)
+    same = [
+        each.answered and verdicts[number % len(verdicts)].agrees(each.exit, each.results)
+        for number, each in enumerate(outcomes)
+    ]
     by_replay = _replayed(ground, profile, [number for number, _ in answered])
     return Run(
         title=str(ground.plan),
         frames=len(outcomes),
         answered=len(answered),
         duplicated=sum(each.doubled for each in outcomes),
-        same_as_uncut=same,
+        same_as_uncut=sum(same),
         failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
         measured=Figures(
             latency_figures([each.latency_s for _, each in answered]),
@@ -393,6 +397,15 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         retimed=options.retime,
         deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
+        by_frame=frame_times(
+            outcomes,
+            ground.bundles,
+            ground.prediction,
+            [verdicts[number % len(verdicts)].exit for number in range(len(outcomes))],
+            [_right(ground, number, each) for number, each in enumerate(outcomes)],
+            same,
+            one_clock=ground.one_clock,
+        ),
         hops=ran.hops,
         fallbacks=tuple(
             (number, each.exit, each.fell_back)
@@ -403,13 +416,16 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
     )
 
 
-def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
-    if ground.frames.labels is None or not answered or not ground.verdicts[0].entropies:
+def _right(ground: _Ground, number: int, outcome: Outcome) -> bool | None:
+    """Return whether a frame was given its right class; None where that is not known."""
+    if ground.frames.labels is None or not outcome.answered or not ground.verdicts[0].entropies:
         return None
-    right = [
-        int(next(iter(each.results.values())).argmax()) == ground.frames.label(number) for number, each in answered
-    ]
-    return sum(right) / len(right)
+    return int(next(iter(outcome.results.values())).argmax()) == ground.frames.label(number)
+
+
+def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
+    right = [said for number, each in answered if (said := _right(ground, number, each)) is not None]
+    return sum(right) / len(right) if right else None
 
 
 def _by_formula(ground: _Ground) -> Figures:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.offloader import Run, StageTimes
 
-__all__ = ["hop_rows", "run_rows", "run_tables"]
+__all__ = ["became", "hop_rows", "run_rows", "run_tables"]
 
 _REASONS = 3
 
@@ -26,7 +26,7 @@ _REASONS = 3
 def run_tables(run: Run) -> Iterator[Table | Text]:
     """Yield the plan and what became of its frames, and every term of the latency, predicted and measured."""
     yield Text.assemble((run.title, "bold"), f": {_how(run)}")
-    yield text_of(_became(run))
+    yield text_of(became(run))
     yield table_from(run_rows(run))
     if run.hops:
         yield table_from(hop_rows(run))
@@ -55,7 +55,8 @@ def _how(run: Run) -> str:
     return f"{run.frames} frames, one every {pace}; {run.runtime}, {times}"
 
 
-def _became(run: Run) -> str:
+def became(run: Run) -> str:
+    """Return what became of the frames."""
     parts = [f"{run.answered} answered", f"{run.failed} failed", f"{run.duplicated} answered twice"]
     if run.fallbacks:
         parts.append(f"{len(run.fallbacks)} fell back")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tiercut
@@ -67,6 +68,18 @@ def test_a_hop_is_told_in_its_parts(ran: Run) -> None:
         assert 0 < hop.serialise_s < hop.total_s
         assert 0 < hop.wire_s < 0.1
     assert len(json.loads(ran.to_json())["hops"]) == 3
+
+
+def test_the_time_of_every_frame_is_accounted_for(ran: Run) -> None:
+    times = ran.by_frame
+    assert list(times.latency_s) == list(ran.latencies_s)
+    rest = times.measured_s[:, -1]
+    assert (rest > 0).all()
+    assert np.median(rest) < 0.005  # what is between the steps that are timed
+    left = np.bincount(times.exit, minlength=13)[[3, 4, 6, 12]] / 40
+    assert left.tolist() == pytest.approx(list(ran.measured.exit_rate.values()))
+    assert times.predicted_latency_s.mean() == pytest.approx(ran.predicted.latency_s["mean"])
+    assert np.mean([bool(each) for each in times.right]) == pytest.approx(ran.measured.accuracy)
 
 
 def test_its_json_is_that_of_the_format(ran: Run) -> None:

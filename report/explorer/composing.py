@@ -84,7 +84,7 @@ def report_page(findings: Findings, origin: Origin, recorded: Sequence[Rows] = (
 
 
 def _embedded(data: dict[str, Any]) -> str:
-    """Return JSON that no text in it can end: < and > would close the element, U+2028 and U+2029 end lines in scripts."""
+    """Return JSON that no text in it can end: neither the element by < and >, nor a line by U+2028 and U+2029."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

@@ -1,4 +1,4 @@
-"""What a report's page holds, as plain data (``tiercut.report/1``): tables of seconds, plans, changes, and its making."""
+"""What a report's page holds, as plain data (``tiercut.report/1``): tables, plans, changes, and how it was made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tiercut.topologies import topology_data
 if TYPE_CHECKING:
     from tiercut.analysis import Sweep
     from tiercut.optimizer import Plan, Problem, Space
-    from tiercut.profiling import Device, Profile
+    from tiercut.profiling import Device
     from tiercut.report.explorer.gathering import Findings
     from tiercut.topologies import Topology
 
@@ -66,23 +66,22 @@ def page_data(findings: Findings, origin: Origin) -> dict[str, Any]:
     plans = list(findings.plans())
     whole = _whole(findings)
     facts = [list(row) for row in asked_rows(findings.ranking).cells]
-    return _rounded(
-        {
-            "format": FORMAT,
-            "title": f"{problem.profile} on {problem.topology}",
-            "facts": facts,
-            "made": list(_made(findings, origin)),
-            "ask": _ask(findings, origin),
-            "measure": "accuracy" if "accuracy" in findings.frontier.query.compared else "bytes",
-            "bound": findings.bound,
-            "tables": _tables(findings, with_leavers=whole),
-            "space": _space_data(space) if whole else None,
-            "decisions": space.decisions,
-            "proved": findings.proved,
-            "plans": _columns(problem, space.exits, plans),
-            "sweeps": [] if findings.why is None else [_sweep(each, plans) for each in findings.why.sweeps],
-        }
-    )
+    data = {
+        "format": FORMAT,
+        "title": f"{problem.profile} on {problem.topology}",
+        "facts": facts,
+        "made": list(_made(findings, origin)),
+        "ask": _ask(findings, origin),
+        "measure": "accuracy" if "accuracy" in findings.frontier.query.compared else "bytes",
+        "bound": findings.bound,
+        "tables": _tables(findings, with_leavers=whole),
+        "space": _space_data(space) if whole else None,
+        "decisions": space.decisions,
+        "proved": findings.proved,
+        "plans": _columns(problem, space.exits, plans),
+        "sweeps": [] if findings.why is None else [_sweep(each, plans) for each in findings.why.sweeps],
+    }
+    return {key: _rounded(value) for key, value in data.items()}
 
 
 def _whole(findings: Findings) -> bool:
@@ -252,7 +251,7 @@ def _device(device: Device, count: int) -> dict[str, Any]:
     branch = _filled(device.branch_s, count)
     if device.span_s is not None:
         return {"span_s": [list(row) for row in device.span_s], "branch_s": branch}
-    return {"block_s": list(device.block_s), "branch_s": branch}
+    return {"block_s": list(device.block_s or ()), "branch_s": branch}
 
 
 def _by_device(values: Sequence[Sequence[float | None] | None], count: int) -> list[list[float]] | None:

@@ -105,7 +105,9 @@ def gather(
         If no plan meets it.
     """
     if query.objective != "latency" or query.over:
-        raise QuestionError("a report is about latency: leave out other objectives, and ask for them by tiercut frontier")
+        raise QuestionError(
+            "a report is about latency: leave out other objectives, and ask for them by tiercut frontier"
+        )
 
     def answered(asked: Query) -> Answer:
         found = ask(topology, profile, asked, solver=solver, options=options)
@@ -120,7 +122,7 @@ def gather(
         frontier = answered(whole).thinned(points=MOST_PLANS)
     with stage("ranking plans"):
         bounded = query if _asks_accuracy(query) else replace(query, min_accuracy=_usual_bound(frontier))
-        ranking = answered(replace(bounded, kind="rank", top=_TOP))
+        ranking = answered(replace(bounded, kind="rank", top=_TOP, distinct=True))
     reasons = None
     if changes:
         reasons = _reasons(topology, profile, replace(bounded, kind="solve"), solver, options)

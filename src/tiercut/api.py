@@ -44,7 +44,19 @@ if TYPE_CHECKING:
     from tiercut.analysis import Drop, Replay, Stream, Times
     from tiercut.optimizer import EstimatorChoice, Kind, Plan
 
-__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "save_report", "simulate", "solve"]
+__all__ = [
+    "Question",
+    "ask",
+    "explain",
+    "frontier",
+    "plan",
+    "problem",
+    "rank",
+    "replay",
+    "save_report",
+    "simulate",
+    "solve",
+]
 
 
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:

@@ -22,6 +22,7 @@ class Chart {
     this.view = null;
     this.hovered = null;
     this.drag = null;
+    this.size = { width: box.clientWidth, height: box.clientHeight };
     new ResizeObserver(() => this.draw()).observe(box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     box.addEventListener("pointermove", (event) => this.#move(event));
@@ -67,29 +68,25 @@ class Chart {
     return { x0: x0 - dx, x1: x1 + dx, y0: y0 - dy, y1: y1 + dy };
   }
 
-  #size() {
-    return { width: this.box.clientWidth, height: this.box.clientHeight };
-  }
-
   px(x) {
-    const { width } = this.#size();
+    const { width } = this.size;
     return MARGIN.left + ((x - this.view.x0) / (this.view.x1 - this.view.x0)) * (width - MARGIN.left - MARGIN.right);
   }
 
   py(y) {
-    const { height } = this.#size();
+    const { height } = this.size;
     return height - MARGIN.bottom - ((y - this.view.y0) / (this.view.y1 - this.view.y0)) * (height - MARGIN.top - MARGIN.bottom);
   }
 
   #at(px, py) {
-    const { width, height } = this.#size();
+    const { width, height } = this.size;
     const { x0, x1, y0, y1 } = this.view;
     const x = x0 + ((px - MARGIN.left) / (width - MARGIN.left - MARGIN.right)) * (x1 - x0);
     return [x, y0 + ((height - MARGIN.bottom - py) / (height - MARGIN.top - MARGIN.bottom)) * (y1 - y0)];
   }
 
   #prepare(canvas) {
-    const { width, height } = this.#size();
+    const { width, height } = this.size;
     const ratio = window.devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
@@ -102,7 +99,9 @@ class Chart {
   }
 
   draw() {
-    const { width, height } = this.#size();
+    // Read once for each drawing: whoever asks a page for its sizes between changes has it laid out each time.
+    this.size = { width: this.box.clientWidth, height: this.box.clientHeight };
+    const { width, height } = this.size;
     if (!this.view || width < 50) return;
     const style = getComputedStyle(this.box);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -224,8 +223,10 @@ class Chart {
   #nearest([x, y]) {
     let best = null;
     let least = NEAR ** 2;
+    const [ax, bx] = [this.px(0), this.px(1) - this.px(0)];
+    const [ay, by] = [this.py(0), this.py(1) - this.py(0)];
     for (const point of this.points) {
-      const far = (this.px(point.x) - x) ** 2 + (this.py(point.y) - y) ** 2 - (point.front ? 9 : 0);
+      const far = (ax + bx * point.x - x) ** 2 + (ay + by * point.y - y) ** 2 - (point.front ? 9 : 0);
       if (far < least) [best, least] = [point, far];
     }
     return best;
@@ -291,7 +292,7 @@ class Chart {
     if (point) {
       this.tip.textContent = this.options.describe(point);
       byId("spoken").textContent = this.tip.textContent;
-      const { width } = this.#size();
+      const { width } = this.size;
       const x = this.px(point.x);
       this.tip.style.left = `${Math.max(4, Math.min(x + 12, width - this.tip.offsetWidth - 4))}px`;
       this.tip.style.top = `${Math.max(4, this.py(point.y) - this.tip.offsetHeight - 12)}px`;

@@ -1,6 +1,7 @@
 // Tables that can be sorted: the plans on the page, and the blocks of the network.
 
 const PAGE_ROWS = 25;
+const LEFT = ["plan", "found as"];
 
 /** The plans on the page: sorted by any column, searched by text. */
 class Ranking {
@@ -20,7 +21,7 @@ class Ranking {
     this.body = element("tbody");
     this.more = element("button", { type: "button", onclick: () => { this.shown += 4 * PAGE_ROWS; this.draw(); } }, "More");
     this.heads = this.columns.map(([name]) =>
-      element("th", { scope: "col" }, element("button", { type: "button", onclick: () => this.sort(name) }, name)),
+      element("th", { scope: "col", class: LEFT.includes(name) ? "left" : null }, element("button", { type: "button", onclick: () => this.sort(name) }, name)),
     );
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body);
     box.append(element("p", { class: "tools" }, this.search, this.count), element("div", { class: "scroll", tabindex: 0 }, table), this.more);
@@ -63,7 +64,7 @@ class Ranking {
 
   #row(row) {
     const cells = this.columns.map(([name, , text]) => {
-      if (name !== "plan") return element("td", { class: name === "found as" ? "left" : null }, text(row));
+      if (name !== "plan") return element("td", { class: LEFT.includes(name) ? "left" : null }, text(row));
       return element("td", { class: "left" }, element("button", { type: "button", class: "link", onclick: () => this.onPick(row.plan) }, row.text));
     });
     return element("tr", {}, ...cells);
@@ -95,7 +96,7 @@ function showBlocks(box, data, pieces) {
     const sent = block + 1 < data.blocks.length ? data.payload_bytes[block + 1] : null;
     row(name, String(block + 1), sent, seconds.map((each) => each[block]), data.accuracy[block]);
   });
-  const heads = ["#", "block", "output", ...devices.map(({ name }) => `time on ${name}`), ...(accurate ? ["accuracy of its exit"] : [])];
+  const heads = ["<#", "<block", "output", ...devices.map(({ name }) => `time on ${name}`), ...(accurate ? ["accuracy of its exit"] : [])];
   box.append(tableOf(heads, body));
 }
 
@@ -149,7 +150,7 @@ function showChanges(box, page, plans, onPick) {
       ),
     );
   }
-  if (moving.length) box.append(tableOf(["", "now", "from a tenth to ten times that", "changes at"], body));
+  if (moving.length) box.append(tableOf(["<", "now", "<from a tenth to ten times that", "<changes at"], body));
   const key = element("ul", { class: "key" });
   for (const [index, letter] of letters) {
     key.append(element("li", {}, element("b", {}, letter), " ", element("button", { type: "button", class: "link", onclick: () => onPick(plans[index]) }, planText(page.tables, plans[index]))));

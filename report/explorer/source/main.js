@@ -82,16 +82,18 @@ class Page {
   #makeSliders() {
     const box = byId("sliders");
     const later = () => this.#later();
-    const group = (title, ...rows) => box.append(element("fieldset", {}, element("legend", {}, title), ...rows));
+    const group = (into, title, ...rows) => into.append(element("fieldset", {}, element("legend", {}, title), ...rows));
+    const conditions = element("details", { open: !matchMedia("(max-width: 52rem)").matches }, element("summary", {}, "Links and nodes"));
     if (this.known && this.data.bound !== null) {
       const levels = [...new Set([...this.before.map((point) => point.y), this.data.bound])].sort((a, b) => a - b);
       this.boundSlider = boundSlider(levels, this.data.bound, shareText, later);
-      group("accuracy", this.boundSlider.row);
+      group(box, "accuracy", this.boundSlider.row);
     }
     this.sliders = this.parameters.map((parameter, index) => parameterSlider(parameter, index, later));
     const rowsOf = (test) => this.sliders.filter((_, index) => test(this.parameters[index])).map((slider) => slider.row);
-    for (const link of this.data.tables.links) group(link.name, ...rowsOf((each) => each.kind !== "slowdown" && each.name === link.name));
-    group("slowdown of nodes", ...rowsOf((each) => each.kind === "slowdown"));
+    for (const link of this.data.tables.links) group(conditions, link.name, ...rowsOf((each) => each.kind !== "slowdown" && each.name === link.name));
+    group(conditions, "slowdown of nodes", ...rowsOf((each) => each.kind === "slowdown"));
+    box.append(conditions);
     byId("as-recorded").addEventListener("click", () => {
       [this.boundSlider, ...this.sliders].forEach((slider) => slider?.set(slider.now));
       this.update();
@@ -154,7 +156,7 @@ class Page {
     const least = this.known && this.bound !== null ? this.bound : -Infinity;
     const index = bestOf(this.pool.cost, this.pool.goal, least);
     const plan = index < 0 ? null : this.planAt(index);
-    if (this.everything) return [plan, `Exact: all ${countText(this.everything.count)} decisions are scored.`];
+    if (this.everything) return [plan, `Exact: all ${countText(this.data.decisions)} decisions are scored.`];
     const moved = this.sliders.flatMap((slider, place) => (slider.current === slider.now ? [] : [place]));
     const bounded = this.boundSlider && this.boundSlider.current !== this.boundSlider.now;
     if (!moved.length && this.data.proved) return [plan, "Exact: the whole frontier is on this page."];

@@ -100,7 +100,7 @@ function waterfall(tables, steps, latency) {
     );
     begins += adds;
   }
-  return tableOf(["step", "samples", "each", "adds", ""], body);
+  return tableOf(["<step", "samples", "each", "adds", ""], body);
 }
 
 function linkTable(tables, steps) {
@@ -130,11 +130,13 @@ function linkTable(tables, steps) {
       ),
     );
   }
-  return tableOf(["link", "bytes", "bandwidth", "latency", "what"], body);
+  return tableOf(["<link", "bytes", "bandwidth", "latency", "<what"], body);
 }
 
+/** A table; headings that begin with < are set to the left. */
 function tableOf(headings, body) {
-  const head = element("tr", {}, ...headings.map((heading) => element("th", { scope: "col" }, heading)));
+  const cells = headings.map((heading) => element("th", { scope: "col", class: heading.startsWith("<") ? "left" : null }, heading.replace("<", "")));
+  const head = element("tr", {}, ...cells);
   return element("div", { class: "scroll", tabindex: 0 }, element("table", {}, element("thead", {}, head), body));
 }
 

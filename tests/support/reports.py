@@ -9,7 +9,8 @@ import numpy as np
 from support.made import both, one, profile_data, topology_data
 from tiercut.optimizer import Conditions, Problem, QuestionOptions, make_query, price, rebuild_problem
 from tiercut.profiling import Profile, load_profile
-from tiercut.report import Findings, Origin, gather
+from tiercut.report import Origin, gather
+from tiercut.report.explorer.gathering import Findings
 from tiercut.solvers import Options
 from tiercut.topologies import Topology, load_topology
 

@@ -14,7 +14,8 @@ from support import reports
 from support.browser import CHROMIUM, Page, browser
 
 from tiercut.optimizer import price
-from tiercut.report import Findings, Origin, write_report
+from tiercut.report import Origin, write_report
+from tiercut.report.explorer.gathering import Findings
 from tiercut.solvers import Layout, decision_of
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

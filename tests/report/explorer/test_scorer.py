@@ -14,9 +14,10 @@ from support import reports
 
 from tiercut.analysis import ask
 from tiercut.optimizer import Conditions, QuestionOptions, evaluate, make_query, price
-from tiercut.report import Findings, Origin
+from tiercut.report import Origin
 from tiercut.report.explorer.composing import source
 from tiercut.report.explorer.content import page_data
+from tiercut.report.explorer.gathering import Findings
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")

@@ -72,7 +72,14 @@ from .samples.estimators import (
     with_nested_hits as with_nested_hits,
 )
 from .samples.exit_shares import counted as counted, shares_of as shares_of
-from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed
+from .samples.intervals import (
+    binomial_tail as binomial_tail,
+    clopper_pearson as clopper_pearson,
+    least_share as least_share,
+    rank_of as rank_of,
+    samples_needed as samples_needed,
+    samples_to_show as samples_to_show,
+)
 from .samples.recorded import Recorded as Recorded
 from .space import (
     NEVER as NEVER,

@@ -15,6 +15,7 @@ from .plots.latencies import plot_latencies as plot_latencies
 from .plots.plan_bars import bars_height as bars_height, bars_legend as bars_legend, plot_plan_bars as plot_plan_bars
 from .plots.profile import plot_profile as plot_profile
 from .plots.replayed import plot_replayed as plot_replayed
+from .plots.run import plot_run as plot_run
 from .plots.sensitivity import plot_regions as plot_regions, plot_sensitivity as plot_sensitivity
 from .plots.several_measures import plot_several_measures as plot_several_measures
 from .plots.time_line import plot_time_line as plot_time_line
@@ -24,6 +25,7 @@ from .plots.why import plot_why as plot_why
 from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
 from .rows import Column as Column, Rows as Rows
+from .runs.picture import run_picture as run_picture
 from .runs.tables import run_tables as run_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tiercut.offloader.local.frame_times import FrameTimes
 from tiercut.offloader.local.hops import HopParts
 from tiercut.optimizer import rank_of, samples_needed
 
@@ -97,8 +99,14 @@ class Run:
         How agents ended before their time, by node.
     latencies_s
         Of each frame; None where it failed.
+    by_frame
+        Where the time of every frame went.
     hops
         Where the time of the hop to each stage goes, without its link; empty where it was not asked for.
+    fallbacks
+        Number, exit (the block) and reason of each frame that was answered from an exit before the plan's next agent.
+    late
+        How many results came for those in vain.
     """
 
     title: str
@@ -118,12 +126,20 @@ class Run:
     retimed: bool
     deaths: dict[str, str]
     latencies_s: tuple[float | None, ...]
+    by_frame: FrameTimes
     hops: tuple[HopParts, ...] = ()
+    fallbacks: tuple[tuple[int, int, str], ...] = ()
+    late: int = 0
 
     @property
     def failed(self) -> int:
         """How many frames were reported failed."""
         return len(self.failures)
+
+    @property
+    def fell_back_at(self) -> dict[int, int]:
+        """How many frames were answered from each exit, by its block, as they could not go on."""
+        return dict(sorted(Counter(exit_ for _, exit_, _ in self.fallbacks).items()))
 
     def to_data(self) -> dict[str, Any]:
         """Return the run as plain data, ``tiercut.run/1``."""
@@ -134,6 +150,9 @@ class Run:
             "failed": self.failed,
             "duplicated": self.duplicated,
             "same_as_uncut": self.same_as_uncut,
+            "fell_back": len(self.fallbacks),
+            "fell_back_at": {str(block): count for block, count in self.fell_back_at.items()},
+            "late": self.late,
             "measured": self.measured.to_data(),
             "predicted": self.predicted.to_data(),
             "by_replay": self.by_replay,
@@ -144,6 +163,9 @@ class Run:
             "threads": self.threads,
             "retimed": self.retimed,
             "failures": [{"frame": number, "reason": reason} for number, reason in self.failures],
+            "fallbacks": [
+                {"frame": number, "exit": exit_, "reason": reason} for number, exit_, reason in self.fallbacks
+            ],
             "agents_ended": self.deaths,
             "frame_latency_s": list(self.latencies_s),
             **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),

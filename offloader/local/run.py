@@ -23,6 +23,8 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
+from tiercut.offloader.local.fallback import check_fallback, spare_s
+from tiercut.offloader.local.frame_times import frame_times
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import HopParts, hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
@@ -69,6 +71,8 @@ class RunOptions:
         To compute with, in each agent.
     explain_hop
         Whether to tell where the time of a hop goes.
+    fallback
+        Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
     """
 
     frames: int = 100
@@ -78,6 +82,7 @@ class RunOptions:
     runtime: Runtime | None = None
     threads: int = 1
     explain_hop: bool = False
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,8 @@ def run_local(
         profile was timed with another runtime.
     """
     check_grpc()
+    if options.fallback:
+        check_fallback(plan, topology.source)
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):
@@ -173,6 +180,8 @@ def run_with_agents(
         As `run_local`; or if an agent does not answer, or serves something else.
     """
     check_grpc()
+    if options.fallback:
+        check_fallback(plan, topology.source)
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, stage("splitting the plan"):
         bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
@@ -184,6 +193,7 @@ def run_with_agents(
     interval_s, deadline_s = _times(prediction, options)
     with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
         driver.check_first()
+        driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
@@ -285,7 +295,7 @@ def _run(
         if options.retime:
             ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
         interval_s, deadline_s = _times(ground.prediction, options)
-        driver.wait_for(deadline_s)
+        driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
@@ -338,14 +348,17 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
     exits = Counter(each.exit for _, each in answered)
     left = {block: exits[block] for block in ground.plan.exits}
     verdicts = ground.verdicts
-    same = sum(verdicts[number % len(verdicts)].agrees(each.exit, each.results) for number, each in answered)
+    same = [
+        each.answered and verdicts[number % len(verdicts)].agrees(each.exit, each.results)
+        for number, each in enumerate(outcomes)
+    ]
     by_replay = _replayed(ground, profile, [number for number, _ in answered])
     return Run(
         title=str(ground.plan),
         frames=len(outcomes),
         answered=len(answered),
         duplicated=sum(each.doubled for each in outcomes),
-        same_as_uncut=same,
+        same_as_uncut=sum(same),
         failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
         measured=Figures(
             latency_figures([each.latency_s for _, each in answered]),
@@ -362,17 +375,35 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         retimed=options.retime,
         deaths=ran.deaths,
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
+        by_frame=frame_times(
+            outcomes,
+            ground.bundles,
+            ground.prediction,
+            [verdicts[number % len(verdicts)].exit for number in range(len(outcomes))],
+            [_right(ground, number, each) for number, each in enumerate(outcomes)],
+            same,
+            one_clock=ground.one_clock,
+        ),
         hops=ran.hops,
+        fallbacks=tuple(
+            (number, each.exit, each.fell_back)
+            for number, each in answered
+            if each.fell_back is not None and each.exit is not None
+        ),
+        late=sum(each.late for each in outcomes),
     )
 
 
-def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
-    if ground.frames.labels is None or not answered or not ground.verdicts[0].entropies:
+def _right(ground: _Ground, number: int, outcome: Outcome) -> bool | None:
+    """Return whether a frame was given its right class; None where that is not known."""
+    if ground.frames.labels is None or not outcome.answered or not ground.verdicts[0].entropies:
         return None
-    right = [
-        int(next(iter(each.results.values())).argmax()) == ground.frames.label(number) for number, each in answered
-    ]
-    return sum(right) / len(right)
+    return int(next(iter(outcome.results.values())).argmax()) == ground.frames.label(number)
+
+
+def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
+    right = [said for number, each in answered if (said := _right(ground, number, each)) is not None]
+    return sum(right) / len(right) if right else None
 
 
 def _by_formula(ground: _Ground) -> Figures:

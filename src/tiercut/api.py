@@ -72,8 +72,8 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
         ignore_memory; query.
         Conditions in place of what topology and profile say: source, destination, bandwidth, latency, slowdown,
         without, forwarding, one_partition_per, accuracies, input, result, condition.
-        Who answers: solver, seed, workers, time_limit or options; evaluate, split. `Question` says where each is
-        described.
+        Who answers: solver, seed, workers, time_limit or options; evaluate, split, certify. `Question` says where each
+        is described.
 
     Raises
     ------
@@ -114,7 +114,8 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
     changed = conditions.apply(topology_of(topology), profile_of(profile))
     options = _options(who, question)
     query = make_query(kind, asked)
-    answer = ask(*changed, query, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+    how: dict[str, Any] = {"evaluate": who.evaluate, "split": who.split, "certify": who.confidence()}
+    answer = ask(*changed, query, solver=who.solver, options=options, **how)
     return replace(answer, conditions=conditions)
 
 

@@ -57,10 +57,11 @@ HEAVY = {
     "onnxruntime",
     "pyarrow",
     "simpy",
+    "zstandard",
 }
 EXTRAS = {
     *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
-    *("onnx", "onnxruntime", "pyarrow", "simpy"),
+    *("onnx", "onnxruntime", "pyarrow", "simpy", "zstandard"),
 }
 """What a base install does not bring."""
 

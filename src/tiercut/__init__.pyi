@@ -6,11 +6,13 @@ from .analysis import (
     Replay as Replay,
     Sensitivity as Sensitivity,
     Stream as Stream,
+    Swept as Swept,
     Why as Why,
     load_plans as load_plans,
     measured_sensitivity as measured_sensitivity,
     needed as needed,
     sensitivity as sensitivity,
+    sweep as sweep,
     why as why,
 )
 from .api import (

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import reports
 from support.made import both, profile_data, topology_data
+from support.pages import reports
 
 from tiercut.profiling import Profile
 from tiercut.report import write_report

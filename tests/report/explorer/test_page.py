@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import reports
-from support.browser import CHROMIUM, Page, browser
+from support.pages import reports
+from support.pages.browser import CHROMIUM, Page, browser
 
 from tiercut.optimizer import price
 from tiercut.report import Origin, write_report

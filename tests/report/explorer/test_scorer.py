@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import reports
+from support.pages import reports
 
 from tiercut.analysis import ask
 from tiercut.optimizer import Conditions, QuestionOptions, evaluate, make_query, price

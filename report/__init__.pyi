@@ -1,3 +1,6 @@
+from .explorer.composing import write_report as write_report
+from .explorer.content import Origin as Origin
+from .explorer.gathering import gather as gather
 from .pictures import (
     answer_picture as answer_picture,
     explanation_picture as explanation_picture,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tiercut.offloader.local.frame_times import FrameTimes
 from tiercut.offloader.local.hops import HopParts
+from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
 
 __all__ = ["FORMAT", "Figures", "Run", "StageTimes", "latency_figures"]
@@ -62,6 +63,8 @@ class StageTimes:
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
         ``send``, ``compute`` and ``result``.
+    came_by, result_by
+        How most frames came there, and how most results went home.
     """
 
     node: str
@@ -70,6 +73,8 @@ class StageTimes:
     factor: float
     measured: dict[str, float | None]
     predicted: dict[str, float | None]
+    came_by: Transport | None = None
+    result_by: Transport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,8 @@ class Run:
             "blocks": list(stage.blocks),
             "frames": stage.frames,
             "factor": stage.factor,
+            "came_by": stage.came_by,
+            "result_by": stage.result_by,
             **({"input_s": stage.measured["send"]} if place == 0 else {}),
             "queue_s": stage.measured["queue"],
             "decode_s": stage.measured["decode"],

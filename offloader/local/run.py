@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import Emulation
-from tiercut.offloader.agent.timings import named, of_stage
+from tiercut.offloader.agent.timings import came_by, named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
@@ -32,10 +33,13 @@ from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
 from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import address_of, check_grpc
+from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
 from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
 from tiercut.profiling import CutNetwork, Profile, samples_of
 from tiercut.stages import stage
 from tiercut.topologies import Topology
+
+A = TypeVar("A")
 
 __all__ = ["RunOptions", "run_local", "run_with_agents"]
 
@@ -73,6 +77,8 @@ class RunOptions:
         Whether to tell where the time of a hop goes.
     fallback
         Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
+    transport
+        How frames travel where both sides take that, else by gRPC; ``auto``: by the quickest.
     """
 
     frames: int = 100
@@ -83,6 +89,7 @@ class RunOptions:
     threads: int = 1
     explain_hop: bool = False
     fallback: bool = False
+    transport: Wanted = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +198,9 @@ def run_with_agents(
     factor = dict.fromkeys(plan.placement, 1.0)
     ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames, one_clock=False)
     interval_s, deadline_s = _times(prediction, options)
-    with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
+    with Driver(
+        bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results, transport=options.transport
+    ) as driver:
         driver.check_first()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
@@ -282,12 +291,19 @@ def _run(
     steps = ground.prediction.steps
     ways = [way_of(network, ground.prediction.path, step) for step in steps]
     with ExitStack() as stack:
-        agents = _agents(stack, ground, folders, clock, runtime, options.threads)
+        agents = _agents(stack, ground, folders, clock, runtime, options)
         pin_apart(agents)
         shared = LinkClock(clock)
         stack.callback(shared.close)
         driver = stack.enter_context(
-            Driver(ground.bundles, agents[0].address, deadline_s=_LEAST_PATIENCE_S, way=ways[0], clock=shared)
+            Driver(
+                ground.bundles,
+                agents[0].address,
+                deadline_s=_LEAST_PATIENCE_S,
+                way=ways[0],
+                clock=shared,
+                transport=options.transport,
+            )
         )
         with stage("timing pieces and hops"):
             hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
@@ -318,7 +334,7 @@ def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop
 
 
 def _agents(
-    stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, threads: int
+    stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, options: RunOptions
 ) -> list[AgentProcess]:
     """Start the agents side by side, and tell each where the next one listens."""
     network, steps = ground.topology.network, ground.prediction.steps
@@ -334,7 +350,13 @@ def _agents(
                 ways.get(("result", place), NO_LINKS),
                 ground.topology.node(node).workers,
             )
-            agents.append(stack.enter_context(AgentProcess(folder, stands_for, runtime=runtime, threads=threads)))
+            agents.append(
+                stack.enter_context(
+                    AgentProcess(
+                        folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
+                    )
+                )
+            )
         for before, agent in zip([None, *agents], agents, strict=False):
             address = agent.wait_until_ready()
             if before is not None:
@@ -466,7 +488,9 @@ def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int
             if of_stage(each.parameters, place + 1) is not None and isinstance(took := each.parameters.get(named_), int)
         ]
         own = [block for block in ground.plan.exits if bundle.blocks[0] <= block <= bundle.blocks[1]]
-        home = [each.return_s for each in answered if each.exit in own and each.return_s is not None]
+        left_here = [each for each in answered if each.exit in own]
+        home = [each.return_s for each in left_here if each.return_s is not None]
+        came = [by for each in answered if isinstance(by := each.parameters.get(came_by(place + 1)), int)]
         measured = {
             step: _mean([times[step] for times in there if step in times])
             for step in ("send", "queue", "decode", "compute", "encode")
@@ -486,9 +510,16 @@ def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int
                     "compute": ground.prediction.compute_s(place, left),
                     "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
                 },
+                None if (by := _most(came)) is None or not 0 <= by < len(TRANSPORTS) else TRANSPORTS[by],
+                _most([each.by for each in left_here]),
             )
         )
     return found
+
+
+def _most(values: Sequence[A]) -> A | None:
+    """Return the commonest of some values."""
+    return Counter(values).most_common(1)[0][0] if values else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

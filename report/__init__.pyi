@@ -1,3 +1,6 @@
+from .explorer.composing import write_report as write_report
+from .explorer.content import Origin as Origin
+from .explorer.gathering import gather as gather
 from .pictures import (
     answer_picture as answer_picture,
     explanation_picture as explanation_picture,
@@ -29,6 +32,7 @@ from .saving import Picture as Picture, check_ending as check_ending, save as sa
 from .sensitivity import sensitivity_picture as sensitivity_picture, sensitivity_tables as sensitivity_tables
 from .shown import as_html as as_html, as_text as as_text
 from .stream import stream_tables as stream_tables
+from .sweeps.tables import sweep_tables as sweep_tables
 from .tables import (
     answer_parts as answer_parts,
     profile_tables as profile_tables,

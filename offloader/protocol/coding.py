@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.protocol.tensors import put, put_parameters, take
-from tiercut.profiling import TensorCoder, read_codec
+from tiercut.profiling import Layout, TensorCoder, read_codec
 
 __all__ = ["Coding", "coming", "going"]
 
@@ -43,7 +43,7 @@ class Coding:
         If a package is missing.
     """
 
-    def __init__(self, codec: str | None, tensors: Sequence[TensorSpec], layout: Any) -> None:
+    def __init__(self, codec: str | None, tensors: Sequence[TensorSpec], layout: Layout) -> None:
         self.codec, self._tensors = codec, tuple(tensors)
         self._coders: dict[str, TensorCoder] = {}
         if codec is not None:

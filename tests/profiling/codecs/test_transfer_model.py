@@ -23,7 +23,11 @@ from tiercut.profiling.data.datasets import split
 from tiercut.profiling.exits.training import Epoch, Schedule
 from tiercut.profiling.models.piece_files import open_piece
 
-pytest.importorskip("keras", reason="needs the extra 'profiling'")
+pytestmark = [
+    pytest.mark.usefixtures("keras", "eager"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # of Keras itself
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
+]
 
 RNG = np.random.default_rng(4)
 IMAGES = RNG.random((160, 7, 7, 2)).astype(np.float32)

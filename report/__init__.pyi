@@ -1,3 +1,5 @@
+from .models.picture import models_picture as models_picture, plot_models as plot_models
+from .models.tables import models_parts as models_parts, models_remarks as models_remarks
 from .pictures import (
     answer_picture as answer_picture,
     explanation_picture as explanation_picture,

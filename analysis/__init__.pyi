@@ -4,6 +4,7 @@ from .answers.answer_file import load_answer as load_answer, load_plans as load_
 from .answers.beside import best_beside as best_beside
 from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind
+from .certified.certificate import Certificate as Certificate
 from .choose_by_replay import ReplayChoice as ReplayChoice
 from .distribution import CONFIDENCE as CONFIDENCE, QUANTILES as QUANTILES, Distribution as Distribution
 from .estimates import estimated as estimated, samples_beside as samples_beside
@@ -28,6 +29,8 @@ from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Tim
 from .stream.result import Stream as Stream
 from .stream.steadiness import Latencies as Latencies
 from .stream.time_line import drops_of as drops_of, slices_of as slices_of
+from .sweeps.run_sweep import Swept as Swept, sweep as sweep
+from .sweeps.sweep_file import SweepFile as SweepFile
 from .why.needed import FURTHEST as FURTHEST, Need as Need, needed as needed
 from .why.result import (
     Change as Change,

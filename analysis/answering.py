@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tiercut.analysis.keyword_types import ConditionKeywords
-    from tiercut.profiling import Profile
+    from tiercut.profiling import Profile, Samples
     from tiercut.solvers import Outcome, Solver, Status, Task
     from tiercut.topologies import Topology
 
@@ -58,6 +58,7 @@ def ask(
     options: Options | None = None,
     evaluate: Evaluation = "model",
     split: SampleSplit = "profile",
+    certify: float | None = None,
     **conditions: Unpack[ConditionKeywords],
 ) -> Answer:
     """Answer a question.
@@ -75,7 +76,10 @@ def ask(
     evaluate
         ``model``; or ``replay``: candidates of the model are chosen by what recorded samples make of them.
     split
-        Which samples replay them.
+        Which samples replay them, or certify them (see `tiercut.analysis.certified.held_out.hold_out`).
+    certify
+        With which confidence, between 0 and 1, the accuracy of the plans is to be certified on samples that had no part
+        in choosing them; None: it is not.
     **conditions
         In place of what topology and profile say (see `tiercut.optimizer.conditions.Conditions`).
 
@@ -95,7 +99,12 @@ def ask(
     topology, profile = inputs_of("ask", topology, profile, conditions)
     options = options or Options()
     with time_limit(options.time_limit_s) as clock, stage("setting up the question"):
-        found = _answered(topology, profile, query, solver, options, evaluate, split)
+        _check_evaluation(evaluate, split, certify)
+        if certify is not None:
+            found = _certified(topology, profile, query, solver, options, split, certify)
+        else:
+            judging = samples_of(profile, split) if evaluate == "replay" else None
+            found = _answered(topology, profile, query, solver, options, judging, split)
         answer = replace(found, conditions=named, inputs=(topology, profile))
     return _unproved(answer, clock.cut) if clock.cut else answer
 
@@ -106,18 +115,30 @@ def _answered(
     query: Query,
     solver: str,
     options: Options,
-    evaluate: Evaluation,
-    split: SampleSplit,
+    judging: Samples | None = None,
+    split: SampleSplit = "profile",
+    own: Samples | None = None,
 ) -> Answer:
-    """Answer a question within the time that the clock says."""
+    """Answer a question within the time that the clock says.
+
+    Parameters
+    ----------
+    topology, profile, query, solver, options
+        As in `ask`.
+    judging, split
+        Samples by which candidates are chosen, and which they are; None: the model chooses.
+    own
+        The samples behind the profile; None: those of the file that it names.
+    """
     early = query.exits != "final"  # else all estimators say the same, and replay too
-    samples = samples_beside(profile, needed=query.estimator == "auto") if early else None
+    samples = own
+    if own is None and early:
+        samples = samples_beside(profile, needed=query.estimator == "auto")
     tables = estimated(topology, profile, query.estimator if early else "marginal", samples)
     query = replace(query, estimator=tables.estimator)
-    _check_evaluation(evaluate, split)
     asked, judged = query, tables
-    if evaluate == "replay":
-        judged = replace(tables, recorded=Recorded.of(samples_of(profile, split), split), leavers=None)
+    if judging is not None:
+        judged = replace(tables, recorded=Recorded.of(judging, split), leavers=None)
     query = settled(asked, judged)
     whole = make_space(tables, exits=query.exits, order=query.order, per_exit=query.per_exit, codec=query.codec)
     space = narrow(whole, query)
@@ -135,11 +156,11 @@ def _answered(
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:
         plans = [price(space.problem, decision) for decision in outcome.decisions]
-    if evaluate == "replay":
-        own = Answer(space, query, outcome, tuple(plans), "", why, notes=said_of_question(asked, judged))
+    if judging is not None:
+        modelled = Answer(space, query, outcome, tuple(plans), "", why, notes=said_of_question(asked, judged))
         from tiercut.analysis.choose_by_replay import chosen_by_replay
 
-        replayed = chosen_by_replay(own, whole, solver, options, samples_of(profile, split), split)
+        replayed = chosen_by_replay(modelled, whole, solver, options, judging, split)
         if replayed.plans and replayed.replayed is not None:
             return with_notes(replayed, replace(whole, problem=replayed.replayed.problem), found, options)
         if replayed.message:
@@ -153,12 +174,42 @@ def _answered(
     return with_plans_beside(with_notes(answer, whole, found, options), options) if plans else answer
 
 
-def _check_evaluation(evaluate: Evaluation, split: SampleSplit) -> None:
+def _certified(
+    topology: Topology,
+    profile: Profile,
+    query: Query,
+    solver: str,
+    options: Options,
+    split: SampleSplit,
+    confidence: float,
+) -> Answer:
+    """Answer a question by some samples, and certify the plans by others."""
+    from tiercut.analysis.certified.certify import certified
+    from tiercut.analysis.certified.held_out import hold_out, profile_by
+
+    with paused():
+        held = hold_out(profile, split, options.seed)
+        chosen_by = profile_by(profile, held.choosing)
+
+    def asked(query: Query) -> Answer:
+        return _answered(topology, chosen_by, query, solver, options, own=held.choosing)
+
+    return certified(query, confidence, held, asked)
+
+
+def _check_evaluation(evaluate: Evaluation, split: SampleSplit, certify: float | None) -> None:
     if evaluate not in ("model", "replay"):
         raise QuestionError(unknown_name("evaluation", evaluate, ("model", "replay")))
     check_split(split)
-    if split != "profile" and evaluate == "model":
-        raise QuestionError(f"split '{split}' says which samples replay the plans; evaluate 'replay' asks for that")
+    if certify is not None:
+        if evaluate == "replay":
+            raise QuestionError("certify replays plans on samples of its own; leave evaluate 'replay' out")
+        if not 0 < certify < 1:
+            raise QuestionError(f"certify: a confidence lies between 0 and 1, such as 0.95, not {certify:g}")
+    elif split != "profile" and evaluate == "model":
+        raise QuestionError(
+            f"split '{split}' says which samples replay or certify plans; evaluate 'replay' or certify asks for that"
+        )
 
 
 def _unproved(answer: Answer, cut: Sequence[str]) -> Answer:

@@ -74,6 +74,7 @@ class SolverKeywords(TypedDict, total=False):
     time_limit: str | float | None
     evaluate: Evaluation
     split: SampleSplit
+    certify: str | float | None
 
 
 class Question(QuestionKeywords, ConditionKeywords, SolverKeywords, total=False):

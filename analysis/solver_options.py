@@ -39,6 +39,9 @@ class SolverOptions:
         have the figures of the samples (see `Answer.replayed`).
     split
         Which samples: ``profile`` or ``test``.
+    certify
+        With which confidence the accuracy of the plans is to be certified on samples that had no part in choosing them:
+        a number such as 0.95, or text such as ``"95 %"`` (see `tiercut.analysis.certified`); None: it is not.
     """
 
     solver: str = option("auto", panel=_SOLVER, metavar="auto|NAME", help="Who answers.")
@@ -54,6 +57,11 @@ class SolverOptions:
         help="replay: candidates of the model are chosen by what recorded samples make of them.",
     )
     split: SampleSplit = option("profile", panel=_SAMPLES, metavar="profile|test", help="Which samples.")
+    certify: str | float | None = option(
+        panel=_SAMPLES,
+        metavar="SHARE",
+        help="Confidence, such as 95%, in the accuracy of plans on samples that did not choose them.",
+    )
 
     def options(self, progress: Progress | None = None, named: Callable[[str], str] = str) -> Options:
         """Return what every solver takes.
@@ -75,6 +83,27 @@ class SolverOptions:
         return Options(
             seed=self.seed, workers=self.workers, time_limit_s=self._limit(named("time_limit")), progress=progress
         )
+
+    def confidence(self, name: str = "certify") -> float | None:
+        """Return the confidence of certificates as a number; None where none are asked for.
+
+        Raises
+        ------
+        QuestionError
+            If it cannot be read, or is not between 0 and 1.
+        """
+        from tiercut import units
+
+        said, value = self.certify, self.certify
+        if isinstance(said, str):
+            try:
+                value = units.parse(said, "share") if "%" in said else float(said)
+            except ValueError:
+                raise QuestionError(f"{name}: a confidence is a share such as '95 %' or 0.95, not '{said}'") from None
+        assert not isinstance(value, str)
+        if value is not None and not 0 < value < 1:
+            raise QuestionError(f"{name}: a confidence lies between 0 and 1, such as 95 %, not {value:g}")
+        return value
 
     def _limit(self, name: str) -> float | None:
         from tiercut import units

@@ -3,7 +3,13 @@ from .build import (
     rebuild_problem as rebuild_problem,
     warn_of_bare_spans as warn_of_bare_spans,
 )
-from .condition_names import DOWN as DOWN, level_of as level_of, name_of as name_of
+from .condition_names import (
+    DOWN as DOWN,
+    STRESS as STRESS,
+    ConditionName as ConditionName,
+    level_of as level_of,
+    name_of as name_of,
+)
 from .conditions import Conditions as Conditions
 from .constraints import Constraint as Constraint, bound_value as bound_value, constraints_of as constraints_of
 from .frontier import (
@@ -72,7 +78,14 @@ from .samples.estimators import (
     with_nested_hits as with_nested_hits,
 )
 from .samples.exit_shares import counted as counted, shares_of as shares_of
-from .samples.intervals import clopper_pearson as clopper_pearson, rank_of as rank_of, samples_needed as samples_needed
+from .samples.intervals import (
+    binomial_tail as binomial_tail,
+    clopper_pearson as clopper_pearson,
+    least_share as least_share,
+    rank_of as rank_of,
+    samples_needed as samples_needed,
+    samples_to_show as samples_to_show,
+)
 from .samples.recorded import Recorded as Recorded
 from .space import (
     NEVER as NEVER,

@@ -1,3 +1,8 @@
+from .compared.figures import read_compared as read_compared
+from .compared.side_by_side import comparison_data as comparison_data, comparison_rows as comparison_rows
+from .explorer.composing import write_report as write_report
+from .explorer.content import Origin as Origin
+from .explorer.gathering import gather as gather
 from .pictures import (
     answer_picture as answer_picture,
     explanation_picture as explanation_picture,
@@ -12,6 +17,7 @@ from .plots.latencies import plot_latencies as plot_latencies
 from .plots.plan_bars import bars_height as bars_height, bars_legend as bars_legend, plot_plan_bars as plot_plan_bars
 from .plots.profile import plot_profile as plot_profile
 from .plots.replayed import plot_replayed as plot_replayed
+from .plots.run import plot_run as plot_run
 from .plots.sensitivity import plot_regions as plot_regions, plot_sensitivity as plot_sensitivity
 from .plots.several_measures import plot_several_measures as plot_several_measures
 from .plots.time_line import plot_time_line as plot_time_line
@@ -21,12 +27,14 @@ from .plots.why import plot_why as plot_why
 from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
 from .rows import Column as Column, Rows as Rows
+from .runs.picture import run_picture as run_picture
 from .runs.tables import run_tables as run_tables
 from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
 from .sensitivity import sensitivity_picture as sensitivity_picture, sensitivity_tables as sensitivity_tables
 from .shown import as_html as as_html, as_text as as_text
 from .stream import stream_tables as stream_tables
+from .sweeps.tables import sweep_tables as sweep_tables
 from .tables import (
     answer_parts as answer_parts,
     profile_tables as profile_tables,

@@ -6,6 +6,7 @@ Every figure that people read in a table is put into words here, once; what show
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import floor
 from typing import TYPE_CHECKING, Literal
 
 from tiercut import units
@@ -119,6 +120,7 @@ def _modelled_rows(answer: Answer) -> Rows:
     known = {
         "accuracy": answer.space.knows_accuracy,
         "replayed": seen is not None,
+        "certified": answer.certified is not None,
         "threshold": problem.has_exits,
         "sent": True,
         "exits": answer.space.inside,
@@ -130,6 +132,7 @@ def _modelled_rows(answer: Answer) -> Rows:
         cells = {
             "accuracy": share_text(plan.accuracy),
             "replayed": share_text(None if seen is None else seen[rank - 1]),
+            "certified": "" if answer.certified is None else _bound_text(answer.certified.of(plan).at_least),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),
@@ -139,6 +142,11 @@ def _modelled_rows(answer: Answer) -> Rows:
     measures = ("sum" if is_sum(name) else name for name in answer.measures)
     headings = ("#", "latency", *measures, *shown_here)
     return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
+
+
+def _bound_text(share: float) -> str:
+    """Return what a share is at least, rounded down."""
+    return f"≥ {floor(1e4 * share + _ROUNDING) / 100:.2f}%"
 
 
 def _replayed_rows(answer: Answer, replayed: ReplayChoice) -> Rows:
@@ -337,6 +345,8 @@ _SPARE = {
 }
 """Columns that a reader can do without, for they follow from others or are in the JSON, and when each is left out."""
 
+
+_ROUNDING = 1e-6
 
 _LISTS = {"threshold", "exits"}
 """Columns whose cells may be lists of numbers."""

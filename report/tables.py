@@ -10,6 +10,7 @@ from rich.text import Text
 from tiercut import units
 from tiercut.optimizer import format_amount
 from tiercut.report.answers.asked import size_text
+from tiercut.report.answers.certified import certified_lines
 from tiercut.report.answers.frontier import frontier_lines, legible_rows
 from tiercut.report.profile_rows import profile_rows
 from tiercut.report.rows import plan_rows, share_text, stage_rows, step_rows
@@ -61,8 +62,10 @@ def remarks(answer: Answer) -> Iterator[str]:
     """Yield what is to be said beside the plans of an answer: what is proved, and what is not."""
     if answer.replayed is not None and answer.plans:
         yield answer.replayed.guarantee
+    if answer.certified is not None:
+        yield from certified_lines(answer, answer.certified)
     yield from answer.notes
-    if answer.plans and answer.replayed is None and answer.outcome.status == "feasible":
+    if answer.plans and answer.replayed is None and answer.certified is None and answer.outcome.status == "feasible":
         yield (
             f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all"
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis.answers.hypervolume import Hypervolume
     from tiercut.analysis.answers.seen import SeenPlans
+    from tiercut.analysis.certified.certificate import Certificate
     from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Problem, Query, Space
     from tiercut.profiling import Profile
@@ -69,6 +70,9 @@ class Answer(Shown):
         there is none.
     inputs
         The topology and the profile that it was asked of, with all changes; a file says what it was made of.
+    certified
+        Where the accuracy of the plans was certified on samples that did not choose them: what holds with which
+        confidence.
     """
 
     space: Space
@@ -85,6 +89,7 @@ class Answer(Shown):
     seen: SeenPlans | None = None
     native: Plan | None = None
     inputs: tuple[Topology, Profile] | None = None
+    certified: Certificate | None = None
 
     def __repr__(self) -> str:
         count = len(self.plans)
@@ -249,6 +254,7 @@ class Answer(Shown):
             **({"notes": list(self.notes)} if self.notes else {}),
             **({} if self.seen is None or self.replayed_accuracies is None else self.seen.to_data()),
             **({} if self.native is None else {"native": self.native.to_data(1)}),
+            **({} if self.certified is None else {"certified": self.certified.to_data(self.plans)}),
             "plans": list(self._rows()),
         } | ({} if self.replayed is None else self.replayed.to_data())
 
@@ -282,6 +288,8 @@ class Answer(Shown):
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
             named = dict(zip(self.measures, values, strict=True))
             replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
+            if self.certified is not None:
+                replayed = {"certified_accuracy": self.certified.of(plan).at_least}
             load = {"at_rate": loads[rank - 1].to_data()} if loads else {}
             yield plan.to_data(rank) | replayed | ({"measures": named} if named else {}) | load
 
@@ -301,6 +309,7 @@ class Answer(Shown):
     def _columns(self) -> list[str]:
         """Return the names of the columns of a frame."""
         replayed = [] if self.replayed_accuracies is None else ["replayed_accuracy"]
+        replayed += [] if self.certified is None else ["certified_accuracy"]
         columns = ["rank", "plan", "latency_s", "accuracy", *replayed, *self.measures, "bytes_sent", "threshold"]
         if self.space.per_exit:
             columns.append("thresholds")

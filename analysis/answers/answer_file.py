@@ -178,6 +178,7 @@ class _Plan(Document):
     idle_stages: list[int] = Field(default_factory=list)
     measures: dict[str, float] = Field(default_factory=dict)
     replayed_accuracy: float | None = None
+    certified_accuracy: float | None = None
     at_rate: dict[str, Any] | None = None
 
     @property
@@ -231,6 +232,7 @@ class _Answer(Document):
     native: _Plan | None = None
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
+    certified: dict[str, Any] | None = None
 
 
 class _Explanation(Document):

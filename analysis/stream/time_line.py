@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tiercut.analysis.stream.arguments import DROPPED
 from tiercut.analysis.stream.layout import PICOSECONDS
+from tiercut.documents import trace_events
+from tiercut.documents.trace_events import Event, Lane
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
     from tiercut.analysis.stream.result import Stream
 
 __all__ = ["Drop", "Slice", "drops_of", "slices_of", "trace_text"]
-
-_MICROSECONDS = 1e6
-_NODES, _LINKS = 1, 2
-"""What stands for a process in a trace."""
 
 
 class Slice(NamedTuple):
@@ -108,58 +105,32 @@ def trace_text(stream: Stream) -> str:
 
     Nodes and links are processes, their workers threads; what waits at each is a counter, and arrows follow a frame.
     """
-    events = [*_names(stream), *_services(stream), *_drops(stream), *_waiting(stream)]
-    return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, allow_nan=False, ensure_ascii=False)
+    tracks = [trace_events.Track(each.name, each.is_link, each.workers) for each in stream.layout.servers]
+    lanes = trace_events.lanes_of(tracks)
+    events = [*trace_events.names(tracks), *_services(stream, lanes), *_drops(stream, lanes), *_waiting(stream, lanes)]
+    return trace_events.text_of(events)
 
 
-def _threads(stream: Stream) -> list[int]:
-    """Return the number of the first worker of each server."""
-    return np.cumsum([1, *(server.workers for server in stream.layout.servers)])[:-1].tolist()  # type: ignore[no-any-return]
-
-
-def _names(stream: Stream) -> Iterator[dict[str, Any]]:
-    for process, name in ((_NODES, "nodes"), (_LINKS, "links")):
-        yield {"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}}
-    for server, first in zip(stream.layout.servers, _threads(stream), strict=True):
-        for worker in range(server.workers):
-            name = server.name if server.workers == 1 else f"{server.name} ({worker + 1})"
-            process = _LINKS if server.is_link else _NODES
-            yield {"ph": "M", "name": "thread_name", "pid": process, "tid": first + worker, "args": {"name": name}}
-
-
-def _services(stream: Stream) -> Iterator[dict[str, Any]]:
-    threads, several = _threads(stream), len(stream.sources) > 1
+def _services(stream: Stream, lanes: list[list[Lane]]) -> Iterator[Event]:
+    several = len(stream.sources) > 1
     seen = set[tuple[int, int]]()
     for each in slices_of(stream):
-        server = stream.layout.servers[each.server]
-        place = {"pid": _LINKS if server.is_link else _NODES, "tid": threads[each.server] + each.worker}
+        lane = lanes[each.server][each.worker]
         origin = f" from {stream.sources[each.source].node} ({each.source + 1})" if several else ""
         name = f"frame {each.frame}{origin}"
-        began = each.began_s * _MICROSECONDS
-        yield {
-            "ph": "X",
-            "name": name,
-            "cat": each.what,
-            "ts": began,
-            "dur": (each.ended_s - each.began_s) * _MICROSECONDS,
-            "args": {"what": each.what, "waited_ms": (each.began_s - each.joined_s) * 1e3},
-            **place,
-        }
+        waited_s = each.began_s - each.joined_s
+        yield trace_events.service(lane, name, each.what, each.began_s, each.ended_s, waited_s)
         who = each.source, each.frame
-        phase = "t" if who in seen else "s"
+        yield trace_events.follow(lane, name, f"{each.source}.{each.frame}", each.began_s, first=who not in seen)
         seen.add(who)
-        yield {"ph": phase, "name": name, "cat": "frame", "id": f"{each.source}.{each.frame}", "ts": began, **place}
 
 
-def _drops(stream: Stream) -> Iterator[dict[str, Any]]:
-    threads = _threads(stream)
+def _drops(stream: Stream, lanes: list[list[Lane]]) -> Iterator[Event]:
     for each in drops_of(stream):
-        server = stream.layout.servers[each.server]
-        place = {"pid": _LINKS if server.is_link else _NODES, "tid": threads[each.server]}
-        yield {"ph": "i", "s": "t", "name": f"frame {each.frame} dropped", "ts": each.at_s * _MICROSECONDS, **place}
+        yield trace_events.instant(lanes[each.server][0], f"frame {each.frame} dropped", each.at_s)
 
 
-def _waiting(stream: Stream) -> Iterator[dict[str, Any]]:
+def _waiting(stream: Stream, lanes: list[list[Lane]]) -> Iterator[Event]:
     """Yield how many of the kept services wait at each server, whenever that changes."""
     changes: list[tuple[float, int, int]] = []
     for each in slices_of(stream):
@@ -168,6 +139,5 @@ def _waiting(stream: Stream) -> Iterator[dict[str, Any]]:
     count = [0] * len(stream.layout.servers)
     for time, index, change in sorted(changes):
         count[index] += change
-        server = stream.layout.servers[index]
-        name, process = f"waiting at {server.name}", _LINKS if server.is_link else _NODES
-        yield {"ph": "C", "name": name, "pid": process, "ts": time * _MICROSECONDS, "args": {"waiting": count[index]}}
+        name = f"waiting at {stream.layout.servers[index].name}"
+        yield trace_events.counter(lanes[index][0], name, time, count[index])

@@ -6,7 +6,6 @@ Without one the call answers with the result itself, however many partitions fol
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import queue
 import threading
@@ -21,6 +20,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError, TiercutError
+from tiercut.offloader.agent.admission import check_destination, left_s
+from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
@@ -28,9 +29,10 @@ from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take_parameters
 
 __all__ = ["RESULTS", "SERVER", "Agent", "Emulation"]
 
@@ -42,10 +44,9 @@ SERVER = "tiercut"
 RESULTS = "results"
 """The model that results are sent to at a destination."""
 
-_LONGEST_S = 3600.0
 _REMEMBERED = 65536
 _APART_S = 0.005
-_PASSED_ON = ("destination",)
+_PASSED_ON = ("destination", "fallback_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,12 @@ class Agent:
             )
         self._run = StageRunner(folder, self.bundle, runtime=runtime, threads=threads)
         self._run.warm_up()
+        self._coming, self._going = coming(self.bundle), going(self.bundle)
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
         self._jobs: queue.Queue[_Job | None] = queue.Queue(most)
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._held = HeldAnswers()
         self._homes: dict[str, Outlet] = {}
         self._lock = threading.Lock()
         self._peer: Peer | None = None
@@ -165,9 +168,12 @@ class Agent:
         self.service = Service(handlers, address_of(listen, what="--listen"), self.bundle.most_bytes)
 
     def follow(self, next_address: str) -> None:
-        """Hand on to an agent that listens at HOST:PORT."""
+        """Hand on to an agent that listens at HOST:PORT, from now on."""
+        before = self._onward
         self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes)
         self._onward = Outlet(self._peer, self._emulation.onward, self._clock, most=self._most)
+        if before is not None:
+            before.close()
 
     @property
     def address(self) -> str:
@@ -214,18 +220,23 @@ class Agent:
         self._known(request.model_name)
         try:
             parameters = take_parameters(request)
-            tensors = take(request, self.bundle.inputs)
+            if parameters.get("fall_back") is True:
+                return self._asked_to_fall_back(request.id, parameters)
+            tensors = self._coming.take(request, parameters)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
         decode_ns = time.monotonic_ns() - received_ns
-        until_ns = received_ns + round(_left_s(parameters, context) * 1e9)
+        until_ns = received_ns + round(left_s(parameters, context) * 1e9)
         job = _Job(request, tensors, parameters, received_ns, decode_ns, until_ns)
         if "destination" not in parameters:
             return self._answered(job)
-        self._check_destination(parameters["destination"])
+        check_destination(parameters["destination"], self._allowed)
         self._check_fresh(str(parameters["destination"]), request.id)
         self._wait_for_worker(job)
-        answer = message("ModelInferResponse", model_name=self.bundle.model, id=request.id)
+        return self._accepted(request.id)
+
+    def _accepted(self, frame: str) -> Any:
+        answer = message("ModelInferResponse", model_name=self.bundle.model, id=frame)
         put_parameters(answer, {"accepted": True})
         return answer
 
@@ -234,14 +245,6 @@ class Agent:
             self._jobs.put_nowait(job)
         except queue.Full:
             raise Refused("RESOURCE_EXHAUSTED", f"{self._most} frames wait already") from None
-
-    def _check_destination(self, named: str | int | bool) -> None:
-        try:
-            host = address_of(str(named), what="destination").rpartition(":")[0]
-        except QuestionError as error:
-            raise Refused("INVALID_ARGUMENT", str(error)[:300]) from None
-        if host not in self._allowed and not _is_loopback(host):
-            raise Refused("PERMISSION_DENIED", f"results do not go to '{host[:100]}'; allow it with --results")
 
     def _check_fresh(self, destination: str, frame: str) -> None:
         with self._lock:
@@ -265,9 +268,13 @@ class Agent:
             raise Refused("INTERNAL", str(error)) from None
         if not ended.leaves:
             return self._asked_next(job, ended, timings)
-        answer = message("ModelInferResponse", model_name=self.bundle.model, id=job.request.id)
+        return self._answer(job.request.id, ended, timings)
+
+    def _answer(self, frame: str, ended: Ended, said: Mapping[str, str | int | bool]) -> Any:
+        """Return the result of a frame as the answer to its call."""
+        answer = message("ModelInferResponse", model_name=self.bundle.model, id=frame)
         put(answer, ended.tensors)
-        put_parameters(answer, self._said_of(ended) | timings)
+        put_parameters(answer, {**self._said_of(ended), **said})
         return answer
 
     def _asked_next(self, job: _Job, ended: Ended, timings: Mapping[str, int]) -> Any:
@@ -275,13 +282,19 @@ class Agent:
 
         assert self._peer is not None
         request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        put(request, ended.tensors)
-        left_s = (job.until_ns - time.monotonic_ns()) / 1e9
         try:
-            answer = self._peer.call("ModelInfer", request, left_s)
+            self._put_onward(request, ended.tensors)
+        except QuestionError as error:
+            raise Refused("INTERNAL", str(error)[:300]) from None
+        spare_ns = _spare_ns(job)
+        try:
+            answer = self._peer.call("ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9)
         except grpc.RpcError as error:
             code: Any = error
-            raise Refused(code.code().name, f"{self._peer.address}: {code.details()}"[:300]) from None
+            why = f"{self._peer.address}: {code.details()}"[:300]
+            if spare_ns and ended.instead is not None:
+                return self._answer(job.request.id, ended.instead, {"fell_back": why, **timings})
+            raise Refused(code.code().name, why) from None
         put_parameters(answer, timings)
         return answer
 
@@ -312,23 +325,40 @@ class Agent:
             self._warm_up(job, begun_ns)
             return
         try:
-            ended = self._run(job.tensors, self._slow)
+            tensors, decode_ns = self._decoded(job)
+            ended = self._run(tensors, self._slow)
+            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
+            if job.result is None:
+                self._send(job, ended, timings)
+            else:
+                job.result.set_result((ended, timings))
         except TiercutError as error:
             self._fail(job, str(error)[:300])
-            return
-        timings = self._timings(job, begun_ns, time.monotonic_ns())
-        if job.result is not None:
-            job.result.set_result((ended, timings))
-            return
-        self._send(job, ended, timings)
+
+    def _decoded(self, job: _Job) -> tuple[dict[str, NDArray[Any]], int]:
+        """Return what came through a codec as it was, and the nanoseconds that this took, as on a slower machine."""
+        if not self._coming.is_encoded(job.parameters):
+            return job.tensors, 0
+        since_ns, begun = time.monotonic_ns(), self._run.clock()
+        tensors = self._coming.decoded(job.tensors, job.parameters)
+        self._slow(self._run.clock() - begun)
+        return tensors, time.monotonic_ns() - since_ns
+
+    def _put_onward(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Put what goes on into a request, through its codec if there is one, as on a slower machine."""
+        begun = self._run.clock()
+        self._going.put(request, tensors)
+        if self._going.codec is not None:
+            self._slow(self._run.clock() - begun)
 
     def _warm_up(self, job: _Job, begun_ns: int) -> None:
         """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
 
         What comes home says what the hop to here took without a link.
         """
-        held, took = self._run.timed(job.tensors)
-        timings = self._timings(job, begun_ns, time.monotonic_ns())
+        tensors, decode_ns = self._decoded(job)
+        held, took = self._run.timed(tensors)
+        timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
         timings |= {of_piece(place): each for place, each in enumerate(took)}
         home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
         put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
@@ -340,17 +370,17 @@ class Agent:
         time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
         begun_ns = time.monotonic_ns()
         onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        put(onward, {each.name: held[each.name] for each in self.bundle.outputs})
+        self._put_onward(onward, {each.name: held[each.name] for each in self.bundle.outputs})
         encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
         self._onward.put(onward, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
 
-    def _timings(self, job: _Job, begun_ns: int, ended_ns: int) -> dict[str, int]:
+    def _timings(self, job: _Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
         found = {
             named(stage, "queue"): begun_ns - job.received_ns - job.decode_ns,
-            named(stage, "decode"): job.decode_ns,
-            named(stage, "compute"): ended_ns - begun_ns,
+            named(stage, "decode"): job.decode_ns + decode_ns,
+            named(stage, "compute"): ended_ns - begun_ns - decode_ns,
         }
         if isinstance(sent_ns, int):
             found[named(stage, "send")] = job.received_ns - sent_ns
@@ -365,19 +395,62 @@ class Agent:
         request = message(
             "ModelInferRequest", model_name=RESULTS if ended.leaves else self.bundle.model, id=job.request.id
         )
-        put(request, ended.tensors)
-        kept = {name: job.parameters[name] for name in _PASSED_ON if not ended.leaves}
+        if ended.leaves:
+            put(request, ended.tensors)
+        else:
+            self._put_onward(request, ended.tensors)
+        kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
         put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
         carried = {
             name: value for name, value in job.parameters.items() if name.startswith("stage") and isinstance(value, int)
         }
         timings[named(self.bundle.stage, "encode")] = time.monotonic_ns() - begun_ns
+        spare_ns = 0 if ended.leaves else _spare_ns(job)
+        if spare_ns and ended.instead is not None:
+            kept_until = Held(ended.instead, carried | timings, job.until_ns)
+            self._held.keep(str(job.parameters["destination"]), job.request.id, kept_until)
         outlet = self._home(str(job.parameters["destination"])) if ended.leaves else self._onward
         assert outlet is not None
+        if spare_ns and not outlet.is_up:
+            self._not_taken(job, f"{outlet.address} does not answer")
+            return
         try:
-            outlet.put(request, job.until_ns, lambda reason: self._fail(job, reason), carried | timings)
+            outlet.put(
+                request, job.until_ns, lambda why: self._not_taken(job, why), carried | timings, spare_ns=spare_ns
+            )
         except Full:
-            self._fail(job, "too many frames wait for the link already")
+            self._not_taken(job, "too many frames wait for the link already")
+
+    # Where a frame cannot go on.
+
+    def _not_taken(self, job: _Job, reason: str) -> None:
+        """Answer a frame that the next partition did not take from the last exit here, if there is one, or fail it."""
+        if not self._fell_back(str(job.parameters["destination"]), job.request.id, reason):
+            self._fail(job, reason)
+
+    def _asked_to_fall_back(self, frame: str, parameters: Mapping[str, str | int | bool]) -> Any:
+        """Answer a frame that went on, and whose result does not come."""
+        destination, why = str(parameters.get("destination", "")), str(parameters.get("why", ""))
+        if not self._fell_back(destination, frame, why):
+            raise Refused("NOT_FOUND", "no answer is held for this frame")
+        return self._accepted(frame)
+
+    def _fell_back(self, destination: str, frame: str, why: str) -> bool:
+        """Send what the last exit said of a frame; return whether it is held."""
+        held = self._held.take(destination, frame)
+        if held is None:
+            return False
+        request = message("ModelInferRequest", model_name=RESULTS, id=frame)
+        put(request, held.ended.tensors)
+        said = f"{self.bundle.node}: {why}"[:300]
+        put_parameters(request, self._said_of(held.ended) | {"fell_back": said})
+        try:
+            self._home(destination).put(
+                request, held.until_ns, lambda lost: log.warning("frame '%s': %s; %s", frame, said, lost), held.timings
+            )
+        except Full:
+            return False
+        return True
 
     def _home(self, destination: str) -> Outlet:
         with self._lock:
@@ -403,19 +476,9 @@ class Agent:
             log.warning("frame '%s': %s", job.request.id, said)
 
 
-def _left_s(parameters: Mapping[str, str | int | bool], context: Any) -> float:
-    """Return how long a frame has left: what its sender says, or else the deadline of the call."""
-    said = parameters.get("left_ns")
-    if isinstance(said, int) and said > 0:
-        return min(said / 1e9, _LONGEST_S)
-    left = context.time_remaining()
-    return _LONGEST_S if left is None else min(float(left), _LONGEST_S)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _spare_ns(job: _Job) -> int:
+    """Return how long before its deadline a frame is answered from an exit here, if it cannot go on; 0: it is not."""
+    said = job.parameters.get("fallback_ns")
+    if not isinstance(said, int) or said <= 0:
+        return 0
+    return min(said, (job.until_ns - job.received_ns) // 2)

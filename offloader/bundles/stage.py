@@ -36,12 +36,15 @@ class Ended:
         Normalised entropy there; None where nothing was a classifier.
     leaves
         Whether it ends here.
+    instead
+        What the last exit before said of it: the answer where a frame that goes on cannot; None without such an exit.
     """
 
     tensors: dict[str, Numbers]
     exit: int | None
     entropy: float | None
     leaves: bool
+    instead: Ended | None = None
 
 
 def leaves(entropy: float, threshold: float | None) -> bool:
@@ -133,18 +136,21 @@ class StageRunner:
         """
         held = dict(tensors)
         entropy = None
+        asked: Ended | None = None
         for piece, call in self._calls:
             begun = self.clock()
             named, entropy = _made(piece, call, held)
             if slowed is not None:
                 slowed(self.clock() - begun)
-            if piece.exit is not None and entropy is not None and leaves(entropy, piece.threshold):
+            if piece.exit is not None and entropy is not None:
                 assert piece.scores is not None
-                return Ended({piece.scores: named[piece.scores]}, piece.exit, entropy, leaves=True)
+                asked = Ended({piece.scores: named[piece.scores]}, piece.exit, entropy, leaves=True)
+                if leaves(entropy, piece.threshold):
+                    return asked
             held |= named
         results = {each.name: held[each.name] for each in self.bundle.outputs}
         last = self.bundle.is_last
-        return Ended(results, self.bundle.pieces[-1].exit if last else None, entropy, leaves=last)
+        return Ended(results, self.bundle.pieces[-1].exit if last else None, entropy, leaves=last, instead=asked)
 
 
 def _made(piece: Piece, call: _Call, held: Mapping[str, Numbers]) -> tuple[dict[str, Numbers], float | None]:

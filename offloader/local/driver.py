@@ -25,9 +25,10 @@ from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import put, put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
 
 __all__ = ["Driver", "Hop", "Outcome"]
 
@@ -54,8 +55,16 @@ class Outcome:
         What came with the result: timings among them.
     return_s
         How long the result was under way.
+    late_ns
+        How much later than due it was sent.
     doubled
         How many more results came.
+    fell_back
+        Why it was answered from an exit at the source; None where the plan answered it.
+    late
+        How many results came after that one, or were held back in vain.
+    asked
+        Whether the first agent was asked for that answer.
     """
 
     due_ns: int
@@ -65,7 +74,11 @@ class Outcome:
     results: dict[str, NDArray[Any]] = field(default_factory=dict)
     parameters: dict[str, str | int | bool] = field(default_factory=dict)
     return_s: float | None = None
+    late_ns: int = 0
     doubled: int = 0
+    fell_back: str | None = None
+    late: int = 0
+    asked: bool = False
 
     @property
     def answered(self) -> bool:
@@ -109,6 +122,10 @@ class Driver:
         After which a frame has failed, from when it is due.
     listen
         HOST:PORT where results are taken; agents must reach it by that name.
+    slowdown
+        How much slower the source is than this machine, where it encodes the input by a codec.
+    fallback_s
+        So long before its deadline a frame without a result is answered from the last exit at the source; 0: never.
     """
 
     def __init__(
@@ -120,7 +137,11 @@ class Driver:
         listen: str = "127.0.0.1:0",
         way: Way = NO_LINKS,
         clock: LinkClock | None = None,
+        slowdown: float = 1.0,
+        fallback_s: float = 0.0,
     ) -> None:
+        self._coding, self._slowdown = coming(bundles[0]), slowdown
+        self._fallback_ns = round(fallback_s * 1e9)
         self._bundles, self._first = bundles, bundles[0]
         self._deadline_ns = round(deadline_s * 1e9)
         self._wanted = _results_by_exit(bundles)
@@ -155,15 +176,29 @@ class Driver:
             self._frames[frame] = outcome
             self._ended.notify_all()
         begun_ns = time.monotonic_ns()
+        outcome.late_ns = begun_ns - due_ns
         request = message("ModelInferRequest", model_name=self._first.model, id=frame)
-        put(request, tensors)
+        try:
+            self._put(request, tensors)
+        except QuestionError as error:
+            self._fail(frame, str(error))
+            return
         put_parameters(request, {"destination": self.address})
+        if self._fallback_ns:
+            put_parameters(request, {"fallback_ns": self._fallback_ns})
         until_ns = due_ns + self._deadline_ns
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         try:
             self._outlet.put(request, until_ns, lambda reason: self._fail(frame, reason), timings)
         except Full:
             self._fail(frame, "too many frames wait at the source")
+
+    def _put(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Put a frame into a request, through its codec if there is one, as on a slower machine."""
+        begun_ns = time.perf_counter_ns()
+        self._coding.put(request, tensors)
+        if self._coding.codec is not None:
+            time.sleep((self._slowdown - 1) * (time.perf_counter_ns() - begun_ns) / 1e9)
 
     def check_first(self) -> None:
         """Make sure that the first agent is one, and serves the first partition of this plan.
@@ -205,7 +240,7 @@ class Driver:
             time.sleep(pause_s)
             begun_ns = time.monotonic_ns()
             request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {number}")
-            put(request, tensors)
+            self._put(request, tensors)
             put_parameters(request, {"destination": self.address, "warm_up": True})
             timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
             until_ns = begun_ns + round(_WARM_UP_S * 1e9)
@@ -233,9 +268,9 @@ class Driver:
                 found[piece.blocks[0], piece.blocks[1]] = float(np.median(times))
         return found
 
-    def wait_for(self, deadline_s: float) -> None:
-        """Let frames that are sent from now on have so many seconds."""
-        self._deadline_ns = round(deadline_s * 1e9)
+    def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
+        """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
+        self._deadline_ns, self._fallback_ns = round(deadline_s * 1e9), round(fallback_s * 1e9)
 
     def _has_hops(self, count: int) -> bool:
         return len(self._hops) >= count
@@ -262,30 +297,41 @@ class Driver:
         prefix
             Begins the names of the frames, which must be new to the agents.
         """
-        watcher = threading.Thread(target=self._watch, args=(prefix, count), daemon=True)
+        watchers = [
+            threading.Thread(target=self._watch, args=(prefix, count, *each), daemon=True)
+            for each in ((self._fallback_ns, self._is_late), (0, self._is_over))
+        ]
         begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
-        watcher.start()
+        for watcher in watchers:
+            watcher.start()
         for number in range(count):
             due_ns = begun_ns + round(number * interval_s * 1e9)
             tensors = frame_of(number)
             sleep_until(due_ns)
             self.send(f"{prefix}{number}", tensors, due_ns)
             sent(number + 1, count)
-        watcher.join()
+        for watcher in watchers:
+            watcher.join()
         return [self._frames[f"{prefix}{number}"] for number in range(count)]
 
-    def _watch(self, prefix: str, count: int) -> None:
-        """Fail every frame at its deadline that has not ended by then."""
+    def _watch(self, prefix: str, count: int, before_ns: int, act: Callable[[str], None]) -> None:
+        """Do something about every frame that has not ended so long before its deadline."""
         for number in range(count):
             frame = f"{prefix}{number}"
             with self._ended:
                 while frame not in self._frames:
                     self._ended.wait()
                 outcome = self._frames[frame]
-                until_ns = outcome.due_ns + self._deadline_ns
+                until_ns = outcome.due_ns + self._deadline_ns - before_ns
                 while outcome.ended_ns is None and (left := until_ns - time.monotonic_ns()) > 0:
                     self._ended.wait(left / 1e9)
-            self._fail(frame, "no answer before its deadline")
+            act(frame)
+
+    def _is_late(self, frame: str) -> None:
+        self._fall_back(frame, "no answer in time", lambda: None)
+
+    def _is_over(self, frame: str) -> None:
+        self._fail(frame, "no answer before its deadline")
 
     def _fail(self, frame: str, reason: str) -> None:
         with self._ended:
@@ -293,6 +339,34 @@ class Driver:
             if outcome.ended_ns is None:
                 outcome.ended_ns, outcome.failure = time.monotonic_ns(), reason
                 self._ended.notify_all()
+
+    def _fall_back(self, frame: str, why: str, otherwise: Callable[[], None]) -> bool:
+        """Ask the first agent, once, for what the last exit there says of a frame; return whether it was asked.
+
+        Parameters
+        ----------
+        frame
+            Which.
+        why
+            The reason, which comes back with the answer.
+        otherwise
+            Called if there is no such answer.
+        """
+        with self._ended:
+            outcome = self._frames[frame]
+            if not self._fallback_ns or outcome.asked or outcome.ended_ns is not None:
+                return False
+            outcome.asked = True
+            left_ns = outcome.due_ns + self._deadline_ns - time.monotonic_ns()
+        request = message("ModelInferRequest", model_name=self._first.model, id=frame)
+        put_parameters(request, {"destination": self.address, "fall_back": True, "why": why})
+
+        def ended(future: Any) -> None:
+            if future.cancelled() or future.exception() is not None:
+                otherwise()
+
+        self._peer.start("ModelInfer", request, left_ns / 1e9, ended)
+        return True
 
     def _take(self, request: Any, _: Any) -> Any:
         """Take a result."""
@@ -313,15 +387,30 @@ class Driver:
             if outcome is None:
                 self.strays += 1
             elif outcome.ended_ns is not None:
-                outcome.doubled += outcome.answered and said is None
+                self._count_again(outcome, parameters)
+            elif said is not None and self._fall_back(
+                request.id, str(said), partial(self._fail, request.id, str(said))
+            ):
+                pass
             else:
                 outcome.ended_ns = there_ns
                 outcome.failure = None if said is None else str(said)
                 outcome.exit, outcome.results, outcome.parameters = _block(exit_), results, parameters
+                outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 if isinstance(sent_ns := parameters.get("sent_ns"), int):
                     outcome.return_s = (there_ns - sent_ns) / 1e9
                 self._ended.notify_all()
         return _taken(request.id)
+
+    @staticmethod
+    def _count_again(outcome: Outcome, parameters: Mapping[str, str | int | bool]) -> None:
+        """Count a result of a frame that has ended: twice answered by the plan, or late beside a fallback."""
+        if "failed" in parameters or not outcome.answered:
+            return
+        if outcome.fell_back is not None or "fell_back" in parameters:
+            outcome.late += 1
+        else:
+            outcome.doubled += 1
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
         stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tiercut.offloader.local.frame_times import FrameTimes
 from tiercut.offloader.local.hops import HopParts
 from tiercut.optimizer import rank_of, samples_needed
 
@@ -59,7 +61,9 @@ class StageTimes:
         ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
-        ``send``, ``compute`` and ``result``.
+        ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
+    codec
+        What encodes what comes there; None: it comes as it is.
     """
 
     node: str
@@ -68,6 +72,13 @@ class StageTimes:
     factor: float
     measured: dict[str, float | None]
     predicted: dict[str, float | None]
+    codec: str | None = None
+
+    @property
+    def coding_s(self) -> float | None:
+        """Seconds of encoding and decoding on the way there."""
+        parts = self.measured["encode_before"], self.measured["decode"]
+        return None if self.codec is None or None in parts else sum(each for each in parts if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,7 @@ class Run:
         What ran, for people: the plan.
     frames, answered, duplicated, same_as_uncut
         How many frames there were, were answered in time, were answered twice, and were answered as by the uncut
-        network on this machine.
+        network on this machine; where the plan has codecs, as by its pieces on this machine with these between them.
     failures
         Number and reason of each frame that failed.
     measured, predicted
@@ -97,8 +108,16 @@ class Run:
         How agents ended before their time, by node.
     latencies_s
         Of each frame; None where it failed.
+    by_frame
+        Where the time of every frame went.
     hops
         Where the time of the hop to each stage goes, without its link; empty where it was not asked for.
+    fallbacks
+        Number, exit (the block) and reason of each frame that was answered from an exit before the plan's next agent.
+    same_as_uncoded
+        Where the plan has codecs, how many were answered as by the uncut network without them; else None.
+    late
+        How many results came for those in vain.
     """
 
     title: str
@@ -118,12 +137,21 @@ class Run:
     retimed: bool
     deaths: dict[str, str]
     latencies_s: tuple[float | None, ...]
+    by_frame: FrameTimes
     hops: tuple[HopParts, ...] = ()
+    fallbacks: tuple[tuple[int, int, str], ...] = ()
+    late: int = 0
+    same_as_uncoded: int | None = None
 
     @property
     def failed(self) -> int:
         """How many frames were reported failed."""
         return len(self.failures)
+
+    @property
+    def fell_back_at(self) -> dict[int, int]:
+        """How many frames were answered from each exit, by its block, as they could not go on."""
+        return dict(sorted(Counter(exit_ for _, exit_, _ in self.fallbacks).items()))
 
     def to_data(self) -> dict[str, Any]:
         """Return the run as plain data, ``tiercut.run/1``."""
@@ -134,6 +162,10 @@ class Run:
             "failed": self.failed,
             "duplicated": self.duplicated,
             "same_as_uncut": self.same_as_uncut,
+            **({} if self.same_as_uncoded is None else {"same_as_uncoded": self.same_as_uncoded}),
+            "fell_back": len(self.fallbacks),
+            "fell_back_at": {str(block): count for block, count in self.fell_back_at.items()},
+            "late": self.late,
             "measured": self.measured.to_data(),
             "predicted": self.predicted.to_data(),
             "by_replay": self.by_replay,
@@ -144,6 +176,9 @@ class Run:
             "threads": self.threads,
             "retimed": self.retimed,
             "failures": [{"frame": number, "reason": reason} for number, reason in self.failures],
+            "fallbacks": [
+                {"frame": number, "exit": exit_, "reason": reason} for number, exit_, reason in self.fallbacks
+            ],
             "agents_ended": self.deaths,
             "frame_latency_s": list(self.latencies_s),
             **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),
@@ -158,6 +193,7 @@ class Run:
             "frames": stage.frames,
             "factor": stage.factor,
             **({"input_s": stage.measured["send"]} if place == 0 else {}),
+            **({} if stage.codec is None else {"codec": stage.codec, "coding_s": stage.coding_s}),
             "queue_s": stage.measured["queue"],
             "decode_s": stage.measured["decode"],
             "compute_s": stage.measured["compute"],
@@ -166,6 +202,7 @@ class Run:
             "result_s": stage.measured["result"],
             "predicted": {
                 **({"input_s": stage.predicted["send"]} if place == 0 else {}),
+                **({} if stage.codec is None else {"coding_s": stage.predicted.get("coding")}),
                 "compute_s": stage.predicted["compute"],
                 "send_s": None if onward is None else onward.predicted["send"],
                 "result_s": stage.predicted["result"],

@@ -1,17 +1,27 @@
-"""What a number of samples can prove: intervals for a share, and how many samples a quantile needs."""
+"""What a number of samples can prove: intervals and tests for a share, and how many samples these need."""
 
 from __future__ import annotations
 
-from math import ceil, exp, isfinite, lgamma, log, log1p
+from math import ceil, exp, floor, isfinite, lgamma, log, log1p
 
 from tiercut.errors import QuestionError
 
-__all__ = ["clopper_pearson", "rank_of", "samples_needed"]
+__all__ = [
+    "binomial_tail",
+    "clopper_pearson",
+    "least_share",
+    "rank_of",
+    "samples_needed",
+    "samples_to_show",
+]
 
 _TINY = 1e-150
 _CLOSE = 1e-14
 _STEPS = 10_000
 _BISECTIONS = 60
+_ROUNDING = 1e-9
+_MANY = 1 << 40
+"""Samples beyond which nobody looks."""
 
 
 def clopper_pearson(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -34,14 +44,91 @@ def clopper_pearson(hits: int, count: int, confidence: float = 0.95) -> tuple[fl
     Clopper and Pearson (1934): the lower end is the share at which as many hits or more have a probability of
     (1 - confidence) / 2, the upper end that at which as many or fewer have.
     """
-    if not 0 <= hits <= count or count < 1:
-        raise QuestionError(f"there cannot be {hits} hits among {count} samples")
+    _check_hits(hits, count)
     if not 0 < confidence < 1:
         raise QuestionError(f"a confidence lies between 0 and 1, such as 0.95, not {confidence:g}")
     tail = (1.0 - confidence) / 2
     low = 0.0 if hits == 0 else _inverse(tail, hits, count - hits + 1)
     high = 1.0 if hits == count else 1.0 - _inverse(tail, count - hits, hits + 1)
     return low, high
+
+
+def binomial_tail(hits: int, count: int, share: float) -> float:
+    """Return the probability of as many hits or more among independent samples that each hit with a probability.
+
+    It is the p-value of the hypothesis that the share of hits is less than `share`: exact, whatever the share is.
+
+    Parameters
+    ----------
+    hits, count
+        How many samples have what is looked for, and how many there are.
+    share
+        Between 0 and 1.
+
+    Raises
+    ------
+    QuestionError
+        If the numbers are none of a sample.
+    """
+    _check_hits(hits, count)
+    return 1.0 if hits == 0 else _incomplete_beta(share, hits, count - hits + 1)
+
+
+def least_share(hits: int, count: int, confidence: float) -> float:
+    """Return what a share is at least, with a confidence: the lower bound of Clopper and Pearson (1934), one-sided.
+
+    A share of misses is at most what this leaves of 1.
+
+    Parameters
+    ----------
+    hits, count
+        How many samples have what is looked for, and how many there are.
+    confidence
+        Between 0 and 1.
+
+    Raises
+    ------
+    QuestionError
+        If the numbers are none of a sample.
+    """
+    _check_hits(hits, count)
+    return 0.0 if hits == 0 else _inverse(1.0 - confidence, hits, count - hits + 1)
+
+
+def samples_to_show(share: float, confidence: float, seen: float = 1.0) -> int | None:
+    """Return how many samples show that a share is at least so large, if so many of them hit; None where none do.
+
+    Parameters
+    ----------
+    share
+        What is to be shown, from 0 to less than 1.
+    confidence
+        Between 0 and 1.
+    seen
+        The share of the samples that hit, as far as it is known; where all do, no fewer samples can show it.
+    """
+    if seen <= share:
+        return None
+
+    def shows(count: int) -> bool:
+        hits = floor(seen * count + _ROUNDING)
+        return hits > 0 and binomial_tail(hits, count, share) <= 1.0 - confidence
+
+    high = 1
+    while not shows(high):
+        if high > _MANY:
+            return None
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high
+
+
+def _check_hits(hits: int, count: int) -> None:
+    if not 0 <= hits <= count or count < 1:
+        raise QuestionError(f"there cannot be {hits} hits among {count} samples")
 
 
 def _inverse(area: float, a: float, b: float) -> float:

@@ -73,6 +73,11 @@ class Samples:
         if not (np.all(self.confidence >= 0) and np.all(self.confidence <= 1)):
             raise QuestionError("confidences must lie in 0..1")
 
+    def part(self, rows: NDArray[np.int64]) -> Samples:
+        """Return some of the samples, by their places (counted from 0)."""
+        confidence = None if self.confidence is None else self.confidence[rows]
+        return Samples(self.entropy[rows], self.correct[rows], confidence, self.source)
+
     def halved(self) -> Samples:
         """Return the samples in half precision, which takes half of the room in a file.
 

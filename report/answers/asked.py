@@ -73,6 +73,8 @@ def proof_text(answer: Answer) -> str:
     """Return what is proved of an answer."""
     if answer.replayed is not None:
         return answer.replayed.guarantee
+    if answer.certified is not None:
+        return answer.certified.guarantee
     outcome = answer.outcome
     if outcome.status == "optimal" and outcome.exact:
         better = {"solve": "no plan is better", "rank": "these are the best", "frontier": "no plan beats these"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.offloader import Run, StageTimes
 
-__all__ = ["hop_rows", "run_rows", "run_tables"]
+__all__ = ["became", "hop_rows", "run_rows", "run_tables"]
 
 _REASONS = 3
 
@@ -25,7 +26,7 @@ _REASONS = 3
 def run_tables(run: Run) -> Iterator[Table | Text]:
     """Yield the plan and what became of its frames, and every term of the latency, predicted and measured."""
     yield Text.assemble((run.title, "bold"), f": {_how(run)}")
-    yield text_of(_became(run))
+    yield text_of(became(run))
     yield table_from(run_rows(run))
     if run.hops:
         yield table_from(hop_rows(run))
@@ -33,6 +34,19 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
         yield text_of(f"frame {number} failed: {reason}")
     if len(run.failures) > _REASONS:
         yield text_of(f"and {len(run.failures) - _REASONS} more")
+    yield from _fallbacks(run)
+
+
+def _fallbacks(run: Run) -> Iterator[Text]:
+    """Yield how many frames fell back to each exit, and the commonest reasons."""
+    reasons = Counter((exit_, reason) for _, exit_, reason in run.fallbacks)
+    for (exit_, reason), count in reasons.most_common(_REASONS):
+        yield text_of(f"{count} fell back to the exit after block {exit_}: {reason}")
+    if len(reasons) > _REASONS:
+        rest = sum(count for _, count in reasons.most_common()[_REASONS:])
+        yield text_of(f"{rest} fell back for other reasons")
+    if run.late:
+        yield text_of(f"{run.late} results came after the source had answered, and were dropped")
 
 
 def _how(run: Run) -> str:
@@ -41,9 +55,15 @@ def _how(run: Run) -> str:
     return f"{run.frames} frames, one every {pace}; {run.runtime}, {times}"
 
 
-def _became(run: Run) -> str:
+def became(run: Run) -> str:
+    """Return what became of the frames."""
     parts = [f"{run.answered} answered", f"{run.failed} failed", f"{run.duplicated} answered twice"]
-    return f"{', '.join(parts)}; {run.same_as_uncut} of {run.answered} as the uncut network answers"
+    if run.fallbacks:
+        parts.append(f"{len(run.fallbacks)} fell back")
+    same = f"{run.same_as_uncut} of {run.answered} as"
+    if run.same_as_uncoded is None:
+        return f"{', '.join(parts)}; {same} the uncut network answers"
+    return f"{', '.join(parts)}; {same} its pieces here with the codecs, {run.same_as_uncoded} as the uncut network"
 
 
 def run_rows(run: Run) -> Rows:
@@ -87,6 +107,8 @@ def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
     blocks = f"{first}" if first == last else f"{first}-{last}"
     way = "  to the first node" if before is None else f"  {before} > {stage.node}"
     yield _seconds(way, stage.predicted["send"], _sum(stage, "encode_before", "send", "queue", "decode"))
+    if stage.codec is not None:
+        yield _seconds(f"    of it {stage.codec}", stage.predicted["coding"], stage.coding_s)
     yield _seconds(f"  {stage.node} {blocks}", stage.predicted["compute"], stage.measured["compute"])
     if stage.measured["result"] is not None:
         yield _seconds(f"  {stage.node} > result", stage.predicted["result"], stage.measured["result"])

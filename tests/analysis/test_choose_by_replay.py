@@ -146,7 +146,7 @@ def test_an_unknown_evaluation_is_refused() -> None:
 def test_a_split_that_is_unknown_or_would_not_be_looked_at_is_refused() -> None:
     with pytest.raises(QuestionError, match="there is no split of samples 'tests'; did you mean 'test'"):
         tiercut.solve(*CASE, split="tests")  # type: ignore[arg-type]
-    with pytest.raises(QuestionError, match="split 'test' says which samples replay the plans; evaluate 'replay' asks"):
+    with pytest.raises(QuestionError, match="split 'test' says which samples replay or certify plans"):
         tiercut.solve(*CASE, split="test")
 
 

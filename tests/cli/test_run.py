@@ -51,10 +51,16 @@ def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_pat
             assert serving.wait(10) == 0
 
 
-def test_a_run_prints_one_object(shell_call: Any, answer: Path) -> None:
+def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
+    shell_call: Any, answer: Path, tmp_path: Path
+) -> None:
     run = ("run", str(answer), NAME, "--data", NAME, "--local", "--retime", "--frames", "8", "--rate", "40 fps")
-    status, out, _ = shell_call(*run, "--json")
+    trace, plot = tmp_path / "trace.json", tmp_path / "run.html"
+    status, out, err = shell_call(*run, "--json", "--trace", trace, "--plot", plot)
     assert status == 0
+    assert f"wrote {trace}" in err
+    assert {"frame 0", "frame 7"} <= {each["name"] for each in json.loads(trace.read_text())["traceEvents"]}
+    assert "8 answered, 0 failed" in plot.read_text(encoding="utf-8")
     data = json.loads(out)
     assert (data["format"], data["frames"], data["answered"]) == ("tiercut.run/1", 8, 8)
     assert data["same_as_uncut"] == 8
@@ -68,6 +74,7 @@ def test_a_run_prints_one_object(shell_call: Any, answer: Path) -> None:
         (["--data", NAME, "--agent", "gateway=127.0.0.1:1"], "frames go to 'camera' first"),
         (["--data", NAME, "--agent", "watch=127.0.0.1:1"], "there is no node of the plan 'watch'"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--retime"], "they belong to --local"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--trace", "t"], "--trace needs one clock for all agents"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1"], "127.0.0.1:1 does not answer as an agent"),
         (["--data", "absent.npz", "--local"], "absent.npz: there is no such file"),
         (["--data", NAME, "--local", "--rate", "0 fps"], "--rate: expected more than 0 fps"),

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.at_work.sites import Site
 
-from tiercut.offloader import Emulation
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.local.cascade import uncut_cascade
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.frames import Frames, load_frames
-from tiercut.offloader.local.processes import AgentProcess
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import put, put_parameters
@@ -33,33 +32,6 @@ pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
 FAULTS, SEED = 1000, 1
 DEADLINE_S, REPLY_S = 1.0, 0.1
 NAME = "digits-onnx"
-
-
-class Site:
-    """Three agents that can be killed, frozen and started again where they were."""
-
-    def __init__(self, folders: tuple[Path, ...], stack: ExitStack) -> None:
-        self.folders, self.stack = folders, stack
-        self.agents = [self._started(folder, "127.0.0.1:0") for folder in folders]
-        self.addresses = [agent.wait_until_ready() for agent in self.agents]
-        self._tell()
-
-    def _started(self, folder: Path, listen: str) -> AgentProcess:
-        stands_for = Emulation(told_later=True)
-        return self.stack.enter_context(AgentProcess(folder, stands_for, listen=listen, threads=1))
-
-    def _tell(self) -> None:
-        for agent, after in zip(self.agents, self.addresses[1:], strict=False):
-            agent.follow(after)
-
-    def kill(self, place: int) -> None:
-        os.kill(self.agents[place].pid, signal.SIGKILL)
-
-    def restart(self, place: int) -> None:
-        self.agents[place] = self._started(self.folders[place], self.addresses[place])
-        self.agents[place].wait_until_ready()
-        if place < 2:
-            self.agents[place].follow(self.addresses[place + 1])
 
 
 def spoilt(rng: random.Random, frames: Frames, destination: str) -> Any:

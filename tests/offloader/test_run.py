@@ -8,8 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tiercut
@@ -20,6 +22,7 @@ from tiercut.offloader.local.processes import AgentProcess
 from tiercut.offloader.local.result import latency_figures
 from tiercut.optimizer import Plan, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
+from tiercut.report import run_tables
 from tiercut.topologies import Topology
 
 pytest.importorskip("grpc", reason="needs the extra 'offload'")
@@ -67,6 +70,18 @@ def test_a_hop_is_told_in_its_parts(ran: Run) -> None:
     assert len(json.loads(ran.to_json())["hops"]) == 3
 
 
+def test_the_time_of_every_frame_is_accounted_for(ran: Run) -> None:
+    times = ran.by_frame
+    assert list(times.latency_s) == list(ran.latencies_s)
+    rest = times.measured_s[:, -1]
+    assert (rest > 0).all()
+    assert np.median(rest) < 0.005  # what is between the steps that are timed
+    left = np.bincount(times.exit, minlength=13)[[3, 4, 6, 12]] / 40
+    assert left.tolist() == pytest.approx(list(ran.measured.exit_rate.values()))
+    assert times.predicted_latency_s.mean() == pytest.approx(ran.predicted.latency_s["mean"])
+    assert np.mean([bool(each) for each in times.right]) == pytest.approx(ran.measured.accuracy)
+
+
 def test_its_json_is_that_of_the_format(ran: Run) -> None:
     data = json.loads(ran.to_json())
     assert data["format"] == "tiercut.run/1"
@@ -82,6 +97,18 @@ def test_its_json_is_that_of_the_format(ran: Run) -> None:
         assert {"compute_s", "send_s"} <= set(stage["predicted"])
     assert data["measured"]["latency_s"]["p99"] is None  # too few frames to tell
     assert data["stages"][-1]["send_s"] is None
+
+
+def test_what_fell_back_is_counted_by_exit_and_told_with_its_reason(ran: Run) -> None:
+    why = "camera: 127.0.0.1:8002 does not answer"
+    away = replace(ran, fallbacks=((3, 4, why), (5, 3, why), (7, 4, why)), late=1)
+    data = json.loads(away.to_json())
+    assert (data["fell_back"], data["fell_back_at"], data["late"]) == (3, {"3": 1, "4": 2}, 1)
+    assert data["fallbacks"][0] == {"frame": 3, "exit": 4, "reason": why}
+    said = [str(part) for part in run_tables(away)]
+    assert any("3 fell back; " in each for each in said)
+    assert f"2 fell back to the exit after block 4: {why}" in said
+    assert "1 results came after the source had answered, and were dropped" in said
 
 
 def disturbed(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from support.at_work import runs
 from support.made import profile_data
 
 import tiercut
@@ -68,9 +69,10 @@ PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "regions": lambda ax: plots.regions(followed(), ax=ax),
     "time line": lambda ax: plots.time_line(streamed(), ax=ax),
     "sensitivity": lambda ax: plots.sensitivity(staying_costs(), ax=ax),
+    "run": lambda ax: plots.run(runs.run(), ax=ax),
     "answer": lambda ax: plots.answer(answer("rank"), ax=ax),
 }
-PANELS = {"profile", "regions", "why", "replayed", "sensitivity"}
+PANELS = {"profile", "regions", "why", "replayed", "run", "sensitivity"}
 
 
 def axes_of(drawn: Any) -> list[Axes]:

@@ -101,8 +101,9 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         from tiercut.api import ask
 
         options = who.options(named=flags_of(SolverOptions))
+        how: dict[str, Any] = {"evaluate": who.evaluate, "split": who.split, "certify": who.confidence("--certify")}
         with at_work("answering"):
-            found = ask(*loaded, asked, solver=who.solver, options=options, evaluate=who.evaluate, split=who.split)
+            found = ask(*loaded, asked, solver=who.solver, options=options, **how)
         found = replace(found, conditions=conditions_of(conditions, file)).thinned(output.points, output.within)
         _print(found, json=output.json)
         if output.csv is not None:

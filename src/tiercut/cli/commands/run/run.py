@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.option_fields import pairs
 from tiercut.profiling import OnnxOptions
+
+if TYPE_CHECKING:
+    from tiercut.offloader import Run
 
 __all__ = ["run"]
 
@@ -57,6 +60,10 @@ def run(
     explain_hop: Annotated[
         bool, typer.Option("--explain-hop", help="Tell where the time of a hop goes, without its link.")
     ] = False,
+    fallback: Annotated[
+        bool,
+        typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
+    ] = False,
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
@@ -64,6 +71,12 @@ def run(
     input_size: given.InputSize = None,
     weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
     trust_model: given.TrustModel = False,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for every frame.")] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --local: write a trace that ui.perfetto.dev opens."),
+    ] = None,
+    plot: given.Plot = None,
     json: given.Json = False,
 ) -> None:
     """Run a plan: an agent for each partition, exits taken for real, over links shaped as the topology says.
@@ -75,7 +88,7 @@ def run(
     Needs the extra 'offload'.
     """
     named = pairs("--agent", agent or ())
-    _check_place(local, named, results, timed=retime or explain_hop)
+    _check_place(local, named, results, timed=retime or explain_hop, traced=trace is not None)
     from tiercut.offloader import RunOptions, check_grpc, run_local, run_with_agents
     from tiercut.profiling import recorded_file
 
@@ -98,6 +111,7 @@ def run(
         runtime=None if runtime is None else runtime.value,
         threads=threads,
         explain_hop=explain_hop,
+        fallback=fallback,
     )
     samples = Path(recorded_file(data, ".data.npz") or data)
     with at_work("running"):
@@ -109,7 +123,22 @@ def run(
             made = run_with_agents(plan, where, found, cut, samples, address, options, results=whither)
     if json:
         typer.echo(made.to_json())
-        return
+    else:
+        _print(made)
+    if parquet is not None:
+        made.by_frame.to_parquet(parquet)
+        note(f"wrote {parquet}")
+    if trace is not None:
+        made.by_frame.to_trace(trace)
+        note(f"wrote {trace}")
+    if plot is not None:
+        from tiercut.report import run_picture, save
+
+        save(run_picture(made), plot)
+        note(f"drew {plot}")
+
+
+def _print(made: Run) -> None:
     from tiercut.report import run_tables
 
     out: Any = console()
@@ -119,7 +148,7 @@ def run(
         note(f"the agent of '{node}' was {death}")
 
 
-def _check_place(local: bool, named: dict[str, str], results: str | None, *, timed: bool) -> None:
+def _check_place(local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool) -> None:
     """Refuse a call that does not say where the agents are, or says it twice."""
     if local and (named or results):
         raise QuestionError("with --local the agents are started here: leave out --agent and --results")
@@ -127,6 +156,8 @@ def _check_place(local: bool, named: dict[str, str], results: str | None, *, tim
         raise QuestionError("say where the agents run: all on this machine (--local), or --agent NODE=HOST:PORT")
     if not local and timed:
         raise QuestionError("--retime and --explain-hop time this machine, so they belong to --local")
+    if not local and traced:
+        raise QuestionError("--trace needs one clock for all agents, so it belongs to --local")
 
 
 def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:

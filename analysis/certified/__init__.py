@@ -1,0 +1,1 @@
+"""Plans whose accuracy is certified on samples that had no part in choosing them."""

@@ -1,0 +1,49 @@
+"""What an agent takes: who results may go to, and how long a frame has left."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.protocol.channels import address_of
+from tiercut.offloader.protocol.service import Refused
+
+__all__ = ["check_destination", "left_s"]
+
+_LONGEST_S = 3600.0
+
+
+def check_destination(named: str | int | bool, allowed: Collection[str]) -> None:
+    """Refuse results that would go to another machine than this one, unless its host is allowed.
+
+    Raises
+    ------
+    Refused
+        Says what is no address, or which host is not allowed.
+    """
+    try:
+        host = address_of(str(named), what="destination").rpartition(":")[0]
+    except QuestionError as error:
+        raise Refused("INVALID_ARGUMENT", str(error)[:300]) from None
+    if host not in allowed and not _is_loopback(host):
+        raise Refused("PERMISSION_DENIED", f"results do not go to '{host[:100]}'; allow it with --results")
+
+
+def left_s(parameters: Mapping[str, str | int | bool], context: Any) -> float:
+    """Return the seconds that a frame has left: what its sender says, or else the deadline of the call."""
+    said = parameters.get("left_ns")
+    if isinstance(said, int) and said > 0:
+        return min(said / 1e9, _LONGEST_S)
+    left = context.time_remaining()
+    return _LONGEST_S if left is None else min(float(left), _LONGEST_S)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

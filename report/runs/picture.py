@@ -1,0 +1,21 @@
+"""The picture of a plan that was run, with its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tiercut.report.plots.run import plot_run
+from tiercut.report.plots.style import figure_of
+from tiercut.report.runs.tables import became, hop_rows, run_rows
+from tiercut.report.saving import Picture
+
+if TYPE_CHECKING:
+    from tiercut.offloader import Run
+
+__all__ = ["run_picture"]
+
+
+def run_picture(run: Run) -> Picture:
+    """Return the latency of every frame by its parts, with what was predicted and measured as rows."""
+    tables = run_rows(run), *([hop_rows(run)] if run.hops else [])
+    return Picture(figure_of(plot_run(run)), run.title, None, tables, (became(run),))

@@ -1,0 +1,1 @@
+"""What tests of plans at work share."""

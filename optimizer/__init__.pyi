@@ -3,7 +3,13 @@ from .build import (
     rebuild_problem as rebuild_problem,
     warn_of_bare_spans as warn_of_bare_spans,
 )
-from .condition_names import DOWN as DOWN, level_of as level_of, name_of as name_of
+from .condition_names import (
+    DOWN as DOWN,
+    STRESS as STRESS,
+    ConditionName as ConditionName,
+    level_of as level_of,
+    name_of as name_of,
+)
 from .conditions import Conditions as Conditions
 from .constraints import Constraint as Constraint, bound_value as bound_value, constraints_of as constraints_of
 from .frontier import (

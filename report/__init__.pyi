@@ -1,3 +1,8 @@
+from .compared.figures import read_compared as read_compared
+from .compared.side_by_side import comparison_data as comparison_data, comparison_rows as comparison_rows
+from .explorer.composing import write_report as write_report
+from .explorer.content import Origin as Origin
+from .explorer.gathering import gather as gather
 from .models.picture import models_picture as models_picture, plot_models as plot_models
 from .models.tables import models_parts as models_parts, models_remarks as models_remarks
 from .pictures import (
@@ -31,6 +36,7 @@ from .saving import Picture as Picture, check_ending as check_ending, save as sa
 from .sensitivity import sensitivity_picture as sensitivity_picture, sensitivity_tables as sensitivity_tables
 from .shown import as_html as as_html, as_text as as_text
 from .stream import stream_tables as stream_tables
+from .sweeps.tables import sweep_tables as sweep_tables
 from .tables import (
     answer_parts as answer_parts,
     profile_tables as profile_tables,

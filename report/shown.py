@@ -7,7 +7,18 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tiercut.analysis import Answer, Explanation, ModelsAnswer, Replay, Sensitivity, Stream, Why, format_value, label
+from tiercut.analysis import (
+    Answer,
+    Explanation,
+    ModelsAnswer,
+    Replay,
+    Sensitivity,
+    Stream,
+    Swept,
+    Why,
+    format_value,
+    label,
+)
 from tiercut.report.models.tables import models_parts, models_remarks
 from tiercut.report.page import table_html
 from tiercut.report.replay import replay_tables
@@ -15,6 +26,7 @@ from tiercut.report.rows import plan_rows
 from tiercut.report.safe_table import text_of
 from tiercut.report.sensitivity import sensitivity_tables
 from tiercut.report.stream import stream_tables
+from tiercut.report.sweeps.tables import sweep_tables
 from tiercut.report.tables import answer_parts, headline, remarks, waterfall_table
 from tiercut.report.why import why_tables
 
@@ -62,6 +74,8 @@ def _parts(result: Any) -> Iterator[RenderableType]:
         yield from stream_tables(result)
     elif isinstance(result, Sensitivity):
         yield from sensitivity_tables(result)
+    elif isinstance(result, Swept):
+        yield from sweep_tables(result)
     elif isinstance(result, Why):
         yield text_of(f"{label(result.plan)}: {format_value(result.value, result.query.objective)}", "bold")
         yield from why_tables(result)

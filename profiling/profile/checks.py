@@ -65,7 +65,7 @@ def _device_faults(key: Key, device: Device, count: int) -> Iterator[tuple[Key, 
 
 
 def _codec_faults(key: Key, codec: Codec, count: int, profile: Profile) -> Iterator[tuple[Key, str]]:
-    for field in ("bytes", "accuracy_drop"):
+    for field in ("bytes", "bytes_p99", "accuracy_drop", "agreement"):
         yield from _length((*key, field), getattr(codec, field), (count + 1, count), "input and blocks")
     for field in ("encode_s", "decode_s"):
         for device, times in getattr(codec, field).items():

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tiercut import documents
-from tiercut.errors import InputError, QuestionError
+from tiercut.errors import InputError, QuestionError, TiercutWarning
 from tiercut.profiling.profile.files import load_profile, save_profile
 from tiercut.profiling.profile.schema import FORMAT, Block, Profile
 
-__all__ = ["check_same_model", "difference", "merge", "merge_files", "replaced"]
+__all__ = ["check_same_model", "difference", "merge", "merge_files", "replaced", "with_codecs"]
 
 
 _SAMPLES = ("samples_file", "test_samples_file")
 _HASHES = ("samples_sha256", "test_samples_sha256")
+_WEIGHED = ("bytes", "bytes_p99", "accuracy_drop", "agreement", "samples")
+"""What is measured of a codec once, not by device."""
+
+_CODEC_ROUNDING = 0.02
+"""How far bytes (as a share) and accuracies of one codec may lie apart on two machines."""
+
 _OF_EXITS = ("exits", "dataset", "classes", "samples", "origin", *_SAMPLES, *_HASHES)
 
 
@@ -65,11 +72,40 @@ def replaced(known: Profile, fresh: Profile, *, names: tuple[str, str]) -> Profi
         If they are not of one model with one list of blocks.
     """
     check_same_model(known, fresh, names=names)
+    other_exits = None not in (known.exits, fresh.exits) and known.exits != fresh.exits
+    if other_exits and known.codecs:
+        warnings.warn(
+            TiercutWarning(
+                f"{names[0]}: its codecs ({', '.join(known.codecs)}) are left out: they were measured with other exits",
+                "measure them again with --codecs",
+            ),
+            stacklevel=2,
+        )
+        known = known.model_copy(update={"codecs": {}})
     data, added = known.model_dump(exclude_defaults=True), fresh.model_dump(exclude_defaults=True)
     known_before = {key: added[key] for key in ("architecture", "rule") if key in added}
     devices = data["devices"] | added["devices"]
     exits = {key: added[key] for key in _OF_EXITS if key in added} if "exits" in added else {}
     return Profile.from_data(known_before | {"format": FORMAT} | data | exits | {"devices": devices}, source=names[0])
+
+
+def with_codecs(profile: Profile, fresh: Mapping[str, Mapping[str, Any]]) -> Profile:
+    """Return a profile with codecs added: what was measured now takes the place of the same that was there.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+    fresh
+        By codec what a profile says of it, or only the times of a device.
+    """
+    data = profile.model_dump(exclude_defaults=True)
+    known = data.get("codecs", {})
+    for name, codec in fresh.items():
+        before = known.get(name, {})
+        times = {key: before.get(key, {}) | codec.get(key, {}) for key in ("encode_s", "decode_s")}
+        known[name] = before | dict(codec) | times
+    return Profile.from_data(data | {"format": FORMAT, "codecs": known}, source=profile.name)
 
 
 def merge_files(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> Profile:
@@ -170,13 +206,24 @@ def _codecs(known: dict[str, Any], added: dict[str, Any], source: str) -> dict[s
             continue
         earlier = codecs[name]
         codecs[name] = earlier | {
-            key: _agreed(f"codecs.{name}.{key}", earlier.get(key), codec.get(key), source)
-            for key in ("bytes", "accuracy_drop")
+            key: _weighed(f"codecs.{name}.{key}", earlier.get(key), codec.get(key), source)
+            for key in _WEIGHED
             if key in earlier or key in codec
         }
         for key in ("encode_s", "decode_s"):
             codecs[name][key] = _joined(earlier.get(key, {}), codec.get(key, {}), f"codec '{name}' on device", source)
     return codecs
+
+
+def _weighed(key: str, known: Any, added: Any, source: str) -> Any:
+    """Return what the first said of a codec; another machine's rounding may change it a little."""
+    if known is None or added is None or isinstance(known, int):
+        return _agreed(key, known, added, source)
+    same = len(known) == len(added) and all(
+        (a is None) == (b is None) and (a is None or abs(a - b) <= max(_CODEC_ROUNDING, _CODEC_ROUNDING * abs(a)))
+        for a, b in zip(known, added, strict=True)
+    )
+    return known if same else _agreed(key, known, added, source)
 
 
 def _agreed(key: str, known: Any, added: Any, source: str) -> Any:

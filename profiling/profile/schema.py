@@ -151,10 +151,17 @@ class Device(Document):
 class Codec(Document):
     """Another form of what crosses a cut; lists of N+1, null where the codec cannot be used."""
 
-    bytes: list[Bytes | None]
-    encode_s: dict[str, TimesOrNone] = Field(default_factory=dict)
-    decode_s: dict[str, TimesOrNone] = Field(default_factory=dict)
-    accuracy_drop: list[Drop | None] | None = None
+    bytes: list[Bytes | None] = Field(description="what is sent; where that depends on the sample, the mean")
+    bytes_p99: list[Bytes | None] | None = Field(default=None, description="99th percentile over the samples")
+    encode_s: dict[str, TimesOrNone] = Field(default_factory=dict, description="by device")
+    decode_s: dict[str, TimesOrNone] = Field(default_factory=dict, description="by device")
+    accuracy_drop: list[Drop | None] | None = Field(
+        default=None, description="of the last exit; of unlabelled samples, the share that is answered otherwise"
+    )
+    agreement: list[Share | None] | None = Field(
+        default=None, description="share of the samples that the last exit answers as without the codec"
+    )
+    samples: int | None = Field(default=None, ge=1, description="how many these were measured on")
 
 
 class Profile(Document):  # noqa: PLW1641 - nor have its lists and mappings a hash

@@ -141,7 +141,7 @@ class _Stages:
         if stage == "train":
             self._trained = _TRAIN
             return _TRAIN * done
-        within = {"load": 0.0, "exits": 0.0, "build": _BUILD * done, "stress": 1.0}.get(
+        within = {"load": 0.0, "exits": 0.0, "build": _BUILD * done, "stress": 1.0, "codecs": 1.0}.get(
             stage, _BUILD + (1 - _BUILD) * done
         )
         return self._trained + (1 - self._trained) * within
@@ -150,6 +150,7 @@ class _Stages:
 _WORDS = {
     "load": "loading",
     "stress": "under load",
+    "codecs": "measuring codecs",
     "train": "training",
     "exits": "recording exits",
     "build": "compiling pieces",

@@ -31,6 +31,7 @@ from tiercut.profiling.profile.merging import check_same_model, replaced
 from tiercut.profiling.profile.samples import samples_of
 from tiercut.profiling.profile.schema import FORMAT, Device, Exits, Profile
 from tiercut.profiling.record.agreement import agreeing
+from tiercut.profiling.record.record_codecs import add_codecs, samples_for_codecs
 from tiercut.profiling.record.record_exits import ExitHalf, exits_difference, measure_exits
 from tiercut.profiling.record.settings import DEFAULTS, THRESHOLDS, Settings, check_settings, profile_stem
 from tiercut.profiling.record.subject import Subject, open_subject
@@ -44,8 +45,8 @@ from tiercut.profiling.timing.stress_curves import stress_curves
 __all__ = ["Progress", "Recording", "record", "record_model"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage (``load``, ``train``, ``exits``, ``build``, ``time``, ``stress``), how much of it is done, and
-how much there is at most."""
+"""Called with the stage (``load``, ``train``, ``exits``, ``build``, ``time``, ``stress``, ``codecs``), how much of it
+is done, and how much there is at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,18 @@ def record(
     half = _fresh_exits(subject, known, settings, target, progress)
     if known is not None and found is not None and not settings.redo:
         _check_same_settings(found, settings, threads, cut.framework, target)
-        return Recording(target, known.name, len(cut.blocks), found.whole_model_s, fresh=False)
+        coded = add_codecs(known, subject, cut, settings, progress=progress)
+        if coded is not known:
+            save_profile(coded, target)
+        return Recording(target, known.name, len(cut.blocks), found.whole_model_s, fresh=coded is not known)
+    samples = samples_for_codecs(subject, cut, settings)  # before everything else is timed
     device = _timed(cut, settings, threads, progress)
     if half is not None:
         sketch |= half.keys | half.save(target)
     profile = Profile.from_data(sketch | {"devices": {settings.device: device}}, source=os.fspath(target))
     if known is not None:
         profile = replaced(known, profile, names=(os.fspath(target), cut.title))
+    profile = add_codecs(profile, subject, cut, settings, samples=samples, progress=progress)
     save_profile(profile, target)
     if not subject.trained:
         shutil.rmtree(_checkpoints(target), ignore_errors=True)

@@ -81,7 +81,8 @@ def record_remotely(
     for file in (each for model in models if is_onnx(model) for each in files_beside(Path(model))):
         _sent(host, str(file), "models")
     onnx = replace(settings.onnx, data=_sent_dataset(host, settings.onnx.data))
-    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset), onnx=onnx)
+    codec_data = _sent_dataset(host, settings.codec_data)
+    wanted = replace(settings, dataset=_sent_dataset(host, settings.dataset), onnx=onnx, codec_data=codec_data)
     options = [*command_line(wanted), "--output", f"{_FOLDER}/profiles", "--json"]
     call = [*shlex.split(command), "profile", *names, *options]
     with subprocess.Popen(
@@ -110,6 +111,9 @@ def command_line(settings: Settings) -> list[str]:
     for name in ("rule", "weights", "threads", "backend", "dataset", "thresholds", "epochs", "seed", "runtime"):
         if getattr(settings, name) is not None:
             options += [f"--{name}", str(getattr(settings, name))]
+    for name in ("codecs", "codec_data", "codec_samples"):
+        if getattr(settings, name) is not None:
+            options += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
     if settings.size is not None:
         options += ["--input-size", "x".join(map(str, settings.size))]
     if settings.stress:

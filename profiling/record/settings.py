@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tiercut.errors import QuestionError
+from tiercut.profiling.codecs.codec import TensorCodec, read_codecs
 from tiercut.profiling.exits.exit_files import has_exits
 from tiercut.profiling.exits.thresholds import read_thresholds
 from tiercut.profiling.exits.training import Schedule
@@ -97,6 +98,13 @@ class Settings:
         What is said of ONNX files.
     runtime
         ``onnx``: a Keras model is exported to ONNX and timed there; by default Keras runs it.
+    codecs
+        What is measured at every cut besides, as `tiercut.profiling.codecs.codec.read_codecs` reads it; by default
+        nothing.
+    codec_data
+        Samples for it, a ``.npz`` file; by default the profile split that exits are recorded on.
+    codec_samples
+        How many of them at most.
     """
 
     device: str = "local"
@@ -121,6 +129,9 @@ class Settings:
     seed: int | None = None
     onnx: OnnxOptions = NO_ONNX_OPTIONS
     runtime: Runtime | None = None
+    codecs: str | None = None
+    codec_data: str | None = None
+    codec_samples: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
@@ -137,12 +148,23 @@ class Settings:
                 f"{effort_for(self.statistic).runs}; or record the median, --statistic p50"
             )
         read_thresholds(self.thresholds or THRESHOLDS)
-        _ = self.schedule  # which refuses what no training can have
+        if self.codecs is None and (self.codec_data is not None or self.codec_samples is not None):
+            raise QuestionError(
+                "--codec-data and --codec-samples tell what codecs are measured on: name the codecs with --codecs"
+            )
+        if self.codec_samples is not None and self.codec_samples < 1:
+            raise QuestionError(f"codecs are measured on at least 1 sample, not {self.codec_samples}")
+        _ = self.schedule, self.tensor_codecs  # which refuse what cannot be
 
     @property
     def timing(self) -> Effort:
         """How often everything is timed."""
         return self.effort or effort_for(self.statistic)
+
+    @property
+    def tensor_codecs(self) -> tuple[TensorCodec, ...]:
+        """The codecs that are measured."""
+        return () if self.codecs is None else read_codecs(self.codecs)
 
     @property
     def schedule(self) -> Schedule:

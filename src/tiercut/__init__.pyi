@@ -7,11 +7,13 @@ from .analysis import (
     Replay as Replay,
     Sensitivity as Sensitivity,
     Stream as Stream,
+    Swept as Swept,
     Why as Why,
     load_plans as load_plans,
     measured_sensitivity as measured_sensitivity,
     needed as needed,
     sensitivity as sensitivity,
+    sweep as sweep,
     why as why,
 )
 from .api import (
@@ -22,6 +24,7 @@ from .api import (
     problem as problem,
     rank as rank,
     replay as replay,
+    save_report as save_report,
     simulate as simulate,
     solve as solve,
 )

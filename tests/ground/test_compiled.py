@@ -108,6 +108,16 @@ EDITS = [
         ("7", "5"),
     ),
     Edit(
+        "analysis/sweeps",
+        "batch_kernels.py",
+        "float(seconds + (size",
+        "float(1.0 + seconds + (size",
+        "from tiercut.analysis.sweeps.arguments import Routes\n"
+        "from tiercut.analysis.sweeps.batch_kernels import _rank\n"
+        "print(_rank(6.0, 0, Routes(ints(0, 1), ints(0), False, 1500.0), np.ones(1), np.full(1, 2.0)))",
+        ("4.0", "5.0"),
+    ),
+    Edit(
         "analysis/stream",
         "event_kernels.py",
         "return (sort << 60)",
@@ -145,6 +155,7 @@ def test_every_folder_of_kernels_has_an_edit() -> None:
     assert stamped == {f"{each.parent.name}/{each.name}" for each in files} | {
         "kernels/arguments.py",
         "stream/arguments.py",
+        "sweeps/arguments.py",
     }
 
 

@@ -56,11 +56,14 @@ HEAVY = {
     "onnx",
     "onnxruntime",
     "pyarrow",
+    "joblib",
+    "distributed",
     "simpy",
+    "zstandard",
 }
 EXTRAS = {
     *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
-    *("onnx", "onnxruntime", "pyarrow", "simpy"),
+    *("onnx", "onnxruntime", "pyarrow", "joblib", "distributed", "simpy", "zstandard"),
 }
 """What a base install does not bring."""
 

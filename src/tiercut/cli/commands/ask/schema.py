@@ -16,11 +16,12 @@ class Format(StrEnum):
     profile = "profile"
     query = "query"
     grid = "grid"
+    sweep = "sweep"
 
 
 def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
     """Print the JSON Schema of a file format, for editors."""
-    from tiercut.analysis import GridFile
+    from tiercut.analysis import GridFile, SweepFile
     from tiercut.documents import Document
     from tiercut.optimizer import QueryFile
     from tiercut.profiling import Profile
@@ -31,5 +32,6 @@ def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -
         Format.profile: Profile,
         Format.query: QueryFile,
         Format.grid: GridFile,
+        Format.sweep: SweepFile,
     }
     typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 _TIMING, _ELSEWHERE, _EXITS = "How it is timed", "On another machine", "With --dataset, or trained: its exits"
+_CODECS = "Codecs for what crosses a cut"
 
 
 class Watched(StrEnum):
@@ -129,6 +130,24 @@ def profile(
     remote_command: Annotated[
         str, typer.Option(metavar="COMMAND", help="What tiercut is called there.", rich_help_panel=_ELSEWHERE)
     ] = "tiercut",
+    codecs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="int8,float16+zstd", help="Measure these at every cut: see docs/codecs.md.", rich_help_panel=_CODECS
+        ),
+    ] = None,
+    codec_data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Samples for it, as the network takes them.",
+            show_default="those of the exits",
+            rich_help_panel=_CODECS,
+        ),
+    ] = None,
+    codec_samples: Annotated[
+        int | None, typer.Option(min=1, help="How many at most.", show_default="200", rich_help_panel=_CODECS)
+    ] = None,
     json: given.Json = False,
     dataset: Annotated[
         str | None, typer.Option(help="What to train and measure on: digits32.", rich_help_panel=_EXITS)
@@ -181,6 +200,9 @@ def profile(
         epochs=epochs,
         seed=seed,
         onnx=onnx,
+        codecs=codecs,
+        codec_data=codec_data,
+        codec_samples=codec_samples,
         runtime="onnx" if runtime is Runtime("onnx") else None if runtime is None else "keras",
     )
     once = prepared(models, output, settings, elsewhere=on is not None)

@@ -1,0 +1,1 @@
+"""Codecs: what crosses a cut in fewer bytes, and back."""

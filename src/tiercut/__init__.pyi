@@ -23,6 +23,7 @@ from .api import (
     problem as problem,
     rank as rank,
     replay as replay,
+    save_report as save_report,
     simulate as simulate,
     solve as solve,
 )

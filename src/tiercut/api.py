@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -40,12 +41,22 @@ from tiercut.profiling import Samples, SampleSplit, samples_of
 from tiercut.solvers import Options
 
 if TYPE_CHECKING:
-    import os
-
     from tiercut.analysis import Drop, Replay, Stream, Times
     from tiercut.optimizer import EstimatorChoice, Kind, Plan
 
-__all__ = ["Question", "ask", "explain", "frontier", "plan", "problem", "rank", "replay", "simulate", "solve"]
+__all__ = [
+    "Question",
+    "ask",
+    "explain",
+    "frontier",
+    "plan",
+    "problem",
+    "rank",
+    "replay",
+    "save_report",
+    "simulate",
+    "solve",
+]
 
 
 def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
@@ -106,6 +117,62 @@ def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question
     how: dict[str, Any] = {"evaluate": who.evaluate, "split": who.split, "certify": who.confidence()}
     answer = ask(*changed, query, solver=who.solver, options=options, **how)
     return replace(answer, conditions=conditions)
+
+
+def save_report(
+    topology: TopologyLike,
+    profile: ProfileLike,
+    path: str | os.PathLike[str],
+    *,
+    changes: bool = True,
+    **question: Unpack[Question],
+) -> None:
+    """Write everything about a problem as one HTML page, which works offline and scores plans by itself.
+
+    Parameters
+    ----------
+    topology, profile
+        Loaded ones, files, or the names of those that come with the package.
+    path
+        Where to.
+    changes
+        Whether to look where the best plan changes over each link and node, by exact solves.
+    **question
+        As in `solve`; a least accuracy is where the page's slider begins.
+
+    Raises
+    ------
+    InputError, QuestionError
+        If a file or the question is wrong, or the objective is another one than latency.
+    InfeasibleError
+        If no plan meets it.
+
+    Examples
+    --------
+    >>> import tiercut
+    >>> tiercut.save_report("mobile", "resnet20-digits32", "report.html", min_accuracy=0.9)
+    """
+    from tiercut.report import Origin, gather, write_report
+
+    groups = (QuestionOptions, Conditions, SolverOptions)
+    asked, conditions, who = split_keywords("save_report", question, *groups, beside=("query", "options"))
+    if (file := question.get("query")) is not None:
+        below = file if isinstance(file, QueryFile) else load_query(file)
+        asked, conditions = merged(below.question, asked), conditions.on_top_of(below.conditions)
+    before, loaded = topology_of(topology), profile_of(profile)
+    changed = conditions.apply(before, loaded)
+    found = gather(
+        *changed, make_query("solve", asked), solver=who.solver, options=_options(who, question), changes=changes
+    )
+    named = [str(each) if isinstance(each, str | os.PathLike) else "" for each in (topology, profile)]
+    origin = Origin(
+        topology=named[0] or f"{before.name}.yaml",
+        profile=named[1] or f"{loaded.model}.json",
+        before=before,
+        conditions=conditions,
+        question=asked,
+    )
+    write_report(found, path, origin=origin)
 
 
 def _options(who: SolverOptions, question: Mapping[str, Any]) -> Options:

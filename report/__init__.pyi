@@ -1,3 +1,5 @@
+from .compared.figures import read_compared as read_compared
+from .compared.side_by_side import comparison_data as comparison_data, comparison_rows as comparison_rows
 from .explorer.composing import write_report as write_report
 from .explorer.content import Origin as Origin
 from .explorer.gathering import gather as gather

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import Emulation
+from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
-from tiercut.offloader.local.cascade import uncut_cascade
+from tiercut.offloader.local.cascade import cascades
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
 from tiercut.offloader.local.fallback import check_fallback, spare_s
 from tiercut.offloader.local.frames import Frames, load_frames
@@ -125,8 +125,10 @@ def run_local(
         frames = load_frames(data, bundles[0].inputs)
         prediction = predicted(problem, decide_again(problem, plan))
         factor = _factors(plan, topology, problem, cut, runners, frames, options)
-        verdicts = uncut_cascade(plan, cut, frames, options.frames)
-        ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
+        if plan.uses_codecs and runtime != runners[0].runtime:
+            bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
+        verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
+        ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames)
         ran = _run(ground, folders, Path(folder), runtime, options, started)
     return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
 
@@ -168,9 +170,9 @@ def run_with_agents(
         bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
     frames = load_frames(data, bundles[0].inputs)
     prediction = predicted(problem, decide_again(problem, plan))
-    verdicts = uncut_cascade(plan, cut, frames, options.frames)
+    verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
     factor = dict.fromkeys(plan.placement, 1.0)
-    ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames, one_clock=False)
+    ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
     interval_s, deadline_s = _times(prediction, options)
     with Driver(
         bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results, transport=options.transport
@@ -223,13 +225,14 @@ def _factors(
     options: RunOptions,
 ) -> dict[str, float]:
     """Return by how much each node is slower than this machine, which is timed, or takes the reference's place."""
+    nodes = [*plan.placement, *([topology.source] if plan.input_codec else [])]
     if options.retime:
         reference_s = _reference_s(problem, topology)
-        return factors(problem, topology, plan.placement, reference_s, reference_s)
+        return factors(problem, topology, nodes, reference_s, reference_s)
     uncut, frame = Uncut(cut, plan.exits), frames.frame(0)
     with stage("timing the network"):
         here_s = paced_medians({"whole": lambda: uncut.run(frame)}, clock=runners[0].clock)["whole"]
-    return factors(problem, topology, plan.placement, here_s, None)
+    return factors(problem, topology, nodes, here_s, None)
 
 
 def _reference_s(problem: Problem, topology: Topology) -> float:
@@ -265,12 +268,14 @@ def _run(
                 deadline_s=_LEAST_PATIENCE_S,
                 way=ways[0],
                 clock=shared,
+                slowdown=ground.factor.get(ground.topology.source, 1.0),
                 transport=options.transport,
             )
         )
         with stage("timing pieces and hops"):
             hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
-            parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
+            sizes = [step.size for step in steps if step.sort in ("input", "send")]
+            parts = hop_parts(ground.bundles, hops, sizes) if options.explain_hop else ()
         if options.retime:
             ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
         interval_s, deadline_s = _times(ground.prediction, options)
@@ -293,7 +298,8 @@ def _timed(ground: Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]
     timed = {span: factor[span] * seconds for span, seconds in pieces.items()}
     found = predicted(ground.problem, ground.prediction.path.decision, timed)
     stages = sorted(hops)
-    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages])
+    coding_s = [hops[each].encode + hops[each].decode for each in stages]
+    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages], coding_s)
 
 
 def _agents(
@@ -313,13 +319,10 @@ def _agents(
                 ways.get(("result", place), NO_LINKS),
                 ground.topology.node(node).workers,
             )
-            agents.append(
-                stack.enter_context(
-                    AgentProcess(
-                        folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
-                    )
-                )
+            agent = AgentProcess(
+                folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
             )
+            agents.append(stack.enter_context(agent))
         for before, agent in zip([None, *agents], agents, strict=False):
             address = agent.wait_until_ready()
             if before is not None:

@@ -16,7 +16,7 @@ from support.checkout import ROOT
 from tiercut.cli.app import app
 from tiercut.cli.root import Later
 
-ASKING = {"solve", "rank", "frontier", "explain", "replay", "simulate", "show", "sensitivity", "report"}
+ASKING = {"solve", "rank", "frontier", "explain", "replay", "simulate", "show", "sensitivity", "report", "compare"}
 """Commands that need no machine, model or data set; they are run where their files come with the package."""
 
 

@@ -18,6 +18,7 @@ class _Commands(RootGroup):
         Later("replay", "ask", "Send every recorded sample through a plan."),
         Later("simulate", "study", "Send a stream of frames through a plan."),
         Later("sensitivity", "study", "Say how the best plan follows conditions."),
+        Later("compare", "study", "Put answers, profiles, topologies or runs side by side."),
         Later("report", "study", "Write everything about a problem as one page to explore."),
         Later("sweep", "study", "Answer questions for many models, topologies and conditions."),
         Later("show", "ask", "Print and plot a topology or a profile."),

@@ -16,6 +16,7 @@ __all__ = [
     "Model",
     "Plot",
     "ProfileFile",
+    "ProfileFiles",
     "TopologyFile",
     "TrustModel",
     "axis_sizes",
@@ -28,6 +29,13 @@ TopologyFile = Annotated[
 ]
 ProfileFile = Annotated[
     str, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
+]
+ProfileFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PROFILE...",
+        help="A JSON file, or a recorded one: resnet20-digits32. Of several the best plans of all.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 

@@ -35,7 +35,6 @@ from .sweeps.run_sweep import Swept as Swept, sweep as sweep
 from .sweeps.sweep_file import SweepFile as SweepFile
 from .why.needed import FURTHEST as FURTHEST, Need as Need, needed as needed
 from .why.result import (
-    Change as Change,
     Effect as Effect,
     Sweep as Sweep,
     Why as Why,

@@ -190,6 +190,8 @@ def save_report(
 
     groups = (QuestionOptions, Conditions, SolverOptions)
     asked, conditions, who = split_keywords("save_report", question, *groups, beside=("query", "options"))
+    if refused := [name for name in ("evaluate", "split", "certify") if name in question]:
+        raise QuestionError(f"a report is about what the model says: leave out {', '.join(refused)}")
     if (file := question.get("query")) is not None:
         below = file if isinstance(file, QueryFile) else load_query(file)
         asked, conditions = merged(below.question, asked), conditions.on_top_of(below.conditions)
@@ -198,10 +200,9 @@ def save_report(
     found = gather(
         *changed, make_query("solve", asked), solver=who.solver, options=_options(who, question), changes=changes
     )
-    named = [str(each) if isinstance(each, str | os.PathLike) else "" for each in (topology, profile)]
     origin = Origin(
-        topology=named[0] or f"{before.name}.yaml",
-        profile=named[1] or f"{loaded.model}.json",
+        topology=os.fspath(topology) if isinstance(topology, str | os.PathLike) else f"{before.name}.yaml",
+        profile=os.fspath(profile) if isinstance(profile, str | os.PathLike) else f"{loaded.model}.json",
         before=before,
         conditions=conditions,
         question=asked,

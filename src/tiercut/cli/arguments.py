@@ -24,11 +24,30 @@ __all__ = [
     "quantity",
 ]
 
+
+def _topologies(begin: str) -> list[str]:
+    from tiercut.topologies import ready_made
+
+    return [name for name in ready_made() if name.startswith(begin)]
+
+
+def _profiles(begin: str) -> list[str]:
+    from tiercut.profiling import recorded
+
+    return [name for name in recorded() if name.startswith(begin)]
+
+
 TopologyFile = Annotated[
-    str, typer.Argument(metavar="TOPOLOGY", help="A YAML file, or a ready-made one such as mobile.")
+    str,
+    typer.Argument(
+        metavar="TOPOLOGY", help="A YAML file, or a ready-made one such as mobile.", autocompletion=_topologies
+    ),
 ]
 ProfileFile = Annotated[
-    str, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
+    str,
+    typer.Argument(
+        metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.", autocompletion=_profiles
+    ),
 ]
 ProfileFiles = Annotated[
     list[str],

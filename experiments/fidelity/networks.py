@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 import tiercut
-from tiercut.profiling import recorded_file
 
 __all__ = ["NETWORKS", "Network", "Recorded", "recorded"]
 
@@ -48,26 +47,27 @@ class Network(NamedTuple):
 NETWORKS = (
     Network("digits-onnx", None),
     Network("lenet", "lenet", 8, without=("exit5", "exit6")),
-    Network("alexnet", "alexnet", 8),
+    Network("alexnet", "alexnet", 8, without=("exit9", "exit10", "exit11")),
     Network("mobilenetv2", "mobilenetv2", 6, held_out=True),
 )
 
 
 class Recorded(NamedTuple):
-    """The files of a network: what runs, what was recorded of it, and frames to send."""
+    """The files of a network, or the name by which they come with the package: what runs, its profile, and frames."""
 
-    network: Path
-    profile: Path
-    data: Path
+    network: str
+    profile: str
+    data: str
+    exits: tuple[str, ...] = ()
 
 
 def recorded(network: Network, folder: Path) -> Recorded:
     """Return the files of a network, which `main` wrote or which come with the package."""
     if network.backbone is None:
-        found = [recorded_file(network.name, ending) for ending in (".onnx", ".json", ".data.npz")]
-        assert all(found)
-        return Recorded(*(Path(str(each)) for each in found))
-    return Recorded(*(folder / f"{network.name}{ending}" for ending in (".onnx", ".json", ".data.npz")))
+        return Recorded(network.name, network.name, network.name)
+    names = (str(folder / f"{network.name}{ending}") for ending in (".onnx", ".json", ".data.npz"))
+    found = Recorded(*names)
+    return found._replace(exits=outputs(network, Path(found.network))) if Path(found.network).exists() else found
 
 
 def main() -> None:
@@ -79,18 +79,17 @@ def main() -> None:
     test = test_split(labels)
     for network in NETWORKS:
         files = recorded(network, folder)
-        if network.backbone is None or files.profile.exists():
+        if network.backbone is None or Path(files.profile).exists():
             continue
         trained = folder / f"{network.name}.keras"
         if not trained.exists():
             how = ("--dataset", DATASET, "--epochs", str(network.epochs), "--output", str(trained))
             call("train", network.backbone, *how)
-        call("export", str(trained), str(files.network))
+        call("export", str(trained), files.network)
         np.savez_compressed(files.data, images=images[test], labels=labels[test])
         timing = ("--clock", "cpu", "--threads", "1", "--device", "one-core")
-        named = [each for each in outputs(files.network) if each not in network.without]
-        exits = ("--exits", ",".join(named), "--data", str(folder / "samples.npz"))
-        call("profile", str(files.network), *exits, *timing, "--output", str(files.profile))
+        exits = ("--exits", ",".join(outputs(network, Path(files.network))), "--data", str(folder / "samples.npz"))
+        call("profile", files.network, *exits, *timing, "--output", files.profile)
 
 
 def call(*words: str) -> None:
@@ -99,11 +98,12 @@ def call(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "tiercut", *words], check=True)
 
 
-def outputs(path: Path) -> list[str]:
-    """Return the names of what a network makes, in order."""
+def outputs(network: Network, path: Path) -> tuple[str, ...]:
+    """Return the names of the exits of a network, in order."""
     import onnx
 
-    return [each.name for each in onnx.load(path, load_external_data=False).graph.output]
+    made = onnx.load(path, load_external_data=False).graph.output
+    return tuple(each.name for each in made if each.name not in network.without)
 
 
 def unseen() -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.protocol.channels import address_of
@@ -38,6 +39,7 @@ def left_s(parameters: Mapping[str, str | int | bool], call_s: float | None) -> 
     return _LONGEST_S if call_s is None else min(call_s, _LONGEST_S)
 
 
+@lru_cache(256)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

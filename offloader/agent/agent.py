@@ -13,14 +13,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, TimeoutError as FutureTimeout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import check_destination, left_s
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
@@ -28,16 +30,17 @@ from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
-from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import DATATYPES, describe, put, put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tensors import DATATYPES, describe, fill, put, put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
+from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
 
-__all__ = ["RESULTS", "SERVER", "Agent", "Emulation"]
+__all__ = ["RESULTS", "SERVER", "Agent"]
 
 log = logging.getLogger(__name__)
 
@@ -51,36 +54,6 @@ _REMEMBERED = 65536
 _APART_S = 0.005
 _MOST_HOMES = 64
 _PASSED_ON = ("destination", "fallback_ns")
-
-
-@dataclass(frozen=True, slots=True)
-class Emulation:
-    """What stands for a slower machine and its links.
-
-    Parameters
-    ----------
-    factor
-        So many times as long as here every piece takes.
-    clock
-        The file that says when links are free; None: nothing is shaped.
-    onward, home
-        The links to the next partition, and to the destination.
-    workers
-        How many frames are worked on at once.
-    told_later
-        Whether it is told where the next agent listens once it is ready itself.
-    """
-
-    factor: float = 1.0
-    clock: Path | None = None
-    onward: Way = NO_LINKS
-    home: Way = NO_LINKS
-    workers: int = 1
-    told_later: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.factor >= 1:
-            raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({self.factor:g})")
 
 
 class Agent:
@@ -121,7 +94,7 @@ class Agent:
         *,
         runtime: Runtime | None = None,
         threads: int | None = None,
-        emulation: Emulation = Emulation(),
+        emulation: Emulation = AS_IT_IS,
         results: Sequence[str] = (),
         most: int = 64,
         transport: Wanted = "auto",
@@ -137,6 +110,7 @@ class Agent:
             )
         self._run = StageRunner(folder, self.bundle, runtime=runtime, threads=threads)
         self._run.warm_up()
+        self._coming, self._going = coming(self.bundle), going(self.bundle)
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
@@ -241,7 +215,7 @@ class Agent:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
-            tensors = take(request, self.bundle.inputs, arrival.contents)
+            tensors = self._coming.take(request, parameters, arrival.contents)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
         decode_ns = time.monotonic_ns() - received_ns
@@ -299,7 +273,10 @@ class Agent:
 
         assert self._peer is not None
         request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        put(request, ended.tensors)
+        try:
+            fill(request, self._described(request, ended.tensors))
+        except QuestionError as error:
+            raise Refused("INTERNAL", str(error)[:300]) from None
         spare_ns = job.spare_ns
         try:
             answer = self._peer.call("ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9)
@@ -341,24 +318,42 @@ class Agent:
             self._warm_up(job, begun_ns)
             return
         try:
-            ended = self._run(job.tensors, self._slow)
+            tensors, decode_ns = self._decoded(job)
+            ended = self._run(tensors, self._slow)
+            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
+            ended = job.apart(ended)
+            if job.result is None:
+                self._send(job, ended, timings)
+            else:
+                job.result.set_result((ended, timings))
         except TiercutError as error:
             self._fail(job, str(error)[:300])
-            return
-        timings = self._timings(job, begun_ns, time.monotonic_ns())
-        ended = job.apart(ended)
-        if job.result is not None:
-            job.result.set_result((ended, timings))
-            return
-        self._send(job, ended, timings)
+
+    def _decoded(self, job: Job) -> tuple[dict[str, NDArray[Any]], int]:
+        """Return what came through a codec as it was, and the nanoseconds that this took, as on a slower machine."""
+        if not self._coming.is_encoded(job.parameters):
+            return job.tensors, 0
+        since_ns, begun = time.monotonic_ns(), self._run.clock()
+        tensors = self._coming.decoded(job.tensors, job.parameters)
+        self._slow(self._run.clock() - begun)
+        return tensors, time.monotonic_ns() - since_ns
+
+    def _described(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
+        """Describe what goes on, through its codec if there is one, as on a slower machine; return its bytes."""
+        begun = self._run.clock()
+        contents = self._going.describe(request, tensors)
+        if self._going.codec is not None:
+            self._slow(self._run.clock() - begun)
+        return contents
 
     def _warm_up(self, job: Job, begun_ns: int) -> None:
         """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
 
         What comes home says what the hop to here took without a link.
         """
-        held, took = self._run.timed(job.tensors)
-        timings = self._timings(job, begun_ns, time.monotonic_ns())
+        tensors, decode_ns = self._decoded(job)
+        held, took = self._run.timed(tensors)
+        timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
         timings |= {of_piece(place): each for place, each in enumerate(took)}
         home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
         put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
@@ -370,17 +365,17 @@ class Agent:
         time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
         begun_ns = time.monotonic_ns()
         onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        contents = describe(onward, {each.name: np.array(held[each.name]) for each in self.bundle.outputs})
+        contents = self._described(onward, {each.name: np.array(held[each.name]) for each in self.bundle.outputs})
         encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
         self._onward.put(onward, contents, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
 
-    def _timings(self, job: Job, begun_ns: int, ended_ns: int) -> dict[str, int]:
+    def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
         found = {
             named(stage, "queue"): begun_ns - job.received_ns - job.decode_ns,
-            named(stage, "decode"): job.decode_ns,
-            named(stage, "compute"): ended_ns - begun_ns,
+            named(stage, "decode"): job.decode_ns + decode_ns,
+            named(stage, "compute"): ended_ns - begun_ns - decode_ns,
             came_by(stage): TRANSPORTS.index(job.arrival.by),
         }
         if isinstance(sent_ns, int):
@@ -396,7 +391,7 @@ class Agent:
         request = message(
             "ModelInferRequest", model_name=RESULTS if ended.leaves else self.bundle.model, id=job.request.id
         )
-        contents = describe(request, ended.tensors)
+        contents = (describe if ended.leaves else self._described)(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
         put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
         carried = {

@@ -76,7 +76,8 @@ def write_deployment(plan: Plan, split: Split, topology: Topology, profile: Prof
         "kubernetes.yaml": kubernetes_text(bundles, memory),
         "measure.py": _MEASURE.format(title=_safe(plan), predicted=pprint.pformat(said, width=100, sort_dicts=False)),
     }
-    plain = all(each.codec is None and "onnx" in piece.files for each in bundles for piece in each.pieces)
+    coded = any(each.codec or each.input_codec for each in bundles)
+    plain = not coded and all("onnx" in piece.files for each in bundles for piece in each.pieces)
     if plain:
         texts["kserve.yaml"] = kserve_text(bundles)
     written = [folder / name for name in texts]

@@ -23,8 +23,9 @@ from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.prediction import Predicted
 from tiercut.offloader.local.result import latency_figures
 from tiercut.offloader.protocol.channels import Peer, address_of, check_grpc
+from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
-from tiercut.offloader.protocol.tensors import put, take_parameters
+from tiercut.offloader.protocol.tensors import take_parameters
 from tiercut.offloader.protocol.tls import Tls, load_tls
 
 __all__ = ["Measured", "measure", "measure_command", "prediction_data"]
@@ -116,13 +117,14 @@ def measure(
 
     first = bundles[0]
     peer = Peer(address, max(each.most_bytes for each in bundles), tls)
+    coding = coming(first)
     latencies, exits, failures = list[float](), list[int | None](), list[str]()
     compute: list[list[float]] = [[] for _ in bundles]
     right = 0
     try:
         for number in range(-_WARM_UP, count):
             request = message("ModelInferRequest", model_name=first.model, id=str(number))
-            put(request, frames.frame(max(number, 0)))
+            coding.put(request, frames.frame(max(number, 0)))
             begun = time.perf_counter()
             try:
                 answer = peer.call("ModelInfer", request, deadline_s)

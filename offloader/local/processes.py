@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import Emulation
+from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.bundles.stage import Runtime
 from tiercut.offloader.links.path import Way
 from tiercut.offloader.transports.offer import Wanted

@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import Emulation
-from tiercut.offloader.agent.timings import came_by, named, of_stage
-from tiercut.offloader.bundles.manifest import Bundle
+from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
-from tiercut.offloader.local.cascade import Verdict, uncut_cascade
+from tiercut.offloader.local.account import Ground, Ran, account
+from tiercut.offloader.local.cascade import cascades
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
 from tiercut.offloader.local.fallback import check_fallback, spare_s
-from tiercut.offloader.local.frame_times import frame_times
 from tiercut.offloader.local.frames import Frames, load_frames
-from tiercut.offloader.local.hops import HopParts, hop_parts
+from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
-from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
+from tiercut.offloader.local.result import Run
 from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
-from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
-from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
-from tiercut.profiling import CutNetwork, Profile, samples_of
+from tiercut.offloader.transports.offer import Wanted
+from tiercut.optimizer import Plan, Problem, build_problem, decide_again
+from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
-
-A = TypeVar("A")
 
 __all__ = ["RunOptions", "run_local", "run_with_agents"]
 
@@ -52,8 +44,6 @@ _APART = 1.25
 """Frames are so many times the longest predicted way apart, where no rate is named: each has the machines to itself."""
 
 _PATIENCE, _LEAST_PATIENCE_S = 10.0, 2.0
-_SAME = 1e-3
-"""Entropies that differ by no more are those of the same samples, on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +84,6 @@ class RunOptions:
     fallback: bool = False
     transport: Wanted = "auto"
     tls: Tls | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What a run stands on."""
-
-    plan: Plan
-    problem: Problem
-    topology: Topology
-    bundles: tuple[Bundle, ...]
-    prediction: Predicted
-    factor: Mapping[str, float]
-    verdicts: Sequence[Verdict]
-    frames: Frames
-    one_clock: bool = True
-    """Whether all agents run on this machine, so that what is sent between them can be timed."""
 
 
 def run_local(
@@ -155,10 +129,12 @@ def run_local(
         frames = load_frames(data, bundles[0].inputs)
         prediction = predicted(problem, decide_again(problem, plan))
         factor = _factors(plan, topology, problem, cut, runners, frames, options)
-        verdicts = uncut_cascade(plan, cut, frames, options.frames)
-        ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
+        if plan.uses_codecs and runtime != runners[0].runtime:
+            bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
+        verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
+        ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames)
         ran = _run(ground, folders, Path(folder), runtime, options, started)
-    return _result(ran.ground, profile, ran, options, runtime)
+    return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
 
 
 def run_with_agents(
@@ -198,9 +174,9 @@ def run_with_agents(
         bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
     frames = load_frames(data, bundles[0].inputs)
     prediction = predicted(problem, decide_again(problem, plan))
-    verdicts = uncut_cascade(plan, cut, frames, options.frames)
+    verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
     factor = dict.fromkeys(plan.placement, 1.0)
-    ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames, one_clock=False)
+    ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
     interval_s, deadline_s = _times(prediction, options)
     with Driver(
         bundles,
@@ -214,8 +190,9 @@ def run_with_agents(
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
-    ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
-    return _result(ground, profile, ran, options, options.runtime or runners[0].runtime)
+    ran = Ran(ground, outcomes, interval_s, deadline_s, {}, ())
+    runtime = options.runtime or runners[0].runtime
+    return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
 
 
 def _times(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
@@ -257,13 +234,14 @@ def _factors(
     options: RunOptions,
 ) -> dict[str, float]:
     """Return by how much each node is slower than this machine, which is timed, or takes the reference's place."""
+    nodes = [*plan.placement, *([topology.source] if plan.input_codec else [])]
     if options.retime:
         reference_s = _reference_s(problem, topology)
-        return factors(problem, topology, plan.placement, reference_s, reference_s)
+        return factors(problem, topology, nodes, reference_s, reference_s)
     uncut, frame = Uncut(cut, plan.exits), frames.frame(0)
     with stage("timing the network"):
         here_s = paced_medians({"whole": lambda: uncut.run(frame)}, clock=runners[0].clock)["whole"]
-    return factors(problem, topology, plan.placement, here_s, None)
+    return factors(problem, topology, nodes, here_s, None)
 
 
 def _reference_s(problem: Problem, topology: Topology) -> float:
@@ -274,26 +252,14 @@ def _reference_s(problem: Problem, topology: Topology) -> float:
     return min(float(problem.span_s[place, 0, problem.block_count - 1]) for place in range(len(topology.nodes)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """What came of a run."""
-
-    ground: _Ground
-    outcomes: Sequence[Outcome]
-    interval_s: float
-    deadline_s: float
-    deaths: dict[str, str]
-    hops: tuple[HopParts, ...]
-
-
 def _run(
-    ground: _Ground,
+    ground: Ground,
     folders: Sequence[Path],
     folder: Path,
     runtime: Runtime,
     options: RunOptions,
     started: Callable[[Sequence[AgentProcess]], None],
-) -> _Ran:
+) -> Ran:
     """Start the agents, time the hops between them, and send the frames."""
     network = ground.topology.network
     clock = LinkClock.create(folder / "links", len(network.hops))
@@ -311,12 +277,14 @@ def _run(
                 deadline_s=_LEAST_PATIENCE_S,
                 way=ways[0],
                 clock=shared,
+                slowdown=ground.factor.get(ground.topology.source, 1.0),
                 transport=options.transport,
             )
         )
         with stage("timing pieces and hops"):
             hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
-            parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
+            sizes = [step.size for step in steps if step.sort in ("input", "send")]
+            parts = hop_parts(ground.bundles, hops, sizes) if options.explain_hop else ()
         if options.retime:
             ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
         interval_s, deadline_s = _times(ground.prediction, options)
@@ -326,10 +294,10 @@ def _run(
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
         }
-        return _Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
+        return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
 
-def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
+def _timed(ground: Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
     """Return the prediction from what pieces took in their agents, and hops between them."""
     factor = {
         (piece.blocks[0], piece.blocks[1]): ground.factor[bundle.node]
@@ -339,11 +307,12 @@ def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop
     timed = {span: factor[span] * seconds for span, seconds in pieces.items()}
     found = predicted(ground.problem, ground.prediction.path.decision, timed)
     stages = sorted(hops)
-    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages])
+    coding_s = [hops[each].encode + hops[each].decode for each in stages]
+    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages], coding_s)
 
 
 def _agents(
-    stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, options: RunOptions
+    stack: ExitStack, ground: Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, options: RunOptions
 ) -> list[AgentProcess]:
     """Start the agents side by side, and tell each where the next one listens."""
     network, steps = ground.topology.network, ground.prediction.steps
@@ -359,177 +328,12 @@ def _agents(
                 ways.get(("result", place), NO_LINKS),
                 ground.topology.node(node).workers,
             )
-            agents.append(
-                stack.enter_context(
-                    AgentProcess(
-                        folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
-                    )
-                )
+            agent = AgentProcess(
+                folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
             )
+            agents.append(stack.enter_context(agent))
         for before, agent in zip([None, *agents], agents, strict=False):
             address = agent.wait_until_ready()
             if before is not None:
                 before.follow(address)
     return agents
-
-
-def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, runtime: Runtime) -> Run:
-    outcomes = ran.outcomes
-    answered = [(number, each) for number, each in enumerate(outcomes) if each.answered]
-    exits = Counter(each.exit for _, each in answered)
-    left = {block: exits[block] for block in ground.plan.exits}
-    verdicts = ground.verdicts
-    same = [
-        each.answered and verdicts[number % len(verdicts)].agrees(each.exit, each.results)
-        for number, each in enumerate(outcomes)
-    ]
-    by_replay = _replayed(ground, profile, [number for number, _ in answered])
-    return Run(
-        title=str(ground.plan),
-        frames=len(outcomes),
-        answered=len(answered),
-        duplicated=sum(each.doubled for each in outcomes),
-        same_as_uncut=sum(same),
-        failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
-        measured=Figures(
-            latency_figures([each.latency_s for _, each in answered]),
-            _accuracy(ground, answered),
-            {block: count / len(answered) if answered else 0.0 for block, count in left.items()},
-        ),
-        predicted=by_replay or _by_formula(ground),
-        by_replay=by_replay is not None,
-        stages=tuple(_stages(ground, [each for _, each in answered], left)),
-        interval_s=ran.interval_s,
-        deadline_s=ran.deadline_s,
-        runtime=runtime,
-        threads=options.threads,
-        retimed=options.retime,
-        deaths=ran.deaths,
-        latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
-        by_frame=frame_times(
-            outcomes,
-            ground.bundles,
-            ground.prediction,
-            [verdicts[number % len(verdicts)].exit for number in range(len(outcomes))],
-            [_right(ground, number, each) for number, each in enumerate(outcomes)],
-            same,
-            one_clock=ground.one_clock,
-        ),
-        hops=ran.hops,
-        fallbacks=tuple(
-            (number, each.exit, each.fell_back)
-            for number, each in answered
-            if each.fell_back is not None and each.exit is not None
-        ),
-        late=sum(each.late for each in outcomes),
-    )
-
-
-def _right(ground: _Ground, number: int, outcome: Outcome) -> bool | None:
-    """Return whether a frame was given its right class; None where that is not known."""
-    if ground.frames.labels is None or not outcome.answered or not ground.verdicts[0].entropies:
-        return None
-    return int(next(iter(outcome.results.values())).argmax()) == ground.frames.label(number)
-
-
-def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
-    right = [said for number, each in answered if (said := _right(ground, number, each)) is not None]
-    return sum(right) / len(right) if right else None
-
-
-def _by_formula(ground: _Ground) -> Figures:
-    """Return what the formula says; quantiles are those of the latencies at the exits, weighted by their rates."""
-    at_exit, rates = ground.prediction.at_exit, ground.prediction.rates
-    mean = sum(rates[block] * seconds for block, seconds in at_exit.items())
-    ordered = sorted((seconds, rates[block]) for block, seconds in at_exit.items())
-    figures: dict[str, float | None] = {"mean": mean}
-    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        gone, found = 0.0, ordered[-1][0]
-        for seconds, rate in ordered:
-            gone += rate
-            if gone >= share - 1e-9:
-                found = seconds
-                break
-        figures[name] = found
-    accuracy = price(ground.problem, ground.prediction.path.decision).accuracy
-    return Figures(figures, accuracy, rates)
-
-
-def _replayed(ground: _Ground, profile: Profile, numbers: Sequence[int]) -> Figures | None:
-    """Return what the model says of the same samples; None where none of the recorded splits holds them."""
-    recorded = _same_samples(ground, profile)
-    if recorded is None or not numbers:
-        return None
-    plan = ground.plan
-    limits = [limit for limit in exit_limits(plan.exits, plan.threshold, plan.thresholds) if limit is not None]
-    places = np.array(numbers) % recorded.count
-    taken = recorded.leaving(plan.exits, limits)[places]
-    right = recorded.correct[taken - 1, places]
-    at_exit = ground.prediction.at_exit
-    rates = {block: float(np.mean(taken == block)) for block in plan.exits}
-    return Figures(latency_figures([at_exit[int(block)] for block in taken]), float(right.mean()), rates)
-
-
-def _same_samples(ground: _Ground, profile: Profile) -> Recorded | None:
-    entropies = np.array([each.entropies for each in ground.verdicts])
-    if not entropies.size:
-        return None
-    for split, name in (("test", profile.test_samples_file), ("profile", profile.samples_file)):
-        if name is None:
-            continue
-        found = Recorded.of(samples_of(profile, "test" if split == "test" else "profile"))
-        if found.count != ground.frames.count or found.entropy.shape[0] != ground.problem.block_count:
-            continue
-        there = found.entropy[np.array(ground.plan.exits) - 1, : len(entropies)].T
-        if np.mean(np.abs(there - entropies) <= _SAME) >= 0.99:
-            return found
-    return None
-
-
-def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int]) -> list[StageTimes]:
-    found = []
-    for place, bundle in enumerate(ground.bundles):
-        there = [times for each in answered if (times := of_stage(each.parameters, place + 1)) is not None]
-        named_ = named(place, "encode")
-        before = [
-            took / 1e9
-            for each in answered
-            if of_stage(each.parameters, place + 1) is not None and isinstance(took := each.parameters.get(named_), int)
-        ]
-        own = [block for block in ground.plan.exits if bundle.blocks[0] <= block <= bundle.blocks[1]]
-        left_here = [each for each in answered if each.exit in own]
-        home = [each.return_s for each in left_here if each.return_s is not None]
-        came = [by for each in answered if isinstance(by := each.parameters.get(came_by(place + 1)), int)]
-        measured = {
-            step: _mean([times[step] for times in there if step in times])
-            for step in ("send", "queue", "decode", "compute", "encode")
-        }
-        if not ground.one_clock:
-            measured["send"], home = None, []
-        returns = [(left[block], ground.prediction.result_s(block)) for block in own if left[block]]
-        found.append(
-            StageTimes(
-                bundle.node,
-                (bundle.blocks[0], bundle.blocks[1]),
-                len(there),
-                ground.factor[bundle.node],
-                measured | {"result": _mean(home), "encode_before": _mean(before)},
-                {
-                    "send": ground.prediction.transfer_s(place),
-                    "compute": ground.prediction.compute_s(place, left),
-                    "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
-                },
-                None if (by := _most(came)) is None or not 0 <= by < len(TRANSPORTS) else TRANSPORTS[by],
-                _most([each.by for each in left_here]),
-            )
-        )
-    return found
-
-
-def _most(values: Sequence[A]) -> A | None:
-    """Return the commonest of some values."""
-    return Counter(values).most_common(1)[0][0] if values else None
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

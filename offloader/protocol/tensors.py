@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,11 @@ DATATYPES: Mapping[str, str] = {
 _MOST_PARAMETERS, _LONGEST = 256, 4096
 
 
+@cache
+def _datatype(dtype: np.dtype[Any]) -> str:
+    return DATATYPES[dtype.name]
+
+
 def put(message: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Put tensors into a request as its inputs, or into a response as its outputs, in order."""
     fill(message, describe(message, tensors))
@@ -46,7 +51,7 @@ def describe(message: Any, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[
     described = message.inputs if hasattr(message, "raw_input_contents") else message.outputs
     found = []
     for name, numbers in tensors.items():
-        described.add(name=name, datatype=DATATYPES[numbers.dtype.name], shape=numbers.shape)
+        described.add(name=name, datatype=_datatype(numbers.dtype), shape=numbers.shape)
         found.append(np.ascontiguousarray(numbers).reshape(-1).view(np.uint8))
     return found
 
@@ -108,9 +113,8 @@ def _check(spec: TensorSpec, described: Any, size: int) -> None:
             f"tensor '{spec.name}': expected {DATATYPES[spec.dtype]} of {list(spec.shape)}, got "
             f"{described.datatype[:20]} of {list(described.shape)[:8]}"
         )
-    needed = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
-    if size != needed:
-        raise QuestionError(f"tensor '{spec.name}': expected {needed} bytes, got {size}")
+    if size != spec.nbytes:
+        raise QuestionError(f"tensor '{spec.name}': expected {spec.nbytes} bytes, got {size}")
 
 
 def put_parameters(message: Any, values: Mapping[str, str | int | bool]) -> None:

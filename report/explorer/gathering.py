@@ -119,7 +119,9 @@ def gather(
     over = () if known else ("latency", "bytes")
     whole = replace(query, kind="frontier", over=over, min_accuracy=None, of_final=None, max_loss=None)
     with stage("finding the frontier"):
-        frontier = answered(whole).thinned(points=MOST_PLANS)
+        frontier = answered(whole)
+        if len(frontier) > MOST_PLANS:
+            frontier = frontier.thinned(points=MOST_PLANS)
     with stage("ranking plans"):
         bounded = query if _asks_accuracy(query) else replace(query, min_accuracy=_usual_bound(frontier))
         ranking = answered(replace(bounded, kind="rank", top=_TOP, distinct=True))

@@ -8,6 +8,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -283,6 +284,19 @@ def test_the_script_measures_agents_that_were_started_by_hand(
     assert re.search(r"^latency, mean +\S+ ms +\S+ ms$", said, re.M)
     assert re.search(r"^  camera 1-4 +\S+ \w+ +\S+ \w+$", said, re.M)
     assert f"{FRAMES} frames answered, 0 failed" in said
+
+
+def test_what_is_sent_through_codecs_is_left_to_agents(
+    planned: Callable[..., Plan], cut: CutNetwork, topology: Topology, profile: Profile, tmp_path: Path
+) -> None:
+    plan = planned()
+    split = split_plan(plan, cut, tmp_path)
+    write_deployment(plan, split, topology, profile)
+    coded = tuple(each.model_copy(update={"codec": "float16"} if each.stage == 1 else {}) for each in split.bundles)
+    written = write_deployment(plan, replace(split, bundles=coded), topology, profile)
+    assert {"kserve.yaml", "triton"}.isdisjoint(each.name for each in written)
+    assert not (tmp_path / "kserve.yaml").exists()
+    assert not (tmp_path / "triton").exists()
 
 
 def test_the_script_says_in_a_line_that_nobody_answers(

@@ -16,7 +16,7 @@ class Ranking {
       ["plan", (row) => row.text, (row) => row.text],
       ["found as", (row) => row.plan.origin, (row) => row.plan.origin],
     ];
-    this.search = element("input", { type: "search", placeholder: "part of a plan, such as phone", "aria-label": "Search plans", oninput: () => this.#again() });
+    this.search = element("input", { type: "search", placeholder: "search plans", "aria-label": "Search plans", oninput: () => this.#again() });
     this.count = element("span", { class: "muted" });
     this.body = element("tbody");
     this.more = element("button", { type: "button", onclick: () => { this.shown += 4 * PAGE_ROWS; this.draw(); } }, "More");

@@ -57,8 +57,7 @@ def split(
         first, last = bundle.blocks
         exits = ", ".join(str(piece.exit) for piece in bundle.pieces if piece.exit is not None)
         size = sum(file.bytes for piece in bundle.pieces for file in piece.files.values())
-        typer.echo(
-            f"{folder}: blocks {first}-{last}" + (f", exits {exits}" if exits else "") + f", {size / 1e3:.4g} kB"
-        )
+        more = (f", exits {exits}" if exits else "") + (f", sends {bundle.codec}" if bundle.codec else "")
+        typer.echo(f"{folder}: blocks {first}-{last}{more}, {size / 1e3:.4g} kB")
     typer.echo(f"beside them: {', '.join(each.name for each in beside)}")
     note(f"the pieces answer as the uncut network does, to {made.furthest:.1g} of the largest number")

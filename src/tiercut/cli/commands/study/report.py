@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
 from tiercut.option_fields import flags_of
 
+if TYPE_CHECKING:
+    from tiercut.report import Rows
+
 __all__ = ["report"]
 
 
@@ -24,6 +27,15 @@ def _page(path: Path) -> Path:
     if path.suffix.lower() not in (".html", ".htm"):
         raise QuestionError(f"--output is one HTML page, such as report.html, not '{path}'")
     return path
+
+
+def _side_by_side(paths: list[Path]) -> "list[Rows]":
+    """Return what was recorded besides as tables: a table for each kind of file."""
+    from tiercut.report import comparison_rows, read_compared
+
+    files = [read_compared(path) for path in paths]
+    kinds = {each.kind: [other for other in files if other.kind == each.kind] for each in files}
+    return [rows for alike in kinds.values() for rows in comparison_rows(alike, every=True)]
 
 
 @grouped
@@ -40,8 +52,12 @@ def report(
         bool,
         typer.Option("--changes/--no-changes", help="Look where the best plan changes, by exact solves."),
     ] = True,
+    recorded: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="FILE", help="Show a run, replay, stream, sensitivity or answer (JSON) too."),
+    ] = None,
     conditions: Conditions,
-    who: Annotated[SolverOptions, Shown(leave_out=("evaluate", "split"))],
+    who: Annotated[SolverOptions, Shown(leave_out=("evaluate", "split", "certify"))],
 ) -> None:
     """Write everything about a problem as one page to explore, which works offline.
 
@@ -54,6 +70,7 @@ def report(
     from tiercut.topologies import load_topology
 
     check_writable(output)
+    beside = _side_by_side(recorded or [])
     file = read_query(query)
     named = conditions_of(conditions, file)
     before = load_topology(topology)
@@ -70,5 +87,5 @@ def report(
         question=question if file is None else file.question,
         command=shlex.join(["tiercut", *sys.argv[1:]]),
     )
-    write_report(found, output, origin=origin)
+    write_report(found, output, origin=origin, recorded=beside)
     note(f"wrote {output} ({output.stat().st_size / 1e3:,.0f} kB): open it in a browser")

@@ -1,6 +1,6 @@
-"""What a hop of 1 MiB takes by each transport, and an agent's own work for a frame; all interleaved in one run.
+"""What a hop of 1 MiB takes by each transport, interleaved in one run.
 
-``python experiments/benchmarks/hops.py [RUNS]`` prints a table and writes ``hops.json`` beside this file. The receiver
+``python -m tiercut.offloader.transports.benchmark [RUNS]`` prints a table, and one JSON object at the end. The receiver
 is a process of its own. All lines of the table are measured in each run, in an order drawn anew (seed 0), so that what
 else the machine does meets all of them; the ratios are those of medians.
 """
@@ -18,10 +18,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 
 from tiercut.offloader.bundles.manifest import TensorSpec
@@ -32,6 +30,8 @@ from tiercut.offloader.protocol.tensors import describe, put, put_parameters, ta
 from tiercut.offloader.transports.offer import Offer
 from tiercut.offloader.transports.server import Arrival, StreamServer
 from tiercut.offloader.transports.stream import Failure, Stream
+
+__all__ = ["main"]
 
 SIZE = 1 << 20
 SPEC = TensorSpec(name="x", dtype="float32", shape=[1, SIZE // 4])
@@ -66,6 +66,8 @@ def serve(said: Any) -> None:
 def bare_server(calls: dict[str, Any]) -> str:
     """Start a gRPC server that neither parses nor checks what it gets, and return its address."""
     from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
 
     server = grpc.server(ThreadPoolExecutor(8), options=options(SIZE))
     handlers = {name: grpc.unary_unary_rpc_method_handler(call) for name, call in calls.items()}
@@ -109,6 +111,8 @@ def waited(send: Callable[[Callable[[Failure | None], None]], bool]) -> None:
 
 def calls(stack: ExitStack, where: tuple[str, str, str, int]) -> dict[str, Call]:
     """Return what is timed, by name."""
+    import grpc
+
     offer = Offer.among([where[0]])
     assert offer is not None
     payload = np.random.default_rng(0).random((1, SIZE // 4), np.float32)
@@ -204,7 +208,7 @@ def main() -> None:
         print(f"{name}: {ratio:.2f} (aim {aim})")
     result = {"runs": runs, "bytes": SIZE, "machine": f"{os.cpu_count()} cores, {platform.machine()}",
               "median_s": medians, "ratios": ratios}  # fmt: skip
-    Path(__file__).with_name("hops.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

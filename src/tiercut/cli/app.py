@@ -45,7 +45,6 @@ app = typer.Typer(
     help="Where to cut a deep neural network, where samples may leave it early, and which machine runs each piece.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -18,6 +18,8 @@ from .inputs import (
     topology_of as topology_of,
 )
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
+from .models.answer import ModelsAnswer as ModelsAnswer
+from .models.asking import ask_of_each as ask_of_each
 from .replay import Replay as Replay, replay_decisions as replay_decisions
 from .sensitivity.grid import sensitivity as sensitivity
 from .sensitivity.grid_file import GridFile as GridFile
@@ -34,7 +36,6 @@ from .sweeps.run_sweep import Swept as Swept, sweep as sweep
 from .sweeps.sweep_file import SweepFile as SweepFile
 from .why.needed import FURTHEST as FURTHEST, Need as Need, needed as needed
 from .why.result import (
-    Change as Change,
     Effect as Effect,
     Sweep as Sweep,
     Why as Why,

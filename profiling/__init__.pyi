@@ -1,3 +1,9 @@
+from .codecs.codec import (
+    TensorCoder as TensorCoder,
+    form_of as form_of,
+    read_codec as read_codec,
+)
+from .codecs.form import Layout as Layout, usual_layout as usual_layout
 from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits

@@ -1,3 +1,10 @@
+from .compared.figures import read_compared as read_compared
+from .compared.side_by_side import comparison_data as comparison_data, comparison_rows as comparison_rows
+from .explorer.composing import write_report as write_report
+from .explorer.content import Origin as Origin
+from .explorer.gathering import gather as gather
+from .models.picture import models_picture as models_picture, plot_models as plot_models
+from .models.tables import models_parts as models_parts, models_remarks as models_remarks
 from .pictures import (
     answer_picture as answer_picture,
     explanation_picture as explanation_picture,

@@ -104,9 +104,9 @@ class Certificate:
     @property
     def guarantee(self) -> str:
         """What is certified, and what that rests on."""
-        least = (
-            "the least accuracies shown hold" if self.min_accuracy is None else f"{_percent(self.min_accuracy)} hold"
-        )
+        least = "the bounds shown hold"
+        if self.min_accuracy is not None:
+            least = f"the accuracy is at least {_percent(self.min_accuracy)}"
         how = (
             f"each bound counts for all {self.tested} together"
             if self.method == "each"

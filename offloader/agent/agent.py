@@ -29,9 +29,10 @@ from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take_parameters
 
 __all__ = ["RESULTS", "SERVER", "Agent", "Emulation"]
 
@@ -138,6 +139,7 @@ class Agent:
             )
         self._run = StageRunner(folder, self.bundle, runtime=runtime, threads=threads)
         self._run.warm_up()
+        self._coming, self._going = coming(self.bundle), going(self.bundle)
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
         self._jobs: queue.Queue[_Job | None] = queue.Queue(most)
@@ -220,7 +222,7 @@ class Agent:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
-            tensors = take(request, self.bundle.inputs)
+            tensors = self._coming.take(request, parameters)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
         decode_ns = time.monotonic_ns() - received_ns
@@ -280,7 +282,10 @@ class Agent:
 
         assert self._peer is not None
         request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        put(request, ended.tensors)
+        try:
+            self._put_onward(request, ended.tensors)
+        except QuestionError as error:
+            raise Refused("INTERNAL", str(error)[:300]) from None
         spare_ns = _spare_ns(job)
         try:
             answer = self._peer.call("ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9)
@@ -320,23 +325,40 @@ class Agent:
             self._warm_up(job, begun_ns)
             return
         try:
-            ended = self._run(job.tensors, self._slow)
+            tensors, decode_ns = self._decoded(job)
+            ended = self._run(tensors, self._slow)
+            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
+            if job.result is None:
+                self._send(job, ended, timings)
+            else:
+                job.result.set_result((ended, timings))
         except TiercutError as error:
             self._fail(job, str(error)[:300])
-            return
-        timings = self._timings(job, begun_ns, time.monotonic_ns())
-        if job.result is not None:
-            job.result.set_result((ended, timings))
-            return
-        self._send(job, ended, timings)
+
+    def _decoded(self, job: _Job) -> tuple[dict[str, NDArray[Any]], int]:
+        """Return what came through a codec as it was, and the nanoseconds that this took, as on a slower machine."""
+        if not self._coming.is_encoded(job.parameters):
+            return job.tensors, 0
+        since_ns, begun = time.monotonic_ns(), self._run.clock()
+        tensors = self._coming.decoded(job.tensors, job.parameters)
+        self._slow(self._run.clock() - begun)
+        return tensors, time.monotonic_ns() - since_ns
+
+    def _put_onward(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Put what goes on into a request, through its codec if there is one, as on a slower machine."""
+        begun = self._run.clock()
+        self._going.put(request, tensors)
+        if self._going.codec is not None:
+            self._slow(self._run.clock() - begun)
 
     def _warm_up(self, job: _Job, begun_ns: int) -> None:
         """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
 
         What comes home says what the hop to here took without a link.
         """
-        held, took = self._run.timed(job.tensors)
-        timings = self._timings(job, begun_ns, time.monotonic_ns())
+        tensors, decode_ns = self._decoded(job)
+        held, took = self._run.timed(tensors)
+        timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
         timings |= {of_piece(place): each for place, each in enumerate(took)}
         home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
         put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
@@ -348,17 +370,17 @@ class Agent:
         time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
         begun_ns = time.monotonic_ns()
         onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        put(onward, {each.name: held[each.name] for each in self.bundle.outputs})
+        self._put_onward(onward, {each.name: held[each.name] for each in self.bundle.outputs})
         encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
         self._onward.put(onward, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
 
-    def _timings(self, job: _Job, begun_ns: int, ended_ns: int) -> dict[str, int]:
+    def _timings(self, job: _Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
         found = {
             named(stage, "queue"): begun_ns - job.received_ns - job.decode_ns,
-            named(stage, "decode"): job.decode_ns,
-            named(stage, "compute"): ended_ns - begun_ns,
+            named(stage, "decode"): job.decode_ns + decode_ns,
+            named(stage, "compute"): ended_ns - begun_ns - decode_ns,
         }
         if isinstance(sent_ns, int):
             found[named(stage, "send")] = job.received_ns - sent_ns
@@ -373,7 +395,10 @@ class Agent:
         request = message(
             "ModelInferRequest", model_name=RESULTS if ended.leaves else self.bundle.model, id=job.request.id
         )
-        put(request, ended.tensors)
+        if ended.leaves:
+            put(request, ended.tensors)
+        else:
+            self._put_onward(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
         put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
         carried = {

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from tiercut import documents
 from tiercut.documents import Document, Key
-from tiercut.errors import InputError
+from tiercut.errors import InputError, QuestionError
+from tiercut.profiling import read_codec
 
 __all__ = ["FORMAT", "NAME", "Bundle", "Piece", "PieceFile", "TensorSpec", "load_bundle", "sha256_of"]
 
@@ -79,6 +80,10 @@ class Bundle(Document):
     inputs: list[TensorSpec] = Field(min_length=1, description="what comes in")
     outputs: list[TensorSpec] = Field(description="what goes on to the next partition; of the last, the results")
     codec: str | None = Field(default=None, description="what encodes what goes on; null: it is sent as it is")
+    input_codec: str | None = Field(default=None, description="what encodes what comes in; null: it comes as it is")
+    layout: Literal["channels_first", "channels_last"] = Field(
+        default="channels_last", description="where channels usually stand in the network, for codecs of images"
+    )
     pieces: list[Piece] = Field(min_length=1)
 
     @property
@@ -98,6 +103,7 @@ class Bundle(Document):
             yield ("stage",), f"there are {self.stages} partitions, so this cannot be number {self.stage}"
         if self.is_last != (self.next is None):
             yield ("next",), "null exactly for the last partition"
+        yield from self._codec_faults()
         for name, tensors in (("inputs", self.inputs), ("outputs", self.outputs)):
             yield from _tensor_faults((name,), tensors)
         known = {each.name: each for each in self.inputs}
@@ -107,6 +113,15 @@ class Bundle(Document):
         for place, each in enumerate(self.outputs):
             if known.get(each.name) != each:
                 yield ("outputs", place), f"no piece makes '{each.name}' like this"
+
+    def _codec_faults(self) -> Iterable[tuple[Key, str]]:
+        for key, codec in (("codec", self.codec), ("input_codec", self.input_codec)):
+            try:
+                _ = codec is None or read_codec(codec)
+            except QuestionError as error:
+                yield (key,), str(error)
+        if self.is_last and self.codec is not None:
+            yield ("codec",), "null for the last partition, which hands nothing on"
 
     def _piece_faults(self, key: Key, piece: Piece, known: dict[str, TensorSpec]) -> Iterable[tuple[Key, str]]:
         yield from _tensor_faults((*key, "outputs"), piece.outputs)

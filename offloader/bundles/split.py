@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError
 from tiercut.offloader.bundles.manifest import FORMAT, NAME, Bundle, load_bundle, sha256_of
-from tiercut.offloader.bundles.stage import StageRunner
+from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut, entry_tensors
+from tiercut.offloader.protocol.coding import Coding, coming
 from tiercut.optimizer import Plan, exit_limits
-from tiercut.profiling import CutNetwork, PieceTensor, piece_tensor, write_piece
+from tiercut.profiling import CutNetwork, PieceTensor, form_of, piece_tensor, read_codec, usual_layout, write_piece
 
 __all__ = ["Split", "open_bundles", "split_plan"]
 
@@ -52,7 +53,8 @@ def split_plan(plan: Plan, cut: CutNetwork, output: str | os.PathLike[str]) -> S
     Parameters
     ----------
     plan
-        The plan; nothing that it sends may be encoded by a codec.
+        The plan. What codecs change is no part of the parity: the pieces are compared without them, and with them only
+        where nothing is lost.
     cut
         The network with the blocks, and the branches, that the plan was made for.
     output
@@ -75,7 +77,9 @@ def split_plan(plan: Plan, cut: CutNetwork, output: str | os.PathLike[str]) -> S
         names = [_folder_name(place, node) for place, node in enumerate(plan.placement, 1)]
         for place, name in enumerate(names):
             _write_bundle(plan, cut, place, fresh / name)
-        furthest = _check_parity(cut, *open_bundles([fresh / name for name in names]))
+        opened = open_bundles([fresh / name for name in names])
+        furthest = _check_parity(cut, *opened)
+        _check_codecs(cut, *opened)
         for name in names:
             shutil.rmtree(folder / name, ignore_errors=True)
             (fresh / name).rename(folder / name)
@@ -88,11 +92,12 @@ def split_plan(plan: Plan, cut: CutNetwork, output: str | os.PathLike[str]) -> S
 
 
 def open_bundles(
-    folders: Sequence[Path], *, threads: int | None = None
+    folders: Sequence[Path], *, threads: int | None = None, runtime: Runtime | None = None
 ) -> tuple[tuple[Bundle, ...], tuple[StageRunner, ...]]:
     """Return bundles and their pieces, loaded into this process."""
     bundles = tuple(load_bundle(each) for each in folders)
-    return bundles, tuple(StageRunner(*each, threads=threads) for each in zip(folders, bundles, strict=True))
+    pairs = zip(folders, bundles, strict=True)
+    return bundles, tuple(StageRunner(*each, threads=threads, runtime=runtime) for each in pairs)
 
 
 def _folder_name(place: int, node: str) -> str:
@@ -101,11 +106,6 @@ def _folder_name(place: int, node: str) -> str:
 
 
 def _check(plan: Plan, cut: CutNetwork) -> None:
-    if plan.uses_codecs:
-        named = next(name for name in (plan.input_codec, *plan.codecs) if name)
-        raise QuestionError(
-            f"the plan encodes what it sends by '{named}', which no agent runs yet; ask with --codec none"
-        )
     if cut.model.graph.batch not in (None, 1):
         raise QuestionError(f"agents run one frame in a call, and {cut.title} takes {cut.model.graph.batch} together")
     count = len(cut.blocks)
@@ -127,6 +127,7 @@ def _write_bundle(plan: Plan, cut: CutNetwork, place: int, folder: Path) -> None
     last = plan.partition[place]
     first = plan.partition[place - 1] + 1 if place else 1
     is_last = place == len(plan.partition) - 1
+    codecs = (plan.input_codec, *plan.codecs) if plan.uses_codecs else (None,) * len(plan.partition)
     start = cut.blocks[first - 1].start
     graph, model = cut.model.graph, cut.model
     pieces = []
@@ -169,7 +170,9 @@ def _write_bundle(plan: Plan, cut: CutNetwork, place: int, folder: Path) -> None
             "blocks": [first, last],
             "inputs": [_spec(each) for each in entering],
             "outputs": [_spec(each) for each in (results if is_last else crossing)],
-            "codec": None,
+            "codec": None if is_last else codecs[place + 1],
+            "input_codec": codecs[place],
+            "layout": usual_layout(cut.framework.backend),
             "pieces": pieces,
         }
     )
@@ -218,6 +221,27 @@ def _check_parity(cut: CutNetwork, bundles: Sequence[Bundle], runners: Sequence[
     return furthest
 
 
+def _check_codecs(cut: CutNetwork, bundles: Sequence[Bundle], runners: Sequence[StageRunner]) -> None:
+    """Refuse codecs that are not for what crosses, and such as lose nothing but change an answer."""
+    codecs = [bundle.input_codec for bundle in bundles]
+    for bundle in bundles:
+        if bundle.input_codec is None:
+            continue
+        forms = [form_of(each.shape, each.dtype, bundle.layout) for each in bundle.inputs]
+        if not read_codec(bundle.input_codec).takes(forms):
+            shown = ", ".join(map(str, forms))
+            raise QuestionError(f"the codec '{bundle.input_codec}' is not for what comes to '{bundle.node}': {shown}")
+    if not any(codecs):
+        return
+    codings = [coming(bundle) for bundle in bundles]
+    frame = _random_frame(bundles[0], 0)
+    found = _chained(frame, bundles, runners, bool(cut.ends), codings)
+    if all(codec is None or read_codec(codec).is_exact for codec in codecs):
+        for there, here in zip(_chained(frame, bundles, runners, bool(cut.ends)), found, strict=True):
+            if not np.array_equal(there, here):
+                raise QuestionError(f"the codecs {', '.join(map(str, codecs))} change an answer of {cut.title}")
+
+
 def _random_frame(bundle: Bundle, seed: int) -> dict[str, Numbers]:
     """Return numbers in 0..1 for what comes in, and ones where numbers are whole."""
     rng = np.random.default_rng(seed)
@@ -230,11 +254,17 @@ def _random_frame(bundle: Bundle, seed: int) -> dict[str, Numbers]:
 
 
 def _chained(
-    frame: Mapping[str, Numbers], bundles: Sequence[Bundle], runners: Sequence[StageRunner], exits: bool
+    frame: Mapping[str, Numbers],
+    bundles: Sequence[Bundle],
+    runners: Sequence[StageRunner],
+    exits: bool,
+    codings: Sequence[Coding] = (),
 ) -> list[Numbers]:
     """Return the scores of every exit, or the results, of pieces that follow each other whatever the entropy."""
     held, found = dict(frame), []
-    for bundle, runner in zip(bundles, runners, strict=True):
+    for place, (bundle, runner) in enumerate(zip(bundles, runners, strict=True)):
+        if codings:
+            held = codings[place].there_and_back({each.name: held[each.name] for each in bundle.inputs})
         for piece, numbers in runner.every_piece(held):
             held |= numbers
             if exits and piece.scores is not None:

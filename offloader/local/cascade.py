@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiercut.offloader.bundles.stage import leaves
+from tiercut.offloader.bundles.manifest import Bundle
+from tiercut.offloader.bundles.stage import StageRunner, leaves
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.local.frames import Frames
+from tiercut.offloader.protocol.coding import Coding, coming
 from tiercut.optimizer import Plan, exit_limits
 from tiercut.profiling import CutNetwork, normalised_entropy, probabilities
 
-__all__ = ["Verdict", "uncut_cascade"]
+__all__ = ["Verdict", "cascades", "uncut_cascade"]
 
 _ROUNDING = 1e-4
 
@@ -31,7 +33,7 @@ class Verdict:
     results
         The scores there, [1, classes]; or the results of a network without exits.
     entropies
-        Normalised entropy at each exit of the plan, in order; empty without exits.
+        Normalised entropy at each exit of the plan, in order, or at the one where it leaves; empty without exits.
     """
 
     exit: int
@@ -50,6 +52,41 @@ class Verdict:
             and bool(np.abs(there - here).max(initial=0.0) <= _ROUNDING * (np.abs(there).max(initial=0.0) or 1.0))
             for there, here in pairs
         )
+
+
+def cascades(
+    plan: Plan,
+    cut: CutNetwork,
+    bundles: Sequence[Bundle],
+    runners: Sequence[StageRunner],
+    frames: Frames,
+    count: int,
+) -> tuple[list[Verdict], list[Verdict]]:
+    """Return what a plan must answer to each sample that so many frames need, and what the uncut network says of it.
+
+    The two are one where the plan has no codecs. Else the first is what its pieces answer here, one after the other,
+    with what its codecs do to the tensors between them.
+    """
+    uncut = uncut_cascade(plan, cut, frames, count)
+    if not plan.uses_codecs:
+        return uncut, uncut
+    codings = [coming(bundle) for bundle in bundles]
+    frames_needed = range(min(count, frames.count))
+    return [_coded(runners, codings, frames.frame(each), bool(cut.ends)) for each in frames_needed], uncut
+
+
+def _coded(
+    runners: Sequence[StageRunner], codings: Sequence[Coding], frame: Mapping[str, NDArray[Any]], has_exits: bool
+) -> Verdict:
+    tensors = dict(frame)
+    for runner, coding in zip(runners, codings, strict=True):
+        ended = runner(coding.there_and_back(tensors))
+        if ended.leaves:
+            break
+        tensors = ended.tensors
+    assert ended.exit is not None
+    entropies = (ended.entropy,) if has_exits and ended.entropy is not None else ()
+    return Verdict(ended.exit, tuple(ended.tensors.values()), entropies)
 
 
 def uncut_cascade(plan: Plan, cut: CutNetwork, frames: Frames, count: int) -> list[Verdict]:

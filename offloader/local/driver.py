@@ -25,9 +25,10 @@ from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
+from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import put, put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
 
 __all__ = ["Driver", "Hop", "Outcome"]
 
@@ -121,6 +122,8 @@ class Driver:
         After which a frame has failed, from when it is due.
     listen
         HOST:PORT where results are taken; agents must reach it by that name.
+    slowdown
+        How much slower the source is than this machine, where it encodes the input by a codec.
     fallback_s
         So long before its deadline a frame without a result is answered from the last exit at the source; 0: never.
     """
@@ -134,8 +137,10 @@ class Driver:
         listen: str = "127.0.0.1:0",
         way: Way = NO_LINKS,
         clock: LinkClock | None = None,
+        slowdown: float = 1.0,
         fallback_s: float = 0.0,
     ) -> None:
+        self._coding, self._slowdown = coming(bundles[0]), slowdown
         self._fallback_ns = round(fallback_s * 1e9)
         self._bundles, self._first = bundles, bundles[0]
         self._deadline_ns = round(deadline_s * 1e9)
@@ -173,7 +178,11 @@ class Driver:
         begun_ns = time.monotonic_ns()
         outcome.late_ns = begun_ns - due_ns
         request = message("ModelInferRequest", model_name=self._first.model, id=frame)
-        put(request, tensors)
+        try:
+            self._put(request, tensors)
+        except QuestionError as error:
+            self._fail(frame, str(error))
+            return
         put_parameters(request, {"destination": self.address})
         if self._fallback_ns:
             put_parameters(request, {"fallback_ns": self._fallback_ns})
@@ -183,6 +192,13 @@ class Driver:
             self._outlet.put(request, until_ns, lambda reason: self._fail(frame, reason), timings)
         except Full:
             self._fail(frame, "too many frames wait at the source")
+
+    def _put(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Put a frame into a request, through its codec if there is one, as on a slower machine."""
+        begun_ns = time.perf_counter_ns()
+        self._coding.put(request, tensors)
+        if self._coding.codec is not None:
+            time.sleep((self._slowdown - 1) * (time.perf_counter_ns() - begun_ns) / 1e9)
 
     def check_first(self) -> None:
         """Make sure that the first agent is one, and serves the first partition of this plan.
@@ -224,7 +240,7 @@ class Driver:
             time.sleep(pause_s)
             begun_ns = time.monotonic_ns()
             request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {number}")
-            put(request, tensors)
+            self._put(request, tensors)
             put_parameters(request, {"destination": self.address, "warm_up": True})
             timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
             until_ns = begun_ns + round(_WARM_UP_S * 1e9)

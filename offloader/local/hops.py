@@ -32,7 +32,7 @@ class HopParts:
     size
         Bytes of the message.
     encode_s, decode_s
-        Tensors to bytes, and back.
+        Tensors to bytes, and back; through the codec, if there is one.
     serialise_s, deserialise_s
         The message to bytes, and back.
     wire_s
@@ -60,14 +60,27 @@ class HopParts:
         return self.encode_s + sending + self.decode_s + self.queue_s
 
 
-def hop_parts(bundles: Sequence[Bundle], hops: Mapping[int, Hop]) -> tuple[HopParts, ...]:
-    """Return where the time of the hop to each stage goes; what was not timed between the processes is timed here."""
-    return tuple(_parts(bundle, hops[bundle.stage]) for bundle in bundles)
+def hop_parts(
+    bundles: Sequence[Bundle], hops: Mapping[int, Hop], encoded_bytes: Sequence[float]
+) -> tuple[HopParts, ...]:
+    """Return where the time of the hop to each stage goes; what was not timed between the processes is timed here.
+
+    Parameters
+    ----------
+    bundles, hops
+        The stages, and what was timed.
+    encoded_bytes
+        Bytes of what comes to each stage, where a codec encodes it.
+    """
+    return tuple(_parts(bundle, hops[bundle.stage], encoded_bytes[place]) for place, bundle in enumerate(bundles))
 
 
-def _parts(bundle: Bundle, hop: Hop) -> HopParts:
+def _parts(bundle: Bundle, hop: Hop, encoded_bytes: float) -> HopParts:
     request = message("ModelInferRequest", model_name=bundle.model, id="0")
-    put(request, {each.name: np.ones(each.shape, each.dtype) for each in bundle.inputs})
+    if bundle.input_codec is None:
+        put(request, {each.name: np.ones(each.shape, each.dtype) for each in bundle.inputs})
+    else:
+        put(request, {bundle.inputs[0].name: np.ones(round(encoded_bytes), np.uint8)})
     put_parameters(request, {"destination": "127.0.0.1:65535", "sent_ns": time.monotonic_ns()})
     raw = request.SerializeToString()
     serialise_s = _median(request.SerializeToString)

@@ -26,12 +26,15 @@ class Predicted:
         Its steps.
     timed
         Whether pieces and hops were timed here.
+    hops_coding_s
+        Seconds of encoding and decoding on the way to each stage, where hops were timed here.
     """
 
     path: Itinerary
     timed: bool = False
+    hops_coding_s: tuple[float, ...] = ()
 
-    def with_hops(self, onward_s: Sequence[float], back_s: Sequence[float]) -> Predicted:
+    def with_hops(self, onward_s: Sequence[float], back_s: Sequence[float], coding_s: Sequence[float]) -> Predicted:
         """Return the plan with what each hop takes beside its links.
 
         Parameters
@@ -40,6 +43,8 @@ class Predicted:
             To each stage, from the source or the stage before it.
         back_s
             Of a result from each stage.
+        coding_s
+            The part of `onward_s` that is encoding and decoding.
         """
 
         def seconds(step: Step) -> float:
@@ -53,7 +58,7 @@ class Predicted:
             return step.seconds
 
         steps = tuple(step._replace(seconds=seconds(step)) for step in self.steps)
-        return replace(self, path=replace(self.path, steps=steps))
+        return replace(self, path=replace(self.path, steps=steps), hops_coding_s=tuple(coding_s))
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -90,6 +95,20 @@ class Predicted:
         if stage == 0:
             return self.steps[0].seconds
         return next(step.seconds for step in self.steps if step.sort == "send" and step.stage == stage - 1)
+
+    def coding_s(self, stage: int) -> float | None:
+        """Return the seconds of encoding and decoding on the way to a stage, 0-based; None without a codec there."""
+        problem, decision = self.path.problem, self.path.decision
+        codecs = (decision.input_codec, *(decision.codecs or (None,) * (len(decision.partition) - 1)))
+        codec = codecs[stage]
+        if codec is None:
+            return None
+        if self.hops_coding_s:
+            return self.hops_coding_s[stage]
+        block = decision.partition[stage - 1] if stage else 0
+        before = decision.placement[stage - 1] if stage else problem.source
+        encode_s = problem.codec_encode_s[codec, block, before]
+        return float(encode_s + problem.codec_decode_s[codec, block, decision.placement[stage]])
 
     def result_s(self, block: int) -> float:
         """Return the seconds of sending the result from an exit home."""

@@ -61,7 +61,9 @@ class StageTimes:
         ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
-        ``send``, ``compute`` and ``result``.
+        ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
+    codec
+        What encodes what comes there; None: it comes as it is.
     """
 
     node: str
@@ -70,6 +72,13 @@ class StageTimes:
     factor: float
     measured: dict[str, float | None]
     predicted: dict[str, float | None]
+    codec: str | None = None
+
+    @property
+    def coding_s(self) -> float | None:
+        """Seconds of encoding and decoding on the way there."""
+        parts = self.measured["encode_before"], self.measured["decode"]
+        return None if self.codec is None or None in parts else sum(each for each in parts if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class Run:
         What ran, for people: the plan.
     frames, answered, duplicated, same_as_uncut
         How many frames there were, were answered in time, were answered twice, and were answered as by the uncut
-        network on this machine.
+        network on this machine; where the plan has codecs, as by its pieces on this machine with these between them.
     failures
         Number and reason of each frame that failed.
     measured, predicted
@@ -105,6 +114,8 @@ class Run:
         Where the time of the hop to each stage goes, without its link; empty where it was not asked for.
     fallbacks
         Number, exit (the block) and reason of each frame that was answered from an exit before the plan's next agent.
+    same_as_uncoded
+        Where the plan has codecs, how many were answered as by the uncut network without them; else None.
     late
         How many results came for those in vain.
     """
@@ -130,6 +141,7 @@ class Run:
     hops: tuple[HopParts, ...] = ()
     fallbacks: tuple[tuple[int, int, str], ...] = ()
     late: int = 0
+    same_as_uncoded: int | None = None
 
     @property
     def failed(self) -> int:
@@ -150,6 +162,7 @@ class Run:
             "failed": self.failed,
             "duplicated": self.duplicated,
             "same_as_uncut": self.same_as_uncut,
+            **({} if self.same_as_uncoded is None else {"same_as_uncoded": self.same_as_uncoded}),
             "fell_back": len(self.fallbacks),
             "fell_back_at": {str(block): count for block, count in self.fell_back_at.items()},
             "late": self.late,
@@ -180,6 +193,7 @@ class Run:
             "frames": stage.frames,
             "factor": stage.factor,
             **({"input_s": stage.measured["send"]} if place == 0 else {}),
+            **({} if stage.codec is None else {"codec": stage.codec, "coding_s": stage.coding_s}),
             "queue_s": stage.measured["queue"],
             "decode_s": stage.measured["decode"],
             "compute_s": stage.measured["compute"],
@@ -188,6 +202,7 @@ class Run:
             "result_s": stage.measured["result"],
             "predicted": {
                 **({"input_s": stage.predicted["send"]} if place == 0 else {}),
+                **({} if stage.codec is None else {"coding_s": stage.predicted.get("coding")}),
                 "compute_s": stage.predicted["compute"],
                 "send_s": None if onward is None else onward.predicted["send"],
                 "result_s": stage.predicted["result"],

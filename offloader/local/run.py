@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import Emulation
 from tiercut.offloader.agent.timings import named, of_stage
@@ -21,8 +19,9 @@ from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
-from tiercut.offloader.local.cascade import Verdict, uncut_cascade
+from tiercut.offloader.local.cascade import Verdict, cascades
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
+from tiercut.offloader.local.expected import by_formula, by_replay
 from tiercut.offloader.local.fallback import check_fallback, spare_s
 from tiercut.offloader.local.frame_times import frame_times
 from tiercut.offloader.local.frames import Frames, load_frames
@@ -32,8 +31,8 @@ from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
 from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import address_of, check_grpc
-from tiercut.optimizer import Plan, Problem, Recorded, build_problem, decide_again, exit_limits, price
-from tiercut.profiling import CutNetwork, Profile, samples_of
+from tiercut.optimizer import Plan, Problem, build_problem, decide_again
+from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
@@ -47,8 +46,6 @@ _APART = 1.25
 """Frames are so many times the longest predicted way apart, where no rate is named: each has the machines to itself."""
 
 _PATIENCE, _LEAST_PATIENCE_S = 10.0, 2.0
-_SAME = 1e-3
-"""Entropies that differ by no more are those of the same samples, on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,7 @@ class _Ground:
     prediction: Predicted
     factor: Mapping[str, float]
     verdicts: Sequence[Verdict]
+    uncut: Sequence[Verdict]
     frames: Frames
     one_clock: bool = True
     """Whether all agents run on this machine, so that what is sent between them can be timed."""
@@ -144,8 +142,10 @@ def run_local(
         frames = load_frames(data, bundles[0].inputs)
         prediction = predicted(problem, decide_again(problem, plan))
         factor = _factors(plan, topology, problem, cut, runners, frames, options)
-        verdicts = uncut_cascade(plan, cut, frames, options.frames)
-        ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames)
+        if plan.uses_codecs and runtime != runners[0].runtime:
+            bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
+        verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
+        ground = _Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames)
         ran = _run(ground, folders, Path(folder), runtime, options, started)
     return _result(ran.ground, profile, ran, options, runtime)
 
@@ -187,9 +187,9 @@ def run_with_agents(
         bundles, runners = open_bundles(split_plan(plan, cut, Path(folder) / "bundles").folders)
     frames = load_frames(data, bundles[0].inputs)
     prediction = predicted(problem, decide_again(problem, plan))
-    verdicts = uncut_cascade(plan, cut, frames, options.frames)
+    verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
     factor = dict.fromkeys(plan.placement, 1.0)
-    ground = _Ground(plan, problem, topology, bundles, prediction, factor, verdicts, frames, one_clock=False)
+    ground = _Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
     interval_s, deadline_s = _times(prediction, options)
     with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
         driver.check_first()
@@ -239,13 +239,14 @@ def _factors(
     options: RunOptions,
 ) -> dict[str, float]:
     """Return by how much each node is slower than this machine, which is timed, or takes the reference's place."""
+    nodes = [*plan.placement, *([topology.source] if plan.input_codec else [])]
     if options.retime:
         reference_s = _reference_s(problem, topology)
-        return factors(problem, topology, plan.placement, reference_s, reference_s)
+        return factors(problem, topology, nodes, reference_s, reference_s)
     uncut, frame = Uncut(cut, plan.exits), frames.frame(0)
     with stage("timing the network"):
         here_s = paced_medians({"whole": lambda: uncut.run(frame)}, clock=runners[0].clock)["whole"]
-    return factors(problem, topology, plan.placement, here_s, None)
+    return factors(problem, topology, nodes, here_s, None)
 
 
 def _reference_s(problem: Problem, topology: Topology) -> float:
@@ -287,11 +288,19 @@ def _run(
         shared = LinkClock(clock)
         stack.callback(shared.close)
         driver = stack.enter_context(
-            Driver(ground.bundles, agents[0].address, deadline_s=_LEAST_PATIENCE_S, way=ways[0], clock=shared)
+            Driver(
+                ground.bundles,
+                agents[0].address,
+                deadline_s=_LEAST_PATIENCE_S,
+                way=ways[0],
+                clock=shared,
+                slowdown=ground.factor.get(ground.topology.source, 1.0),
+            )
         )
         with stage("timing pieces and hops"):
             hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
-            parts = hop_parts(ground.bundles, hops) if options.explain_hop else ()
+            sizes = [step.size for step in steps if step.sort in ("input", "send")]
+            parts = hop_parts(ground.bundles, hops, sizes) if options.explain_hop else ()
         if options.retime:
             ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
         interval_s, deadline_s = _times(ground.prediction, options)
@@ -314,7 +323,8 @@ def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop
     timed = {span: factor[span] * seconds for span, seconds in pieces.items()}
     found = predicted(ground.problem, ground.prediction.path.decision, timed)
     stages = sorted(hops)
-    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages])
+    coding_s = [hops[each].encode + hops[each].decode for each in stages]
+    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages], coding_s)
 
 
 def _agents(
@@ -352,21 +362,24 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
         each.answered and verdicts[number % len(verdicts)].agrees(each.exit, each.results)
         for number, each in enumerate(outcomes)
     ]
-    by_replay = _replayed(ground, profile, [number for number, _ in answered])
+    replayed = by_replay(
+        ground.plan, ground.prediction, profile, ground.uncut, ground.frames.count, [number for number, _ in answered]
+    )
     return Run(
         title=str(ground.plan),
         frames=len(outcomes),
         answered=len(answered),
         duplicated=sum(each.doubled for each in outcomes),
         same_as_uncut=sum(same),
+        same_as_uncoded=_same_as_uncoded(ground, outcomes),
         failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
         measured=Figures(
             latency_figures([each.latency_s for _, each in answered]),
             _accuracy(ground, answered),
             {block: count / len(answered) if answered else 0.0 for block, count in left.items()},
         ),
-        predicted=by_replay or _by_formula(ground),
-        by_replay=by_replay is not None,
+        predicted=replayed or by_formula(ground.problem, ground.prediction),
+        by_replay=replayed is not None,
         stages=tuple(_stages(ground, [each for _, each in answered], left)),
         interval_s=ran.interval_s,
         deadline_s=ran.deadline_s,
@@ -394,6 +407,17 @@ def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, r
     )
 
 
+def _same_as_uncoded(ground: _Ground, outcomes: Sequence[Outcome]) -> int | None:
+    """Return how many answers are those of the uncut network without codecs; None where the plan has none."""
+    if not ground.plan.uses_codecs:
+        return None
+    uncut = ground.uncut
+    return sum(
+        each.answered and uncut[number % len(uncut)].agrees(each.exit, each.results)
+        for number, each in enumerate(outcomes)
+    )
+
+
 def _right(ground: _Ground, number: int, outcome: Outcome) -> bool | None:
     """Return whether a frame was given its right class; None where that is not known."""
     if ground.frames.labels is None or not outcome.answered or not ground.verdicts[0].entropies:
@@ -404,55 +428,6 @@ def _right(ground: _Ground, number: int, outcome: Outcome) -> bool | None:
 def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
     right = [said for number, each in answered if (said := _right(ground, number, each)) is not None]
     return sum(right) / len(right) if right else None
-
-
-def _by_formula(ground: _Ground) -> Figures:
-    """Return what the formula says; quantiles are those of the latencies at the exits, weighted by their rates."""
-    at_exit, rates = ground.prediction.at_exit, ground.prediction.rates
-    mean = sum(rates[block] * seconds for block, seconds in at_exit.items())
-    ordered = sorted((seconds, rates[block]) for block, seconds in at_exit.items())
-    figures: dict[str, float | None] = {"mean": mean}
-    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        gone, found = 0.0, ordered[-1][0]
-        for seconds, rate in ordered:
-            gone += rate
-            if gone >= share - 1e-9:
-                found = seconds
-                break
-        figures[name] = found
-    accuracy = price(ground.problem, ground.prediction.path.decision).accuracy
-    return Figures(figures, accuracy, rates)
-
-
-def _replayed(ground: _Ground, profile: Profile, numbers: Sequence[int]) -> Figures | None:
-    """Return what the model says of the same samples; None where none of the recorded splits holds them."""
-    recorded = _same_samples(ground, profile)
-    if recorded is None or not numbers:
-        return None
-    plan = ground.plan
-    limits = [limit for limit in exit_limits(plan.exits, plan.threshold, plan.thresholds) if limit is not None]
-    places = np.array(numbers) % recorded.count
-    taken = recorded.leaving(plan.exits, limits)[places]
-    right = recorded.correct[taken - 1, places]
-    at_exit = ground.prediction.at_exit
-    rates = {block: float(np.mean(taken == block)) for block in plan.exits}
-    return Figures(latency_figures([at_exit[int(block)] for block in taken]), float(right.mean()), rates)
-
-
-def _same_samples(ground: _Ground, profile: Profile) -> Recorded | None:
-    entropies = np.array([each.entropies for each in ground.verdicts])
-    if not entropies.size:
-        return None
-    for split, name in (("test", profile.test_samples_file), ("profile", profile.samples_file)):
-        if name is None:
-            continue
-        found = Recorded.of(samples_of(profile, "test" if split == "test" else "profile"))
-        if found.count != ground.frames.count or found.entropy.shape[0] != ground.problem.block_count:
-            continue
-        there = found.entropy[np.array(ground.plan.exits) - 1, : len(entropies)].T
-        if np.mean(np.abs(there - entropies) <= _SAME) >= 0.99:
-            return found
-    return None
 
 
 def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int]) -> list[StageTimes]:
@@ -483,9 +458,11 @@ def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int
                 measured | {"result": _mean(home), "encode_before": _mean(before)},
                 {
                     "send": ground.prediction.transfer_s(place),
+                    "coding": ground.prediction.coding_s(place),
                     "compute": ground.prediction.compute_s(place, left),
                     "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
                 },
+                bundle.input_codec,
             )
         )
     return found

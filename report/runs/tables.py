@@ -60,7 +60,10 @@ def became(run: Run) -> str:
     parts = [f"{run.answered} answered", f"{run.failed} failed", f"{run.duplicated} answered twice"]
     if run.fallbacks:
         parts.append(f"{len(run.fallbacks)} fell back")
-    return f"{', '.join(parts)}; {run.same_as_uncut} of {run.answered} as the uncut network answers"
+    same = f"{run.same_as_uncut} of {run.answered} as"
+    if run.same_as_uncoded is None:
+        return f"{', '.join(parts)}; {same} the uncut network answers"
+    return f"{', '.join(parts)}; {same} its pieces here with the codecs, {run.same_as_uncoded} as the uncut network"
 
 
 def run_rows(run: Run) -> Rows:
@@ -104,6 +107,8 @@ def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
     blocks = f"{first}" if first == last else f"{first}-{last}"
     way = "  to the first node" if before is None else f"  {before} > {stage.node}"
     yield _seconds(way, stage.predicted["send"], _sum(stage, "encode_before", "send", "queue", "decode"))
+    if stage.codec is not None:
+        yield _seconds(f"    of it {stage.codec}", stage.predicted["coding"], stage.coding_s)
     yield _seconds(f"  {stage.node} {blocks}", stage.predicted["compute"], stage.measured["compute"])
     if stage.measured["result"] is not None:
         yield _seconds(f"  {stage.node} > result", stage.predicted["result"], stage.measured["result"])

@@ -69,6 +69,13 @@ def _first_not_below(values: Floats, count: int, x: float) -> int:
 
 
 @compiled
+def _write(rows: Ints, place: int, row: Ints) -> None:
+    """Write a row. NOTE One by one: an assignment of slices compiles for seconds, for the words of its error."""
+    for k in range(row.shape[0]):
+        rows[place, k] = row[k]
+
+
+@compiled
 def _insert_front(
     cost: float, accuracy: float, key: Ints, costs: Floats, accuracies: Floats, keys: Ints, count: int
 ) -> int:
@@ -81,7 +88,7 @@ def _insert_front(
             return count
         if accuracies[low] == accuracy:
             if _smaller(key, keys[low]):
-                keys[low] = key
+                _write(keys, low, key)
             return count
     high = low
     while high < count and accuracies[high] <= accuracy:
@@ -90,13 +97,13 @@ def _insert_front(
     if shift > 0:
         for i in range(count, low, -1):
             costs[i], accuracies[i] = costs[i - 1], accuracies[i - 1]
-            keys[i] = keys[i - 1]
+            _write(keys, i, keys[i - 1])
     elif shift < 0:
         for i in range(high, count):
             costs[i + shift], accuracies[i + shift] = costs[i], accuracies[i]
-            keys[i + shift] = keys[i]
+            _write(keys, i + shift, keys[i])
     costs[low], accuracies[low] = cost, accuracy
-    keys[low] = key
+    _write(keys, low, key)
     return count + shift
 
 
@@ -156,9 +163,9 @@ def offer_best(
     count = min(count + 1, costs.shape[0])
     for i in range(count - 1, place, -1):
         costs[i], accuracies[i] = costs[i - 1], accuracies[i - 1]
-        keys[i] = keys[i - 1]
+        _write(keys, i, keys[i - 1])
     costs[place], accuracies[place] = cost, accuracy
-    keys[place] = key
+    _write(keys, place, key)
     return count
 
 

@@ -166,7 +166,8 @@ def enumerate_plans(
                     key[key.shape[0] - 1] = t
                     if coarse:
                         costs[place], accuracies[place] = c, a
-                        keys[place] = key
+                        for k in range(key.shape[0]):  # a row at once compiles for seconds (see `keep_kernels`)
+                            keys[place, k] = key[k]
                         while bucket > 0 and table[bucket - 1] > c:
                             bucket -= 1
                             table[bucket] = c

@@ -232,5 +232,8 @@ def write_frames(
 def doubled(rows: Any) -> Any:
     """Return an array of twice as many rows that begins with these."""
     longer = np.empty((2 * rows.shape[0], *rows.shape[1:]), rows.dtype)
-    longer[: rows.shape[0]] = rows
+    # NOTE One by one: an assignment of slices compiles for seconds, for the words of its error.
+    flat, into = rows.reshape(-1), longer.reshape(-1)
+    for k in range(flat.shape[0]):
+        into[k] = flat[k]
     return longer

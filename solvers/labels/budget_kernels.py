@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.step_kernels import column_of, passed
+from tiercut.solvers.kernels.step_kernels import passed
 from tiercut.solvers.labels.cell_kernels import (
     capped,
     greatest,
@@ -29,8 +29,10 @@ from tiercut.solvers.labels.cell_kernels import (
     pair,
     rows_of_interest,
     shifts,
+    transposed,
     varies,
 )
+from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, floors, onward, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,10 +43,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["LEAVING", "STAYING", "Budgets", "Cells", "Sets", "budgets"]
-
-STAYING, LEAVING = 0, 1
-"""The tables of budgets: a node is to go on from a state; the output of the last block is to be sent away from it."""
+__all__ = ["Budgets", "Cells", "Sets", "budgets"]
 
 _LARGEST = 3e38  # in single precision
 _END = 1
@@ -79,7 +78,7 @@ class Budgets(NamedTuple):
     Parameters
     ----------
     place
-        2 x S x M x sets: the row of a node that is to go on from a state (`STAYING`), or has to send its output away
+        2 x M x S x sets: the row of a node that is to go on from a state (`STAYING`), or has to send its output away
         to whichever node, by whichever codec, is best (`LEAVING`). Row 0 is of none: no label gets there.
     peaks
         As large: the greatest budget over all cells; -inf where no label is of interest.
@@ -90,76 +89,6 @@ class Budgets(NamedTuple):
     place: NDArray[np.int32]
     peaks: Floats
     rows: NDArray[np.float32]
-
-
-@compiled
-def _floors(
-    source: int, most: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, send: Floats, result: Floats, drops: Floats, input_drops: Floats, option_exit: Bools,
-    option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
-    rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
-) -> Floats:  # fmt: skip
-    """Return the least that a label may have cost, less what it gained times the slope.
-
-    Parameters
-    ----------
-    source, most, slope, first, ..., stop
-        As in `budgets`; where it is stopped, what it returns is not complete.
-
-    Returns
-    -------
-    array
-        2 x S x M x sets: node v is to go on from the state, these groups having been used (`STAYING`); and the same
-        before the output of the last block is sent away from v (`LEAVING`).
-    """
-    nodes, codecs, by_level, sets = group.shape[0], send.shape[0], accuracy.shape[0] > 1, sizes.shape[0]
-    final = accuracy.shape[2] - 1
-    lows = np.empty((2, begins.shape[0], nodes, sets))
-    reached, left = lows[STAYING], lows[LEAVING]
-    for state in range(begins.shape[0]):
-        if stop[0] != 0:
-            return lows
-        reached[state], left[state] = np.inf, np.inf
-    for v in range(nodes):
-        for codec in range(codecs if linked[source, v] else 0):
-            reached[0, v, bit[v]] = min(reached[0, v, bit[v]], first[codec, v] + slope * input_drops[codec, v])
-    for state in range(begins.shape[0]):
-        if stop[0] != 0:
-            break
-        start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
-        own = weight[levels[state]]
-        for v in range(nodes if start > 0 else 0):
-            if not least(left[state, v]) < np.inf:
-                continue
-            for w in range(nodes):
-                if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
-                    continue
-                cost = np.inf
-                for codec in range(codecs):
-                    cost = min(cost, own * send[codec, start - 1, v, w] + slope * share * drops[codec, start - 1])
-                for used in range(sets):
-                    if used & bit[w] == 0 and sizes[used] < most:
-                        then = used | bit[w]
-                        reached[state, w, then] = min(reached[state, w, then], left[state, v, used] + cost)
-        for v in range(nodes):
-            here = reached[state, v]
-            for end in range(start, furthest[v, start] + 1 if least(here) < np.inf else start):
-                for option in range(option_exit.shape[0]):
-                    after = jump[levels[state], end, option]
-                    if after < 0:
-                        continue
-                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                    column = column_of(option_threshold[option], final)
-                    fewer, gain = own - weight[after], (share - stay[after]) * accuracy[at, end, column]
-                    step = passed(0.0, own, piece, fewer, result[end, v]) - slope * gain
-                    ahead = state_of[end + 1, after]
-                    stays = inside and option_exit[option]
-                    for used in range(sets):
-                        there = here[used] + step
-                        left[ahead, v, used] = min(left[ahead, v, used], there)
-                        if stays:
-                            reached[ahead, v, used] = min(reached[ahead, v, used], there)
-    return lows
 
 
 class Cells(NamedTuple):
@@ -221,13 +150,23 @@ def budgets(
     bit, sizes, may_end = sets
     nodes, top, codecs, count = group.shape[0], allowed.shape[0] - 1, send.shape[0], sizes.shape[0]
     by_level, final, per = accuracy.shape[0] > 1, accuracy.shape[2] - 1, top / (summit - base)
-    lows = _floors(
-        source, most, slope, first, stay, weight, accuracy, span, bare, send, result, drops, input_drops, option_exit,
+    blocks, back = accuracy.shape[1], transposed(result)
+    room = blocks * option_exit.shape[0]
+    # NOTE Variables: what is called with constants is compiled for each of them.
+    none, stay_here, go_away = np.int64(0), np.int64(STAYING), np.int64(LEAVING)
+    ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    gains, fewer, shears, over = np.empty(room), np.empty(room), np.empty(room), np.empty(max(room, blocks))
+    closing = np.empty(blocks)
+    places = np.empty((max(2 * room + blocks, nodes * codecs), 8), np.int64)
+    values = np.empty((places.shape[0], 2))
+    lows = floors(
+        source, most, slope, first, stay, weight, accuracy, span, bare, send, back, drops, input_drops, option_exit,
         option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest, bit, sizes, stop,
+        ends, options, aheads, gains, fewer, shears,
     )  # fmt: skip
     # One state more than there are, the end: all rows there are one, what whole plans may cost.
     last = begins.shape[0]
-    place = np.zeros((2, last + 1, nodes, count), np.int32)
+    place = np.zeros((2, nodes, last + 1, count), np.int32)
     going = stop[0] == 0  # else the lows are not there, and tables so large that writing them takes seconds
     leaving = numbered(lows[LEAVING], place[LEAVING], _END + 1) if going else _END + 1
     rows = numbered(lows[STAYING], place[STAYING], leaving) if going else leaving
@@ -238,136 +177,197 @@ def budgets(
     peaks, crests = np.full(place.shape, -np.inf), np.full(place.shape[:3], -np.inf)  # by set, and of all sets
     rest = np.full(place.shape, np.inf)  # the least that comes yet, whatever it gains
     bottoms, tops = rows_of_interest(allowed, base, per, low, high, stay, levels, varies(drops) or varies(input_drops))
-    highest_cost = most_cost(allowed, slope, base, per)
+    highest_cost, highest = most_cost(allowed, slope, base, per), greatest(allowed)
     spare = _ROUNDED * (most_finite(allowed) + 2 * slope * (summit - base))
     budget[0] = -np.inf
     for k in range(top + 1):
         budget[_END, k] = np.float32(allowed[k] + spare)
     pair(budget[_END], paired[_END], 0, top)
-    place[:, last], rest[:, last] = _END, 0.0
-    for used in range(count):
-        peaks[:, last, :, used] = greatest(allowed) if may_end[used] else -np.inf
-    crests[:, last] = greatest(allowed)
+    for v in range(nodes):
+        for table in range(2):
+            crests[table, v, last] = highest
+            for used in range(count):
+                place[table, v, last, used], rest[table, v, last, used] = _END, 0.0
+                peaks[table, v, last, used] = highest if may_end[used] else -np.inf
     for state in range(last - 1, -1, -1):
         if stop[0] != 0:
             break
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own, bottom, roof = weight[levels[state]], bottoms[state], tops[state]
+        many, run = onward(
+            levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy, option_exit,
+            option_threshold, jump, state_of, ends, options, aheads, gains, fewer, shears,
+        )  # fmt: skip
+        for end in range(start, blocks):
+            closing[end] = slope * (share * accuracy[at, end, final]) if can_end[end] else -np.inf
         for v in range(nodes):
-            lowest = least(lows[STAYING, state, v])
+            lowest = least(lows[STAYING, v, state])
+            if not lowest < np.inf:
+                continue
+            # By how much each piece is too dear even for the cheapest label; those that are not are looked at again.
+            length = furthest[v, start] + 1 - start
+            pieces, results = span[v, start, start : start + length], back[v, start : start + length]
+            shear, beyond = closing[start : start + length], over[:length]
+            for k in range(length):  # vector instructions
+                beyond[k] = lowest + (own * (pieces[k] + results[k]) - shear[k]) - highest
+            steps = none
+            for k in range(length):
+                if not over[k] <= 0.0:
+                    continue
+                end = start + k
+                gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + back[v, end])
+                if cost < np.inf:
+                    steps = _note(places, values, steps, stay_here, last, v, gain, cost, slope, per, none, top)
+            there = within(ends, many, furthest[v, start])
+            if there > 0 and run and not inside:
+                crest = crests[LEAVING, v, aheads[0] : aheads[0] + there]
+                pieces = (span if option_exit[options[0]] else bare)[v, start, ends[0] : ends[0] + there]
+                results = back[v, ends[0] : ends[0] + there]
+                less, shear, beyond = fewer[:there], shears[:there], over[:there]
+                for k in range(there):  # vector instructions
+                    step = passed(0.0, own, pieces[k], less[k], results[k]) - shear[k]
+                    beyond[k] = lowest + step - crest[k]
+            else:
+                for k in range(there):
+                    asks = option_exit[options[k]]
+                    piece = span[v, start, ends[k]] if asks else bare[v, start, ends[k]]
+                    step = passed(0.0, own, piece, fewer[k], back[v, ends[k]]) - shears[k]
+                    crest_there = crests[LEAVING, v, aheads[k]]
+                    if inside and asks:
+                        crest_there = max(crest_there, crests[STAYING, v, aheads[k]])
+                    over[k] = lowest + step - crest_there
+            for k in range(there):
+                if not over[k] <= 0.0:
+                    continue
+                asks, end, then, gain = option_exit[options[k]], ends[k], aheads[k], gains[k]
+                piece = span[v, start, end] if asks else bare[v, start, end]
+                cost = passed(0.0, own, piece, fewer[k], back[v, end])
+                if not cost < np.inf:
+                    continue
+                floor = max(bottoms[then] - (1 if gain != 0.0 else 0), 0)
+                for to in range(STAYING if inside and asks else LEAVING, LEAVING + 1):
+                    if lowest + (cost - shears[k]) <= crests[to, v, then]:
+                        steps = _note(places, values, steps, to, then, v, gain, cost, slope, per, floor, tops[then])
+            _raise(
+                both, place, peaks, rest, lows, stay_here, state, v, places, values, steps, bit, sizes, count,
+                bottom, roof, spare,
+            )  # fmt: skip
             for used in range(count):
-                if place[STAYING, state, v, used] > 0:
-                    budget[place[STAYING, state, v, used]] = -np.inf
-            for end in range(start, furthest[v, start] + 1 if lowest < np.inf else start):
-                gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + result[end, v])
-                if can_end[end] and cost < np.inf and lowest + (cost - slope * gain) <= crests[STAYING, last, v]:
-                    near, far = shifts(gain, per)
-                    _raise(
-                        both, 1 if gain != 0.0 else 0, place, peaks, rest, lows, STAYING, state, v, STAYING,
-                        last, v, 0, sizes, count, cost, cost - slope * gain, near, far, bottom, roof, 0, top, spare,
-                    )  # fmt: skip
-                for option in range(option_exit.shape[0]):
-                    after = jump[levels[state], end, option]
-                    if after < 0:
-                        continue
-                    column, then = column_of(option_threshold[option], final), state_of[end + 1, after]
-                    gain = (share - stay[after]) * accuracy[at, end, column]
-                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
-                    cost = passed(0.0, own, piece, own - weight[after], result[end, v])
-                    if not cost < np.inf:
-                        continue
-                    for to in range(STAYING if inside and option_exit[option] else LEAVING, LEAVING + 1):
-                        if not lowest + (cost - slope * gain) <= crests[to, then, v]:
-                            continue
-                        near, far = shifts(gain, per)
-                        _raise(
-                            both, 1 if gain != 0.0 else 0, place, peaks, rest, lows, STAYING, state, v, to,
-                            then, v, 0, sizes, count, cost, cost - slope * gain, near, far, bottom, roof,
-                            max(bottoms[then] - (gain != 0.0), 0), tops[then], spare,
-                        )  # fmt: skip
-            for used in range(count):
-                still = rest[STAYING, state, v, used]
-                if place[STAYING, state, v, used] > 0 and still < np.inf:
-                    row = budget[place[STAYING, state, v, used]]
+                still = rest[STAYING, v, state, used]
+                if still == np.inf:
+                    place[STAYING, v, state, used] = 0
+                elif place[STAYING, v, state, used] > 0:
+                    row = budget[place[STAYING, v, state, used]]
                     peak = capped(row, bottom, roof, highest_cost - still, slope, base, per, spare) + spare
-                    if peak >= lows[STAYING, state, v, used]:
-                        peaks[STAYING, state, v, used] = peak
-                        crests[STAYING, state, v] = max(crests[STAYING, state, v], peak)
+                    if peak >= lows[STAYING, v, state, used]:
+                        peaks[STAYING, v, state, used] = peak
+                        crests[STAYING, v, state] = max(crests[STAYING, v, state], peak)
                         if inside:
-                            pair(row, paired[place[STAYING, state, v, used]], bottom, roof)
+                            pair(row, paired[place[STAYING, v, state, used]], bottom, roof)
         for v in range(nodes if start > 0 else 0):
             if stop[0] != 0:
                 break
-            lowest = least(lows[LEAVING, state, v])
+            lowest = least(lows[LEAVING, v, state])
             if not lowest < np.inf:
                 continue
-            for used in range(count):
-                if place[LEAVING, state, v, used] > 0:
-                    budget[place[LEAVING, state, v, used]] = -np.inf
+            steps = none
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
                 for codec in range(codecs):
                     cost, gain = own * send[codec, start - 1, v, w], -share * drops[codec, start - 1]
-                    if not (cost < np.inf and lowest + (cost - slope * gain) <= crests[STAYING, state, w]):
+                    if not (cost < np.inf and lowest + (cost - slope * gain) <= crests[STAYING, w, state]):
                         continue
-                    near, far = shifts(gain, per)
-                    _raise(
-                        both, 0, place, peaks, rest, lows, LEAVING, state, v, STAYING, state, w, bit[w], sizes,
-                        most, cost, cost - slope * gain, near, far + (gain != 0.0), bottom, roof, bottom, roof, spare,
-                    )  # fmt: skip
+                    steps = _note(places, values, steps, stay_here, state, w, gain, cost, slope, per, bottom, roof)
+                    if gain != 0.0:  # its row is not paired: it is read twice
+                        places[steps - 1, _PLANE], places[steps - 1, _FAR] = 0, places[steps - 1, _FAR] + 1
+            _raise(
+                both, place, peaks, rest, lows, go_away, state, v, places, values, steps, bit, sizes, most,
+                bottom, roof, spare,
+            )  # fmt: skip
             for used in range(count):
-                if place[LEAVING, state, v, used] > 0 and rest[LEAVING, state, v, used] < np.inf:
-                    row = budget[place[LEAVING, state, v, used]]
+                if rest[LEAVING, v, state, used] == np.inf:
+                    place[LEAVING, v, state, used] = 0
+                elif place[LEAVING, v, state, used] > 0:
+                    row = budget[place[LEAVING, v, state, used]]
                     peak = greatest_of(row, bottom, roof) + spare
-                    if peak >= lows[LEAVING, state, v, used]:
-                        peaks[LEAVING, state, v, used] = peak
-                        crests[LEAVING, state, v] = max(crests[LEAVING, state, v], peak)
-                        pair(row, paired[place[LEAVING, state, v, used]], bottom, roof)
+                    if peak >= lows[LEAVING, v, state, used]:
+                        peaks[LEAVING, v, state, used] = peak
+                        crests[LEAVING, v, state] = max(crests[LEAVING, v, state], peak)
+                        pair(row, paired[place[LEAVING, v, state, used]], bottom, roof)
     return place, peaks, budget
+
+
+_TO, _THEN, _NODE, _NEAR, _FAR, _PLANE, _FLOOR, _ROOF = range(8)
+"""The columns of a step that is noted: table, state and node it leads to, by how many cells from and to, which of the
+two rows is read there (see `budgets`), and the cells of interest there."""
+
+
+@compiled
+def _note(
+    places: Ints, values: Floats, steps: int, to: int, then: int, w: int, gain: float, cost: float, slope: float,
+    per: float, floor: int, roof: int,
+) -> int:  # fmt: skip
+    """Note a step that budgets are to be raised by, and return how many there are."""
+    near, far = shifts(gain, per)
+    row = places[steps]
+    row[_TO], row[_THEN], row[_NODE], row[_NEAR], row[_FAR] = to, then, w, near, far
+    row[_PLANE], row[_FLOOR], row[_ROOF] = 1 if gain != 0.0 else 0, floor, roof
+    values[steps, 0], values[steps, 1] = cost, cost - slope * gain
+    return steps + 1
 
 
 @compiled
 def _raise(
-    both: NDArray[np.float32], plane: int, place: NDArray[np.int32], peaks: Floats, rest: Floats,
-    lows: Floats, table: int, state: int, v: int, to: int, then: int, w: int, bit: int, sizes: Ints, most: int,
-    cost: float, step: float, near: int, far: int, bottom: int, top: int, floor: int, roof: int, spare: float,
+    both: NDArray[np.float32], place: NDArray[np.int32], peaks: Floats, rest: Floats, lows: Floats, table: int,
+    state: int, v: int, places: Ints, values: Floats, steps: int, bit: Ints, sizes: Ints, most: int,
+    bottom: int, top: int, spare: float,
 ) -> None:  # fmt: skip
-    """Raise the rows of all sets to what a step leaves them.
+    """Raise the rows of all sets to what steps leave them.
 
     Parameters
     ----------
-    both, plane
-        The rows, of which budgets are raised, and which of the two is read (see `budgets`).
+    both
+        The rows (see `budgets`).
     place, peaks, rest, lows
-        By table, state, node and set: its row, its greatest value, the least that comes yet, which is lowered, and the
+        By table, node, state and set: its row, its greatest value, the least that comes yet, which is lowered, and the
         least that a label may have cost.
-    table, state, v, to, then, w
-        Where the step begins and ends.
-    bit, sizes, most
-        The group that the step uses, the sizes of sets, and the size from which on there is no such step.
-    cost, step
-        Of the step; the same less the slope times what is gained.
-    near, far
-        By how many cells the step leads on, from and to.
-    bottom, top, floor, roof
-        Cells of interest before and after the step.
+    table, state, v
+        Where the steps begin.
+    places, values, steps
+        Where they end, what they cost, the same less the slope times what is gained, and their number (see `_note`).
+    bit
+        The bits of groups; what leaves a node uses that of the one it leads to.
+    sizes, most
+        The sizes of sets, and the size from which on there are no such steps.
+    bottom, top
+        Cells of interest before the steps.
     spare
         By what budgets are loosened.
     """
-    less = np.float32(min(step - spare, _LARGEST))  # a number: without limit less without limit is none
     for used in range(place.shape[3]):
-        if used & bit != 0 or not lows[table, state, v, used] + step <= peaks[to, then, w, used | bit]:
-            continue
-        at, other = place[table, state, v, used], place[to, then, w, used | bit]
+        at, low = place[table, v, state, used], lows[table, v, state, used]
         if at <= 0 or sizes[used] >= most:
             continue
-        rest[table, state, v, used] = min(rest[table, state, v, used], cost + rest[to, then, w, used | bit])
-        for shift in range(near, far + 1):
-            low, high = max(bottom, floor - shift), min(top, roof - shift) + 1
-            if low < high:
-                # NOTE Slices, or no vector instructions: an index that might be negative is tested each time.
-                row, onward = both[0, at, low:high], both[plane, other, low + shift : high + shift]
-                for k in range(row.shape[0]):
-                    left = onward[k] - less
-                    row[k] = left if left > row[k] else row[k]
+        still = np.inf
+        for i in range(steps):
+            to, then, w = places[i, _TO], places[i, _THEN], places[i, _NODE]
+            more = bit[w] if table == LEAVING else 0
+            if used & more != 0 or not low + values[i, 1] <= peaks[to, w, then, used | more]:
+                continue
+            other = place[to, w, then, used | more]
+            if still == np.inf:  # rows that no step leads from are never written
+                both[0, at] = -np.inf
+            still = min(still, values[i, 0] + rest[to, w, then, used | more])
+            # A number: without limit less without limit is none.
+            less = np.float32(min(values[i, 1] - spare, _LARGEST))
+            for shift in range(places[i, _NEAR], places[i, _FAR] + 1):
+                first, end = max(bottom, places[i, _FLOOR] - shift), min(top, places[i, _ROOF] - shift) + 1
+                if first < end:
+                    # NOTE Slices, or no vector instructions: an index that might be negative is tested each time.
+                    row = both[0, at, first:end]
+                    onward = both[places[i, _PLANE], other, first + shift : end + shift]
+                    for k in range(row.shape[0]):
+                        left = onward[k] - less
+                        row[k] = left if left > row[k] else row[k]
+        rest[table, v, state, used] = still

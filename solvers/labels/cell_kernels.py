@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "allowances", "capped", "cell_of", "greatest", "greatest_of", "least", "most_cost", "most_finite",
-    "numbered", "pair", "rows_of_interest", "shifts", "varies",
+    "numbered", "pair", "rows_of_interest", "shifts", "transposed", "varies",
 ]  # fmt: skip
 
 _NEAR = 1e-9
@@ -78,11 +78,11 @@ def allowances(
 @compiled
 def numbered(lows: Floats, place: NDArray[np.int32], count: int) -> int:
     """Give each row that labels may reach the next number, and return the one after."""
-    for state in range(lows.shape[0]):
-        for v in range(lows.shape[1]):
+    for v in range(lows.shape[0]):
+        for state in range(lows.shape[1]):
             for used in range(lows.shape[2]):
-                if lows[state, v, used] < np.inf:
-                    place[state, v, used] = count
+                if lows[v, state, used] < np.inf:
+                    place[v, state, used] = count
                     count += 1
     return count
 
@@ -125,6 +125,16 @@ def rows_of_interest(
         short = first - int(share * high * per) - 2  # the rest gains too little
         bottoms[state] = max(cell_of((1.0 - share) * low, base, per, cells) - 1, short, 0)
     return bottoms, tops
+
+
+@compiled
+def transposed(table: Floats) -> Floats:
+    """Return a table of two axes with these in turn, and what was beside each other so no more."""
+    turned = np.empty((table.shape[1], table.shape[0]))
+    for i in range(table.shape[0]):
+        for j in range(table.shape[1]):
+            turned[j, i] = table[i, j]
+    return turned
 
 
 @compiled

@@ -23,8 +23,8 @@ from tiercut.solvers.kernels.step_kernels import (
     uses,
     write_end,
 )
-from tiercut.solvers.labels.budget_kernels import LEAVING, STAYING
 from tiercut.solvers.labels.cell_kernels import cell_of
+from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     BEGIN,
@@ -167,7 +167,7 @@ def grow_labels(
     for step in range(nodes * codecs):
         v, codec = step // codecs, step % codecs
         total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
-        row = place[STAYING, 0, v, bit[v]]
+        row = place[STAYING, v, 0, bit[v]]
         k = cell_of(reached, base, per, cells)
         if linked[source, v] and total < np.inf and total - slope * reached <= budget[row, k]:
             if top == room:
@@ -217,7 +217,7 @@ def grow_labels(
                 chain[line[i], AFTER], free = free, line[i]
             if 0 < beam < few:
                 few = _foremost(
-                    line, few, beam, cost, gained, chain, place[STAYING, state, v], budget, slope, base, per
+                    line, few, beam, cost, gained, chain, place[STAYING, v, state], budget, slope, base, per
                 )
             groups = _grouped(line, spare, few, chain, number, seen_here, starts)
             most_right, least = base, np.inf
@@ -280,9 +280,9 @@ def grow_labels(
                             break
                         seen = seen_here[g]
                         earliest = passed(soonest[g], own, piece, fewer, back) - slope * (leave * right)
-                        may_stay = stays and earliest <= peaks[STAYING, ahead, v, seen] - less
-                        may_go = earliest <= peaks[LEAVING, ahead, v, seen] - less
-                        going, staying = place[LEAVING, ahead, v, seen], place[STAYING, ahead, v, seen]
+                        may_stay = stays and earliest <= peaks[STAYING, v, ahead, seen] - less
+                        may_go = earliest <= peaks[LEAVING, v, ahead, seen] - less
+                        going, staying = place[LEAVING, v, ahead, seen], place[STAYING, v, ahead, seen]
                         for i in range(starts[g], starts[g + 1] if may_stay or may_go else starts[g]):
                             c = passed(costs_here[i], own, piece, fewer, back)
                             a = answered(rights_here[i], leave, right)
@@ -304,7 +304,7 @@ def grow_labels(
                                         continue
                                     total = crossed(c, weight[after], send[codec, end, v, w])
                                     reached, then = dropped(a, onward, drops[codec, end]), seen | bit[w]
-                                row, k = place[STAYING, ahead, w, then], cell_of(reached, base, per, cells)
+                                row, k = place[STAYING, w, ahead, then], cell_of(reached, base, per, cells)
                                 if not total - slope * reached <= budget[row, k] - less or not total < np.inf:
                                     continue
                                 new = free if free >= 0 else top
@@ -364,7 +364,8 @@ def _grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen:
     for g in range(groups):
         starts[g + 1] += starts[g]
     if groups > 1:
-        spare[:few] = line[:few]
+        for i in range(few):
+            spare[i] = line[i]
         for i in range(few - 1, -1, -1):
             g = number[chain[spare[i], SEEN]]
             starts[g + 1] -= 1

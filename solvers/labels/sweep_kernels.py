@@ -67,7 +67,8 @@ def sort_labels(
                 else:
                     spare[k] = line[j]
                     j += 1
-        line[:many] = spare[:many]
+        for k in range(many):  # one by one: an assignment of slices compiles for seconds, for its error
+            line[k] = spare[k]
         run *= 2
 
 
@@ -146,5 +147,6 @@ def swept(
                 best[s, place] = right
     for s in range(sets):
         number[chain[one_of[s], USED]] = -1
-    line[:many] = spare[:many]
+    for k in range(many):
+        line[k] = spare[k]
     return few

@@ -3,6 +3,7 @@ from .analysis import (
     Answer as Answer,
     Distribution as Distribution,
     Explanation as Explanation,
+    ModelsAnswer as ModelsAnswer,
     Replay as Replay,
     Sensitivity as Sensitivity,
     Stream as Stream,
@@ -23,6 +24,7 @@ from .api import (
     problem as problem,
     rank as rank,
     replay as replay,
+    save_report as save_report,
     simulate as simulate,
     solve as solve,
 )

@@ -55,6 +55,7 @@ def package_files(project: Path) -> set[str]:
     source = project / "src"
     data = [("topologies/ready", "*.yaml"), ("optimizer/questions/ready", "*.yaml")]
     data += [("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz"), ("profiling/recorded", "*.onnx")]
+    data += [("report/explorer/source", "*")]
     found = {source / "tiercut" / "py.typed"}
     for folder, _, names in os.walk(source / "tiercut", followlinks=True):
         found |= {Path(folder, name) for name in names if name.endswith((".py", ".pyi"))}

@@ -85,8 +85,6 @@ def test_a_plan_of_exits_that_are_not_there_is_refused(
 
     with pytest.raises(QuestionError, match="an exit after block 10, where digits-onnx has no branch"):
         split_plan(replace(planned(), exits=(3, 10, 12)), cut, tmp_path)
-    with pytest.raises(QuestionError, match="encodes what it sends by 'zip'"):
-        split_plan(replace(planned(), codecs=("zip", None)), cut, tmp_path)
 
 
 def changed(folder: Path, to: Path, change: Callable[[dict[str, object]], None]) -> Path:

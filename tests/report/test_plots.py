@@ -70,6 +70,9 @@ PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "waterfall": lambda ax: plots.waterfall(tiercut.explain(*RECORDED, best().best), ax=ax),
     "latencies": lambda ax: plots.latencies(tiercut.replay(*RECORDED, best().best), ax=ax),
     "any latencies": lambda ax: plots.latencies(Distribution.of([(0.5, 3, 2), (2.0, 1, 1)]), ax=ax),
+    "models": lambda ax: plots.models(
+        tiercut.frontier(RECORDED[0], [RECORDED[1], "resnet20-clutter"], min_accuracy=0.85), ax=ax
+    ),
     "replayed": lambda ax: plots.replayed(answer("frontier", evaluate="replay"), ax=ax),
     "topology": lambda ax: plots.topology(tiercut.load_topology(RECORDED[0]), ax=ax),
     "regions": lambda ax: plots.regions(followed(), ax=ax),

@@ -18,6 +18,8 @@ class _Commands(RootGroup):
         Later("replay", "ask", "Send every recorded sample through a plan."),
         Later("simulate", "study", "Send a stream of frames through a plan."),
         Later("sensitivity", "study", "Say how the best plan follows conditions."),
+        Later("compare", "study", "Put answers, profiles, topologies or runs side by side."),
+        Later("report", "study", "Write everything about a problem as one page to explore."),
         Later("sweep", "study", "Answer questions for many models, topologies and conditions."),
         Later("show", "ask", "Print and plot a topology or a profile."),
         Later("doctor", "ask", "Say what is installed, what is missing, and where compiled code is kept."),
@@ -42,7 +44,6 @@ app = typer.Typer(
     help="Where to cut a deep neural network, where samples may leave it early, and which machine runs each piece.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

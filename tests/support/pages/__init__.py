@@ -1,0 +1,1 @@
+"""Reports, and a browser to look at them."""

@@ -16,7 +16,6 @@ from study import CONFIGURATIONS, PROFILE, Constants, Goal, Row, fitted, goals, 
 
 import tiercut
 from tiercut import Plan, Profile, Topology
-from tiercut.units import format_bandwidth, format_seconds
 
 HERE = Path(__file__).parent
 RESIDUAL = HERE.parent / "scission" / "profiles" / "resnet50.json"
@@ -166,6 +165,17 @@ def needed() -> Iterator[str]:
         limit = "any" if need.limit is None else show(need.limit)
         yield f"| {need.parameter.kind} {need.parameter.name} | {show(need.parameter.now)} | {limit} |"
     yield ""
+
+
+def format_seconds(seconds: float) -> str:
+    """Return seconds as people read them, to four digits."""
+    return f"{seconds:.4g} s" if seconds >= 1 else f"{1e3 * seconds:.4g} ms"
+
+
+def format_bandwidth(bytes_per_second: float) -> str:
+    """Return a bandwidth as people read it, to four digits."""
+    bits = 8 * bytes_per_second
+    return f"{bits / 1e6:.4g} Mb/s" if bits >= 1e6 else f"{bits / 1e3:.4g} kb/s"
 
 
 def draw(found: list[Row]) -> None:

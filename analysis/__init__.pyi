@@ -18,10 +18,13 @@ from .inputs import (
     topology_of as topology_of,
 )
 from .keyword_types import ConditionKeywords as ConditionKeywords, Question as Question
+from .models.answer import ModelsAnswer as ModelsAnswer
+from .models.asking import ask_of_each as ask_of_each
 from .replay import Replay as Replay, replay_decisions as replay_decisions
 from .sensitivity.grid import sensitivity as sensitivity
 from .sensitivity.grid_file import GridFile as GridFile
 from .sensitivity.measured import measured_sensitivity as measured_sensitivity
+from .sensitivity.region_map import RegionMap as RegionMap
 from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions
 from .stream.feeds import simulate_plans as simulate_plans
@@ -33,7 +36,6 @@ from .sweeps.run_sweep import Swept as Swept, sweep as sweep
 from .sweeps.sweep_file import SweepFile as SweepFile
 from .why.needed import FURTHEST as FURTHEST, Need as Need, needed as needed
 from .why.result import (
-    Change as Change,
     Effect as Effect,
     Sweep as Sweep,
     Why as Why,

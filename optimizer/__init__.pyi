@@ -16,6 +16,7 @@ from .frontier import (
     TOLERANCE as TOLERANCE,
     front_of as front_of,
     frontier_plans as frontier_plans,
+    unbeaten as unbeaten,
     values_of as values_of,
 )
 from .itinerary import (

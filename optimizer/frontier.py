@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import Floats, Problem
     from tiercut.optimizer.query import Query
 
-__all__ = ["TOLERANCE", "front_of", "frontier_plans", "pareto", "values_of"]
+__all__ = ["TOLERANCE", "front_of", "frontier_plans", "unbeaten", "values_of"]
 
 TOLERANCE = 1e-12
 """By how much a point must beat those before it: of accuracy this much, of another measure this share of it."""
@@ -39,20 +39,20 @@ def values_of(problem: Problem, plans: Sequence[Plan], names: Sequence[str], rat
 
 
 def frontier_plans(problem: Problem, query: Query, decisions: Sequence[Decision]) -> list[Plan]:
-    """Return the plans of a frontier, of which no solver's rounding is left, in order (see `pareto`)."""
+    """Return the plans of a frontier, of which no solver's rounding is left, in order (see `unbeaten`)."""
     return front_of(problem, query, [price(problem, decision) for decision in decisions])
 
 
 def front_of(problem: Problem, query: Query, plans: Sequence[Plan]) -> list[Plan]:
-    """Return those of some plans that no other beats in what a question compares, in order (see `pareto`)."""
+    """Return those of some plans that no other beats in what a question compares, in order (see `unbeaten`)."""
     values = values_of(problem, plans, query.compared, query.rate_fps)
     if "accuracy" in query.compared:
         values[:, -1] *= -1.0
-    return pareto(values, plans, absolute="accuracy" in query.compared)
+    return [plans[place] for place in unbeaten(values, plans, absolute="accuracy" in query.compared)]
 
 
-def pareto(values: Floats, plans: Sequence[Plan], *, absolute: bool) -> list[Plan]:
-    """Return the plans that no other beats, sorted by the first measure, then the next; equals by the order of plans.
+def unbeaten(values: Floats, plans: Sequence[Plan], *, absolute: bool) -> list[int]:
+    """Return the places of the plans that no other beats, by the first measure, then the next; equals as plans go.
 
     Parameters
     ----------
@@ -62,6 +62,11 @@ def pareto(values: Floats, plans: Sequence[Plan], *, absolute: bool) -> list[Pla
         The K plans.
     absolute
         Whether `TOLERANCE` is that of the last measure itself (accuracy, its sign turned), not a share of it.
+
+    Returns
+    -------
+    list of int
+        Counted from 0, in the order of the frontier.
 
     Notes
     -----
@@ -75,7 +80,7 @@ def pareto(values: Floats, plans: Sequence[Plan], *, absolute: bool) -> list[Pla
     if absolute:
         slack[:, -1] = TOLERANCE
     covered = _Stairs()
-    return [plans[order[k]] for k, far in enumerate(values + slack) if covered.add(values[k, 1:], far[1:])]
+    return [order[k] for k, far in enumerate(values + slack) if covered.add(values[k, 1:], far[1:])]
 
 
 class _Stairs:

@@ -3,6 +3,8 @@ from .compared.side_by_side import comparison_data as comparison_data, compariso
 from .explorer.composing import write_report as write_report
 from .explorer.content import Origin as Origin
 from .explorer.gathering import gather as gather
+from .models.picture import models_picture as models_picture, plot_models as plot_models
+from .models.tables import models_parts as models_parts, models_remarks as models_remarks
 from .pictures import (
     answer_picture as answer_picture,
     explanation_picture as explanation_picture,
@@ -18,7 +20,11 @@ from .plots.plan_bars import bars_height as bars_height, bars_legend as bars_leg
 from .plots.profile import plot_profile as plot_profile
 from .plots.replayed import plot_replayed as plot_replayed
 from .plots.run import plot_run as plot_run
-from .plots.sensitivity import plot_regions as plot_regions, plot_sensitivity as plot_sensitivity
+from .plots.sensitivity import (
+    plot_region_map as plot_region_map,
+    plot_regions as plot_regions,
+    plot_sensitivity as plot_sensitivity,
+)
 from .plots.several_measures import plot_several_measures as plot_several_measures
 from .plots.time_line import plot_time_line as plot_time_line
 from .plots.trade_off import plot_trade_off as plot_trade_off

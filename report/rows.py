@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Column",
     "Rows",
+    "bound_text",
     "exit_rows",
     "figure_rows",
+    "plan_column",
     "plan_rows",
     "plan_text",
     "question_text",
@@ -132,7 +134,7 @@ def _modelled_rows(answer: Answer) -> Rows:
         cells = {
             "accuracy": share_text(plan.accuracy),
             "replayed": share_text(None if seen is None else seen[rank - 1]),
-            "certified": "" if answer.certified is None else _bound_text(answer.certified.of(plan).at_least),
+            "certified": "" if answer.certified is None else bound_text(answer.certified.of(plan).at_least),
             "threshold": plan.thresholds_shown,
             "sent": units.format_bytes(plan.bytes_sent),
             "exits": _listed(plan.exits),
@@ -141,10 +143,10 @@ def _modelled_rows(answer: Answer) -> Rows:
         rows.append((str(rank), units.format_seconds(plan.latency_s), *named, *figures, plan.shown))
     measures = ("sum" if is_sum(name) else name for name in answer.measures)
     headings = ("#", "latency", *measures, *shown_here)
-    return Rows(question_text(answer), (*map(_column, headings), Column("plan", "left", fold=True)), tuple(rows))
+    return Rows(question_text(answer), (*map(plan_column, headings), Column("plan", "left", fold=True)), tuple(rows))
 
 
-def _bound_text(share: float) -> str:
+def bound_text(share: float) -> str:
     """Return what a share is at least, rounded down."""
     return f"≥ {floor(1e4 * share + _ROUNDING) / 100:.2f}%"
 
@@ -168,7 +170,7 @@ def _replayed_rows(answer: Answer, replayed: ReplayChoice) -> Rows:
                 f"{plan.shown}{exits}",
             )
         )
-    columns = (*map(_column, headings), Column("plan", "left", fold=True))
+    columns = (*map(plan_column, headings), Column("plan", "left", fold=True))
     return Rows(_replayed_title(answer, replayed), columns, tuple(rows))
 
 
@@ -179,9 +181,9 @@ def _replayed_title(answer: Answer, replayed: ReplayChoice) -> str:
     return f"{what}, of {replayed.candidates:,} candidates"
 
 
-def question_text(answer: Answer) -> str:
-    """Return in words what was asked: kind, objective or measures, bounds."""
-    query, count = answer.query, len(answer)
+def question_text(answer: Answer, count: int | None = None) -> str:
+    """Return in words what was asked: kind, objective or measures, bounds; by default of as many plans as there are."""
+    query, count = answer.query, len(answer) if count is None else count
     kind = {
         "solve": "best plan",
         "rank": f"best {count} plan{'s' * (count != 1)}",
@@ -208,7 +210,7 @@ def stage_rows(plan: Plan) -> Rows:
     coded = _as(plan.input_codec)
     before = f"; the input{coded} takes {units.format_seconds(plan.input_s)}" if plan.input_s or coded else ""
     figures = ("blocks", "reach", "leave", "compute", "result", "send", "payload")
-    columns = (Column("node", "left"), *map(_column, figures), Column("to", "left"))
+    columns = (Column("node", "left"), *map(plan_column, figures), Column("to", "left"))
     title = f"its stages, timed for a sample that gets there{before}"
     return Rows(title, columns, tuple(_stage_cells(plan)))
 
@@ -241,7 +243,7 @@ def step_rows(explanation: Explanation) -> Rows:
     right = "" if plan.accuracy is None else f", accuracy {share_text(plan.accuracy)}"
     tail = "" if explanation.p99_s is None else f", p99 {units.format_seconds(explanation.p99_s)}"
     title = f"{plan}: {units.format_seconds(plan.latency_s)}{tail}{right}{threshold_text(plan)}"
-    columns = (Column("step", "left", fold=True), *map(_column, ("samples", "each", "adds", "total")))
+    columns = (Column("step", "left", fold=True), *map(plan_column, ("samples", "each", "adds", "total")))
     cells = []
     for step in explanation.steps:
         times = (units.format_seconds(each) for each in (step.seconds, step.adds_s, step.total_s))
@@ -352,7 +354,10 @@ _LISTS = {"threshold", "exits"}
 """Columns whose cells may be lists of numbers."""
 
 
-def _column(heading: str) -> Column:
+def plan_column(heading: str) -> Column:
+    """Return the column of a figure of plans, or of the plans themselves, under its heading."""
+    if heading == "plan":
+        return Column(heading, "left", fold=True)
     return Column(heading, fold=heading in _LISTS, spare=_SPARE.get(heading))
 
 

@@ -7,7 +7,19 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tiercut.analysis import Answer, Explanation, Replay, Sensitivity, Stream, Swept, Why, format_value, label
+from tiercut.analysis import (
+    Answer,
+    Explanation,
+    ModelsAnswer,
+    Replay,
+    Sensitivity,
+    Stream,
+    Swept,
+    Why,
+    format_value,
+    label,
+)
+from tiercut.report.models.tables import models_parts, models_remarks
 from tiercut.report.page import table_html
 from tiercut.report.replay import replay_tables
 from tiercut.report.rows import plan_rows
@@ -51,6 +63,9 @@ def _parts(result: Any) -> Iterator[RenderableType]:
     if isinstance(result, Answer):
         yield from answer_parts(result)
         yield from map(text_of, remarks(result))
+    elif isinstance(result, ModelsAnswer):
+        yield from models_parts(result)
+        yield from map(text_of, models_remarks(result))
     elif isinstance(result, Explanation):
         yield waterfall_table(result)
     elif isinstance(result, Replay):

@@ -14,7 +14,7 @@ from tiercut.report.tables import table_from
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tiercut.analysis import Change, Effect, Need, Sweep, Why
+    from tiercut.analysis import Effect, Need, Sweep, Why
     from tiercut.optimizer import Plan
 
 __all__ = [
@@ -137,20 +137,23 @@ def _bound_value(value: float, measure: str) -> str:
 
 
 def nearest_rows(sweeps: Iterable[Sweep], why: Why) -> Rows:
-    """Return a row for each number that changes: the nearest places where another plan becomes the best."""
-    cells = []
+    """Return a row for each side of each number that changes: the nearest place where another plan becomes the best."""
+    cells: list[tuple[str, ...]] = []
     for sweep in sweeps:
         below, above = sweep.nearest
-        ends = (None if below is None else below.below), (None if above is None else above.above)
-        sides = (*_cells(sweep, below, ends[0]), *_cells(sweep, above, ends[1]))
-        cells.append((parameter_name(sweep), sweep.parameter.show(sweep.parameter.now), *sides))
-    then = Column("the best is then", "left", fold=True)
-    columns = (Column("of", "left"), Column("now"), Column("below"), then, Column("above"), then)
-    return Rows(f"where the best plan changes{_within(why)}: the nearest places", columns, tuple(cells))
-
-
-def _cells(sweep: Sweep, change: Change | None, plan: Plan | None) -> tuple[str, str]:
-    return ("-", "") if change is None else (sweep.parameter.show(change.at), _name(plan))
+        sides = [
+            (f"{side} {sweep.parameter.show(change.at)}", _name(plan))
+            for side, change, plan in (
+                ("below", below, None if below is None else below.below),
+                ("above", above, None if above is None else above.above),
+            )
+            if change is not None
+        ]
+        heads = (parameter_name(sweep), sweep.parameter.show(sweep.parameter.now)), ("", "")
+        cells += [(*head, *side) for head, side in zip(heads, sides, strict=False)]
+    columns = (Column("of", "left"), Column("now"), Column("changes", "left"))
+    title = f"where the best plan changes{_within(why)}: the nearest"
+    return Rows(title, (*columns, Column("the best is then", "left", fold=True)), tuple(cells))
 
 
 def _name(plan: Plan | None) -> str:

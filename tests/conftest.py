@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,13 @@ def _onnx_runtime_has_one_thread() -> None:
     from tiercut.profiling.models.onnx import sessions
 
     sessions._threads.append(1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_there_already_is_not_searched_for_garbage() -> None:
+    """Keep collections of garbage quick: Keras asks for one wherever it forgets its names, and so do our timings."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

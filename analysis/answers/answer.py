@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tiercut import units
 from tiercut.analysis.answers.at_rate import AtRate
 from tiercut.analysis.answers.hypervolume import hypervolume
-from tiercut.analysis.answers.thinning import knee_of, minimised, standing_for, within_share
+from tiercut.analysis.answers.thinning import knee_of, minimised, share_of, standing_for, within_share
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
 from tiercut.optimizer import Conditions, parts_of, values_of
 from tiercut.shown import Shown
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.choose_by_replay import ReplayChoice
     from tiercut.optimizer import Floats, Plan, Problem, Query, Space
     from tiercut.profiling import Profile
-    from tiercut.solvers import Outcome
+    from tiercut.solvers import Outcome, Status
     from tiercut.topologies import Topology
 
 __all__ = ["FORMAT", "Answer"]
@@ -115,6 +114,11 @@ class Answer(Shown):
         return self.seen.accuracies if self.seen is not None and self.seen.few else None
 
     @property
+    def status(self) -> Status:
+        """What is proved (see `tiercut.solvers.interface.Status`)."""
+        return self.outcome.status
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """What the question minimises or compares, beside latency, accuracy and bytes, which every plan has."""
         query = self.query
@@ -182,7 +186,7 @@ class Answer(Shown):
         always = () if knee is None else (knee,)
         kept = range(len(plans))
         if within is not None:
-            kept = within_share(values, _share(within), names, always).tolist()
+            kept = within_share(values, share_of(within), names, always).tolist()
         if points is not None and len(kept) > points:
             kept = standing_for(values, points, names, always).tolist()
         replayed = self.replayed and replace(self.replayed, plans=tuple(self.replayed.plans[place] for place in kept))
@@ -330,15 +334,6 @@ class Answer(Shown):
         """Return `frame` as the text of a CSV file, numbers unrounded."""
         text: str = self.frame().to_csv(index=False, lineterminator="\n")
         return text
-
-
-def _share(within: str | float) -> float:
-    if not isinstance(within, str):
-        return within
-    try:
-        return units.parse(within, "share")
-    except ValueError as error:
-        raise QuestionError(f"within: {error}") from None
 
 
 def _unranked(plan: Plan) -> dict[str, Any]:

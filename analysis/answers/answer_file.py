@@ -41,6 +41,8 @@ class SavedAnswer:
         How their exit rates and accuracies were known.
     made_of
         What it says of the topology and the profile that were asked about; nothing in explanations.
+    own
+        Of several networks: the same by the rank of each plan, with the estimator of its network.
     """
 
     path: str
@@ -48,6 +50,12 @@ class SavedAnswer:
     ranks: tuple[int, ...]
     estimator: Estimator
     made_of: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def estimator_of(self, rank: int) -> Estimator:
+        """Return how exit rates and accuracies of a plan were known."""
+        said = self.own.get(rank, {}).get("estimator")
+        return self.estimator if said is None else _estimator(self.path, said, "plans.made_of")
 
     def plan(self, rank: int = 1) -> Plan:
         """Return the plan of a rank.
@@ -63,16 +71,19 @@ class SavedAnswer:
         return self.plans[self.ranks.index(rank)]
 
     def inputs(
-        self, topology: str | os.PathLike[str] | None = None, profile: str | os.PathLike[str] | None = None
+        self,
+        topology: str | os.PathLike[str] | None = None,
+        profile: str | os.PathLike[str] | None = None,
+        rank: int = 1,
     ) -> tuple[Topology, Profile]:
-        """Return the topology and the profile that were asked about, or those that are named in their place.
+        """Return the topology and the profile of a plan, or those that are named in their place.
 
         Raises
         ------
         InputError
             If the answer does not say what it was made of, the profile is no longer what it was, or a file is wrong.
         """
-        return self._topology(topology), self._profile(profile)
+        return self._topology(topology), self._profile(profile, rank)
 
     def _topology(self, named: str | os.PathLike[str] | None) -> Topology:
         if named is not None:
@@ -81,10 +92,10 @@ class SavedAnswer:
             raise InputError(self.path, "does not say which topology it was asked of; name it with --topology")
         return Topology.from_data(self.made_of["topology"], source=f"{self.path}: made_of.topology")
 
-    def _profile(self, named: str | os.PathLike[str] | None) -> Profile:
+    def _profile(self, named: str | os.PathLike[str] | None, rank: int) -> Profile:
         if named is not None:
             return load_profile(named)
-        said = self.made_of.get("profile")
+        said = self.own.get(rank, self.made_of).get("profile")
         if not isinstance(said, dict) or not isinstance(said.get("path"), str):
             raise InputError(self.path, "does not say where the profile lies; name it with --profile")
         found = load_profile(said["path"])
@@ -129,7 +140,8 @@ def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
     named = answer.problem.get("estimator", "marginal")
     plans = tuple(each.plan for each in answer.plans)
     ranks = tuple(each.rank for each in answer.plans)
-    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of)
+    own = {each.rank: each.made_of for each in answer.plans if each.made_of}
+    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of, own)
 
 
 def _explained(path: str, data: dict[str, Any]) -> SavedAnswer:
@@ -179,6 +191,8 @@ class _Plan(Document):
     measures: dict[str, float] = Field(default_factory=dict)
     replayed_accuracy: float | None = None
     certified_accuracy: float | None = None
+    profile: str | None = None
+    made_of: dict[str, Any] = Field(default_factory=dict)
     at_rate: dict[str, Any] | None = None
 
     @property
@@ -233,6 +247,7 @@ class _Answer(Document):
     plans: list[_Plan]
     evaluation: dict[str, Any] | None = None
     certified: dict[str, Any] | None = None
+    profiles: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class _Explanation(Document):

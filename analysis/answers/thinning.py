@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tiercut import units
 from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Floats
 
-__all__ = ["knee_of", "minimised", "standing_for", "within_share"]
+__all__ = ["knee_of", "minimised", "share_of", "standing_for", "within_share"]
 
 _HALVINGS = 40
 
@@ -23,6 +24,22 @@ _HALVINGS = 40
 def minimised(values: Floats, names: Sequence[str]) -> Floats:
     """Return K x D values of which less is better: those of accuracy with their sign turned."""
     return values * [-1.0 if name == "accuracy" else 1.0 for name in names]
+
+
+def share_of(within: str | float) -> float:
+    """Return a share that is a number, or text such as ``"1 %"``.
+
+    Raises
+    ------
+    QuestionError
+        If it cannot be read.
+    """
+    if not isinstance(within, str):
+        return within
+    try:
+        return units.parse(within, "share")
+    except ValueError as error:
+        raise QuestionError(f"within: {error}") from None
 
 
 def knee_of(values: Floats) -> int | None:

@@ -146,11 +146,11 @@ class _Work:
         if not kept:
             return _without(base, self.none(problem, tests, floor))
         quickest = min(enough, key=lambda each: each.cost).plan if enough else None
-        found = self.certificate(problem, tests, passed, floor, quickest)
+        chosen = tuple(self.best(base, kept))
+        found = self.certificate(problem, tests, passed, chosen, floor, quickest)
         outcome = base.outcome
         if outcome.status == "optimal":
             outcome = replace(outcome, status="feasible", reason=found.guarantee)
-        chosen = tuple(self.best(base, kept))
         beside = base.beside if query.kind == "frontier" else {}
         return replace(base, plans=chosen, outcome=outcome, beside=beside, seen=None, certified=found)
 
@@ -258,7 +258,7 @@ class _Work:
         tests = _once([_Candidate(plan, plan.accuracy or 0.0, 0.0) for plan in base.plans])
         hits = self.held.hits(problem, [each.plan.decision for each in tests])
         bounds = {each.treatment: (right, None) for each, right in zip(tests, hits, strict=True)}
-        found = self.certificate(problem, tests, bounds, None, None)
+        found = self.certificate(problem, tests, bounds, base.plans, None, None)
         floor = base.query.min_accuracy
         kept = tuple(plan for plan in base.plans if found.of(plan).at_least >= base.query.accuracy_floor)
         if not kept and floor is not None:
@@ -271,17 +271,19 @@ class _Work:
         problem: Problem,
         tests: Sequence[_Candidate],
         passed: dict[Treatment, tuple[int, float]] | dict[Treatment, tuple[int, None]],
+        chosen: Sequence[Plan],
         floor: float | None,
         uncertified: Plan | None,
     ) -> Certificate:
         shared = 1.0 - self.level / len(tests)
-        plans = {}
-        for each in tests:
-            if each.treatment not in passed:
+        plans: dict[Treatment, Certified] = {}
+        for plan in chosen:
+            key = treatment_of(plan.decision)
+            if key in plans:
                 continue
-            right, p_value = passed[each.treatment]
-            changed = self.held.changed(problem, each.plan.decision)
-            plans[each.treatment] = Certified(
+            right, p_value = passed[key]
+            changed = self.held.changed(problem, plan.decision)
+            plans[key] = Certified(
                 hits=right,
                 accuracy=right / self.count,
                 at_least=least_share(right, self.count, shared) if floor is None else floor,
@@ -298,8 +300,9 @@ class _Work:
             chosen_by=len(self.held.choosing.entropy),
             samples=self.count,
             tested=len(tests),
-            passed=len(plans),
+            passed=len(passed),
             plans=plans,
+            answers_known=self.held.certifying.answer is not None,
             uncertified=uncertified,
         )
 

@@ -3,6 +3,7 @@ from .analysis import (
     Answer as Answer,
     Distribution as Distribution,
     Explanation as Explanation,
+    ModelsAnswer as ModelsAnswer,
     Replay as Replay,
     Sensitivity as Sensitivity,
     Stream as Stream,

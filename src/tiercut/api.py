@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 from tiercut.analysis import (
     Answer,
     ConditionKeywords,
     Explanation,
+    ModelsAnswer,
     ProfileLike,
     Question,
     SolverOptions,
     TopologyLike,
     ask,
+    ask_of_each,
     estimated,
     explained,
     inputs_of,
@@ -59,13 +61,22 @@ __all__ = [
 ]
 
 
-def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
+@overload
+def solve(  # type: ignore[overload-overlap]  # text is a sequence of text
+    topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]
+) -> Answer: ...
+@overload
+def solve(topology: TopologyLike, profile: Sequence[ProfileLike], **question: Unpack[Question]) -> ModelsAnswer: ...
+def solve(
+    topology: TopologyLike, profile: ProfileLike | Sequence[ProfileLike], **question: Unpack[Question]
+) -> Answer | ModelsAnswer:
     """Return the best plan (problems P_lat and P_acc of the Joint model, section 2.4).
 
     Parameters
     ----------
     topology, profile
-        Loaded ones, files, or the names of those that come with the package.
+        Loaded ones, files, or the names of those that come with the package. Of several profiles the best plan of all
+        networks is the answer, which says of which it is.
     **question
         What is asked: objective, min_accuracy, max_loss, max_latency, max_p99, exits, thresholds, codec, order,
         estimator, bounds, rate, max_utilisation, include, exclude, use_all_tiers, only, partitions, pin, keep_first,
@@ -92,12 +103,28 @@ def solve(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Quest
     return _question("solve", topology, profile, question)
 
 
-def rank(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
+@overload
+def rank(  # type: ignore[overload-overlap]  # text is a sequence of text
+    topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]
+) -> Answer: ...
+@overload
+def rank(topology: TopologyLike, profile: Sequence[ProfileLike], **question: Unpack[Question]) -> ModelsAnswer: ...
+def rank(
+    topology: TopologyLike, profile: ProfileLike | Sequence[ProfileLike], **question: Unpack[Question]
+) -> Answer | ModelsAnswer:
     """Return the `top` (5) best plans, best first; everything else is as in `solve`."""
     return _question("rank", topology, profile, question)
 
 
-def frontier(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]) -> Answer:
+@overload
+def frontier(  # type: ignore[overload-overlap]  # text is a sequence of text
+    topology: TopologyLike, profile: ProfileLike, **question: Unpack[Question]
+) -> Answer: ...
+@overload
+def frontier(topology: TopologyLike, profile: Sequence[ProfileLike], **question: Unpack[Question]) -> ModelsAnswer: ...
+def frontier(
+    topology: TopologyLike, profile: ProfileLike | Sequence[ProfileLike], **question: Unpack[Question]
+) -> Answer | ModelsAnswer:
     """Return the Pareto frontier of the objective against accuracy, quickest first; the rest is as in `solve`.
 
     `over` names two or three measures in place of the two.
@@ -105,18 +132,25 @@ def frontier(topology: TopologyLike, profile: ProfileLike, **question: Unpack[Qu
     return _question("frontier", topology, profile, question)
 
 
-def _question(kind: Kind, topology: TopologyLike, profile: ProfileLike, question: Question) -> Answer:
+def _question(
+    kind: Kind, topology: TopologyLike, profile: ProfileLike | Sequence[ProfileLike], question: Question
+) -> Answer | ModelsAnswer:
     groups = (QuestionOptions, Conditions, SolverOptions)
     asked, conditions, who = split_keywords(kind, question, *groups, beside=("query", "options"))
     if (file := question.get("query")) is not None:
         below = file if isinstance(file, QueryFile) else load_query(file)
         asked, conditions = merged(below.question, asked), conditions.on_top_of(below.conditions)
-    changed = conditions.apply(topology_of(topology), profile_of(profile))
-    options = _options(who, question)
-    query = make_query(kind, asked)
-    how: dict[str, Any] = {"evaluate": who.evaluate, "split": who.split, "certify": who.confidence()}
-    answer = ask(*changed, query, solver=who.solver, options=options, **how)
-    return replace(answer, conditions=conditions)
+    loaded, query = topology_of(topology), make_query(kind, asked)
+    how: dict[str, Any] = {"solver": who.solver, "evaluate": who.evaluate, "split": who.split}
+
+    def ask_of(profile: ProfileLike, options: Options, certify: float | None) -> Answer:
+        changed = conditions.apply(loaded, profile_of(profile))
+        return replace(ask(*changed, query, options=options, certify=certify, **how), conditions=conditions)
+
+    options, certify = _options(who, question), who.confidence()
+    if isinstance(profile, (list, tuple)):
+        return ask_of_each([profile_of(each) for each in profile], query, options, certify, ask_of)
+    return ask_of(cast("ProfileLike", profile), options, certify)
 
 
 def save_report(
@@ -156,6 +190,8 @@ def save_report(
 
     groups = (QuestionOptions, Conditions, SolverOptions)
     asked, conditions, who = split_keywords("save_report", question, *groups, beside=("query", "options"))
+    if refused := [name for name in ("evaluate", "split", "certify") if name in question]:
+        raise QuestionError(f"a report is about what the model says: leave out {', '.join(refused)}")
     if (file := question.get("query")) is not None:
         below = file if isinstance(file, QueryFile) else load_query(file)
         asked, conditions = merged(below.question, asked), conditions.on_top_of(below.conditions)
@@ -164,10 +200,9 @@ def save_report(
     found = gather(
         *changed, make_query("solve", asked), solver=who.solver, options=_options(who, question), changes=changes
     )
-    named = [str(each) if isinstance(each, str | os.PathLike) else "" for each in (topology, profile)]
     origin = Origin(
-        topology=named[0] or f"{before.name}.yaml",
-        profile=named[1] or f"{loaded.model}.json",
+        topology=os.fspath(topology) if isinstance(topology, str | os.PathLike) else f"{before.name}.yaml",
+        profile=os.fspath(profile) if isinstance(profile, str | os.PathLike) else f"{loaded.model}.json",
         before=before,
         conditions=conditions,
         question=asked,

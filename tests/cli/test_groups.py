@@ -143,3 +143,26 @@ def test_help_of_80_columns_breaks_no_flag_and_no_word_for_a_value(command: str)
     words = {word for row in rows for word in row[:-1]}
     assert words
     assert [word for word in sorted(words) if word not in narrow] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["tiercut", "so"], ["solve"]),
+        (["tiercut", "solve", "mo"], ["mobile"]),
+        (["tiercut", "solve", "mobile", "resnet20-d"], ["resnet20-digits32"]),
+        (["tiercut", "solve", "mobile", "resnet20-digits32", "--min"], ["--min-accuracy"]),
+    ],
+)
+def test_shells_are_told_how_a_word_may_go_on(
+    typed: list[str],
+    offered: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {"_TIERCUT_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        typer.main.get_command(app).main(prog_name="tiercut")
+    assert capsys.readouterr().out.split() == offered

@@ -29,7 +29,7 @@ def test_why_says_what_comes_next_what_binds_and_what_changes(call: Any) -> None
         "runner-up: ",
         "what the bounds cost",
         "≥ 0.81",
-        "where the best plan changes from 1/10 to 10 times the present: the nearest places",
+        "where the best plan changes from 1/10 to 10 times the present: the nearest",
         "bandwidth of watch-phone",
         "watch 1-4",
         "The best plan stays the same",

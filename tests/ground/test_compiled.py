@@ -159,7 +159,17 @@ def test_every_folder_of_kernels_has_an_edit() -> None:
     }
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.folder}/{edit.file}")
+QUICK = {"solvers/labels", "solvers/heuristics", "analysis/stream"}
+"""Folders of which one edit is tried always; the others' compile for minutes together."""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(edit, id=f"{edit.folder}/{edit.file}", marks=() if edit.folder in QUICK else pytest.mark.slow)
+        for edit in EDITS
+    ],
+)
 def test_an_edited_kernel_is_compiled_anew_wherever_it_is_called(edit: Edit, tmp_path: Path) -> None:
     package, program = copy_package(tmp_path), _ARRAYS + edit.program
     assert run(package, program) == edit.printed[0]

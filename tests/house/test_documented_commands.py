@@ -14,6 +14,7 @@ import typer
 from support.checkout import ROOT
 
 from tiercut.cli.app import app
+from tiercut.cli.examples import EXAMPLES
 from tiercut.cli.root import Later
 
 ASKING = {"solve", "rank", "frontier", "explain", "replay", "simulate", "show", "sensitivity", "report", "compare"}
@@ -37,7 +38,7 @@ def documented() -> list[tuple[str, str]]:
     return found
 
 
-DOCUMENTED = documented()
+DOCUMENTED = [*documented(), *((f"help of {name}", line) for name, lines in EXAMPLES.items() for line in lines)]
 
 
 def words_of(line: str) -> tuple[list[str], str | None]:
@@ -104,3 +105,31 @@ def test_documented_commands_answer_and_print_what_the_document_shows(
             Path(target).write_text(out, encoding="utf-8")
         said = " ".join((out + err).split())
         assert [each for each in printed if " ".join(each.split()) not in said] == [], line
+
+
+OF_READERS = {"plan.json", "grid.yaml", "latencies.csv", "now.json", "network.yaml"}
+EXAMPLES_TO_RUN = [
+    line
+    for name, lines in EXAMPLES.items()
+    for line in lines
+    if name in {*ASKING, "doctor", "schema"} and not OF_READERS & set(shlex.split(line))
+]
+"""The examples of help that need no file of a reader, no machine and no model."""
+
+
+@pytest.mark.parametrize("line", EXAMPLES_TO_RUN)
+def test_examples_of_help_answer(
+    line: str, shell_call: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = shell_call(*words_of(line)[0])
+    assert status == 0, err
+    assert out or err
+
+
+def test_every_command_has_two_examples_in_its_help(shell_call: Callable[..., tuple[int, str, str]]) -> None:
+    commands: Any = typer.main.get_command(app)
+    assert {name: len(lines) for name, lines in EXAMPLES.items()} == dict.fromkeys(commands.commands, 2)
+    _, out, _ = shell_call("solve", "--help")
+    for line in EXAMPLES["solve"]:
+        assert "".join(line.split()) in "".join(out.split())

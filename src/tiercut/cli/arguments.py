@@ -16,6 +16,7 @@ __all__ = [
     "Model",
     "Plot",
     "ProfileFile",
+    "ProfileFiles",
     "TopologyFile",
     "TrustModel",
     "axis_sizes",
@@ -23,11 +24,37 @@ __all__ = [
     "quantity",
 ]
 
+
+def _topologies(begin: str) -> list[str]:
+    from tiercut.topologies import ready_made
+
+    return [name for name in ready_made() if name.startswith(begin)]
+
+
+def _profiles(begin: str) -> list[str]:
+    from tiercut.profiling import recorded
+
+    return [name for name in recorded() if name.startswith(begin)]
+
+
 TopologyFile = Annotated[
-    str, typer.Argument(metavar="TOPOLOGY", help="A YAML file, or a ready-made one such as mobile.")
+    str,
+    typer.Argument(
+        metavar="TOPOLOGY", help="A YAML file, or a ready-made one such as mobile.", autocompletion=_topologies
+    ),
 ]
 ProfileFile = Annotated[
-    str, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
+    str,
+    typer.Argument(
+        metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.", autocompletion=_profiles
+    ),
+]
+ProfileFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PROFILE...",
+        help="A JSON file, or a recorded one: resnet20-digits32. Of several the best plans of all.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 

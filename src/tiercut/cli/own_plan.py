@@ -76,7 +76,7 @@ class OwnPlan:
         """How exit rates and accuracies are known: as the answer file says, or by the best that the profile has."""
         from tiercut.analysis import load_answer
 
-        return "auto" if self.plan is None else load_answer(self.plan).estimator
+        return "auto" if self.plan is None else load_answer(self.plan).estimator_of(self.rank)
 
     def priced(self, topology: Topology, profile: Profile, estimator: EstimatorChoice = "auto") -> Plan:
         """Return the price of the plan by an estimator."""

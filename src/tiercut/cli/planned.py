@@ -38,7 +38,7 @@ def plan_of(answer: Path, rank: int, topology: str | None, profile: str | None) 
 
     found = load_answer(answer)
     plan = found.plan(rank)
-    return plan, *found.inputs(topology, profile)
+    return plan, *found.inputs(topology, profile, rank)
 
 
 def network_of(

@@ -17,9 +17,12 @@ from tiercut.optimizer import Conditions, QuestionOptions
 from tiercut.option_fields import flags_of, option, options_of
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Answer
+    from tiercut.analysis import Answer, ModelsAnswer
     from tiercut.optimizer import Kind
-    from tiercut.report import Zoom
+    from tiercut.profiling import Profile
+    from tiercut.report import Picture, Zoom
+    from tiercut.solvers import Options
+    from tiercut.topologies import Topology
 
 __all__ = ["INTERRUPTED", "Output", "question_command"]
 
@@ -85,7 +88,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
 
     def command(
         topology: given.TopologyFile,
-        profile: given.ProfileFile,
+        profile: given.ProfileFiles,
         *,
         query: QueryName = None,
         question: Annotated[QuestionOptions, Shown(hide=hide)],
@@ -96,15 +99,26 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         _check_use(kind, question, output)
         zoom = _zoom(output)
         file = read_query(query)
-        loaded = inputs(topology, profile, conditions, file)
-        asked = query_of(kind, question, file)
+        loaded = [inputs(topology, each, conditions, file) for each in profile]
+        asked, named = query_of(kind, question, file), conditions_of(conditions, file)
+        from tiercut.analysis import ask_of_each
         from tiercut.api import ask
 
-        options = who.options(named=flags_of(SolverOptions))
-        how: dict[str, Any] = {"evaluate": who.evaluate, "split": who.split, "certify": who.confidence("--certify")}
+        how: dict[str, Any] = {"solver": who.solver, "evaluate": who.evaluate, "split": who.split}
+        changed = {id(each): topology for topology, each in loaded}
+
+        def ask_of(profile: "Profile", options: "Options", certify: float | None) -> "Answer":
+            found = ask(changed[id(profile)], profile, asked, options=options, certify=certify, **how)
+            return replace(found, conditions=named)
+
+        options, certify = who.options(named=flags_of(SolverOptions)), who.confidence("--certify")
+        found: Answer | ModelsAnswer
         with at_work("answering"):
-            found = ask(*loaded, asked, solver=who.solver, options=options, **how)
-        found = replace(found, conditions=conditions_of(conditions, file)).thinned(output.points, output.within)
+            if len(loaded) > 1:
+                found = ask_of_each([each for _, each in loaded], asked, options, certify, ask_of)
+            else:
+                found = ask_of(loaded[0][1], options, certify)
+        found = found.thinned(output.points, output.within)
         _print(found, json=output.json)
         if output.csv is not None:
             from tiercut.documents import write_text
@@ -112,17 +126,31 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
             write_text(output.csv, found.to_csv())
             note(f"wrote {output.csv}")
         if output.plot is not None:
-            from tiercut.analysis import frontier_behind
-            from tiercut.report import answer_picture, save
+            from tiercut.report import save
 
-            behind = None
-            if found.replayed is None:
-                behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
-            save(answer_picture(found, frontier=behind, seed=who.seed, zoom=zoom), output.plot)
+            save(_picture(found, loaded[0], who, options, zoom), output.plot)
             note(f"drew {output.plot}")
 
     command.__name__, command.__doc__ = kind, about
     return grouped(command)
+
+
+def _picture(
+    found: "Answer | ModelsAnswer",
+    loaded: "tuple[Topology, Profile]",
+    who: SolverOptions,
+    options: "Options",
+    zoom: "Zoom | None",
+) -> "Picture":
+    from tiercut.analysis import ModelsAnswer, frontier_behind
+    from tiercut.report import answer_picture, models_picture
+
+    if isinstance(found, ModelsAnswer):
+        return models_picture(found, zoom=zoom)
+    behind = None
+    if found.replayed is None:
+        behind = frontier_behind(*loaded, found, solver=who.solver, options=options)
+    return answer_picture(found, frontier=behind, seed=who.seed, zoom=zoom)
 
 
 def _check_use(kind: "Kind", question: QuestionOptions, output: Output) -> None:
@@ -144,10 +172,10 @@ def _zoom(output: Output) -> "Zoom | None":
     return zoom_of("--zoom", output.zoom)
 
 
-def _print(answer: "Answer", *, json: bool) -> None:
+def _print(answer: "Answer | ModelsAnswer", *, json: bool) -> None:
     if json:
         typer.echo(answer.to_json())
-    interrupted = answer.outcome.status == "interrupted"
+    interrupted = answer.status == "interrupted"
     if not answer.plans and not interrupted:
         raise answer.error
     if answer.plans and not json:
@@ -157,11 +185,12 @@ def _print(answer: "Answer", *, json: bool) -> None:
         raise typer.Exit(INTERRUPTED)
 
 
-def _print_tables(answer: "Answer") -> None:
-    from tiercut.report import answer_parts, remarks
+def _print_tables(answer: "Answer | ModelsAnswer") -> None:
+    from tiercut.analysis import ModelsAnswer
+    from tiercut.report import answer_parts, models_parts, models_remarks, remarks
 
     out: Any = console()
-    for part in answer_parts(answer):
+    for part in models_parts(answer) if isinstance(answer, ModelsAnswer) else answer_parts(answer):
         out.print(part)
-    for said in remarks(answer):
+    for said in models_remarks(answer) if isinstance(answer, ModelsAnswer) else remarks(answer):
         note(said)

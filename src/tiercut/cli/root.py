@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import getdoc
 from keyword import iskeyword
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from tiercut.cli.examples import examples_text
 
 __all__ = ["QUIET", "Interrupted", "Later", "ReaderGone", "RootGroup"]
 
@@ -46,10 +49,13 @@ class Later(TyperCommand):
         """Import the command and return what Typer makes of it."""
         module = import_module(self.module)
         if hasattr(module, "app"):
-            return typer.main.get_command(module.app)
-        alone = typer.Typer(add_completion=False)
-        alone.command(self.word, help=self.help)(getattr(module, self.word.replace("-", "_")))
-        return typer.main.get_command(alone)
+            loaded: Any = typer.main.get_command(module.app)
+        else:
+            alone, function = typer.Typer(add_completion=False), getattr(module, self.word.replace("-", "_"))
+            alone.command(self.word, help=getdoc(function) or self.help)(function)
+            loaded = typer.main.get_command(alone)
+        loaded.epilog = examples_text(self.word)
+        return loaded
 
 
 class RootGroup(TyperGroup):

@@ -34,16 +34,24 @@ def split(
 ) -> None:
     """Write a bundle for each partition of a plan: its pieces, its exits and thresholds, and hashes of all.
 
-    The pieces together are held against the uncut network before anything is kept. tiercut agent runs a bundle.
+    The pieces together are held against the uncut network before anything is kept. tiercut agent runs a bundle. Beside
+    the bundles stands what Docker Compose, Kubernetes, Triton and KServe take to serve them, and measure.py, which
+    holds a deployment against the plan's prediction.
     """
-    from tiercut.offloader import split_plan
+    from tiercut.offloader import split_plan, write_deployment
 
-    plan, _, found = plan_of(answer, rank, topology, profile)
+    plan, where, found = plan_of(answer, rank, topology, profile)
     cut = network_of(model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model)
     made = split_plan(plan, cut, output)
+    beside = write_deployment(plan, made, where, found)
     if json:
         folders = [str(each) for each in made.folders]
-        typer.echo(writer.dumps({"bundles": folders, "largest_difference": made.furthest}, indent=1))
+        typer.echo(
+            writer.dumps(
+                {"bundles": folders, "beside": [str(each) for each in beside], "largest_difference": made.furthest},
+                indent=1,
+            )
+        )
         return
     for folder, bundle in zip(made.folders, made.bundles, strict=True):
         first, last = bundle.blocks
@@ -51,4 +59,5 @@ def split(
         size = sum(file.bytes for piece in bundle.pieces for file in piece.files.values())
         more = (f", exits {exits}" if exits else "") + (f", sends {bundle.codec}" if bundle.codec else "")
         typer.echo(f"{folder}: blocks {first}-{last}{more}, {size / 1e3:.4g} kB")
+    typer.echo(f"beside them: {', '.join(each.name for each in beside)}")
     note(f"the pieces answer as the uncut network does, to {made.furthest:.1g} of the largest number")

@@ -57,7 +57,7 @@ def report(
         typer.Option("--with", metavar="FILE", help="Show a run, replay, stream, sensitivity or answer (JSON) too."),
     ] = None,
     conditions: Conditions,
-    who: Annotated[SolverOptions, Shown(leave_out=("evaluate", "split"))],
+    who: Annotated[SolverOptions, Shown(leave_out=("evaluate", "split", "certify"))],
 ) -> None:
     """Write everything about a problem as one page to explore, which works offline.
 

@@ -93,4 +93,4 @@ def _plans(
     if not files:
         raise QuestionError("name a plan to simulate: an answer file by --plan, or --partition with --placement")
     answers = [load_answer(each) for each in files]
-    return [each.plan(own.rank) for each in answers], [each.estimator for each in answers]
+    return [each.plan(own.rank) for each in answers], [each.estimator_of(own.rank) for each in answers]

@@ -1,0 +1,1 @@
+"""Answers about several networks, for people: one table, one picture, and what each network has by itself."""

@@ -1,4 +1,5 @@
-from .agent.agent import Agent as Agent, Emulation as Emulation
+from .agent.agent import Agent as Agent
+from .agent.emulation import Emulation as Emulation
 from .bundles.split import split_plan as split_plan
 from .deployment.files import write_deployment as write_deployment
 from .local.processes import emulation_from as emulation_from

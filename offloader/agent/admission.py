@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
-from typing import Any
+from functools import lru_cache
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.protocol.channels import address_of
@@ -31,15 +31,15 @@ def check_destination(named: str | int | bool, allowed: Collection[str]) -> None
         raise Refused("PERMISSION_DENIED", f"results do not go to '{host[:100]}'; allow it with --results")
 
 
-def left_s(parameters: Mapping[str, str | int | bool], context: Any) -> float:
+def left_s(parameters: Mapping[str, str | int | bool], call_s: float | None) -> float:
     """Return the seconds that a frame has left: what its sender says, or else the deadline of the call."""
     said = parameters.get("left_ns")
     if isinstance(said, int) and said > 0:
         return min(said / 1e9, _LONGEST_S)
-    left = context.time_remaining()
-    return _LONGEST_S if left is None else min(float(left), _LONGEST_S)
+    return _LONGEST_S if call_s is None else min(call_s, _LONGEST_S)
 
 
+@lru_cache(256)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

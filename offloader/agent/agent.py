@@ -13,28 +13,33 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tiercut.errors import QuestionError, TiercutError
+from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import check_destination, left_s
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
 from tiercut.offloader.agent.held import Held, HeldAnswers
+from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import named, of_piece
+from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
-from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take_parameters
+from tiercut.offloader.protocol.tensors import DATATYPES, describe, fill, put, put_parameters, take_parameters
+from tiercut.offloader.transports.framing import Bytes
+from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
+from tiercut.offloader.transports.server import Arrival, StreamServer
 
-__all__ = ["RESULTS", "SERVER", "Agent", "Emulation"]
+__all__ = ["RESULTS", "SERVER", "Agent"]
 
 log = logging.getLogger(__name__)
 
@@ -46,50 +51,8 @@ RESULTS = "results"
 
 _REMEMBERED = 65536
 _APART_S = 0.005
+_MOST_HOMES = 64
 _PASSED_ON = ("destination", "fallback_ns")
-
-
-@dataclass(frozen=True, slots=True)
-class Emulation:
-    """What stands for a slower machine and its links.
-
-    Parameters
-    ----------
-    factor
-        So many times as long as here every piece takes.
-    clock
-        The file that says when links are free; None: nothing is shaped.
-    onward, home
-        The links to the next partition, and to the destination.
-    workers
-        How many frames are worked on at once.
-    told_later
-        Whether it is told where the next agent listens once it is ready itself.
-    """
-
-    factor: float = 1.0
-    clock: Path | None = None
-    onward: Way = NO_LINKS
-    home: Way = NO_LINKS
-    workers: int = 1
-    told_later: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.factor >= 1:
-            raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({self.factor:g})")
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A frame that waits for a worker."""
-
-    request: Any
-    tensors: dict[str, NDArray[Any]]
-    parameters: dict[str, str | int | bool]
-    received_ns: int
-    decode_ns: int
-    until_ns: int
-    result: Future[tuple[Ended, dict[str, int]]] | None = field(default=None)
 
 
 class Agent:
@@ -111,6 +74,8 @@ class Agent:
         Hosts, beside this machine's own, to which results may go.
     most
         How many frames may wait for a worker.
+    transport
+        How frames may travel, here and from here; by gRPC where the other side does not take that.
 
     Raises
     ------
@@ -126,10 +91,12 @@ class Agent:
         *,
         runtime: Runtime | None = None,
         threads: int | None = None,
-        emulation: Emulation = Emulation(),
+        emulation: Emulation = AS_IT_IS,
         results: Sequence[str] = (),
         most: int = 64,
+        transport: Wanted = "auto",
     ) -> None:
+        self._transport: Wanted = transport
         self.bundle = load_bundle(folder)
         if (next_address is None) != self.bundle.is_last and not (emulation.told_later and next_address is None):
             raise QuestionError(
@@ -142,7 +109,7 @@ class Agent:
         self._coming, self._going = coming(self.bundle), going(self.bundle)
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(most)
+        self._jobs: queue.Queue[Job | None] = queue.Queue(most)
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._held = HeldAnswers()
         self._homes: dict[str, Outlet] = {}
@@ -165,13 +132,21 @@ class Agent:
             "ModelMetadata": self._model_metadata,
             "ModelInfer": self._infer,
         }
-        self.service = Service(handlers, address_of(listen, what="--listen"), self.bundle.most_bytes)
+        address = address_of(listen, what="--listen")
+        self._streams = StreamServer(address.rpartition(":")[0], self._streamed, self.bundle.most_bytes, transport)
+        try:
+            self.service = Service(handlers, address, self.bundle.most_bytes)
+        except InputError:
+            self._streams.close()
+            raise
 
     def follow(self, next_address: str) -> None:
         """Hand on to an agent that listens at HOST:PORT, from now on."""
         before = self._onward
         self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes)
-        self._onward = Outlet(self._peer, self._emulation.onward, self._clock, most=self._most)
+        self._onward = Outlet(
+            self._peer, self._emulation.onward, self._clock, most=self._most, transport=self._transport
+        )
         if before is not None:
             before.close()
 
@@ -183,6 +158,7 @@ class Agent:
     def close(self) -> None:
         """End; frames that wait are given up."""
         self.service.close()
+        self._streams.close()
         for _ in self._workers:
             try:
                 self._jobs.put_nowait(None)
@@ -205,7 +181,8 @@ class Agent:
     def _server_metadata(self, _: Any, __: Any) -> Any:
         from tiercut import __version__
 
-        return message("ServerMetadataResponse", name=SERVER, version=__version__)
+        streams = self._streams.extensions
+        return message("ServerMetadataResponse", name=SERVER, version=__version__, extensions=streams)
 
     def _model_metadata(self, request: Any, _: Any) -> Any:
         self._known(request.name)
@@ -216,18 +193,28 @@ class Agent:
         return found
 
     def _infer(self, request: Any, context: Any) -> Any:
+        return self._arrived(Arrival(request, request.raw_input_contents, context.time_remaining()))
+
+    def _streamed(self, arrival: Arrival) -> Any:
+        """Take a frame of a stream, whose sender does not wait for the result."""
+        if "destination" not in arrival.request.parameters:
+            raise Refused("INVALID_ARGUMENT", "a stream takes frames that name a destination")
+        return self._arrived(arrival)
+
+    def _arrived(self, arrival: Arrival) -> Any:
         received_ns = time.monotonic_ns()
+        request = arrival.request
         self._known(request.model_name)
         try:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
-            tensors = self._coming.take(request, parameters)
+            tensors = self._coming.take(request, parameters, arrival.contents)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
         decode_ns = time.monotonic_ns() - received_ns
-        until_ns = received_ns + round(left_s(parameters, context) * 1e9)
-        job = _Job(request, tensors, parameters, received_ns, decode_ns, until_ns)
+        until_ns = received_ns + round(left_s(parameters, arrival.left_s) * 1e9)
+        job = Job(arrival, tensors, parameters, received_ns, decode_ns, until_ns)
         if "destination" not in parameters:
             return self._answered(job)
         check_destination(parameters["destination"], self._allowed)
@@ -240,7 +227,7 @@ class Agent:
         put_parameters(answer, {"accepted": True})
         return answer
 
-    def _wait_for_worker(self, job: _Job) -> None:
+    def _wait_for_worker(self, job: Job) -> None:
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
@@ -254,12 +241,10 @@ class Agent:
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
 
-    def _answered(self, job: _Job) -> Any:
+    def _answered(self, job: Job) -> Any:
         """Return the result of a frame whose caller waits for it."""
         waiting: Future[tuple[Ended, dict[str, int]]] = Future()
-        self._wait_for_worker(
-            _Job(job.request, job.tensors, job.parameters, job.received_ns, job.decode_ns, job.until_ns, waiting)
-        )
+        self._wait_for_worker(replace(job, result=waiting))
         try:
             ended, timings = waiting.result(timeout=max(job.until_ns - time.monotonic_ns(), 0) / 1e9)
         except FutureTimeout:
@@ -277,16 +262,16 @@ class Agent:
         put_parameters(answer, {**self._said_of(ended), **said})
         return answer
 
-    def _asked_next(self, job: _Job, ended: Ended, timings: Mapping[str, int]) -> Any:
+    def _asked_next(self, job: Job, ended: Ended, timings: Mapping[str, int]) -> Any:
         import grpc
 
         assert self._peer is not None
         request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
         try:
-            self._put_onward(request, ended.tensors)
+            fill(request, self._described(request, ended.tensors))
         except QuestionError as error:
             raise Refused("INTERNAL", str(error)[:300]) from None
-        spare_ns = _spare_ns(job)
+        spare_ns = job.spare_ns
         try:
             answer = self._peer.call("ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9)
         except grpc.RpcError as error:
@@ -315,8 +300,10 @@ class Agent:
             except Exception as error:  # a frame that cannot be served is reported, and the next one served
                 log.exception("frame '%s'", job.request.id)
                 self._fail(job, f"{type(error).__name__}: {error}"[:300])
+            finally:
+                job.arrival.release()
 
-    def _serve(self, job: _Job) -> None:
+    def _serve(self, job: Job) -> None:
         begun_ns = time.monotonic_ns()
         if begun_ns > job.until_ns:
             self._fail(job, "it waited for a worker until its deadline")
@@ -328,6 +315,7 @@ class Agent:
             tensors, decode_ns = self._decoded(job)
             ended = self._run(tensors, self._slow)
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
+            ended = job.apart(ended)
             if job.result is None:
                 self._send(job, ended, timings)
             else:
@@ -335,7 +323,7 @@ class Agent:
         except TiercutError as error:
             self._fail(job, str(error)[:300])
 
-    def _decoded(self, job: _Job) -> tuple[dict[str, NDArray[Any]], int]:
+    def _decoded(self, job: Job) -> tuple[dict[str, NDArray[Any]], int]:
         """Return what came through a codec as it was, and the nanoseconds that this took, as on a slower machine."""
         if not self._coming.is_encoded(job.parameters):
             return job.tensors, 0
@@ -344,14 +332,15 @@ class Agent:
         self._slow(self._run.clock() - begun)
         return tensors, time.monotonic_ns() - since_ns
 
-    def _put_onward(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """Put what goes on into a request, through its codec if there is one, as on a slower machine."""
+    def _described(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
+        """Describe what goes on, through its codec if there is one, as on a slower machine; return its bytes."""
         begun = self._run.clock()
-        self._going.put(request, tensors)
+        contents = self._going.describe(request, tensors)
         if self._going.codec is not None:
             self._slow(self._run.clock() - begun)
+        return contents
 
-    def _warm_up(self, job: _Job, begun_ns: int) -> None:
+    def _warm_up(self, job: Job, begun_ns: int) -> None:
         """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
 
         What comes home says what the hop to here took without a link.
@@ -364,23 +353,24 @@ class Agent:
         put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
         before = job.parameters.get(named(0, "encode"))
         timings[named(self.bundle.stage, "encode")] = before if isinstance(before, int) else 0
-        self._home(str(job.parameters["destination"])).put(home, job.until_ns, lambda _: None, timings, direct=True)
+        self._home(job.destination).put(home, (), job.until_ns, lambda _: None, timings, direct=True)
         if self._onward is None:
             return
         time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
         begun_ns = time.monotonic_ns()
         onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        self._put_onward(onward, {each.name: held[each.name] for each in self.bundle.outputs})
+        contents = self._described(onward, {each.name: np.array(held[each.name]) for each in self.bundle.outputs})
         encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
-        self._onward.put(onward, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
+        self._onward.put(onward, contents, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
 
-    def _timings(self, job: _Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
+    def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
         found = {
             named(stage, "queue"): begun_ns - job.received_ns - job.decode_ns,
             named(stage, "decode"): job.decode_ns + decode_ns,
             named(stage, "compute"): ended_ns - begun_ns - decode_ns,
+            came_by(stage): TRANSPORTS.index(job.arrival.by),
         }
         if isinstance(sent_ns, int):
             found[named(stage, "send")] = job.received_ns - sent_ns
@@ -390,42 +380,44 @@ class Agent:
         """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
         time.sleep((self._emulation.factor - 1) * took_ns / 1e9)
 
-    def _send(self, job: _Job, ended: Ended, timings: dict[str, int]) -> None:
+    def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()
         request = message(
             "ModelInferRequest", model_name=RESULTS if ended.leaves else self.bundle.model, id=job.request.id
         )
-        if ended.leaves:
-            put(request, ended.tensors)
-        else:
-            self._put_onward(request, ended.tensors)
+        contents = (describe if ended.leaves else self._described)(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
         put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
         carried = {
             name: value for name, value in job.parameters.items() if name.startswith("stage") and isinstance(value, int)
         }
         timings[named(self.bundle.stage, "encode")] = time.monotonic_ns() - begun_ns
-        spare_ns = 0 if ended.leaves else _spare_ns(job)
+        spare_ns = 0 if ended.leaves else job.spare_ns
         if spare_ns and ended.instead is not None:
             kept_until = Held(ended.instead, carried | timings, job.until_ns)
-            self._held.keep(str(job.parameters["destination"]), job.request.id, kept_until)
-        outlet = self._home(str(job.parameters["destination"])) if ended.leaves else self._onward
+            self._held.keep(job.destination, job.request.id, kept_until)
+        outlet = self._home(job.destination) if ended.leaves else self._onward
         assert outlet is not None
         if spare_ns and not outlet.is_up:
             self._not_taken(job, f"{outlet.address} does not answer")
             return
         try:
             outlet.put(
-                request, job.until_ns, lambda why: self._not_taken(job, why), carried | timings, spare_ns=spare_ns
+                request,
+                contents,
+                job.until_ns,
+                lambda why: self._not_taken(job, why),
+                carried | timings,
+                spare_ns=spare_ns,
             )
         except Full:
             self._not_taken(job, "too many frames wait for the link already")
 
     # Where a frame cannot go on.
 
-    def _not_taken(self, job: _Job, reason: str) -> None:
+    def _not_taken(self, job: Job, reason: str) -> None:
         """Answer a frame that the next partition did not take from the last exit here, if there is one, or fail it."""
-        if not self._fell_back(str(job.parameters["destination"]), job.request.id, reason):
+        if not self._fell_back(job.destination, job.request.id, reason):
             self._fail(job, reason)
 
     def _asked_to_fall_back(self, frame: str, parameters: Mapping[str, str | int | bool]) -> Any:
@@ -441,12 +433,16 @@ class Agent:
         if held is None:
             return False
         request = message("ModelInferRequest", model_name=RESULTS, id=frame)
-        put(request, held.ended.tensors)
+        contents = describe(request, held.ended.tensors)
         said = f"{self.bundle.node}: {why}"[:300]
         put_parameters(request, self._said_of(held.ended) | {"fell_back": said})
         try:
             self._home(destination).put(
-                request, held.until_ns, lambda lost: log.warning("frame '%s': %s; %s", frame, said, lost), held.timings
+                request,
+                contents,
+                held.until_ns,
+                lambda lost: log.warning("frame '%s': %s; %s", frame, said, lost),
+                held.timings,
             )
         except Full:
             return False
@@ -455,11 +451,15 @@ class Agent:
     def _home(self, destination: str) -> Outlet:
         with self._lock:
             if destination not in self._homes:
+                if len(self._homes) >= _MOST_HOMES:
+                    threading.Thread(target=self._homes.pop(next(iter(self._homes))).close, daemon=True).start()
                 peer = Peer(destination, self.bundle.most_bytes)
-                self._homes[destination] = Outlet(peer, self._emulation.home, self._clock, most=4096)
+                self._homes[destination] = Outlet(
+                    peer, self._emulation.home, self._clock, most=4096, transport=self._transport
+                )
             return self._homes[destination]
 
-    def _fail(self, job: _Job, reason: str) -> None:
+    def _fail(self, job: Job, reason: str) -> None:
         """Report a frame as failed to whoever waits for it; that its report fails too is left to their deadline."""
         said = f"{self.bundle.node}: {reason}"
         if job.result is not None:
@@ -470,15 +470,9 @@ class Agent:
         put_parameters(request, {"failed": said[:1000]})
         until_ns = max(job.until_ns, time.monotonic_ns()) + round(1e9)
         try:
-            outlet = self._home(str(job.parameters["destination"]))
-            outlet.put(request, until_ns, lambda why: log.warning("frame '%s': %s; %s", job.request.id, said, why), {})
+            outlet = self._home(job.destination)
+            outlet.put(
+                request, (), until_ns, lambda why: log.warning("frame '%s': %s; %s", job.request.id, said, why), {}
+            )
         except Full:
             log.warning("frame '%s': %s", job.request.id, said)
-
-
-def _spare_ns(job: _Job) -> int:
-    """Return how long before its deadline a frame is answered from an exit here, if it cannot go on; 0: it is not."""
-    said = job.parameters.get("fallback_ns")
-    if not isinstance(said, int) or said <= 0:
-        return 0
-    return min(said, (job.until_ns - job.received_ns) // 2)

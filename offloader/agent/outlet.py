@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ from tiercut.offloader.agent.watch import Watch
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Full, ShapedPath, Way
 from tiercut.offloader.protocol.channels import Peer
-from tiercut.offloader.protocol.tensors import put_parameters
+from tiercut.offloader.protocol.tensors import put_parameters, size_of
+from tiercut.offloader.transports.courier import Courier
+from tiercut.offloader.transports.framing import Bytes
+from tiercut.offloader.transports.offer import Wanted
+from tiercut.offloader.transports.stream import Failure
 
 __all__ = ["Full", "Outlet", "Parcel"]
 
@@ -27,6 +31,8 @@ class Parcel:
     ----------
     request
         What is sent.
+    contents
+        The bytes of its tensors.
     size
         Bytes that a link carries for it.
     until_ns
@@ -38,6 +44,7 @@ class Parcel:
     """
 
     request: Any
+    contents: Sequence[Bytes]
     size: int
     until_ns: int
     failed: Callable[[str], None]
@@ -53,16 +60,30 @@ class Outlet:
         Who takes the messages.
     way, clock
         The links on the way; none where they are real.
+    most
+        How many messages may wait for the first link.
+    transport
+        How messages travel where the peer takes that; else by gRPC.
     """
 
-    def __init__(self, peer: Peer, way: Way = NO_LINKS, clock: LinkClock | None = None, *, most: int = 64) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        way: Way = NO_LINKS,
+        clock: LinkClock | None = None,
+        *,
+        most: int = 64,
+        transport: Wanted = "grpc",
+    ) -> None:
         self._peer = peer
+        self._courier = Courier(peer, transport)
         self._watch = Watch(peer)
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)
 
     def put(
         self,
         request: Any,
+        contents: Sequence[Bytes],
         until_ns: int,
         failed: Callable[[str], None],
         timings: Mapping[str, str | int | bool],
@@ -75,7 +96,9 @@ class Outlet:
         Parameters
         ----------
         request
-            The message.
+            The message, without the bytes of its tensors.
+        contents
+            Those; nobody may change them any more.
         until_ns
             Its frame's deadline, by `time.monotonic_ns`.
         failed
@@ -92,9 +115,14 @@ class Outlet:
         Full
             If too many wait already.
         """
-        size = int(request.ByteSize())
+        size = size_of(request, contents)
         put_parameters(request, {**timings, "sent_ns": time.monotonic_ns()})
-        self._path.put(Parcel(request, size, until_ns, failed, spare_ns), size, past_links=direct)
+        self._path.put(
+            Parcel(request, contents, size, until_ns, failed, spare_ns),
+            size,
+            past_links=direct,
+            until_ns=until_ns - spare_ns,
+        )
 
     @property
     def is_up(self) -> bool:
@@ -113,14 +141,17 @@ class Outlet:
             return
         put_parameters(parcel.request, {"left_ns": left_ns})
 
-        def ended(future: Any) -> None:
-            if not future.cancelled() and future.exception() is not None:
-                if parcel.spare_ns and future.code().name in _SILENT:
-                    self._watch.lost()
-                parcel.failed(_said(self._peer.address, future))
+        def ended(failure: Failure | None) -> None:
+            if failure is None:
+                return
+            if parcel.spare_ns and failure.status in _SILENT:
+                self._watch.lost()
+            parcel.failed(
+                f"{self._peer.address}: {failure.status}" + (f": {failure.details}" if failure.details else "")
+            )
 
         try:
-            self._peer.start("ModelInfer", parcel.request, (left_ns - parcel.spare_ns) / 1e9, ended)
+            self._courier.send(parcel.request, parcel.contents, (left_ns - parcel.spare_ns) / 1e9, ended)
         except ValueError:  # the channel was closed meanwhile: this process ends
             parcel.failed(f"the channel to {self._peer.address} is closed")
 
@@ -128,10 +159,5 @@ class Outlet:
         """Send what waits, and close the channel."""
         self._watch.close()
         self._path.close()
+        self._courier.close()
         self._peer.close()
-
-
-def _said(address: str, future: Any) -> str:
-    """Return why a call failed, in a line."""
-    details = " ".join(str(future.details() or "").split())[:300]
-    return f"{address}: {future.code().name}" + (f": {details}" if details else "")

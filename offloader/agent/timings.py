@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["STEPS", "named", "of_piece", "of_stage"]
+__all__ = ["STEPS", "came_by", "named", "of_piece", "of_stage"]
 
 STEPS = ("send", "queue", "decode", "compute", "encode")
 """What is timed in each stage: on the way there, waiting for a worker, bytes to tensors, pieces, tensors to bytes."""
@@ -13,6 +13,11 @@ STEPS = ("send", "queue", "decode", "compute", "encode")
 def named(stage: int, step: str) -> str:
     """Return the parameter that holds a time of a stage, 1-based."""
     return f"stage{stage}.{step}_ns"
+
+
+def came_by(stage: int) -> str:
+    """Return the parameter that says how a frame came to a stage: its place in `TRANSPORTS`."""
+    return f"stage{stage}.by"
 
 
 def of_piece(place: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,8 +37,10 @@ class LinkClock:
         path.write_bytes(bytes(_WORD.size * max(directions, 1)))
         return path
 
-    def reserve(self, direction: int, ready_ns: int, busy_ns: int) -> int:
+    def reserve(self, direction: int, ready_ns: int, busy_ns: int, until_ns: int | None = None) -> int | None:
         """Take a direction for a while, as soon as it is free, and return when that while ends.
+
+        None, and nothing is taken, if it is not free by `until_ns`.
 
         Parameters
         ----------
@@ -47,11 +50,20 @@ class LinkClock:
             When the payload can begin.
         busy_ns
             How long it takes to pass.
+        until_ns
+            When it is too late to begin; None: never.
         """
         with self:
             begin = max(ready_ns, self.free(direction))
+            if until_ns is not None and begin > until_ns:
+                return None
             self.take(direction, begin + busy_ns)
             return begin + busy_ns
+
+    def cut(self, direction: int, seconds: float) -> None:
+        """Let nothing pass in a direction for so many seconds from now; what is under way still gets there."""
+        with self:
+            self.take(direction, max(self.free(direction), time.monotonic_ns() + round(seconds * 1e9)))
 
     def free(self, direction: int) -> int:
         """Return until when a direction is taken; within `with`, so that nobody takes it meanwhile."""

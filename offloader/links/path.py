@@ -79,6 +79,7 @@ class _Item(Generic[P]):
     payload: P
     size: int
     ready_ns: int
+    until_ns: int | None = None
 
 
 class ShapedPath(Generic[P]):
@@ -115,15 +116,17 @@ class ShapedPath(Generic[P]):
         for thread in self._threads:
             thread.start()
 
-    def put(self, payload: P, size: int, *, past_links: bool = False) -> None:
+    def put(self, payload: P, size: int, *, past_links: bool = False, until_ns: int | None = None) -> None:
         """Send a payload of so many bytes, or hand it past the links to the thread that delivers.
+
+        One that finds no link free until a time passes none, and is handed over at that time: too late.
 
         Raises
         ------
         Full
             If too many wait already.
         """
-        self._queues[-1 if past_links else 0].put_nowait(_Item(payload, size, time.monotonic_ns()))
+        self._queues[-1 if past_links else 0].put_nowait(_Item(payload, size, time.monotonic_ns(), until_ns))
 
     def _serve(self, stage: int) -> None:
         is_last = stage == len(self._threads) - 1
@@ -132,22 +135,28 @@ class ShapedPath(Generic[P]):
             if is_last:
                 self._deliver(item.payload)
                 continue
-            sent_ns, there_ns = self._passed(stage, item)
-            sleep_until(sent_ns)
-            self._queues[stage + 1].put(_Item(item.payload, item.size, there_ns))
+            passed = self._passed(stage, item)
+            if passed is None:
+                assert item.until_ns is not None
+                sleep_until(item.until_ns)
+                self._queues[-1].put(item)
+                continue
+            sleep_until(passed[0])
+            self._queues[stage + 1].put(_Item(item.payload, item.size, passed[1], item.until_ns))
         if not is_last:
             self._queues[stage + 1].put(None)
 
-    def _passed(self, stage: int, item: _Item[P]) -> tuple[int, int]:
-        """Return when a payload has left its link, or the first one, and when it is there."""
+    def _passed(self, stage: int, item: _Item[P]) -> tuple[int, int] | None:
+        """Return when a payload has left its link, or the first one, and when it is there; None: never."""
         assert self._clock is not None
         if self._way.forwarding == "cut-through":
             return self._through(item, self._clock)
         link = self._way.directions[stage]
-        sent_ns = self._clock.reserve(link.number, item.ready_ns, round(item.size / link.bandwidth * _NS))
-        return sent_ns, sent_ns + round(link.latency * _NS)
+        busy_ns = round(item.size / link.bandwidth * _NS)
+        sent_ns = self._clock.reserve(link.number, item.ready_ns, busy_ns, item.until_ns)
+        return None if sent_ns is None else (sent_ns, sent_ns + round(link.latency * _NS))
 
-    def _through(self, item: _Item[P], clock: LinkClock) -> tuple[int, int]:
+    def _through(self, item: _Item[P], clock: LinkClock) -> tuple[int, int] | None:
         """Take all links at once: only the first packet pays each, the others follow at the pace of the slowest."""
         links, packet = self._way.directions, min(item.size, self._way.mtu)
         heads, offset = [], 0.0
@@ -158,6 +167,8 @@ class ShapedPath(Generic[P]):
         with clock:
             free = [clock.free(link.number) - round(head * _NS) for link, head in zip(links, heads, strict=True)]
             begin = max(item.ready_ns, *free)
+            if item.until_ns is not None and begin > item.until_ns:
+                return None
             for link, head in zip(links, heads, strict=True):
                 clock.take(link.number, begin + round((head + item.size / link.bandwidth) * _NS))
         sent_ns = begin + round(item.size / links[0].bandwidth * _NS)

@@ -29,6 +29,9 @@ from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
+from tiercut.offloader.transports.framing import Bytes
+from tiercut.offloader.transports.offer import Transport, Wanted
+from tiercut.offloader.transports.server import Arrival, StreamServer
 
 __all__ = ["Driver", "Hop", "Outcome"]
 
@@ -53,8 +56,8 @@ class Outcome:
         What was answered, by name.
     parameters
         What came with the result: timings among them.
-    return_s
-        How long the result was under way.
+    return_s, by
+        How long the result was under way, and how it came.
     late_ns
         How much later than due it was sent.
     doubled
@@ -74,6 +77,7 @@ class Outcome:
     results: dict[str, NDArray[Any]] = field(default_factory=dict)
     parameters: dict[str, str | int | bool] = field(default_factory=dict)
     return_s: float | None = None
+    by: Transport = "grpc"
     late_ns: int = 0
     doubled: int = 0
     fell_back: str | None = None
@@ -126,6 +130,8 @@ class Driver:
         How much slower the source is than this machine, where it encodes the input by a codec.
     fallback_s
         So long before its deadline a frame without a result is answered from the last exit at the source; 0: never.
+    transport
+        How frames and results may travel; by gRPC where an agent does not take that.
     """
 
     def __init__(
@@ -139,6 +145,7 @@ class Driver:
         clock: LinkClock | None = None,
         slowdown: float = 1.0,
         fallback_s: float = 0.0,
+        transport: Wanted = "auto",
     ) -> None:
         self._coding, self._slowdown = coming(bundles[0]), slowdown
         self._fallback_ns = round(fallback_s * 1e9)
@@ -146,21 +153,24 @@ class Driver:
         self._deadline_ns = round(deadline_s * 1e9)
         self._wanted = _results_by_exit(bundles)
         most = max(each.most_bytes for each in bundles)
-        self._service = Service(
-            {
-                "ModelInfer": self._take,
-                "ServerLive": lambda _, __: message("ServerLiveResponse", live=True),
-                "ServerReady": lambda _, __: message("ServerReadyResponse", ready=True),
-            },
-            address_of(listen, what="--results"),
-            most,
-        )
-        self._peer = Peer(address, most)
-        self._outlet = Outlet(self._peer, way, clock, most=4096)
         self._frames: dict[str, Outcome] = {}
         self._hops: list[tuple[int, Hop]] = []
         self._pieces: list[tuple[int, tuple[float, ...]]] = []
         self._ended = threading.Condition()
+        here = address_of(listen, what="--results")
+        self._streams = StreamServer(here.rpartition(":")[0], self._streamed, most, transport)
+        self._service = Service(
+            {
+                "ModelInfer": lambda request, _: self._take(Arrival(request, request.raw_input_contents)),
+                "ServerMetadata": lambda _, __: message("ServerMetadataResponse", extensions=self._streams.extensions),
+                "ServerLive": lambda _, __: message("ServerLiveResponse", live=True),
+                "ServerReady": lambda _, __: message("ServerReadyResponse", ready=True),
+            },
+            here,
+            most,
+        )
+        self._peer = Peer(address, most)
+        self._outlet = Outlet(self._peer, way, clock, most=4096, transport=transport)
         self.strays = 0
         """Results of frames that were never sent."""
 
@@ -168,6 +178,11 @@ class Driver:
     def address(self) -> str:
         """Where results go."""
         return self._service.address
+
+    @property
+    def sent(self) -> int:
+        """How many frames were sent."""
+        return len(self._frames)
 
     def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int) -> None:
         """Send a frame now, that was due at a time."""
@@ -179,7 +194,7 @@ class Driver:
         outcome.late_ns = begun_ns - due_ns
         request = message("ModelInferRequest", model_name=self._first.model, id=frame)
         try:
-            self._put(request, tensors)
+            contents = self._described(request, tensors)
         except QuestionError as error:
             self._fail(frame, str(error))
             return
@@ -189,16 +204,17 @@ class Driver:
         until_ns = due_ns + self._deadline_ns
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         try:
-            self._outlet.put(request, until_ns, lambda reason: self._fail(frame, reason), timings)
+            self._outlet.put(request, contents, until_ns, lambda reason: self._fail(frame, reason), timings)
         except Full:
             self._fail(frame, "too many frames wait at the source")
 
-    def _put(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """Put a frame into a request, through its codec if there is one, as on a slower machine."""
+    def _described(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
+        """Describe a frame, through its codec if there is one, as on a slower machine; return its bytes."""
         begun_ns = time.perf_counter_ns()
-        self._coding.put(request, tensors)
+        contents = self._coding.describe(request, tensors)
         if self._coding.codec is not None:
             time.sleep((self._slowdown - 1) * (time.perf_counter_ns() - begun_ns) / 1e9)
+        return contents
 
     def check_first(self) -> None:
         """Make sure that the first agent is one, and serves the first partition of this plan.
@@ -240,11 +256,11 @@ class Driver:
             time.sleep(pause_s)
             begun_ns = time.monotonic_ns()
             request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {number}")
-            self._put(request, tensors)
+            contents = self._described(request, tensors)
             put_parameters(request, {"destination": self.address, "warm_up": True})
             timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
             until_ns = begun_ns + round(_WARM_UP_S * 1e9)
-            self._outlet.put(request, until_ns, lambda _: None, timings, direct=True)
+            self._outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
             with self._ended:
                 wanted = stages * (number + 1)
                 there = self._ended.wait_for(partial(self._has_hops, wanted), _WARM_UP_S)
@@ -368,9 +384,14 @@ class Driver:
         self._peer.start("ModelInfer", request, left_ns / 1e9, ended)
         return True
 
-    def _take(self, request: Any, _: Any) -> Any:
+    def _streamed(self, arrival: Arrival) -> None:
+        self._take(arrival)
+        arrival.release()
+
+    def _take(self, arrival: Arrival) -> Any:
         """Take a result."""
         there_ns = time.monotonic_ns()
+        request = arrival.request
         if request.model_name != RESULTS:
             raise Refused("NOT_FOUND", f"results are sent to the model '{RESULTS}'")
         try:
@@ -379,7 +400,10 @@ class Driver:
                 return self._warmed_up(request.id, parameters, there_ns)
             said = parameters.get("failed")
             exit_ = parameters.get("exit")
-            results = {} if said is not None else take(request, self._wanted.get(_block(exit_), ()))
+            results = {}
+            if said is None:
+                found = take(request, self._wanted.get(_block(exit_), ()), arrival.contents)
+                results = {name: np.array(numbers) for name, numbers in found.items()}
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
         with self._ended:
@@ -397,6 +421,7 @@ class Driver:
                 outcome.failure = None if said is None else str(said)
                 outcome.exit, outcome.results, outcome.parameters = _block(exit_), results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
+                outcome.by = arrival.by
                 if isinstance(sent_ns := parameters.get("sent_ns"), int):
                     outcome.return_s = (there_ns - sent_ns) / 1e9
                 self._ended.notify_all()
@@ -436,6 +461,7 @@ class Driver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._outlet.close()
+        self._streams.close()
         self._service.close()
 
 

@@ -17,9 +17,10 @@ from typing import Any, Self
 
 from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import Emulation
+from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.bundles.stage import Runtime
 from tiercut.offloader.links.path import Way
+from tiercut.offloader.transports.offer import Wanted
 
 __all__ = ["AgentProcess", "emulation_data", "emulation_from", "pin_apart"]
 
@@ -64,6 +65,8 @@ class AgentProcess:
         HOST:PORT; port 0 takes a free one.
     runtime, threads
         What runs the pieces, and threads to compute with.
+    transport
+        How frames may travel.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class AgentProcess:
         listen: str = "127.0.0.1:0",
         runtime: Runtime | None = None,
         threads: int = 1,
+        transport: Wanted = "auto",
     ) -> None:
         command = [sys.executable, "-m", "tiercut", "agent", str(folder), "--listen", listen]
         command += ["--threads", str(threads), "--stands-for", json.dumps(emulation_data(emulation))]
+        command += ["--transport", transport]
         command += ["--runtime", runtime] if runtime else []
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # held as long as the process
         self._process = subprocess.Popen(

@@ -10,6 +10,7 @@ from typing import Any
 
 from tiercut.offloader.local.frame_times import FrameTimes
 from tiercut.offloader.local.hops import HopParts
+from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
 
 __all__ = ["FORMAT", "Figures", "Run", "StageTimes", "latency_figures"]
@@ -64,6 +65,8 @@ class StageTimes:
         ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
     codec
         What encodes what comes there; None: it comes as it is.
+    came_by, result_by
+        How most frames came there, and how most results went home.
     """
 
     node: str
@@ -73,6 +76,8 @@ class StageTimes:
     measured: dict[str, float | None]
     predicted: dict[str, float | None]
     codec: str | None = None
+    came_by: Transport | None = None
+    result_by: Transport | None = None
 
     @property
     def coding_s(self) -> float | None:
@@ -192,6 +197,8 @@ class Run:
             "blocks": list(stage.blocks),
             "frames": stage.frames,
             "factor": stage.factor,
+            "came_by": stage.came_by,
+            "result_by": stage.result_by,
             **({"input_s": stage.measured["send"]} if place == 0 else {}),
             **({} if stage.codec is None else {"codec": stage.codec, "coding_s": stage.coding_s}),
             "queue_s": stage.measured["queue"],

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import Emulation
-from tiercut.offloader.agent.timings import named, of_stage
-from tiercut.offloader.bundles.manifest import Bundle
+from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
-from tiercut.offloader.local.cascade import Verdict, cascades
+from tiercut.offloader.local.account import Ground, Ran, account
+from tiercut.offloader.local.cascade import cascades
 from tiercut.offloader.local.driver import Driver, Hop, Outcome
-from tiercut.offloader.local.expected import by_formula, by_replay
 from tiercut.offloader.local.fallback import check_fallback, spare_s
-from tiercut.offloader.local.frame_times import frame_times
 from tiercut.offloader.local.frames import Frames, load_frames
-from tiercut.offloader.local.hops import HopParts, hop_parts
+from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
-from tiercut.offloader.local.result import Figures, Run, StageTimes, latency_figures
+from tiercut.offloader.local.result import Run
 from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import address_of, check_grpc
+from tiercut.offloader.transports.offer import Wanted
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
@@ -70,6 +67,8 @@ class RunOptions:
         Whether to tell where the time of a hop goes.
     fallback
         Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
+    transport
+        How frames travel where both sides take that, else by gRPC; ``auto``: by the quickest.
     """
 
     frames: int = 100
@@ -80,23 +79,7 @@ class RunOptions:
     threads: int = 1
     explain_hop: bool = False
     fallback: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What a run stands on."""
-
-    plan: Plan
-    problem: Problem
-    topology: Topology
-    bundles: tuple[Bundle, ...]
-    prediction: Predicted
-    factor: Mapping[str, float]
-    verdicts: Sequence[Verdict]
-    uncut: Sequence[Verdict]
-    frames: Frames
-    one_clock: bool = True
-    """Whether all agents run on this machine, so that what is sent between them can be timed."""
+    transport: Wanted = "auto"
 
 
 def run_local(
@@ -145,9 +128,9 @@ def run_local(
         if plan.uses_codecs and runtime != runners[0].runtime:
             bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
         verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
-        ground = _Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames)
+        ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames)
         ran = _run(ground, folders, Path(folder), runtime, options, started)
-    return _result(ran.ground, profile, ran, options, runtime)
+    return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
 
 
 def run_with_agents(
@@ -189,15 +172,18 @@ def run_with_agents(
     prediction = predicted(problem, decide_again(problem, plan))
     verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
     factor = dict.fromkeys(plan.placement, 1.0)
-    ground = _Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
+    ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
     interval_s, deadline_s = _times(prediction, options)
-    with Driver(bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results) as driver:
+    with Driver(
+        bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results, transport=options.transport
+    ) as driver:
         driver.check_first()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
-    ran = _Ran(ground, outcomes, interval_s, deadline_s, {}, ())
-    return _result(ground, profile, ran, options, options.runtime or runners[0].runtime)
+    ran = Ran(ground, outcomes, interval_s, deadline_s, {}, ())
+    runtime = options.runtime or runners[0].runtime
+    return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
 
 
 def _times(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
@@ -257,33 +243,21 @@ def _reference_s(problem: Problem, topology: Topology) -> float:
     return min(float(problem.span_s[place, 0, problem.block_count - 1]) for place in range(len(topology.nodes)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """What came of a run."""
-
-    ground: _Ground
-    outcomes: Sequence[Outcome]
-    interval_s: float
-    deadline_s: float
-    deaths: dict[str, str]
-    hops: tuple[HopParts, ...]
-
-
 def _run(
-    ground: _Ground,
+    ground: Ground,
     folders: Sequence[Path],
     folder: Path,
     runtime: Runtime,
     options: RunOptions,
     started: Callable[[Sequence[AgentProcess]], None],
-) -> _Ran:
+) -> Ran:
     """Start the agents, time the hops between them, and send the frames."""
     network = ground.topology.network
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
     ways = [way_of(network, ground.prediction.path, step) for step in steps]
     with ExitStack() as stack:
-        agents = _agents(stack, ground, folders, clock, runtime, options.threads)
+        agents = _agents(stack, ground, folders, clock, runtime, options)
         pin_apart(agents)
         shared = LinkClock(clock)
         stack.callback(shared.close)
@@ -295,6 +269,7 @@ def _run(
                 way=ways[0],
                 clock=shared,
                 slowdown=ground.factor.get(ground.topology.source, 1.0),
+                transport=options.transport,
             )
         )
         with stage("timing pieces and hops"):
@@ -310,10 +285,10 @@ def _run(
         deaths = {
             bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
         }
-        return _Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
+        return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
 
-def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
+def _timed(ground: Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
     """Return the prediction from what pieces took in their agents, and hops between them."""
     factor = {
         (piece.blocks[0], piece.blocks[1]): ground.factor[bundle.node]
@@ -328,7 +303,7 @@ def _timed(ground: _Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop
 
 
 def _agents(
-    stack: ExitStack, ground: _Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, threads: int
+    stack: ExitStack, ground: Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, options: RunOptions
 ) -> list[AgentProcess]:
     """Start the agents side by side, and tell each where the next one listens."""
     network, steps = ground.topology.network, ground.prediction.steps
@@ -344,129 +319,12 @@ def _agents(
                 ways.get(("result", place), NO_LINKS),
                 ground.topology.node(node).workers,
             )
-            agents.append(stack.enter_context(AgentProcess(folder, stands_for, runtime=runtime, threads=threads)))
+            agent = AgentProcess(
+                folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
+            )
+            agents.append(stack.enter_context(agent))
         for before, agent in zip([None, *agents], agents, strict=False):
             address = agent.wait_until_ready()
             if before is not None:
                 before.follow(address)
     return agents
-
-
-def _result(ground: _Ground, profile: Profile, ran: _Ran, options: RunOptions, runtime: Runtime) -> Run:
-    outcomes = ran.outcomes
-    answered = [(number, each) for number, each in enumerate(outcomes) if each.answered]
-    exits = Counter(each.exit for _, each in answered)
-    left = {block: exits[block] for block in ground.plan.exits}
-    verdicts = ground.verdicts
-    same = [
-        each.answered and verdicts[number % len(verdicts)].agrees(each.exit, each.results)
-        for number, each in enumerate(outcomes)
-    ]
-    replayed = by_replay(
-        ground.plan, ground.prediction, profile, ground.uncut, ground.frames.count, [number for number, _ in answered]
-    )
-    return Run(
-        title=str(ground.plan),
-        frames=len(outcomes),
-        answered=len(answered),
-        duplicated=sum(each.doubled for each in outcomes),
-        same_as_uncut=sum(same),
-        same_as_uncoded=_same_as_uncoded(ground, outcomes),
-        failures=tuple((number, each.failure) for number, each in enumerate(outcomes) if each.failure is not None),
-        measured=Figures(
-            latency_figures([each.latency_s for _, each in answered]),
-            _accuracy(ground, answered),
-            {block: count / len(answered) if answered else 0.0 for block, count in left.items()},
-        ),
-        predicted=replayed or by_formula(ground.problem, ground.prediction),
-        by_replay=replayed is not None,
-        stages=tuple(_stages(ground, [each for _, each in answered], left)),
-        interval_s=ran.interval_s,
-        deadline_s=ran.deadline_s,
-        runtime=runtime,
-        threads=options.threads,
-        retimed=options.retime,
-        deaths=ran.deaths,
-        latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
-        by_frame=frame_times(
-            outcomes,
-            ground.bundles,
-            ground.prediction,
-            [verdicts[number % len(verdicts)].exit for number in range(len(outcomes))],
-            [_right(ground, number, each) for number, each in enumerate(outcomes)],
-            same,
-            one_clock=ground.one_clock,
-        ),
-        hops=ran.hops,
-        fallbacks=tuple(
-            (number, each.exit, each.fell_back)
-            for number, each in answered
-            if each.fell_back is not None and each.exit is not None
-        ),
-        late=sum(each.late for each in outcomes),
-    )
-
-
-def _same_as_uncoded(ground: _Ground, outcomes: Sequence[Outcome]) -> int | None:
-    """Return how many answers are those of the uncut network without codecs; None where the plan has none."""
-    if not ground.plan.uses_codecs:
-        return None
-    uncut = ground.uncut
-    return sum(
-        each.answered and uncut[number % len(uncut)].agrees(each.exit, each.results)
-        for number, each in enumerate(outcomes)
-    )
-
-
-def _right(ground: _Ground, number: int, outcome: Outcome) -> bool | None:
-    """Return whether a frame was given its right class; None where that is not known."""
-    if ground.frames.labels is None or not outcome.answered or not ground.verdicts[0].entropies:
-        return None
-    return int(next(iter(outcome.results.values())).argmax()) == ground.frames.label(number)
-
-
-def _accuracy(ground: _Ground, answered: Sequence[tuple[int, Outcome]]) -> float | None:
-    right = [said for number, each in answered if (said := _right(ground, number, each)) is not None]
-    return sum(right) / len(right) if right else None
-
-
-def _stages(ground: _Ground, answered: Sequence[Outcome], left: Mapping[int, int]) -> list[StageTimes]:
-    found = []
-    for place, bundle in enumerate(ground.bundles):
-        there = [times for each in answered if (times := of_stage(each.parameters, place + 1)) is not None]
-        named_ = named(place, "encode")
-        before = [
-            took / 1e9
-            for each in answered
-            if of_stage(each.parameters, place + 1) is not None and isinstance(took := each.parameters.get(named_), int)
-        ]
-        own = [block for block in ground.plan.exits if bundle.blocks[0] <= block <= bundle.blocks[1]]
-        home = [each.return_s for each in answered if each.exit in own and each.return_s is not None]
-        measured = {
-            step: _mean([times[step] for times in there if step in times])
-            for step in ("send", "queue", "decode", "compute", "encode")
-        }
-        if not ground.one_clock:
-            measured["send"], home = None, []
-        returns = [(left[block], ground.prediction.result_s(block)) for block in own if left[block]]
-        found.append(
-            StageTimes(
-                bundle.node,
-                (bundle.blocks[0], bundle.blocks[1]),
-                len(there),
-                ground.factor[bundle.node],
-                measured | {"result": _mean(home), "encode_before": _mean(before)},
-                {
-                    "send": ground.prediction.transfer_s(place),
-                    "coding": ground.prediction.coding_s(place),
-                    "compute": ground.prediction.compute_s(place, left),
-                    "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
-                },
-                bundle.input_codec,
-            )
-        )
-    return found
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -85,7 +85,7 @@ class Peer:
 
     def __init__(self, address: str, most_bytes: int) -> None:
         hush_grpc()
-        self.address, self._most = address, most_bytes
+        self.address, self.most_bytes = address, most_bytes
         self._lock = threading.Lock()
         self._channel: Any = None
         self._closed = False
@@ -139,7 +139,7 @@ class Peer:
 
         with self._lock:
             if self._channel is None:
-                self._channel = grpc.insecure_channel(self.address, options=options(self._most))
+                self._channel = grpc.insecure_channel(self.address, options=options(self.most_bytes))
             return self._channel
 
     def _after(self, channel: Any, future: Any) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
-from tiercut.offloader.protocol.tensors import put, put_parameters, take
+from tiercut.offloader.protocol.tensors import describe, fill, put_parameters, take
 from tiercut.profiling import Layout, TensorCoder, read_codec
 
 __all__ = ["Coding", "coming", "going"]
@@ -50,8 +50,8 @@ class Coding:
             chosen = read_codec(codec)
             self._coders = {each.name: chosen.coder(each.shape, each.dtype, layout) for each in tensors}
 
-    def put(self, request: Any, tensors: Mapping[str, Numbers]) -> None:
-        """Put tensors into a request, encoded.
+    def describe(self, request: Any, tensors: Mapping[str, Numbers]) -> list[NDArray[np.uint8]]:
+        """Describe tensors in a request, encoded, and return the bytes that belong to them.
 
         Raises
         ------
@@ -61,10 +61,18 @@ class Coding:
         if self.codec is not None:
             tensors = {name: np.frombuffer(raw, np.uint8) for name, raw in self.encode(tensors).items()}
             put_parameters(request, {_CODEC: self.codec})
-        put(request, tensors)
+        return describe(request, tensors)
 
-    def take(self, request: Any, parameters: Mapping[str, str | int | bool]) -> dict[str, Numbers]:
+    def put(self, request: Any, tensors: Mapping[str, Numbers]) -> None:
+        """Put tensors into a request, encoded; see `describe`."""
+        fill(request, self.describe(request, tensors))
+
+    def take(
+        self, request: Any, parameters: Mapping[str, str | int | bool], contents: Sequence[Any] | None = None
+    ) -> dict[str, Numbers]:
         """Return the tensors of a request as they came; `decoded` makes of them what they were.
+
+        Their bytes are the `contents` where they came beside it.
 
         Raises
         ------
@@ -73,14 +81,15 @@ class Coding:
         """
         said = parameters.get(_CODEC)
         if said is None:
-            return take(request, self._tensors)
+            return take(request, self._tensors, contents)
         if said != self.codec:
             raise QuestionError(f"expected tensors {self._expected()}, got them by '{str(said)[:50]}'")
-        sizes = {each.name: len(raw) for each, raw in zip(request.inputs, request.raw_input_contents, strict=False)}
+        raw_contents = request.raw_input_contents if contents is None else contents
+        sizes = {each.name: len(raw) for each, raw in zip(request.inputs, raw_contents, strict=False)}
         for name, coder in self._coders.items():
             if not sizes.get(name, 0) <= coder.most_bytes:
                 raise QuestionError(f"tensor '{name}': expected {coder.most_bytes} bytes at most, got {sizes[name]}")
-        return take(request, [_as_bytes(each, sizes.get(each.name, 0)) for each in self._tensors])
+        return take(request, [_as_bytes(each, sizes.get(each.name, 0)) for each in self._tensors], contents)
 
     def decoded(self, tensors: dict[str, Numbers], parameters: Mapping[str, str | int | bool]) -> dict[str, Numbers]:
         """Return what `take` took, decoded where it came encoded.

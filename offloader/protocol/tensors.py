@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import TensorSpec
 
-__all__ = ["DATATYPES", "put", "put_parameters", "take", "take_parameters"]
+__all__ = ["DATATYPES", "describe", "fill", "put", "put_parameters", "size_of", "take", "take_parameters"]
 
 DATATYPES: Mapping[str, str] = {
     "bool": "BOOL",
@@ -33,20 +33,53 @@ DATATYPES: Mapping[str, str] = {
 _MOST_PARAMETERS, _LONGEST = 256, 4096
 
 
+@cache
+def _datatype(dtype: np.dtype[Any]) -> str:
+    return DATATYPES[dtype.name]
+
+
 def put(message: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Put tensors into a request as its inputs, or into a response as its outputs, in order."""
-    is_request = hasattr(message, "raw_input_contents")
-    described = message.inputs if is_request else message.outputs
-    raw = message.raw_input_contents if is_request else message.raw_output_contents
+    fill(message, describe(message, tensors))
+
+
+def describe(message: Any, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[np.uint8]]:
+    """Put names, types and shapes of tensors into a request or a response, and return the bytes that belong to them.
+
+    The bytes are those of the tensors themselves where these lie side by side in memory.
+    """
+    described = message.inputs if hasattr(message, "raw_input_contents") else message.outputs
+    found = []
     for name, numbers in tensors.items():
-        described.add(name=name, datatype=DATATYPES[numbers.dtype.name], shape=numbers.shape)
-        raw.append(numbers.tobytes())
+        described.add(name=name, datatype=_datatype(numbers.dtype), shape=numbers.shape)
+        found.append(np.ascontiguousarray(numbers).reshape(-1).view(np.uint8))
+    return found
 
 
-def take(message: Any, wanted: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
+def fill(message: Any, contents: Sequence[NDArray[np.uint8]]) -> None:
+    """Put the bytes of tensors into a message that describes them."""
+    raw = message.raw_input_contents if hasattr(message, "raw_input_contents") else message.raw_output_contents
+    raw.extend(each.tobytes() for each in contents)
+
+
+def size_of(message: Any, contents: Sequence[NDArray[np.uint8]]) -> int:
+    """Return the bytes of a message once it is filled, as gRPC sends it."""
+    return int(message.ByteSize()) + sum(1 + max(-(-len(each).bit_length() // 7), 1) + len(each) for each in contents)
+
+
+def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | None = None) -> dict[str, NDArray[Any]]:
     """Return the tensors of a request or a response, which must be exactly those that are wanted, in any order.
 
     Nothing is copied or made before names, types, shapes and numbers of bytes are known to fit.
+
+    Parameters
+    ----------
+    message
+        The request or response.
+    wanted
+        What is to be in it.
+    contents
+        The bytes of the tensors, where they came beside the message.
 
     Raises
     ------
@@ -55,7 +88,9 @@ def take(message: Any, wanted: Sequence[TensorSpec]) -> dict[str, NDArray[Any]]:
     """
     is_request = hasattr(message, "raw_input_contents")
     described = message.inputs if is_request else message.outputs
-    raw = message.raw_input_contents if is_request else message.raw_output_contents
+    raw = contents
+    if raw is None:
+        raw = message.raw_input_contents if is_request else message.raw_output_contents
     if len(described) != len(wanted) or len(raw) != len(described):
         raise QuestionError(
             f"expected {len(wanted)} tensors ({', '.join(each.name for each in wanted)}) with raw contents, got "
@@ -78,9 +113,8 @@ def _check(spec: TensorSpec, described: Any, size: int) -> None:
             f"tensor '{spec.name}': expected {DATATYPES[spec.dtype]} of {list(spec.shape)}, got "
             f"{described.datatype[:20]} of {list(described.shape)[:8]}"
         )
-    needed = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
-    if size != needed:
-        raise QuestionError(f"tensor '{spec.name}': expected {needed} bytes, got {size}")
+    if size != spec.nbytes:
+        raise QuestionError(f"tensor '{spec.name}': expected {spec.nbytes} bytes, got {size}")
 
 
 def put_parameters(message: Any, values: Mapping[str, str | int | bool]) -> None:

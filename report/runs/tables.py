@@ -106,6 +106,7 @@ def _stage(stage: StageTimes, before: str | None) -> Iterator[tuple[str, ...]]:
     first, last = stage.blocks
     blocks = f"{first}" if first == last else f"{first}-{last}"
     way = "  to the first node" if before is None else f"  {before} > {stage.node}"
+    way += f" ({stage.came_by})" if stage.came_by else ""
     yield _seconds(way, stage.predicted["send"], _sum(stage, "encode_before", "send", "queue", "decode"))
     if stage.codec is not None:
         yield _seconds(f"    of it {stage.codec}", stage.predicted["coding"], stage.coding_s)

@@ -18,6 +18,7 @@ from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import put, put_parameters, take_parameters
+from tiercut.offloader.transports.memory import has_memory
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.topologies import Topology
@@ -154,11 +155,23 @@ def test_a_machine_is_never_sped_up() -> None:
         Emulation(0.5)
 
 
+@pytest.mark.parametrize(
+    ("transport", "came_by"), [("grpc", "grpc"), ("tcp", "tcp"), ("auto", "memory" if has_memory() else "tcp")]
+)
 def test_agents_that_run_already_are_run_through(
-    first: Agent, plan: Plan, topology: Topology, profile: Profile, cut: CutNetwork, data: Path
+    transport: Any,
+    came_by: str,
+    first: Agent,
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
 ) -> None:
-    ran = run_with_agents(plan, topology, profile, cut, data, first.address, RunOptions(20, 0.01))
+    ran = run_with_agents(plan, topology, profile, cut, data, first.address, RunOptions(20, 0.01, transport=transport))
     assert (ran.answered, ran.duplicated, ran.same_as_uncut) == (20, 0, 20)
+    assert (ran.stages[0].came_by, ran.stages[0].result_by) == (came_by, came_by)
+    assert ran.to_data()["stages"][0]["came_by"] == came_by
     assert ran.predicted.exit_rate == pytest.approx(ran.measured.exit_rate)
     assert [stage.measured["send"] for stage in ran.stages] == [None] * 3
 

@@ -89,3 +89,20 @@ def test_what_passes_by_the_links_does_not_wait_for_them(tmp_path: Path) -> None
     path.put(2, 10_000, past_links=True)
     assert there.get(timeout=5) == 2
     assert time.monotonic() - begun < 1.0
+
+
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+def test_a_link_that_is_cut_passes_nothing_until_it_is_back(tmp_path: Path, forwarding: str) -> None:
+    there: queue.Queue[tuple[int, float]] = queue.Queue()
+    links = clock(tmp_path)
+    way = Way((Direction(0, 10_000 * KB, 0.001), Direction(1, 10_000 * KB, 0.001)), forwarding, 1500.0)  # type: ignore[arg-type]
+    path: ShapedPath[int] = ShapedPath(way, links, lambda place: there.put((place, time.monotonic())))
+    links.cut(1, 0.2)
+    begun = time.monotonic()
+    path.put(1, 1000, until_ns=time.monotonic_ns() + round(0.1e9))
+    path.put(2, 1000, until_ns=time.monotonic_ns() + round(5e9))
+    (first, late), (second, back) = there.get(timeout=5), there.get(timeout=5)
+    assert (first, second) == (1, 2)
+    assert 0.1 <= late - begun < 0.1 + SLACK_S  # handed over at its deadline, to be reported failed
+    assert 0.2 <= back - begun < 0.2 + SLACK_S
+    path.close()

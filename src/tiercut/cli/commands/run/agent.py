@@ -14,10 +14,13 @@ import typer
 
 from tiercut.errors import QuestionError
 
-__all__ = ["PieceRuntime", "agent"]
+__all__ = ["PieceRuntime", "Transport", "agent"]
 
 PieceRuntime = StrEnum("PieceRuntime", {"onnx": "onnx", "keras": "keras"})
 """What runs the pieces of a bundle."""
+
+Transport = StrEnum("Transport", {"auto": "auto", "grpc": "grpc", "tcp": "tcp", "memory": "memory"})
+"""How frames travel."""
 
 
 def agent(
@@ -37,6 +40,10 @@ def agent(
         typer.Option(metavar="HOST", help="A host that results may be sent to, beside this machine."),
     ] = None,
     queue: Annotated[int, typer.Option(min=1, help="How many frames may wait.")] = 64,
+    transport: Annotated[
+        Transport | None,
+        typer.Option(help="How frames may travel; gRPC where the other side differs.", show_default="auto"),
+    ] = None,
     stands_for: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve a partition by the Open Inference Protocol over gRPC: health, metadata, inference.
@@ -58,6 +65,7 @@ def agent(
         threads=threads,
         results=results or (),
         most=queue,
+        transport="auto" if transport is None else transport.value,
         emulation=_emulation(stands_for),
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -66,17 +74,17 @@ def agent(
     if stands_for is not None:
         if not serving.bundle.is_last and (address := sys.stdin.readline().strip()):
             serving.follow(address)
-        threading.Thread(target=_end_with_caller, daemon=True).start()
+        threading.Thread(target=_mind_caller, args=(serving,), daemon=True).start()
     try:
         serving.service.wait()
     finally:
         serving.close()
 
 
-def _end_with_caller() -> None:
-    """End once whoever started this process has gone, however it went."""
-    while sys.stdin.readline():
-        pass
+def _mind_caller(serving: Any) -> None:
+    """Hand on to wherever the caller says, and end once it has gone, however it went."""
+    while line := sys.stdin.readline():
+        serving.follow(line.strip())
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.commands.run.agent import PieceRuntime
+from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
@@ -60,6 +60,10 @@ def run(
     explain_hop: Annotated[
         bool, typer.Option("--explain-hop", help="Tell where the time of a hop goes, without its link.")
     ] = False,
+    transport: Annotated[
+        Transport | None,
+        typer.Option(help="How frames travel; gRPC where an agent differs.", show_default="auto"),
+    ] = None,
     fallback: Annotated[
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
@@ -112,6 +116,7 @@ def run(
         threads=threads,
         explain_hop=explain_hop,
         fallback=fallback,
+        transport="auto" if transport is None else transport.value,
     )
     samples = Path(recorded_file(data, ".data.npz") or data)
     with at_work("running"):

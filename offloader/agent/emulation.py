@@ -1,0 +1,45 @@
+"""What an agent stands for on a machine that is quicker, and whose links are quicker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.links.path import NO_LINKS, Way
+
+__all__ = ["AS_IT_IS", "Emulation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """What stands for a slower machine and its links.
+
+    Parameters
+    ----------
+    factor
+        So many times as long as here every piece takes.
+    clock
+        The file that says when links are free; None: nothing is shaped.
+    onward, home
+        The links to the next partition, and to the destination.
+    workers
+        How many frames are worked on at once.
+    told_later
+        Whether it is told where the next agent listens once it is ready itself.
+    """
+
+    factor: float = 1.0
+    clock: Path | None = None
+    onward: Way = NO_LINKS
+    home: Way = NO_LINKS
+    workers: int = 1
+    told_later: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.factor >= 1:
+            raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({self.factor:g})")
+
+
+AS_IT_IS = Emulation()
+"""An agent that stands for nothing but itself."""

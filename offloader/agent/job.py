@@ -1,0 +1,67 @@
+"""A frame at an agent, from when it came until it is done."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiercut.offloader.bundles.stage import Ended
+from tiercut.offloader.transports.server import Arrival
+
+__all__ = ["Job"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A frame that waits for a worker.
+
+    Parameters
+    ----------
+    arrival
+        How it came.
+    tensors, parameters
+        What it holds.
+    received_ns, decode_ns
+        When it came, and how long it took to make tensors of it.
+    until_ns
+        Its deadline.
+    result
+        What its caller waits for; None where the result goes to a destination.
+    """
+
+    arrival: Arrival
+    tensors: dict[str, NDArray[Any]]
+    parameters: dict[str, str | int | bool]
+    received_ns: int
+    decode_ns: int
+    until_ns: int
+    result: Future[tuple[Ended, dict[str, int]]] | None = None
+
+    @property
+    def request(self) -> Any:
+        """The message."""
+        return self.arrival.request
+
+    @property
+    def destination(self) -> str:
+        """Where its result goes."""
+        return str(self.parameters.get("destination", ""))
+
+    @property
+    def spare_ns(self) -> int:
+        """How long before its deadline it is answered from an exit here, if it cannot go on; 0: it is not."""
+        said = self.parameters.get("fallback_ns")
+        if not isinstance(said, int) or said <= 0:
+            return 0
+        return min(said, (self.until_ns - self.received_ns) // 2)
+
+    def apart(self, ended: Ended) -> Ended:
+        """Return what is to be sent, apart from what came: that memory is used again once a worker is done with it."""
+        came = list(self.tensors.values())
+        if self.arrival.by == "grpc" or not any(each is other for each in ended.tensors.values() for other in came):
+            return ended
+        return replace(ended, tensors={name: np.array(numbers) for name, numbers in ended.tensors.items()})

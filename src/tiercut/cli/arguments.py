@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,14 +112,10 @@ def write_table(frame: DataFrame, path: Path) -> None:
 
     if path.suffix.lower() != ".parquet":
         write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    elif find_spec("pyarrow") is None:
+        raise QuestionError("writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'")
     else:
-        try:
-            import pyarrow  # noqa: F401 - what pandas writes Parquet with
-        except ImportError:
-            raise QuestionError(
-                "writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'"
-            ) from None
-        write_whole(path, lambda stream: stream.write(frame.to_parquet(index=False)))
+        write_whole(path, lambda stream: stream.write(frame.to_parquet(engine="pyarrow", index=False)))
     note(f"wrote {path}")
 
 

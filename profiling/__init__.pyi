@@ -4,6 +4,11 @@ from .codecs.codec import (
     read_codec as read_codec,
 )
 from .codecs.form import Layout as Layout, usual_layout as usual_layout
+from .codecs.retraining import Retrained as Retrained, retrain_transfer_model as retrain_transfer_model
+from .codecs.transfer_model import (
+    insert_transfer_layer as insert_transfer_layer,
+    split_transfer_model as split_transfer_model,
+)
 from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from support.made import both, exits_data, profile_data, topology_data
 
@@ -482,21 +481,3 @@ def test_a_part_of_a_picture_is_drawn(call: Any, tmp_path: Path) -> None:
     assert call("frontier", "--plot", paths[0])[0] == 0
     assert call("frontier", "--plot", paths[1], "--zoom", "accuracy=60 %..", "--zoom", "latency=..100 s")[0] == 0
     assert Path(paths[0]).read_text() != Path(paths[1]).read_text()
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-@pytest.mark.parametrize("command", ["frontier", "explain", "replay"])
-def test_tables_are_written_as_the_ending_says(command: str, ending: str, shell_call: Any, tmp_path: Path) -> None:
-    if ending == "parquet":
-        pytest.importorskip("pyarrow")
-    path, plan = (
-        tmp_path / f"table.{ending}",
-        ("--partition", "5,8", "--placement", "micro,local", "--threshold", "0.8"),
-    )
-    given = () if command == "frontier" else plan
-    status, _, err = shell_call(command, "iot", "resnet20-digits32", *given, "--csv", path)
-    assert status == 0, err
-    assert f"wrote {path}" in err
-    table = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
-    assert len(table) > 1
-    assert any(name in table.columns for name in ("latency_s", "seconds", "total_s"))

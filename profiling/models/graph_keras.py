@@ -22,7 +22,7 @@ from tiercut.profiling.models.graph import (
     joined_values,
     tensors_of,
 )
-from tiercut.profiling.models.keras_calls import LayerCall, compute, layer_calls, mask_of
+from tiercut.profiling.models.keras_calls import LayerCall, compute, functional, layer_calls, mask_of
 from tiercut.profiling.models.runtime import compile_piece, framework
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class KerasModel:
 
     def __init__(self, model: Any, *, whole: Any = None, exits: Sequence[Any] = ()) -> None:
         self.keras = model
-        self._whole = model if whole is None else whole
+        self._whole = model if whole is None else functional(whole) or whole  # a Sequential has no input of its own
         self._exits = tuple(exits)
 
     @cached_property

@@ -89,6 +89,13 @@ def test_a_record_holds_what_was_timed_how_and_on_what(tmp_path: Path) -> None:
     assert list(dict.fromkeys(stages)) == ["load", "build", "time"]
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
+def test_a_sequence_of_layers_in_a_file_is_recorded(keras: Any, tmp_path: Path) -> None:
+    file = tmp_path / "sequence.keras"
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.ReLU()]).save(file)
+    assert record_model(str(file), tmp_path / "out", QUICK).blocks == 2
+
+
 def test_a_p99_rests_on_662_runs_or_is_refused_with_that_number(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match=r"a p99 takes at least 662 runs of each piece, not 3: --runs 993; or"):
         replace(QUICK, statistic="p99")

@@ -94,7 +94,7 @@ class Peer:
         self._channel: Any = None
         self._closed = False
 
-    def call(self, name: str, request: Any, timeout_s: float) -> Any:
+    def call(self, name: str, request: Any, timeout_s: float, contents: Sequence[NDArray[np.uint8]] = ()) -> Any:
         """Return the answer to a call by its name, such as ``ServerLive``.
 
         Raises
@@ -102,7 +102,7 @@ class Peer:
         grpc.RpcError
             If it fails, or takes longer.
         """
-        future = self.start(name, request, timeout_s)
+        future = self.start(name, request, timeout_s, contents=contents)
         return future.result()
 
     def start(

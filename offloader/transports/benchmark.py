@@ -26,7 +26,7 @@ from tiercut.offloader.bundles.manifest import TensorSpec
 from tiercut.offloader.protocol.channels import Peer, options
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Service
-from tiercut.offloader.protocol.tensors import describe, put, put_parameters, take
+from tiercut.offloader.protocol.tensors import describe, put_parameters, take
 from tiercut.offloader.transports.offer import Offer
 from tiercut.offloader.transports.server import Arrival, StreamServer
 from tiercut.offloader.transports.stream import Failure, Stream
@@ -50,8 +50,7 @@ def serve(said: Any) -> None:
     def echoed(request: Any, _: Any) -> Any:
         tensors = take(request, [SPEC])
         answer = message("ModelInferResponse", model_name="m", id=request.id)
-        put(answer, tensors)
-        return answer
+        return answer, describe(answer, tensors)
 
     streams = StreamServer("127.0.0.1", taken, SIZE)
     protocol = Service({"ModelInfer": echoed}, "127.0.0.1:0", SIZE)

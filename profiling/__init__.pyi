@@ -4,6 +4,11 @@ from .codecs.codec import (
     read_codec as read_codec,
 )
 from .codecs.form import Layout as Layout, usual_layout as usual_layout
+from .codecs.retraining import Retrained as Retrained, retrain_transfer_model as retrain_transfer_model
+from .codecs.transfer_model import (
+    insert_transfer_layer as insert_transfer_layer,
+    split_transfer_model as split_transfer_model,
+)
 from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
@@ -14,7 +19,12 @@ from .exits.statistics import (
     normalised_entropy as normalised_entropy,
     record_samples as record_samples,
 )
-from .exits.trainer import Trained as Trained, Training as Training, train_network as train_network
+from .exits.trainer import (
+    Trained as Trained,
+    Training as Training,
+    train_network as train_network,
+    unseen_samples as unseen_samples,
+)
 from .exits.training import Epoch as Epoch, Schedule as Schedule
 from .imports.link_tools import Rates as Rates, read_iperf3 as read_iperf3, read_ping as read_ping
 from .imports.portend import read_portend as read_portend

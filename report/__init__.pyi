@@ -20,7 +20,11 @@ from .plots.plan_bars import bars_height as bars_height, bars_legend as bars_leg
 from .plots.profile import plot_profile as plot_profile
 from .plots.replayed import plot_replayed as plot_replayed
 from .plots.run import plot_run as plot_run
-from .plots.sensitivity import plot_regions as plot_regions, plot_sensitivity as plot_sensitivity
+from .plots.sensitivity import (
+    plot_region_map as plot_region_map,
+    plot_regions as plot_regions,
+    plot_sensitivity as plot_sensitivity,
+)
 from .plots.several_measures import plot_several_measures as plot_several_measures
 from .plots.time_line import plot_time_line as plot_time_line
 from .plots.trade_off import plot_trade_off as plot_trade_off

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from tiercut.analysis import Influence, Sensitivity
+    from tiercut.analysis import Influence, RegionMap, Sensitivity
 
 __all__ = ["sensitivity_lines", "sensitivity_picture", "sensitivity_rows", "sensitivity_tables"]
 
@@ -40,6 +40,8 @@ def sensitivity_rows(found: Sensitivity[Any]) -> Iterator[Rows]:
     yield _influence_rows(found)
     if any(region.sweep.changes for region in found.regions):
         yield _region_rows(found)
+    if found.region_map is not None and len(found.region_map.faces) > 1:
+        yield _map_rows(found, found.region_map)
 
 
 def sensitivity_lines(found: Sensitivity[Any]) -> Iterator[str]:
@@ -60,14 +62,19 @@ def sensitivity_lines(found: Sensitivity[Any]) -> Iterator[str]:
     for region in found.regions:
         if region.sweep.note:
             yield f"Where the best plan changes over {region.condition} is not known: {region.sweep.note}."
+    if found.region_map is not None and found.region_map.note:
+        yield f"There is no map of both conditions: {found.region_map.note}."
 
 
 def sensitivity_picture(found: Sensitivity[Any]) -> Picture:
     """Return shares and gains as bars, or the regions of a condition by itself, with the tables and what they say."""
-    from tiercut.report.plots.sensitivity import plot_regions, plot_sensitivity
+    from tiercut.report.plots.sensitivity import plot_region_map, plot_regions, plot_sensitivity
 
     alone = len(found.conditions) == 1 and found.regions and not found.regions[0].sweep.note
-    figure = figure_of(plot_regions(found) if alone else plot_sensitivity(found))
+    if found.region_map is not None and found.region_map.faces:
+        figure = figure_of(plot_region_map(found))
+    else:
+        figure = figure_of(plot_regions(found) if alone else plot_sensitivity(found))
     return Picture(figure, found.title, tables=tuple(sensitivity_rows(found)), lines=tuple(sensitivity_lines(found)))
 
 
@@ -133,6 +140,21 @@ def _region_rows(found: Sensitivity[Any]) -> Rows:
         ends.add(len(cells) - 1)
     columns = Column("condition", "left", fold=True), Column("from"), Column("to"), Column("best", "left", fold=True)
     return Rows("where the best changes, the others as in the baseline", columns, tuple(cells), frozenset(ends))
+
+
+def _map_rows(found: Sensitivity[Any], region_map: RegionMap) -> Rows:
+    """Return the plans that are the best somewhere over both conditions, with their shares of the map."""
+    shares: dict[str, float] = {}
+    for face in region_map.faces:
+        best = "none" if face.decision is None else found.label(face.decision)
+        shares[best] = shares.get(best, 0.0) + face.area
+    order = sorted(shares.items(), key=lambda item: -item[1])
+    cells = [(best, f"{share:.1%}") for best, share in order[:_MOST_SHARES]]
+    if left := len(order) - len(cells):
+        cells.append((f"{left} more", f"{sum(share for _, share in order[_MOST_SHARES:]):.1%}"))
+    what = " and ".join(region_map.conditions)
+    columns = Column("best", "left", fold=True), Column("share of the map")
+    return Rows(f"over {what}, exactly (bandwidths by their inverse)", columns, tuple(cells))
 
 
 def _said(influence: Influence) -> str:

@@ -36,8 +36,8 @@ class Certified:
     p_value
         Probability of so many hits or more if it were less; None where `at_least` is the bound of these hits itself.
     changed
-        Share of the samples held out whose answer may differ from that of the full network: at most so many do, as a
-        wrong answer may be another wrong answer.
+        Share of the samples held out whose answer differs from that of the full network; at most so many, where the
+        record does not say which classes were named.
     changed_at_most
         What that share is at most on the population, with the same confidence, of whichever plan was chosen.
     """
@@ -73,6 +73,8 @@ class Certificate:
         How many plans with different exits or thresholds were up for a test, and how many passed.
     plans
         What is certified, by what a plan does to samples (`treatment_of`).
+    answers_known
+        Whether the record says which classes were named, so that `Certified.changed` is exact and takes no labels.
     uncertified
         The plan that the samples that choose would have had without a certificate; None where that is no other
         question.
@@ -88,6 +90,7 @@ class Certificate:
     tested: int
     passed: int
     plans: Mapping[Treatment, Certified]
+    answers_known: bool
     uncertified: Plan | None = None
 
     def of(self, plan: Plan) -> Certified:
@@ -129,6 +132,7 @@ class Certificate:
             "samples": self.samples,
             "tested": self.tested,
             "passed": self.passed,
+            "answers_known": self.answers_known,
             "plans": [self._row(rank, plan) for rank, plan in enumerate(plans, 1)],
             **({} if self.uncertified is None else {"uncertified": self.uncertified.to_data(1)}),
         }

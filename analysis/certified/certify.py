@@ -302,6 +302,7 @@ class _Work:
             tested=len(tests),
             passed=len(passed),
             plans=plans,
+            answers_known=self.held.certifying.answer is not None,
             uncertified=uncertified,
         )
 

@@ -46,16 +46,18 @@ class HeldOut:
         return [int(right.sum()) for _, right in counts]
 
     def changed(self, problem: Problem, decision: Decision) -> int:
-        """Return of how many of the certifying samples the answer may differ from that of the full network.
+        """Return of how many of the certifying samples the answer differs from that of the full network.
 
-        An answer is the same where the sample takes the last exit of the network, or where both are right. Two wrong
-        answers count as different, as a record does not tell which classes they name.
+        Where the record does not say which classes the branches name, it is at most so many: an answer is the same
+        where the sample takes the last exit of the network, or where both are right; two wrong ones count as different.
         """
         chosen = decision.thresholds or (decision.threshold or 0,) * (len(decision.exits) - 1)
         held = self.certifying
         taken = held.leaving(decision.exits, problem.thresholds[list(chosen)].tolist()) - 1
-        last = problem.block_count - 1
-        right: NDArray[np.bool_] = held.correct[taken, np.arange(held.count)] > 0
+        last, every = problem.block_count - 1, np.arange(held.count)
+        if held.answer is not None:
+            return int(np.count_nonzero(held.answer[taken, every] != held.answer[last]))
+        right: NDArray[np.bool_] = held.correct[taken, every] > 0
         return int(np.count_nonzero((taken != last) & ~(right & (held.correct[last] > 0))))
 
 

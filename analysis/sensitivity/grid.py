@@ -12,6 +12,7 @@ import numpy as np
 from tiercut.analysis.distinct import distinct_ranking
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, profile_of, topology_of
 from tiercut.analysis.sensitivity.grid_file import GridFile, grid_of
+from tiercut.analysis.sensitivity.region_map import RegionMap, map_of
 from tiercut.analysis.sensitivity.result import FEW_BEST, NONE, Condition, Sensitivity
 from tiercut.analysis.why.parameters import Parameter, parameters_of
 from tiercut.analysis.why.result import Sweep, label
@@ -206,6 +207,7 @@ class _Grid:
             written=_written,
             label=label,
             regions=tuple(self.regions(base)),
+            region_map=self.region_map(base),
         )
 
     def study(self, down: int) -> Study | None:
@@ -255,6 +257,17 @@ class _Grid:
             parameter: Parameter | None = known.get((kind, place))  # type: ignore[arg-type]
             if kind in _EXACT and parameter is not None and len(values) > 1:
                 yield Region(condition.name, base.sweep_between(parameter, min(values), max(values)))
+
+    def region_map(self, base: Study) -> RegionMap | None:
+        """Return where each plan is the best over two conditions at once, where the grid has just two numbers."""
+        known = {f"{each.kind}({each.name})": each for each in parameters_of(self.topology)}
+        moved = [each for each in self.conditions if each.name != DOWN and len(each.levels) > 1]
+        found = [known[each.name] for each in moved if each.name in known]
+        if len(moved) != 2 or len(found) != 2:
+            return None
+        first, second = ([float(level) for level in each.levels if isinstance(level, float)] for each in moved)
+        ranges = (min(first), max(first)), (min(second), max(second))
+        return map_of(base, (moved[0].name, moved[1].name), (found[0], found[1]), ranges)
 
 
 def _called(name: str) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tiercut.analysis.sensitivity.region_map import RegionMap
+
 __all__ = ["FEW_BEST", "FORMAT", "Condition", "Gain", "Influence", "Sensitivity"]
 
 FORMAT = "tiercut.sensitivity/1"
@@ -130,6 +132,8 @@ class Sensitivity(Shown, Generic[C]):
         What people call a choice.
     regions
         Further data, where the best changes over one condition; empty where nothing but points is known.
+    region_map
+        Where each choice is the best over two conditions at once; None where there are not just two numbers.
     """
 
     title: str
@@ -142,6 +146,7 @@ class Sensitivity(Shown, Generic[C]):
     written: Callable[[C], dict[str, Any]]
     label: Callable[[C], str]
     regions: tuple[Any, ...] = field(default=())
+    region_map: RegionMap | None = None
 
     def __repr__(self) -> str:
         return f"<Sensitivity {self.title}: {len(self.combinations):,} combinations of {self._counted}>"
@@ -267,6 +272,7 @@ class Sensitivity(Shown, Generic[C]):
                 for each in self.influences
             ],
             **({"regions": [each.to_data() for each in self.regions]} if self.regions else {}),
+            **({} if self.region_map is None else {"map": self.region_map.to_data(self.written)}),
         }
 
     def to_json(self) -> str:

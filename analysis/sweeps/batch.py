@@ -290,17 +290,11 @@ class _Listing:
         )
 
     def axes(self, axes: Sequence[tuple[ConditionName, tuple[float, ...]]]) -> Axes:
-        """Return the conditions as the kernel takes them; those of what is down set nothing."""
+        """Return the conditions as the kernel takes them; those of what is down set nothing.
+
+        Where two set the same link, the later one counts, as everywhere.
+        """
         targets = [self._targets(name) for name, _ in axes]
-        for place, (name, _) in enumerate(axes):  # a direction beats the whole link
-            if name.kind in ("bandwidth", "latency") and ">" not in name.place:
-                directed = {
-                    each
-                    for other, (rival, _) in enumerate(axes)
-                    if rival.kind == name.kind and ">" in rival.place
-                    for each in targets[other]
-                }
-                targets[place] = [each for each in targets[place] if each not in directed]
         values = [self._values(name, levels) for name, levels in axes]
         follow = [self._followers({each for those in targets[place:] for each in those}) for place in range(len(axes))]
         return Axes(

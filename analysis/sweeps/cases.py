@@ -88,9 +88,10 @@ class Case:
     def named(self, point: int) -> dict[str, Any]:
         """Return the conditions of a point, what is down included, as `Conditions` takes them."""
         found: dict[str, Any] = {} if self.down is None else {DOWN: [self.down]}
-        for name, levels in reversed(self.axes):
-            point, level = divmod(point, len(levels))
-            found[str(name)] = levels[level]
+        period = self.points
+        for name, levels in self.axes:
+            period //= len(levels)
+            found[str(name)] = levels[point // period % len(levels)]
         return found
 
     def prepared(self, options: Options) -> Prepared:

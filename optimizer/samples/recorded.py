@@ -39,18 +39,23 @@ class Recorded:
         Which samples they are, for display.
     source
         The file that they come from; None where that is not known.
+    answer
+        int32[N, S]: the class that each branch names; None where that was not recorded.
     """
 
     entropy: NDArray[np.float32]
     correct: NDArray[np.uint8]
     split: SampleSplit = "profile"
     source: str | None = None
+    answer: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, samples: Samples, split: SampleSplit = "profile") -> Recorded:
         """Return samples as they lie in a file, turned over."""
         entropy = np.ascontiguousarray(samples.entropy.T, np.float32)
-        return cls(entropy, np.ascontiguousarray(samples.correct.T).view(np.uint8), split, samples.source)
+        correct = np.ascontiguousarray(samples.correct.T).view(np.uint8)
+        answer = None if samples.answer is None else np.ascontiguousarray(samples.answer.T)
+        return cls(entropy, correct, split, samples.source, answer)
 
     @property
     def count(self) -> int:

@@ -76,11 +76,13 @@ def record_samples(exits: Classifiers, split: Split, *, batch: int = 64) -> Samp
     entropy = np.ones((len(split), len(exits.blocks)), dtype=np.float32)
     correct = np.zeros(entropy.shape, dtype=np.bool_)
     confidence = np.zeros_like(entropy)
+    answer = np.full(entropy.shape, -1, dtype=np.int32)
     for block, scores in zip(exits.present, outputs, strict=True):
         entropy[:, block] = normalised_entropy(scores)
-        correct[:, block] = scores.argmax(axis=-1) == split.labels
+        answer[:, block] = scores.argmax(axis=-1)
+        correct[:, block] = answer[:, block] == split.labels
         confidence[:, block] = np.clip(scores.max(axis=-1), 0, 1)
-    return Samples(entropy, correct, confidence)
+    return Samples(entropy, correct, confidence, answer=answer)
 
 
 def calibration_error(confidence: NDArray[Any], correct: NDArray[np.bool_], *, bins: int = 15) -> float:

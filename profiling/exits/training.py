@@ -18,7 +18,7 @@ from tiercut.profiling.exits.checkpoints import Checkpoint, digest, load_checkpo
 from tiercut.profiling.exits.exits import ExitModel
 from tiercut.profiling.exits.heads import is_of_branch
 
-__all__ = ["Epoch", "Progress", "Schedule", "train_jointly"]
+__all__ = ["Epoch", "Progress", "Schedule", "retrain", "train_jointly"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ class Epoch(NamedTuple):
         held = "" if self.held_loss is None else f", {self.held_loss:.4f} on the samples held out"
         return f"epoch {self.done} of {self.most}: loss {self.loss:.4f}{held}"
 
+
+_SUM = 1e-3
+"""Scores whose sum is further from 1 are no probabilities."""
 
 Progress = Callable[[Epoch], None]
 """Called after every epoch."""
@@ -154,13 +157,76 @@ def train_jointly(
     keras.utils.set_random_seed(schedule.seed)
     run = _Run(exits.model, len(exits.present), _mark(exits.model, split, schedule, weights), checkpoint)
     with _frozen(exits.model, schedule.freeze):
-        run.compile(schedule, weights, len(fitted))
-        run.resume()
-        while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
-            run.epoch(fitted, held, schedule)
-            progress(run.last_epoch(schedule.epochs))
-        run.finish()
+        run.compile(_adam(exits.model, schedule, len(fitted)), "sparse_categorical_crossentropy", weights)
+        _epochs(run, fitted, held, schedule, progress)
     return run.losses
+
+
+def retrain(
+    model: Any,
+    split: Split,
+    schedule: Schedule,
+    *,
+    momentum: float = 0.0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = lambda *_: None,
+) -> list[float]:
+    """Train a whole classifier further by stochastic gradient descent, at a learning rate that stays as it is.
+
+    Parameters
+    ----------
+    model
+        A Keras model with one output, probabilities or logits; its weights change.
+    split, schedule, checkpoint, progress
+        See `train_jointly`.
+    momentum
+        Of the gradient descent.
+
+    Returns
+    -------
+    list
+        Mean loss of every epoch.
+
+    Raises
+    ------
+    QuestionError, InputError
+        See `train_jointly`.
+    """
+    import keras
+
+    check_labels(split.labels, int(model.outputs[0].shape[-1]), "the training split")
+    fitted, held = schedule.divide(split)
+    keras.utils.set_random_seed(schedule.seed)
+    settings = asdict(schedule) | {"optimizer": "sgd", "momentum": momentum}
+    mark = digest(settings, [*_values(_variables(model)), split.images, split.labels])
+    run = _Run(model, 1, mark, checkpoint)
+    scores = np.asarray(model.predict_on_batch(split.images[:1]), dtype=np.float64)
+    logits = bool(scores.min() < 0 or abs(scores.sum() - 1) > _SUM)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    run.compile(keras.optimizers.SGD(schedule.learning_rate, momentum=momentum), loss, [1.0])
+    _epochs(run, fitted, held, schedule, progress)
+    return run.losses
+
+
+def _epochs(run: _Run, fitted: Split, held: Split, schedule: Schedule, progress: Progress) -> None:
+    """Train to the end, or until the samples held out say that it does not help."""
+    run.resume()
+    while len(run.losses) < schedule.epochs and not run.exhausted(schedule.patience):
+        run.epoch(fitted, held, schedule)
+        progress(run.last_epoch(schedule.epochs))
+    run.finish()
+
+
+def _adam(model: Any, schedule: Schedule, samples: int) -> Any:
+    """Return Adam with a learning rate that falls to 0 along half a cosine."""
+    import keras
+
+    steps = schedule.epochs * -(-samples // schedule.batch)
+    optimizer: Any = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps))
+    # NOTE Keras would look at the policy of the model and not of its layers, and a copy of a model has none
+    if any(getattr(layer, "compute_dtype", None) == "float16" for layer in model.layers):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 @contextmanager
@@ -212,15 +278,8 @@ class _Run:
         self.held_losses: list[float] = []
         self.best: list[NDArray[Any]] = []
 
-    def compile(self, schedule: Schedule, weights: Sequence[float], samples: int) -> None:
-        import keras
-
-        steps = schedule.epochs * -(-samples // schedule.batch)
-        optimizer: Any = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(schedule.learning_rate, steps))
-        # NOTE Keras would look at the policy of the model and not of its layers, and a copy of a model has none
-        if any(getattr(layer, "compute_dtype", None) == "float16" for layer in self.model.layers):
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        losses = ["sparse_categorical_crossentropy"] * self.branches
+    def compile(self, optimizer: Any, loss: Any, weights: Sequence[float]) -> None:
+        losses = [loss] * self.branches
         self.model.compile(optimizer, loss=losses, loss_weights=list(weights), auto_scale_loss=False)
         self.model.optimizer.build(self.model.trainable_variables)
 

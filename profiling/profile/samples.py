@@ -27,6 +27,9 @@ SIZE_LIMIT = 256 << 20
 UNPACKED_LIMIT = 1 << 30
 """Most bytes of its tables."""
 
+_SHORT = 1 << 15
+"""Classes from here on do not fit into two bytes."""
+
 SampleSplit = Literal["profile", "test"]
 
 _KEYS = {
@@ -49,14 +52,18 @@ class Samples:
         Probability of the likeliest class, float32[samples, branches] in 0..1; None where it was not recorded.
     source
         The file that they were read from; None for those that were recorded just now.
+    answer
+        The likeliest class, int32[samples, branches], counted from 0; None where it was not recorded.
 
-    Where a block has no branch, the entropy is 1, nothing is correct, and the confidence is 0: no sample leaves there.
+    Where a block has no branch, the entropy is 1, nothing is correct, the confidence is 0 and the answer -1: no sample
+    leaves there.
     """
 
     entropy: NDArray[np.float32]
     correct: NDArray[np.bool_]
     confidence: NDArray[np.float32] | None = None
     source: str | None = None
+    answer: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         if self.entropy.shape != self.correct.shape or self.entropy.ndim != 2 or 0 in self.entropy.shape:
@@ -66,6 +73,10 @@ class Samples:
             )
         if not (np.all(self.entropy >= 0) and np.all(self.entropy <= 1)):
             raise QuestionError("normalised entropies must lie in 0..1")
+        if self.answer is not None and (self.answer.shape != self.entropy.shape or np.any(self.answer < -1)):
+            raise QuestionError(
+                f"answers must be a table of {self.entropy.shape} of classes, -1 where there is no branch"
+            )
         if self.confidence is None:
             return
         if self.confidence.shape != self.entropy.shape:
@@ -76,7 +87,8 @@ class Samples:
     def part(self, rows: NDArray[np.int64]) -> Samples:
         """Return some of the samples, by their places (counted from 0)."""
         confidence = None if self.confidence is None else self.confidence[rows]
-        return Samples(self.entropy[rows], self.correct[rows], confidence, self.source)
+        answer = None if self.answer is None else self.answer[rows]
+        return Samples(self.entropy[rows], self.correct[rows], confidence, self.source, answer)
 
     def halved(self) -> Samples:
         """Return the samples in half precision, which takes half of the room in a file.
@@ -84,7 +96,7 @@ class Samples:
         Rates have to be computed from what is written, so this comes before `exits_record`.
         """
         confidence = None if self.confidence is None else _halved(self.confidence)
-        return Samples(_halved(self.entropy), self.correct, confidence)
+        return Samples(_halved(self.entropy), self.correct, confidence, answer=self.answer)
 
 
 def _halved(table: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -111,6 +123,8 @@ def save_samples(samples: Samples, path: str | os.PathLike[str]) -> str:
         tables["confidence"] = samples.confidence
     if all(np.array_equal(_halved(table), table) for table in tables.values()):
         tables = {name: table.astype(np.float16) for name, table in tables.items()}
+    if samples.answer is not None:
+        tables["answer"] = samples.answer.astype(np.int16 if samples.answer.max() < _SHORT else np.int32)
     documents.write_whole(path, lambda stream: np.savez_compressed(stream, **tables, correct=samples.correct))
     return _sha256(Path(path).read_bytes())
 
@@ -150,7 +164,8 @@ def _parsed(data: bytes, source: str) -> Samples:
         with open_arrays(data, source, what="samples", limit=UNPACKED_LIMIT) as archive:
             confidence = archive["confidence"].astype(np.float32) if "confidence" in archive else None
             entropy, correct = archive["entropy"].astype(np.float32), archive["correct"].astype(np.bool_)
-            return Samples(entropy, correct, confidence, source)
+            answer = archive["answer"].astype(np.int32) if "answer" in archive else None
+            return Samples(entropy, correct, confidence, source, answer)
     except KeyError as error:
         raise InputError(
             source, f"expected the arrays 'entropy' and 'correct': there is no '{error.args[0]}'"

@@ -22,8 +22,9 @@ def certified_lines(answer: Answer, certificate: Certificate) -> Iterator[str]:
         return
     best, found = answer.best, certificate.of(answer.best)
     yield f"the samples held out have {share_text(found.accuracy)} of their answers right with this plan"
+    verb = "differ" if certificate.answers_known else "may differ"
     yield (
-        f"answers that may differ from the full network's: {share_text(found.changed)} of the samples held out, "
+        f"answers that {verb} from the full network's: {share_text(found.changed)} of the samples held out, "
         f"at most {share_text(found.changed_at_most)} with the same confidence"
     )
     other = certificate.uncertified

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from tiercut.analysis import Why
+from tiercut.errors import QuestionError
 from tiercut.optimizer import Query
-from tiercut.report.plots.style import COLOURS, stacked
+from tiercut.report.plots.style import COLOURS, own_axes, stacked
 from tiercut.report.plots.why import plot_why
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tiercut.analysis import Sensitivity
+    from tiercut.analysis import RegionMap, Sensitivity
 
-__all__ = ["Bars", "bars_of", "draw_gains", "draw_shares", "plot_regions", "plot_sensitivity"]
+__all__ = [
+    "Bars",
+    "bars_of",
+    "draw_gains",
+    "draw_map",
+    "draw_shares",
+    "plot_region_map",
+    "plot_regions",
+    "plot_sensitivity",
+]
 
 _MOST_SHARES = 16
 _MOST_LETTERS = 34
+_STEPS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,3 +144,75 @@ def plot_regions(found: Sensitivity[Any], ax: Axes | None = None) -> tuple[Axes,
     value = float(found.best_s[found.baseline, 0])
     sweeps = tuple(region.sweep for region in found.regions)
     return plot_why(Why(Query(), found.static, value, None, None, (), sweeps, factor=1.0, solves=0), ax)
+
+
+def draw_map(region_map: RegionMap, names: Sequence[str], ax: Axes) -> None:
+    """Draw a polygon for each plan over two conditions; borders are straight over 1/bandwidth, latency and slowdown.
+
+    Parameters
+    ----------
+    region_map
+        The map.
+    names
+        What to call the plan of each of its faces.
+    ax
+        Where.
+    """
+    colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(dict.fromkeys(names))}
+    for place, (face, name) in enumerate(zip(region_map.faces, names, strict=True)):
+        first = name not in names[:place]
+        border = [region_map.values(point) for point in _densely(face.corners)]
+        shape = ax.fill(*zip(*border, strict=True), facecolor=colours[name], edgecolor="white", linewidth=0.6)
+        shape[0].set_label(name if first else "_")
+        if face.decision is None:
+            shape[0].set(facecolor="0.9", hatch="//", edgecolor="0.6")
+        shape[0].set_gid(name)
+    for name, parameter, axis, set_scale, lie in (
+        (region_map.conditions[0], region_map.parameters[0], ax.xaxis, ax.set_xscale, 0),
+        (region_map.conditions[1], region_map.parameters[1], ax.yaxis, ax.set_yscale, 1),
+    ):
+        least, greatest = sorted((region_map.values((0.0, 0.0))[lie], region_map.values((1.0, 1.0))[lie]))
+        if least > 0 and greatest > 5 * least:
+            set_scale("log")
+        (ax.set_xlim if lie == 0 else ax.set_ylim)(least, greatest)
+        axis.set_major_formatter(FuncFormatter(lambda value, _, parameter=parameter: parameter.show(value)))
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_label_text(name, fontsize=8, parse_math=False)
+    ax.tick_params(labelsize=7)
+
+
+def _densely(corners: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield points along the border of a polygon, as straight lines are bent where an axis shows bandwidths."""
+    for (x, y), (u, v) in zip(corners, (*corners[1:], *corners[:1]), strict=True):
+        for step in range(_STEPS):
+            share = step / _STEPS
+            yield x + share * (u - x), y + share * (v - y)
+
+
+def plot_region_map(found: Sensitivity[Any], ax: Axes | None = None) -> Axes:
+    """Draw where each plan is the best over two conditions at once: the exact map of `tiercut.sensitivity`.
+
+    Parameters
+    ----------
+    found
+        Of a grid with two bandwidths, latencies or slowdowns.
+    ax
+        Where to draw; by default in a figure of its own.
+
+    Raises
+    ------
+    QuestionError
+        If there is no map; the message says why.
+    """
+    region_map = found.region_map
+    if region_map is None or region_map.note:
+        why = "the grid has not just two bandwidths, latencies or slowdowns" if region_map is None else region_map.note
+        raise QuestionError(f"there is no map: {why}")
+    ax = own_axes(ax, (5.6, 4.2))
+    names = [
+        "none is quick enough" if each.decision is None else found.label(each.decision) for each in region_map.faces
+    ]
+    draw_map(region_map, names, ax)
+    ax.set_title(found.title, fontsize=9, parse_math=False)
+    ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1, frameon=False)
+    return ax

@@ -54,6 +54,12 @@ def followed() -> tiercut.Sensitivity[tiercut.Plan]:
     return tiercut.sensitivity(*RECORDED, {"bandwidth(raspberry-micro)": ["10 Mb/s", "50 kb/s"]}, min_accuracy=0.98)
 
 
+@cache
+def mapped() -> tiercut.Sensitivity[tiercut.Plan]:
+    grid = {"bandwidth(raspberry-micro)": ["10 Mb/s", "50 kb/s"], "slowdown(micro)": [1, 100]}
+    return tiercut.sensitivity(*RECORDED, grid, min_accuracy=0.98)
+
+
 PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "trade-off": lambda ax: plots.trade_off(answer("frontier"), ax=ax),
     "several measures": lambda ax: plots.several_measures(over(), ax=ax),
@@ -70,6 +76,7 @@ PICTURES: dict[str, Callable[[Axes | None], Any]] = {
     "replayed": lambda ax: plots.replayed(answer("frontier", evaluate="replay"), ax=ax),
     "topology": lambda ax: plots.topology(tiercut.load_topology(RECORDED[0]), ax=ax),
     "regions": lambda ax: plots.regions(followed(), ax=ax),
+    "region map": lambda ax: plots.region_map(mapped(), ax=ax),
     "time line": lambda ax: plots.time_line(streamed(), ax=ax),
     "sensitivity": lambda ax: plots.sensitivity(staying_costs(), ax=ax),
     "run": lambda ax: plots.run(runs.run(), ax=ax),

@@ -30,6 +30,8 @@ class _Commands(RootGroup):
         Later("profile", "record", "Time networks on this machine and record them."),
         Later("export", "record", "Write a Keras model as an ONNX file."),
         Later("train", "record", "Give a network exits, train it, and write it for profile."),
+        Later("codec", "record", "Put a transfer layer into a Keras model, retrain it, and split it there."),
+        Later("deploy", "run", "Train, record, solve, split and run: from a network to a plan at work."),
         Later("split", "run", "Write a plan as bundles, one for each partition."),
         Later("agent", "run", "Serve a bundle by the Open Inference Protocol."),
         Later("run", "run", "Run a plan, and hold it against its prediction."),

@@ -179,6 +179,20 @@ def test_answers_that_change_are_those_not_right_in_both(held: HeldOut) -> None:
     assert found.of(plan).changed_at_most >= 1 - least_share(3000 - changed, 3000, 0.95)
 
 
+def test_recorded_answers_tell_without_labels_how_many_change(held: HeldOut) -> None:
+    named = np.random.default_rng(2).integers(0, 3, held.certifying.entropy.shape).astype(np.int32)
+    known = replace(held, certifying=replace(held.certifying, answer=named, correct=held.certifying.correct))
+    answer = certified(Query(min_accuracy=0.86, exits="free"), 0.95, known, asker(held.choosing))
+    plan, found = answer.best, answer.certified
+    assert found is not None
+    assert found.answers_known
+    assert len(plan.exits) > 1
+    limits = (*[plan.threshold or 0.0] * (len(plan.exits) - 1), np.inf)
+    below = [known.certifying.entropy[e - 1] < limit for e, limit in zip(plan.exits, limits, strict=True)]
+    last = np.array(plan.exits)[np.argmax(below, axis=0)] - 1
+    assert found.of(plan).changed == np.mean(named[last, np.arange(3000)] != named[-1])
+
+
 def test_bounds_in_terms_of_the_final_accuracy_are_settled_by_the_samples_that_choose(held: HeldOut) -> None:
     answer = tiercut.solve(*CASE, max_loss="4 points", certify=0.95)
     assert answer.certified is not None

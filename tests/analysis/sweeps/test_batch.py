@@ -42,11 +42,13 @@ def axes_of(topology: Topology, rng: np.random.Generator) -> tuple[Any, ...]:
         f"latency({rng.choice(links)})",
         f"slowdown({rng.choice(topology.node_names)})",
     ]
-    chosen = sorted(rng.choice(4, size=int(rng.integers(2, 4)), replace=False).tolist())
+    chosen = rng.choice(4, size=int(rng.integers(2, 4)), replace=False).tolist()
     scales = {"bandwidth": (1e3, 1e7), "latency": (1e-4, 1.0), "slowdown": (0.1, 50.0)}
     found = []
     for place in chosen:
         name = name_of(names[place])
+        if name in dict(found):  # of a link that serves one direction
+            continue
         low, high = scales[name.kind]
         levels = np.exp(rng.uniform(np.log(low), np.log(high), int(rng.integers(1, 5))))
         found.append((name, tuple(levels.tolist())))

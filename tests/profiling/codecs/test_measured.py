@@ -25,17 +25,13 @@ from tiercut.profiling.record.record import record
 from tiercut.profiling.record.settings import EFFORT, Settings
 from tiercut.profiling.record.subject import Subject, open_cut
 
-pytest.importorskip("keras", reason="needs the extra 'profiling'")
-
 CODECS = "transfer-layer,float16,int8,int8+zlib,zlib"
 LOSSY = ("transfer-layer", "float16", "int8")
 
 
 @pytest.fixture(scope="module")
-def network() -> CutNetwork:
+def network(keras: Any) -> CutNetwork:
     """A small classifier of images of odd sizes, whose answers hang on single pixels."""
-    import keras
-
     keras.utils.set_random_seed(3)
     tensor = entry = keras.Input((9, 9, 2), name="entry")
     for place, filters in enumerate((4, 6)):
@@ -169,9 +165,7 @@ def test_what_cannot_be_measured_is_refused(network: CutNetwork, settings: Setti
     assert not (tmp_path / "a.json").exists()
 
 
-def test_a_network_without_classes_can_only_be_sent_without_loss(samples: Path) -> None:
-    import keras
-
+def test_a_network_without_classes_can_only_be_sent_without_loss(keras: Any, samples: Path) -> None:
     entry = keras.Input((9, 9, 2), name="entry")
     tensor = keras.layers.Conv2D(3, 3, name="one")(entry)
     model = KerasModel(keras.Model(entry, keras.layers.Conv2D(2, 3, name="two")(tensor), name="pixels"))

@@ -101,12 +101,15 @@ def test_recording_a_model_notes_what_every_branch_says_of_every_sample(keras: A
     labels = np.array([0, 1, 1, 0, 1])
     samples = record_samples(exits, Split(np.arange(5), images, labels))
     assert samples.confidence is not None
+    assert samples.answer is not None
     for column, scores in zip((0, 2), exits.model(images), strict=True):
         likeliest = np.argmax(scores, axis=1)
+        np.testing.assert_array_equal(samples.answer[:, column], likeliest)
         np.testing.assert_array_equal(samples.correct[:, column], likeliest == labels)
         np.testing.assert_allclose(samples.confidence[:, column], np.max(scores, axis=1), atol=1e-6)
         np.testing.assert_allclose(samples.entropy[:, column], normalised_entropy(np.array(scores)), atol=1e-5)
     assert (set(samples.entropy[:, 1]), set(samples.confidence[:, 1]), samples.correct[:, 1].any()) == ({1}, {0}, False)
+    assert set(samples.answer[:, 1]) == {-1}
     with pytest.raises(QuestionError, match="the split to record is empty"):
         record_samples(exits, Split(np.arange(0), images[:0], labels[:0]))
     with pytest.raises(QuestionError, match="the split to record has the label 7"):

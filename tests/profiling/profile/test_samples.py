@@ -131,3 +131,17 @@ def test_a_profile_without_samples_or_without_a_place_says_what_is_missing() -> 
         samples_of(Profile.from_data(data))
     with pytest.raises(QuestionError, match="was not read from a file"):
         samples_of(Profile.from_data({**data, "samples_file": "it.npz"}))
+
+
+def test_answers_are_kept_with_the_samples_they_are_of(four: Samples, tmp_path: Path) -> None:
+    named = np.arange(12, dtype=np.int32).reshape(4, 3) - 1
+    kept = Samples(four.entropy, four.correct, answer=named)
+    save_samples(kept.halved(), tmp_path / "named.npz")
+    read = load_samples(tmp_path / "named.npz")
+    assert read.answer is not None
+    assert np.array_equal(read.answer, named)
+    part = read.part(np.array([2, 0])).answer
+    assert part is not None
+    assert np.array_equal(part, named[[2, 0]])
+    with pytest.raises(QuestionError, match="answers must be a table of"):
+        Samples(four.entropy, four.correct, answer=named[:2])

@@ -90,8 +90,13 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
             measured = {each: 1.02 * seconds for each, seconds in latency.items()}
             said = {"accuracy": 0.9, "exit_rate": {"3": 1.0}}
             run_ = {
-                **{"frames": 200, "answered": 200, "failed": 0, "same_as_uncut": 200, "stages": [stage]},
-                **{"predicted": {"latency_s": latency, **said}, "measured": {"latency_s": measured, **said}},
+                "frames": 200,
+                "answered": 200,
+                "failed": 0,
+                "same_as_uncut": 200,
+                "stages": [stage],
+                "predicted": {"latency_s": latency, **said},
+                "measured": {"latency_s": measured, **said},
             }
             out.write(json.dumps({"configuration": where, "load_before": 0.1, "plan": "a", "run": run_}) + "\n")
     told = run(str(folder / "report.py"))

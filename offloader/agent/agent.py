@@ -30,6 +30,7 @@ from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
@@ -385,7 +386,7 @@ class Agent:
 
     def _slow(self, took_ns: int) -> None:
         """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
-        time.sleep((self._emulation.factor - 1) * took_ns / 1e9)
+        sleep_until(time.monotonic_ns() + round((self._emulation.factor - 1) * took_ns))
 
     def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()

@@ -19,7 +19,12 @@ from .exits.statistics import (
     normalised_entropy as normalised_entropy,
     record_samples as record_samples,
 )
-from .exits.trainer import Trained as Trained, Training as Training, train_network as train_network
+from .exits.trainer import (
+    Trained as Trained,
+    Training as Training,
+    train_network as train_network,
+    unseen_samples as unseen_samples,
+)
 from .exits.training import Epoch as Epoch, Schedule as Schedule
 from .imports.link_tools import Rates as Rates, read_iperf3 as read_iperf3, read_ping as read_ping
 from .imports.portend import read_portend as read_portend

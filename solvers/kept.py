@@ -126,6 +126,20 @@ class Keeper:
         kept = self.held_at
         self.take(keep_kernels.offer_all(costs, accuracies, keys, self.front, self.by_accuracy, kept, self.table))
 
+    def offer_sorted(self, costs: Floats, accuracies: Floats, keys: Ints) -> None:
+        """Keep what is good of more plans, by sorting them: without what would have to be compiled."""
+        if not len(costs):
+            return
+        if self.front:
+            self._merge_sorted(costs, accuracies, keys)
+            return
+        costs, accuracies, keys = (
+            np.concatenate(each) for each in zip(self.held, (costs, accuracies, keys), strict=True)
+        )
+        first = (keys[:, -2], costs, -accuracies) if self.by_accuracy else (-accuracies, keys[:, -2], costs)
+        best = np.lexsort((*keys.T[::-1], *first))[: self.capacity]
+        self.costs, self.accuracies, self.keys, self.count = costs[best], accuracies[best], keys[best], len(best)
+
     def merge(self, *others: Keeper) -> None:
         """Keep what is good of the plans of others."""
         for each in others:

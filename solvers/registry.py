@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from tiercut.errors import QuestionError, unknown_name
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Costs, Space
+    from tiercut.optimizer import Costs
     from tiercut.solvers.interface import Solver
     from tiercut.solvers.task import Task
 
-__all__ = ["FEATURES", "SOLVERS", "choose", "find", "in_time", "needs", "refuse_unsupported"]
+__all__ = ["FEATURES", "MOST_UNCOMPILED", "SOLVERS", "choose", "find", "in_time", "needs", "refuse_unsupported"]
 
 FEATURES: Mapping[str, str] = MappingProxyType(
     {
@@ -51,6 +51,10 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Module and class of each solver: a new one is a line here."""
 
 _MOST_ENUMERATED = 10**8
+
+MOST_UNCOMPILED = 1_000_000
+"""Decisions that NumPy scores in a process, in a second or so, before kernels are compiled; tests of kernels set it to
+0."""
 
 
 class _Solvers(Mapping[str, "Solver"]):
@@ -162,7 +166,7 @@ def choose(task: Task) -> tuple[Solver, str]:
         If none answers it, or only one that would have to replay too many decisions.
     """
     wanted = needs(task)
-    for name, why in _preferred(task.space):
+    for name, why in _preferred(task):
         if wanted <= SOLVERS[name].features:
             return SOLVERS[name], why
     if not wanted <= SOLVERS["exhaustive"].features:
@@ -177,14 +181,30 @@ def choose(task: Task) -> tuple[Solver, str]:
     return SOLVERS["exhaustive"], f"nothing else answers it, and {decisions:,} decisions to score may take long"
 
 
-def _preferred(space: Space) -> Iterator[tuple[str, str]]:
+def _preferred(task: Task) -> Iterator[tuple[str, str]]:
     """Yield the solvers that ``auto`` tries, in order, and what it says where it takes them; a baseline is none."""
+    decisions = task.space.decisions
+    if _is_first(task):
+        yield "exhaustive", f"exact, and NumPy scores {decisions:,} decisions before faster solvers are compiled"
     yield "labels", "exact without enumeration"
-    if (decisions := space.decisions) <= _MOST_ENUMERATED:
+    if decisions <= _MOST_ENUMERATED:
         yield "exhaustive", f"exact, and {decisions:,} decisions are few enough to score them all"
     yield "cp-sat", "exact, with any bound"
     yield "annealing", "the space is too large for the exact solvers"
     yield "nsga2", "the space is too large for the exact solvers"
+
+
+def _is_first(task: Task) -> bool:
+    """Return whether a task is answered by NumPy before kernels for it are compiled, which takes half a minute."""
+    from tiercut.kernel_cache import is_ready
+    from tiercut.solvers.exhaustive.uncompiled import is_simple
+
+    if not is_simple(task):
+        return False
+    from tiercut.solvers.kernels.keep_kernels import offer_all
+    from tiercut.solvers.labels.grow_kernels import grow_labels
+
+    return not (is_ready(grow_labels) and is_ready(offer_all))
 
 
 def in_time(task: Task) -> bool:

@@ -28,6 +28,14 @@ def _interrupts_are_heard() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _kernels_answer_whether_or_not_they_are_compiled() -> None:
+    """Ask what is meant even where nothing is compiled yet and NumPy would answer."""
+    from tiercut.solvers import registry
+
+    registry.MOST_UNCOMPILED = 0
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _onnx_runtime_has_one_thread() -> None:
     """Settle that before whichever test starts it in this process, as it is settled once."""
     from tiercut.profiling.models.onnx import sessions

@@ -26,7 +26,7 @@ def ask_of_each(
     query: Query,
     options: Options,
     confidence: float | None,
-    ask: Callable[[Profile, Options, float | None], Answer],
+    ask: Callable[[Profile, Query, Options, float | None], Answer],
 ) -> ModelsAnswer:
     """Ask a question of several networks, and put their plans into one order.
 
@@ -36,7 +36,8 @@ def ask_of_each(
         Of networks that are called differently.
     query
         What is asked. A best plan is the best of all networks', a ranking has the best of all, and a frontier the plans
-        that no plan of any network beats. Equals stand in the order in which the networks are named.
+        that no plan of any network beats. Equals stand in the order in which the networks are named. What it says of
+        exits, thresholds and estimators is about the networks that have exits, where any has.
     options
         Of the solver; of its time limit each network gets its share of what is left.
     confidence
@@ -59,17 +60,25 @@ def ask_of_each(
     ends = None if options.time_limit_s is None else time.monotonic() + options.time_limit_s
     answers: dict[str, Answer] = {}
     names = _called(profiles)
+    rules = [_rules_for(profile, query) if any(each.exits for each in profiles) else query for profile in profiles]
     for place, (name, profile) in enumerate(zip(names, profiles, strict=True)):
         limit = None if ends is None else max(ends - time.monotonic(), 0.0) / (len(profiles) - place)
         try:
-            answers[name] = ask(profile, replace(options, time_limit_s=limit), own)
+            answers[name] = ask(profile, rules[place], replace(options, time_limit_s=limit), own)
         except QuestionError as error:
             raise QuestionError(f"{name}: {error}") from None
         if answers[name].outcome.status == "interrupted":
             break
-    asked = next(iter(answers.values())).query
+    asked = next(
+        (own.query for own in answers.values() if own.space.problem.has_exits), next(iter(answers.values())).query
+    )
     answer = ModelsAnswer(asked, answers, (), confidence)
     return replace(answer, found=tuple(_ordered(answer)))
+
+
+def _rules_for(profile: Profile, query: Query) -> Query:
+    """Return the question for one of several networks: of one without exits, there are none to have rules for."""
+    return query if profile.exits is not None else replace(query, exits=None, per_exit=False, estimator="auto")
 
 
 def _called(profiles: Sequence[Profile]) -> list[str]:

@@ -330,7 +330,7 @@ def picture(results: Mapping[str, Any], question: str) -> None:
         "5 %", (0.995, 1 - CONFIDENCE), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8
     )
     axes.set(xlabel="accuracy on the population, %", ylabel="share of draws that are no more accurate", ylim=(0, 1))
-    axes.legend(framealpha=1, edgecolor="white", fontsize=8, loc="upper left")
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     axes.set_title(f"{question}: records of 6,000 drawn anew", fontsize=10)
     figure.savefig(HERE / "accuracies.png", dpi=150)
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tiercut.documents import check_writable
 from tiercut.documents.locks import clear, held
 from tiercut.errors import InputError, QuestionError
@@ -25,7 +28,7 @@ from tiercut.profiling.models.backbones import BACKBONES, backbone
 from tiercut.profiling.models.loader import folded, load_keras
 from tiercut.profiling.models.runtime import start_framework
 
-__all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_of", "train_network"]
+__all__ = ["Network", "Trained", "Training", "data_of", "new_network", "origin_of", "train_network", "unseen_samples"]
 
 log = logging.getLogger(__name__)
 
@@ -367,6 +370,28 @@ def data_of(exits: ExitModel, record: ExitFile, dataset: str | None, source: str
             "give the data set that it was trained on, so that nothing is measured on what it has seen",
         )
     return data
+
+
+def unseen_samples(
+    path: str | os.PathLike[str], dataset: str | None = None, *, trust: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the images and labels that nothing about a trained network was chosen by: its data set's test split.
+
+    Parameters
+    ----------
+    path
+        What `tiercut.profiling.exits.exit_files.save_exits` wrote.
+    dataset, trust
+        See `data_of` and `tiercut.profiling.exits.exit_files.load_exits`.
+
+    Raises
+    ------
+    InputError, QuestionError
+        If it is no such file, or another data set.
+    """
+    exits, record = load_exits(path, trust=trust)
+    test = data_of(exits, record, dataset, os.fspath(path)).test
+    return test.images, test.labels
 
 
 def _data_for(exits: ExitModel, dataset: str, seed: int, shares: Shares | None) -> Dataset:

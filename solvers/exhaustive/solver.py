@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiercut.kernel_cache import is_ready
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.exhaustive.front import EveryPoint
+from tiercut.solvers.exhaustive.uncompiled import is_simple, score_all
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
@@ -66,10 +68,21 @@ class Exhaustive(BaseSolver):
     )
 
     def _load(self, task: Task) -> None:
-        _load_kernels("many" if task.goals is not None else "plain" if _is_plain(task) else "any")
+        if not _waits(task):
+            _load_kernels(_sort_of(task))
 
     def _search(self, task: Task, options: Options) -> Found:
-        return _found(task, options)
+        return score_all(task) if _waits(task) else _found(task, options)
+
+
+def _sort_of(task: Task) -> Sort:
+    return "many" if task.goals is not None else "plain" if _is_plain(task) else "any"
+
+
+def _waits(task: Task) -> bool:
+    """Return whether NumPy has scored every decision before a kernel that does is compiled."""
+    kernel = plain_kernels.enumerate_plans if _sort_of(task) == "plain" else walk_plans
+    return is_simple(task) and not is_ready(kernel)
 
 
 @cache

@@ -153,7 +153,9 @@ def budgets(
     blocks, back = accuracy.shape[1], transposed(result)
     room = blocks * option_exit.shape[0]
     # NOTE Variables: what is called with constants is compiled for each of them.
-    none, stay_here, go_away = np.int64(0), np.int64(STAYING), np.int64(LEAVING)
+    none: Any = np.int64(0)
+    stay_here: Any = np.int64(STAYING)
+    go_away: Any = np.int64(LEAVING)
     ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     gains, fewer, shears, over = np.empty(room), np.empty(room), np.empty(room), np.empty(max(room, blocks))
     closing = np.empty(blocks)

@@ -44,7 +44,7 @@ from tiercut.solvers import Options
 
 if TYPE_CHECKING:
     from tiercut.analysis import Drop, Replay, Stream, Times
-    from tiercut.optimizer import EstimatorChoice, Kind, Plan
+    from tiercut.optimizer import EstimatorChoice, Kind, Plan, Query
 
 __all__ = [
     "Question",
@@ -143,14 +143,14 @@ def _question(
     loaded, query = topology_of(topology), make_query(kind, asked)
     how: dict[str, Any] = {"solver": who.solver, "evaluate": who.evaluate, "split": who.split}
 
-    def ask_of(profile: ProfileLike, options: Options, certify: float | None) -> Answer:
+    def ask_of(profile: ProfileLike, query: Query, options: Options, certify: float | None) -> Answer:
         changed = conditions.apply(loaded, profile_of(profile))
         return replace(ask(*changed, query, options=options, certify=certify, **how), conditions=conditions)
 
     options, certify = _options(who, question), who.confidence()
     if isinstance(profile, (list, tuple)):
         return ask_of_each([profile_of(each) for each in profile], query, options, certify, ask_of)
-    return ask_of(cast("ProfileLike", profile), options, certify)
+    return ask_of(cast("ProfileLike", profile), query, options, certify)
 
 
 def save_report(

@@ -22,7 +22,7 @@ from numba.core.runtime import rtsys
 
 from tiercut.errors import TiercutWarning
 
-__all__ = ["attach"]
+__all__ = ["attach", "is_ready"]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,12 @@ def attach(dispatcher: Any, function: Any, stamp: object) -> None:
         return
     kept._cache_file = _CheckedFile(kept.cache_path, kept._impl.filename_base, stamp)
     dispatcher._cache = kept
+
+
+def is_ready(dispatcher: Any) -> bool:
+    """Return whether a kernel has been compiled, by this process or one before, so that it need only be read."""
+    kept = dispatcher._cache
+    return bool(dispatcher.signatures) or (isinstance(kept, _Cache) and bool(kept._cache_file._load_index()))
 
 
 @cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import numpy as np
@@ -62,3 +64,18 @@ def test_draws_come_out_the_same_again(study: ModuleType) -> None:
     for name, draw in study.TABLES.items():
         again = draw(population, shared, 3)
         assert {key: plan and list(plan) for key, plan in again.items()} == results[name][3]
+
+
+@pytest.mark.slow
+def test_the_study_of_smaller_networks_prints_what_its_readme_says() -> None:
+    path = ROOT / "experiments" / "static" / "run.py"
+    spec = spec_from_file_location("run_static", path)
+    assert spec is not None
+    assert spec.loader is not None
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    written = (path.parent / "README.md").read_text(encoding="utf-8")
+    with TemporaryDirectory() as folder:
+        profiles = found.networks(Path(folder))
+        assert "\n".join(found.accuracies(profiles)) in written
+        assert "\n".join(found.table(profiles)) in written

@@ -31,6 +31,7 @@ class _Commands(RootGroup):
         Later("export", "record", "Write a Keras model as an ONNX file."),
         Later("train", "record", "Give a network exits, train it, and write it for profile."),
         Later("codec", "record", "Put a transfer layer into a Keras model, retrain it, and split it there."),
+        Later("deploy", "run", "Train, record, solve, split and run: from a network to a plan at work."),
         Later("split", "run", "Write a plan as bundles, one for each partition."),
         Later("agent", "run", "Serve a bundle by the Open Inference Protocol."),
         Later("run", "run", "Run a plan, and hold it against its prediction."),

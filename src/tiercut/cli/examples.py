@@ -78,6 +78,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "tiercut codec insert model.keras conv3_block1_out layered.keras",
         "tiercut codec train layered.keras --dataset photos.npz --output retrained.keras",
     ),
+    "deploy": (
+        "tiercut deploy resnet20 digits32 three-tiers --min-accuracy '98 %'",
+        "tiercut deploy net.keras cifar10 edge.yaml --max-latency '80 ms' -o deployed",
+    ),
     "split": (
         "tiercut split plan.json digits-onnx bundles/",
         "tiercut split plan.json net.keras bundles/ --rank 2",

@@ -18,7 +18,7 @@ from tiercut.option_fields import flags_of, option, options_of
 
 if TYPE_CHECKING:
     from tiercut.analysis import Answer, ModelsAnswer
-    from tiercut.optimizer import Kind
+    from tiercut.optimizer import Kind, Query
     from tiercut.profiling import Profile
     from tiercut.report import Picture, Zoom
     from tiercut.solvers import Options
@@ -107,8 +107,8 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         how: dict[str, Any] = {"solver": who.solver, "evaluate": who.evaluate, "split": who.split}
         changed = {id(each): topology for topology, each in loaded}
 
-        def ask_of(profile: "Profile", options: "Options", certify: float | None) -> "Answer":
-            found = ask(changed[id(profile)], profile, asked, options=options, certify=certify, **how)
+        def ask_of(profile: "Profile", query: "Query", options: "Options", certify: float | None) -> "Answer":
+            found = ask(changed[id(profile)], profile, query, options=options, certify=certify, **how)
             return replace(found, conditions=named)
 
         options, certify = who.options(named=flags_of(SolverOptions)), who.confidence("--certify")
@@ -117,7 +117,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
             if len(loaded) > 1:
                 found = ask_of_each([each for _, each in loaded], asked, options, certify, ask_of)
             else:
-                found = ask_of(loaded[0][1], options, certify)
+                found = ask_of(loaded[0][1], asked, options, certify)
         found = found.thinned(output.points, output.within)
         _print(found, json=output.json)
         if output.csv is not None:

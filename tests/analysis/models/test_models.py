@@ -175,13 +175,21 @@ def test_a_network_that_cannot_do_it_leaves_the_others(networks: list[str]) -> N
         _ = nobody.best
 
 
+def test_rules_for_exits_are_about_the_networks_that_have_them(networks: list[str]) -> None:
+    rules: dict[str, Any] = {"exits": "free", "thresholds": "per-exit", "estimator": "conditional"}
+    answer = tiercut.frontier(TOPOLOGY, networks[:2], min_accuracy=0.84, **rules)
+    exits, without = answer.answers.values()
+    assert exits.plans == tiercut.frontier(TOPOLOGY, networks[0], min_accuracy=0.84, **rules).plans
+    assert without.plans == tiercut.frontier(TOPOLOGY, networks[1], min_accuracy=0.84).plans
+
+
 def test_what_says_nothing_of_several_networks_is_refused(networks: list[str]) -> None:
     with pytest.raises(QuestionError, match="with several networks a least accuracy is a share"):
         tiercut.solve(TOPOLOGY, networks, max_loss="2 points")
     with pytest.raises(QuestionError, match=r"network 'ResNet20/clutter \(resnet20-clutter\)' is named twice"):
         tiercut.solve(TOPOLOGY, [EXITS, EXITS], min_accuracy=0.8)
-    with pytest.raises(QuestionError, match=r"^small/clutter: .*threshold"):
-        tiercut.solve(TOPOLOGY, networks[:2], thresholds="per-exit")
+    with pytest.raises(QuestionError, match=r"^small/clutter: exits 'free' need the key 'exits'"):
+        tiercut.solve(TOPOLOGY, networks[1:2], exits="free")
 
 
 def test_the_command_takes_several_profiles(networks: list[str], tmp_path: Path) -> None:

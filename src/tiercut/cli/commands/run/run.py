@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +32,10 @@ def run(
     *,
     data: Annotated[
         str,
-        typer.Option(metavar="FILE.npz", help="Samples: images and labels; or those of a recorded one: digits-onnx."),
+        typer.Option(
+            metavar="FILE.npz|DATASET",
+            help="Images and labels; a recorded one's: digits-onnx; of a trained network its data set.",
+        ),
     ],
     local: Annotated[bool, typer.Option("--local", help="Start all agents on this machine.")] = False,
     agent: Annotated[
@@ -94,7 +100,6 @@ def run(
     named = pairs("--agent", agent or ())
     _check_place(local, named, results, timed=retime or explain_hop, traced=trace is not None)
     from tiercut.offloader import RunOptions, check_grpc, run_local, run_with_agents
-    from tiercut.profiling import recorded_file
 
     check_grpc()
     fps = given.quantity("--rate", rate, "rate")
@@ -118,8 +123,7 @@ def run(
         fallback=fallback,
         transport="auto" if transport is None else transport.value,
     )
-    samples = Path(recorded_file(data, ".data.npz") or data)
-    with at_work("running"):
+    with _samples(data, model, trust=trust_model) as samples, at_work("running"):
         if local:
             made = run_local(plan, where, found, cut, samples, options)
         else:
@@ -151,6 +155,23 @@ def _print(made: Run) -> None:
         out.print(part)
     for node, death in made.deaths.items():
         note(f"the agent of '{node}' was {death}")
+
+
+@contextmanager
+def _samples(data: str, model: str, *, trust: bool) -> Iterator[Path]:
+    """Yield the file of the samples; of a trained network's data set a file with those of its test split."""
+    from tiercut.profiling import has_exits, recorded_file, unseen_samples
+
+    recorded = recorded_file(data, ".data.npz")
+    if recorded is not None or Path(data).is_file() or not (model.endswith(".keras") and has_exits(model)):
+        yield Path(recorded or data)
+        return
+    import numpy as np
+
+    images, labels = unseen_samples(model, data, trust=trust)
+    with TemporaryDirectory(prefix="tiercut-samples-") as folder:
+        np.savez(Path(folder) / "samples.npz", images=images, labels=labels)
+        yield Path(folder) / "samples.npz"
 
 
 def _check_place(local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool) -> None:

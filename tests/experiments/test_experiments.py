@@ -105,3 +105,11 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
     assert "| computing | +200 us | 0 us |" in told
     assert told.strip() in (folder / "README.md").read_text(encoding="utf-8")
     assert (folder / "figure.png").stat().st_size > 10_000
+
+
+def test_the_study_of_scissionlite_prints_what_its_readme_says() -> None:
+    printed = run("experiments/scissionlite/run.py")
+    written = (ROOT / "experiments/scissionlite/README.md").read_text(encoding="utf-8")
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(rows) == 62
+    assert not [row for row in rows if row not in written]

@@ -107,6 +107,7 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
     assert (folder / "figure.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_study_of_scissionlite_prints_what_its_readme_says() -> None:
     printed = run("experiments/scissionlite/run.py")
     written = (ROOT / "experiments/scissionlite/README.md").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ RUNS = digits-onnx
 # In two processes; when one of them crashes, the tests end there: with another in its place, they may never end.
 IN_TWO = -n 2 --dist loadgroup --max-worker-restart 0
 
-.PHONY: help demo test lint types pytest test-oldest slow profile clean
+.PHONY: help demo test lint types pytest test-oldest slow profile gallery clean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo 'make test-oldest  the core tests, with the oldest versions that pyproject.toml admits (Python 3.11 or 3.12)'
 	@echo 'make slow      the tests that take minutes'
 	@echo 'make profile   train and time the recorded network again, on this machine'
+	@echo 'make gallery   draw the pictures of docs/gallery.md again'
 	@echo 'make clean     remove everything that make has made'
 	@echo 'PYTHON=...     names the Python to use (3.11, 3.12 or 3.13)'
 
@@ -80,6 +81,9 @@ slow: $(TEST_VENV)/.ready
 
 profile: $(TEST_VENV)/.ready
 	$(IN_TEST_VENV)/tiercut profile resnet20 --dataset digits32 --redo --output profiling/recorded
+
+gallery: $(VENV)/.ready
+	@tools/gallery $(IN_VENV)/tiercut
 
 clean:
 	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) $(OLDEST_VENV) out build dist src/*.egg-info

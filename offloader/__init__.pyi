@@ -10,3 +10,4 @@ from .local.run import (
     run_with_agents as run_with_agents,
 )
 from .protocol.channels import check_grpc as check_grpc
+from .protocol.tls import load_tls as load_tls

@@ -20,7 +20,9 @@ STRESS = ("cpu", "memory")
 _AMOUNTS = {"bandwidth": "bandwidth", "latency": "time"}
 _KINDS = (*_AMOUNTS, "slowdown", *STRESS, DOWN)
 _NAME = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?\s*", re.DOTALL)
-_WRITTEN = "a condition is written bandwidth(a-b), latency(a>b), slowdown(NODE), cpu(NODE), memory(NODE) or down(NODE)"
+_WRITTEN = (
+    "a condition is written bandwidth(a-b), latency(a>b), slowdown(NODE), cpu(NODE), memory(NODE) or down(NODE or a-b)"
+)
 
 
 class ConditionName(NamedTuple):
@@ -88,7 +90,7 @@ def level_of(kind: str, value: object) -> float:
 
 
 def conditions_flag(flag: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Return the mapping that repeated NAME(PLACE)=VALUE and down(NODE) write."""
+    """Return the mapping that repeated NAME(PLACE)=VALUE and down(NODE or LINK) write."""
     named: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.rpartition("=") if "=" in text.rpartition(")")[2] else (text, "", "")
@@ -98,7 +100,7 @@ def conditions_flag(flag: str, texts: Sequence[str]) -> dict[str, Any]:
             raise QuestionError(f"{flag}: {error}") from None
         if kind == DOWN:
             if not place or value:
-                raise QuestionError(f"{flag} is written down(NODE), not '{text}'")
+                raise QuestionError(f"{flag} is written down(NODE) or down(a-b), not '{text}'")
             named[DOWN] = [*named.get(DOWN, ()), place]
         elif not value.strip():
             raise QuestionError(f"{flag} is written {kind}({place})=VALUE, not '{text}'")

@@ -183,7 +183,10 @@ class Conditions:
             "one_partition_per": _one_of(named("one_partition_per"), own.one_partition_per, _ONE_PER),
         }
         if own.condition and (down := own.condition.get(DOWN)):
-            changes["exclude"] += tuple(_cut_off(topology, (*changes["exclude"], *down), self.source))
+            links = tuple(each for each in down if _is_link(topology, each))
+            nodes = (*changes["exclude"], *(each for each in down if each not in links))
+            changes["exclude"] += tuple(_cut_off(topology, nodes, links, self.source))
+            changes["cut"] = links
         changes = {key: value for key, value in changes.items() if value}
         return topology.with_changes(**changes) if changes else topology
 
@@ -200,17 +203,30 @@ class Conditions:
         return profile.model_copy(update=update) if update else profile
 
 
-def _cut_off(topology: Topology, gone: Sequence[str], source: str | None) -> Iterator[str]:
+def _is_link(topology: Topology, name: str) -> bool:
+    """Return whether what is down is a link, ``a-b`` or ``a>b``; a node of that name comes first."""
+    from tiercut.topologies import directions_of
+
+    if name in topology.node_names or not ("-" in name or ">" in name):
+        return False
+    directions_of(topology, name)
+    return True
+
+
+def _cut_off(topology: Topology, gone: Sequence[str], cut: Sequence[str], source: str | None) -> Iterator[str]:
     """Yield nodes that are down, and those that then cannot be reached from the source any more."""
+    from tiercut.topologies import directions_of
+
     for name in gone:
         topology.index(name)
+    ways = set(topology.hops) - {way for link in cut for way in directions_of(topology, link)}
     begin = source or topology.source
     if begin in gone:
         raise QuestionError(f"'{begin}' is the source, where the input is born, and cannot be down")
     reached, front = {begin}, [begin]
     while front:
         at = front.pop()
-        found = {to for sender, to in topology.hops if sender == at and to not in gone} - reached
+        found = {to for sender, to in ways if sender == at and to not in gone} - reached
         reached |= found
         front += found
     yield from (name for name in topology.node_names if name not in reached)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from tiercut.documents import Si
@@ -62,11 +62,13 @@ def changed(
     of_links: Mapping[str, Mapping[str, float]],
     slowdown: Mapping[str, float],
     exclude: tuple[str, ...],
+    cut: tuple[str, ...] = (),
 ) -> Topology:
     """Return what `Topology.with_changes` promises."""
     for name in (*slowdown, *exclude):
         topology.index(name)
-    network = topology.network if any(of_links.values()) else None
+    network = topology.network if cut or any(of_links.values()) else None
+    gone = {direction for link in cut for direction in directions_of(network or topology, link)}
     fresh = {
         (direction, key): value
         for key, values in of_links.items()
@@ -83,7 +85,7 @@ def changed(
         new
         for link in topology.links
         if not any(name in exclude for name in link.directions[0])
-        for new in _changed_link(link, fresh)
+        for new in _changed_link(link, fresh, gone)
     ]
     try:
         return Topology.from_data(data, source=topology.name)
@@ -91,16 +93,20 @@ def changed(
         raise QuestionError("with these changes: " + "\n".join(each.render("") for each in error.faults)) from None
 
 
-def _changed_link(link: Link, fresh: Mapping[tuple[tuple[str, str], str], float]) -> list[dict[str, Any]]:
-    """Return the link with its new values, as two one-way links where its directions now differ."""
+def _changed_link(
+    link: Link, fresh: Mapping[tuple[tuple[str, str], str], float], gone: Collection[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Return the link with its new values, as one-way links where its directions now differ or one is gone."""
     new = [
         {key: Si(fresh[direction, key]) for key in ("bandwidth", "latency") if (direction, key) in fresh}
         for direction in link.directions
     ]
-    if all(each == new[0] for each in new):
+    left = [direction not in gone for direction in link.directions]
+    if all(left) and all(each == new[0] for each in new):
         return [_written(link) | new[0]]
     rest = {key: value for key, value in _written(link).items() if key != "between"}
-    return [rest | {"from": a, "to": b} | each for (a, b), each in zip(link.directions, new, strict=True)]
+    ways = zip(link.directions, new, left, strict=True)
+    return [rest | {"from": a, "to": b} | each for (a, b), each, stays in ways if stays]
 
 
 def _written(part: Any) -> dict[str, Any]:

@@ -236,6 +236,7 @@ class Topology(Document):
         latency: Mapping[str, float] | None = None,
         slowdown: Mapping[str, float] | None = None,
         exclude: Iterable[str] = (),
+        cut: Iterable[str] = (),
     ) -> Topology:
         """Return the topology under other conditions, checked again.
 
@@ -249,6 +250,8 @@ class Topology(Document):
             By node.
         exclude
             Nodes that are gone, and with them their links.
+        cut
+            Links that are gone: ``a-b`` means both directions, ``a>b`` one.
 
         Raises
         ------
@@ -269,4 +272,5 @@ class Topology(Document):
             {"bandwidth": bandwidth or {}, "latency": latency or {}},
             slowdown or {},
             tuple(exclude),
+            tuple(cut),
         )

@@ -151,8 +151,8 @@ class _Work:
         outcome = base.outcome
         if outcome.status == "optimal":
             outcome = replace(outcome, status="feasible", reason=found.guarantee)
-        beside = base.beside if query.kind == "frontier" else {}
-        return replace(base, plans=chosen, outcome=outcome, beside=beside, seen=None, certified=found)
+        # What stands beside a frontier is neither certified nor held to the accuracy asked for.
+        return replace(base, plans=chosen, outcome=outcome, beside={}, seen=None, certified=found)
 
     def check_enough(self, floor: float) -> None:
         """Refuse samples that could not show the accuracy if all were answered rightly."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -275,12 +276,13 @@ def _called(name: str) -> str:
 
 
 def _staying(problem: Problem, static: Plan) -> float:
-    """Return the latency in seconds of a plan under other conditions; nan where a node of it is gone."""
+    """Return the latency in seconds of a plan under other conditions; nan where a node or a link of it is gone."""
     if not set(static.placement) <= set(problem.nodes):
         return float("nan")
     moved = tuple(problem.nodes.index(name) for name in static.placement)
     decision: Decision = replace(static.decision, placement=moved)
-    return price(problem, decision).latency_s
+    latency_s = price(problem, decision).latency_s
+    return latency_s if isfinite(latency_s) else float("nan")  # a link on its way is gone
 
 
 def _written(plan: Plan | None) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Levelled(Document):
                 yield ("conditions", text), f"{name} stands here twice"
             before.add(str(name))
             if name.kind == DOWN and name.place:
-                yield ("conditions", text), "write down: [NODE, ...], each of which is down or not"
+                yield ("conditions", text), "write down: [NODE, a-b, ...], each of which is down or not"
                 continue
             yield from self._level_faults(text, name.kind, levels)
         if (count := self.combinations) > self.MOST:
@@ -166,7 +166,7 @@ def _level(kind: str, value: Any) -> Any:
     """Return a level of a file, in which quantities have units."""
     if kind == DOWN:
         if not isinstance(value, str):
-            raise ValueError(f"expected the name of a node, got {value!r}")
+            raise ValueError(f"expected the name of a node or a link, got {value!r}")
         return value
     if kind != "slowdown" and not isinstance(value, str):
         raise ValueError(f"expected text with its unit, got the bare value {value!r}")

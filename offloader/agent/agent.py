@@ -35,6 +35,7 @@ from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import DATATYPES, describe, fill, put, put_parameters, take_parameters
+from tiercut.offloader.protocol.tls import Tls, only_grpc
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
@@ -76,6 +77,8 @@ class Agent:
         How many frames may wait for a worker.
     transport
         How frames may travel, here and from here; by gRPC where the other side does not take that.
+    tls
+        What all its channels are encrypted with; frames then travel by gRPC.
 
     Raises
     ------
@@ -95,8 +98,9 @@ class Agent:
         results: Sequence[str] = (),
         most: int = 64,
         transport: Wanted = "auto",
+        tls: Tls | None = None,
     ) -> None:
-        self._transport: Wanted = transport
+        self._transport, self._tls = only_grpc(transport, tls), tls
         self.bundle = load_bundle(folder)
         if (next_address is None) != self.bundle.is_last and not (emulation.told_later and next_address is None):
             raise QuestionError(
@@ -133,9 +137,11 @@ class Agent:
             "ModelInfer": self._infer,
         }
         address = address_of(listen, what="--listen")
-        self._streams = StreamServer(address.rpartition(":")[0], self._streamed, self.bundle.most_bytes, transport)
+        self._streams = StreamServer(
+            address.rpartition(":")[0], self._streamed, self.bundle.most_bytes, self._transport
+        )
         try:
-            self.service = Service(handlers, address, self.bundle.most_bytes)
+            self.service = Service(handlers, address, self.bundle.most_bytes, tls=tls)
         except InputError:
             self._streams.close()
             raise
@@ -143,7 +149,7 @@ class Agent:
     def follow(self, next_address: str) -> None:
         """Hand on to an agent that listens at HOST:PORT, from now on."""
         before = self._onward
-        self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes)
+        self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes, self._tls)
         self._onward = Outlet(
             self._peer, self._emulation.onward, self._clock, most=self._most, transport=self._transport
         )
@@ -453,7 +459,7 @@ class Agent:
             if destination not in self._homes:
                 if len(self._homes) >= _MOST_HOMES:
                     threading.Thread(target=self._homes.pop(next(iter(self._homes))).close, daemon=True).start()
-                peer = Peer(destination, self.bundle.most_bytes)
+                peer = Peer(destination, self.bundle.most_bytes, self._tls)
                 self._homes[destination] = Outlet(
                     peer, self._emulation.home, self._clock, most=4096, transport=self._transport
                 )

@@ -26,6 +26,7 @@ from tiercut.offloader.protocol.channels import Peer, address_of, check_grpc
 from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import take_parameters
+from tiercut.offloader.protocol.tls import Tls, load_tls
 
 __all__ = ["Measured", "measure", "measure_command", "prediction_data"]
 
@@ -84,7 +85,13 @@ class Measured:
 
 
 def measure(
-    bundles: Sequence[Bundle], address: str, frames: Frames, count: int, *, deadline_s: float = 60.0
+    bundles: Sequence[Bundle],
+    address: str,
+    frames: Frames,
+    count: int,
+    *,
+    deadline_s: float = 60.0,
+    tls: Tls | None = None,
 ) -> Measured:
     """Send frames to the first agent of a deployment, one after the other.
 
@@ -98,6 +105,8 @@ def measure(
         What is sent, and how many.
     deadline_s
         After which a frame has failed.
+    tls
+        What the channel is encrypted with.
 
     Raises
     ------
@@ -107,7 +116,7 @@ def measure(
     import grpc
 
     first = bundles[0]
-    peer = Peer(address, max(each.most_bytes for each in bundles))
+    peer = Peer(address, max(each.most_bytes for each in bundles), tls)
     coding = coming(first)
     latencies, exits, failures = list[float](), list[int | None](), list[str]()
     compute: list[list[float]] = [[] for _ in bundles]
@@ -132,7 +141,8 @@ def measure(
             latencies.append(took)
             said_of = take_parameters(answer)
             exit_ = said_of.get("exit")
-            exits.append(exit_ if isinstance(exit_, int) else None)
+            # NOTE another server that stands in for the last agent names no exit: what gets there leaves there.
+            exits.append(exit_ if isinstance(exit_, int) else bundles[-1].pieces[-1].exit)
             for place, each in enumerate(compute, 1):
                 if (times := of_stage(said_of, place)) is not None:
                     each.append(times["compute"])
@@ -173,12 +183,15 @@ def measure_command(folder: Path, predicted: Mapping[str, Any], arguments: Seque
     parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="samples: images and labels")
     parser.add_argument("--agent", default=f"127.0.0.1:{PORT}", metavar="HOST:PORT", help="of the first partition")
     parser.add_argument("--frames", type=int, default=100, help="how many (100)")
+    parser.add_argument("--tls", type=Path, metavar="FOLDER", help="ca.crt, and tls.crt and tls.key if agents ask")
     given = parser.parse_args(arguments)
     try:
         check_grpc()
         bundles = [load_bundle(folder / stage["bundle"]) for stage in predicted["stages"]]
         address = address_of(given.agent, what="--agent")
-        found = measure(bundles, address, load_frames(given.data, bundles[0].inputs), max(given.frames, 1))
+        tls = None if given.tls is None else load_tls(given.tls, server=False)
+        frames = load_frames(given.data, bundles[0].inputs)
+        found = measure(bundles, address, frames, max(given.frames, 1), tls=tls)
     except QuestionError as error:
         parser.exit(2, f"{error}\n")
     print("\n".join(_lines(found, bundles, predicted)))

@@ -29,6 +29,7 @@ from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tls import Tls, only_grpc
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import Transport, Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
@@ -132,6 +133,8 @@ class Driver:
         So long before its deadline a frame without a result is answered from the last exit at the source; 0: never.
     transport
         How frames and results may travel; by gRPC where an agent does not take that.
+    tls
+        What all channels are encrypted with; frames then travel by gRPC.
     """
 
     def __init__(
@@ -146,7 +149,9 @@ class Driver:
         slowdown: float = 1.0,
         fallback_s: float = 0.0,
         transport: Wanted = "auto",
+        tls: Tls | None = None,
     ) -> None:
+        transport = only_grpc(transport, tls)
         self._coding, self._slowdown = coming(bundles[0]), slowdown
         self._fallback_ns = round(fallback_s * 1e9)
         self._bundles, self._first = bundles, bundles[0]
@@ -168,8 +173,9 @@ class Driver:
             },
             here,
             most,
+            tls=tls,
         )
-        self._peer = Peer(address, most)
+        self._peer = Peer(address, most, tls)
         self._outlet = Outlet(self._peer, way, clock, most=4096, transport=transport)
         self.strays = 0
         """Results of frames that were never sent."""

@@ -84,8 +84,11 @@ class AgentProcess:
         command += ["--transport", transport]
         command += ["--runtime", runtime] if runtime else []
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # held as long as the process
+        mine = {
+            name: value for name, value in os.environ.items() if name != "TIERCUT_TLS"
+        }  # nothing leaves this machine
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, start_new_session=True, env=mine
         )
         self.folder, self.address = folder, ""
 

@@ -27,6 +27,7 @@ from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
 from tiercut.offloader.local.timing import paced_medians
 from tiercut.offloader.protocol.channels import address_of, check_grpc
+from tiercut.offloader.protocol.tls import Tls
 from tiercut.offloader.transports.offer import Wanted
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
@@ -69,6 +70,8 @@ class RunOptions:
         Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
     transport
         How frames travel where both sides take that, else by gRPC; ``auto``: by the quickest.
+    tls
+        What channels to agents that run already are encrypted with; those of this machine alone are not.
     """
 
     frames: int = 100
@@ -80,6 +83,7 @@ class RunOptions:
     explain_hop: bool = False
     fallback: bool = False
     transport: Wanted = "auto"
+    tls: Tls | None = None
 
 
 def run_local(
@@ -175,7 +179,12 @@ def run_with_agents(
     ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
     interval_s, deadline_s = _times(prediction, options)
     with Driver(
-        bundles, address_of(address, what="--agent"), deadline_s=deadline_s, listen=results, transport=options.transport
+        bundles,
+        address_of(address, what="--agent"),
+        deadline_s=deadline_s,
+        listen=results,
+        transport=options.transport,
+        tls=options.tls,
     ) as driver:
         driver.check_first()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)

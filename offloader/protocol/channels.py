@@ -13,6 +13,8 @@ from tiercut.offloader.protocol.messages import Method, methods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tiercut.offloader.protocol.tls import Tls
+
 __all__ = ["Peer", "address_of", "check_grpc", "hush_grpc", "options"]
 
 ENVELOPE = 64 << 10
@@ -81,11 +83,13 @@ class Peer:
         HOST:PORT.
     most_bytes
         Bytes of the tensors of a message, at most.
+    tls
+        What its channel is encrypted with; None: nothing is.
     """
 
-    def __init__(self, address: str, most_bytes: int) -> None:
+    def __init__(self, address: str, most_bytes: int, tls: Tls | None = None) -> None:
         hush_grpc()
-        self.address, self.most_bytes = address, most_bytes
+        self.address, self.most_bytes, self._tls = address, most_bytes, tls
         self._lock = threading.Lock()
         self._channel: Any = None
         self._closed = False
@@ -139,7 +143,12 @@ class Peer:
 
         with self._lock:
             if self._channel is None:
-                self._channel = grpc.insecure_channel(self.address, options=options(self.most_bytes))
+                said = options(self.most_bytes)
+                self._channel = (
+                    grpc.insecure_channel(self.address, options=said)
+                    if self._tls is None
+                    else grpc.secure_channel(self.address, self._tls.channel(), options=said)
+                )
             return self._channel
 
     def _after(self, channel: Any, future: Any) -> None:

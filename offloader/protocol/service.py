@@ -9,6 +9,7 @@ from typing import Any
 from tiercut.errors import InputError
 from tiercut.offloader.protocol.channels import hush_grpc, options
 from tiercut.offloader.protocol.messages import SERVICE, methods
+from tiercut.offloader.protocol.tls import Tls
 
 __all__ = ["Handler", "Refused", "Service"]
 
@@ -37,6 +38,8 @@ class Service:
         Bytes of the tensors of a message, at most.
     threads
         How many calls are answered at once.
+    tls
+        What it shows callers, and whom it believes; None: nothing is encrypted, and nobody is asked.
 
     Raises
     ------
@@ -44,7 +47,15 @@ class Service:
         If it cannot listen there.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler], address: str, most_bytes: int, *, threads: int = 8) -> None:
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        address: str,
+        most_bytes: int,
+        *,
+        threads: int = 8,
+        tls: Tls | None = None,
+    ) -> None:
         hush_grpc()
         import grpc
 
@@ -72,7 +83,11 @@ class Service:
         )
         host = address.rpartition(":")[0]
         try:
-            self.port = int(self._server.add_insecure_port(address))
+            self.port = int(
+                self._server.add_insecure_port(address)
+                if tls is None
+                else self._server.add_secure_port(address, tls.server())
+            )
         except RuntimeError:
             self.port = 0
         if not self.port:

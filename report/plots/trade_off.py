@@ -181,8 +181,10 @@ def _is_wide(data: TradeOff, right: float) -> bool:
 def _count_beyond(data: TradeOff, right: float, ax: Axes) -> None:
     beyond = float(np.mean(data.cloud_x > right)) if len(data.cloud_x) else 0.0
     if beyond > 0.005:
-        text = f"{beyond:.0%} of the sampled plans\nare further right →"
-        ax.text(0.99, 0.45, text, transform=ax.transAxes, ha="right", va="center", fontsize=7, color="0.35")
+        text = f"{beyond:.0%} of the sampled plans are further right →"
+        style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 7, "color": "0.35"}
+        # Below the axis and its label, where it covers neither points nor lines.
+        ax.annotate(text, (1.0, 0.0), xycoords="axes fraction", xytext=(0, -33), textcoords="offset points", **style)
 
 
 def _name_chosen(data: TradeOff, ax: Axes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tiercut
@@ -124,3 +125,21 @@ def test_a_frontier_that_was_replayed_shows_both_figures_and_can_be_read_again(c
     seen, answer = json.loads(out), json.loads((tmp_path / "answer.json").read_text())
     assert seen["latency"]["mean_s"] == answer["plans"][8]["latency_s"]
     assert seen["model"]["latency_s"] == answer["evaluation"]["plans"][8]["model"]["latency_s"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("command", ["frontier", "explain", "replay"])
+def test_tables_are_written_as_the_ending_says(command: str, ending: str, shell_call: Any, tmp_path: Path) -> None:
+    if ending == "parquet":
+        pytest.importorskip("pyarrow")
+    path, plan = (
+        tmp_path / f"table.{ending}",
+        ("--partition", "5,8", "--placement", "micro,local", "--threshold", "0.8"),
+    )
+    given = () if command == "frontier" else plan
+    status, _, err = shell_call(command, "iot", "resnet20-digits32", *given, "--csv", path)
+    assert status == 0, err
+    assert f"wrote {path}" in err
+    table = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
+    assert len(table) > 1
+    assert any(name in table.columns for name in ("latency_s", "seconds", "total_s"))

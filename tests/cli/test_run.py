@@ -74,6 +74,7 @@ def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
         (["--data", NAME, "--agent", "gateway=127.0.0.1:1"], "frames go to 'camera' first"),
         (["--data", NAME, "--agent", "watch=127.0.0.1:1"], "there is no node of the plan 'watch'"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--retime"], "they belong to --local"),
+        (["--data", NAME, "--local", "--tls", "certificates"], "all agents are processes of this machine: leave out"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--trace", "t"], "--trace needs one clock for all agents"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1"], "127.0.0.1:1 does not answer as an agent"),
         (["--data", "absent.npz", "--local"], "absent.npz: there is no such file"),

@@ -71,3 +71,12 @@ def test_the_study_of_spans_prints_what_its_readme_says_and_draws_it(tmp_path: P
     assert printed.count("|") > 50
     assert printed.strip() in written
     assert (tmp_path / "spans.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_study_of_scissionlite_prints_what_its_readme_says() -> None:
+    printed = run("experiments/scissionlite/run.py")
+    written = (ROOT / "experiments/scissionlite/README.md").read_text(encoding="utf-8")
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(rows) == 62
+    assert not [row for row in rows if row not in written]

@@ -222,3 +222,17 @@ def test_a_time_of_0_is_marked_where_the_axis_has_no_place_for_it() -> None:
     legend = ax.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()].count("a time of 0") == 1
+
+
+@pytest.mark.parametrize("kind", ["frontier", "solve"])
+def test_what_is_said_of_sampled_plans_covers_no_plan_and_no_other_word(kind: str) -> None:
+    question = {"min_accuracy": 0.98} if kind == "solve" else {}
+    ax = plots.trade_off(answer(kind, **question))
+    figure = ax.figure
+    figure.draw_without_rendering()
+    (said,) = (each for each in ax.texts if "further right" in each.get_text())
+    place = said.get_window_extent()
+    assert not place.overlaps(ax.bbox)
+    assert not place.overlaps(ax.xaxis.label.get_window_extent())
+    assert place.y0 >= 0
+    assert place.x1 <= figure.bbox.x1

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tiercut import units
 from tiercut.errors import QuestionError
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = [
+    "Csv",
     "InputSize",
     "Json",
     "Model",
@@ -22,6 +27,7 @@ __all__ = [
     "axis_sizes",
     "drawable",
     "quantity",
+    "write_table",
 ]
 
 
@@ -72,6 +78,10 @@ Plot = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Draw it: png, svg, pdf or html by the ending.", callback=drawable),
 ]
+Csv = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write it as a table: CSV, or Parquet where the name says so."),
+]
 Model = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="A name of Keras Applications, a .keras or .onnx file, or module:function."),
@@ -85,6 +95,28 @@ InputSize = Annotated[
 TrustModel = Annotated[
     bool, typer.Option("--trust-model", help="Let a .keras file run code of its own (Lambda layers).")
 ]
+
+
+def write_table(frame: DataFrame, path: Path) -> None:
+    """Write a frame as CSV, numbers unrounded, or as Parquet where the ending is .parquet; and say so.
+
+    Raises
+    ------
+    InputError
+        If there is no such place to write.
+    QuestionError
+        If Parquet is wanted and pyarrow is not installed.
+    """
+    from tiercut.cli.console import note
+    from tiercut.documents import write_text, write_whole
+
+    if path.suffix.lower() != ".parquet":
+        write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+    elif find_spec("pyarrow") is None:
+        raise QuestionError("writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'")
+    else:
+        write_whole(path, lambda stream: stream.write(frame.to_parquet(engine="pyarrow", index=False)))
+    note(f"wrote {path}")
 
 
 def quantity(option: str, text: str | None, kind: str) -> float | None:

@@ -60,7 +60,11 @@ class Output:
         help="Draw it: png, svg, pdf or html by the ending.",
         read=lambda _, path: given.drawable(path),
     )
-    csv: Path | None = option(type=Path, metavar="FILE", help="Write the plans as a table, a column for each measure.")
+    csv: Path | None = option(
+        type=Path,
+        metavar="FILE",
+        help="Write the plans as a table, a column for each measure: CSV, or Parquet by the ending.",
+    )
     json: bool = option(False, type=bool, help="Print one JSON object and nothing else.")
     zoom: Sequence[str] | None = option(
         metavar="MEASURE=A..B", help="A part of the picture: 'latency=30 ms..50 ms', 'accuracy=92 %..'.", many=True
@@ -121,10 +125,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         found = found.thinned(output.points, output.within)
         _print(found, json=output.json)
         if output.csv is not None:
-            from tiercut.documents import write_text
-
-            write_text(output.csv, found.to_csv())
-            note(f"wrote {output.csv}")
+            given.write_table(found.frame(), output.csv)
         if output.plot is not None:
             from tiercut.report import save
 

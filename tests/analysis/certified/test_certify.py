@@ -104,6 +104,7 @@ def test_every_certified_plan_has_passed_the_exact_test(front: tiercut.Answer, h
         assert row.p_value == binomial_tail(row.hits, 3000, 0.86)
         assert row.p_value <= 0.05
         assert row.at_least == 0.86
+    assert not front.beside  # no plan is shown that was not tested
 
 
 def test_plans_are_tested_from_safe_to_fast_until_one_fails() -> None:

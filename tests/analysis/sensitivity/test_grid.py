@@ -151,6 +151,36 @@ def test_a_device_without_a_curve_has_no_loads() -> None:
         tiercut.Conditions(condition={"memory(box)": "45 %"}).apply(small(), loaded_profile({}))
 
 
+def ring(*links: dict[str, Any]) -> tiercut.Topology:
+    nodes = [{"name": "pi", "slowdown": 400.0}, {"name": "box", "slowdown": 2.0}, {"name": "big"}]
+    return tiercut.Topology.from_data(topology_data(nodes, list(links)))
+
+
+def test_a_link_that_is_down_is_as_if_it_were_not_there() -> None:
+    near, far, direct = both("pi", "box", 1, 4), both("box", "big", 2, 4), both("pi", "big", 0.5, 4)
+    whole, profile = ring(near, far, direct), loaded_profile()
+    for down, left in (("pi-big", (near, far)), ("box-big", (near, direct)), ("pi-box", (far, direct))):
+        got = tiercut.solve(whole, profile, condition={"down": [down]}).best
+        assert got == tiercut.solve(ring(*left), profile).best, down
+    topology, _ = tiercut.Conditions(condition={"down": ["box>big"]}).apply(whole, profile)
+    assert ("box", "big") not in topology.hops
+    assert ("big", "box") in topology.hops
+    topology, _ = tiercut.Conditions(condition={"down(box-big)": None}).apply(ring(near, far), profile)
+    assert topology.node_names == ("pi", "box")  # the other is reached over it alone
+    with pytest.raises(QuestionError, match="there is no link 'pi-far'"):
+        tiercut.Conditions(condition={"down": ["pi-far"]}).apply(whole, profile)
+
+
+def test_a_grid_may_take_links_down_and_staying_is_not_possible_over_them() -> None:
+    whole, profile = ring(both("pi", "box", 1, 4), both("pi", "big", 0.5, 4)), loaded_profile()
+    found = tiercut.sensitivity(whole, profile, {"down": ["pi-big", "pi-box"]}, exits="final")
+    assert found.static.placement[-1] == "big"
+    assert np.isnan(found.static_s[1])
+    assert found.static_s[2] == pytest.approx(found.best_s[0, 0])
+    best = tiercut.solve(whole, profile, exits="final", condition={"down": ["pi-big"]}).best
+    assert found.best_s[1, 0] == pytest.approx(best.latency_s)
+
+
 @pytest.mark.parametrize(
     ("curve", "message"),
     [
@@ -180,7 +210,7 @@ WRONG = [
     ("conditions: {slowdown(phone): [2, 2.0]}", "the level 2.0 stands here twice"),
     ("conditions: {bandwidth(watch-phone): [10]}", "expected text with its unit, got the bare value 10"),
     ("conditions: {bandwidth(watch-phone): [0 Mb/s]}", "greater than 0"),
-    ("conditions: {down(cloud): [1]}", "write down: [NODE, ...]"),
+    ("conditions: {down(cloud): [1]}", "write down: [NODE, a-b, ...]"),
     ("conditions: {speed(phone): [1]}", "there is no condition 'speed'"),
     ("conditions: {slowdown(far): [1, 2]}", "there is no node 'far'"),
     ("conditions: {'slowdown(a)': [1], 'slowdown( a )': [1]}", "slowdown(a) stands here twice"),

@@ -59,7 +59,7 @@ def in_javascript(findings: Findings, origin: Origin, script: str, **data: Any) 
 @pytest.mark.parametrize("case", CASES)
 def test_the_page_prices_a_plan_as_python_does_under_any_setting(case: str) -> None:
     findings, origin = CASES[case]()
-    asked, wanted = reports.latencies(findings, 100)
+    asked, wanted = reports.latencies(findings, 50)
     script = "console.log(JSON.stringify(data.asked.map(([at, s]) => latencyOf(tablesOf(s), plans[at]))))"
     got = in_javascript(findings, origin, script, asked=asked)
     np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=0)

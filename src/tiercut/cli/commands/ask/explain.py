@@ -62,6 +62,7 @@ def explain(
     ] = False,
     conditions: Conditions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """Show a plan's latency as the sum that it is.
@@ -92,6 +93,8 @@ def explain(
         by = "marginal" if asked.exits == "final" else asked.estimator
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
     _present(explanation, reasons, needs, json=json, every=all_changes)
+    if csv is not None:
+        given.write_table(explanation.frame() if reasons is None else reasons.frame(), csv)
     if plot is not None:
         from tiercut.report import explanation_picture, save, why_picture
 

@@ -33,6 +33,7 @@ def replay(
     ] = None,
     conditions: Conditions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """Send every recorded sample through a plan: where samples leave, how often they are right, and how long they take.
@@ -58,6 +59,8 @@ def replay(
         out: Any = console()
         for part in replay_tables(seen):
             out.print(part)
+    if csv is not None:
+        given.write_table(seen.frame(), csv)
     if plot is not None:
         from tiercut.report import replay_picture, save
 

@@ -44,17 +44,25 @@ def agent(
         Transport | None,
         typer.Option(help="How frames may travel; gRPC where the other side differs.", show_default="auto"),
     ] = None,
+    tls: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="TIERCUT_TLS",
+            help="Encrypt: a folder with tls.crt and tls.key, and ca.crt for certificates on both sides.",
+        ),
+    ] = None,
     stands_for: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve a partition by the Open Inference Protocol over gRPC: health, metadata, inference.
 
     A request that names a destination is acknowledged at once, and its result goes there; another one is answered with
-    the result. Nothing is encrypted or asked for a password: listen on other addresses than this machine's own only in
-    networks that you trust.
+    the result. Without --tls nothing is encrypted, and nobody is asked who they are: listen on other addresses than
+    this machine's own only in networks that you trust.
 
     Needs the extra 'offload'.
     """
-    from tiercut.offloader import Agent, check_grpc
+    from tiercut.offloader import Agent, check_grpc, load_tls
 
     check_grpc()
     serving = Agent(
@@ -66,6 +74,7 @@ def agent(
         results=results or (),
         most=queue,
         transport="auto" if transport is None else transport.value,
+        tls=None if tls is None else load_tls(tls),
         emulation=_emulation(stands_for),
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

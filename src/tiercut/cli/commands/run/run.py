@@ -74,6 +74,10 @@ def run(
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
     ] = False,
+    tls: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="With --agent: tls.crt, tls.key and ca.crt, as the agents have."),
+    ] = None,
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
@@ -98,8 +102,9 @@ def run(
     Needs the extra 'offload'.
     """
     named = pairs("--agent", agent or ())
-    _check_place(local, named, results, timed=retime or explain_hop, traced=trace is not None)
-    from tiercut.offloader import RunOptions, check_grpc, run_local, run_with_agents
+    timed, encrypted = retime or explain_hop, tls is not None
+    _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
+    from tiercut.offloader import RunOptions, check_grpc, load_tls, run_local, run_with_agents
 
     check_grpc()
     fps = given.quantity("--rate", rate, "rate")
@@ -122,6 +127,7 @@ def run(
         explain_hop=explain_hop,
         fallback=fallback,
         transport="auto" if transport is None else transport.value,
+        tls=None if tls is None else load_tls(tls),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
         if local:
@@ -174,10 +180,14 @@ def _samples(data: str, model: str, *, trust: bool) -> Iterator[Path]:
         yield Path(folder) / "samples.npz"
 
 
-def _check_place(local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool) -> None:
+def _check_place(
+    local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool, encrypted: bool
+) -> None:
     """Refuse a call that does not say where the agents are, or says it twice."""
     if local and (named or results):
         raise QuestionError("with --local the agents are started here: leave out --agent and --results")
+    if local and encrypted:
+        raise QuestionError("with --local all agents are processes of this machine: leave out --tls")
     if not local and not named:
         raise QuestionError("say where the agents run: all on this machine (--local), or --agent NODE=HOST:PORT")
     if not local and timed:

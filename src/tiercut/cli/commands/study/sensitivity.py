@@ -38,6 +38,7 @@ def sensitivity(
     question: Annotated[QuestionOptions, Shown(leave_out=("objective", "over", "top", "all_decisions"))],
     conditions: Conditions,
     plot: given.Plot = None,
+    csv: given.Csv = None,
     json: given.Json = False,
 ) -> None:
     """Say how the best plan follows conditions: which are among the best, what staying costs, what matters most.
@@ -65,6 +66,8 @@ def sensitivity(
         out: Any = console()
         for part in sensitivity_tables(found):
             out.print(part)
+    if csv is not None:
+        given.write_table(found.frame(), csv)
     if plot is not None:
         from tiercut.report import save, sensitivity_picture
 

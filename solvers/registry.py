@@ -27,6 +27,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "per-exit": "a threshold for each exit",
         "codec": "codecs",
         "constraints": "bounds on measures beside the objective and accuracy",
+        "bounded-rank": "the N best plans under bounds on measures beside the objective and accuracy",
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
         "once": "memory of several nodes together, or as objective or least value, with exits inside partitions",
         "many": "a frontier over other than one measure and accuracy",
@@ -102,7 +103,7 @@ def _needs(task: Task) -> Iterator[str]:
         yield "codec"
     # A solver that compares several measures can bound them all.
     if task.goals is None and task.constraints:
-        yield "constraints"
+        yield from ("constraints", "bounded-rank") if task.kind == "rank" else ("constraints",)
     if task.costs.whole:
         yield "whole"
     if space.inside and any(each.once for each in _measured(task)):
@@ -202,9 +203,10 @@ def _is_first(task: Task) -> bool:
     if not is_simple(task):
         return False
     from tiercut.solvers.kernels.keep_kernels import offer_all
+    from tiercut.solvers.labels.front_kernels import grow_points
     from tiercut.solvers.labels.grow_kernels import grow_labels
 
-    return not (is_ready(grow_labels) and is_ready(offer_all))
+    return not all(map(is_ready, (grow_points,) if task.constraints else (grow_labels, offer_all)))
 
 
 def in_time(task: Task) -> bool:

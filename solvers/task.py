@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Goals", "Task", "make_task", "plain_tables"]
+__all__ = ["Goals", "Task", "bounded_goals", "make_task", "plain_tables"]
 
 _NOISE = 1e-12  # of a sum that was taken in another order, as a share of it
 _ACCURACY_NOISE = 1e-13
@@ -84,7 +84,8 @@ class Task:
     constraints
         Greatest values of other measures.
     goals
-        For a frontier over other than one measure and accuracy: what is compared, constraints included; else None.
+        For a frontier over other than one measure and accuracy: what is compared, constraints included; else None (see
+        `bounded_goals`).
     """
 
     space: Space
@@ -163,12 +164,35 @@ def _goals(space: Space, query: Query, constraints: Sequence[Constraint]) -> Goa
     least = [names.index(name) if name != "accuracy" else right for name in query.compared]
     deciding = [place for place in (rows.index("latency"), right) if place not in least]
     turned = [*least, *deciding, *range(len(rows), right)]
-    caps = np.array([inf] * len(rows) + [side.cap for side in constraints] + [-query.accuracy_floor])
+    caps = [inf] * len(rows) + [side.cap for side in constraints] + [-query.accuracy_floor]
     caps[rows.index("latency")] = query.latency_cap
+    return _arranged(costs, caps, turned, len(least), len(deciding))
+
+
+def bounded_goals(task: Task) -> Goals:
+    """Return a task with constraints as a frontier over what it minimises or trades, all else being bounded.
+
+    Of a best plan one measure is compared, so that the frontier is that plan.
+    """
+    rows = [(task.costs, task.cap)]
+    if task.ties is not None and not task.bounds_ties:
+        rows.append((task.ties, inf))
+    rows += [(side.costs, side.cap) for side in task.constraints]
+    right, ties = len(rows), [] if task.ties is None else [1]
+    if task.front:
+        least = [0, right]
+    else:
+        least, ties = ([right], [0, *ties]) if task.by_accuracy else ([0], [*ties, right])
+    turned = [*least, *ties, *(row for row in range(right) if row not in (*least, *ties))]
+    caps = [*(cap for _, cap in rows), -task.floor]
+    return _arranged([costs for costs, _ in rows], caps, turned, len(least), len(ties))
+
+
+def _arranged(costs: Sequence[Costs], caps: Sequence[float], turned: Sequence[int], compared: int, ties: int) -> Goals:
+    """Return goals of measures that are given in the order of the tables, accuracy last."""
+    order = np.array(turned, np.int64)
     loose = np.array([*(_noise(each) for each in costs), (0.0, _ACCURACY_NOISE)]).T
-    return Goals(
-        tuple(costs), np.array(turned, np.int64), len(least), len(deciding), caps[turned], loose[:, turned].copy()
-    )
+    return Goals(tuple(costs), order, compared, ties, np.array(caps)[order], loose[:, order].copy())
 
 
 def _noise(costs: Costs) -> tuple[float, float]:

@@ -127,7 +127,7 @@ def _crowd(blocks: int, edges: int, clouds: int) -> list[Row]:
 
 
 def _bounds(blocks: int, nodes: int, seeds: int) -> list[Row]:
-    """Prove the best plan under five bounds that stand in each other's way, of three kinds.
+    """Prove the best plan under five bounds that stand in each other's way, of three kinds, in two ways.
 
     ``fixed``: the same figures whatever the instance; ``near``: figures that the best plan without bounds nearly has;
     ``far``: about half of them.
@@ -145,8 +145,12 @@ def _bounds(blocks: int, nodes: int, seeds: int) -> list[Row]:
                 Bound("blocks", first, at_least=3),
                 Bound("bytes", at_most=factor * free.bytes_sent + 5e4 if factor else 250e3),
             )
-            row = _answer(instance, Query(bounds=bounds), "cp-sat", time_limit_s=60.0)[1]
-            rows.append(row | {"solver": f"cp-sat, {kind} {seed}"})
+            fast, quick = _answer(instance, Query(bounds=bounds), "labels", repeat=3, time_limit_s=60.0)
+            slow, second = _answer(instance, Query(bounds=bounds), "cp-sat", time_limit_s=60.0)
+            same = fast.plans == slow.plans
+            rows.append(quick | {"solver": f"labels, {kind} {seed}", "ratio": 1.0})
+            ratio = second["seconds"] / quick["seconds"]
+            rows.append(second | {"solver": f"cp-sat, {kind} {seed}", "ratio": ratio, "same": same})
     return rows
 
 

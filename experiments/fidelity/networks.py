@@ -48,7 +48,7 @@ NETWORKS = (
     Network("digits-onnx", None),
     Network("lenet", "lenet", 8, without=("exit5", "exit6")),
     Network("alexnet", "alexnet", 8, without=("exit9", "exit10", "exit11")),
-    Network("mobilenetv2", "mobilenetv2", 6, held_out=True),
+    Network("resnet32", "resnet32", 4, held_out=True),
 )
 
 

@@ -30,11 +30,12 @@ from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
-from tiercut.offloader.protocol.tensors import DATATYPES, describe, fill, put, put_parameters, take_parameters
+from tiercut.offloader.protocol.tensors import DATATYPES, describe, put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
@@ -53,6 +54,7 @@ RESULTS = "results"
 _REMEMBERED = 65536
 _APART_S = 0.005
 _MOST_HOMES = 64
+_TOLD_S = 5.0
 _PASSED_ON = ("destination", "fallback_ns")
 
 
@@ -120,6 +122,7 @@ class Agent:
         self._lock = threading.Lock()
         self._peer: Peer | None = None
         self._onward: Outlet | None = None
+        self._follows = threading.Event()
         if next_address is not None:
             self.follow(next_address)
         self._workers = [
@@ -153,6 +156,7 @@ class Agent:
         self._onward = Outlet(
             self._peer, self._emulation.onward, self._clock, most=self._most, transport=self._transport
         )
+        self._follows.set()
         if before is not None:
             before.close()
 
@@ -264,9 +268,9 @@ class Agent:
     def _answer(self, frame: str, ended: Ended, said: Mapping[str, str | int | bool]) -> Any:
         """Return the result of a frame as the answer to its call."""
         answer = message("ModelInferResponse", model_name=self.bundle.model, id=frame)
-        put(answer, ended.tensors)
+        contents = describe(answer, ended.tensors)
         put_parameters(answer, {**self._said_of(ended), **said})
-        return answer
+        return answer, contents
 
     def _asked_next(self, job: Job, ended: Ended, timings: Mapping[str, int]) -> Any:
         import grpc
@@ -274,12 +278,14 @@ class Agent:
         assert self._peer is not None
         request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
         try:
-            fill(request, self._described(request, ended.tensors))
+            contents = self._described(request, ended.tensors)
         except QuestionError as error:
             raise Refused("INTERNAL", str(error)[:300]) from None
         spare_ns = job.spare_ns
         try:
-            answer = self._peer.call("ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9)
+            answer = self._peer.call(
+                "ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents
+            )
         except grpc.RpcError as error:
             code: Any = error
             why = f"{self._peer.address}: {code.details()}"[:300]
@@ -360,8 +366,10 @@ class Agent:
         before = job.parameters.get(named(0, "encode"))
         timings[named(self.bundle.stage, "encode")] = before if isinstance(before, int) else 0
         self._home(job.destination).put(home, (), job.until_ns, lambda _: None, timings, direct=True)
-        if self._onward is None:
+        if self.bundle.is_last:
             return
+        self._follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
+        assert self._onward is not None
         time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
         begun_ns = time.monotonic_ns()
         onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
@@ -384,7 +392,7 @@ class Agent:
 
     def _slow(self, took_ns: int) -> None:
         """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
-        time.sleep((self._emulation.factor - 1) * took_ns / 1e9)
+        sleep_until(time.monotonic_ns() + round((self._emulation.factor - 1) * took_ns))
 
     def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()

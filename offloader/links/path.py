@@ -11,8 +11,9 @@ from typing import Any, Generic, Literal, TypeVar
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.waiting import sleep_until
 
-__all__ = ["NO_LINKS", "Direction", "Full", "ShapedPath", "Way", "sleep_until"]
+__all__ = ["NO_LINKS", "Direction", "Full", "ShapedPath", "Way"]
 
 P = TypeVar("P")
 Full = queue.Full
@@ -66,12 +67,6 @@ class Way:
 
 NO_LINKS = Way()
 """Where nothing is shaped: real links, or none."""
-
-
-def sleep_until(moment_ns: int) -> None:
-    """Sleep until a time of `time.monotonic_ns`."""
-    while (left := moment_ns - time.monotonic_ns()) > 0:
-        time.sleep(left / _NS)
 
 
 @dataclass(frozen=True, slots=True)

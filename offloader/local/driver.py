@@ -23,7 +23,8 @@ from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named, of_piece, of_stage
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
-from tiercut.offloader.links.path import NO_LINKS, Way, sleep_until
+from tiercut.offloader.links.path import NO_LINKS, Way
+from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
@@ -219,7 +220,8 @@ class Driver:
         begun_ns = time.perf_counter_ns()
         contents = self._coding.describe(request, tensors)
         if self._coding.codec is not None:
-            time.sleep((self._slowdown - 1) * (time.perf_counter_ns() - begun_ns) / 1e9)
+            took_ns = time.perf_counter_ns() - begun_ns
+            sleep_until(time.monotonic_ns() + round((self._slowdown - 1) * took_ns))
         return contents
 
     def check_first(self) -> None:

@@ -65,7 +65,7 @@ class RunOptions:
     threads
         To compute with, in each agent.
     explain_hop
-        Whether to tell where the time of a hop goes.
+        Whether to tell where the time of a hop goes; then frames go by gRPC.
     fallback
         Whether the source answers a frame from the last exit that it holds itself where the rest does not answer.
     transport
@@ -120,6 +120,10 @@ def run_local(
     check_grpc()
     if options.fallback:
         check_fallback(plan, topology.source)
+    if options.explain_hop:
+        if options.transport not in ("auto", "grpc"):
+            raise QuestionError("--explain-hop tells where the time of a call of gRPC goes: leave out --transport")
+        options = replace(options, transport="grpc")
     problem = build_problem(topology, profile)
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):

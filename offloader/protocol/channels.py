@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.protocol.messages import Method, methods
+from tiercut.offloader.protocol.tensors import serialised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from tiercut.offloader.protocol.tls import Tls
 
@@ -94,7 +98,7 @@ class Peer:
         self._channel: Any = None
         self._closed = False
 
-    def call(self, name: str, request: Any, timeout_s: float) -> Any:
+    def call(self, name: str, request: Any, timeout_s: float, contents: Sequence[NDArray[np.uint8]] = ()) -> Any:
         """Return the answer to a call by its name, such as ``ServerLive``.
 
         Raises
@@ -102,10 +106,17 @@ class Peer:
         grpc.RpcError
             If it fails, or takes longer.
         """
-        future = self.start(name, request, timeout_s)
+        future = self.start(name, request, timeout_s, contents=contents)
         return future.result()
 
-    def start(self, name: str, request: Any, timeout_s: float, done: Callable[[Any], None] | None = None) -> Any:
+    def start(
+        self,
+        name: str,
+        request: Any,
+        timeout_s: float,
+        done: Callable[[Any], None] | None = None,
+        contents: Sequence[NDArray[np.uint8]] = (),
+    ) -> Any:
         """Begin a call and return what it will become, a ``grpc.Future``.
 
         Parameters
@@ -118,10 +129,12 @@ class Peer:
             Seconds after which it has failed.
         done
             Called with the future once it has ended, in a thread of gRPC.
+        contents
+            The bytes of the tensors that the request describes, where they are not in it.
         """
         method = methods()[name]
         channel = self._open()
-        future = self._stub(channel, method).future(request, timeout=max(timeout_s, 0.0))
+        future = self._stub(channel, method, contents).future(request, timeout=max(timeout_s, 0.0))
 
         def ended(each: Any) -> None:
             self._after(channel, each)
@@ -131,10 +144,10 @@ class Peer:
         future.add_done_callback(ended)
         return future
 
-    def _stub(self, channel: Any, method: Method) -> Any:
+    def _stub(self, channel: Any, method: Method, contents: Sequence[NDArray[np.uint8]]) -> Any:
         return channel.unary_unary(
             method.path,
-            request_serializer=method.request.SerializeToString,
+            request_serializer=lambda request: serialised(request, contents),
             response_deserializer=method.response.FromString,
         )
 

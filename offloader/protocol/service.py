@@ -9,12 +9,13 @@ from typing import Any
 from tiercut.errors import InputError
 from tiercut.offloader.protocol.channels import hush_grpc, options
 from tiercut.offloader.protocol.messages import SERVICE, methods
+from tiercut.offloader.protocol.tensors import serialised
 from tiercut.offloader.protocol.tls import Tls
 
 __all__ = ["Handler", "Refused", "Service"]
 
 Handler = Callable[[Any, Any], Any]
-"""Takes a request and gRPC's context, and returns the response."""
+"""Takes a request and gRPC's context, and returns the response; or a pair of it and the bytes of its tensors."""
 
 
 class Refused(Exception):  # noqa: N818  # it is an answer
@@ -74,7 +75,7 @@ class Service:
                         name: grpc.unary_unary_rpc_method_handler(
                             _guarded(handler),
                             request_deserializer=known[name].request.FromString,
-                            response_serializer=known[name].response.SerializeToString,
+                            response_serializer=_as_bytes,
                         )
                         for name, handler in handlers.items()
                     },
@@ -116,3 +117,8 @@ def _guarded(handler: Handler) -> Handler:
             context.abort(getattr(grpc.StatusCode, refused.status), refused.message)
 
     return call
+
+
+def _as_bytes(answer: Any) -> bytes:
+    """Return what a handler answers as gRPC sends it."""
+    return serialised(*answer) if isinstance(answer, tuple) else bytes(answer.SerializeToString())

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from tiercut.offloader.bundles.manifest import TensorSpec
-from tiercut.offloader.protocol.channels import options
-from tiercut.offloader.protocol.messages import SERVICE, message, methods
+from tiercut.offloader.protocol.channels import Peer, options
+from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Service
-from tiercut.offloader.protocol.tensors import describe, put, put_parameters, take
+from tiercut.offloader.protocol.tensors import describe, put_parameters, take
 from tiercut.offloader.transports.offer import Offer
 from tiercut.offloader.transports.server import Arrival, StreamServer
 from tiercut.offloader.transports.stream import Failure, Stream
@@ -50,8 +50,7 @@ def serve(said: Any) -> None:
     def echoed(request: Any, _: Any) -> Any:
         tensors = take(request, [SPEC])
         answer = message("ModelInferResponse", model_name="m", id=request.id)
-        put(answer, tensors)
-        return answer
+        return answer, describe(answer, tensors)
 
     streams = StreamServer("127.0.0.1", taken, SIZE)
     protocol = Service({"ModelInfer": echoed}, "127.0.0.1:0", SIZE)
@@ -143,18 +142,13 @@ def calls(stack: ExitStack, where: tuple[str, str, str, int]) -> dict[str, Call]
 
     channel = stack.enter_context(grpc.insecure_channel(where[2], options=options(SIZE)))
     bare_take, bare_echo = channel.unary_unary("/bare/Take"), channel.unary_unary("/bare/Echo")
-    own = stack.enter_context(grpc.insecure_channel(where[1], options=options(SIZE)))
-    method = methods()["ModelInfer"]
-    infer = own.unary_unary(
-        f"/{SERVICE}/ModelInfer",
-        request_serializer=method.request.SerializeToString,
-        response_deserializer=method.response.FromString,
-    )
+    own = Peer(where[1], SIZE)
+    stack.callback(own.close)
 
     def protocol_echo() -> None:
         request = message("ModelInferRequest", model_name="m", id="0")
-        put(request, {"x": payload})
-        take(infer(request, timeout=5.0), [SPEC])
+        contents = describe(request, {"x": payload})
+        take(own.start("ModelInfer", request, 5.0, contents=contents).result(), [SPEC])
 
     return {
         "shared memory, written in place": placed,

@@ -11,7 +11,6 @@ from typing import Any
 from tiercut.errors import TiercutError
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
-from tiercut.offloader.protocol.tensors import fill
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.memory import has_memory
 from tiercut.offloader.transports.offer import Offer, Transport, Wanted
@@ -69,7 +68,6 @@ class Courier:
             and stream.send(request.SerializeToString(), contents, timeout_s, done)
         ):
             return
-        fill(request, contents)
 
         def ended(future: Any) -> None:
             if future.cancelled():
@@ -80,7 +78,7 @@ class Courier:
                 done(None)
                 self._begin_to_meet()
 
-        self._peer.start("ModelInfer", request, timeout_s, ended)
+        self._peer.start("ModelInfer", request, timeout_s, ended, contents)
 
     def _begin_to_meet(self) -> None:
         """Try to agree on a stream, in the background, unless that was tried just now."""

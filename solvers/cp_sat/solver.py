@@ -48,7 +48,20 @@ class CpSat(BaseSolver):
     name = "cp-sat"
     exact = True
     about = "proves the best under any bounds"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "tail", "leavers"))
+    features = frozenset(
+        (
+            "frontier",
+            "rank",
+            "free",
+            "per-exit",
+            "codec",
+            "constraints",
+            "bounded-rank",
+            "whole",
+            "tail",
+            "leavers",
+        )
+    )
 
     def _load(self, _: Task) -> None:
         _check_company()

@@ -57,6 +57,7 @@ class Exhaustive(BaseSolver):
             "per-exit",
             "codec",
             "constraints",
+            "bounded-rank",
             "whole",
             "once",
             "many",

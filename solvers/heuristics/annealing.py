@@ -60,7 +60,20 @@ class Annealing(BaseSolver):
     name = "annealing"
     exact = False
     about = "good plans of any space, without proof"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "leavers"))
+    features = frozenset(
+        (
+            "frontier",
+            "rank",
+            "free",
+            "per-exit",
+            "codec",
+            "constraints",
+            "bounded-rank",
+            "whole",
+            "once",
+            "leavers",
+        )
+    )
 
     def __init__(self, moves: int | None = None) -> None:
         self.moves = moves

@@ -64,7 +64,19 @@ class Nsga2(BaseSolver):
     exact = False
     about = "good plans by generations; needs pymoo"
     features = frozenset(
-        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "many", "leavers")
+        (
+            "frontier",
+            "rank",
+            "free",
+            "per-exit",
+            "codec",
+            "constraints",
+            "bounded-rank",
+            "whole",
+            "once",
+            "many",
+            "leavers",
+        )
     )
 
     def __init__(self, generations: int | None = None) -> None:

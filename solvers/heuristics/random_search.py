@@ -36,7 +36,20 @@ class RandomSearch(BaseSolver):
     name = "random"
     exact = False
     about = "the best of decisions drawn at random, as a baseline"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "whole", "once", "leavers"))
+    features = frozenset(
+        (
+            "frontier",
+            "rank",
+            "free",
+            "per-exit",
+            "codec",
+            "constraints",
+            "bounded-rank",
+            "whole",
+            "once",
+            "leavers",
+        )
+    )
 
     def __init__(self, draws: int = _DRAWS) -> None:
         self.draws = draws

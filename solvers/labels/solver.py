@@ -40,7 +40,7 @@ from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import share_out, thread_count
 from tiercut.solvers.states import follows_of, states_of
-from tiercut.solvers.task import plain_tables
+from tiercut.solvers.task import bounded_goals, plain_tables
 from tiercut.solvers.warm_up import Sort, tiny_tasks
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Space
     from tiercut.solvers.kernels.arguments import Shares
-    from tiercut.solvers.task import Task
+    from tiercut.solvers.task import Goals, Task
 
 __all__ = ["Labels"]
 
@@ -79,10 +79,10 @@ class Labels(BaseSolver):
     name = "labels"
     exact = True
     about = "grows what a bound lets pass"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "many", "tail", "leavers"))
+    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "many", "tail", "leavers"))
 
     def _load(self, task: Task) -> None:
-        _load_kernels("plain" if task.goals is None else "many")
+        _load_kernels("plain" if _goals(task) is None else "many")
 
     def _search(self, task: Task, options: Options) -> Found:
         return _found(task, options)
@@ -95,9 +95,13 @@ def _load_kernels(sort: Sort) -> None:
 
 
 def _found(task: Task, options: Options) -> Found:
-    if task.goals is not None:
-        return PointLabels(task, task.goals).found(options)
-    return _Search(task).answer(options)
+    goals = _goals(task)
+    return _Search(task).answer(options) if goals is None else PointLabels(task, goals).found(options)
+
+
+def _goals(task: Task) -> Goals | None:
+    """Return what labels of several measures compare and bound; None where cost and accuracy are all."""
+    return bounded_goals(task) if task.goals is None and task.constraints else task.goals
 
 
 class _Search:

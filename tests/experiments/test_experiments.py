@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import shutil
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -71,3 +73,44 @@ def test_the_study_of_spans_prints_what_its_readme_says_and_draws_it(tmp_path: P
     assert printed.count("|") > 50
     assert printed.strip() in written
     assert (tmp_path / "spans.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None:
+    folder = tmp_path / "fidelity"
+    shutil.copytree(ROOT / "experiments" / "fidelity", folder)
+    stage = {"frames": 200, "compute_s": 0.0102, "queue_s": 0.0, "decode_s": 0.0, "encode_s": 0.0, "input_s": 0.001,
+             "send_s": None, "result_s": 0.001, "predicted": {"compute_s": 0.01, "input_s": 0.001, "send_s": None,
+                                                              "result_s": 0.001}}  # fmt: skip
+    with (folder / "results.jsonl").open("w", encoding="utf-8") as out:
+        for number in range(8):
+            where = {"number": number, "network": ("lenet", "resnet32")[number % 2], "nodes": 2, "kind": "random",
+                     "bandwidths": [1e6 * (1 + number)]}  # fmt: skip
+            latency = dict.fromkeys(("mean", "p50", "p95", "p99"), 0.01 * (1 + number))
+            measured = {each: 1.02 * seconds for each, seconds in latency.items()}
+            said = {"accuracy": 0.9, "exit_rate": {"3": 1.0}}
+            run_ = {
+                "frames": 200,
+                "answered": 200,
+                "failed": 0,
+                "same_as_uncut": 200,
+                "stages": [stage],
+                "predicted": {"latency_s": latency, **said},
+                "measured": {"latency_s": measured, **said},
+            }
+            out.write(json.dumps({"configuration": where, "load_before": 0.1, "plan": "a", "run": run_}) + "\n")
+    told = run(str(folder / "report.py"))
+    assert "| mean | 8 | 2.0% | 2.0% | 100% | 1.020 | 1.0000 | +2.0% | 0.0% |" in told
+    assert "| network | resnet32 (held out) | 4 | +2.0% | 0.0% | 100% |" in told
+    assert "| computing | +200 us | 0 us |" in told
+    assert told.strip() in (folder / "README.md").read_text(encoding="utf-8")
+    assert (folder / "figure.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_study_of_scissionlite_prints_what_its_readme_says() -> None:
+    printed = run("experiments/scissionlite/run.py")
+    written = (ROOT / "experiments/scissionlite/README.md").read_text(encoding="utf-8")
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(rows) == 62
+    assert not [row for row in rows if row not in written]

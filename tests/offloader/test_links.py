@@ -10,6 +10,7 @@ import pytest
 
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Direction, Full, ShapedPath, Way
+from tiercut.offloader.links.waiting import sleep_until
 from tiercut.topologies import Hop, Route
 
 SLACK_S = 0.06
@@ -106,3 +107,13 @@ def test_a_link_that_is_cut_passes_nothing_until_it_is_back(tmp_path: Path, forw
     assert 0.1 <= late - begun < 0.1 + SLACK_S  # handed over at its deadline, to be reported failed
     assert 0.2 <= back - begun < 0.2 + SLACK_S
     path.close()
+
+
+def test_a_wait_ends_when_it_is_due() -> None:
+    late = []
+    for _ in range(40):
+        due_ns = time.monotonic_ns() + 1_500_000
+        sleep_until(due_ns)
+        late.append(time.monotonic_ns() - due_ns)
+    assert min(late) >= 0
+    assert min(late) < 40_000  # a plain sleep is over 50 us late on Linux, always

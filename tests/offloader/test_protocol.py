@@ -12,7 +12,16 @@ from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import TensorSpec
 from tiercut.offloader.protocol.channels import address_of
 from tiercut.offloader.protocol.messages import message, methods
-from tiercut.offloader.protocol.tensors import DATATYPES, put, put_parameters, take, take_parameters
+from tiercut.offloader.protocol.tensors import (
+    DATATYPES,
+    describe,
+    put,
+    put_parameters,
+    serialised,
+    size_of,
+    take,
+    take_parameters,
+)
 
 
 def field(number: int, payload: bytes) -> bytes:
@@ -66,6 +75,17 @@ def test_tensors_come_back_as_they_were_put(dtype: str, shape: list[int], seed: 
     found = take(back, [TensorSpec(name="a", dtype=dtype, shape=shape)])["a"]
     assert found.dtype == numbers.dtype
     np.testing.assert_array_equal(found, numbers)
+
+
+@pytest.mark.parametrize("name", ["ModelInferRequest", "ModelInferResponse"])
+@given(sizes=st.lists(st.sampled_from([0, 1, 127, 128, 16383, 16384]), max_size=3))
+def test_contents_that_are_joined_to_a_message_are_what_it_would_hold(name: str, sizes: list[int]) -> None:
+    tensors = {f"t{place}": np.arange(size, dtype=np.uint8) for place, size in enumerate(sizes)}
+    whole, head = message(name, id="7"), message(name, id="7")
+    put(whole, tensors)
+    contents = describe(head, tensors)
+    assert len(serialised(head, contents)) == size_of(head, contents)
+    assert type(whole).FromString(serialised(head, contents)) == whole
 
 
 SPEC = TensorSpec(name="a", dtype="float32", shape=[1, 2])

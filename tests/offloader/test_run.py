@@ -68,6 +68,7 @@ def test_a_hop_is_told_in_its_parts(ran: Run) -> None:
         assert 0 < hop.serialise_s < hop.total_s
         assert 0 < hop.wire_s < 0.1
     assert len(json.loads(ran.to_json())["hops"]) == 3
+    assert {stage.came_by for stage in ran.stages} == {"grpc"}  # whose calls it explains
 
 
 def test_the_time_of_every_frame_is_accounted_for(ran: Run) -> None:
@@ -187,6 +188,13 @@ def test_another_runtime_than_the_profile_was_timed_with_needs_new_times(
     timed = profile.model_copy(update={"devices": {"one-core": device}})
     with pytest.raises(QuestionError, match=r"was timed with keras.*--retime"):
         run_local(plan, topology, timed, cut, data, RunOptions(runtime="onnx"))
+
+
+def test_what_a_hop_by_another_way_takes_is_not_explained(
+    plan: Plan, topology: Topology, profile: Profile, cut: CutNetwork, data: Path
+) -> None:
+    with pytest.raises(QuestionError, match="leave out --transport"):
+        run_local(plan, topology, profile, cut, data, RunOptions(explain_hop=True, transport="memory"))
 
 
 def test_quantiles_of_too_few_frames_are_not_told() -> None:

@@ -115,6 +115,7 @@ def test_a_model_that_is_split_answers_as_before_from_a_quarter_of_the_numbers(t
     np.testing.assert_allclose(answer, np.asarray(there(IMAGES[:1])), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_commands_insert_retrain_and_split(tmp_path: Path) -> None:
     small().save(tmp_path / "small.keras")
     np.savez(tmp_path / "spots.npz", x=IMAGES, y=LABELS)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from network import cnn
-from published import SPLITS
-from study import LAYERS, PROFILE
+from slicing_published import SPLITS
+from slicing_study import LAYERS, PROFILE
 
 FRAMES = 20
 HERE = Path(__file__).parent

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from published import FRAMES, PUBLISHED
-from study import CONFIGURATIONS, PROFILE, Constants, Goal, Row, fitted, goals, rows, topology_of
+from slicing_published import FRAMES, PUBLISHED
+from slicing_study import CONFIGURATIONS, PROFILE, Constants, Goal, Row, fitted, goals, rows, topology_of
 
 import tiercut
 from tiercut import Plan, Profile, Topology

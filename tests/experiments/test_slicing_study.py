@@ -12,7 +12,7 @@ from support.checkout import ROOT
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "slicing"))
-    return importlib.import_module("study")
+    return importlib.import_module("slicing_study")
 
 
 @pytest.mark.parametrize(("configuration", "split", "size"), [(1, (1, 10), 86_528), (2, (3, 10), 36_864)])

@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
-from published import FRAMES, PUBLISHED, SPLITS
+from slicing_published import FRAMES, PUBLISHED, SPLITS
 
 import tiercut
 from tiercut import Plan, Profile, Stream, Topology

@@ -160,6 +160,8 @@ def _solve_point(asked: Asked, named: dict[str, Any]) -> tuple[str, Plan | None,
     problem = rebuild_problem(asked.space.problem, asked.topology, changed, asked.profile)
     task = make_task(replace(asked.space, problem=problem), asked.query)
     outcome = registry.choose(task)[0].solve(task, Options(workers=1))
+    if outcome.status == "interrupted":
+        raise KeyboardInterrupt  # which the solver caught: the point is no failure, it is not solved
     if not outcome.decisions:
         return (outcome.status if outcome.status == "infeasible" else outcome.reason or outcome.status), None, np.nan
     plan, query = price(problem, outcome.decisions[0]), asked.query

@@ -86,8 +86,8 @@ def certified(query: Query, confidence: float, held: HeldOut, ask: Callable[[Que
         )
     if query.kind == "frontier" and "accuracy" not in query.compared and len(query.compared) > 2:
         raise QuestionError(
-            "certify tests the plans of a frontier from accurate to quick, so that accuracy is one of its three measures "
-            f"at most: name two of {', '.join(query.compared)}, and bound the third"
+            "certify tests the plans of a frontier from accurate to quick, so that accuracy is one of its three "
+            f"measures at most: name two of {', '.join(query.compared)}, and bound the third"
         )
     work = _Work(query, confidence, held, ask)
     tested_one_by_one = floored and (query.kind == "frontier" or query.objective != "accuracy")

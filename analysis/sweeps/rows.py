@@ -119,7 +119,7 @@ def solve_part(prepared: Prepared, first: int, start: int, stop: int) -> Part:
 def _in_batch(prepared: Prepared, start: int, stop: int) -> _Solved:
     batch = prepared.batch
     assert batch is not None
-    best, seconds, _ = batch.solve(start, stop)
+    best, seconds = batch.solve(start, stop)
     none = best < 0
     latency_s = np.where(none, np.nan, seconds)
     value = latency_s

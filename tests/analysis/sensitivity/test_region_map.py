@@ -120,7 +120,7 @@ def test_a_million_grid_points_have_the_latencies_of_the_map() -> None:
     case = Case(0, "m", "t", "q", None, axes, (topology, profile), Query(kind="solve", exits="final"))
     batch = case.prepared(Options(workers=1)).batch
     assert batch is not None
-    best, seconds, _ = batch.solve(0, case.points)
+    best, seconds = batch.solve(0, case.points)
     x, y = np.meshgrid(places, places, indexing="ij")
     planes = [face.plane for face in found.faces]
     heights = np.array([p.value + p.slopes[0] * (x - p.at[0]) + p.slopes[1] * (y - p.at[1]) for p in planes])

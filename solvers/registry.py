@@ -169,7 +169,7 @@ def choose(task: Task) -> tuple[Solver, str]:
     wanted = needs(task)
     for name, why in _preferred(task):
         if wanted <= SOLVERS[name].features:
-            return SOLVERS[name], why
+            return _with_a_second(SOLVERS[name], task, wanted), why
     if not wanted <= SOLVERS["exhaustive"].features:
         raise QuestionError(f"no solver answers {_words(wanted)}")
     decisions = task.space.decisions
@@ -180,6 +180,18 @@ def choose(task: Task) -> tuple[Solver, str]:
             "or take your time with --solver exhaustive"
         )
     return SOLVERS["exhaustive"], f"nothing else answers it, and {decisions:,} decisions to score may take long"
+
+
+def _with_a_second(solver: Solver, task: Task, wanted: frozenset[str]) -> Solver:
+    """Return a solver; of labels that bound measures with who goes on where they grow too many."""
+    if solver.name != "labels" or "constraints" not in wanted:
+        return solver
+    second = SOLVERS["exhaustive" if task.space.decisions <= _MOST_ENUMERATED else "cp-sat"]
+    if not wanted <= second.features or (second.name == "cp-sat" and task.kind == "frontier"):
+        return solver
+    from tiercut.solvers.in_turn import InTurn
+
+    return InTurn(second)
 
 
 def _preferred(task: Task) -> Iterator[tuple[str, str]]:

@@ -35,10 +35,10 @@ _ROOM = 6_000_000  # labels of one threshold, about 0.7 GB; more end the work wi
 class PointLabels(FrontSearch):
     """Grows labels in all measures at once."""
 
-    full_reason = f"out of room for labels ({_ROOM:,} for one threshold)"
-
-    def __init__(self, task: Task, goals: Goals) -> None:
+    def __init__(self, task: Task, goals: Goals, room: int | None = None) -> None:
         super().__init__(task, goals)
+        self.room = _ROOM if room is None else room
+        self.full_reason = f"out of room for labels ({self.room:,} for one threshold)"
         self.states = states_of(self.space)
         self.future = follows_of(self.space)
         self.deepest = self.space.most
@@ -62,6 +62,6 @@ class PointLabels(FrontSearch):
         limited = self.deepest < len(set(space.group.tolist()))
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, ahead, leaving, goals.loose, goals.caps)
         found, at = self.known(), self.layout.places
-        found.take(front_kernels.grow_points(index, at, *tables, pruning, self.compared, found.known, _ROOM, stop))
+        found.take(front_kernels.grow_points(index, at, *tables, pruning, self.compared, found.known, self.room, stop))
         size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (len(goals.turned) + 10)
         self.take(found, int(stop[1]), size)

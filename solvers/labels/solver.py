@@ -74,18 +74,27 @@ _SMALL = 300_000  # steps of the backward program below which threads cost more 
 
 
 class Labels(BaseSolver):
-    """The exact frontier, the best plan, or the N best."""
+    """The exact frontier, the best plan, or the N best.
+
+    Parameters
+    ----------
+    room
+        Labels of one threshold, at most, where several measures are compared or bounded; None: what memory is for.
+    """
 
     name = "labels"
     exact = True
     about = "grows what a bound lets pass"
     features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "many", "tail", "leavers"))
 
+    def __init__(self, room: int | None = None) -> None:
+        self._room = room
+
     def _load(self, task: Task) -> None:
         _load_kernels("plain" if _goals(task) is None else "many")
 
     def _search(self, task: Task, options: Options) -> Found:
-        return _found(task, options)
+        return _found(task, options, self._room)
 
 
 @cache
@@ -94,9 +103,9 @@ def _load_kernels(sort: Sort) -> None:
         _found(task, Options(workers=1))
 
 
-def _found(task: Task, options: Options) -> Found:
+def _found(task: Task, options: Options, room: int | None = None) -> Found:
     goals = _goals(task)
-    return _Search(task).answer(options) if goals is None else PointLabels(task, goals).found(options)
+    return _Search(task).answer(options) if goals is None else PointLabels(task, goals, room).found(options)
 
 
 def _goals(task: Task) -> Goals | None:

@@ -39,6 +39,8 @@ class PointLabels(FrontSearch):
 
     def __init__(self, task: Task, goals: Goals) -> None:
         super().__init__(task, goals)
+        if task.goals is None:  # other measures are bounded, not traded
+            self.full_reason += "; cp-sat keeps none"
         self.states = states_of(self.space)
         self.future = follows_of(self.space)
         self.deepest = self.space.most

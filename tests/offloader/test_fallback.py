@@ -170,6 +170,17 @@ def test_without_it_frames_that_cannot_go_on_fail(
     assert [each.answered for each in found] == [False] * len(on)
 
 
+def test_results_are_taken_where_another_run_took_them_before(
+    chain: Chain, folders: Sequence[Path], frames: Frames
+) -> None:
+    bundles, listen = tuple(load_bundle(each) for each in folders), ANY
+    for _ in range(2):
+        with Driver(bundles, chain.addresses[0], deadline_s=2.0, listen=listen) as driver:
+            driver.warm_up(frames.frame(0), 1, 0.0)
+            assert [each.failure for each in driver.run(frames.frame, 2, 0.01)] == [None, None]
+            listen = driver.address
+
+
 def test_a_plan_without_an_exit_at_the_source_has_nothing_to_fall_back_to(planned: Callable[..., Plan]) -> None:
     check_fallback(planned(), "camera")
     with pytest.raises(QuestionError, match="'gateway' runs no part of the plan"):

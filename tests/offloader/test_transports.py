@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import threading
 import time
@@ -221,6 +222,7 @@ def test_descriptors_of_who_is_not_let_in_are_closed(server: StreamServer) -> No
             socket.send_fds(link, [Prefix(1, 0, 0, length, 0).pack() + bytes(length)], [writer])
             os.close(writer)
             with os.fdopen(reader, "rb") as pipe:
+                assert select.select([pipe], [], [], 2.0)[0]
                 assert pipe.read() == b""  # which ends once the other side has closed its end
             with suppress(ConnectionResetError):
                 assert link.recv(1) == b""

@@ -30,7 +30,8 @@ def _pins(flag: str, texts: Sequence[str]) -> dict[int | str, str]:
         if not equals or not block or not place:
             raise QuestionError(f"{flag} is written BLOCK=PLACE, such as 7=edge or 'layer conv2=edge', not '{text}'")
         try:
-            pins[block_of(block)] = place
+            last = block_of(block)
+            pins[last if isinstance(last, int) else f"{_LAYER}{last}"] = place
         except ValueError as error:
             raise QuestionError(f"{flag}: {error}") from None
     return pins

@@ -137,7 +137,8 @@ def _check(model: Any, data: Dataset) -> None:
             f"model '{model.name}' is no classifier with one input and one output, so it is not retrained"
         )
     wanted, there = tuple(model.inputs[0].shape[1:]), data.test.images.shape[1:]
-    if any(size not in (None, own) for size, own in zip(wanted, there, strict=True)):
+    same_axes = len(wanted) == len(there)
+    if not same_axes or any(size not in (None, own) for size, own in zip(wanted, there, strict=True)):
         raise QuestionError(f"model '{model.name}' takes images of {wanted}, and '{data.name}' has {there}")
     known = int(model.outputs[0].shape[1])
     if known < data.classes:

@@ -92,11 +92,11 @@ def load_codec_samples(path: Path, cut: CutNetwork) -> CodecSamples:
         )
         named = next((name for name in _LABELS if name in held), None)
         labels = None if named is None else archive[named]
+    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "ui"):
+        raise InputError(source, f"expected labels as whole numbers from 0, got {labels.dtype} of {labels.shape}")
     counts = {len(each) for each in inputs} | ({len(labels)} if labels is not None else set())
     if len(counts) > 1 or 0 in counts:
         raise InputError(source, f"its arrays hold different numbers of samples, or none: {sorted(counts)}")
-    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "ui"):
-        raise InputError(source, f"expected labels as whole numbers from 0, got {labels.dtype} of {labels.shape}")
     return CodecSamples(inputs, None if labels is None else labels.astype(np.int64), source)
 
 

@@ -97,7 +97,7 @@ def read_compared(path: str | os.PathLike[str], rank: int = 1) -> Compared:
         return Compared(name, "profile", dict(_profile(load_profile(name))))
     data = documents.parse_json(documents.read_text(name, limit=SIZE_LIMIT), name)
     said = str(data.get("format", "")) if isinstance(data, dict) else ""
-    kind = said.removeprefix("tiercut.").removesuffix("/1")
+    kind = said[len("tiercut.") : -len("/1")] if said.startswith("tiercut.") and said.endswith("/1") else ""
     if kind in ("answer", "explanation", "why"):
         return Compared(name, "answer", dict(_answer(name, data, rank)))
     if kind == "profile":
@@ -120,14 +120,14 @@ def _answer(name: str, data: dict[str, Any], rank: int) -> _Figures:
     yield "plan", Figure(plan.shown, "text")
     yield "latency", Figure(plan.latency_s, "s")
     yield "accuracy", Figure(plan.accuracy, "share")
-    entry: dict[str, Any] = next((each for each in data.get("plans", ()) if each.get("rank") == rank), {})
+    entry: dict[str, Any] = next((each for each in _entries(data, "plans") if each.get("rank") == rank), {})
     yield "replayed accuracy", Figure(_number(entry, "replayed_accuracy"), "share")
     yield "threshold", Figure(plan.thresholds_shown, "text")
     yield "sent", Figure(plan.bytes_sent, "B")
     for measure, value in entry.get("measures", {}).items():
         yield measure, Figure(value)
     yield from _stages(plan)
-    yield "plans", Figure(len(data.get("plans", ())) or None, "count")
+    yield "plans", Figure(len(_entries(data, "plans")) or None, "count")
     yield "decisions", Figure(_number(data, "problem", "decisions"), "count")
     yield "solver", Figure(_text(data, "solver", "name"), "text")
     yield "status", Figure(_text(data, "solver", "status"), "text")
@@ -220,7 +220,7 @@ def _stream(data: dict[str, Any]) -> _Figures:
     for name in _LATENCIES:
         yield f"{name} latency", Figure(_number(data, "latency_s", name), "s")
     yield "accuracy", Figure(_number(data, "accuracy"), "share")
-    for server in data.get("servers", ()):
+    for server in _entries(data, "servers"):
         name = str(server.get("node") or server.get("link"))
         yield f"{name}: busy", Figure(_number(server, "utilisation"), "share")
         yield f"{name}: mean wait", Figure(_number(server, "wait_s"), "s")
@@ -228,10 +228,10 @@ def _stream(data: dict[str, Any]) -> _Figures:
 
 def _sensitivity(data: dict[str, Any]) -> _Figures:
     yield "combinations", Figure(_number(data, "combinations"), "count")
-    for place, each in enumerate(data.get("top", ()), 1):
+    for place, each in enumerate(_entries(data, "top"), 1):
         named = each.get("cut", each.get("plan"))
         yield f"among the best, {place}", Figure(f"{named}: {share_text(_number(each, 'share'))}", "text")
-    for each in data.get("gains", ()):
+    for each in _entries(data, "gains"):
         yield f"gain, {each.get('condition')} {each.get('value')}", Figure(_number(each, "gain"), "share")
 
 
@@ -247,6 +247,12 @@ def _at(data: Any, keys: Sequence[str]) -> Any:
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     return data
+
+
+def _entries(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects that a file lists under a key; what is damaged there says nothing."""
+    found = data.get(key)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _number(data: Any, *keys: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut import __version__
-from tiercut.optimizer import ANYWHERE, PLAIN, Conditions, QuestionOptions, shares_of
+from tiercut.optimizer import ANYWHERE, PLAIN, Conditions, QuestionOptions, make_query, shares_of
 from tiercut.report.answers.asked import asked_rows
 from tiercut.topologies import topology_data
 
 if TYPE_CHECKING:
     from tiercut.analysis import Sweep
-    from tiercut.optimizer import Plan, Problem, Space
+    from tiercut.optimizer import Bound, Plan, Problem, Query, Space
     from tiercut.profiling import Device
     from tiercut.report.explorer.gathering import Findings
     from tiercut.topologies import Topology
@@ -74,6 +74,7 @@ def page_data(findings: Findings, origin: Origin) -> dict[str, Any]:
         "ask": _ask(findings, origin),
         "measure": "accuracy" if "accuracy" in findings.frontier.query.compared else "bytes",
         "bound": findings.bound,
+        "bounded": _is_bounded(findings.frontier.query),
         "tables": _tables(findings, with_leavers=whole),
         "space": _space_data(space) if whole else None,
         "decisions": space.decisions,
@@ -95,12 +96,15 @@ def _whole(findings: Findings) -> bool:
         and space.problem.recorded is None
         and bool(space.allowed.all())
         and not len(space.required)
-        and not query.bounds
-        and query.rate_fps is None
-        and query.max_latency_s is None
+        and not _is_bounded(query)
         and space.decisions <= MOST_SCORED
         and (leavers is None or leavers.one.size <= _MOST_ACCURACIES)
     )
+
+
+def _is_bounded(query: Query) -> bool:
+    """Return whether there are bounds other than that on accuracy."""
+    return bool(query.bounds) or query.rate_fps is not None or query.max_latency_s is not None
 
 
 def _made(findings: Findings, origin: Origin) -> Iterator[tuple[str, str]]:
@@ -151,8 +155,14 @@ def _said_of(topology: Topology, sender: str, receiver: str) -> list[float] | No
 _NUMBERS = ("bandwidth", "latency", "slowdown", "condition")
 """Conditions that the page writes by itself, from what its numbers are and what the file says."""
 
-_CHOSEN = ("min_accuracy", "max_loss", "exits", "estimator", "bounds", "objective", "over", "top", "all_decisions")
-"""Parts of a question that the page writes by itself, or that a query file writes in another way."""
+_CHOSEN = ("min_accuracy", "max_loss", "exits", "estimator", "objective", "over", "top", "all_decisions")
+"""Parts of a question that the page writes by itself, or that a report does not ask."""
+
+_READ = ("max_latency", "max_p99", "rate", "max_utilisation", "bounds", "only", "partitions", "pin")
+"""Parts of a question that may be text of many forms; a query file gets what it says."""
+
+_UNITS = {"time": "s", "size": "B", "energy": "J", "money": "$"}
+"""The unit of numbers of a quantity as bounds hold them."""
 
 
 def _flags(conditions: Conditions) -> Iterator[str]:
@@ -165,9 +175,43 @@ def _keys(origin: Origin) -> Iterator[tuple[str, Any]]:
     """Yield the keys of a query file for what was asked, but for what the page writes."""
     for each in fields(origin.question):
         value = getattr(origin.question, each.name)
-        if value is not None and each.name not in _CHOSEN:
-            yield each.name, _plain(value)
+        if value not in (None, (), []) and each.name not in (*_CHOSEN, *_READ):
+            yield each.name, list(value) if isinstance(value, tuple) else value
+    yield from _read_keys(make_query("solve", origin.question))
     yield from _conditions(origin.conditions)
+
+
+def _read_keys(query: Query) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of `_READ`, with all digits; what 99 % do not exceed is a bound, and `only` a range."""
+    if query.max_latency_s is not None:
+        yield "max_latency", f"{query.max_latency_s!r} s"
+    if query.rate_fps is not None:
+        yield "rate", f"{query.rate_fps!r} fps"
+        yield "max_utilisation", "none" if query.max_utilisation is None else query.max_utilisation
+    if query.bounds:
+        yield "bounds", [_bound_entry(each) for each in query.bounds]
+    ends = {"at_least": query.fewest_partitions, "at_most": query.most_partitions}
+    if known := {side: count for side, count in ends.items() if count is not None}:
+        yield "partitions", known
+    if query.pins:
+        yield "pin", {str(at) if isinstance(at, int) else f"layer {at}": place for at, place in query.pins}
+
+
+def _bound_entry(bound: Bound) -> dict[str, Any]:
+    entry: dict[str, Any] = {"measure": bound.measure, "place": bound.place}
+    entry |= {side: _limit(bound, getattr(bound, side)) for side in ("at_least", "at_most")}
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _limit(bound: Bound, value: float | None) -> str | float | None:
+    if value is None:
+        return None
+    if bound.monthly:
+        return f"{value!r} $/month"
+    if bound.relative:
+        return f"{100 * value!r} %"
+    unit = _UNITS.get(bound.kind.quantity.name)
+    return value if unit is None else f"{value!r} {unit}"
 
 
 def _conditions(conditions: Conditions) -> Iterator[tuple[str, Any]]:
@@ -180,12 +224,6 @@ def _conditions(conditions: Conditions) -> Iterator[tuple[str, Any]]:
         yield each.name, f"{value!r} B" if sized else value
     if gone:
         yield "without", gone
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _tables(findings: Findings, *, with_leavers: bool) -> dict[str, Any]:

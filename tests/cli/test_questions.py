@@ -290,6 +290,7 @@ def test_a_plan_of_ones_own_that_cannot_be_says_why(call: Any, arguments: tuple[
         (("--pin", "edge=7"), ["--pin: expected the number of a block", "'layer NAME'", "'edge'"]),
         (("--pin", "7"), ["--pin is written BLOCK=PLACE", "'7'"]),
         (("--pin", "9=edge"), ["block 9", "1..3"]),
+        (("--pin", "layer conv=9=edge"), ["no block 'conv=9'"]),
         (("--pin", "2=edg"), ["did you mean 'edge'?"]),
         (("--keep-first", "9"), ["first 9 blocks", "has 3"]),
         (("--keep-first", "-1"), ["0 or more"]),

@@ -52,7 +52,15 @@ class Chart {
   zoom(factor, around = null) {
     const { x0, x1, y0, y1 } = this.view;
     const [x, y] = around ?? [(x0 + x1) / 2, (y0 + y1) / 2];
-    this.view = { x0: x + (x0 - x) * factor, x1: x + (x1 - x) * factor, y0: y + (y0 - y) * factor, y1: y + (y1 - y) * factor };
+    this.#look({ x0: x + (x0 - x) * factor, x1: x + (x1 - x) * factor, y0: y + (y0 - y) * factor, y1: y + (y1 - y) * factor });
+  }
+
+  /** Show a part, but for one so narrow that numbers in it can hardly be told apart. */
+  #look(view) {
+    const { x0, x1, y0, y1 } = this.view;
+    const narrower = view.x1 - view.x0 < x1 - x0 || view.y1 - view.y0 < y1 - y0;
+    if (narrower && !(isWide(view.x0, view.x1) && isWide(view.y0, view.y1))) return;
+    this.view = view;
     this.draw();
   }
 
@@ -254,10 +262,8 @@ class Chart {
     if (drag?.moved) {
       const [xa, ya] = this.#at(...drag.from);
       const [xb, yb] = this.#at(...drag.to);
-      if (xa !== xb && ya !== yb) {
-        this.view = { x0: Math.min(xa, xb), x1: Math.max(xa, xb), y0: Math.min(ya, yb), y1: Math.max(ya, yb) };
-      }
-      this.draw();
+      this.#drawAbove();
+      this.#look({ x0: Math.min(xa, xb), x1: Math.max(xa, xb), y0: Math.min(ya, yb), y1: Math.max(ya, yb) });
       return;
     }
     const point = this.#nearest(this.#place(event));
@@ -272,10 +278,9 @@ class Chart {
 
   #key(event) {
     const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-    if (step && this.line.length) {
-      const at = this.line.indexOf(this.hovered ?? this.line.find((point) => point.same?.(this.marked)));
-      const next = at < 0 ? (step > 0 ? 0 : this.line.length - 1) : at + step;
-      this.#hover(this.line[Math.max(0, Math.min(this.line.length - 1, next))]);
+    const along = step ? this.points.filter((point) => point.front) : [];
+    if (along.length) {
+      this.#hover(nextAlong(along, this.hovered ?? this.marked, step));
     } else if (event.key === "Enter" && this.hovered) this.options.onPick(this.hovered);
     else if (event.key === "+") this.zoom(1 / 1.4);
     else if (event.key === "-") this.zoom(1.4);
@@ -309,11 +314,24 @@ function polygon(pen, x, y, size, corners) {
   pen.closePath();
 }
 
-/** Round values between two ends, about so many. */
+/** The point of a line that a step leads to from another; from one that is not on it, an end of it. */
+function nextAlong(line, from, step) {
+  const at = line.findIndex((point) => from && (point.plan === from.plan || (point.x === from.x && point.y === from.y)));
+  const next = at < 0 ? (step > 0 ? 0 : line.length - 1) : at + step;
+  return line[Math.max(0, Math.min(line.length - 1, next))];
+}
+
+/** Whether numbers between two ends can be told apart with ease. */
+function isWide(low, high) {
+  return high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+}
+
+/** Round values between two ends, about so many; none where the ends can hardly be told apart. */
 function ticks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find((each) => each * power >= rough) ?? 10);
+  if (!(step > 1e-12 * Math.max(Math.abs(low), Math.abs(high)))) return []; // adding it might change nothing
   const found = [];
   for (let value = Math.ceil(low / step) * step; value <= high; value += step) found.push(Number(value.toPrecision(12)));
   return found;

@@ -167,7 +167,8 @@ class Page {
       const span = sweep?.spans.find(([low, high]) => low <= value * (1 + 1e-12) && value * (1 - 1e-12) <= high);
       if (span) return [span[2] < 0 ? null : this.plans[span[2]], "Exact: where the best plan changes with this number was computed beforehand."];
     }
-    return [plan, `Best of the ${countText(this.plans.length)} plans on this page, of ${countText(this.data.decisions)} decisions.`];
+    const unchecked = this.data.bounded ? " Bounds other than that on accuracy are not checked here." : "";
+    return [plan, `Best of the ${countText(this.plans.length)} plans on this page, of ${countText(this.data.decisions)} decisions.${unchecked}`];
   }
 
   /** Show a plan; null: whichever is the best. */

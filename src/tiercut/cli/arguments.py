@@ -60,6 +60,7 @@ ProfileFiles = Annotated[
     typer.Argument(
         metavar="PROFILE...",
         help="A JSON file, or a recorded one: resnet20-digits32. Of several the best plans of all.",
+        autocompletion=_profiles,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

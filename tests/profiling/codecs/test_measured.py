@@ -155,6 +155,9 @@ def test_what_cannot_be_measured_is_refused(network: CutNetwork, settings: Setti
     np.savez(tmp_path / "other.npz", images=np.zeros((4, 3, 3, 2), np.float32))
     with pytest.raises(InputError, match=r"expected samples of the shape \(9, 9, 2\)"):
         record(subject, tmp_path / "a.json", replace(settings, codec_data=str(tmp_path / "other.npz")), threads=1)
+    np.savez(tmp_path / "one.npz", images=np.zeros((4, 9, 9, 2), np.float32), labels=3)
+    with pytest.raises(InputError, match=r"expected labels as whole numbers from 0, got int64 of \(\)"):
+        load_codec_samples(tmp_path / "one.npz", network)
     with pytest.raises(QuestionError, match="'int9'"):
         replace(settings, codecs="int9")
     with pytest.raises(QuestionError, match="name the codecs with --codecs"):

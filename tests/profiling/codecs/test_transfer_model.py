@@ -106,6 +106,12 @@ def test_scores_that_are_no_probabilities_are_retrained_as_such(tmp_path: Path) 
     assert found.losses[-1] < found.losses[0]
 
 
+def test_images_with_other_axes_than_the_model_takes_are_refused(tmp_path: Path) -> None:
+    data = split("flat", IMAGES.reshape(160, -1), LABELS, seed=0)
+    with pytest.raises(QuestionError, match=r"takes images of \(7, 7, 2\), and 'flat' has \(98,\)"):
+        retrain_transfer_model(small(), data, SCHEDULE, tmp_path / "never.keras")
+
+
 def test_a_model_that_is_split_answers_as_before_from_a_quarter_of_the_numbers(tmp_path: Path) -> None:
     there = insert_transfer_layer(small(), "first")
     device, edge = split_transfer_model(there, tmp_path / "halves")

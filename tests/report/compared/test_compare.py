@@ -46,6 +46,14 @@ def test_what_a_file_does_not_say_is_left_open(tmp_path: Path) -> None:
     assert ("accuracy", "-", "90.00%") in rows.cells
 
 
+@pytest.mark.parametrize("damaged", [None, [1], [None, "a"], {}, 3, "text"])
+def test_a_list_that_is_damaged_says_nothing(tmp_path: Path, damaged: Any) -> None:
+    for kind, keys in {"stream": ("servers",), "sensitivity": ("top", "gains")}.items():
+        format_ = {"format": f"tiercut.{kind}/1"}
+        there = read_compared(written(tmp_path / "there.json", format_ | dict.fromkeys(keys, damaged)))
+        assert there.figures == read_compared(written(tmp_path / "bare.json", format_)).figures
+
+
 def test_topologies_are_compared_by_the_names_of_nodes_and_links(tmp_path: Path) -> None:
     one = topology_data([{"name": "a"}, {"name": "b", "slowdown": 2}], [both("a", "b", 0.1, 1000)])
     other = topology_data([{"name": "a"}, {"name": "c", "slowdown": 3}], [both("a", "c", 0.1, 1000)])
@@ -69,7 +77,15 @@ def test_files_of_two_kinds_are_refused(tmp_path: Path) -> None:
         list(comparison_rows(files))
 
 
-@pytest.mark.parametrize(("data", "got"), [({"format": "tiercut.query/1"}, "'tiercut.query/1'"), ([], "no format")])
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        ({"format": "tiercut.query/1"}, "'tiercut.query/1'"),
+        ({"format": "run"}, "'run'"),
+        ({"format": "tiercut.run/2"}, "'tiercut.run/2'"),
+        ([], "no format"),
+    ],
+)
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, data: Any, got: str) -> None:
     with pytest.raises(InputError, match=got):
         read_compared(written(tmp_path / "a.json", data))

@@ -59,10 +59,12 @@ def test_a_profile_without_accuracies_is_reported_by_latency_and_bytes(tmp_path:
 def test_the_command_writes_a_page_and_says_where(
     shell_call: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    path = tmp_path / "report.html"
+    path, query = tmp_path / "report.html", tmp_path / "query.yaml"
+    query.write_text("format: tiercut.query/1\norder: any\npartitions: {at_most: 3}\n", encoding="utf-8")
     status, out, err = shell_call(
         *("report", "iot", "resnet20-digits32", "-o", path, "--min-accuracy", "0.9"),
         *("--slowdown", "micro=9", "--destination", "global", "--no-changes"),
+        *("--query", query, "--order", "forward"),
     )
     assert (status, out) == (0, "")
     assert f"wrote {path}" in err
@@ -70,6 +72,8 @@ def test_the_command_writes_a_page_and_says_where(
     assert data["tables"]["slowdown"][1] == 9
     assert data["ask"]["said"]["slowdown"][1] == 5
     assert data["ask"]["flags"] == ["--destination", "global"]
+    assert data["ask"]["keys"] == {"order": "forward", "partitions": {"at_most": 3}, "destination": "global"}
+    assert data["bounded"] is False
     assert ["command", f"tiercut report iot resnet20-digits32 -o {path}"] in [
         [name, said.split(" --min")[0]] for name, said in data["made"]
     ]

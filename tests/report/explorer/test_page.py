@@ -84,10 +84,12 @@ def test_a_page_shows_the_best_plan_and_follows_sliders_mouse_and_keyboard(
     page.key("Enter", "\r")
     assert text(page, "plan-title") == f"Chosen: {findings.frontier.plans[0]}"
 
-    # Filter and sort.
+    # Filter and sort; the keyboard goes along what is shown.
     before = page.run("tiercut.ranking.rows.length")
     put(page, "filter-parts", 1, "change")
     assert 0 < page.run("tiercut.ranking.rows.length") < before
+    page.key("ArrowRight")
+    assert page.run("tiercut.chart.hovered.plan.partition.length") == 1
     page.run("document.querySelector('#ranking thead th:nth-child(2) button').click()")
     assert page.run("document.querySelector('#ranking tbody td:nth-child(2)').innerText") == "98.75%"
 
@@ -95,6 +97,9 @@ def test_a_page_shows_the_best_plan_and_follows_sliders_mouse_and_keyboard(
     wide = page.run("tiercut.chart.view.x1 - tiercut.chart.view.x0")
     page.run("document.getElementById('zoom-in').click()")
     assert page.run("tiercut.chart.view.x1 - tiercut.chart.view.x0") < wide
+    near = page.run("tiercut.chart.view")
+    page.run("tiercut.chart.zoom(1e-15)")
+    assert page.run("tiercut.chart.view") == near
 
     assert page.said == []
     assert [each for each in page.asked if not each.startswith(("file:", "data:"))] == []

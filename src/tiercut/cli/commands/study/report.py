@@ -65,6 +65,7 @@ def report(
     for every link and node move the best plan at once: the page scores plans by itself.
     """
     from tiercut.documents import check_writable
+    from tiercut.optimizer import merged
     from tiercut.profiling import load_profile
     from tiercut.report import Origin, gather, write_report
     from tiercut.topologies import load_topology
@@ -84,7 +85,7 @@ def report(
         profile=profile,
         before=before,
         conditions=named,
-        question=question if file is None else file.question,
+        question=question if file is None else merged(file.question, question),
         command=shlex.join(["tiercut", *sys.argv[1:]]),
     )
     write_report(found, output, origin=origin, recorded=beside)

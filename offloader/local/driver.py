@@ -454,13 +454,9 @@ class Driver:
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
         stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
-        known = isinstance(stage, int) and 1 <= stage <= len(self._bundles)
-        if (
-            isinstance(stage, int)
-            and known
-            and isinstance(sent_ns, int)
-            and (times := of_stage(parameters, stage)) is not None
-        ):
+        if not (isinstance(stage, int) and isinstance(sent_ns, int) and 1 <= stage <= len(self._bundles)):
+            return _taken(frame)
+        if (times := of_stage(parameters, stage)) is not None:
             hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], (there_ns - sent_ns) / 1e9)
             pieces = tuple(parameters.get(of_piece(place)) for place in range(len(self._bundles[stage - 1].pieces)))
             with self._ended:

@@ -24,6 +24,7 @@ __all__ = ["distinct_ranking", "needs_idle_ends", "treatment"]
 _GROWTH = 4
 _TOGETHER = 4
 """Times as many decisions as plans are wanted; where more are needed, the parts without idle ends are ranked."""
+_PROVED = ("optimal", "infeasible")
 _MOST = 1 << 16
 """Most decisions that are ranked for one list of plans."""
 _DIGITS = 12
@@ -106,9 +107,9 @@ class _Ranking:
         for part in without_idle_ends(self.space):
             outcome, plans = self.rank(part, _MOST)
             found += plans
-            if outcome.status == "feasible":
+            if outcome.status not in _PROVED:
                 break
-        if outcome.status != "feasible":
+        if outcome.status in _PROVED:
             outcome = replace(outcome, status="optimal" if found else "infeasible")
         return self.ended(outcome, self.once(sorted(found, key=self.order)))
 
@@ -119,7 +120,7 @@ class _Ranking:
         while True:
             outcome = self.solved(space, top)
             plans = self.once(price(space.problem, decision) for decision in outcome.decisions)
-            if outcome.status == "feasible":  # it ran out of time, or proves nothing
+            if outcome.status not in _PROVED:  # it ran out of time, was interrupted, or proves nothing
                 return outcome, max(plans, before, key=len)
             if len(plans) == self.query.top or len(outcome.decisions) < top or top >= most:
                 return outcome, plans
@@ -151,4 +152,6 @@ class _Ranking:
 
     def ended(self, outcome: Outcome, plans: Sequence[Plan]) -> Outcome:
         decisions: tuple[Decision, ...] = tuple(plan.decision for plan in plans)
+        if outcome.status == "stopped" and plans:
+            outcome = replace(outcome, status="feasible")
         return replace(outcome, decisions=decisions, seconds=self.seconds, scored=self.scored or outcome.scored)

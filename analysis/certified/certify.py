@@ -16,7 +16,7 @@ divided by the number of plans (Bonferroni), so that all bounds hold together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from tiercut.optimizer import (
     Recorded,
     binomial_tail,
     evaluate,
+    front_of,
     least_share,
     samples_to_show,
     settled,
@@ -83,6 +84,11 @@ def certified(query: Query, confidence: float, held: HeldOut, ask: Callable[[Que
             "certify needs an accuracy to certify: name the least (min_accuracy or max_loss), or ask for the greatest "
             "(objective accuracy)"
         )
+    if query.kind == "frontier" and "accuracy" not in query.compared and len(query.compared) > 2:
+        raise QuestionError(
+            "certify tests the plans of a frontier from accurate to quick, so that accuracy is one of its three "
+            f"measures at most: name two of {', '.join(query.compared)}, and bound the third"
+        )
     work = _Work(query, confidence, held, ask)
     tested_one_by_one = floored and (query.kind == "frontier" or query.objective != "accuracy")
     return work.in_sequence() if tested_one_by_one else work.each_by_itself()
@@ -129,15 +135,22 @@ class _Work:
             self.check_enough(self.query.min_accuracy)
         least = max((self.query.min_accuracy or 0.0) - _BELOW, 0.0) if self.query.min_accuracy is not None else None
         over = self.query.over if self.query.kind == "frontier" else ()
+        if over and "accuracy" not in over:  # else what is cheap would drive out what is accurate enough to pass
+            over = (*over, "accuracy")
         base = self.ask(replace(bare, kind="frontier", objective=self.query.additive, over=over, min_accuracy=least))
         problem = base.judged
         query = replace(settled(self.query, problem), estimator=base.query.estimator)
         floor = query.min_accuracy or 0.0
         self.check_enough(floor)
-        order = self.order(problem, [*base.plans, *self.more(bare, base)])
+        answers = [base, *self.more(bare, base)]
+        if answers[-1].outcome.status == "interrupted":
+            base = replace(base, outcome=answers[-1].outcome)
+        order = self.order(problem, [plan for each in answers for plan in each.plans])
         enough = [each for each in order if each.accuracy >= query.accuracy_floor]
-        if not enough and (why := self.ask(self.query)).message:  # the samples that choose rule it out
-            return why
+        if base.outcome.status == "interrupted" and not order:
+            return base
+        if not enough and base.outcome.status != "interrupted" and (why := self.ask(self.query)).message:
+            return why  # the samples that choose rule it out
         tests = _once(order)
         passed = self.passing(problem, tests, floor)
         said = settling_text(self.query, problem)
@@ -154,31 +167,42 @@ class _Work:
         # What stands beside a frontier is neither certified nor held to the accuracy asked for.
         return replace(base, plans=chosen, outcome=outcome, beside={}, seen=None, certified=found)
 
-    def check_enough(self, floor: float) -> None:
-        """Refuse samples that could not show the accuracy if all were answered rightly."""
-        needed = samples_to_show(floor, self.confidence)
+    def check_enough(self, floor: float, tests: int = 1) -> None:
+        """Refuse samples that could not show the accuracy if all were answered rightly; tests share the level."""
+        needed = samples_to_show(floor, 1.0 - self.level / tests)
         if needed is not None and needed <= self.count:
             return
         if needed is None:
             raise QuestionError(f"certify: no number of samples shows an accuracy of {100 * floor:.6g} %; ask for less")
         raise QuestionError(
-            f"certify: to show an accuracy of {100 * floor:.6g} % with {100 * self.confidence:.6g} % confidence takes "
+            f"certify: to show an accuracy of {100 * floor:.6g} % with {self.sure(tests)} takes "
             f"{needed:,} samples that did not choose the plan{self.in_all(needed)}, and there are {self.count:,}"
         )
+
+    def sure(self, tests: int) -> str:
+        """Return the confidence in words, where so many tests share the level."""
+        return f"{100 * self.confidence:.6g} % confidence" + (f" in {tests} plans together" if tests > 1 else "")
 
     def in_all(self, needed: int) -> str:
         """Return how many samples have to be recorded to hold out so many."""
         return "" if self.held.seed is None else f" ({2 * needed:,} recorded, as half of them choose)"
 
-    def more(self, bare: Query, base: Answer) -> Iterable[Plan]:
-        """Return what a ranking may list besides the frontier: the best plans of each accuracy along it."""
-        if self.query.kind != "rank":
-            return ()
+    def more(self, bare: Query, base: Answer) -> Iterator[Answer]:
+        """Yield what a ranking may list besides the frontier: the best plans of each accuracy along it.
+
+        The last may be interrupted.
+        """
+        if self.query.kind != "rank" or base.outcome.status == "interrupted":
+            return
         floors = sorted({plan.accuracy or 0.0 for plan in base.plans}, reverse=True)
         stride = max(len(floors) / _FLOORS, 1.0)
         chosen = [floors[int(place * stride)] for place in range(min(len(floors), _FLOORS))]
         asked = replace(bare, objective=self.query.additive)
-        return [plan for floor in chosen for plan in self.ask(replace(asked, min_accuracy=floor)).plans]
+        for floor in chosen:
+            answer = self.ask(replace(asked, min_accuracy=floor))
+            yield answer
+            if answer.outcome.status == "interrupted":
+                return
 
     def order(self, problem: Problem, plans: Sequence[Plan]) -> list[_Candidate]:
         """Return plans from safe to fast, by the samples that choose alone.
@@ -225,28 +249,29 @@ class _Work:
         query = self.query
         if query.kind == "frontier":
             certified = {each.plan.decision for each in kept}
-            return [plan for plan in base.plans if plan.decision in certified]
+            plans = [plan for plan in base.plans if plan.decision in certified]
+            return plans if "accuracy" in query.compared else front_of(base.judged, query, plans)
         kept = sorted(kept, key=lambda each: (each.cost, each.plan.latency_s, -each.accuracy, each.plan.decision.order))
         once: dict[object, Plan] = {}
         for each in kept:
             once.setdefault(treatment(base.judged, each.plan) if query.distinct else each.plan.decision, each.plan)
         return list(once.values())[: query.top if query.kind == "rank" else 1]
 
-    def none(self, problem: Problem, tests: Sequence[_Candidate], floor: float) -> str:
-        """Return why not even the safest plan is certified, and how many samples would do."""
+    def none(self, problem: Problem, tests: Sequence[_Candidate], floor: float, sharing: int = 1) -> str:
+        """Return why not even the safest plan is certified, and how many samples would do; so many share the level."""
         if not tests:
             return "no plan is certified, as none was found"
         first = tests[0]
         (right,) = self.held.hits(problem, [first.plan.decision])
         seen = right / self.count
-        needed = samples_to_show(floor, self.confidence, seen)
+        needed = samples_to_show(floor, 1.0 - self.level / sharing, seen)
         rest = "and no number of samples would show more"
         if needed is not None:
             rest = f"which would take about {needed:,} samples that did not choose{self.in_all(needed)}"
         return (
             f"no plan is certified: the most accurate, {first.plan}, answers {right:,} of {self.count:,} samples held "
-            f"out rightly ({seen:.2%}), too few to show {100 * floor:.6g} % with {100 * self.confidence:.6g} % "
-            f"confidence, {rest}"
+            f"out rightly ({seen:.2%}), too few to show {100 * floor:.6g} % with "
+            f"{self.sure(sharing)}, {rest}"
         )
 
     def each_by_itself(self) -> Answer:
@@ -262,8 +287,8 @@ class _Work:
         floor = base.query.min_accuracy
         kept = tuple(plan for plan in base.plans if found.of(plan).at_least >= base.query.accuracy_floor)
         if not kept and floor is not None:
-            self.check_enough(floor)
-            return _without(base, self.none(problem, tests, floor))
+            self.check_enough(floor, len(tests))
+            return _without(base, self.none(problem, tests, floor, len(tests)))
         return replace(base, plans=kept, seen=None, certified=found)
 
     def certificate(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.models.answer import ModelPlan, ModelsAnswer
+from tiercut.clock import seconds_left, time_limit
 from tiercut.errors import QuestionError
 from tiercut.optimizer import evaluate, unbeaten
 
@@ -57,18 +58,19 @@ def ask_of_each(
             "with several networks a least accuracy is a share, such as min_accuracy 0.9: each has another final one"
         )
     own = None if confidence is None else 1.0 - (1.0 - confidence) / len(profiles)
-    ends = None if options.time_limit_s is None else time.monotonic() + options.time_limit_s
     answers: dict[str, Answer] = {}
     names = _called(profiles)
     rules = [_rules_for(profile, query) if any(each.exits for each in profiles) else query for profile in profiles]
-    for place, (name, profile) in enumerate(zip(names, profiles, strict=True)):
-        limit = None if ends is None else max(ends - time.monotonic(), 0.0) / (len(profiles) - place)
-        try:
-            answers[name] = ask(profile, rules[place], replace(options, time_limit_s=limit), own)
-        except QuestionError as error:
-            raise QuestionError(f"{name}: {error}") from None
-        if answers[name].outcome.status == "interrupted":
-            break
+    with time_limit(options.time_limit_s):  # the clock, which stands still while kernels are compiled
+        for place, (name, profile) in enumerate(zip(names, profiles, strict=True)):
+            left = seconds_left() / (len(profiles) - place)
+            limit = None if left == inf else left
+            try:
+                answers[name] = ask(profile, rules[place], replace(options, time_limit_s=limit), own)
+            except QuestionError as error:
+                raise QuestionError(f"{name}: {error}") from None
+            if answers[name].outcome.status == "interrupted":
+                break
     asked = next(
         (own.query for own in answers.values() if own.space.problem.has_exits), next(iter(answers.values())).query
     )

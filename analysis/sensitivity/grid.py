@@ -237,6 +237,8 @@ class _Grid:
             outcome = distinct_ranking(space, query, solver, self.options)
         else:
             outcome = solver.solve(make_task(space, query), self.options)
+        if outcome.status == "interrupted":
+            raise KeyboardInterrupt  # which the solver caught
         if outcome.status == "stopped":
             raise QuestionError(f"solver '{outcome.solver}' could not prove an answer: {outcome.reason}")
         return outcome.decisions

@@ -194,7 +194,7 @@ def why_no_map(study: Study, parameters: tuple[Parameter, Parameter]) -> str:
         return "with cut-through the slowest link of a route may change within it"
     if one.kind == two.kind and set(one.directions) & set(two.directions):
         return "both change the same link"
-    return ""
+    return study.obstacle(one) or study.obstacle(two)
 
 
 def map_of(

@@ -79,15 +79,14 @@ class Batch:
     by_accuracy: bool
     plans: tuple[Plan, ...]
 
-    def solve(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the best plan (-1: none), its latency, and the least latency of any, of a range of combinations."""
+    def solve(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the best plan (-1: none) and its latency of each of a range of combinations."""
         from tiercut.analysis.sweeps.batch_kernels import best_over_range
 
-        best = np.empty(stop - start, np.int64)
-        seconds, least = np.empty((2, stop - start))
+        best, seconds = np.empty(stop - start, np.int64), np.empty(stop - start)
         tables = self.axes, self.atoms, self.routes, self.listed, self.begin
-        best_over_range(start, stop, *tables, self.nodes, self.cap, self.by_accuracy, best, seconds, least)
-        return best, seconds, least
+        best_over_range(start, stop, *tables, self.nodes, self.cap, self.by_accuracy, best, seconds)
+        return best, seconds
 
 
 def batch_of(

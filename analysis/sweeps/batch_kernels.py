@@ -73,7 +73,7 @@ def _worked_out(
 @compiled
 def best_over_range(
     start: int, stop: int, axes: Axes, atoms: Atoms, routes: Routes, plans: Listed, begin: Floats, nodes: int,
-    cap: float, by_accuracy: bool, best: Ints, seconds: Floats, least: Floats,
+    cap: float, by_accuracy: bool, best: Ints, seconds: Floats,
 ) -> None:  # fmt: skip
     """Find the best plan under each of a range of combinations.
 
@@ -93,8 +93,8 @@ def best_over_range(
     by_accuracy
         Whether the most accurate plan is wanted, and of those the quickest; else the quickest, and of those the most
         accurate. Plans come in the order that decides among equals, the most accurate first.
-    best, seconds, least
-        Filled, one for each combination: the plan (-1: none is quick enough), its latency, and the least of any.
+    best, seconds
+        Filled, one for each combination: the plan (-1: none is quick enough) and its latency.
     """
     count, links = len(axes.sizes), (len(begin) - 3 * nodes) // 2
     values, levels = begin.copy(), np.zeros(count, np.int64)
@@ -125,17 +125,16 @@ def best_over_range(
                 atom = axes.follow[at]
                 times[atom] = _worked_out(atom, atoms, routes, slow, latency, bandwidth, inverse)
 
-        found, spent, quickest = -1, np.inf, np.inf
+        found, spent = -1, np.inf
         for plan in range(len(plans.accuracy)):
             total = 0.0
             for at in range(plans.begin[plan], plans.begin[plan + 1]):
                 total += plans.weight[at] * times[plans.atom[at]]
-            quickest = min(quickest, total)
             if total < spent and total <= cap:
                 if by_accuracy and found >= 0 and plans.accuracy[plan] < plans.accuracy[found]:
                     break
                 found, spent = plan, total
-        best[point - start], seconds[point - start], least[point - start] = found, spent, quickest
+        best[point - start], seconds[point - start] = found, spent
 
         changed = count - 1
         while changed >= 0:

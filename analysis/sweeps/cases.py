@@ -102,6 +102,8 @@ class Case:
             topology, profile = down.apply(whole, profile)
             fits = self._fits()
             answer = ask(topology, profile, self.query, options=options)
+            if answer.outcome.status == "interrupted":
+                raise KeyboardInterrupt  # which the solver caught
             batch = batch_of(topology, profile, answer.space, answer.query, self.axes) if fits else None
         except TiercutError as error:
             return Prepared(self.without_inputs, reason=" ".join(str(error).split()))

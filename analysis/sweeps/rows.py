@@ -119,7 +119,7 @@ def solve_part(prepared: Prepared, first: int, start: int, stop: int) -> Part:
 def _in_batch(prepared: Prepared, start: int, stop: int) -> _Solved:
     batch = prepared.batch
     assert batch is not None
-    best, seconds, _ = batch.solve(start, stop)
+    best, seconds = batch.solve(start, stop)
     none = best < 0
     latency_s = np.where(none, np.nan, seconds)
     value = latency_s
@@ -160,6 +160,8 @@ def _solve_point(asked: Asked, named: dict[str, Any]) -> tuple[str, Plan | None,
     problem = rebuild_problem(asked.space.problem, asked.topology, changed, asked.profile)
     task = make_task(replace(asked.space, problem=problem), asked.query)
     outcome = registry.choose(task)[0].solve(task, Options(workers=1))
+    if outcome.status == "interrupted":
+        raise KeyboardInterrupt  # which the solver caught: the point is no failure, it is not solved
     if not outcome.decisions:
         return (outcome.status if outcome.status == "infeasible" else outcome.reason or outcome.status), None, np.nan
     plan, query = price(problem, outcome.decisions[0]), asked.query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Job", "here", "in_processes", "on_cluster"]
 
 _PATIENCE_S = 10.0
+_WORKERLESS_S = 60.0
+"""For how long a cluster may be without workers before it is given up."""
+_LOOK_S, _POLL_S = 1.0, 0.05
 _AHEAD = 4
 """Tasks of each thread of a cluster that are handed out at a time, so that memory does not grow with the sweep."""
 
@@ -204,10 +208,12 @@ class _Cluster:
     def _round(self, waiting: Iterator[Job], done: Any, room: Callable[[], int]) -> Iterator[Solved]:
         self._hand_out(waiting, done, room())
         while self.running:
+            self._wait(done)
             future = next(done)
             job = self.running.pop(future)
             if future.status == "error" and isinstance(future.exception(), self.distributed.KilledWorker):
                 self.again.append(job)
+                self.last = None  # the case itself may be among what its worker took along
             elif future.status != "finished":
                 error = future.exception() if future.status == "error" else future.status
                 raise StoppedError(
@@ -218,6 +224,23 @@ class _Cluster:
                 yield job.piece, future.result()
             del future
             self._hand_out(waiting, done, room())
+
+    def _wait(self, done: Any) -> None:
+        """Wait for a piece; a cluster without workers, which would never end one, is given up."""
+        seen = looked = time.monotonic()
+        while not done.has_ready() and not done.is_empty():
+            time.sleep(_POLL_S)
+            now = time.monotonic()
+            if now - looked < _LOOK_S:
+                continue
+            looked = now
+            if self.client.nthreads():
+                seen = now
+            elif now - seen > _WORKERLESS_S:
+                raise StoppedError(
+                    f"the cluster at {self.address} has had no workers for {_WORKERLESS_S:g} s; what is finished is "
+                    f"kept, and the same call goes on from it, once some are started with 'dask worker {self.address}'"
+                )
 
     def _room(self) -> int:
         threads: int = sum(self.client.nthreads().values())

@@ -214,7 +214,7 @@ class Study:
 
     def sweep_between(self, parameter: Parameter, low: float, high: float) -> Sweep:
         """Return the best plan over a range of a parameter, its present value within it."""
-        note = self._obstacle(parameter) or ("" if high > low else "it is 0, and so is the latency")
+        note = self.obstacle(parameter) or ("" if high > low else "it is 0, and so is the latency")
         if note:
             return Sweep(parameter, low, high, (), note=note)
         if self.query.objective != "accuracy" and self._moved(self.query.objective, parameter) is Moved.NEVER:
@@ -223,7 +223,7 @@ class Study:
             return Sweep(parameter, low, high, (span,), ((low, value), (high, value)))
         return sweep_parameter(self, parameter, low, high)
 
-    def _obstacle(self, parameter: Parameter) -> str:
+    def obstacle(self, parameter: Parameter) -> str:
         """Return why the best plan is no envelope over a parameter, or nothing."""
         query = self.query
         if is_tail(query.objective):

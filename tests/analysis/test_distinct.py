@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from support.made import both, exits_data, profile_data, topology_data
 import tiercut
 from tiercut.analysis import distinct
 from tiercut.analysis.distinct import treatment
+from tiercut.solvers import Status
+from tiercut.solvers.base import BaseSolver
 
 IOT = ("iot", "resnet20-digits32")
 CASES: dict[str, dict[str, Any]] = {
@@ -45,6 +49,23 @@ def test_the_parts_without_idle_ends_make_the_same_ranking(name: str, monkeypatc
     wanted = tiercut.rank(*IOT, **CASES[name], top=9)
     monkeypatch.setattr(distinct, "_TOGETHER", 10)
     assert list(tiercut.rank(*IOT, **CASES[name], top=9)) == list(wanted)
+
+
+@pytest.mark.parametrize(("ended", "status"), [("interrupted", "interrupted"), ("stopped", "feasible")])
+def test_parts_whose_ranking_ends_early_prove_nothing(
+    ended: Status, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = BaseSolver.solve, count()
+
+    def short(solver: Any, task: Any, options: Any) -> Any:
+        outcome = real(solver, task, options)
+        return outcome if next(calls) < 5 else replace(outcome, status=ended, decisions=(), reason="it ended early")
+
+    monkeypatch.setattr(distinct, "_TOGETHER", 10)
+    monkeypatch.setattr(BaseSolver, "solve", short)
+    answer = tiercut.rank(*IOT, **CASES["another measure"], top=9)
+    assert answer.plans
+    assert answer.outcome.status == status
 
 
 def test_twelve_plans_of_a_ranking_are_twelve_plans() -> None:

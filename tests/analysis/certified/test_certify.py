@@ -17,7 +17,7 @@ from tiercut.analysis.answering import _answered
 from tiercut.analysis.certified.certificate import treatment_of
 from tiercut.analysis.certified.certify import certified
 from tiercut.analysis.certified.held_out import HeldOut, hold_out, profile_by
-from tiercut.optimizer import Query, Recorded, binomial_tail, least_share
+from tiercut.optimizer import Query, Recorded, binomial_tail, least_share, samples_to_show
 from tiercut.profiling import Samples
 from tiercut.solvers import Options
 
@@ -231,6 +231,48 @@ def test_too_few_samples_are_refused_with_the_number_that_it_takes() -> None:
         StoppedError, match=r"no plan is certified: .* of 3,000 samples held out .* about [\d,]+ samples"
     ):
         _ = answer.best
+
+
+def test_plans_that_share_the_level_take_more_samples_than_one(held: HeldOut) -> None:
+    query = Query(kind="rank", objective="accuracy", min_accuracy=0.88, top=12, distinct=True)
+    answer = certified(query, 0.95, held, asker(held.choosing))
+    tests = len({treatment_of(plan.decision) for plan in asker(held.choosing)(query)})
+    seen = hits_of(asker(held.choosing)(query)[0], held.certifying) / 3000
+    assert not answer.plans
+    assert tests > 1
+    needed = samples_to_show(0.88, 1 - 0.05 / tests, seen)
+    assert f"with 95 % confidence in {tests} plans together, which would take about {needed:,} " in answer.message
+
+
+def test_a_frontier_without_accuracy_has_the_certified_plans_that_none_beats(held: HeldOut) -> None:
+    over = ("latency", "bytes")
+    answer = tiercut.frontier(*CASE, over=over, min_accuracy=0.87, certify=0.95)
+    three = tiercut.frontier(*CASE, over=(*over, "accuracy"), min_accuracy=0.87, certify=0.95)
+    rows = {tuple(row) for row in three.values(over).tolist()}
+    assert len(rows) > 3
+    wanted = {each for each in rows if not any(o != each and o[0] <= each[0] and o[1] <= each[1] for o in rows)}
+    assert {tuple(row) for row in answer.values(over).tolist()} == wanted
+    assert answer.certified is not None
+    for plan in answer:
+        assert binomial_tail(hits_of(plan, held.certifying), 3000, 0.87) <= 0.05
+    with pytest.raises(QuestionError, match="name two of latency, bytes, compute:micro, and bound the third"):
+        tiercut.frontier(*CASE, over=(*over, "compute:micro"), min_accuracy=0.86, certify=0.95)
+
+
+def test_an_interrupted_ranking_asks_no_more_and_says_so(held: HeldOut) -> None:
+    asked: list[Query] = []
+
+    def ask(query: Query) -> tiercut.Answer:
+        answer = asker(held.choosing)(query)
+        asked.append(query)
+        if len(asked) < 3:
+            return answer
+        return replace(answer, outcome=replace(answer.outcome, status="interrupted", reason="interrupted"))
+
+    answer = certified(Query(kind="rank", min_accuracy=0.85, top=3), 0.95, held, ask)
+    assert len(asked) == 3
+    assert answer.plans
+    assert answer.outcome.status == "interrupted"
 
 
 def test_what_the_samples_that_choose_rule_out_is_infeasible() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 import tiercut
-from tiercut import InfeasibleError, ModelsAnswer, Plan, Profile, QuestionError
+from tiercut import InfeasibleError, ModelsAnswer, Plan, Profile, QuestionError, clock
 from tiercut.analysis import load_answer
+from tiercut.analysis.models.asking import ask_of_each
 from tiercut.cli.app import app
-from tiercut.optimizer import evaluate
+from tiercut.optimizer import Query, evaluate
 from tiercut.profiling import Samples, save_profile, save_samples
+from tiercut.solvers import Options
 
 TOPOLOGY = "iot"
 EXITS = "resnet20-clutter"
@@ -101,6 +104,24 @@ def test_the_best_plans_are_the_best_of_all(networks: list[str], objective: str)
         (list(answer.answers)[place], plan) for *_, place, plan in every[:7]
     ]
     assert tiercut.solve(TOPOLOGY, networks, **question).best == answer.best
+
+
+def test_what_is_compiled_for_one_network_takes_no_time_from_the_next(
+    networks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, limits, profiles = [100.0], list[float | None](), [tiercut.load_profile(name) for name in networks[::2]]
+    answers = {each.name: tiercut.solve(TOPOLOGY, each) for each in profiles}
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def ask(profile: Profile, _: Any, options: Options, __: Any) -> tiercut.Answer:
+        limits.append(options.time_limit_s)
+        now[0] += 1.0
+        with clock.paused():
+            now[0] += 3.0
+        return answers[profile.name]
+
+    ask_of_each(profiles, Query(), Options(time_limit_s=10.0), None, ask)
+    assert limits == [5.0, 9.0]
 
 
 def test_equals_stand_in_the_order_in_which_networks_are_named(tmp_path: Path) -> None:

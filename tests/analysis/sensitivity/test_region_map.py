@@ -83,6 +83,17 @@ def test_what_is_no_map_says_why() -> None:
         tiercut.plots.region_map(tiercut.sensitivity(*MOBILE, {"slowdown(phone)": [1, 2]}, min_accuracy=0.97))
 
 
+@pytest.mark.parametrize(
+    ("bound", "moves"),
+    [({"max_utilisation": 0.6, "rate": 3.0}, "utilisation:"), ({"bounds": ["p99<=400 ms"]}, "p99 moves")],
+)
+def test_where_a_bound_moves_with_a_condition_there_is_no_map_but_an_answer(bound: dict[str, Any], moves: str) -> None:
+    found = mapped(GRID, min_accuracy=0.9, **bound)
+    assert not found.faces
+    assert found.note.startswith("the bound on")
+    assert moves in found.note
+
+
 def test_the_command_prints_and_draws_the_map(shell_call: Any, tmp_path: Path) -> None:
     grid = tmp_path / "grid.yaml"
     grid.write_text(f"format: tiercut.grid/1\nconditions: {json.dumps(GRID)}\n")
@@ -109,7 +120,7 @@ def test_a_million_grid_points_have_the_latencies_of_the_map() -> None:
     case = Case(0, "m", "t", "q", None, axes, (topology, profile), Query(kind="solve", exits="final"))
     batch = case.prepared(Options(workers=1)).batch
     assert batch is not None
-    best, seconds, _ = batch.solve(0, case.points)
+    best, seconds = batch.solve(0, case.points)
     x, y = np.meshgrid(places, places, indexing="ij")
     planes = [face.plane for face in found.faces]
     heights = np.array([p.value + p.slopes[0] * (x - p.at[0]) + p.slopes[1] * (y - p.at[1]) for p in planes])

@@ -98,7 +98,7 @@ def compared(seed: int, points: int) -> tuple[int, int]:
 
 def found_at(prepared: Prepared, case: Case, point: int) -> Any:
     if prepared.batch is not None:
-        (place,), (seconds,), _ = prepared.batch.solve(point, point + 1)
+        (place,), (seconds,) = prepared.batch.solve(point, point + 1)
         (again,) = prepared.batch.solve(0, case.points)[0][point : point + 1]
         assert place == again  # whatever changed on the way there
         return None if place < 0 else (prepared.batch.plans[place].decision, seconds)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -130,6 +131,77 @@ def test_without_dask_a_scheduler_is_refused_with_the_extra_that_brings_it(
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(QuestionError, match=r"pip install 'tiercut\[dask\]'"):
         tiercut.sweep(SWEEP, tmp_path / "out", scheduler="tcp://127.0.0.1:9")
+
+
+class _Future:
+    def __init__(self, error: Exception | None) -> None:
+        self.status, self.error = "finished" if error is None else "error", error
+
+    def exception(self) -> Exception | None:
+        return self.error
+
+    def result(self) -> str:
+        return "part"
+
+
+class _Fake:
+    """A cluster in this process: tasks that need a case that was lost fail, as those of a worker that died do."""
+
+    KilledWorker = type("KilledWorker", (Exception,), {})
+    CancelledError = type("CancelledError", (Exception,), {})
+    comm = SimpleNamespace(CommClosedError=type("CommClosedError", (Exception,), {}))
+    loop = None
+
+    def __init__(self, threads: int, ends: bool) -> None:
+        self.threads, self.ends, self.cases, self.ready = threads, ends, 0, list[_Future]()
+
+    def as_completed(self, loop: Any) -> Any:
+        del loop
+        return self
+
+    def nthreads(self) -> dict[str, int]:
+        return {"worker": self.threads} if self.threads else {}
+
+    def submit(self, function: Any, *arguments: Any, pure: bool) -> Any:
+        assert not pure
+        if function is workers._kept:
+            self.cases += 1
+            return self.cases
+        return _Future(self.KilledWorker() if arguments[0] == 1 else None)
+
+    def add(self, future: _Future) -> None:
+        if self.ends:
+            self.ready.append(future)
+
+    def has_ready(self) -> bool:
+        return bool(self.ready)
+
+    def is_empty(self) -> bool:
+        return False
+
+    def __next__(self) -> _Future:
+        return self.ready.pop(0)
+
+
+def jobs(count: int) -> list[workers.Job]:
+    prepared: Any = object()
+    pieces: list[Any] = [SimpleNamespace(first=0, start=at, stop=at + 1) for at in range(count)]
+    return [workers.Job(piece, prepared) for piece in pieces]
+
+
+def test_a_cluster_without_workers_is_given_up_with_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_WORKERLESS_S", 0.02)
+    monkeypatch.setattr(workers, "_LOOK_S", 0.01)
+    monkeypatch.setattr(workers, "_POLL_S", 0.01)
+    fake = _Fake(threads=0, ends=False)
+    with pytest.raises(StoppedError, match=r"no workers for 0\.02 s; what is finished is kept, and the same call goes"):
+        list(workers._Cluster(fake, fake, "tcp://x:1").solved(jobs(2)))
+
+
+def test_pieces_that_are_solved_alone_do_not_wait_for_a_case_that_was_lost() -> None:
+    fake = _Fake(threads=1, ends=True)
+    assert len(list(workers._Cluster(fake, fake, "tcp://x:1").solved(jobs(3)))) == 3
+    assert fake.cases == 2
 
 
 def test_another_version_of_dask_or_tiercut_is_refused() -> None:

@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.made import both, exits_data, profile_data, topology_data
 
 import tiercut
-from tiercut.analysis.sweeps import folder as folders, workers
+from tiercut.analysis.sweeps import cases, folder as folders, rows, workers
 from tiercut.errors import InputError, QuestionError, StoppedError
 
 pa = pytest.importorskip("pyarrow", reason="needs the extra 'sweep'")
@@ -115,6 +116,28 @@ def test_a_sweep_goes_on_where_it_ended_and_solves_nothing_twice(files: Path, mo
     assert len(found.frame()) == 288
     again = swept(files)
     assert (again.found_before, again.statuses, again.reasons) == (288, found.statuses, found.reasons)
+
+
+@pytest.mark.parametrize("at", ["case", "point"])
+def test_an_interruption_ends_a_sweep_and_makes_no_row(files: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        outcome = SimpleNamespace(status="interrupted", decisions=(), reason="interrupted before the end")
+        return SimpleNamespace(outcome=outcome) if at == "case" else outcome
+
+    if at == "case":
+        monkeypatch.setattr(cases, "ask", interrupted)
+    else:
+        solver = SimpleNamespace(solve=interrupted)
+        monkeypatch.setattr(rows, "registry", SimpleNamespace(choose=lambda _: (solver, "")))
+    asked = {
+        "models": [str(files / "one.json")],
+        "topologies": [str(files / "pair.yaml")],
+        "conditions": {"latency(cam-edge)": ["1 ms", "1 s"]},
+        "questions": [{"objective": "bytes"}],
+    }
+    with pytest.raises(KeyboardInterrupt):
+        tiercut.sweep(asked, files / "out", workers=1)
+    assert not list((files / "out").glob("points/*/*.parquet"))
 
 
 def test_a_folder_with_another_sweep_is_refused_until_it_may_be_thrown_away(files: Path) -> None:

@@ -78,6 +78,7 @@ from .profile.samples import (
 from .profile.schema import FORMAT as FORMAT, Codec as Codec, Device as Device, Exits as Exits, Profile as Profile
 from .record.campaign import Step as Step, record_models as record_models
 from .record.preflight import prepared as prepared
+from .record.record_exits import sample_files as sample_files
 from .record.remote import record_remotely as record_remotely
 from .record.settings import Settings as Settings, check_settings as check_settings, effort_for as effort_for
 from .record.subject import open_cut as open_cut

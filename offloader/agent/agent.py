@@ -51,7 +51,7 @@ SERVER = "tiercut"
 RESULTS = "results"
 """The model that results are sent to at a destination."""
 
-_REMEMBERED = 65536
+_REMEMBERED, _LONGEST_ID = 65536, 256
 _APART_S = 0.005
 _MOST_HOMES = 64
 _TOLD_S = 5.0
@@ -118,7 +118,7 @@ class Agent:
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._held = HeldAnswers()
-        self._homes: dict[str, Outlet] = {}
+        self._homes: OrderedDict[str, Outlet] = OrderedDict()  # the one that was used last stands last
         self._lock = threading.Lock()
         self._peer: Peer | None = None
         self._onward: Outlet | None = None
@@ -215,6 +215,8 @@ class Agent:
         received_ns = time.monotonic_ns()
         request = arrival.request
         self._known(request.model_name)
+        if len(request.id) > _LONGEST_ID:
+            raise Refused("INVALID_ARGUMENT", f"the id of a frame has {_LONGEST_ID} characters at most")
         try:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
@@ -286,12 +288,12 @@ class Agent:
             answer = self._peer.call(
                 "ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents
             )
-        except grpc.RpcError as error:
-            code: Any = error
-            why = f"{self._peer.address}: {code.details()}"[:300]
+        except (grpc.RpcError, ValueError) as error:  # the latter: its channel was closed meanwhile
+            code: Any = error if isinstance(error, grpc.RpcError) else None
+            why = f"{self._peer.address}: {error if code is None else code.details()}"[:300]
             if spare_ns and ended.instead is not None:
                 return self._answer(job.request.id, ended.instead, {"fell_back": why, **timings})
-            raise Refused(code.code().name, why) from None
+            raise Refused("UNAVAILABLE" if code is None else code.code().name, why) from None
         put_parameters(answer, timings)
         return answer
 
@@ -466,11 +468,12 @@ class Agent:
         with self._lock:
             if destination not in self._homes:
                 if len(self._homes) >= _MOST_HOMES:
-                    threading.Thread(target=self._homes.pop(next(iter(self._homes))).close, daemon=True).start()
+                    threading.Thread(target=self._homes.popitem(last=False)[1].close, daemon=True).start()
                 peer = Peer(destination, self.bundle.most_bytes, self._tls)
                 self._homes[destination] = Outlet(
                     peer, self._emulation.home, self._clock, most=4096, transport=self._transport
                 )
+            self._homes.move_to_end(destination)
             return self._homes[destination]
 
     def _fail(self, job: Job, reason: str) -> None:

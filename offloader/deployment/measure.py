@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tiercut import units
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, TiercutError
 from tiercut.offloader.agent.timings import of_stage
 from tiercut.offloader.bundles.manifest import Bundle, load_bundle
 from tiercut.offloader.bundles.split import Split
@@ -192,7 +192,7 @@ def measure_command(folder: Path, predicted: Mapping[str, Any], arguments: Seque
         tls = None if given.tls is None else load_tls(given.tls, server=False)
         frames = load_frames(given.data, bundles[0].inputs)
         found = measure(bundles, address, frames, max(given.frames, 1), tls=tls)
-    except QuestionError as error:
+    except TiercutError as error:
         parser.exit(2, f"{error}\n")
     print("\n".join(_lines(found, bundles, predicted)))
     return 1 if found.failures else 0

@@ -6,6 +6,7 @@ from then, so that a stall is seen in every frame that it held up. Every frame i
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -163,6 +164,7 @@ class Driver:
         self._hops: list[tuple[int, Hop]] = []
         self._pieces: list[tuple[int, tuple[float, ...]]] = []
         self._ended = threading.Condition()
+        self._token = secrets.token_hex(4)
         here = address_of(listen, what="--results")
         self._streams = StreamServer(here.rpartition(":")[0], self._streamed, most, transport)
         self._service = Service(
@@ -263,7 +265,7 @@ class Driver:
         for number in range(rounds):
             time.sleep(pause_s)
             begun_ns = time.monotonic_ns()
-            request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {number}")
+            request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {self._token} {number}")
             contents = self._described(request, tensors)
             put_parameters(request, {"destination": self.address, "warm_up": True})
             timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
@@ -319,8 +321,9 @@ class Driver:
         sent
             Called with the number of frames sent so far, and of all.
         prefix
-            Begins the names of the frames, which must be new to the agents.
+            Begins the names of the frames, which are new to the agents: no other driver has their beginning.
         """
+        prefix = f"{self._token} {prefix}"
         watchers = [
             threading.Thread(target=self._watch, args=(prefix, count, *each), daemon=True)
             for each in ((self._fallback_ns, self._is_late), (0, self._is_over))
@@ -389,7 +392,10 @@ class Driver:
             if future.cancelled() or future.exception() is not None:
                 otherwise()
 
-        self._peer.start("ModelInfer", request, left_ns / 1e9, ended)
+        try:
+            self._peer.start("ModelInfer", request, left_ns / 1e9, ended)
+        except ValueError:  # the channel was closed meanwhile: this run ends
+            return False
         return True
 
     def _streamed(self, arrival: Arrival) -> None:
@@ -420,8 +426,9 @@ class Driver:
                 self.strays += 1
             elif outcome.ended_ns is not None:
                 self._count_again(outcome, parameters)
-            elif said is not None and self._fall_back(
-                request.id, str(said), partial(self._fail, request.id, str(said))
+            elif said is not None and (
+                outcome.asked  # its answer comes, or its deadline
+                or self._fall_back(request.id, str(said), partial(self._fail, request.id, str(said)))
             ):
                 pass
             else:
@@ -447,13 +454,9 @@ class Driver:
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
         stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
-        known = isinstance(stage, int) and 1 <= stage <= len(self._bundles)
-        if (
-            isinstance(stage, int)
-            and known
-            and isinstance(sent_ns, int)
-            and (times := of_stage(parameters, stage)) is not None
-        ):
+        if not (isinstance(stage, int) and isinstance(sent_ns, int) and 1 <= stage <= len(self._bundles)):
+            return _taken(frame)
+        if (times := of_stage(parameters, stage)) is not None:
             hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], (there_ns - sent_ns) / 1e9)
             pieces = tuple(parameters.get(of_piece(place)) for place in range(len(self._bundles[stage - 1].pieces)))
             with self._ended:

@@ -105,6 +105,8 @@ class Peer:
         ------
         grpc.RpcError
             If it fails, or takes longer.
+        ValueError
+            If this peer was closed.
         """
         future = self.start(name, request, timeout_s, contents=contents)
         return future.result()
@@ -131,6 +133,11 @@ class Peer:
             Called with the future once it has ended, in a thread of gRPC.
         contents
             The bytes of the tensors that the request describes, where they are not in it.
+
+        Raises
+        ------
+        ValueError
+            If this peer was closed.
         """
         method = methods()[name]
         channel = self._open()
@@ -155,6 +162,8 @@ class Peer:
         import grpc
 
         with self._lock:
+            if self._closed:
+                raise ValueError(f"the channel to {self.address} is closed")
             if self._channel is None:
                 said = options(self.most_bytes)
                 self._channel = (
@@ -177,8 +186,9 @@ class Peer:
         threading.Thread(target=channel.close, daemon=True).start()  # not in gRPC's own thread, which it waits for
 
     def close(self) -> None:
-        """Close the channel; calls that go on are given up."""
+        """Close the channel; calls that go on are given up, and there are no more."""
         with self._lock:
+            self._closed = True
             channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()

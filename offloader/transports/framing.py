@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,9 +22,12 @@ __all__ = [
     "FREE",
     "HELLO",
     "INLINE",
+    "MOST_HEAD",
+    "MOST_TENSORS",
     "PLACED",
     "PREFIX",
     "SIZE",
+    "SLACK",
     "WELCOME",
     "Bytes",
     "Prefix",
@@ -43,7 +47,12 @@ taken, or why not; that its slot is free again."""
 PREFIX = struct.Struct("<4sBBHIQ")
 SIZE = struct.Struct("<Q")
 _MARK = b"tcut"
-_MOST_HEAD, _MOST_TENSORS = 64 << 10, 64
+MOST_HEAD, MOST_TENSORS = 64 << 10, 64
+"""Bytes beside the tensors of a message, and tensors, at most."""
+
+SLACK = 4096
+"""Bytes by which what is encoded may be larger than it was."""
+
 _LINE = 64
 
 Bytes = NDArray[np.uint8]
@@ -115,18 +124,22 @@ def send_all(link: socket.socket, parts: Sequence[bytes | Bytes]) -> None:
             left[0] = left[0][sent:]
 
 
-def read_into(link: socket.socket, views: Sequence[Bytes | memoryview]) -> None:
-    """Fill some pieces of memory one after the other.
+def read_into(link: socket.socket, views: Sequence[Bytes | memoryview], until_ns: int | None = None) -> None:
+    """Fill some pieces of memory one after the other, before a time by `time.monotonic_ns`, if one is given.
 
     Raises
     ------
     StreamError
-        If the other side has ended.
+        If the other side has ended, or that time has passed.
     OSError
         If that fails, or takes longer than the socket's limit.
     """
     left = [view if isinstance(view, memoryview) else view.data for view in views if len(view)]
     while left:
+        if until_ns is not None:
+            if (left_ns := until_ns - time.monotonic_ns()) <= 0:
+                raise StreamError("the other side did not introduce itself in time")
+            time_limit(link, max(left_ns / 1e9, 1e-3), sending=False)
         got = link.recvmsg_into(left, 0, socket.MSG_WAITALL)[0]
         if not got:
             raise StreamError("the other side has ended")
@@ -148,6 +161,6 @@ def read_prefix(raw: bytes | bytearray) -> Prefix:
     found = Prefix(*rest)
     if mark != _MARK or not HELLO <= found.kind <= FREE:
         raise StreamError("this is no message of a stream")
-    if found.head > _MOST_HEAD or found.tensors > _MOST_TENSORS:
-        raise StreamError(f"a message has {_MOST_HEAD} bytes beside its tensors, and {_MOST_TENSORS} of them, at most")
+    if found.head > MOST_HEAD or found.tensors > MOST_TENSORS:
+        raise StreamError(f"a message has {MOST_HEAD} bytes beside its tensors, and {MOST_TENSORS} of them, at most")
     return found

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tiercut.offloader.transports.framing import Bytes, StreamError, aligned
+from tiercut.offloader.transports.framing import SLACK, Bytes, StreamError, aligned
 
 __all__ = ["SLOTS", "SlotView", "Slots", "has_memory", "is_same_user"]
 
@@ -52,7 +52,7 @@ class Slots:
     def __init__(self, most_bytes: int, count: int = SLOTS) -> None:
         import fcntl
 
-        self.size = aligned(most_bytes + 4096)
+        self.size = aligned(most_bytes + SLACK)
         self.file = os.memfd_create("tiercut", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.file, self.size * count)
         fcntl.fcntl(self.file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
@@ -69,19 +69,21 @@ class Slots:
             if not self._free:
                 return None
             slot = self._free.pop()
-        return slot, pieces(self._bytes, slot * self.size, sizes)
+            return slot, pieces(self._bytes, slot * self.size, sizes)
 
     def release(self, slot: int) -> None:
         """Say that a slot is free again."""
         with self._lock:
-            if 0 <= slot < self.count:
+            if self.file >= 0 and 0 <= slot < self.count:
                 self._free.add(slot)
 
     def close(self) -> None:
-        """Let the descriptor go; the memory goes with its last reader."""
-        if self.file >= 0:
-            os.close(self.file)
-            self.file = -1
+        """Let the descriptor and the memory go, which goes with its last reader; there are no slots from now on."""
+        with self._lock:
+            if self.file >= 0:
+                os.close(self.file)
+                self.file = -1
+            self._free, self._bytes = set(), np.empty(0, np.uint8)
 
 
 class SlotView:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from tiercut.offloader.transports.framing import (
     PLACED,
     PREFIX,
     SIZE,
+    SLACK,
     WELCOME,
     Bytes,
     Prefix,
@@ -41,7 +44,8 @@ __all__ = ["Arrival", "StreamServer"]
 log = logging.getLogger(__name__)
 
 _MOST_LINKS, _KEPT = 64, 4
-_HELLO_S, _MESSAGE_S, _ANSWER_S = 2.0, 30.0, 1.0
+_HELLO_S, _MESSAGE_S, _ANSWER_S, _PAUSE_S = 2.0, 30.0, 1.0, 0.1
+_TOKEN = 16
 
 
 def _nothing() -> None:
@@ -95,7 +99,7 @@ class StreamServer:
         self._listeners: list[socket.socket] = []
         self._closed = False
         kinds = [kind for kind in ("tcp", "memory") if wanted in ("auto", kind) and (kind == "tcp" or has_memory())]
-        self._token = secrets.token_bytes(16)
+        self._token = secrets.token_bytes(_TOKEN)
         port = 0
         try:
             if kinds:
@@ -127,8 +131,11 @@ class StreamServer:
         while True:
             try:
                 link, _ = listener.accept()
-            except OSError:  # it was closed
-                return
+            except OSError:
+                if self._closed:
+                    return
+                time.sleep(_PAUSE_S)  # such as for want of descriptors, of which there may be some again
+                continue
             with self._lock:
                 if self._closed or len(self._links) >= _MOST_LINKS:
                     link.close()
@@ -195,27 +202,40 @@ class _Link:
         """Let in who knows the token, and map the memory that comes with it."""
         time_limit(self._link, _HELLO_S, sending=False)
         time_limit(self._link, _ANSWER_S, sending=True)
-        raw = bytearray(PREFIX.size)
         files: list[int] = []
+        try:
+            shared = self._hello(files)
+            if files and shared:
+                self._memory = SlotView(files.pop(0), *(SIZE.unpack_from(shared, at)[0] for at in (0, SIZE.size)))
+                self.kind = "memory"
+        finally:
+            for each in files:
+                os.close(each)
+        send_all(self._link, [Prefix(WELCOME, 0, 0, 0, 0).pack()])
+
+    def _hello(self, files: list[int]) -> bytes:
+        """Return what is said of shared memory by who knows the token; its descriptors are added to `files`."""
+        until_ns = time.monotonic_ns() + round(_HELLO_S * 1e9)
+        raw = bytearray(PREFIX.size)
+        first = b""
         if self._link.family == socket.AF_UNIX:
             if not is_same_user(self._link):
                 raise StreamError("the process at the other end is of another user")
-            first, files, _, _ = socket.recv_fds(self._link, PREFIX.size, 1)
+            first, came, _, _ = socket.recv_fds(self._link, PREFIX.size, 1)
+            files += came
             raw[: len(first)] = first
-            read_into(self._link, [memoryview(raw)[len(first) :]])
         else:
             self._link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            read_into(self._link, [memoryview(raw)])
-        head = bytearray(read_prefix(raw).head)
-        read_into(self._link, [memoryview(head)])
-        token, shared = bytes(head[:16]), bytes(head[16:])
-        if read_prefix(raw).kind != HELLO or not secrets.compare_digest(token, self._token):
+        read_into(self._link, [memoryview(raw)[len(first) :]], until_ns)
+        prefix = read_prefix(raw)
+        if prefix.kind != HELLO or prefix.head not in (_TOKEN, _TOKEN + 2 * SIZE.size):
+            raise StreamError("who calls does not introduce itself")
+        head = bytearray(prefix.head)
+        read_into(self._link, [memoryview(head)], until_ns)
+        if not secrets.compare_digest(bytes(head[:_TOKEN]), self._token):
             raise StreamError("who calls does not know the token of this server")
-        if files and len(shared) == 2 * SIZE.size:
-            self._memory = SlotView(files[0], *(SIZE.unpack(shared[at : at + 8])[0] for at in (0, 8)))
-            self.kind = "memory"
-        send_all(self._link, [Prefix(WELCOME, 0, 0, 0, 0).pack()])
+        return bytes(head[_TOKEN:])
 
     def _message(self, prefix: Prefix) -> None:
         if prefix.kind not in (INLINE, PLACED):
@@ -223,7 +243,7 @@ class _Link:
         start = bytearray(SIZE.size * prefix.tensors + prefix.head)
         read_into(self._link, [memoryview(start)])
         sizes = [SIZE.unpack_from(start, SIZE.size * place)[0] for place in range(prefix.tensors)]
-        if sum(sizes) > self._most:
+        if sum(sizes) > self._most + SLACK:
             raise StreamError(f"a frame has {self._most} bytes at most")
         contents, held = self._contents(prefix, sizes)
         try:

@@ -17,9 +17,12 @@ from tiercut.offloader.transports.framing import (
     FREE,
     HELLO,
     INLINE,
+    MOST_HEAD,
+    MOST_TENSORS,
     PLACED,
     PREFIX,
     SIZE,
+    SLACK,
     WELCOME,
     Bytes,
     Prefix,
@@ -67,7 +70,7 @@ class Stream:
     """
 
     def __init__(self, host: str, offer: Offer, kind: Transport, most_bytes: int) -> None:
-        self.kind = kind
+        self.kind, self._most = kind, most_bytes + SLACK
         self._slots = Slots(most_bytes) if kind == "memory" else None
         self._link = self._called(host, offer)
         self._sending, self._state = threading.Lock(), threading.Lock()
@@ -115,7 +118,7 @@ class Stream:
         return None if self._slots is None else self._slots.take(sizes)
 
     def send(self, head: bytes, contents: Sequence[Bytes], timeout_s: float, done: Done) -> bool:
-        """Send a message; return whether it is under way, else nothing was done.
+        """Send a message; return whether it is under way, else nothing was done: it is too large, or the stream ended.
 
         Parameters
         ----------
@@ -153,6 +156,8 @@ class Stream:
         timeout_s: float,
         done: Done,
     ) -> bool:
+        if len(head) > MOST_HEAD or len(sizes) > MOST_TENSORS or sum(sizes) > self._most:
+            return False
         until_ns = time.monotonic_ns() + round(timeout_s * 1e9)
         with self._sending:
             with self._state:
@@ -196,7 +201,10 @@ class Stream:
 
     def _take(self, prefix: Prefix) -> None:
         words = bytearray(prefix.head)
-        read_into(self._link, [memoryview(words)])
+        if words:  # the limit of looks is too short for words that are still under way
+            time_limit(self._link, _CONNECT_S, sending=False)
+            read_into(self._link, [memoryview(words)])
+            time_limit(self._link, _LOOK_S, sending=False)
         if prefix.kind == FREE and self._slots is not None:
             self._slots.release(prefix.slot)
         elif prefix.kind == ACK:

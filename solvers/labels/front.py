@@ -39,6 +39,8 @@ class PointLabels(FrontSearch):
         super().__init__(task, goals)
         self.room = _ROOM if room is None else room
         self.full_reason = f"out of room for labels ({self.room:,} for one threshold)"
+        if task.goals is None:  # other measures are bounded, not traded
+            self.full_reason += "; cp-sat keeps none"
         self.states = states_of(self.space)
         self.future = follows_of(self.space)
         self.deepest = self.space.most

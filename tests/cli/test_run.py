@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tiercut
+from tiercut.cli.commands.run.run import _samples
 
 pytest.importorskip("grpc", reason="needs the extra 'offload'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
@@ -99,3 +100,23 @@ def test_a_bundle_that_is_none_is_refused(shell_call: Any, tmp_path: Path) -> No
     status, _, err = shell_call("agent", str(tmp_path))
     assert status == 2
     assert f"{tmp_path}{os.sep}bundle.json" in err
+
+
+def test_of_a_data_set_that_is_a_file_the_test_split_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    raw, other = tmp_path / "raw.npz", tmp_path / "other.npz"
+    for path in (raw, other):
+        np.savez(path, images=np.full((4, 2), 255, np.uint8), labels=np.arange(4))
+
+    def unseen(_: str, data: str, *, trust: bool) -> tuple[Any, Any]:
+        if Path(data) != raw:
+            raise tiercut.InputError("net.keras", "was trained on other samples")
+        return np.ones((1, 2), np.float32), np.zeros(1, np.int64)
+
+    monkeypatch.setattr("tiercut.profiling.has_exits", lambda _: True)
+    monkeypatch.setattr("tiercut.profiling.unseen_samples", unseen)
+    with _samples(str(raw), "net.keras", trust=False) as found, np.load(found) as held:
+        np.testing.assert_array_equal(held["images"], np.ones((1, 2), np.float32))
+    with _samples(str(other), "net.keras", trust=False) as found:  # samples as the network takes them
+        assert found == other
+    with pytest.raises(tiercut.InputError), _samples("no-set", "net.keras", trust=False):
+        pass

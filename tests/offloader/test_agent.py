@@ -120,6 +120,9 @@ def test_what_does_not_fit_is_refused_and_the_next_frame_is_served(peer: Peer, f
     wrong.model_name = "other"
     assert refused(peer, wrong)[0] == "NOT_FOUND"
     wrong = asked(frames)
+    wrong.id = "x" * 257
+    assert refused(peer, wrong) == ("INVALID_ARGUMENT", "the id of a frame has 256 characters at most")
+    wrong = asked(frames)
     wrong.raw_input_contents[0] = bytes(16 << 20)
     assert refused(peer, wrong)[0] == "RESOURCE_EXHAUSTED"
     assert take_parameters(peer.call("ModelInfer", asked(frames), 10.0))["exit"]
@@ -148,6 +151,21 @@ def test_an_agent_must_know_the_next_one_where_frames_go_on(folders: tuple[Path,
 def test_an_address_that_is_taken_is_said(folders: tuple[Path, ...], first: Agent) -> None:
     with pytest.raises(InputError, match="cannot listen there"):
         Agent(folders[2], first.address)
+
+
+def test_a_peer_that_was_closed_is_not_opened_again() -> None:
+    peer = Peer("127.0.0.1:1", 1 << 10)
+    peer.close()
+    with pytest.raises(ValueError, match=r"the channel to 127\.0\.0\.1:1 is closed"):
+        peer.start("ServerLive", message("ServerLiveRequest"), 1.0)
+
+
+def test_where_results_went_last_is_kept_the_longest(first: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.offloader.agent.agent._MOST_HOMES", 2)
+    one, _ = first._home("127.0.0.1:11"), first._home("127.0.0.1:12")
+    first._home("127.0.0.1:11")
+    first._home("127.0.0.1:13")
+    assert first._home("127.0.0.1:11") is one
 
 
 def test_a_machine_is_never_sped_up() -> None:

@@ -25,6 +25,9 @@ from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.fallback import check_fallback
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.processes import AgentProcess
+from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.tensors import put_parameters
+from tiercut.offloader.transports.server import Arrival
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.report import run_tables
@@ -168,6 +171,32 @@ def test_without_it_frames_that_cannot_go_on_fail(
     with Driver(bundles, chain.addresses[0], deadline_s=DEADLINE_S) as driver:
         found = driver.run(lambda place: frames.frame(on[place]), len(on), 0.02)
     assert [each.answered for each in found] == [False] * len(on)
+
+
+def test_what_fails_elsewhere_does_not_end_a_frame_whose_answer_here_is_under_way(
+    folders: Sequence[Path], frames: Frames
+) -> None:
+    bundles = tuple(load_bundle(each) for each in folders)
+    with Driver(bundles, "127.0.0.1:1", deadline_s=DEADLINE_S, fallback_s=SPARE_S) as driver:
+        asked = Outcome(time.monotonic_ns(), asked=True)
+        driver._frames["0"] = asked
+        failed = message("ModelInferRequest", model_name="results", id="0")
+        put_parameters(failed, {"failed": "cloud: it waited for a worker until its deadline"})
+        driver._take(Arrival(failed, ()))
+        assert asked.ended_ns is None
+        driver._is_over("0")
+        assert asked.failure == "no answer before its deadline"
+
+
+def test_results_are_taken_where_another_run_took_them_before(
+    chain: Chain, folders: Sequence[Path], frames: Frames
+) -> None:
+    bundles, listen = tuple(load_bundle(each) for each in folders), ANY
+    for _ in range(2):
+        with Driver(bundles, chain.addresses[0], deadline_s=2.0, listen=listen) as driver:
+            driver.warm_up(frames.frame(0), 1, 0.0)
+            assert [each.failure for each in driver.run(frames.frame, 2, 0.01)] == [None, None]
+            listen = driver.address
 
 
 def test_a_plan_without_an_exit_at_the_source_has_nothing_to_fall_back_to(planned: Callable[..., Plan]) -> None:

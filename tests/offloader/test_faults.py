@@ -92,15 +92,14 @@ def garble(rng: random.Random, server: Peer, kept: list[socket.socket]) -> None:
     offer = Offer.among(server.call("ServerMetadata", message("ServerMetadataRequest"), 1.0).extensions)
     assert offer is not None
     link = socket.create_connection(("127.0.0.1", offer.port), 1.0)
+    kept.append(link)  # also when the agent ends the stream before all is sent
     if rng.random() < 0.7:
         link.sendall(Prefix(HELLO, 0, 0, 16, 0).pack() + bytes.fromhex(offer.token))
         sizes = [rng.choice([0, 100, 1 << 40])] * rng.randrange(1, 4)
         link.sendall(Prefix(rng.randrange(8), 9, len(sizes), 0, 1).pack() + b"".join(map(SIZE.pack, sizes)))
     link.sendall(rng.randbytes(rng.randrange(1, 99)))
-    if rng.random() < 0.2:
-        kept.append(link)
-    else:
-        link.close()
+    if rng.random() >= 0.2:
+        kept.pop().close()
 
 
 def tampered(folder: Path, copy: Path) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,20 @@ from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import describe, put_parameters, take_parameters
 from tiercut.offloader.transports import framing
 from tiercut.offloader.transports.courier import Courier
-from tiercut.offloader.transports.framing import INLINE, PLACED, PREFIX, SIZE, Prefix, StreamError
-from tiercut.offloader.transports.memory import SLOTS, SlotView, has_memory
+from tiercut.offloader.transports.framing import (
+    ACK,
+    INLINE,
+    MOST_HEAD,
+    MOST_TENSORS,
+    PLACED,
+    PREFIX,
+    SIZE,
+    SLACK,
+    WELCOME,
+    Prefix,
+    StreamError,
+)
+from tiercut.offloader.transports.memory import SLOTS, Slots, SlotView, has_memory
 from tiercut.offloader.transports.offer import Offer, Transport, Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
 from tiercut.offloader.transports.stream import Failure, Stream
@@ -156,6 +170,93 @@ def test_who_does_not_acknowledge_is_given_up_at_the_deadline(kind: Transport) -
         blocked.set()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_receiver_would_refuse_is_not_sent_and_the_stream_goes_on(
+    server: StreamServer, kind: Transport
+) -> None:
+    with closing(Stream(HOST, server.offer, kind, MOST)) as stream:
+        little, large = np.zeros(1, np.uint8), np.zeros(MOST + SLACK + 1, np.uint8)
+        for begin, contents in ((bytes(MOST_HEAD + 1), []), (b"", [little] * (MOST_TENSORS + 1)), (b"", [large])):
+            assert not stream.send(begin, contents, 5.0, lambda _: None)
+        for contents in ([little] * MOST_TENSORS, [large[1:]]):  # what was encoded may be a little larger than it was
+            assert sent(stream, list(contents)) is None
+
+
+def test_words_of_a_refusal_may_come_later_than_it() -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        offer = Offer(listener.getsockname()[1], "0" * 32, ("tcp",))
+
+        def refuse() -> None:
+            link, _ = listener.accept()
+            with link:
+                link.sendall(Prefix(WELCOME, 0, 0, 0, 0).pack())
+                link.recv(1 << 16)
+                link.sendall(Prefix(ACK, 1, 0, 5, 1).pack())
+                time.sleep(0.12)
+                link.sendall(b"NO\0no")
+                link.recv(1)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        with closing(Stream(HOST, offer, "tcp", MOST)) as stream:
+            assert sent(stream, [np.ones(3)]) == Failure("NO", "no")
+
+
+@pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux has")
+def test_memory_that_was_closed_has_no_slots() -> None:
+    slots = Slots(MOST)
+    taken = slots.take([8])
+    assert taken is not None
+    slots.close()
+    slots.release(taken[0])
+    assert slots.take([8]) is None
+    assert slots._bytes.size == 0
+
+
+@pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux has")
+def test_descriptors_of_who_is_not_let_in_are_closed(server: StreamServer) -> None:
+    for length in (16, 17, 32):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(5)
+            link.connect(server.offer.unix)
+            reader, writer = os.pipe()
+            socket.send_fds(link, [Prefix(1, 0, 0, length, 0).pack() + bytes(length)], [writer])
+            os.close(writer)
+            with os.fdopen(reader, "rb") as pipe:
+                assert select.select([pipe], [], [], 2.0)[0]
+                assert pipe.read() == b""  # which ends once the other side has closed its end
+            with suppress(ConnectionResetError):
+                assert link.recv(1) == b""
+
+
+def test_who_introduces_itself_byte_by_byte_is_not_waited_for(
+    server: StreamServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiercut.offloader.transports.server._HELLO_S", 0.1)
+    with socket.create_connection((HOST, server.offer.port), 5) as link, suppress(ConnectionError):
+        link.settimeout(5)
+        for byte in Prefix(1, 0, 0, 16, 0).pack() + bytes.fromhex(server.offer.token):
+            link.sendall(bytes([byte]))
+            time.sleep(0.01)
+        assert link.recv(1) == b""
+
+
+def test_a_server_that_could_not_accept_goes_on(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+
+    def accept(listener: socket.socket) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.EMFILE, "too many open files")
+        return whole(listener)
+
+    whole = socket.socket.accept
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    with closing(StreamServer(HOST, sink, MOST, "tcp")) as server:
+        assert failed.wait(2)
+        with closing(Stream(HOST, server.offer, "tcp", MOST)) as stream:
+            assert sent(stream, [np.ones(3)]) is None
+
+
 def connected(server: StreamServer) -> socket.socket:
     """Return a connection that has introduced itself."""
     link = socket.create_connection((HOST, server.offer.port), 5)
@@ -176,7 +277,7 @@ def start(kind: int, sizes: list[int], head_: bytes = b"", slot: int = 0) -> byt
         PREFIX.pack(b"tcut", 99, 0, 0, 0, 0),
         PREFIX.pack(b"tcut", INLINE, 0, 0, 1 << 20, 0),
         PREFIX.pack(b"tcut", INLINE, 0, 65, 0, 0),
-        start(INLINE, [MOST + 1]),
+        start(INLINE, [MOST + SLACK + 1]),
         start(INLINE, [2**63, 2**63]),
         start(PLACED, [8]),
         start(INLINE, [], b"\xff\xff\xff\xff"),

@@ -20,7 +20,7 @@ from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.states import states_of
-from tiercut.solvers.task import make_task
+from tiercut.solvers.task import bounded_goals, make_task
 from tiercut.topologies import Topology, transfer_seconds
 
 
@@ -147,6 +147,15 @@ def test_labels_in_several_measures_end_before_they_write_their_tables_where_tim
     large = [table for table in tables if table.ndim == 3]
     assert len(large) == 2
     assert all((table == 7.0).all() for table in large)
+
+
+def test_labels_without_room_name_the_solver_that_needs_none_where_measures_are_bounded() -> None:
+    space = make_space(grown_problem(9, 3, 2), exits="free")
+    bounded = make_task(space, Query(bounds=(tiercut.Bound("bytes", at_most=1e9),)))
+    traded = make_task(space, Query(kind="frontier", over=("latency", "accuracy", "bytes")))
+    assert traded.goals is not None
+    assert PointLabels(bounded, bounded_goals(bounded)).full_reason.endswith("for one threshold); cp-sat keeps none")
+    assert PointLabels(traded, traded.goals).full_reason.endswith("for one threshold)")
 
 
 def test_kernels_are_loaded_before_the_clock_starts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from tiercut.errors import InputError
 from tiercut.offloader import Agent
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.split import Split, split_plan
 from tiercut.offloader.deployment import triton_model
-from tiercut.offloader.deployment.files import write_deployment
+from tiercut.offloader.deployment.files import check_beside, write_deployment
 from tiercut.offloader.deployment.kserve import GOES_ON
 from tiercut.offloader.deployment.kserve_server import Predictor
 from tiercut.offloader.deployment.measure import measure_command
@@ -299,14 +300,13 @@ def test_what_is_sent_through_codecs_is_left_to_agents(
     assert not (tmp_path / "triton").exists()
 
 
-def test_the_script_says_in_a_line_that_nobody_answers(
-    folder: Path, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_script_says_in_a_line_what_is_wrong(folder: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = runpy.run_path(str(folder / "measure.py"), run_name="measure")
-    with pytest.raises(SystemExit) as stop:
-        measure_command(folder, script["PREDICTED"], ["--data", str(data), "--agent", "127.0.0.1:1"])
-    assert stop.value.code == 2
-    assert "127.0.0.1:1: UNAVAILABLE" in capsys.readouterr().err
+    for file, said in ((str(data), "127.0.0.1:1: UNAVAILABLE"), ("absent.npz", "absent.npz: there is no such file")):
+        with pytest.raises(SystemExit) as stop:
+            measure_command(folder, script["PREDICTED"], ["--data", file, "--agent", "127.0.0.1:1"])
+        assert stop.value.code == 2
+        assert said in capsys.readouterr().err
 
 
 def test_what_is_there_already_is_written_anew(made: Split, folder: Path) -> None:
@@ -314,3 +314,21 @@ def test_what_is_there_already_is_written_anew(made: Split, folder: Path) -> Non
     assert sorted(each.name for each in (folder / "triton").iterdir()) == [
         "plan", "stage1-camera-piece1", "stage1-camera-piece2", "stage2-gateway-piece1", "stage3-cloud-piece1"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "measure.py", "triton/mine/1/model.onnx", "triton"])
+def test_what_somebody_else_wrote_is_left_alone(
+    made: Split, plan: Plan, topology: Topology, profile: Profile, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    moved = replace(made, folders=tuple(tmp_path / each.name for each in made.folders))
+    with pytest.raises(InputError, match="was not written by tiercut split; name another folder"):
+        write_deployment(plan, moved, topology, profile)
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [path]
+    assert path.read_text() == "mine"
+
+
+def test_what_was_written_here_may_be_written_anew(folder: Path) -> None:
+    check_beside(folder)

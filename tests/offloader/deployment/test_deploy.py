@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tiercut.cli.commands.run.deploy import _steps
 from tiercut.cli.steps import Step, run_steps
 from tiercut.errors import InputError
 
@@ -94,6 +95,33 @@ def test_an_onnx_file_is_refused_with_what_to_call(shell_call: Any, tmp_path: Pa
     status, out, err = shell_call("deploy", "net.onnx", "digits32", "three-tiers", "-o", tmp_path / "made")
     assert (status, out) == (2, "")
     assert "call tiercut profile (with --exits and --data), solve, split and run for an ONNX file" in err
+
+
+@pytest.mark.parametrize(
+    ("topology", "more", "said"),
+    [
+        ("four-tiers", (), "four-tiers"),
+        ("three-tiers", ("--min-accuracy", "lots"), "--min-accuracy"),
+        ("three-tiers", ("--max-latency", "soon"), "--max-latency"),
+        ("three-tiers", (), "made: cannot be made a folder"),
+    ],
+)
+def test_what_cannot_be_solved_or_written_is_refused_before_anything_is_trained(
+    shell_call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, topology: str, more: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr("tiercut.cli.commands.run.deploy.run_steps", lambda *_: pytest.fail("a step ran"))
+    (tmp_path / "made").write_text("a file")
+    status, out, err = shell_call("deploy", "resnet20", "digits32", topology, *more, "-o", tmp_path / "made")
+    assert (status, out) == (2, "")
+    assert said in err
+
+
+def test_samples_of_a_profile_are_recorded_again_where_they_are_gone(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"branches": "all", "epochs": 1, "frames": 1, "seed": 0}
+    steps = _steps("resnet20", "digits32", "three-tiers", tmp_path, (), (), **how)
+    record = next(each for each in steps if each.name == "record")
+    names = ("profile.json", "profile.samples.npz", "profile.test.samples.npz")
+    assert record.writes == tuple(tmp_path / name for name in names)
 
 
 @pytest.mark.slow

@@ -105,6 +105,15 @@ def test_a_page_shows_the_best_plan_and_follows_sliders_mouse_and_keyboard(
     assert [each for each in page.asked if not each.startswith(("file:", "data:"))] == []
 
 
+def test_a_page_says_that_it_does_not_check_other_bounds_once_numbers_are_moved(page: Page, tmp_path: Path) -> None:
+    findings, origin = reports.coded(max_latency="9 s")
+    write_report(findings, tmp_path / "report.html", origin=origin)
+    page.open(tmp_path / "report.html")
+    assert "not checked" not in text(page, "proof")
+    put(page, "parameter-0", 100, "input")
+    assert text(page, "proof").endswith(" decisions. Bounds other than that on accuracy are not checked here.")
+
+
 def test_copy_puts_the_command_on_the_clipboard(page: Page, made: tuple[Findings, Path]) -> None:
     page.open(made[1])
     page.run("window.copied = []; document.addEventListener('copy', () => copied.push(String(getSelection())))")

@@ -13,7 +13,9 @@ from tiercut import documents, units
 from tiercut.cli import arguments as given
 from tiercut.cli.console import note
 from tiercut.cli.steps import Step, run_steps
-from tiercut.errors import QuestionError
+from tiercut.errors import InputError, QuestionError
+from tiercut.optimizer import QuestionOptions
+from tiercut.option_fields import flags_of
 
 __all__ = ["deploy"]
 
@@ -50,12 +52,16 @@ def deploy(
 
     Needs the extras 'profiling' and 'offload'.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    _check_question(topology, min_accuracy, max_latency, use_all_tiers)
     steps = _steps(
         model, dataset, topology, output,
         _question(min_accuracy, max_latency, use_all_tiers), ("--limit", limit) if limit else (),
         branches=branches, epochs=epochs, frames=frames, seed=seed,
     )  # fmt: skip
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(output), f"cannot be made a folder: {error.strerror or error}") from None
     status = run_steps(steps, output, note)
     if status:
         note("the same call goes on with this step")
@@ -65,6 +71,16 @@ def deploy(
     if ran["same_as_uncut"] != ran["frames"]:
         note("not every frame was answered as by the uncut network: look at run.json before this goes anywhere")
         sys.exit(1)
+
+
+def _check_question(topology: str, min_accuracy: str, max_latency: str | None, use_all_tiers: bool) -> None:
+    """Refuse what the solver would refuse, before a network is trained for it."""
+    from tiercut.optimizer import make_query
+    from tiercut.topologies import load_topology
+
+    load_topology(topology)
+    asked = QuestionOptions(min_accuracy=min_accuracy, max_latency=max_latency, use_all_tiers=use_all_tiers or None)
+    make_query("solve", asked, flags_of(QuestionOptions))
 
 
 def _question(min_accuracy: str, max_latency: str | None, use_all_tiers: bool) -> tuple[str, ...]:
@@ -93,7 +109,7 @@ def _steps(
     QuestionError
         If the network is an ONNX file, which has its exits or has none.
     """
-    from tiercut.profiling import has_exits, is_onnx
+    from tiercut.profiling import has_exits, is_onnx, sample_files
 
     if is_onnx(model):
         raise QuestionError(
@@ -122,7 +138,7 @@ def _steps(
             "record",
             ("profile", str(network), "--dataset", dataset, "--output", str(profile), *timing),
             (str(network), dataset),
-            (profile,),
+            (profile, *sample_files(profile).values()),
         ),
         Step("solve", ("solve", topology, str(profile), *question, "--json"), (topology, str(profile)), (plan,), plan),
         Step("split", ("split", str(plan), str(network), str(bundles)), (str(plan), str(network)), (bundles,)),

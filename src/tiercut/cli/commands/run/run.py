@@ -15,7 +15,7 @@ from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
-from tiercut.errors import QuestionError, unknown_name
+from tiercut.errors import QuestionError, TiercutError, unknown_name
 from tiercut.option_fields import pairs
 from tiercut.profiling import OnnxOptions
 
@@ -165,16 +165,24 @@ def _print(made: Run) -> None:
 
 @contextmanager
 def _samples(data: str, model: str, *, trust: bool) -> Iterator[Path]:
-    """Yield the file of the samples; of a trained network's data set a file with those of its test split."""
+    """Yield the file of the samples; of a trained network's data set, a file too, one with those of its test split."""
     from tiercut.profiling import has_exits, recorded_file, unseen_samples
 
     recorded = recorded_file(data, ".data.npz")
-    if recorded is not None or Path(data).is_file() or not (model.endswith(".keras") and has_exits(model)):
+    if recorded is not None or not (model.endswith(".keras") and has_exits(model)):
         yield Path(recorded or data)
         return
     import numpy as np
 
-    images, labels = unseen_samples(model, data, trust=trust)
+    try:
+        images, labels = unseen_samples(model, data, trust=trust)
+    except TiercutError:
+        if not Path(data).is_file():
+            raise
+        images = None  # it is not what the network was trained on: samples as the network takes them
+    if images is None:
+        yield Path(data)
+        return
     with TemporaryDirectory(prefix="tiercut-samples-") as folder:
         np.savez(Path(folder) / "samples.npz", images=images, labels=labels)
         yield Path(folder) / "samples.npz"

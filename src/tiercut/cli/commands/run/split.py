@@ -38,8 +38,9 @@ def split(
     the bundles stands what Docker Compose, Kubernetes, Triton and KServe take to serve them, and measure.py, which
     holds a deployment against the plan's prediction.
     """
-    from tiercut.offloader import split_plan, write_deployment
+    from tiercut.offloader import check_beside, split_plan, write_deployment
 
+    check_beside(output)
     plan, where, found = plan_of(answer, rank, topology, profile)
     cut = network_of(model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model)
     made = split_plan(plan, cut, output)

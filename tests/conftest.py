@@ -11,10 +11,14 @@ from pathlib import Path
 
 import ortools.sat.python.cp_model  # noqa: F401  # before TensorFlow: loaded after it, OR-tools crashes the process
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # so that every test finds `support`
 os.environ.pop("COLUMNS", None)  # which pytest-xdist sets for its workers: tables are as wide as in any pipe
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # a slow or busy one shows no fault of ours
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 from support.reference import FACTORS
 from support.seeded.problems import Case, random_case
 
@@ -26,7 +26,13 @@ from tiercut.optimizer.query import SLACK, Query
 
 pytestmark = pytest.mark.filterwarnings("ignore::tiercut.TiercutWarning")  # of spans whose branch is not known
 
-laws = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+laws = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    database=None,
+    suppress_health_check=[HealthCheck.filter_too_much],  # which problems are drawn changes with any source of ours
+)
 seeds = st.integers(0, 2**32 - 1)
 shares = st.floats(0, 1)
 

@@ -62,6 +62,7 @@ class Exhaustive(BaseSolver):
             "once",
             "many",
             "peak",
+            "peak-rank",
             "tail",
             "spread",
             "leavers",

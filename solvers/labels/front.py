@@ -100,7 +100,7 @@ class PointLabels(FrontSearch):
         wanted = (pruning, self.peak, self.sorted_by, found.known)
         found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))
         size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
-        self.take(found, int(stop[1]), size)
+        self.take(index, found, int(stop[1]), size)
 
 
 def _finite(table: NDArray[np.float64]) -> NDArray[np.float64]:

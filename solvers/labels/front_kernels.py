@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.keep_kernels import is_dominated, offer_point
+from tiercut.solvers.kernels.keep_kernels import offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
     column_of,
@@ -29,7 +29,7 @@ from tiercut.solvers.kernels.step_kernels import (
     weighed,
     write_end,
 )
-from tiercut.solvers.labels.grid_kernels import is_below, mark
+from tiercut.solvers.labels.grid_kernels import is_beaten, mark
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     ALIVE,
@@ -69,8 +69,8 @@ class Peak(NamedTuple):
     rows
         Which of the R sums these are, by number; none: no measure is such a greatest one.
     owner
-        By place in `rows`: the node that the sum is of, to which only pieces there and what they send or get add; -1: it
-        is of no node, as that of a link; -2: of several.
+        By place in `rows`: the node that the sum is of, to which only pieces there and what they send or get add; -1:
+        it is of no node, as that of a link; -2: of several.
     onto
         By place, M x W: the groups to which sending from a node adds to the sum.
     most_sent, most_back
@@ -212,14 +212,6 @@ def peak_of(sums: Floats, peaked: Ints, least: float) -> float:
 
 
 @compiled
-def _is_beaten(
-    point: Floats, compared: int, points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats
-) -> bool:
-    """Return whether one of the known points is no worse in what is compared, and better somewhere."""
-    return is_below(point, compared, edges, grid) or is_dominated(point, compared, points, lows, known)
-
-
-@compiled
 def _is_pruned(
     values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
     points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats,
@@ -238,7 +230,7 @@ def _is_pruned(
         if low > caps[f]:
             return True
         bound[f] = low
-    return _is_beaten(bound, compared, points, lows, known, edges, grid)
+    return is_beaten(bound, compared, points, lows, known, edges, grid)
 
 
 @compiled
@@ -343,6 +335,7 @@ def grow_points(
     points, keys, lows, known = so_far
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     nodes, rows, width = group.shape[0], first.shape[2], keys.shape[1]
+    lead = turned.shape[0] - 1  # sums of measures; the further ones of a peak stand behind
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
     size, grown = max(1024, nodes * codecs), 0
     values, chain = np.empty((size, rows + 2)), np.zeros((size, USED + future.shape[1]), np.int64)
@@ -395,16 +388,24 @@ def grow_points(
                     if stop[0] != 0:
                         break
                     if can_end[end] and complete:
-                        for r in range(rows):
-                            own, back = weighed(share, tails[r]), result[end, v, r]
-                            at[r] = ended(values[here, r], 1.0 if whole[r] else own, span[v, start, end, r], own, back)
                         at[rows] = -answered(-values[here, rows], share, accuracy[level, end, final])
-                        at[rows + 1] = peak_of(at, peaked, values[here, rows + 1])
-                        fits = at[0] < np.inf
-                        for f in range(turned.shape[0]):
-                            point[f] = at[turned[f]]
-                            fits = fits and point[f] <= caps[f]
-                        if fits and not _is_beaten(point, compared, points, lows, known, edges, grid):
+                        at[rows + 1], fits = values[here, rows + 1], True
+                        # First without the sums whose greatest counts: the peak so far is often enough.
+                        for low, high in ((0, lead), (lead, rows)):
+                            for r in range(low, high):
+                                own, piece = weighed(share, tails[r]), span[v, start, end, r]
+                                weight = 1.0 if whole[r] else own
+                                at[r] = ended(values[here, r], weight, piece, own, result[end, v, r])
+                            if low > 0:
+                                at[rows + 1] = peak_of(at, peaked, at[rows + 1])
+                            fits = fits and at[0] < np.inf
+                            for f in range(turned.shape[0]):
+                                point[f] = at[turned[f]]
+                                fits = fits and point[f] <= caps[f]
+                            fits = fits and not is_beaten(point, compared, points, lows, known, edges, grid)
+                            if not fits or lead == rows:
+                                break
+                        if fits:
                             prefix(here, chain, at_key, key)
                             write_end(key, at_key, chain[here, PARTS], chain[here, EVALUATED], end + 1, index)
                             points, keys, lows, known = offer_point(
@@ -417,19 +418,25 @@ def grow_points(
                             continue
                         then, onward = state_of[end + 1, after], stay[after]
                         leave, column = share - onward, column_of(option_threshold[option], final)
-                        for r in range(rows):
-                            piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                            own, back = weighed(share, tails[r]), result[end, v, r]
-                            less = own - weighed(onward, tails[r])
-                            at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
                         at[rows] = -answered(-values[here, rows], leave, accuracy[level, end, column])
-                        at[rows + 1] = peak_of(at, peaked, values[here, rows + 1])
-                        if not at[0] < np.inf:
-                            continue
-                        stays = inside and option_exit[option]
-                        away = chain[here, PARTS] < deepest and not _is_pruned(
-                            at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known, edges, grid
-                        )
+                        at[rows + 1] = values[here, rows + 1]
+                        stays, away = inside and option_exit[option], chain[here, PARTS] < deepest
+                        for low, high in ((0, lead), (lead, rows)):
+                            for r in range(low, high):
+                                piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
+                                own, back = weighed(share, tails[r]), result[end, v, r]
+                                less = own - weighed(onward, tails[r])
+                                at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
+                            if low > 0:
+                                at[rows + 1] = peak_of(at, peaked, at[rows + 1])
+                            if not at[0] < np.inf:
+                                away = stays = False
+                            away = away and not _is_pruned(
+                                at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known,
+                                edges, grid,
+                            )  # fmt: skip
+                            if lead == rows or (not away and not stays):
+                                break
                         if not away and not stays:
                             continue
                         for step in range(nodes * codecs):

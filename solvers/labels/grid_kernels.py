@@ -1,7 +1,8 @@
 """Numba kernels of a grid over the points that are known, which turns away most of what they dominate in one look.
 
-A cell holds the least first measure of the points that lie below its corner in the others. Edges are quantiles of the
-points themselves, so that cells are fine where points are many.
+A cell holds the least first measure of the points that lie below its corner in the others: that of the corner below a
+point tells that it is dominated, that of the corner above that it is not, and few lie between. Edges are quantiles of
+the points themselves, so that cells are fine where points are many; the last has no end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.keep_kernels import TOP
+from tiercut.solvers.kernels.keep_kernels import TOP, is_dominated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["GRID", "edges_of", "grid_of", "is_below", "mark"]
+__all__ = ["GRID", "edges_of", "grid_of", "is_beaten", "mark"]
 
 GRID = 256
 """Edges of each measure, at most."""
@@ -35,11 +36,12 @@ def edges_of(points: Floats, compared: int) -> Floats:
     compared
         How many of the F measures are compared, 1 to 3.
     """
-    count = int(np.clip(len(points), 1, GRID))
-    edges = np.zeros((2, count))
+    count = int(np.clip(len(points), 1, GRID - 1))
+    edges = np.zeros((2, count + 1))
     for d in range(1, compared if len(points) else 1):
         values = np.sort(points[:, d])
-        edges[d - 1] = values[np.linspace(0, len(values) - 1, count).astype(int)]
+        edges[d - 1, :-1] = values[np.linspace(0, len(values) - 1, count).astype(int)]
+    edges[:, -1] = np.inf
     return edges
 
 
@@ -70,13 +72,17 @@ def _above(edges: Floats, x: float) -> int:
 
 
 @compiled
-def is_below(point: Floats, compared: int, edges: Floats, grid: Floats) -> bool:
-    """Return whether a known point has less of the first measure, and surely no more of the others."""
+def is_beaten(
+    point: Floats, compared: int, points: Floats, lows: Floats, state: Ints, edges: Floats, grid: Floats
+) -> bool:
+    """Return whether one of the known points is no worse in what is compared, and better somewhere."""
     i = _place(edges[0], point[1]) if compared > 1 else 0
-    if i < 0:
-        return False
     j = _place(edges[1], point[2]) if compared > 2 else 0
-    return j >= 0 and bool(grid[i, j] < point[0])
+    if i >= 0 and j >= 0 and grid[i, j] < point[0]:
+        return True
+    if grid[min(i + 1, grid.shape[0] - 1), min(j + 1, grid.shape[1] - 1)] > point[0]:
+        return False
+    return is_dominated(point, compared, points, lows, state)
 
 
 @compiled

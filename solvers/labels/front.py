@@ -68,7 +68,8 @@ class PointLabels(FrontSearch):
                 owner[k] = np.flatnonzero(computing)[0] if computing.sum() == 1 else -2
             send, result = _finite(self.tables.send[..., row]), _finite(self.tables.result[..., row])
             pairs, sets = send.any(axis=(0, 1)), np.zeros((nodes, group.max() + 1), bool)
-            np.logical_or.at(sets, (slice(None), group), pairs)
+            for node in range(nodes):
+                sets[:, group[node]] |= pairs[:, node]
             onto.append(packed(sets))
             sent[k, :-1] = np.maximum.accumulate(send.max(axis=(0, 2, 3))[::-1])[::-1]
             back[k, :-1] = np.maximum.accumulate(result.max(axis=1)[::-1])[::-1]

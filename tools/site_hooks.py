@@ -70,7 +70,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def run(path: Path) -> Any:
-    """Return a notebook with the outputs of its cells, run in a folder that is thrown away; an error in one is raised."""
+    """Return a notebook with what its cells put out, run in a folder that is thrown away; an error is raised."""
     notebook = nbformat.read(path, as_version=4)
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else the kernel warns that its modules are frozen
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,8 @@ def as_page(notebook: Any) -> tuple[str, dict[str, bytes]]:
                 pictures[name] = base64.b64decode(data["image/png"])
                 parts.append(f"![What the cell above draws]({name})")
             elif "text/html" in data:
-                parts.append(re.sub(r"<style.*?</style>\s*", "", data["text/html"], flags=re.DOTALL).strip())
+                page = re.sub(r"<style.*?</style>\s*", "", data["text/html"], flags=re.DOTALL)
+                parts.append(page.replace('<table border="1" class="dataframe">', "<table>").strip())
             elif "text/plain" in data:
                 parts.append(f"```text\n{data['text/plain']}\n```")
     note = f"*Run when this page was built; the notebook is `docs/notebooks/{notebook.metadata['name']}.ipynb`.*"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -149,3 +150,16 @@ def test_every_command_has_two_examples_in_its_help(shell_call: Callable[..., tu
     _, out, _ = shell_call("solve", "--help")
     for line in EXAMPLES["solve"]:
         assert "".join(line.split()) in "".join(out.split())
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_keep_nothing_that_a_run_left(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert [each for each in cells if each.get("outputs") or each.get("execution_count")] == []
+
+
+def test_every_page_has_its_place_on_the_site() -> None:
+    menu = set(re.findall(r"[\w/.-]+[.]md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    pages = [path.relative_to(ROOT / "docs") for path in DOCUMENTS[1:]]
+    notebooks = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")]
+    assert {path.with_suffix(".md").as_posix() for path in (*pages, *notebooks)} - menu == set()

@@ -26,7 +26,7 @@ from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import came_by, named, of_piece
+from tiercut.offloader.agent.timings import HOME, came_by, named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
@@ -355,19 +355,23 @@ class Agent:
         return contents
 
     def _warm_up(self, job: Job, begun_ns: int) -> None:
-        """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
+        """Run all pieces, and send what they make both home and onward, past the links.
 
-        What comes home says what the hop to here took without a link.
+        So all ways are known to work, and what comes home says what a frame will find: what the hop to here took
+        without a link, and every piece as on the machine that this one stands for.
         """
         tensors, decode_ns = self._decoded(job)
-        held, took = self._run.timed(tensors)
+        held, took = self._run.timed(tensors, self._slow)
         timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
         timings |= {of_piece(place): each for place, each in enumerate(took)}
+        encoding_ns = time.monotonic_ns()
         home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
+        ended = describe(home, {name: held[name] for name in self.bundle.results})
         put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
+        timings[HOME] = time.monotonic_ns() - encoding_ns
         before = job.parameters.get(named(0, "encode"))
         timings[named(self.bundle.stage, "encode")] = before if isinstance(before, int) else 0
-        self._home(job.destination).put(home, (), job.until_ns, lambda _: None, timings, direct=True)
+        self._home(job.destination).put(home, ended, job.until_ns, lambda _: None, timings, direct=True)
         if self.bundle.is_last:
             return
         self._follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready

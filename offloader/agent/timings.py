@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["STEPS", "came_by", "named", "of_piece", "of_stage"]
+__all__ = ["HOME", "STEPS", "came_by", "named", "of_piece", "of_stage"]
 
 STEPS = ("send", "queue", "decode", "compute", "encode")
 """What is timed in each stage: on the way there, waiting for a worker, bytes to tensors, pieces, tensors to bytes."""
+
+HOME = "home.encode_ns"
+"""The parameter that holds how long the result of a message that only warms up took to become bytes."""
 
 
 def named(stage: int, step: str) -> str:

@@ -101,13 +101,17 @@ class StageRunner:
             for _ in range(runs):
                 _made(piece, call, _zeros(piece))
 
-    def timed(self, tensors: Mapping[str, Numbers]) -> tuple[dict[str, Numbers], list[int]]:
-        """Run all pieces whatever the entropies; return all that they make, and the nanoseconds that each took."""
+    def timed(self, tensors: Mapping[str, Numbers], slowed: Slowed) -> tuple[dict[str, Numbers], list[int]]:
+        """Run all pieces whatever the entropies; return all that they make, and the nanoseconds until each was done.
+
+        `slowed` is called after each piece, as for a frame, and is part of what it takes.
+        """
         held, took = dict(tensors), []
         for piece, call in self._calls:
-            begun = self.clock()
+            since_ns, begun = time.monotonic_ns(), self.clock()
             named, _ = _made(piece, call, held)
-            took.append(self.clock() - begun)
+            slowed(self.clock() - begun)
+            took.append(time.monotonic_ns() - since_ns)
             held |= named
         return held, took
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.path import Direction, Way
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
-__all__ = ["Predicted", "factors", "predicted", "way_of"]
+__all__ = ["Predicted", "factors", "on_links", "predicted", "way_of"]
 
 Span = tuple[int, int]
 """First and last block of a piece, 1-based."""
@@ -28,17 +28,26 @@ class Predicted:
         Whether pieces and hops were timed here.
     hops_coding_s
         Seconds of encoding and decoding on the way to each stage, where hops were timed here.
+    rounds_s
+        Seconds until a frame has left at each exit, by its block, in every round in which pieces and hops were timed;
+        empty where they were not.
     """
 
     path: Itinerary
     timed: bool = False
     hops_coding_s: tuple[float, ...] = ()
+    rounds_s: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
-    def with_hops(self, onward_s: Sequence[float], back_s: Sequence[float], coding_s: Sequence[float]) -> Predicted:
-        """Return the plan with what each hop takes beside its links.
+    def with_times(
+        self, pieces_s: Mapping[Span, float], onward_s: Sequence[float], back_s: Sequence[float],
+        coding_s: Sequence[float],
+    ) -> Predicted:
+        """Return the plan with what pieces take, and each hop beside its links.
 
         Parameters
         ----------
+        pieces_s
+            Each piece on its node.
         onward_s
             To each stage, from the source or the stage before it.
         back_s
@@ -49,16 +58,22 @@ class Predicted:
 
         def seconds(step: Step) -> float:
             match step.sort:
+                case "compute":
+                    return pieces_s[step.first, step.last]
                 case "input":
                     return step.seconds + onward_s[0]
                 case "send":
                     return step.seconds + onward_s[step.stage + 1]
                 case "result":
                     return step.seconds + back_s[step.stage]
-            return step.seconds
 
         steps = tuple(step._replace(seconds=seconds(step)) for step in self.steps)
-        return replace(self, path=replace(self.path, steps=steps), hops_coding_s=tuple(coding_s))
+        return replace(self, path=replace(self.path, steps=steps), timed=True, hops_coding_s=tuple(coding_s))
+
+    def varying(self, rounds: Sequence[Predicted]) -> Predicted:
+        """Return the plan with how long it took in each of some rounds, of which this one is the mean."""
+        at_exit = [each.at_exit for each in rounds]
+        return replace(self, rounds_s={block: tuple(each[block] for each in at_exit) for block in self.at_exit})
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -115,25 +130,16 @@ class Predicted:
         return next(step.seconds for step in self.steps if step.sort == "result" and step.last == block)
 
 
-def predicted(problem: Problem, decision: Decision, timed: Mapping[Span, float] | None = None) -> Predicted:
-    """Return what the model says of a plan.
+def predicted(problem: Problem, decision: Decision) -> Predicted:
+    """Return what the model says of a plan on the tables of a problem."""
+    return Predicted(itinerary(problem, decision))
 
-    Parameters
-    ----------
-    problem, decision
-        The plan on its tables.
-    timed
-        Seconds of each piece on its node, in place of the profile's; then nothing is encoded or decoded beside what the
-        pieces take.
-    """
+
+def on_links(problem: Problem, decision: Decision) -> Predicted:
+    """Return what the links of a plan take, and nothing else: see `Predicted.with_times` for the rest."""
     path = itinerary(problem, decision)
-    if timed is None:
-        return Predicted(path)
-    steps = tuple(
-        step._replace(seconds=timed[step.first, step.last] if step.sort == "compute" else _on_links(problem, step))
-        for step in path.steps
-    )
-    return Predicted(replace(path, steps=steps), timed=True)
+    steps = (step._replace(seconds=0.0 if step.sort == "compute" else _on_links(problem, step)) for step in path.steps)
+    return Predicted(replace(path, steps=tuple(steps)))
 
 
 def _on_links(problem: Problem, step: Step) -> float:

@@ -1,16 +1,18 @@
-"""Calls timed as frames come: with a pause before each, so that caches are as cold as they will be."""
+"""What is timed as frames come: with a pause before each time, so that caches are as cold as they will be."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiercut.profiling import Runs, waiting_clock
 
-__all__ = ["paced_medians"]
+__all__ = ["Hop", "Rounds", "Stop", "paced_medians"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -49,3 +51,64 @@ def paced_medians(
                 seconds[key][run] = (ended - begun) * 1e-9
                 waits[key][run] = (waited() - before) * 1e-9
     return {key: float(np.median(Runs(seconds[key], waits[key]).kept)) for key in calls}
+
+
+class Hop(NamedTuple):
+    """What a message to a stage takes without any link, in seconds, and a result from there home with its encoding."""
+
+    encode: float
+    send: float
+    queue: float
+    decode: float
+    back: float
+
+    @property
+    def onward_s(self) -> float:
+        """From when a result was there before it until its pieces begin."""
+        return self.encode + self.send + self.queue + self.decode
+
+
+class Stop(NamedTuple):
+    """What came of a message at a stage: its number, 1-based, its hop, and the seconds of each of its pieces there."""
+
+    stage: int
+    hop: Hop
+    pieces_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rounds:
+    """Messages that went through all stages of a plan, one after the other, past its links.
+
+    Parameters
+    ----------
+    hops_s
+        float64[rounds, stages, 5] in seconds, see `Hop`.
+    pieces_s
+        For each stage float64[rounds, pieces] in seconds: as on the machine that it stands for.
+    """
+
+    hops_s: NDArray[np.float64]
+    pieces_s: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, stops: Sequence[Stop], stages: int) -> Self:
+        """Return the rounds that messages stopped in, which did one after the other."""
+        by_stage = [[each for each in stops if each.stage == stage] for stage in range(1, stages + 1)]
+        hops = np.array([[each.hop for each in own] for own in by_stage], float)
+        return cls(hops.transpose(1, 0, 2), tuple(np.array([each.pieces_s for each in own]) for own in by_stage))
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.hops_s)
+
+    @property
+    def middle(self) -> dict[int, Hop]:
+        """The median of each part of the hop to each stage, 1-based."""
+        return {stage: Hop(*parts) for stage, parts in enumerate(np.median(self.hops_s, axis=0).tolist(), 1)}
+
+    @property
+    def mean(self) -> Rounds:
+        """One round, in which everything takes what it took on average."""
+        return Rounds(self.hops_s.mean(axis=0, keepdims=True), tuple(each.mean(axis=0)[None] for each in self.pieces_s))

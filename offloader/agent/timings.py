@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["HOME", "STEPS", "came_by", "named", "of_piece", "of_stage"]
+__all__ = ["STEPS", "came_by", "named", "of_piece", "of_stage"]
 
 STEPS = ("send", "queue", "decode", "compute", "encode")
 """What is timed in each stage: on the way there, waiting for a worker, bytes to tensors, pieces, tensors to bytes."""
-
-HOME = "home.encode_ns"
-"""The parameter that holds how long the result of a message that only warms up took to become bytes."""
 
 
 def named(stage: int, step: str) -> str:
@@ -23,9 +20,9 @@ def came_by(stage: int) -> str:
     return f"stage{stage}.by"
 
 
-def of_piece(place: int) -> str:
-    """Return the parameter that holds what a piece of a stage took, 0-based, where it was only warmed up."""
-    return f"piece{place}.compute_ns"
+def of_piece(stage: int, place: int) -> str:
+    """Return the parameter that holds what a piece, 0-based, of a stage, 1-based, took in a message that warms up."""
+    return f"stage{stage}.piece{place}_ns"
 
 
 def of_stage(parameters: Mapping[str, str | int | bool], stage: int) -> dict[str, float] | None:

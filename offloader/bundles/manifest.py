@@ -92,12 +92,6 @@ class Bundle(Document):
         return self.stage == self.stages
 
     @property
-    def results(self) -> list[str]:
-        """The tensors of a frame that ends here, by name: at the last exit, or at the network's end; else none."""
-        scores = [piece.scores for piece in self.pieces if piece.scores is not None]
-        return scores[-1:] or [each.name for each in self.outputs if self.is_last]
-
-    @property
     def most_bytes(self) -> int:
         """Bytes of the tensors of a message that comes in or goes out, at most."""
         ends = [self.inputs, self.outputs, *(piece.outputs for piece in self.pieces)]

@@ -10,7 +10,7 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS, SERVER
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import HOME, named, of_piece, of_stage
+from tiercut.offloader.agent.timings import named
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
-from tiercut.offloader.local.timing import Hop, Rounds, Stop
+from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
@@ -148,8 +148,7 @@ class Driver:
         self._wanted = _results_by_exit(bundles)
         most = max(each.most_bytes for each in bundles)
         self._frames: dict[str, Outcome] = {}
-        self._stops: list[Stop] = []
-        self._rounds = 0
+        self._rounds: list[Round] = []
         self._ended = threading.Condition()
         self._token = secrets.token_hex(4)
         here = address_of(listen, what="--results")
@@ -243,51 +242,53 @@ class Driver:
     def warm_up(
         self,
         tensors: Mapping[str, NDArray[Any]],
-        rounds: int,
+        leaving: Sequence[int],
         interval_s: float,
         *,
         patience_s: float = _WARM_UP_S,
         until_s: float = math.inf,
-    ) -> Rounds:
-        """Send messages past the links to all agents, one after the other, and return what they took.
+    ) -> list[Round]:
+        """Send messages through the agents, past all links, and return what came of each.
 
         Parameters
         ----------
         tensors
             Those of a frame.
-        rounds, interval_s
-            How many, and how far apart they begin; the next one waits until all stages are done with the one before.
+        leaving
+            The exit where each of them leaves, by its block.
+        interval_s
+            How far apart they begin; each waits for the one before.
         patience_s
-            After which a stage that has not answered is taken for lost.
+            After which one that has not come home is lost.
         until_s
-            After so many seconds no further one begins, but one does.
+            After so many seconds no further one begins, once every exit had its turn.
 
         Raises
         ------
         QuestionError
-            If a stage does not answer.
+            If one is lost.
         """
-        stages, before = self._first.stages, len(self._stops)
+        before, wanted = len(self._rounds), set(leaving)
         begun_ns = next_ns = time.monotonic_ns()
-        for number in range(rounds):
-            if number and time.monotonic_ns() - begun_ns > until_s * 1e9:
+        for number, block in enumerate(leaving, 1):
+            if not wanted and time.monotonic_ns() - begun_ns > until_s * 1e9:
                 break
+            wanted.discard(block)
             sleep_until(next_ns := max(next_ns + round(interval_s * 1e9), time.monotonic_ns()))
-            self._send_round(tensors, patience_s)
+            self._send_round(tensors, block, patience_s)
             with self._ended:
-                wanted = before + stages * (number + 1)
-                there = self._ended.wait_for(partial(self._has_stops, wanted), patience_s)
+                there = self._ended.wait_for(partial(self._has_rounds, before + number), patience_s)
             if not there:
-                missing = sorted(set(range(1, stages + 1)) - {each.stage for each in self._stops[wanted - stages :]})
-                raise QuestionError(f"the agent of stage {missing[0]} does not answer")
-        return Rounds.of(self._stops[before:], stages)
+                stage = next(each.stage for each in self._bundles if block <= each.blocks[1])
+                raise QuestionError(f"the agents of the stages 1 to {stage} do not answer together")
+        return self._rounds[before:]
 
-    def _send_round(self, tensors: Mapping[str, NDArray[Any]], patience_s: float) -> None:
+    def _send_round(self, tensors: Mapping[str, NDArray[Any]], block: int, patience_s: float) -> None:
         begun_ns = time.monotonic_ns()
-        self._rounds += 1
-        request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {self._token} {self._rounds}")
+        number = len(self._rounds)
+        request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {self._token} {number}")
         contents = self._described(request, tensors)
-        put_parameters(request, {"destination": self.address, "warm_up": True})
+        put_parameters(request, {"destination": self.address, "warm_up": True, "leave": block})
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         until_ns = begun_ns + round(patience_s * 1e9)
         self._outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
@@ -296,8 +297,8 @@ class Driver:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
         self._deadline_ns, self._fallback_ns = round(deadline_s * 1e9), round(fallback_s * 1e9)
 
-    def _has_stops(self, count: int) -> bool:
-        return len(self._stops) >= count
+    def _has_rounds(self, count: int) -> bool:
+        return len(self._rounds) >= count
 
     def run(
         self,
@@ -451,16 +452,10 @@ class Driver:
             outcome.doubled += 1
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
-        stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
-        if not (isinstance(stage, int) and isinstance(sent_ns, int) and 1 <= stage <= len(self._bundles)):
-            return _taken(frame)
-        if (times := of_stage(parameters, stage)) is not None:
-            encode_ns = home if isinstance(home := parameters.get(HOME), int) else 0
-            back_s = (there_ns - sent_ns + encode_ns) / 1e9
-            hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], back_s)
-            pieces = [parameters.get(of_piece(place)) for place in range(len(self._bundles[stage - 1].pieces))]
+        found = Round.of(parameters, self._bundles, there_ns)
+        if found is not None:
             with self._ended:
-                self._stops.append(Stop(stage, hop, tuple(each / 1e9 for each in pieces if isinstance(each, int))))
+                self._rounds.append(found)
                 self._ended.notify_all()
         return _taken(frame)
 

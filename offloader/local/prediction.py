@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.path import Direction, Way
+from tiercut.offloader.local.timing import Round
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
 __all__ = ["Predicted", "factors", "on_links", "predicted", "way_of"]
 
+K = TypeVar("K", bound=Hashable)
 Span = tuple[int, int]
 """First and last block of a piece, 1-based."""
 
@@ -38,23 +41,46 @@ class Predicted:
     hops_coding_s: tuple[float, ...] = ()
     rounds_s: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
-    def with_times(
-        self, pieces_s: Mapping[Span, float], onward_s: Sequence[float], back_s: Sequence[float],
-        coding_s: Sequence[float],
-    ) -> Predicted:
-        """Return the plan with what pieces take, and each hop beside its links.
+    def with_rounds(self, spans: Sequence[Sequence[Span]], rounds: Sequence[Round]) -> Predicted:
+        """Return the plan with what pieces took, and hops beside their links, in some rounds: on average, and in each.
 
         Parameters
         ----------
-        pieces_s
-            Each piece on its node.
-        onward_s
-            To each stage, from the source or the stage before it.
-        back_s
-            Of a result from each stage.
-        coding_s
-            The part of `onward_s` that is encoding and decoding.
+        spans
+            The pieces of each stage.
+        rounds
+            Messages that passed them; at least one left at each exit.
         """
+        onward, coding, back, pieces = _Means[int](), _Means[int](), _Means[int](), _Means[Span]()
+        for each in rounds:
+            back.add(len(each.hops) - 1, each.back_s)
+            for stage, (hop, taken) in enumerate(zip(each.hops, each.pieces_s, strict=True)):
+                onward.add(stage, hop.onward_s)
+                coding.add(stage, hop.encode + hop.decode)
+                for span, seconds in zip(spans[stage], taken, strict=False):
+                    pieces.add(span, seconds)
+        mean = self._with_times(pieces.all, onward.all, back.all)
+        at_exit: dict[int, list[float]] = {block: [] for block in mean.at_exit}
+        for each in rounds:
+            own = [zip(spans[stage], taken, strict=False) for stage, taken in enumerate(each.pieces_s)]
+            lived = self._with_times(
+                pieces.all | {span: seconds for stage in own for span, seconds in stage},
+                onward.all | {stage: hop.onward_s for stage, hop in enumerate(each.hops)},
+                back.all | {len(each.hops) - 1: each.back_s},
+            )
+            for block, seconds in lived.at_exit.items():
+                if block <= each.block:
+                    at_exit[block].append(seconds)
+        return replace(
+            mean,
+            hops_coding_s=tuple(coding.all[stage] for stage in range(len(spans))),
+            rounds_s={block: tuple(seconds) for block, seconds in at_exit.items()},
+        )
+
+    def _with_times(
+        self, pieces_s: Mapping[Span, float], onward_s: Mapping[int, float], back_s: Mapping[int, float]
+    ) -> Predicted:
+        """Return the plan with the seconds of each piece, on the way to each stage, and of a result from each stage."""
 
         def seconds(step: Step) -> float:
             match step.sort:
@@ -68,12 +94,7 @@ class Predicted:
                     return step.seconds + back_s[step.stage]
 
         steps = tuple(step._replace(seconds=seconds(step)) for step in self.steps)
-        return replace(self, path=replace(self.path, steps=steps), timed=True, hops_coding_s=tuple(coding_s))
-
-    def varying(self, rounds: Sequence[Predicted]) -> Predicted:
-        """Return the plan with how long it took in each of some rounds, of which this one is the mean."""
-        at_exit = [each.at_exit for each in rounds]
-        return replace(self, rounds_s={block: tuple(each[block] for each in at_exit) for block in self.at_exit})
+        return replace(self, path=replace(self.path, steps=steps), timed=True)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -128,6 +149,22 @@ class Predicted:
     def result_s(self, block: int) -> float:
         """Return the seconds of sending the result from an exit home."""
         return next(step.seconds for step in self.steps if step.sort == "result" and step.last == block)
+
+
+class _Means(Generic[K]):
+    """Means of what was added, by key."""
+
+    def __init__(self) -> None:
+        self._added: dict[K, list[float]] = {}
+
+    def add(self, key: K, seconds: float) -> None:
+        """Add one."""
+        self._added.setdefault(key, []).append(seconds)
+
+    @property
+    def all(self) -> dict[K, float]:
+        """All of them."""
+        return {key: sum(added) / len(added) for key, added in self._added.items()}
 
 
 def predicted(problem: Problem, decision: Decision) -> Predicted:

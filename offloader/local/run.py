@@ -25,7 +25,7 @@ from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
-from tiercut.offloader.local.timing import Hop, Rounds, paced_medians
+from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
 from tiercut.offloader.transports.offer import Wanted
@@ -37,11 +37,12 @@ from tiercut.topologies import Topology
 __all__ = ["RunOptions", "run_local", "run_with_agents"]
 
 _WARM_UP, _PAUSE_S = 40, 0.01
-_ACQUAINTED, _SETTLED = 8, 6
-"""Messages before a plan is timed: those that open all ways, and those at the pace of the frames, as far as known."""
+_ACQUAINTED, _SETTLED = 4, 2
+"""Messages for each exit before a plan is timed: those that open all ways, and some at the pace that is known so far."""
 
-_LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _ROUNDS_S = 25, 4, 200, 20.0
-"""Messages that time a plan: one for so many frames, no less and no more, and no new one after so many seconds."""
+_LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 6, 20.0
+"""Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
+after so many seconds."""
 
 _AFTER_S = 0.05
 """For what comes twice."""
@@ -198,7 +199,7 @@ def run_with_agents(
     ) as driver:
         driver.check_first()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
-        driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
+        driver.warm_up(frames.frame(0), schedule(prediction.rates, _WARM_UP, _ACQUAINTED), _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = Ran(ground, outcomes, interval_s, deadline_s, {}, ())
     runtime = options.runtime or runners[0].runtime
@@ -293,13 +294,13 @@ def _run(
             )
         )
         with stage("timing pieces and hops"):
-            rounds = driver.warm_up(
-                ground.frames.frame(0), _ACQUAINTED if options.retime else _WARM_UP, _PAUSE_S, patience_s=patience_s
-            )
+            leaving = schedule(ground.prediction.rates, 0 if options.retime else _WARM_UP, _ACQUAINTED)
+            first = driver.warm_up(ground.frames.frame(0), leaving, _PAUSE_S, patience_s=patience_s)
+            rounds: Sequence[Round] = first
             if options.retime:
                 ground, rounds = _rehearsed(ground, driver, rounds, options)
             sizes = [step.size for step in steps if step.sort in ("input", "send")]
-            parts = hop_parts(ground.bundles, rounds.middle, sizes) if options.explain_hop else ()
+            parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
         interval_s, deadline_s = _times(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
@@ -310,37 +311,34 @@ def _run(
         return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
 
-def _rehearsed(ground: Ground, driver: Driver, rounds: Rounds, options: RunOptions) -> tuple[Ground, Rounds]:
+def _rehearsed(
+    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions
+) -> tuple[Ground, Sequence[Round]]:
     """Return the prediction from what pieces and hops take at the pace of the frames.
 
-    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another as
-    frames will, and machines are slowed as they will be; links, of which all is known, are left out.
+    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another and
+    leave as frames will, and machines are slowed as they will be; links, of which all is known, are left out.
     """
-    for count in (_SETTLED, min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)):
+    many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
+    for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
         ground = replace(ground, prediction=_timed(ground, rounds))
         interval_s, deadline_s = _times(ground.prediction, replace(options, deadline_s=None))
         rounds = driver.warm_up(
-            ground.frames.frame(0), count, interval_s, patience_s=max(deadline_s, _WARM_UP_S), until_s=_ROUNDS_S
+            ground.frames.frame(0),
+            schedule(ground.prediction.rates, count, least),
+            interval_s,
+            patience_s=max(deadline_s, _WARM_UP_S),
+            until_s=_ROUNDS_S,
         )
     return replace(ground, prediction=_timed(ground, rounds)), rounds
 
 
-def _timed(ground: Ground, rounds: Rounds) -> Predicted:
+def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:
     """Return the prediction from what pieces took in their agents, and hops between them."""
     links = on_links(ground.problem, ground.prediction.path.decision)
-    spans = [[(piece.blocks[0], piece.blocks[1]) for piece in bundle.pieces] for bundle in ground.bundles]
-
-    def of(times: Rounds, place: int) -> Predicted:
-        hops = [Hop(*hop) for hop in times.hops_s[place].tolist()]
-        pieces = zip(spans, times.pieces_s, strict=True)
-        return links.with_times(
-            {span: s for own, taken in pieces for span, s in zip(own, taken[place].tolist(), strict=True)},
-            [hop.onward_s for hop in hops],
-            [hop.back for hop in hops],
-            [hop.encode + hop.decode for hop in hops],
-        )
-
-    return of(rounds.mean, 0).varying([of(rounds, place) for place in range(rounds.count)])
+    return links.with_rounds(
+        [[(piece.blocks[0], piece.blocks[1]) for piece in bundle.pieces] for bundle in ground.bundles], rounds
+    )
 
 
 def _agents(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tiercut.offloader.agent.timings import named, of_piece, of_stage
+from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.profiling import Runs, waiting_clock
 
-__all__ = ["Hop", "Rounds", "Stop", "paced_medians"]
+__all__ = ["Hop", "Round", "middle", "paced_medians", "schedule"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -54,13 +54,12 @@ def paced_medians(
 
 
 class Hop(NamedTuple):
-    """What a message to a stage takes without any link, in seconds, and a result from there home with its encoding."""
+    """What a message to a stage takes without any link, in seconds."""
 
     encode: float
     send: float
     queue: float
     decode: float
-    back: float
 
     @property
     def onward_s(self) -> float:
@@ -68,47 +67,73 @@ class Hop(NamedTuple):
         return self.encode + self.send + self.queue + self.decode
 
 
-class Stop(NamedTuple):
-    """What came of a message at a stage: its number, 1-based, its hop, and the seconds of each of its pieces there."""
-
-    stage: int
-    hop: Hop
-    pieces_s: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rounds:
-    """Messages that went through all stages of a plan, one after the other, past its links.
+class Round(NamedTuple):
+    """What came of a message that passed the stages of a plan until it left at one of them, past all links.
 
     Parameters
     ----------
-    hops_s
-        float64[rounds, stages, 5] in seconds, see `Hop`.
+    block
+        Where it left.
+    hops
+        To each of the stages.
     pieces_s
-        For each stage float64[rounds, pieces] in seconds: as on the machine that it stands for.
+        In each of them the seconds of every piece that it passed, as on the machine that the agent stands for.
+    back_s
+        Seconds of its result home, which begin with its encoding.
     """
 
-    hops_s: NDArray[np.float64]
-    pieces_s: tuple[NDArray[np.float64], ...]
+    block: int
+    hops: tuple[Hop, ...]
+    pieces_s: tuple[tuple[float, ...], ...]
+    back_s: float
 
     @classmethod
-    def of(cls, stops: Sequence[Stop], stages: int) -> Self:
-        """Return the rounds that messages stopped in, which did one after the other."""
-        by_stage = [[each for each in stops if each.stage == stage] for stage in range(1, stages + 1)]
-        hops = np.array([[each.hop for each in own] for own in by_stage], float)
-        return cls(hops.transpose(1, 0, 2), tuple(np.array([each.pieces_s for each in own]) for own in by_stage))
+    def of(cls, said: Mapping[str, str | int | bool], bundles: Sequence[Bundle], there_ns: int) -> Self | None:
+        """Return what the parameters say that came home with a result at a time; None where they say nothing."""
+        exit_, sent_ns = said.get("exit"), said.get("sent_ns")
+        stages = [times for bundle in bundles if (times := of_stage(said, bundle.stage)) is not None]
+        if not isinstance(sent_ns, int) or not stages:
+            return None
+        encodes = [_seconds(said, named(0, "encode")) or 0.0, *(each["encode"] for each in stages)]
+        hops = (Hop(s, each["send"], each["queue"], each["decode"]) for s, each in zip(encodes, stages, strict=False))
+        pieces = (
+            [_seconds(said, of_piece(bundle.stage, place)) for place in range(len(bundle.pieces))]
+            for bundle in bundles[: len(stages)]
+        )
+        return cls(
+            exit_ if isinstance(exit_, int) else bundles[-1].blocks[1],
+            tuple(hops),
+            tuple(tuple(s for s in own if s is not None) for own in pieces),
+            (there_ns - sent_ns) / 1e9 + encodes[-1],
+        )
 
-    @property
-    def count(self) -> int:
-        """How many."""
-        return len(self.hops_s)
 
-    @property
-    def middle(self) -> dict[int, Hop]:
-        """The median of each part of the hop to each stage, 1-based."""
-        return {stage: Hop(*parts) for stage, parts in enumerate(np.median(self.hops_s, axis=0).tolist(), 1)}
+def _seconds(said: Mapping[str, str | int | bool], name: str) -> float | None:
+    took = said.get(name)
+    return took / 1e9 if isinstance(took, int) else None
 
-    @property
-    def mean(self) -> Rounds:
-        """One round, in which everything takes what it took on average."""
-        return Rounds(self.hops_s.mean(axis=0, keepdims=True), tuple(each.mean(axis=0)[None] for each in self.pieces_s))
+
+def schedule(rates: Mapping[int, float], count: int, least: int) -> list[int]:
+    """Return where each of so many messages leaves: as frames do, in even turns, but so many of them at each exit.
+
+    The first ones leave at each exit once, the last one first.
+
+    Parameters
+    ----------
+    rates
+        The share of the frames that leaves at each exit, by its block.
+    count, least
+        How many there are for all frames, and for each exit.
+    """
+    turns = []
+    for block, rate in rates.items():
+        own = max(round(rate * count), least)
+        turns += [((place + 0.5) / own, block) for place in range(own - 1)]
+    return sorted(rates, reverse=True) + [block for _, block in sorted(turns)]
+
+
+def middle(rounds: Sequence[Round]) -> dict[int, Hop]:
+    """Return the median of each part of the hop to each stage, 1-based."""
+    depth = max(len(each.hops) for each in rounds)
+    by_stage = [[each.hops[place] for each in rounds if place < len(each.hops)] for place in range(depth)]
+    return {stage: Hop(*np.median(own, axis=0).tolist()) for stage, own in enumerate(by_stage, 1)}

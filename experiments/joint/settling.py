@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tiercut
-from tiercut.profiling.data.datasets import Split
-from tiercut.profiling.exits.exits import ExitModel
-from tiercut.profiling.exits.training import Epoch, Schedule, train_jointly
 
 __all__ = ["best_of", "settle"]
 
@@ -22,7 +19,7 @@ class _SettledError(Exception):
 
 
 def settle(
-    model: ExitModel, split: Split, schedule: Schedule, held: Split, patience: int, checkpoint: Path
+    model: Any, split: Any, schedule: tiercut.Schedule, held: Any, patience: int, checkpoint: Path
 ) -> NDArray[np.float64]:
     """Train until the accuracy on the samples held out stops rising, and leave the model with its best weights.
 
@@ -49,7 +46,7 @@ def settle(
     watch = _Watch(model, held, patience, best_of(checkpoint))
     try:
         if not watch.settled():
-            train_jointly(model, split, schedule, checkpoint=checkpoint, progress=watch)
+            tiercut.train_jointly(model, split, schedule, checkpoint=checkpoint, progress=watch)
     except _SettledError:
         pass
     watch.take_best()
@@ -64,7 +61,7 @@ def best_of(checkpoint: Path) -> Path:
 class _Watch:
     """The accuracies of a training so far, and the weights of its best epoch."""
 
-    def __init__(self, model: ExitModel, held: Split, patience: int, kept: Path) -> None:
+    def __init__(self, model: Any, held: Any, patience: int, kept: Path) -> None:
         self.model, self.held, self.patience, self.kept = model, held, patience, kept
         self.accuracies: list[float] = []
         self.weights: list[NDArray[Any]] = []
@@ -73,7 +70,7 @@ class _Watch:
                 self.accuracies = archive["accuracies"].tolist()
                 self.weights = [archive[f"weight{place}"] for place in range(len(archive.files) - 1)]
 
-    def __call__(self, epoch: Epoch) -> None:
+    def __call__(self, epoch: Any) -> None:
         """Measure the model after an epoch."""
         samples = tiercut.record_samples(self.model, self.held, batch=240)
         accuracy = float(samples.correct[:, self.model.present].mean())

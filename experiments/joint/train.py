@@ -21,8 +21,6 @@ from settling import best_of, settle
 from trainings import RECORDED, SETTINGS, Setting, Trainings, archive_of, partitionings
 
 import tiercut
-from tiercut.profiling.exits.exits import configuration
-from tiercut.profiling.exits.training import train_jointly
 
 NETWORK = "resnet20"
 
@@ -89,13 +87,13 @@ def trainer(name: str, setting: Setting, work: Path) -> Callable[[str], Mapping[
         kept = work / name / f"{training}.npz"
         kept.parent.mkdir(parents=True, exist_ok=True)
         keras.utils.set_random_seed(schedule.seed)
-        model = configuration(exits, list(blocks), fresh=True)
+        model = tiercut.configuration(exits, list(blocks), fresh=True)
         arrays: dict[str, NDArray[Any]] = {}
         if setting.patience:
             held = schedule.divide(data.train)[1]
             arrays["held_accuracy"] = settle(model, data.train, schedule, held, setting.patience, kept)
         else:
-            train_jointly(model, data.train, schedule, checkpoint=kept)
+            tiercut.train_jointly(model, data.train, schedule, checkpoint=kept)
         for split in ("test",) if "-" in training else ("profile", "test"):
             samples = tiercut.record_samples(model, getattr(data, split), batch=250)
             arrays[f"{split}_entropy"] = samples.entropy[:, model.present].astype(np.float16)

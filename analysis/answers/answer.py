@@ -10,7 +10,7 @@ from tiercut.analysis.answers.at_rate import AtRate
 from tiercut.analysis.answers.hypervolume import hypervolume
 from tiercut.analysis.answers.thinning import minimised, place_of_knee, stand_ins
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
-from tiercut.optimizer import Conditions, parts_of, values_of
+from tiercut.optimizer import Conditions, parts_of, plain_amount, values_of
 from tiercut.shown import Shown
 from tiercut.topologies import topology_data
 
@@ -282,7 +282,7 @@ class Answer(Shown):
         """Yield the plans as plain data, with the measures that were asked for."""
         seen, loads = self.replayed_accuracies, self.at_rate
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
-            named = dict(zip(self.measures, values, strict=True))
+            named = {name: plain_amount(value, name) for name, value in zip(self.measures, values, strict=True)}
             replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
             if self.certified is not None:
                 replayed = {"certified_accuracy": self.certified.of(plan).at_least}

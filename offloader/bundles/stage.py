@@ -102,7 +102,7 @@ class StageRunner:
                 _made(piece, call, _zeros(piece))
 
     def until(self, tensors: Mapping[str, Numbers], block: int, slowed: Slowed) -> tuple[Ended, list[int]]:
-        """Send a frame through that leaves at the exit of a block, whatever it is; return the nanoseconds of each piece.
+        """Send a frame through that leaves at the exit of a block; return what becomes of it, and nanoseconds by piece.
 
         Parameters
         ----------

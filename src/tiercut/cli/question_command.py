@@ -38,13 +38,13 @@ _BELONGS = {
 """Options that one kind of question alone has a use for; the others take them in order to say so."""
 
 
-def _with(check: str, flag: str, value: str | None) -> str | None:
-    """Return the value of an option; refuse it before anything is solved where its package is not installed."""
-    if value is not None:
-        from tiercut import report
+def _if_installed(flag: str, where: str | None) -> str | None:
+    """Return where an answer is to be kept; refuse it before anything is solved where the package is not installed."""
+    if where is not None:
+        from tiercut.report import check_mlflow, check_optuna
 
-        getattr(report, check)(flag)
-    return value
+        {"--optuna": check_optuna, "--mlflow": check_mlflow}[flag](flag)
+    return where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +81,13 @@ class Output:
     optuna: str | None = option(
         metavar="STORAGE",
         help="Write the plans as a study of Optuna: sqlite:///plans.db, or a file.",
-        read=lambda flag, storage: _with("check_optuna", flag, storage),
+        read=_if_installed,
     )
     study: str | None = option(metavar="NAME", help="What that study is called; by default after the question.")
     mlflow: str | None = option(
         metavar="URI",
         help="Log the answer as a run of MLflow: a server, sqlite:///mlflow.db, or a folder.",
-        read=lambda flag, where: _with("check_mlflow", flag, where),
+        read=_if_installed,
     )
     json: bool = option(False, type=bool, help="Print one JSON object and nothing else.")
     zoom: Sequence[str] | None = option(

@@ -27,6 +27,7 @@ from tiercut.offloader.protocol.channels import Peer, options
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Service
 from tiercut.offloader.protocol.tensors import describe, put_parameters, take
+from tiercut.offloader.protocol.wire import Opened
 from tiercut.offloader.transports.offer import Offer
 from tiercut.offloader.transports.server import Arrival, StreamServer
 from tiercut.offloader.transports.stream import Failure, Stream
@@ -47,8 +48,9 @@ def serve(said: Any) -> None:
         take(arrival.request, [SPEC], arrival.contents)
         arrival.release()
 
-    def echoed(request: Any, _: Any) -> Any:
-        tensors = take(request, [SPEC])
+    def echoed(came: Opened, _: Any) -> Any:
+        request, contents = came
+        tensors = take(request, [SPEC], contents)
         answer = message("ModelInferResponse", model_name="m", id=request.id)
         return answer, describe(answer, tensors)
 
@@ -148,7 +150,8 @@ def calls(stack: ExitStack, where: tuple[str, str, str, int]) -> dict[str, Call]
     def protocol_echo() -> None:
         request = message("ModelInferRequest", model_name="m", id="0")
         contents = describe(request, {"x": payload})
-        take(own.start("ModelInfer", request, 5.0, contents=contents).result(), [SPEC])
+        answer = own.infer(request, 5.0, contents)
+        take(answer.message, [SPEC], answer.contents)
 
     return {
         "shared memory, written in place": placed,

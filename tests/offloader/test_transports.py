@@ -353,7 +353,7 @@ class Site:
         self.streams = StreamServer(HOST, self.take, MOST, self.wanted)
         handlers: dict[str, Callable[[Any, Any], Any]] = {
             "ServerMetadata": lambda _, __: message("ServerMetadataResponse", extensions=self.streams.extensions),
-            "ModelInfer": lambda request, _: self.take(Arrival(request, request.raw_input_contents)),
+            "ModelInfer": lambda came, _: self.take(Arrival(*came)),
         }
         self.service = Service(handlers, self.address, MOST)
         self.address = self.service.address

@@ -65,8 +65,8 @@ def fill(message: Any, contents: Sequence[NDArray[np.uint8]]) -> None:
 def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | None = None) -> dict[str, NDArray[Any]]:
     """Return the tensors of a request or a response, which must be exactly those that are wanted, in any order.
 
-    Nothing is made before names, types, shapes and numbers of bytes are known to fit, and nothing copied but what begins
-    where its numbers cannot be read.
+    Nothing is made before names, types, shapes and numbers of bytes are known to fit, and nothing is copied but what
+    begins where its numbers cannot be read.
 
     Parameters
     ----------

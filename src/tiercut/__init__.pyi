@@ -5,6 +5,7 @@ from .analysis import (
     Explanation as Explanation,
     ModelsAnswer as ModelsAnswer,
     Replay as Replay,
+    Resolver as Resolver,
     Sensitivity as Sensitivity,
     Stream as Stream,
     Swept as Swept,

@@ -1,5 +1,8 @@
 from .build import (
     build_problem as build_problem,
+    coding_seconds as coding_seconds,
+    device_of as device_of,
+    piece_seconds as piece_seconds,
     rebuild_problem as rebuild_problem,
     warn_of_bare_spans as warn_of_bare_spans,
 )

@@ -98,7 +98,7 @@ def why(
     Examples
     --------
     >>> import tiercut
-    >>> print(tiercut.why("mobile", "resnet20-digits32", min_accuracy=0.9).frame())
+    >>> print(tiercut.why("mobile", "resnet20-digits32", min_accuracy=0.9).to_frame())
     """
     if not factor > 1:
         raise QuestionError(f"factor must be greater than 1, not {factor:g}")

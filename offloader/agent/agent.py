@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -17,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
@@ -37,6 +37,7 @@ from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import DATATYPES, describe, put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
+from tiercut.offloader.protocol.wire import Opened
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
@@ -52,10 +53,9 @@ RESULTS = "results"
 """The model that results are sent to at a destination."""
 
 _REMEMBERED, _LONGEST_ID = 65536, 256
-_APART_S = 0.005
 _MOST_HOMES = 64
 _TOLD_S = 5.0
-_PASSED_ON = ("destination", "fallback_ns")
+_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
 
 
 class Agent:
@@ -202,8 +202,8 @@ class Agent:
                 part.add(name=each.name, datatype=DATATYPES[each.dtype], shape=each.shape)
         return found
 
-    def _infer(self, request: Any, context: Any) -> Any:
-        return self._arrived(Arrival(request, request.raw_input_contents, context.time_remaining()))
+    def _infer(self, came: Opened, context: Any) -> Any:
+        return self._arrived(Arrival(*came, context.time_remaining()))
 
     def _streamed(self, arrival: Arrival) -> Any:
         """Take a frame of a stream, whose sender does not wait for the result."""
@@ -285,16 +285,14 @@ class Agent:
             raise Refused("INTERNAL", str(error)[:300]) from None
         spare_ns = job.spare_ns
         try:
-            answer = self._peer.call(
-                "ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents
-            )
+            answer = self._peer.infer(request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents)
         except (grpc.RpcError, ValueError) as error:  # the latter: its channel was closed meanwhile
             code: Any = error if isinstance(error, grpc.RpcError) else None
             why = f"{self._peer.address}: {error if code is None else code.details()}"[:300]
             if spare_ns and ended.instead is not None:
                 return self._answer(job.request.id, ended.instead, {"fell_back": why, **timings})
             raise Refused("UNAVAILABLE" if code is None else code.code().name, why) from None
-        put_parameters(answer, timings)
+        put_parameters(answer.message, timings)
         return answer
 
     def _said_of(self, ended: Ended) -> dict[str, str | int | bool]:
@@ -322,13 +320,10 @@ class Agent:
         if begun_ns > job.until_ns:
             self._fail(job, "it waited for a worker until its deadline")
             return
-        if job.parameters.get("warm_up") is True and job.result is None:
-            self._warm_up(job, begun_ns)
-            return
         try:
             tensors, decode_ns = self._decoded(job)
-            ended = self._run(tensors, self._slow)
-            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
+            ended, more = self._warmed_up(job, tensors) if job.warms_up else (self._run(tensors, self._slow), {})
+            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
             ended = job.apart(ended)
             if job.result is None:
                 self._send(job, ended, timings)
@@ -354,31 +349,15 @@ class Agent:
             self._slow(self._run.clock() - begun)
         return contents
 
-    def _warm_up(self, job: Job, begun_ns: int) -> None:
-        """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
+    def _warmed_up(self, job: Job, tensors: Mapping[str, NDArray[Any]]) -> tuple[Ended, dict[str, int]]:
+        """Send a message that warms up through, which leaves where it says; return also what each piece took.
 
-        What comes home says what the hop to here took without a link.
+        It goes the way of a frame, past the links alone. So all ways are known to work, and what comes home says what a
+        frame will find: every hop without its link, and every piece as on the machine that this one stands for.
         """
-        tensors, decode_ns = self._decoded(job)
-        held, took = self._run.timed(tensors)
-        timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
-        timings |= {of_piece(place): each for place, each in enumerate(took)}
-        home = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
-        put_parameters(home, {"warm_up": True, "stage": self.bundle.stage})
-        before = job.parameters.get(named(0, "encode"))
-        timings[named(self.bundle.stage, "encode")] = before if isinstance(before, int) else 0
-        self._home(job.destination).put(home, (), job.until_ns, lambda _: None, timings, direct=True)
-        if self.bundle.is_last:
-            return
-        self._follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
-        assert self._onward is not None
-        time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
-        begun_ns = time.monotonic_ns()
-        onward = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
-        contents = self._described(onward, {each.name: np.array(held[each.name]) for each in self.bundle.outputs})
-        encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
-        put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
-        self._onward.put(onward, contents, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
+        said = job.parameters.get("leave")
+        ended, took = self._run.until(tensors, said if isinstance(said, int) else sys.maxsize, self._slow)
+        return ended, {of_piece(self.bundle.stage, place): each for place, each in enumerate(took)}
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
@@ -403,7 +382,8 @@ class Agent:
         )
         contents = (describe if ended.leaves else self._described)(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
-        put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
+        said = {"warm_up": True} if job.warms_up else {}
+        put_parameters(request, self._said_of(ended) | said if ended.leaves else kept)
         carried = {
             name: value for name, value in job.parameters.items() if name.startswith("stage") and isinstance(value, int)
         }
@@ -412,6 +392,8 @@ class Agent:
         if spare_ns and ended.instead is not None:
             kept_until = Held(ended.instead, carried | timings, job.until_ns)
             self._held.keep(job.destination, job.request.id, kept_until)
+        if job.warms_up and not ended.leaves:
+            self._follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
         outlet = self._home(job.destination) if ended.leaves else self._onward
         assert outlet is not None
         if spare_ns and not outlet.is_up:
@@ -424,6 +406,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 carried | timings,
+                direct=job.warms_up,
                 spare_ns=spare_ns,
             )
         except Full:

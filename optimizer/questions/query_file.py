@@ -57,7 +57,8 @@ else:
     _in_words = WithJsonSchema({"type": ["string", "number"]})
     Least = Annotated[float | str, PlainValidator(lambda value: _kept(floor_of, value)), _in_words]
     Loss = Annotated[float | str, PlainValidator(lambda value: _kept(loss_of, value)), _in_words]
-    First = Annotated[int | str, PlainValidator(first_of), WithJsonSchema({"type": ["string", "integer"]})]
+    _number_or_name = WithJsonSchema({"type": ["string", "integer"]})
+    First = Annotated[int | str, PlainValidator(lambda value: _kept(first_of, value)), _number_or_name]
     Named = Annotated[dict[str, Any], AfterValidator(lambda value: _kept(_conditions_read, value))]
     Pins = Annotated[
         dict[str, str],

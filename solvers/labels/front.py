@@ -67,7 +67,7 @@ class PointLabels(FrontSearch):
             if computing.any():
                 owner[k] = np.flatnonzero(computing)[0] if computing.sum() == 1 else -2
             send, result = _finite(self.tables.send[..., row]), _finite(self.tables.result[..., row])
-            pairs, sets = send.any(axis=(0, 1)), np.zeros((nodes, group.max() + 1), bool)
+            pairs, sets = np.asarray(send.any(axis=(0, 1))), np.zeros((nodes, group.max() + 1), bool)
             for node in range(nodes):
                 sets[:, group[node]] |= pairs[:, node]
             onto.append(packed(sets))

@@ -160,6 +160,11 @@ class Agent:
         return self._shelf.only.bundle
 
     @property
+    def awaits_next(self) -> bool:
+        """Whether it has to be told who comes next."""
+        return not self._shelf.is_whole and not self.bundle.is_last
+
+    @property
     def address(self) -> str:
         """Where it listens."""
         return self.service.address

@@ -243,11 +243,18 @@ def load_whole(folder: str | os.PathLike[str], *, threads: int | None = None) ->
     return WholeNetwork(whole, _opened(whole, path / whole.file.path))
 
 
+_networks: dict[tuple[str, ...], CutNetwork] = {}
+"""By the content of their files: agents of one process share what is the same, and takes seconds to open."""
+
+
 def _opened(whole: Whole, path: Path) -> CutNetwork:
-    options = OnnxOptions(exits=tuple(whole.exits) or None, tensors=whole.tensors)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TiercutWarning)  # of what was said when it was recorded
-        return replace(open_cut(str(path), onnx=options, blocks=whole.blocks), title=whole.model)
+    key = (whole.file.sha256, whole.model, str(whole.tensors), *whole.exits, "", *whole.blocks)
+    if key not in _networks:
+        options = OnnxOptions(exits=tuple(whole.exits) or None, tensors=whole.tensors)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TiercutWarning)  # which was given when it was recorded
+            _networks[key] = replace(open_cut(str(path), onnx=options, blocks=whole.blocks), title=whole.model)
+    return _networks[key]
 
 
 def _written(cut: CutNetwork, model: OnnxModel, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
@@ -54,10 +54,9 @@ RESULTS = "results"
 """The model that results are sent to at a destination."""
 
 _LONGEST_ID = 256
-_APART_S = 0.005
 _MOST_HOMES, _MOST_RESULTS = 64, 4096
 _TOLD_S = 5.0
-_PASSED_ON = ("destination", "fallback_ns")
+_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
 
 
 class Agent:
@@ -322,13 +321,10 @@ class Agent:
         if begun_ns > job.until_ns:
             self._fail(job, "it waited for a worker until its deadline")
             return
-        if job.parameters.get("warm_up") is True and job.result is None:
-            self._warm_up(job, begun_ns)
-            return
         try:
             tensors, decode_ns = self._decoded(job)
-            ended = job.version.run(tensors, self._slow)
-            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
+            ended, more = self._warmed_up(job, tensors) if job.warms_up else (job.version.run(tensors, self._slow), {})
+            timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
             ended = job.apart(ended)
             if job.result is None:
                 self._send(job, ended, timings)
@@ -361,34 +357,15 @@ class Agent:
             self._slow(version.run.clock() - begun)
         return contents
 
-    def _warm_up(self, job: Job, begun_ns: int) -> None:
-        """Run all pieces, and send something both home and onward past the links, so that all ways are known to work.
+    def _warmed_up(self, job: Job, tensors: Mapping[str, NDArray[Any]]) -> tuple[Ended, dict[str, int]]:
+        """Send a message that warms up through, which leaves where it says; return also what each piece took.
 
-        What comes home says what the hop to here took without a link.
+        It goes the way of a frame, past the links alone. So all ways are known to work, and what comes home says what a
+        frame will find: every hop without its link, and every piece as on the machine that this one stands for.
         """
-        tensors, decode_ns = self._decoded(job)
-        bundle = job.version.bundle
-        held, took = job.version.run.timed(tensors)
-        timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns)
-        timings |= {of_piece(place): each for place, each in enumerate(took)}
-        home = self._request(job, RESULTS)
-        put_parameters(home, {"warm_up": True, "stage": bundle.stage})
-        before = job.parameters.get(named(0, "encode"))
-        timings[named(bundle.stage, "encode")] = before if isinstance(before, int) else 0
-        self._home(job.destination, job.version.home).put(home, (), job.until_ns, lambda _: None, timings, direct=True)
-        if bundle.is_last:
-            return
-        job.version.follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
-        assert job.version.onward is not None
-        time.sleep(_APART_S)  # so that the two do not wait for each other, as those of a frame never do
-        begun_ns = time.monotonic_ns()
-        onward = self._request(job)
-        contents = self._described(
-            job.version, onward, {each.name: np.array(held[each.name]) for each in bundle.outputs}
-        )
-        encode = {named(0, "encode"): time.monotonic_ns() - begun_ns}
-        put_parameters(onward, {"destination": job.parameters["destination"], "warm_up": True})
-        job.version.onward.put(onward, contents, job.until_ns, lambda why: self._fail(job, why), encode, direct=True)
+        said = job.parameters.get("leave")
+        ended, took = job.version.run.until(tensors, said if isinstance(said, int) else sys.maxsize, self._slow)
+        return ended, {of_piece(job.version.bundle.stage, place): each for place, each in enumerate(took)}
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = job.version.bundle.stage, job.parameters.get("sent_ns")
@@ -414,7 +391,8 @@ class Agent:
         )
         contents = (describe if ended.leaves else described)(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
-        put_parameters(request, self._said_of(ended) | kept if ended.leaves else kept)
+        said = {"warm_up": True} if job.warms_up else {}
+        put_parameters(request, self._said_of(ended) | said if ended.leaves else kept)
         carried = {
             name: value for name, value in job.parameters.items() if name.startswith("stage") and isinstance(value, int)
         }
@@ -423,6 +401,8 @@ class Agent:
         if spare_ns and ended.instead is not None:
             kept_until = Held(ended.instead, carried | timings, job.until_ns, job.version)
             self._held.keep(job.destination, job.request.id, kept_until)
+        if job.warms_up and not ended.leaves:
+            job.version.follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
         outlet = self._home(job.destination, job.version.home) if ended.leaves else job.version.onward
         assert outlet is not None
         if spare_ns and not outlet.is_up:
@@ -435,6 +415,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 carried | timings,
+                direct=job.warms_up,
                 spare_ns=spare_ns,
             )
         except Full:

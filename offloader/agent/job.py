@@ -56,6 +56,11 @@ class Job:
         return str(self.parameters.get("destination", ""))
 
     @property
+    def warms_up(self) -> bool:
+        """Whether it only says what a frame will find on its way."""
+        return self.parameters.get("warm_up") is True and self.result is None
+
+    @property
     def spare_ns(self) -> int:
         """How long before its deadline it is answered from an exit here, if it cannot go on; 0: it is not."""
         said = self.parameters.get("fallback_ns")

@@ -6,10 +6,11 @@ from then, so that a stall is seen in every frame that it held up. Every frame i
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS, SERVER
 from tiercut.offloader.agent.outlet import Full, Outlet
-from tiercut.offloader.agent.timings import named, of_piece, of_stage
+from tiercut.offloader.agent.timings import named
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
-from tiercut.offloader.local.outcome import Entry, Hop, Outcome
+from tiercut.offloader.local.outcome import Entry, Outcome
+from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
@@ -35,7 +37,7 @@ from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
 
-__all__ = ["Driver", "Hop", "Outcome"]
+__all__ = ["Driver", "Outcome"]
 
 _SETTLE_S, _WARM_UP_S = 0.02, 10.0
 
@@ -92,8 +94,7 @@ class Driver:
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
         self._frames: dict[str, Outcome] = {}
         self._kept: dict[str, Mapping[str, NDArray[Any]]] = {}
-        self._hops: list[tuple[int, Hop]] = []
-        self._pieces: list[tuple[int, tuple[float, ...]]] = []
+        self._rounds: list[Round] = []
         self._ended = threading.Condition()
         self._token = secrets.token_hex(4)
         here = address_of(listen, what="--results")
@@ -112,8 +113,7 @@ class Driver:
         self._outlets: dict[tuple[str, Way], Outlet] = {}
         self._entries: dict[str, Entry] = {}
         self._entry = self.add(number, bundles, address, way)
-        self.strays = 0
-        """Results of frames that were never sent."""
+        self.strays = 0  # results of frames that were never sent
         self.rescue: Callable[[str, str], bool] | None = None
         """Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again."""
         self.on_end: Callable[[Outcome], None] = lambda _: None
@@ -247,56 +247,66 @@ class Driver:
                 f"{first.blocks[1]} of {first.model}; start it with the first bundle of this plan"
             )
 
-    def warm_up(self, tensors: Mapping[str, NDArray[Any]], rounds: int, pause_s: float) -> dict[int, Hop]:
-        """Send messages past the links to all agents, one after the other, and return what a hop to each stage takes.
+    def warm_up(
+        self,
+        tensors: Mapping[str, NDArray[Any]],
+        leaving: Sequence[int],
+        interval_s: float,
+        *,
+        patience_s: float = _WARM_UP_S,
+        until_s: float = math.inf,
+    ) -> list[Round]:
+        """Send messages through the agents, past all links, and return what came of each.
+
+        Parameters
+        ----------
+        tensors
+            Those of a frame.
+        leaving
+            The exit where each of them leaves, by its block.
+        interval_s
+            How far apart they begin; each waits for the one before.
+        patience_s
+            After which one that has not come home is lost.
+        until_s
+            After so many seconds no further one begins, once every exit had its turn.
 
         Raises
         ------
         QuestionError
-            If a stage does not answer.
+            If one is lost.
         """
-        entry, stages = self._entry, self._entry.first.stages
-        with self._ended:
-            self._hops, self._pieces = [], []
-        for number in range(rounds):
-            time.sleep(pause_s)
-            begun_ns = time.monotonic_ns()
-            request = self._request(entry, f"warm-up {self._token} {number}")
-            contents = self._described(entry, request, tensors)
-            put_parameters(request, {"destination": self.address, "warm_up": True})
-            timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
-            until_ns = begun_ns + round(_WARM_UP_S * 1e9)
-            entry.outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
+        before, wanted = len(self._rounds), set(leaving)
+        begun_ns = next_ns = time.monotonic_ns()
+        for number, block in enumerate(leaving, 1):
+            if not wanted and time.monotonic_ns() - begun_ns > until_s * 1e9:
+                break
+            wanted.discard(block)
+            sleep_until(next_ns := max(next_ns + round(interval_s * 1e9), time.monotonic_ns()))
+            self._send_round(tensors, block, patience_s)
             with self._ended:
-                wanted = stages * (number + 1)
-                there = self._ended.wait_for(partial(self._has_hops, wanted), _WARM_UP_S)
+                there = self._ended.wait_for(partial(self._has_rounds, before + number), patience_s)
             if not there:
-                missing = sorted(set(range(1, stages + 1)) - {stage for stage, _ in self._hops[stages * number :]})
-                raise QuestionError(f"the agent of stage {missing[0]} does not answer")
-        found: dict[int, Hop] = {}
-        for stage in range(1, stages + 1):
-            own = [hop for each, hop in self._hops if each == stage][len(self._hops) // stages // 4 :]
-            found[stage] = Hop(*(float(np.median(times)) for times in zip(*own, strict=True)))
-        return found
+                stage = next(each.stage for each in self._entry.bundles if block <= each.blocks[1])
+                raise QuestionError(f"the agents of the stages 1 to {stage} do not answer together")
+        return self._rounds[before:]
 
-    def piece_seconds(self) -> dict[tuple[int, int], float]:
-        """Return what each piece took in its agent while it was warmed up, by its first and last block; not slowed."""
-        found = {}
-        bundles = self._entry.bundles
-        for bundle in bundles:
-            own = [times for stage, times in self._pieces if stage == bundle.stage][
-                len(self._pieces) // len(bundles) // 4 :
-            ]
-            for piece, times in zip(bundle.pieces, zip(*own, strict=True), strict=True):
-                found[piece.blocks[0], piece.blocks[1]] = float(np.median(times))
-        return found
+    def _send_round(self, tensors: Mapping[str, NDArray[Any]], block: int, patience_s: float) -> None:
+        entry, begun_ns = self._entry, time.monotonic_ns()
+        number = len(self._rounds)
+        request = self._request(entry, f"warm-up {self._token} {number}")
+        contents = self._described(entry, request, tensors)
+        put_parameters(request, {"destination": self.address, "warm_up": True, "leave": block})
+        timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
+        until_ns = begun_ns + round(patience_s * 1e9)
+        entry.outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
 
     def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
         self._deadline_ns, self._fallback_ns = round(deadline_s * 1e9), round(fallback_s * 1e9)
 
-    def _has_hops(self, count: int) -> bool:
-        return len(self._hops) >= count
+    def _has_rounds(self, count: int) -> bool:
+        return len(self._rounds) >= count
 
     def run(
         self,
@@ -461,17 +471,10 @@ class Driver:
             outcome.doubled += 1
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
-        stage, sent_ns = parameters.get("stage"), parameters.get("sent_ns")
-        if not (isinstance(stage, int) and isinstance(sent_ns, int) and 1 <= stage <= len(self._entry.bundles)):
-            return _taken(frame)
-        if (times := of_stage(parameters, stage)) is not None:
-            hop = Hop(times["encode"], times["send"], times["queue"], times["decode"], (there_ns - sent_ns) / 1e9)
-            pieces = tuple(
-                parameters.get(of_piece(place)) for place in range(len(self._entry.bundles[stage - 1].pieces))
-            )
+        found = Round.of(parameters, self._entry.bundles, there_ns)
+        if found is not None:
             with self._ended:
-                self._hops.append((stage, hop))
-                self._pieces.append((stage, tuple(each / 1e9 for each in pieces if isinstance(each, int))))
+                self._rounds.append(found)
                 self._ended.notify_all()
         return _taken(frame)
 

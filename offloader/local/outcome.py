@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -13,7 +13,7 @@ from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.transports.offer import Transport
 
-__all__ = ["Entry", "Hop", "Outcome"]
+__all__ = ["Entry", "Outcome"]
 
 
 @dataclass(slots=True)
@@ -78,21 +78,6 @@ class Outcome:
         """From when it was due until it ended."""
         assert self.ended_ns is not None
         return (self.ended_ns - self.due_ns) / 1e9
-
-
-class Hop(NamedTuple):
-    """What a message to a stage takes without any link, in seconds, and the way of a result from there home."""
-
-    encode: float
-    send: float
-    queue: float
-    decode: float
-    back: float
-
-    @property
-    def onward_s(self) -> float:
-        """From when a result was there before it until its pieces begin."""
-        return self.encode + self.send + self.queue + self.decode
 
 
 class Entry:

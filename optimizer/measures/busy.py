@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.optimizer.itinerary import itinerary
+from tiercut.optimizer.measures.local import busy_seconds, crossing, shared_hops_of
 from tiercut.optimizer.query import Bound
 
 if TYPE_CHECKING:
     from tiercut.optimizer.itinerary import Step
+    from tiercut.optimizer.measures.tables import Measure
     from tiercut.optimizer.plan import Decision
     from tiercut.optimizer.problem import Floats, Problem
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
 
-__all__ = ["busy_by_place", "rate_bounds", "servers"]
+__all__ = ["busy_by_place", "busy_tables", "rate_bounds", "servers"]
 
 _MEASURE = "utilisation"
+_CROSSING = ("first", "send", "result", "codec_first", "codec_send")
 
 
 def servers(problem: Problem) -> Iterator[str]:
@@ -36,6 +39,19 @@ def servers(problem: Problem) -> Iterator[str]:
         ):
             continue
         yield f"{sender}>{receiver}"
+
+
+def busy_tables(problem: Problem) -> Iterator[Measure]:
+    """Yield the seconds for which a frame keeps each place of `servers` busy, but for links that nothing crosses."""
+    for node in range(problem.node_count):
+        weights = np.zeros(problem.node_count)
+        weights[node] = 1.0 / float(problem.workers[node])
+        yield busy_seconds(problem, weights)
+    for place in tuple(servers(problem))[problem.node_count :]:
+        hops = shared_hops_of(problem, place)
+        crossed = crossing(problem, {(hop.sender, hop.receiver): 1.0 / hop.bandwidth for hop in hops})
+        if any(getattr(crossed, name).any() for name in _CROSSING):
+            yield crossed
 
 
 def busy_by_place(problem: Problem, decision: Decision) -> dict[str, float]:

@@ -199,13 +199,16 @@ def _read_keys(query: Query) -> Iterator[tuple[str, Any]]:
 
 def _bound_entry(bound: Bound) -> dict[str, Any]:
     entry: dict[str, Any] = {"measure": bound.measure, "place": bound.place}
-    entry |= {side: _limit(bound, getattr(bound, side)) for side in ("at_least", "at_most")}
+    sides = ("at_least", "at_most")
+    entry |= {bound.kind.quantity.side(side): _limit(bound, getattr(bound, side)) for side in sides}
     return {key: value for key, value in entry.items() if value is not None}
 
 
 def _limit(bound: Bound, value: float | None) -> str | float | None:
     if value is None:
         return None
+    if bound.kind.quantity.inverse:
+        return f"{1.0 / value!r} fps" if value > 0 else "inf fps"
     if bound.monthly:
         return f"{value!r} $/month"
     if bound.relative:

@@ -5,6 +5,7 @@ from .analysis import (
     Explanation as Explanation,
     ModelsAnswer as ModelsAnswer,
     Replay as Replay,
+    Resolver as Resolver,
     Sensitivity as Sensitivity,
     Stream as Stream,
     Swept as Swept,
@@ -55,6 +56,7 @@ from .profiling import (
     Training as Training,
     attach_exits as attach_exits,
     backbone as backbone,
+    configuration as configuration,
     exits_record as exits_record,
     fine_tune as fine_tune,
     load_dataset as load_dataset,
@@ -65,6 +67,7 @@ from .profiling import (
     samples_of as samples_of,
     save_profile as save_profile,
     save_samples as save_samples,
+    train_jointly as train_jointly,
     train_network as train_network,
 )
 from .solvers import Options as Options

@@ -125,7 +125,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         found = found.thinned(output.points, output.within)
         _print(found, json=output.json)
         if output.csv is not None:
-            given.write_table(found.frame(), output.csv)
+            given.write_table(found.to_frame(), output.csv)
         if output.plot is not None:
             from tiercut.report import save
 

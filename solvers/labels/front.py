@@ -9,7 +9,7 @@ Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared
 3. All labels grow from the source. A label is pruned where a known plan dominates its own values and the least ahead
    of it, or where another label at the same state and node, having used no other nodes, dominates it. For a rate labels
    carry what keeps each node and link busy: what is closed, as no later part can use it, counts in the greatest so far
-   alone (see `tiercut.solvers.labels.front_kernels.Peak`).
+   alone (see `tiercut.solvers.labels.peak_kernels.Peak`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 from tiercut.solvers.front_search import FrontSearch
 from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
-from tiercut.solvers.labels.front_kernels import Peak
 from tiercut.solvers.labels.grid_kernels import edges_of, grid_of
+from tiercut.solvers.labels.peak_kernels import Peak
 from tiercut.solvers.states import follows_of, states_of
 
 if TYPE_CHECKING:

@@ -45,43 +45,19 @@ from tiercut.solvers.labels.label_kernels import (
     earlier,
     prefix,
 )
+from tiercut.solvers.labels.peak_kernels import note_open, peak_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.kernels.arguments import Compared, Known, Measures, Places, Rules, Shares, States, Tables
+    from tiercut.solvers.labels.peak_kernels import Peak
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["Peak", "Pruning", "grow_points", "least_ahead"]
-
-
-class Peak(NamedTuple):
-    """What is known of the sums whose greatest is one measure; W words of groups.
-
-    A label only beats another where none of its sums may come to decide that does not there: what may still be added
-    to a sum is the same for both.
-
-    Parameters
-    ----------
-    rows
-        Which of the R sums these are, by number; none: no measure is such a greatest one.
-    owner
-        By place in `rows`: the node that the sum is of, to which only pieces there and what they send or get add; -1:
-        it is of no node, as that of a link; -2: of several.
-    onto
-        By place, M x W: the groups to which sending from a node adds to the sum.
-    most_sent, most_back
-        By place and first block: the most that sending after it or a later block adds to the sum, and that results do.
-    """
-
-    rows: Ints
-    owner: Ints
-    onto: Ints
-    most_sent: Floats
-    most_back: Floats
+__all__ = ["Pruning", "grow_points", "least_ahead"]
 
 
 class Pruning(NamedTuple):
@@ -204,14 +180,6 @@ def least_ahead(
 
 
 @compiled
-def peak_of(sums: Floats, peaked: Ints, least: float) -> float:
-    """Return the greatest of some sums, and no less than what is known already."""
-    for k in range(peaked.shape[0]):
-        least = max(least, sums[peaked[k]])
-    return least
-
-
-@compiled
 def _is_pruned(
     values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
     points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats,
@@ -231,36 +199,6 @@ def _is_pruned(
             return True
         bound[f] = low
     return is_beaten(bound, compared, points, lows, known, edges, grid)
-
-
-@compiled
-def _note_open(
-    label: int, start: int, share: float, chain: Ints, values: Floats, least: Floats, v: int, group: Ints, peak: Peak
-) -> None:
-    """Note up to what the sums of a peak of another label may come for it to beat this one (see `Peak`).
-
-    That is the sum of this one; more, where what may be added to it does not bring it above the peak so far.
-    """
-    top = values[label, values.shape[1] - 1]
-    for k in range(peak.rows.shape[0]):
-        own, at = values[label, peak.rows[k]], peak.owner[k]
-        if at >= 0:
-            done = at != v and (chain[label, USED + (group[at] >> 6)] >> (group[at] & 63)) & 1
-            least[label, k] = np.inf if done else own
-            continue
-        if at < -1:
-            least[label, k] = own
-            continue
-        times = 0  # nodes that may yet send something that adds to it, each once
-        for a in range(group.shape[0]):
-            if a != v and (chain[label, USED + (group[a] >> 6)] >> (group[a] & 63)) & 1:
-                continue
-            for word in range(peak.onto.shape[2]):
-                if peak.onto[k, a, word] & ~chain[label, USED + word] != 0:
-                    times += 1
-                    break
-        most = share * (times * peak.most_sent[k, start] + peak.most_back[k, start])
-        least[label, k] = max(own, top - most * (1.0 + 1e-9))
 
 
 @compiled
@@ -351,7 +289,7 @@ def grow_points(
             chain[grown, CODEC], chain[grown, ALIVE], chain[grown, LAST] = codec, 1, furthest[v, 0]
             values[grown, rows + 1] = peak_of(values[grown], peaked, 0.0)
             use(chain, grown, USED, -1, group[v])
-            _note_open(grown, 0, 1.0, chain, values, least, v, group, peak)
+            note_open(grown, 0, 1.0, chain, values, least, v, group, peak)
             other, before = heads[0, v], -1
             while other >= 0 and values[other, top] <= values[grown, top]:
                 before, other = other, chain[other, AFTER]
@@ -482,7 +420,7 @@ def grow_points(
                             row[LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
                             if row[PARTS] == deepest and not uses(chain, grown, USED, required):
                                 continue
-                            _note_open(grown, end + 1, onward, chain, values, least, w, group, peak)
+                            note_open(grown, end + 1, onward, chain, values, least, w, group, peak)
                             # The list is sorted by the first measure: only what stands before can dominate.
                             other, before, worse = heads[then, w], -1, False
                             while other >= 0 and values[other, top] <= new[top]:

@@ -39,6 +39,7 @@ from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
 from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import share_out, thread_count
+from tiercut.solvers.pipelines.greatest_rate import finds_row, greatest_rate, load_kernels
 from tiercut.solvers.states import follows_of, states_of
 from tiercut.solvers.task import bounded_goals, plain_tables
 from tiercut.solvers.warm_up import Sort, tiny_tasks
@@ -93,9 +94,14 @@ class Labels(BaseSolver):
         self._room = room
 
     def _load(self, task: Task) -> None:
+        if finds_row(task):
+            load_kernels()
+            return
         _load_kernels("plain" if _goals(task) is None else "many")
 
     def _search(self, task: Task, options: Options) -> Found:
+        if finds_row(task):
+            return greatest_rate(task, options)
         return _found(task, options, self._room)
 
 

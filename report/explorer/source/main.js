@@ -227,5 +227,13 @@ class Page {
   }
 }
 
-window.tiercut = new Page(JSON.parse(byId("data").textContent));
+/** The columns of plans that are packed: base64 of what deflate made of their JSON. */
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
+}
+
+const data = JSON.parse(byId("data").textContent);
+if (typeof data.plans === "string") data.plans = await unpacked(data.plans);
+window.tiercut = new Page(data);
 window.tiercut.start();

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.made import both, profile_data, topology_data
 from support.pages import reports
 
 from tiercut.profiling import Profile
 from tiercut.report import write_report
+from tiercut.report.explorer import composing
 from tiercut.topologies import Topology
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028&amp;{{title}}"
@@ -83,3 +87,13 @@ def test_another_ending_and_another_objective_are_refused(shell_call: Callable[.
     status, _, err = shell_call("report", "mobile", "resnet20-digits32", "-o", "report.png")
     assert status == 2
     assert "--output is one HTML page, such as report.html, not 'report.png'" in err
+
+
+def test_many_plans_are_packed_so_that_a_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings, origin = reports.recorded()
+    write_report(findings, tmp_path / "plain.html", origin=origin)
+    monkeypatch.setattr(composing, "_LONG", 1000)
+    write_report(findings, tmp_path / "packed.html", origin=origin)
+    plain, packed = (embedded(tmp_path / f"{name}.html")["plans"] for name in ("plain", "packed"))
+    assert json.loads(zlib.decompress(base64.b64decode(packed), wbits=-zlib.MAX_WBITS)) == plain
+    assert 2 * len(packed) < len(json.dumps(plain))

@@ -44,7 +44,9 @@ def _answer(
     query = replace(query, estimator="marginal")  # the model that is written down, whatever a profile supports
     began = time.process_time()
     seconds = []
-    for _ in range(repeat):  # each answer keeps its tables, which would count as memory that the solver takes
+    answer: Any = None
+    for _ in range(repeat):
+        del answer  # it keeps its tables, which would count as memory that the next one takes
         answer = tiercut.ask(topology, profile, query, solver=solver, options=Options(**options))
         seconds.append(answer.outcome.seconds)
     cpu = (time.process_time() - began) / repeat

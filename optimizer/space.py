@@ -26,7 +26,7 @@ import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.memory import check_room
-from tiercut.optimizer.measures.tables import check_known
+from tiercut.optimizer.measures.tables import check_known, unlocked
 from tiercut.optimizer.plan import NEGLIGIBLE
 from tiercut.optimizer.spaces.decisions import count_decisions
 
@@ -211,7 +211,7 @@ class Space:
         QuestionError
             If a node that may run a part has no value of it.
         """
-        span, bare = _unlocked(measure.span), _unlocked(measure.bare)
+        span, bare = unlocked(measure.span), unlocked(measure.bare)
         if not self.allowed.all():
             span, bare = (np.where(self.allowed, table, np.inf) for table in (span, bare))
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
@@ -282,22 +282,6 @@ class Space:
         return np.stack(
             [plain if choice == PLAIN else self.problem.codec_drop[choice, 1:] for choice in self.codec_choices]
         )
-
-
-def _unlocked(table: Floats) -> Floats:
-    """Return a table of a problem as kernels take it: numba would compile them once more for one that is read-only.
-
-    Nobody writes into it. It is the very memory that the problem locked a view of, as a network of a thousand blocks
-    has hundreds of megabytes of them; where it is a part of another array, a copy.
-    """
-    owner = table.base
-    if table.flags.writeable:
-        return table
-    if isinstance(owner, np.ndarray) and owner.flags.writeable and owner.dtype == table.dtype:
-        whole: Floats = owner
-        if (whole.shape, whole.strides, whole.ctypes.data) == (table.shape, table.strides, table.ctypes.data):
-            return whole
-    return table.copy()
 
 
 def make_space(

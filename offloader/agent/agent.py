@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, TimeoutError as FutureTimeout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,19 @@ from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import check_destination, left_s
 from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
 from tiercut.offloader.agent.held import Held, HeldAnswers
+from tiercut.offloader.agent.homes import Homes
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
+from tiercut.offloader.agent.passing import as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
 from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import Way
 from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming, going
-from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import DATATYPES, describe, put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
@@ -53,7 +57,6 @@ RESULTS = "results"
 """The model that results are sent to at a destination."""
 
 _REMEMBERED, _LONGEST_ID = 65536, 256
-_MOST_HOMES = 64
 _TOLD_S = 5.0
 _PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
 
@@ -118,7 +121,7 @@ class Agent:
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._held = HeldAnswers()
-        self._homes: OrderedDict[str, Outlet] = OrderedDict()  # the one that was used last stands last
+        self._homes = Homes(self._way_home)
         self._lock = threading.Lock()
         self._peer: Peer | None = None
         self._onward: Outlet | None = None
@@ -153,9 +156,7 @@ class Agent:
         """Hand on to an agent that listens at HOST:PORT, from now on."""
         before = self._onward
         self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes, self._tls)
-        self._onward = Outlet(
-            self._peer, self._emulation.onward, self._clock, most=self._most, transport=self._transport
-        )
+        self._onward = self._outlet(self._peer, self._emulation.onward, self._most, self.bundle.onward_bytes)
         self._follows.set()
         if before is not None:
             before.close()
@@ -174,9 +175,9 @@ class Agent:
                 self._jobs.put_nowait(None)
             except queue.Full:
                 break
-        for outlet in [self._onward, *self._homes.values()]:
-            if outlet is not None:
-                outlet.close()
+        if self._onward is not None:
+            self._onward.close()
+        self._homes.close()
 
     # What the protocol asks.
 
@@ -236,7 +237,7 @@ class Agent:
 
     def _accepted(self, frame: str) -> Any:
         answer = message("ModelInferResponse", model_name=self.bundle.model, id=frame)
-        put_parameters(answer, {"accepted": True})
+        put_parameters(answer, {ACCEPTED: True})
         return answer
 
     def _wait_for_worker(self, job: Job) -> None:
@@ -408,9 +409,31 @@ class Agent:
                 carried | timings,
                 direct=job.warms_up,
                 spare_ns=spare_ns,
+                answered=None if ended.leaves else partial(self._pass_on, job, carried | timings, time.monotonic_ns()),
             )
         except Full:
             self._not_taken(job, "too many frames wait for the link already")
+
+    def _pass_on(self, job: Job, timings: dict[str, int], sent_ns: int, answer: Opened, called_ns: int) -> None:
+        """Send home what a server that is no agent, and stands in for the last partition, answered itself.
+
+        Where the next machine is to be slower than it is, the result waits here for the rest of the call.
+        """
+        took_ns = round(self._emulation.next_factor * (time.monotonic_ns() - called_ns))
+        try:
+            request, contents = as_result(answer, self.bundle, RESULTS, job.request.id)
+            put_parameters(request, {"warm_up": True} if job.warms_up else {})
+            self._homes.to(job.destination, self._emulation.next_home).put(
+                request,
+                contents,
+                job.until_ns,
+                lambda why: self._not_taken(job, why),
+                timings | as_stage(self.bundle.stage + 1, called_ns - sent_ns, took_ns, warms_up=job.warms_up),
+                direct=job.warms_up,
+                ready_ns=called_ns + took_ns,
+            )
+        except (Full, QuestionError) as error:
+            self._not_taken(job, str(error) or "too many results wait already")
 
     # Where a frame cannot go on.
 
@@ -447,17 +470,14 @@ class Agent:
             return False
         return True
 
+    def _way_home(self, destination: str, way: Way) -> Outlet:
+        return self._outlet(Peer(destination, self.bundle.most_bytes, self._tls), way, 4096, self.bundle.result_bytes)
+
+    def _outlet(self, peer: Peer, way: Way, most: int, carries: int) -> Outlet:
+        return Outlet(peer, way, self._clock, most=most, transport=self._transport, carries=carries)
+
     def _home(self, destination: str) -> Outlet:
-        with self._lock:
-            if destination not in self._homes:
-                if len(self._homes) >= _MOST_HOMES:
-                    threading.Thread(target=self._homes.popitem(last=False)[1].close, daemon=True).start()
-                peer = Peer(destination, self.bundle.most_bytes, self._tls)
-                self._homes[destination] = Outlet(
-                    peer, self._emulation.home, self._clock, most=4096, transport=self._transport
-                )
-            self._homes.move_to_end(destination)
-            return self._homes[destination]
+        return self._homes.to(destination, self._emulation.home)
 
     def _fail(self, job: Job, reason: str) -> None:
         """Report a frame as failed to whoever waits for it; that its report fails too is left to their deadline."""

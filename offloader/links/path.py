@@ -111,17 +111,28 @@ class ShapedPath(Generic[P]):
         for thread in self._threads:
             thread.start()
 
-    def put(self, payload: P, size: int, *, past_links: bool = False, until_ns: int | None = None) -> None:
+    def put(
+        self,
+        payload: P,
+        size: int,
+        *,
+        past_links: bool = False,
+        ready_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> None:
         """Send a payload of so many bytes, or hand it past the links to the thread that delivers.
 
-        One that finds no link free until a time passes none, and is handed over at that time: too late.
+        It begins its way at a time, or now. One that finds no link free until another time passes none, and is handed
+        over at that time: too late.
 
         Raises
         ------
         Full
             If too many wait already.
         """
-        self._queues[-1 if past_links else 0].put_nowait(_Item(payload, size, time.monotonic_ns(), until_ns))
+        self._queues[-1 if past_links else 0].put_nowait(
+            _Item(payload, size, time.monotonic_ns() if ready_ns is None else ready_ns, until_ns)
+        )
 
     def _serve(self, stage: int) -> None:
         is_last = stage == len(self._threads) - 1

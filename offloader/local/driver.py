@@ -30,7 +30,7 @@ from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.coding import coming
-from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
@@ -165,7 +165,8 @@ class Driver:
             tls=tls,
         )
         self._peer = Peer(address, most, tls)
-        self._outlet = Outlet(self._peer, way, clock, most=4096, transport=transport)
+        carries = sum(each.nbytes for each in self._first.inputs)
+        self._outlet = Outlet(self._peer, way, clock, most=4096, transport=transport, carries=carries)
         self.strays = 0
         """Results of frames that were never sent."""
 
@@ -412,10 +413,11 @@ class Driver:
             if parameters.get("warm_up") is True:
                 return self._warmed_up(request.id, parameters, there_ns)
             said = parameters.get("failed")
-            exit_ = parameters.get("exit")
+            exit_ = parameters.get("exit")  # which a server that stands in for the last partition does not name
+            block = self._bundles[-1].pieces[-1].exit if exit_ is None else _block(exit_)
             results = {}
             if said is None:
-                found = take(request, self._wanted.get(_block(exit_), ()), arrival.contents)
+                found = take(request, self._wanted.get(block, ()), arrival.contents, others=exit_ is None)
                 results = {name: np.array(numbers) for name, numbers in found.items()}
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
@@ -433,7 +435,7 @@ class Driver:
             else:
                 outcome.ended_ns = there_ns
                 outcome.failure = None if said is None else str(said)
-                outcome.exit, outcome.results, outcome.parameters = _block(exit_), results, parameters
+                outcome.exit, outcome.results, outcome.parameters = block, results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 outcome.by = arrival.by
                 if isinstance(sent_ns := parameters.get("sent_ns"), int):
@@ -472,7 +474,7 @@ class Driver:
 
 def _taken(frame: str) -> Any:
     answer = message("ModelInferResponse", model_name=RESULTS, id=frame)
-    put_parameters(answer, {"accepted": True})
+    put_parameters(answer, {ACCEPTED: True})
     return answer
 
 

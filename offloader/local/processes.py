@@ -36,6 +36,8 @@ def emulation_data(emulation: Emulation) -> dict[str, Any]:
         "onward": emulation.onward.to_data(),
         "home": emulation.home.to_data(),
         "workers": emulation.workers,
+        "next_factor": emulation.next_factor,
+        "next_home": emulation.next_home.to_data(),
     }
 
 
@@ -48,6 +50,8 @@ def emulation_from(text: str) -> Emulation:
         Way.from_data(data["onward"]),
         Way.from_data(data["home"]),
         int(data["workers"]),
+        float(data["next_factor"]),
+        Way.from_data(data["next_home"]),
         told_later=True,
     )
 

@@ -25,6 +25,7 @@ from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
+from tiercut.offloader.local.stand_in import check_stand_in
 from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
@@ -79,6 +80,8 @@ class RunOptions:
         How frames travel where both sides take that, else by gRPC; ``auto``: by the quickest.
     tls
         What channels to agents that run already are encrypted with; those of this machine alone are not.
+    last
+        HOST:PORT of a server of the protocol that runs already and serves the last partition, in place of an agent.
     """
 
     frames: int = 100
@@ -91,6 +94,7 @@ class RunOptions:
     fallback: bool = False
     transport: Wanted = "auto"
     tls: Tls | None = None
+    last: str | None = None
 
 
 def run_local(
@@ -136,6 +140,7 @@ def run_local(
         with stage("splitting the plan"):
             folders = split_plan(plan, cut, Path(folder) / "bundles").folders
             bundles, runners = open_bundles(folders, threads=options.threads)
+        check_stand_in(options.last, bundles, explains=options.explain_hop)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
         prediction = predicted(problem, decide_again(problem, plan))
@@ -306,7 +311,7 @@ def _run(
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
-            bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
+            bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=False) if (death := agent.death)
         }
         return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
@@ -344,19 +349,23 @@ def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:
 def _agents(
     stack: ExitStack, ground: Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, options: RunOptions
 ) -> list[AgentProcess]:
-    """Start the agents side by side, and tell each where the next one listens."""
+    """Start the agents side by side, and tell each where the next one listens, and the last one of another server."""
     network, steps = ground.topology.network, ground.prediction.steps
     ways = {(step.sort, step.stage): way_of(network, ground.prediction.path, step) for step in steps}
     agents: list[AgentProcess] = []
     with stage("starting agents"):
-        for place, folder in enumerate(folders):
+        own = folders if options.last is None else folders[:-1]
+        for place, folder in enumerate(own):
             node = ground.plan.placement[place]
+            answers = options.last is not None and place + 1 == len(own)
             stands_for = Emulation(
                 ground.factor[node],
                 clock,
                 ways.get(("send", place), NO_LINKS),
                 ways.get(("result", place), NO_LINKS),
                 ground.topology.node(node).workers,
+                ground.factor[ground.plan.placement[-1]] if answers else 1.0,
+                ways.get(("result", place + 1), NO_LINKS) if answers else NO_LINKS,
             )
             agent = AgentProcess(
                 folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
@@ -366,4 +375,6 @@ def _agents(
             address = agent.wait_until_ready()
             if before is not None:
                 before.follow(address)
+        if options.last is not None:
+            agents[-1].follow(options.last)
     return agents

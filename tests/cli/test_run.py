@@ -71,7 +71,9 @@ def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
     ("more", "said"),
     [
         (["--data", NAME], "say where the agents run: all on this machine (--local), or --agent NODE=HOST:PORT"),
-        (["--data", NAME, "--local", "--agent", "camera=127.0.0.1:1"], "leave out --agent and --results"),
+        (["--data", NAME, "--local", "--results", "127.0.0.1:0"], "leave out --results"),
+        (["--data", NAME, "--local", "--agent", "camera=127.0.0.1:1"], "only 'cloud', the last node, can be served"),
+        (["--data", NAME, "--local", "--agent", "cluod=127.0.0.1:1"], "cloud"),
         (["--data", NAME, "--agent", "gateway=127.0.0.1:1"], "frames go to 'camera' first"),
         (["--data", NAME, "--agent", "watch=127.0.0.1:1"], "there is no node of the plan 'watch'"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--retime"], "they belong to --local"),

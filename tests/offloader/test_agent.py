@@ -161,7 +161,7 @@ def test_a_peer_that_was_closed_is_not_opened_again() -> None:
 
 
 def test_where_results_went_last_is_kept_the_longest(first: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiercut.offloader.agent.agent._MOST_HOMES", 2)
+    monkeypatch.setattr("tiercut.offloader.agent.homes._MOST", 2)
     one, _ = first._home("127.0.0.1:11"), first._home("127.0.0.1:12")
     first._home("127.0.0.1:11")
     first._home("127.0.0.1:13")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +43,8 @@ def run(
     agent: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NODE=HOST:PORT", help="Without --local: the agent of the first node, which knows the next."
+            metavar="NODE=HOST:PORT",
+            help="The agent of the first node, which knows the next; with --local another server for the last node.",
         ),
     ] = None,
     results: Annotated[
@@ -133,6 +135,7 @@ def run(
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
         if local:
+            options = replace(options, last=_stand_in(named, plan.placement))
             made = run_local(plan, where, found, cut, samples, options)
         else:
             address = _first(named, plan.placement)
@@ -194,8 +197,8 @@ def _check_place(
     local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool, encrypted: bool
 ) -> None:
     """Refuse a call that does not say where the agents are, or says it twice."""
-    if local and (named or results):
-        raise QuestionError("with --local the agents are started here: leave out --agent and --results")
+    if local and results:
+        raise QuestionError("with --local the agents are started here: leave out --results")
     if local and encrypted:
         raise QuestionError("with --local all agents are processes of this machine: leave out --tls")
     if not local and not named:
@@ -206,11 +209,26 @@ def _check_place(
         raise QuestionError("--trace needs one clock for all agents, so it belongs to --local")
 
 
-def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:
-    """Return where the agent of the first node listens; the others are known to the ones before them."""
+def _stand_in(named: dict[str, str], placement: tuple[str, ...]) -> str | None:
+    """Return where a server for the last partition listens; None where all agents are started here."""
+    _check_nodes(named, placement)
+    if set(named) - {placement[-1]}:
+        raise QuestionError(
+            f"--agent: with --local the agents are started here; only '{placement[-1]}', the last node, can be served "
+            "by another server"
+        )
+    return named.get(placement[-1])
+
+
+def _check_nodes(named: dict[str, str], placement: tuple[str, ...]) -> None:
     for name in named:
         if name not in placement:
             raise QuestionError(f"--agent: {unknown_name('node of the plan', name, placement)}")
+
+
+def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:
+    """Return where the agent of the first node listens; the others are known to the ones before them."""
+    _check_nodes(named, placement)
     if placement[0] not in named:
         raise QuestionError(f"--agent: frames go to '{placement[0]}' first; say where its agent listens")
     return named[placement[0]]

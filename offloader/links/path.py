@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from tiercut.errors import QuestionError
@@ -48,6 +49,11 @@ class Way:
     directions: tuple[Direction, ...] = ()
     forwarding: Literal["store", "cut-through"] = "store"
     mtu: float = 1500.0
+
+    def without_bandwidth(self) -> Way:
+        """Return the latencies of the way alone, where the kernel sees to its bandwidths."""
+        waits = tuple(replace(each, bandwidth=math.inf) for each in self.directions)
+        return replace(self, directions=waits)
 
     def to_data(self) -> dict[str, Any]:
         """Return the way as plain data."""

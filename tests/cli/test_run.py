@@ -80,6 +80,7 @@ def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
         (["--data", NAME, "--local", "--tls", "certificates"], "all agents are processes of this machine: leave out"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--trace", "t"], "--trace needs one clock for all agents"),
         (["--data", NAME, "--agent", "camera=127.0.0.1:1"], "127.0.0.1:1 does not answer as an agent"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--shape", "kernel"], "takes links that the run makes"),
         (["--data", "absent.npz", "--local"], "absent.npz: there is no such file"),
         (["--data", NAME, "--local", "--rate", "0 fps"], "--rate: expected more than 0 fps"),
         (["--data", NAME, "--local", "--deadline", "soon"], "--deadline: expected a time with its unit"),

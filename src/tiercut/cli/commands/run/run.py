@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,17 +16,20 @@ import typer
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
-from tiercut.cli.groups import Shown, grouped
-from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.cli.groups import grouped
+from tiercut.cli.planned import AnswerFile, Network, NetworkOnnx, OtherProfile, OtherTopology, Rank, network_of, plan_of
 from tiercut.errors import QuestionError, TiercutError, unknown_name
 from tiercut.memory import keep_freed
 from tiercut.option_fields import pairs
-from tiercut.profiling import OnnxOptions
 
 if TYPE_CHECKING:
     from tiercut.offloader import Run
 
 __all__ = ["run"]
+
+
+Shape = StrEnum("Shape", {"user": "user", "kernel": "kernel"})
+"""Who shapes links."""
 
 
 @grouped
@@ -73,6 +78,10 @@ def run(
         Transport | None,
         typer.Option(help="How frames travel; gRPC where an agent differs.", show_default="auto"),
     ] = None,
+    shape: Annotated[
+        Shape | None,
+        typer.Option(help="With --local: who holds links to their bandwidth; the kernel needs namespaces, tc."),
+    ] = None,
     fallback: Annotated[
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
@@ -84,9 +93,9 @@ def run(
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
-    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    onnx: NetworkOnnx,
     input_size: given.InputSize = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for every frame.")] = None,
     trace: Annotated[
@@ -107,6 +116,8 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
+    if shape is Shape.kernel:
+        _enter_kernel(local, agent is not None)
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_local, run_with_agents
 
     check_grpc()
@@ -131,6 +142,7 @@ def run(
         explain_hop=explain_hop,
         fallback=fallback,
         transport="auto" if transport is None else transport.value,
+        shape="user" if shape is None else shape.value,
         tls=None if tls is None else load_tls(tls),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
@@ -207,6 +219,16 @@ def _check_place(
         raise QuestionError("--retime and --explain-hop time this machine, so they belong to --local")
     if not local and traced:
         raise QuestionError("--trace needs one clock for all agents, so it belongs to --local")
+
+
+def _enter_kernel(local: bool, elsewhere: bool) -> None:
+    """Go on in a network of its own, in which links can be shaped."""
+    from tiercut.offloader import enter_own_network, has_own_network
+
+    if not local or elsewhere:
+        raise QuestionError("--shape kernel takes links that the run makes: use --local, without --agent")
+    if not has_own_network():
+        enter_own_network(sys.argv[1:])
 
 
 def _stand_in(named: dict[str, str], placement: tuple[str, ...]) -> str | None:

@@ -83,7 +83,7 @@ class Outlet:
         transport: Wanted = "grpc",
         carries: int | None = None,
     ) -> None:
-        self._peer = peer
+        self.peer = self._peer = peer
         self._courier = Courier(peer, transport, carries)
         self._watch = Watch(peer)
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.emulation import Emulation
+from tiercut.offloader.agent.stand_in import check_stand_in
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
@@ -27,7 +28,6 @@ from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
-from tiercut.offloader.local.stand_in import check_stand_in
 from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls

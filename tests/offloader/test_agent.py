@@ -162,7 +162,7 @@ def test_a_peer_that_was_closed_is_not_opened_again() -> None:
 
 
 def test_where_results_went_last_is_kept_the_longest(first: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiercut.offloader.agent.homes._MOST", 2)
+    monkeypatch.setattr("tiercut.offloader.agent.agent._MOST_HOMES", 2)
     one, _ = first._home("127.0.0.1:11"), first._home("127.0.0.1:12")
     first._home("127.0.0.1:11")
     first._home("127.0.0.1:13")
@@ -173,8 +173,9 @@ def test_memory_is_shared_for_what_goes_that_way_and_no_more(first: Agent, folde
     last = load_bundle(folders[-1])
     assert (first.bundle.onward_bytes, first.bundle.result_bytes, last.result_bytes) == (65536, 40, 40)
     assert first.bundle.most_bytes >= 65536 > 100 * first.bundle.result_bytes
-    assert first._onward is not None
-    assert first._onward._courier._carries == 65536
+    onward = first._shelf.only.onward
+    assert onward is not None
+    assert onward._courier._carries == 65536
     assert first._home("127.0.0.1:14")._courier._carries == 40
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from tiercut.errors import QuestionError
 from tiercut.offloader import Agent, RunOptions, run_local, run_with_agents
+from tiercut.offloader.agent.stand_in import check_stand_in
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.bundles.stage import StageRunner
-from tiercut.offloader.local.stand_in import check_stand_in
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Service
 from tiercut.offloader.protocol.tensors import put, take

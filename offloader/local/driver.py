@@ -88,7 +88,7 @@ class Driver:
         most_bytes: int | None = None,
     ) -> None:
         transport = only_grpc(transport, tls)
-        self._slowdown, self._how, self._tls, self._clock = slowdown, transport, tls, clock
+        self._slowdown, self._means, self._tls, self._clock = slowdown, transport, tls, clock
         self._fallback_ns = round(fallback_s * 1e9)
         self._deadline_ns = round(deadline_s * 1e9)
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
@@ -133,7 +133,7 @@ class Driver:
         """
         if (address, way) not in self._outlets:
             peer, size = Peer(address, self._most, self._tls), None if number else bundles[0].input_bytes
-            self._outlets[address, way] = Outlet(peer, way, self._clock, most=4096, transport=self._how, carries=size)
+            self._outlets[address, way] = Outlet(peer, way, self._clock, most=4096, transport=self._means, carries=size)
         entry = self._entries[number] = Entry(number, bundles, self._outlets[address, way])
         return entry
 

@@ -163,3 +163,21 @@ def test_every_page_has_its_place_on_the_site() -> None:
     pages = [path.relative_to(ROOT / "docs") for path in DOCUMENTS[1:]]
     notebooks = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")]
     assert {path.with_suffix(".md").as_posix() for path in (*pages, *notebooks)} - menu == set()
+
+
+ANSWERS = (
+    "solve iot resnet20-digits32 --min-accuracy 0.97 --rate '10 fps' --json",
+    "solve iot resnet20-digits32 --use-all-tiers --evaluate replay --json",
+    "solve iot resnet20-clutter --min-accuracy 0.86 --certify 95% --json",
+    "frontier iot resnet20-digits32 digits-onnx --json",
+)
+
+
+@pytest.mark.parametrize("line", ANSWERS)
+def test_every_key_of_an_answer_is_documented(line: str, shell_call: Callable[..., tuple[int, str, str]]) -> None:
+    _, out, _ = shell_call(*shlex.split(line))
+    answer = json.loads(out)
+    known = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "files.md").read_text(encoding="utf-8")))
+    plan = answer["plans"][0]
+    looked_at = (answer, answer["problem"], answer["solver"], plan, plan["stages"][0], answer.get("certified", {}))
+    assert {key for each in looked_at for key in each} - known == set()

@@ -3,6 +3,7 @@ from .analysis import (
     Answer as Answer,
     Distribution as Distribution,
     Explanation as Explanation,
+    JointAnswer as JointAnswer,
     ModelsAnswer as ModelsAnswer,
     Replay as Replay,
     Sensitivity as Sensitivity,
@@ -27,6 +28,7 @@ from .api import (
     save_report as save_report,
     simulate as simulate,
     solve as solve,
+    solve_sources as solve_sources,
 )
 from .errors import (
     InfeasibleError as InfeasibleError,

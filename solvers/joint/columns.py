@@ -1,0 +1,238 @@
+"""The plans of single streams: priced by what a place costs that it keeps busy, and kept as columns of the master.
+
+With a multiplier for each limit, the best plan of a stream is an ordinary question about one stream: the expected
+latency times a factor, and the expected seconds on each server times what they cost, are one additive measure (Dantzig
+and Wolfe, Decomposition Principle for Linear Programs, Operations Research 8, 1960; as columns Desrosiers and Lübbecke,
+A Primer in Column Generation, 2005, section 2). The labels answer it exactly, so the bound that follows is proved.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from tiercut.clock import paused
+from tiercut.cpus import cpu_count
+from tiercut.optimizer import (
+    Constraint,
+    busy_by_place,
+    evaluate_tables,
+    measure,
+    occupancy,
+    plus,
+    price,
+    scaled,
+    servers,
+)
+from tiercut.solvers.interface import Options
+from tiercut.solvers.registry import choose, needs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tiercut.optimizer import Decision, Measure, Problem
+    from tiercut.solvers.interface import Outcome
+    from tiercut.solvers.joint.task import Floats, JointTask, Limit, Stream
+    from tiercut.solvers.task import Task
+
+__all__ = ["Column", "Multipliers", "Pool", "Priced", "Pricer", "Pricers"]
+
+Found = TypeVar("Found")
+
+
+class Multipliers(NamedTuple):
+    """What plans are priced by.
+
+    Parameters
+    ----------
+    latency
+        One for each stream: what a second of its latency counts.
+    limits
+        K: what it costs to take all that a limit allows.
+    """
+
+    latency: Floats
+    limits: Floats
+
+    def cost(self, place: int, latency_s: float, loads: Floats) -> float:
+        """Return what a plan of a stream costs."""
+        return float(self.latency[place] * latency_s + self.limits @ loads)
+
+    def towards(self, other: Multipliers, share: float) -> Multipliers:
+        """Return a point between the two."""
+        return Multipliers(*(mine + share * (its - mine) for mine, its in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A plan of a stream: its decision, expected latency in seconds, and the share of each limit that it takes (K)."""
+
+    decision: Decision
+    latency_s: float
+    loads: Floats
+
+
+class Priced(NamedTuple):
+    """The best plans of a stream at some multipliers: the least that one costs, and whether it is proved."""
+
+    value: float
+    decisions: tuple[Decision, ...]
+    proved: bool
+
+
+class Pool:
+    """Plans of one network from one node, whichever stream found them: what each takes of every server for a frame."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.place: dict[Decision, int] = {}
+        self.rows: list[tuple[float, float, Floats]] = []
+        self._arrays: tuple[Floats, Floats, Floats] | None = None
+
+    def take(self, problem: Problem, decision: Decision) -> tuple[float, float, Floats]:
+        """Return the latency, the accuracy and the seconds on each server of a plan, which is kept."""
+        at = self.place.get(decision)
+        if at is None:
+            at = self.place[decision] = len(self.rows)
+            plan, busy = price(problem, decision), busy_by_place(problem, decision)
+            right = inf if plan.accuracy is None else plan.accuracy
+            self.decisions.append(decision)
+            self.rows.append((plan.latency_s, right, np.array(list(busy.values()))))
+            self._arrays = None
+        return self.rows[at]
+
+    @property
+    def arrays(self) -> tuple[Floats, Floats, Floats]:
+        """P latencies and accuracies, and P x R seconds."""
+        if self._arrays is None:
+            latencies, rights, busy = zip(*self.rows, strict=True)
+            self._arrays = np.array(latencies), np.array(rights), np.array(busy)
+        return self._arrays
+
+
+class Pricer:
+    """Prices the plans of one stream."""
+
+    def __init__(self, stream: Stream, limits: Sequence[Limit], pool: Pool) -> None:
+        self.stream, self.pool = stream, pool
+        self.problem = stream.task.space.problem
+        self.latency = measure(self.problem, "latency")
+        self.columns: dict[Decision, Column] = {}
+        self.names = tuple(servers(self.problem))
+        self._adds = np.array(
+            [[stream.rate_fps / limit.most * (name in limit.servers) for name in self.names] for limit in limits]
+        ).reshape(len(limits), len(self.names))
+
+    @cached_property
+    def _constraints(self) -> tuple[Constraint, ...]:
+        """What the stream's plans are bounded by where latency is not what is minimised."""
+        task = self.stream.task
+        if task.cap == inf:
+            return task.constraints
+        return Constraint("latency", self.latency, task.costs, task.cap), *task.constraints
+
+    def column(self, decision: Decision) -> Column:
+        """Return a plan of the stream as a column, which is kept."""
+        found = self.columns.get(decision)
+        if found is None:
+            latency, _, busy = self.pool.take(self.problem, decision)
+            found = self.columns[decision] = Column(decision, latency, self._adds @ busy)
+        return found
+
+    def borrowed(self, factor: float, prices: Floats, below: float, most: int) -> list[Column]:
+        """Return the cheapest plans of the pool that cost less than so much, and that this stream may have."""
+        if not self.pool.rows:
+            return []
+        latencies, rights, busy = self.pool.arrays
+        task = self.stream.task
+        costs = factor * latencies + busy @ (prices @ self._adds)
+        costs[(rights < task.floor) | (latencies > task.cap)] = inf
+        best = np.argsort(costs, kind="stable")[:most]
+        return [self.column(self.pool.decisions[at]) for at in best if costs[at] < below]
+
+    def alone(self) -> Outcome:
+        """Return the best plan of the stream by itself."""
+        task = self.stream.task
+        with paused():
+            solver = choose(task)[0]
+        return solver.solve(task, Options(workers=1))
+
+    def cheapest(self, factor: float, prices: Floats, cap: float = inf, top: int = 1) -> Priced:
+        """Return the plans that cost least: so much for a second of latency, and for all that each limit allows.
+
+        Parameters
+        ----------
+        factor, prices
+            The multipliers of the stream, and of the K limits.
+        cap
+            The most that a plan may cost.
+        top
+            How many plans, best first; no more than there are.
+        """
+        tables = self._tables(factor, prices)
+        task = self._priced(tables, cap, top)
+        with paused():
+            solver = choose(task)[0]
+        outcome = solver.solve(task, Options(workers=1))
+        value = evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else inf
+        return Priced(value, outcome.decisions, solver.exact and outcome.status in ("optimal", "infeasible"))
+
+    @property
+    def can_list(self) -> bool:
+        """Whether all plans up to a cost can be listed in order without bounds that few solvers take."""
+        return "bounded-rank" not in needs(self._priced(self.latency, inf, 2))
+
+    def _tables(self, factor: float, prices: Floats) -> Measure:
+        weights = zip(self.names, prices @ self._adds, strict=True)
+        busy = occupancy(self.problem, {name: float(each) for name, each in weights if each})
+        return plus(scaled(self.latency, factor), busy)
+
+    def _priced(self, tables: Measure, cap: float, top: int) -> Task:
+        task, constraints = self.stream.task, self._constraints
+        return replace(
+            task,
+            kind="solve" if top == 1 else "rank",
+            top=top,
+            measure=tables,
+            costs=task.space.costs(tables),
+            ties=task.costs,
+            cap=cap,
+            constraints=constraints,
+        )
+
+
+class Pricers:
+    """Prices the plans of all streams, several at a time."""
+
+    def __init__(self, task: JointTask, options: Options) -> None:
+        self.each: list[Pricer] = []
+        pools: dict[int, Pool] = {}
+        for stream in task.streams:
+            # With other bounds what is a plan of one stream may be none of another.
+            alike = not stream.task.constraints
+            pool = pools.setdefault(id(stream.task.space.problem), Pool()) if alike else Pool()
+            self.each.append(Pricer(stream, task.limits, pool))
+        self.threads = max(min(options.workers or cpu_count(), len(self.each)), 1)
+
+    def alone(self) -> list[Outcome]:
+        """Return the best plan of each stream by itself."""
+        return self._all(lambda place: self.each[place].alone())
+
+    def cheapest(self, at: Multipliers) -> list[Priced]:
+        """Return the cheapest plan of each stream."""
+        return self._all(lambda place: self.each[place].cheapest(float(at.latency[place]), at.limits))
+
+    def _all(self, work: Callable[[int], Found]) -> list[Found]:
+        places = range(len(self.each))
+        if self.threads == 1:
+            return [work(place) for place in places]
+        with ThreadPoolExecutor(self.threads) as pool:
+            # A context for each, as the clock of the calling thread is to count in all of them.
+            jobs = [pool.submit(copy_context().run, work, place) for place in places]
+            return [job.result() for job in jobs]

@@ -31,15 +31,15 @@ from tiercut.optimizer import (
     servers,
 )
 from tiercut.solvers.interface import Options
-from tiercut.solvers.registry import choose, needs
+from tiercut.solvers.registry import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tiercut.optimizer import Decision, Measure, Problem
     from tiercut.solvers.interface import Outcome
+    from tiercut.solvers.joint.branches import Branch, Side
     from tiercut.solvers.joint.task import Floats, JointTask, Limit, Stream
-    from tiercut.solvers.task import Task
 
 __all__ = ["Column", "Multipliers", "Pool", "Priced", "Pricer", "Pricers"]
 
@@ -79,10 +79,10 @@ class Column:
 
 
 class Priced(NamedTuple):
-    """The best plans of a stream at some multipliers: the least that one costs, and whether it is proved."""
+    """The cheapest plan of a stream at some multipliers: what it costs (inf: there is none), and whether it is proved."""
 
     value: float
-    decisions: tuple[Decision, ...]
+    decision: Decision | None
     proved: bool
 
 
@@ -163,48 +163,40 @@ class Pricer:
             solver = choose(task)[0]
         return solver.solve(task, Options(workers=1))
 
-    def cheapest(self, factor: float, prices: Floats, cap: float = inf, top: int = 1) -> Priced:
-        """Return the plans that cost least: so much for a second of latency, and for all that each limit allows.
+    def cheapest(self, factor: float, prices: Floats, sides: Sequence[Side] = ()) -> Priced:
+        """Return the plan that costs least: so much for a second of latency, and for all that each limit allows.
 
         Parameters
         ----------
         factor, prices
             The multipliers of the stream, and of the K limits.
-        cap
-            The most that a plan may cost.
-        top
-            How many plans, best first; no more than there are.
+        sides
+            Bounds on the plan.
         """
-        tables = self._tables(factor, prices)
-        task = self._priced(tables, cap, top)
+        tables, base = self._tables(factor, prices), self.stream.task
+        constraints = (*self._constraints, *map(self._bounded, sides))
+        costs = base.space.costs(tables)
+        task = replace(base, measure=tables, costs=costs, ties=base.costs, cap=inf, constraints=constraints)
         with paused():
             solver = choose(task)[0]
         outcome = solver.solve(task, Options(workers=1))
-        value = evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else inf
-        return Priced(value, outcome.decisions, solver.exact and outcome.status in ("optimal", "infeasible"))
+        decision = outcome.decisions[0] if outcome.decisions else None
+        value = inf if decision is None else evaluate_tables(self.problem, decision, tables)
+        return Priced(value, decision, proved=solver.exact and outcome.status in ("optimal", "infeasible"))
 
-    @property
-    def can_list(self) -> bool:
-        """Whether all plans up to a cost can be listed in order without bounds that few solvers take."""
-        return "bounded-rank" not in needs(self._priced(self.latency, inf, 2))
+    def _bounded(self, side: Side) -> Constraint:
+        """Return a bound on the stream's plans as the constraint that solvers know."""
+        if side.limit is None:
+            tables = self.latency
+        else:
+            tables = self._tables(0.0, np.eye(len(self._adds))[side.limit])
+        tables = scaled(tables, side.sign)
+        return Constraint("a share", tables, self.stream.task.space.costs(tables), side.most)
 
     def _tables(self, factor: float, prices: Floats) -> Measure:
         weights = zip(self.names, prices @ self._adds, strict=True)
         busy = occupancy(self.problem, {name: float(each) for name, each in weights if each})
         return plus(scaled(self.latency, factor), busy)
-
-    def _priced(self, tables: Measure, cap: float, top: int) -> Task:
-        task, constraints = self.stream.task, self._constraints
-        return replace(
-            task,
-            kind="solve" if top == 1 else "rank",
-            top=top,
-            measure=tables,
-            costs=task.space.costs(tables),
-            ties=task.costs,
-            cap=cap,
-            constraints=constraints,
-        )
 
 
 class Pricers:
@@ -224,9 +216,14 @@ class Pricers:
         """Return the best plan of each stream by itself."""
         return self._all(lambda place: self.each[place].alone())
 
-    def cheapest(self, at: Multipliers) -> list[Priced]:
-        """Return the cheapest plan of each stream."""
-        return self._all(lambda place: self.each[place].cheapest(float(at.latency[place]), at.limits))
+    def cheapest(self, at: Multipliers, branch: Branch) -> list[Priced]:
+        """Return the cheapest plan of each stream that a part of the joint plans admits."""
+        return self._all(lambda place: self._cheapest(at, place, branch))
+
+    def _cheapest(self, at: Multipliers, place: int, branch: Branch) -> Priced:
+        if not branch.served.get(place, True):
+            return Priced(inf, None, proved=True)
+        return self.each[place].cheapest(float(at.latency[place]), at.limits, branch.of(place))
 
     def _all(self, work: Callable[[int], Found]) -> list[Found]:
         places = range(len(self.each))

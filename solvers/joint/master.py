@@ -19,8 +19,12 @@ from tiercut.solvers.joint.columns import Multipliers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from tiercut.solvers.joint.columns import Column
     from tiercut.solvers.joint.task import Floats
+
+    Bools = NDArray[np.bool_]
 
 __all__ = ["Choice", "Master", "Stage", "choose_whole", "goal_value", "undominated"]
 
@@ -56,9 +60,12 @@ class Master:
         S: of the streams, adding up to 1.
     limits
         How many limits there are.
+    optional
+        S: which streams may be left out; None: none.
     """
 
-    def __init__(self, stage: Stage, weights: Floats, limits: int) -> None:
+    def __init__(self, stage: Stage, weights: Floats, limits: int, optional: Bools | None = None) -> None:
+        self.optional = np.zeros(len(weights), bool) if optional is None else optional
         self.stage, self.weights = stage, weights
         self.solver = _linear_solver("GLOP")
         self.goal = self.solver.Objective()
@@ -68,14 +75,16 @@ class Master:
         free = -self.solver.infinity()
         self.limits = [self.solver.Constraint(free, 0.0 if stage == "short" else 1.0 + SLACK) for _ in range(limits)]
         self.lates = [self.solver.Constraint(free, 0.0) for _ in range(count)] if stage == "worst" else []
-        self.known: list[set[int]] = [set() for _ in range(count)]
+        self.shares: list[dict[int, tuple[Column, Any]]] = [{} for _ in range(count)]
+        self.left: dict[int, Any] = {}
+        self.changed = True
         if stage in ("worst", "short"):
             top = self._variable(1.0)
             for row in self.lates or self.limits:
                 row.SetCoefficient(top, -1.0)
-        if stage == "served":
-            for row, weight in zip(self.picks, weights, strict=True):
-                row.SetCoefficient(self._variable(float(weight)), 1.0)
+        for place in np.flatnonzero(self.optional).tolist():
+            self.left[place] = self._variable(float(weights[place]) if stage == "served" else 0.0)
+            self.picks[place].SetCoefficient(self.left[place], 1.0)
 
     def _variable(self, cost: float) -> Any:
         made = self.solver.NumVar(0.0, self.solver.infinity(), "")
@@ -84,10 +93,11 @@ class Master:
 
     def add(self, place: int, column: Column) -> bool:
         """Take a plan of a stream into account; return whether it is new."""
-        if id(column) in self.known[place]:
+        if id(column) in self.shares[place]:
             return False
-        self.known[place].add(id(column))
         made = self._variable(float(self.weights[place]) * column.latency_s if self.stage == "mean" else 0.0)
+        self.shares[place][id(column)] = column, made
+        self.changed = True
         self.picks[place].SetCoefficient(made, 1.0)
         if self.lates:
             self.lates[place].SetCoefficient(made, column.latency_s)
@@ -99,6 +109,7 @@ class Master:
     def solve(self) -> tuple[float, Multipliers, Floats]:
         """Return the least value, what plans are to be priced by, and what each stream's best plan may cost (S)."""
         status = self.solver.Solve()
+        self.changed = False
         count = len(self.weights)
         if status != self.solver.OPTIMAL:
             return inf, Multipliers(np.zeros(count), np.zeros(len(self.limits))), np.zeros(count)
@@ -112,9 +123,23 @@ class Master:
         own = np.array([row.dual_value() for row in self.picks])
         return float(self.goal.Value()), Multipliers(late, prices.reshape(len(self.limits))), own
 
+    @property
+    def mixed(self) -> tuple[list[list[tuple[Column, float]]], Floats]:
+        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out."""
+        if self.changed:
+            self.solve()
+        shares = [
+            [(column, float(made.solution_value())) for column, made in own.values()] for own in self.shares
+        ]
+        left = np.zeros(len(self.weights))
+        for place, made in self.left.items():
+            left[place] = made.solution_value()
+        return shares, left
+
     def least(self, values: Floats) -> Floats:
         """Return the least that each stream adds, from what its cheapest plan costs: it may also be left out."""
-        return np.minimum(values, self.weights) if self.stage == "served" else values
+        left = self.weights if self.stage == "served" else np.zeros(len(values))
+        return np.where(self.optional, np.minimum(values, left), values)
 
     def allowed(self, at: Multipliers) -> float:
         """Return what is taken off the sum of what streams add: no joint plan is below the difference."""

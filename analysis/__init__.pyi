@@ -27,9 +27,9 @@ from .sensitivity.measured import measured_sensitivity as measured_sensitivity
 from .sensitivity.region_map import RegionMap as RegionMap
 from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions
-from .sources.answer import JointAnswer as JointAnswer, SourcePlan as SourcePlan
+from .sources.answer import JointAnswer as JointAnswer
 from .sources.asking import ask_of_sources as ask_of_sources
-from .sources.checked import SharedLoad as SharedLoad, check_joint as check_joint
+from .sources.calling import solve_sources as solve_sources
 from .stream.feeds import simulate_plans as simulate_plans
 from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times
 from .stream.result import Stream as Stream

@@ -34,7 +34,8 @@ class Source(Document):
     node: str = Field(description="where its frames are born")
     rate: Rate = Field(description="how many frames arrive, such as 5 fps")
     destination: str | None = Field(
-        default=None, description="the node that wants its results, or 'anywhere'; default: the topology's, else its own"
+        default=None,
+        description="the node that wants its results, or 'anywhere'; default: the topology's or its own",
     )
     profile: str | None = Field(
         default=None, description="of its network, a file (one beside the topology first) or a recorded one"
@@ -85,8 +86,8 @@ def way_faults_of_sources(topology: Topology) -> Iterator[tuple[Key, str]]:
         if name not in useful:
             yield (
                 ("nodes", place, "name"),
-                f"'{name}' is of use to no source: none reaches it and has a way from it to its destination; link it or "
-                "leave it out",
+                f"'{name}' is of use to no source: none reaches it and has a way from it to its destination; link it "
+                "or leave it out",
             )
 
 

@@ -212,5 +212,5 @@ def _made_of(each: SourcePlan) -> dict[str, Any]:
 
 
 def _shared(load: SharedLoad) -> dict[str, Any]:
-    kind = "link" if ">" in load.place or load.place.count("-") and load.place not in load.by else "node"
+    kind = "link" if ">" in load.place or (load.place.count("-") and load.place not in load.by) else "node"
     return {kind: load.place, "utilisation": load.utilisation, "most": load.most, "by": load.by}

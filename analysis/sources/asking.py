@@ -78,8 +78,8 @@ def ask_of_sources(
     _check(query, who)
     if conditions.condition and any(name.startswith(STRESS) for name in conditions.condition):
         raise QuestionError(
-            f"{named('condition')}: loads of nodes hang on a profile, and sources may have several; give the slowdown of "
-            "the node instead"
+            f"{named('condition')}: loads of nodes hang on a profile, and sources may have several; give the slowdown "
+            "of the node instead"
         )
     topology = conditions.changed_topology(topology, named)
     profiles: dict[str | None, Profile] = {}
@@ -140,9 +140,7 @@ def _check(query: Query, who: SolverOptions) -> None:
             raise QuestionError(f"the bound on {bound.name} holds for all sources together; give a most greater than 0")
 
 
-def _asked(
-    topology: Topology, named: Callable[[str | None], Profile], query: Query
-) -> Iterator[SourcePlan]:
+def _asked(topology: Topology, named: Callable[[str | None], Profile], query: Query) -> Iterator[SourcePlan]:
     """Yield each source with what it is asked, and the plans that it may have."""
     known: dict[tuple[object, ...], Problem] = {}
     for source in topology.sources or ():
@@ -215,7 +213,7 @@ def _why_none(asked: Sequence[SourcePlan], limits: Sequence[Limit], outcome: Joi
 def _short(limits: Sequence[Limit], short: Shortage) -> str:
     most = {limit.place: limit.most for limit in limits}
     names = [f"'{place}' ({_busy(most[place])} at most)" for place in short.places[:4]]
-    listed = ", ".join(names) + (f" and {len(short.places) - 4} more" if len(short.places) > 4 else "")  # noqa: PLR2004
+    listed = ", ".join(names) + (f" and {len(short.places) - 4} more" if len(short.places) > 4 else "")
     one = "" if len(short.places) == 1 else "one of "
     if short.factor > 1:
         first = most[short.places[0]] if len(short.places) == 1 else None

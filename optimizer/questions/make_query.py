@@ -45,7 +45,7 @@ def make_query(
     _check_choice(keywords, "thresholds", ("one", "per-exit"), named)
     _check_choice(keywords, "joint", ("mean", "worst", "served"), named)
     if "joint" in keywords and not several:
-        raise QuestionError(f"{named('joint')} is about a topology with several 'sources'; this one has a single source")
+        raise QuestionError(f"{named('joint')} is about a topology with several sources; this one has a single one")
     _check_choice(keywords, "only", ("native", "distributed"), named)
     if "objective" in keywords and "over" in keywords:
         raise QuestionError(

@@ -31,19 +31,22 @@ from tiercut.optimizer import (
     servers,
 )
 from tiercut.solvers.interface import Options
+from tiercut.solvers.joint.branches import Side, narrowed
 from tiercut.solvers.registry import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tiercut.optimizer import Decision, Measure, Problem
+    from tiercut.optimizer import Decision, Measure, Problem, Space
     from tiercut.solvers.interface import Outcome
-    from tiercut.solvers.joint.branches import Branch, Side
+    from tiercut.solvers.joint.branches import Branch, Rule
     from tiercut.solvers.joint.task import Floats, JointTask, Limit, Stream
 
 __all__ = ["Column", "Multipliers", "Pool", "Priced", "Pricer", "Pricers"]
 
 Found = TypeVar("Found")
+
+_LESS = 1e-10  # by which share a plan has to cost less than those that are known
 
 
 class Multipliers(NamedTuple):
@@ -79,7 +82,7 @@ class Column:
 
 
 class Priced(NamedTuple):
-    """The cheapest plan of a stream at some multipliers: what it costs (inf: there is none), and whether it is proved."""
+    """The cheapest plan of a stream at some multipliers: what it costs (inf: there is none), whether it is proved."""
 
     value: float
     decision: Decision | None
@@ -163,34 +166,61 @@ class Pricer:
             solver = choose(task)[0]
         return solver.solve(task, Options(workers=1))
 
-    def cheapest(self, factor: float, prices: Floats, sides: Sequence[Side] = ()) -> Priced:
+    def cheapest(self, factor: float, prices: Floats, rules: Sequence[Rule] = ()) -> Priced:
         """Return the plan that costs least: so much for a second of latency, and for all that each limit allows.
+
+        Only plans that are cheaper than all known ones are looked for; where there are none, the best of these is the
+        answer.
 
         Parameters
         ----------
         factor, prices
             The multipliers of the stream, and of the K limits.
-        sides
-            Bounds on the plan.
+        rules
+            That the plan keeps to.
         """
+        least, best = min(
+            (
+                (factor * column.latency_s + float(prices @ column.loads), at)
+                for at, column in enumerate(self.columns.values())
+                if all(rule.holds(column) for rule in rules)
+            ),
+            default=(inf, -1),
+        )
+        known = None if best < 0 else list(self.columns)[best]
+        if least <= 0:
+            return Priced(least, known, proved=True)
         tables, base = self._tables(factor, prices), self.stream.task
-        constraints = (*self._constraints, *map(self._bounded, sides))
-        costs = base.space.costs(tables)
-        task = replace(base, measure=tables, costs=costs, ties=base.costs, cap=inf, constraints=constraints)
+        sides = [self._bounded(rule) for rule in rules if isinstance(rule, Side)]
+        space = narrowed(base.space, rules) if len(sides) < len(rules) else base.space
+        if not len(space.threshold_indices) or not space.can_end.any():
+            return Priced(inf, None, proved=True)
+        task = replace(
+            base,
+            space=space,
+            measure=tables,
+            costs=space.costs(tables),
+            ties=base.costs if space is base.space else space.costs(self.latency),
+            cap=least * (1 - _LESS),
+            constraints=tuple(self._fitted(space, each) for each in (*self._constraints, *sides)),
+        )
         with paused():
             solver = choose(task)[0]
         outcome = solver.solve(task, Options(workers=1))
-        decision = outcome.decisions[0] if outcome.decisions else None
-        value = inf if decision is None else evaluate_tables(self.problem, decision, tables)
+        decision = outcome.decisions[0] if outcome.decisions else known
+        value = (
+            evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else least * (1 - _LESS)
+        )
         return Priced(value, decision, proved=solver.exact and outcome.status in ("optimal", "infeasible"))
+
+    def _fitted(self, space: Space, bound: Constraint) -> Constraint:
+        """Return a constraint with tables that are fitted to a part of the stream's space."""
+        return bound if space is self.stream.task.space else replace(bound, costs=space.costs(bound.measure))
 
     def _bounded(self, side: Side) -> Constraint:
         """Return a bound on the stream's plans as the constraint that solvers know."""
-        if side.limit is None:
-            tables = self.latency
-        else:
-            tables = self._tables(0.0, np.eye(len(self._adds))[side.limit])
-        tables = scaled(tables, side.sign)
+        load = None if side.limit is None else self._tables(0.0, np.eye(len(self._adds))[side.limit])
+        tables = scaled(self.latency if load is None else load, side.sign)
         return Constraint("a share", tables, self.stream.task.space.costs(tables), side.most)
 
     def _tables(self, factor: float, prices: Floats) -> Measure:

@@ -128,9 +128,7 @@ class Master:
         """The plans that the last choice takes of each stream, with their shares; and by how much each is left out."""
         if self.changed:
             self.solve()
-        shares = [
-            [(column, float(made.solution_value())) for column, made in own.values()] for own in self.shares
-        ]
+        shares = [[(column, float(made.solution_value())) for column, made in own.values()] for own in self.shares]
         left = np.zeros(len(self.weights))
         for place, made in self.left.items():
             left[place] = made.solution_value()
@@ -170,7 +168,7 @@ def goal_value(stage: Stage, weights: Floats, picked: Sequence[Column | None]) -
     return sum(w * latency for w, latency in seconds)
 
 
-def choose_whole(
+def choose_whole(  # noqa: PLR0912 a model, row by row
     stage: Stage, weights: Floats, columns: Sequence[Sequence[Column]], limits: int, seconds: float = inf
 ) -> Choice:
     """Return the best whole choice among columns.
@@ -230,13 +228,8 @@ def choose_whole(
         status = solver.Solve()
         if status not in (solver.OPTIMAL, solver.FEASIBLE):
             return Choice((), inf, status == solver.INFEASIBLE)
-        chosen = [
-            next((at for at, one in enumerate(ones) if one.solution_value() > 0.5), None)  # noqa: PLR2004
-            for ones in made
-        ]
-        picked = tuple(
-            None if at is None else own[at] for at, own in zip(chosen, columns, strict=True)
-        )
+        chosen = [next((at for at, one in enumerate(ones) if one.solution_value() > 0.5), None) for ones in made]
+        picked = tuple(None if at is None else own[at] for at, own in zip(chosen, columns, strict=True))
         loads = sum((each.loads for each in picked if each is not None), np.zeros(limits))
         if stage == "short" or bool((loads <= 1.0 + SLACK).all()):
             return Choice(picked, goal_value(stage, weights, picked), status == solver.OPTIMAL)

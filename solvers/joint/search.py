@@ -86,7 +86,7 @@ def solve_jointly(task: JointTask, options: Options) -> JointOutcome:
 
 
 class _Relaxed(NamedTuple):
-    """What comes of a relaxed choice: a bound on the joint plans in a part of them (inf: there are none), the master."""
+    """What comes of a relaxed choice: a bound on the joint plans in a part of them (inf: there are none)."""
 
     bound: float
     master: Master
@@ -183,7 +183,7 @@ class _Search:
         """Return whether there may be a better choice above a bound."""
         return bound < inf and (not self.best.picked or self.best.value - bound > _SAME * abs(self.best.value))
 
-    def _generate(self, stage: Stage, branch: Branch) -> _Relaxed:
+    def _generate(self, stage: Stage, branch: Branch) -> _Relaxed:  # noqa: PLR0911, PLR0912 one loop with many ends
         """Find the plans that a relaxed choice in a part of the joint plans needs."""
         optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
         optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])

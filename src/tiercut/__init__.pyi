@@ -14,6 +14,7 @@ from .analysis import (
     measured_sensitivity as measured_sensitivity,
     needed as needed,
     sensitivity as sensitivity,
+    solve_sources as solve_sources,
     sweep as sweep,
     why as why,
 )
@@ -28,7 +29,6 @@ from .api import (
     save_report as save_report,
     simulate as simulate,
     solve as solve,
-    solve_sources as solve_sources,
 )
 from .errors import (
     InfeasibleError as InfeasibleError,

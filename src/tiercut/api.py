@@ -11,7 +11,6 @@ from tiercut.analysis import (
     Answer,
     ConditionKeywords,
     Explanation,
-    JointAnswer,
     ModelsAnswer,
     ProfileLike,
     Question,
@@ -19,7 +18,6 @@ from tiercut.analysis import (
     TopologyLike,
     ask,
     ask_of_each,
-    ask_of_sources,
     estimated,
     explained,
     inputs_of,
@@ -60,7 +58,6 @@ __all__ = [
     "save_report",
     "simulate",
     "solve",
-    "solve_sources",
 ]
 
 
@@ -154,44 +151,6 @@ def _question(
     if isinstance(profile, (list, tuple)):
         return ask_of_each([profile_of(each) for each in profile], query, options, certify, ask_of)
     return ask_of(cast("ProfileLike", profile), query, options, certify)
-
-
-def solve_sources(
-    topology: TopologyLike, profile: ProfileLike | None = None, **question: Unpack[Question]
-) -> JointAnswer:
-    """Return one plan for each source of a topology, such that together they leave no machine and no link short.
-
-    Parameters
-    ----------
-    topology
-        With `sources`: a loaded one, a file, or the name of one that comes with the package.
-    profile
-        Of the sources that name none.
-    **question
-        As in `solve`, and `joint`: the least weighted ``mean`` of the latencies (default), the least ``worst`` one, or
-        the most sources (by weight) ``served``. `max_utilisation` (1 by default) and bounds on utilisation hold for all
-        sources together, all else for each by itself. Each has the rate and the least accuracy of the topology; where
-        it has no least accuracy, that of the question.
-
-    Raises
-    ------
-    InputError, QuestionError
-        If a file or the question is wrong. An answer without plans is not an error: see `JointAnswer.error`.
-
-    Examples
-    --------
-    >>> import tiercut
-    >>> answer = tiercut.solve_sources("factory", joint="worst")
-    >>> [(each.source.called, str(each.plan)) for each in answer.served]
-    >>> {load.place: load.utilisation for load in answer.loads}
-    """
-    groups = (QuestionOptions, Conditions, SolverOptions)
-    asked, conditions, who = split_keywords("solve_sources", question, *groups, beside=("query", "options"))
-    if (file := question.get("query")) is not None:
-        below = file if isinstance(file, QueryFile) else load_query(file)
-        asked, conditions = merged(below.question, asked), conditions.on_top_of(below.conditions)
-    query = make_query("solve", asked, several=True)
-    return ask_of_sources(topology_of(topology), profile, query, conditions, who, _options(who, question))
 
 
 def save_report(

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from math import inf, isclose
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.joint_problems import JointCase, by_trying, joint_case
+from support.seeded.joint import JointCase, by_trying, joint_case
 
 import tiercut
-from tiercut.analysis import JointAnswer, check_joint
+from tiercut.analysis import JointAnswer
+from tiercut.analysis.sources.checked import check_joint
 
 GOALS = ("mean", "worst", "served")
 
 
-def solved(case: JointCase, goal: Any, tmp_profiles: dict[str, Any]) -> JointAnswer:
+def solved(case: JointCase, goal: Any) -> JointAnswer:
     topology = tiercut.Topology.from_data(case.topology)
-    return tiercut.solve_sources(
-        topology, joint=goal, max_utilisation=case.most, workers=1, estimator="marginal", **tmp_profiles
-    )
+    return tiercut.solve_sources(topology, joint=goal, max_utilisation=case.most, workers=1, estimator="marginal")
 
 
-def assert_as_tried(seed: int, folder: Any) -> dict[str, str]:
+def assert_as_tried(seed: int, folder: Path) -> dict[str, str]:
     """Check the answers to a random question for every goal, and return what is proved of each."""
-    import json
-
     case = joint_case(seed)
     for name, profile in case.profiles.items():
         (folder / f"{name}.json").write_text(json.dumps(profile))
@@ -33,7 +32,7 @@ def assert_as_tried(seed: int, folder: Any) -> dict[str, str]:
     tried = by_trying(joint_case(seed))
     seen = {}
     for goal in GOALS:
-        answer = solved(case, goal, {})
+        answer = solved(case, goal)
         wanted = getattr(tried, goal)
         if goal != "served" and wanted == inf:
             assert answer.status == "infeasible", (seed, goal, answer.outcome)
@@ -42,18 +41,23 @@ def assert_as_tried(seed: int, folder: Any) -> dict[str, str]:
             assert answer.status == "infeasible"
         else:
             assert answer.status == "optimal", (seed, goal, answer.outcome)
-            assert isclose(answer.outcome.value, wanted, rel_tol=1e-8, abs_tol=1e-12), (seed, goal, wanted, answer.outcome)
+            assert isclose(answer.outcome.value, wanted, rel_tol=1e-8, abs_tol=1e-12), (
+                seed,
+                goal,
+                wanted,
+                answer.outcome,
+            )
             check_joint(answer.sources, answer.loads)
         seen[goal] = f"{answer.status}, {answer.outcome.rounds} rounds"
     return seen
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_no_combination_of_plans_is_better(seed: int, tmp_path: Any) -> None:
+def test_no_combination_of_plans_is_better(seed: int, tmp_path: Path) -> None:
     assert_as_tried(seed, tmp_path)
 
 
 @pytest.mark.slow
-def test_no_combination_of_plans_is_better_for_500_questions(tmp_path: Any) -> None:
+def test_no_combination_of_plans_is_better_for_500_questions(tmp_path: Path) -> None:
     for seed in range(24, 524):
         assert_as_tried(seed, tmp_path)

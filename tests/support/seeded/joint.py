@@ -43,7 +43,15 @@ def joint_case(seed: int) -> JointCase:
     links = []
     for place, name in enumerate(names[1:], 1):
         duplex = {"duplex": "half"} if rng.random() < 0.4 else {}
-        links.append(both(names[int(rng.integers(place))], name, float(rng.uniform(0, 0.02)), float(rng.uniform(2e4, 4e5)), **duplex))
+        links.append(
+            both(
+                names[int(rng.integers(place))],
+                name,
+                float(rng.uniform(0, 0.02)),
+                float(rng.uniform(2e4, 4e5)),
+                **duplex,
+            )
+        )
     profiles = {f"net{place}": _profile(rng) for place in range(int(rng.integers(1, 3)))}
     count = int(rng.integers(2, 4))
     busy = float(rng.choice([0.3, 1.0, 2.5]))
@@ -117,10 +125,11 @@ def _plans(case: JointCase, source: dict[str, Any]) -> list[tuple[float, np.ndar
     topology |= {"source": source["node"], "destination": source.get("destination", source["node"])}
     reference = Reference(topology, case.profiles[source["profile"]])
     rate, least = float(source["rate"].split()[0]), source.get("min_accuracy", 0.0)
-    found = []
-    for score in reference.scores("cuts" if reference.exits else "final", "any", "none"):
-        if (score.accuracy or 0.0) >= least - SLACK:
-            found.append((score.latency, np.array(list(utilisations(reference, score, rate).values()))))
+    found = [
+        (score.latency, np.array(list(utilisations(reference, score, rate).values())))
+        for score in reference.scores("cuts" if reference.exits else "final", "any", "none")
+        if (score.accuracy or 0.0) >= least - SLACK
+    ]
     kept: list[tuple[float, np.ndarray]] = []
     for latency, busy in sorted(found, key=lambda each: each[0]):
         if not any((other <= busy).all() for _, other in kept):

@@ -37,6 +37,7 @@ from .stream.steadiness import Latencies as Latencies
 from .stream.time_line import drops_of as drops_of, slices_of as slices_of
 from .sweeps.run_sweep import Swept as Swept, sweep as sweep
 from .sweeps.sweep_file import SweepFile as SweepFile
+from .warm.resolver import Resolver as Resolver
 from .why.needed import FURTHEST as FURTHEST, Need as Need, needed as needed
 from .why.result import (
     Effect as Effect,

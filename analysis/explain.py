@@ -83,7 +83,7 @@ class Explanation(Shown):
         by = {} if self.estimator == "marginal" else {"estimator": self.estimator}
         return {"format": FORMAT, "plan": self.plan.to_data(1), **by, "p99_s": self.p99_s, "steps": steps}
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each step: sort, what, share, seconds, adds_s, total_s."""
         import pandas as pd
 

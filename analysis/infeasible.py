@@ -150,7 +150,7 @@ class _Search:
         within = "".join(_within(each) for each in kept) if len(kept) == 1 else " with the others" if kept else ""
         if isinstance(limit, _Accuracy):
             return f"the best that can be had{within} is {_rounded_down(plan.accuracy or 0.0)} ({plan})"
-        word = "least" if limit.at_most is not None else "greatest"
+        word = "least" if _is_read_as_most(limit) else "greatest"
         return f"the {word} {limit.name}{within} is {self.value(limit, plan)} ({plan})"
 
     def takes(self, limit: _Limit, kept: Sequence[_Limit]) -> str:
@@ -158,7 +158,7 @@ class _Search:
         if isinstance(limit, _Accuracy):
             return f"leaves an accuracy of {_rounded_down(plan.accuracy or 0.0)}"
         what = "" if limit.name == "latency" else f" {limit.name} of"
-        return f"{'takes' if limit.at_most is not None else 'leaves'}{what} {self.value(limit, plan)}"
+        return f"{'takes' if _is_read_as_most(limit) else 'leaves'}{what} {self.value(limit, plan)}"
 
     def value(self, limit: Bound, plan: Plan) -> str:
         if limit.name == "latency" and limit.at_most is not None:
@@ -298,3 +298,8 @@ def _rounded_up(seconds: float) -> str:
 def _rounded_down(accuracy: float) -> str:
     """Return an accuracy in six digits that can be asked for where `accuracy` can be had."""
     return f"{floor((accuracy + SLACK / 2) * 1e6) / 1e6:.6g}"
+
+
+def _is_read_as_most(limit: Bound) -> bool:
+    """Return whether people read a bound as one from above."""
+    return limit.kind.quantity.side("at_least" if limit.at_most is None else "at_most") == "at_most"

@@ -156,7 +156,7 @@ class Replay(Shown):
         """Return the replay as JSON text, numbers unrounded."""
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each exit: block, node, left, right, exit_rate, model_exit_rate, latency_s."""
         import pandas as pd
 

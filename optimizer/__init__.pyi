@@ -1,5 +1,8 @@
 from .build import (
     build_problem as build_problem,
+    coding_seconds as coding_seconds,
+    device_of as device_of,
+    piece_seconds as piece_seconds,
     rebuild_problem as rebuild_problem,
     warn_of_bare_spans as warn_of_bare_spans,
 )
@@ -37,7 +40,9 @@ from .measures.moves import Number as Number, moved_by as moved_by
 from .measures.names import (
     counts_whole as counts_whole,
     format_amount as format_amount,
+    is_peak as is_peak,
     is_tail as is_tail,
+    plain_amount as plain_amount,
     split_name as split_name,
 )
 from .measures.registry import kind_of as kind_of

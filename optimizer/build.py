@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tiercut.profiling import Codec, Device, Exits, Profile
     from tiercut.topologies import Network, Node, Topology
 
-__all__ = ["build_problem", "rebuild_problem"]
+__all__ = ["build_problem", "coding_seconds", "device_of", "piece_seconds", "rebuild_problem"]
 
 
 def build_problem(topology: Topology, profile: Profile) -> Problem:
@@ -56,14 +56,14 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
             "find a plan for each with tiercut solve (in Python tiercut.solve_sources)"
         )
     network = topology.network
-    devices = [_device(node, profile) for node in topology.nodes]
+    devices = [device_of(node, profile) for node in topology.nodes]
     slow = np.array([node.slowdown for node in topology.nodes])
     accuracy = _accuracies(profile)
     branch = ~np.isnan(accuracy) if profile.exits is not None else _only_last(profile.block_count)
     span_s, bare_s = _spans(devices, slow, len(branch))
     payload = np.array(profile.payload_bytes)
     codecs = [_codec(profile, codec, devices, slow, network) for codec in profile.codecs.values()]
-    encode_s, decode_s = _coding_s(devices, slow, len(payload))
+    encode_s, decode_s = coding_seconds(devices, slow, len(payload))
     _check_sums(topology, profile, span_s)
     destination = topology.destination_index
     return Problem(
@@ -135,13 +135,13 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
             "find a plan for each with tiercut solve (in Python tiercut.solve_sources)"
         )
     network = topology.network
-    devices = [_device(node, profile) for node in topology.nodes]
+    devices = [device_of(node, profile) for node in topology.nodes]
     slow = np.array([node.slowdown for node in topology.nodes])
     factor = (slow / np.array([node.slowdown for node in before.nodes]))[:, None, None]
     same = bool(np.all(factor == 1.0))
     payload, count = problem.payload_bytes, problem.block_count
     result, destination = np.array([profile.result_bytes]), topology.destination_index
-    encode_s, decode_s = _coding_s(devices, slow, len(payload))
+    encode_s, decode_s = coding_seconds(devices, slow, len(payload))
     changed = replace(
         problem,
         span_s=problem.span_s if same else problem.span_s * factor,
@@ -210,7 +210,14 @@ def _times_of(values: Sequence[float | None] | None, count: int) -> Floats:
     return seconds
 
 
-def _device(node: Node, profile: Profile) -> Device:
+def device_of(node: Node, profile: Profile) -> Device:
+    """Return the times that a node computes in, its slowdown apart.
+
+    Raises
+    ------
+    QuestionError
+        If it names a device that the profile has no times for.
+    """
     name = node.device or profile.reference_device
     if name not in profile.devices:
         message = unknown_name("device", name, profile.devices)
@@ -268,7 +275,7 @@ def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats,
     check_room(2.0 * (len(devices) + 1) * count * count * 8, what)
     span_s, bare_s = np.empty((2, len(devices), count, count))
     for device in {id(each): each for each in devices}.values():
-        span, bare = _pieces(device, count)
+        span, bare = piece_seconds(device, count)
         for node in (at for at, each in enumerate(devices) if each is device):
             with np.errstate(over="ignore"):
                 np.multiply(span, slow[node], out=span_s[node])
@@ -286,7 +293,7 @@ def _check_sums(topology: Topology, profile: Profile, span_s: Floats) -> None:
             )
 
 
-def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
+def piece_seconds(device: Device, count: int) -> tuple[Floats, Floats]:
     """Return the N x N seconds of blocks i..j with branch j and without, before the slowdown."""
     branch_s = np.nan_to_num(_known(device.branch_s)) if device.branch_s is not None else np.zeros(count)
     if device.span_s is None:
@@ -302,7 +309,7 @@ def _pieces(device: Device, count: int) -> tuple[Floats, Floats]:
     return span, np.maximum(span - branch_s, 0.0)
 
 
-def _coding_s(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:
+def coding_seconds(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:
     """Return (N+1) x M seconds to encode what leaves a block (or the input) on each node, and to decode it there."""
     encode, decode = (
         np.stack([_codings(values, count) for values in each], axis=1) * slow

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from tiercut import units
 from tiercut.errors import QuestionError
@@ -24,6 +24,14 @@ _PANEL = "Conditions, in place of what the files say"
 _FORWARDING = ("store", "cut-through")
 _ONE_PER = ("node", "tier")
 _ACCURACIES = ("joint", "separate")
+
+
+class Changed(NamedTuple):
+    """New numbers of links (bytes per second, seconds) and nodes (factors), by their names."""
+
+    bandwidth: dict[str, float]
+    latency: dict[str, float]
+    slowdown: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +150,23 @@ class Conditions:
             elif value is not None:
                 words.append(f"{name} = {value}")
         return tuple(words)
+
+    def numbers(self) -> Changed | None:
+        """Return what is changed of links and nodes; None where anything else is.
+
+        Raises
+        ------
+        QuestionError
+            If a value cannot be read.
+        """
+        own = self._by_field()
+        if any(getattr(own, each.name) is not None for each in fields(own) if each.name not in Changed._fields):
+            return None
+        return Changed(
+            _each("bandwidth", own.bandwidth, partial(_amount, kind="bandwidth", positive=True)),
+            _each("latency", own.latency, partial(_amount, kind="time")),
+            _each("slowdown", own.slowdown, _factor),
+        )
 
     def apply(
         self, topology: Topology, profile: Profile, named: Callable[[str], str] = str

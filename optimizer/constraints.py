@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,11 +62,14 @@ def constraints_of(space: Space, query: Query) -> list[Constraint]:
 
 
 def _of_bound(space: Space, query: Query, bound: Bound) -> list[Constraint]:
-    constraints = []
+    constraints: list[Constraint] = []
     for value, sign in ((bound.at_most, 1.0), (bound.at_least, -1.0)):
         if value is None or (sign > 0 and is_rule(space, bound)):
             continue
         tables, limit = bound_measure(space.problem, bound, query.rate_fps), value
+        if bound.kind.peak:
+            constraints += _of_peak(space, bound, tables, value)
+            continue
         if bound.kind.ratio_of:
             # compute / latency <= share is linear: compute - share * latency <= 0.
             tables, limit = minus(tables, measure(space.problem, "latency"), value), 0.0
@@ -73,6 +77,14 @@ def _of_bound(space: Space, query: Query, bound: Bound) -> list[Constraint]:
             tables = scaled(tables, -1.0)
         constraints.append(Constraint(bound.name, tables, space.costs(tables), limit_with_slack(sign * limit)))
     return constraints
+
+
+def _of_peak(space: Space, bound: Bound, tables: Measure, most: float) -> Iterator[Constraint]:
+    """Yield a constraint for each of several sums that may exceed their greatest value: the share of it at most 1."""
+    for each in (replace(tables, others=()), *tables.others):
+        # Seconds of a frame are tiny numbers, which the slack of a bound would swallow.
+        share = scaled(each, 1.0 / most) if most > 0 else each
+        yield Constraint(bound.name, share, space.costs(share), limit_with_slack(1.0 if most > 0 else 0.0))
 
 
 def is_rule(space: Space, bound: Bound) -> bool:

@@ -20,7 +20,7 @@ from tiercut.optimizer.samples.exit_shares import Shares, shares_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tiercut.optimizer.itinerary import Step
+    from tiercut.optimizer.itinerary import Itinerary, Step
     from tiercut.optimizer.problem import Problem
 
 __all__ = ["evaluate", "evaluate_tables", "path_seconds", "price"]
@@ -136,6 +136,8 @@ def evaluate(problem: Problem, decision: Decision, name: str, rate_fps: float | 
 def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> float:
     """Return what a decision costs by the tables of any measure, added up in the order of `price`.
 
+    Of several sums (`Measure.others`) the greatest counts.
+
     Raises
     ------
     QuestionError
@@ -148,9 +150,15 @@ def evaluate_tables(problem: Problem, decision: Decision, tables: Measure) -> fl
         check_known(problem, tables, missing)
     if tables.spread:
         return _spread(problem, decision, tables)
+    path = itinerary(problem, decision)
+    return max(_total(path, decision, each) for each in (tables, *tables.others))
+
+
+def _total(path: Itinerary, decision: Decision, tables: Measure) -> float:
+    """Return one sum along what a sample passes through."""
     total = _first(decision, tables)
     before = after = 1.0
-    for step in itinerary(problem, decision).steps[1:]:
+    for step in path.steps[1:]:
         node, block = decision.placement[step.stage], step.last - 1
         if step.sort == "compute":
             before, after = tables.weigh(step.reach), tables.weigh(step.onward)

@@ -56,6 +56,9 @@ class Bound:
     monthly: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind.peak and self.at_least is not None:
+            side = "at least" if self.kind.quantity.inverse else "at most"
+            raise QuestionError(f"{self.name} can be bounded from one side alone: say what it is {side}")
         values = [value for value in (self.at_most, self.at_least) if value is not None]
         if not values:
             raise QuestionError(f"the bound on {self.name} says neither at_most nor at_least")

@@ -82,6 +82,7 @@ class Costs:
     once: bool = False
     tail: float | None = None
     spread: float = 0.0
+    others: tuple[Costs, ...] = ()
 
     def weigh(self, shares: Floats) -> Floats:
         """Return what terms count that shares of the samples meet (see `Measure.tail`)."""
@@ -219,7 +220,8 @@ class Space:
             check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
             span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
-        return Costs(self._first(measure), span, bare, np.stack(send), measure.result.copy(), *weighed)
+        others = tuple(self.costs(each) for each in measure.others)
+        return Costs(self._first(measure), span, bare, np.stack(send), measure.result.copy(), *weighed, others)
 
     def _coded(self, measure: Measure, codec: int) -> Floats:
         usable = np.isfinite(self.problem.codec_s[codec, 1:])

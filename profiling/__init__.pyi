@@ -12,7 +12,7 @@ from .codecs.transfer_model import (
 from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
-from .exits.exits import attach_exits as attach_exits, read_branches as read_branches
+from .exits.exits import attach_exits as attach_exits, configuration as configuration, read_branches as read_branches
 from .exits.onnx_exits import exit_ends as exit_ends, probabilities as probabilities
 from .exits.statistics import (
     exits_record as exits_record,
@@ -25,7 +25,7 @@ from .exits.trainer import (
     train_network as train_network,
     unseen_samples as unseen_samples,
 )
-from .exits.training import Epoch as Epoch, Schedule as Schedule
+from .exits.training import Epoch as Epoch, Schedule as Schedule, train_jointly as train_jointly
 from .imports.link_tools import Rates as Rates, read_iperf3 as read_iperf3, read_ping as read_ping
 from .imports.portend import read_portend as read_portend
 from .imports.scission import (

@@ -54,7 +54,10 @@ def first_plan(task: Task) -> tuple[Decision, ...]:
 
 def _alone(costs: Costs) -> Floats:
     """Return W x M x N: what a plan costs whose only partition ends with a block, by what encodes the input."""
-    return np.asarray(costs.first[:, :, None] + costs.span[:, 0, :] + costs.result.T)
+    own = np.asarray(costs.first[:, :, None] + costs.span[:, 0, :] + costs.result.T)
+    for other in costs.others:
+        own = np.maximum(own, _alone(other))
+    return own
 
 
 def _accuracy(task: Task, end: int) -> float:

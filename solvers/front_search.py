@@ -56,7 +56,10 @@ class FrontSearch(ABC):
         self.out_of_room = False
         self.lock = Lock()
         self.rules, self.tables = rules_of(task.space), stacked(goals.costs)
-        self.compared = Compared(goals.turned, goals.compared, goals.ties)
+        # Kernels have the accuracy after all sums.
+        right, sums = len(goals.costs), self.tables.first.shape[2]
+        turned = np.where(goals.turned == right, sums, goals.turned)
+        self.compared = Compared(turned, goals.compared, goals.ties)
         # By measure; `Goals` has them by place in a point.
         *caps, right = goals.caps[np.argsort(goals.turned)].tolist()
         self.measures, self.floor = measures_of(goals.costs, caps), -right

@@ -31,6 +31,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "whole": "an objective that counts pieces whole, however few samples get there (blocks, memory)",
         "once": "memory of several nodes together, or as objective or least value, with exits inside partitions",
         "many": "a frontier over other than one measure and accuracy",
+        "peak": "the sustainable rate as objective, or along a frontier",
         "tail": "quantiles of the latency",
         "spread": "quantiles of the latency where samples that leave later may be done sooner",
         "leavers": "accuracies of those who leave, given the exit before",
@@ -108,14 +109,20 @@ def _needs(task: Task) -> Iterator[str]:
         yield "whole"
     if space.inside and any(each.once for each in _measured(task)):
         yield "once"
-    if any(each.tail is not None for each in _measured(task)):
-        yield "tail"
-    if any(each.spread for each in _measured(task)):
-        yield "spread"
+    yield from _sorts(_measured(task))
     if space.problem.leavers is not None:
         yield "leavers"
     if space.problem.recorded is not None:
         yield "replay"
+
+
+def _sorts(measured: tuple[Costs, ...]) -> Iterator[str]:
+    if any(each.others for each in measured):
+        yield "peak"
+    if any(each.tail is not None for each in measured):
+        yield "tail"
+    if any(each.spread for each in measured):
+        yield "spread"
 
 
 def _measured(task: Task) -> tuple[Costs, ...]:

@@ -197,6 +197,9 @@ def _arranged(costs: Sequence[Costs], caps: Sequence[float], turned: Sequence[in
 
 def _noise(costs: Costs) -> tuple[float, float]:
     """Return by which share, and by what, a sum of a measure may differ when it is taken in another order."""
+    if costs.others:
+        each = [_noise(one) for one in (replace(costs, others=()), *costs.others)]
+        return max(share for share, _ in each), max(more for _, more in each)
     values = [getattr(costs, name) for name in _TABLES]
     finite = [table[np.isfinite(table)] for table in values]
     if costs.whole and all((table == np.rint(table)).all() for table in finite):

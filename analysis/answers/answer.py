@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut.analysis.answers.at_rate import AtRate
 from tiercut.analysis.answers.hypervolume import hypervolume
-from tiercut.analysis.answers.thinning import knee_of, minimised, share_of, standing_for, within_share
+from tiercut.analysis.answers.thinning import minimised, place_of_knee, stand_ins
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
-from tiercut.optimizer import Conditions, parts_of, values_of
+from tiercut.optimizer import Conditions, parts_of, plain_amount, values_of
 from tiercut.shown import Shown
 from tiercut.topologies import topology_data
 
@@ -155,8 +155,7 @@ class Answer(Shown):
         if self.query.kind != "frontier":
             return None
         plans = self.whole or self.plans
-        knee = knee_of(self._compared(plans))
-        return None if knee is None else self.plans.index(plans[knee])
+        return place_of_knee(self._compared(plans), plans, self.plans)
 
     def thinned(self, points: int | None = None, within: str | float | None = None) -> Answer:
         """Return a few plans of a frontier that stand for all; the best in each measure and the knee are among them.
@@ -181,14 +180,7 @@ class Answer(Shown):
         if not self.plans:
             return self
         plans = self.whole or self.plans
-        values, names = self._compared(plans), self.query.compared
-        knee = knee_of(values)
-        always = () if knee is None else (knee,)
-        kept = range(len(plans))
-        if within is not None:
-            kept = within_share(values, share_of(within), names, always).tolist()
-        if points is not None and len(kept) > points:
-            kept = standing_for(values, points, names, always).tolist()
+        kept = stand_ins(self._compared(plans), self.query.compared, points, within)
         replayed = self.replayed and replace(self.replayed, plans=tuple(self.replayed.plans[place] for place in kept))
         few = tuple(plans[place] for place in kept)
         seen = self.seen and replace(self.seen, plans=few)
@@ -290,7 +282,7 @@ class Answer(Shown):
         """Yield the plans as plain data, with the measures that were asked for."""
         seen, loads = self.replayed_accuracies, self.at_rate
         for rank, (plan, values) in enumerate(zip(self.plans, self.values().tolist(), strict=True), 1):
-            named = dict(zip(self.measures, values, strict=True))
+            named = {name: plain_amount(value, name) for name, value in zip(self.measures, values, strict=True)}
             replayed = {} if seen is None else {"replayed_accuracy": seen[rank - 1]}
             if self.certified is not None:
                 replayed = {"certified_accuracy": self.certified.of(plan).at_least}
@@ -301,14 +293,15 @@ class Answer(Shown):
         """Return the answer as JSON text, numbers unrounded."""
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each plan: rank, plan, a column for each measure, and the decision as flags take it.
 
         Lists such as a partition are text with commas between, ``3,9,10``, as `--partition` reads it.
         """
         import pandas as pd
 
-        return pd.DataFrame(list(self._flat_rows()), columns=self._columns())
+        frame = pd.DataFrame(list(self._flat_rows()), columns=self._columns())
+        return frame.astype({name: "int64" if name == "rank" else float for name in frame if name not in _WORDS})
 
     def _columns(self) -> list[str]:
         """Return the names of the columns of a frame."""
@@ -331,9 +324,13 @@ class Answer(Shown):
             yield [_flat(named[name]) for name in columns]
 
     def to_csv(self) -> str:
-        """Return `frame` as the text of a CSV file, numbers unrounded."""
-        text: str = self.frame().to_csv(index=False, lineterminator="\n")
+        """Return `to_frame` as the text of a CSV file, numbers unrounded."""
+        text: str = self.to_frame().to_csv(index=False, lineterminator="\n")
         return text
+
+
+_WORDS = ("plan", "thresholds", "partition", "placement", "exits", "codecs", "input_codec")
+"""Columns of a frame that are text; numbers are numbers even where no plan has one."""
 
 
 def _unranked(plan: Plan) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from tiercut import documents
 from tiercut.analysis.answers.answer import FORMAT
@@ -173,9 +173,17 @@ class _Stage(Document):
     codec: str | None = None
 
 
+_GOES_WITH = {
+    "placement": (0, "a node for each partition"),
+    "thresholds": (1, "a threshold for every exit but the last"),
+    "codecs": (1, "a codec, or null, at each cut"),
+}
+"""Lists of a plan: by how many they are shorter than its partitions or exits, and what they hold."""
+
+
 class _Plan(Document):
     rank: int
-    partition: list[int]
+    partition: list[int] = Field(min_length=1)
     placement: list[str]
     exits: list[int]
     threshold: float | None
@@ -194,6 +202,19 @@ class _Plan(Document):
     profile: str | None = None
     made_of: dict[str, Any] = Field(default_factory=dict)
     at_rate: dict[str, Any] | None = None
+
+    @field_validator("placement", "thresholds", "codecs")
+    @classmethod
+    def _check_length(cls, listed: list[Any] | None, info: ValidationInfo) -> list[Any] | None:
+        """Refuse a list that does not go with the partitions or exits; files of earlier versions leave codecs out."""
+        counted = "exits" if info.field_name == "thresholds" else "partition"
+        if counted not in info.data or listed is None or (info.field_name == "codecs" and not listed):
+            return listed
+        less, what = _GOES_WITH[str(info.field_name)]
+        wanted = max(len(info.data[counted]) - less, 0)
+        if len(listed) != wanted:
+            raise ValueError(f"expected {what}, {wanted} in all, got {len(listed)}")
+        return listed
 
     @property
     def plan(self) -> Plan:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Floats
 
-__all__ = ["knee_of", "minimised", "share_of", "standing_for", "within_share"]
+__all__ = ["knee_of", "minimised", "place_of_knee", "share_of", "stand_ins", "standing_for", "within_share"]
 
 _HALVINGS = 40
 
@@ -66,6 +66,44 @@ def knee_of(values: Floats) -> int | None:
     nearer = 1.0 - ((values - low) / (high - low)).sum(axis=1)
     best = int(np.argmax(nearer))
     return best if nearer[best] > 1e-9 else None
+
+
+def place_of_knee(values: Floats, plans: Sequence[object], few: Sequence[object]) -> int | None:
+    """Return the place among a few plans of the one where the frontier of all bends most; None where it has none.
+
+    Parameters
+    ----------
+    values
+        K x 2, minimised, of all plans.
+    plans, few
+        All plans, in the order of the frontier, and those of them that are shown.
+    """
+    knee = knee_of(values)
+    return few.index(plans[knee]) if knee is not None and plans[knee] in few else None
+
+
+def stand_ins(values: Floats, names: Sequence[str], points: int | None, within: str | float | None) -> list[int]:
+    """Return the indices of plans of a frontier that stand for all of them (see `tiercut.Answer.thinned`).
+
+    Parameters
+    ----------
+    values
+        K x D, minimised.
+    names
+        Of the D measures.
+    points
+        How many at most.
+    within
+        By how much a plan that is left out may be better than one that is kept.
+    """
+    knee = knee_of(values)
+    always = () if knee is None else (knee,)
+    kept = list(range(len(values)))
+    if within is not None:
+        kept = within_share(values, share_of(within), names, always).tolist()
+    if points is not None and len(kept) > points:
+        kept = standing_for(values, points, names, always).tolist()
+    return kept
 
 
 def within_share(values: Floats, share: float, names: Sequence[str], always: Sequence[int] = ()) -> NDArray[np.int64]:

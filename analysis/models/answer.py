@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.analysis.answers.answer import FORMAT, Answer
-from tiercut.analysis.answers.thinning import knee_of, minimised, share_of, standing_for, within_share
+from tiercut.analysis.answers.thinning import minimised, place_of_knee, stand_ins
 from tiercut.errors import InfeasibleError, QuestionError, StoppedError
 from tiercut.shown import Shown
 
@@ -139,8 +139,7 @@ class ModelsAnswer(Shown):
         if self.query.kind != "frontier":
             return None
         plans = self.whole or self.found
-        knee = knee_of(minimised(self.values(plans), self.query.compared))
-        return self.found.index(plans[knee]) if knee is not None and plans[knee] in self.found else None
+        return place_of_knee(minimised(self.values(plans), self.query.compared), plans, self.found)
 
     def thinned(self, points: int | None = None, within: str | float | None = None) -> ModelsAnswer:
         """Return a few plans of a frontier that stand for all (see `Answer.thinned`).
@@ -155,14 +154,7 @@ class ModelsAnswer(Shown):
         if self.query.kind != "frontier":
             raise QuestionError("points and within are about a frontier, of which they leave a few plans")
         plans, names = self.whole or self.found, self.query.compared
-        values = minimised(self.values(plans), names)
-        knee = knee_of(values)
-        always = () if knee is None else (knee,)
-        kept = range(len(plans))
-        if within is not None:
-            kept = within_share(values, share_of(within), names, always).tolist()
-        if points is not None and len(kept) > points:
-            kept = standing_for(values, points, names, always).tolist()
+        kept = stand_ins(minimised(self.values(plans), names), names, points, within)
         return replace(self, found=tuple(plans[place] for place in kept), whole=tuple(plans))
 
     def to_data(self) -> dict[str, Any]:
@@ -219,21 +211,20 @@ class ModelsAnswer(Shown):
         """Return the answer as JSON text, numbers unrounded."""
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
 
-    def frame(self) -> pd.DataFrame:
-        """Return one row for each plan, as `Answer.frame`, with the network after the rank."""
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each plan, as `Answer.to_frame`, with the network after the rank."""
         import pandas as pd
 
-        frames = {name: answer.frame() for name, answer in self.answers.items()}
-        rows = [frames[each.model].iloc[each.index].to_dict() for each in self.found]
-        table = pd.DataFrame(rows)
-        if rows:
-            table["rank"] = range(1, len(rows) + 1)
-            table.insert(1, "profile", list(self.models))
+        frames = {name: answer.to_frame() for name, answer in self.answers.items()}
+        rows = [frames[each.model].iloc[[each.index]] for each in self.found]
+        table = pd.concat(rows or [next(iter(frames.values())).iloc[:0]], ignore_index=True)
+        table["rank"] = range(1, len(rows) + 1)
+        table.insert(1, "profile", pd.Series(self.models, dtype=object))
         return table
 
     def to_csv(self) -> str:
-        """Return `frame` as the text of a CSV file, numbers unrounded."""
-        text: str = self.frame().to_csv(index=False, lineterminator="\n")
+        """Return `to_frame` as the text of a CSV file, numbers unrounded."""
+        text: str = self.to_frame().to_csv(index=False, lineterminator="\n")
         return text
 
 

@@ -225,7 +225,7 @@ class Sensitivity(Shown, Generic[C]):
         mean, greatest = (float(known.mean()), float(known.max())) if len(known) else (None, None)
         return Influence(names, len(rows), float(other.mean()), mean, greatest)
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return a row for each combination: its levels, the best choice, both latencies in seconds, the gain."""
         import pandas as pd
 

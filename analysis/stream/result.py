@@ -25,7 +25,6 @@ from tiercut.analysis.stream.arguments import (
 )
 from tiercut.analysis.stream.layout import PICOSECONDS, Layout, Server
 from tiercut.analysis.stream.steadiness import Latencies
-from tiercut.errors import QuestionError
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
@@ -411,7 +410,7 @@ class Stream(Shown):
 
         documents.write_text(path, trace_text(self))
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each frame that was born, by source and order of birth.
 
         Columns: source (index), node, frame, status (done, dropped or in flight), born_s, ended_s, latency_s (nan where
@@ -445,35 +444,14 @@ class Stream(Shown):
         )
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write `frame` as a Parquet file, whole.
+        """Write `to_frame` as a Parquet file, whole.
 
         Raises
         ------
         QuestionError
             If pyarrow, which writes it, is not installed.
         """
-        from tiercut import documents
+        from tiercut.documents.parquet import write_parquet
 
-        try:
-            import pyarrow as pa
-            from pyarrow import parquet
-        except ImportError:
-            raise QuestionError(
-                "writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'"
-            ) from None
-        text, real, number = pa.string(), pa.float64(), pa.int64()
-        schema = pa.schema(
-            [
-                ("source", number),
-                ("node", text),
-                ("frame", number),
-                ("status", text),
-                ("born_s", real),
-                ("ended_s", real),
-                ("latency_s", real),
-                ("exit", number),
-                ("refused_by", text),
-            ]
-        )
-        table = pa.Table.from_pandas(self.frame(), schema=schema, preserve_index=False)
-        documents.write_whole(path, lambda stream: parquet.write_table(table, stream))
+        sorts: dict[str, type] = dict.fromkeys(("node", "status", "refused_by"), str)
+        write_parquet(self.to_frame(), path, sorts | dict.fromkeys(("source", "frame", "exit"), int))

@@ -68,7 +68,7 @@ class Swept(Shown):
     reasons: Mapping[str, int]
     seconds: float
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return every point as a row; see docs/sweeps.md for the columns."""
         import pandas as pd
 

@@ -206,7 +206,7 @@ class Why(Shown):
                     "above": None if change.above is None else label(change.above),
                 }
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each change of the best plan, as `rows` yields them."""
         import pandas as pd
 

@@ -20,6 +20,7 @@ from tiercut.optimizer import (
     Query,
     QuestionOptions,
     evaluate,
+    is_peak,
     is_tail,
     limits_memory,
     make_query,
@@ -97,7 +98,7 @@ def why(
     Examples
     --------
     >>> import tiercut
-    >>> print(tiercut.why("mobile", "resnet20-digits32", min_accuracy=0.9).frame())
+    >>> print(tiercut.why("mobile", "resnet20-digits32", min_accuracy=0.9).to_frame())
     """
     if not factor > 1:
         raise QuestionError(f"factor must be greater than 1, not {factor:g}")
@@ -226,7 +227,7 @@ class Study:
     def obstacle(self, parameter: Parameter) -> str:
         """Return why the best plan is no envelope over a parameter, or nothing."""
         query = self.query
-        if is_tail(query.objective):
+        if is_tail(query.objective) or is_peak(query.objective):
             return f"changes of the best {query.objective} are not followed"
         if query.max_latency_s is not None and query.objective not in ("latency", "accuracy"):
             return "the bound on latency moves with it"

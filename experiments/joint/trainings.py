@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SETTINGS", "Setting", "Trainings", "archive_of", "partitionings"]
+__all__ = ["RECORDED", "SETTINGS", "Setting", "Trainings", "archive_of", "partitionings"]
+
+RECORDED = Path(__file__).parent / "recorded"
+"""The folder of what was trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,16 @@ class Setting:
         As in `tiercut.profiling.exits.training.Schedule`.
     partitionings
         How many partitionings are drawn at random.
-    separate
-        Whether every branch is trained by itself, too.
+    held_out
+        As there, too.
+    patience
+        Stop after this many epochs in which the accuracy on the samples held out, the mean of all branches, did not
+        rise, and take the weights of the best epoch; 0 trains to the end.
+    interleaved
+        So many partitionings take turns with the branches trained by themselves, so that a study that is not done says
+        something; 0 does the branches last.
+    dataset
+        The data set, where it is not the name of the setting.
     """
 
     epochs: int
@@ -32,14 +43,28 @@ class Setting:
     learning_rate: float
     shift: int
     partitionings: int
-    separate: bool = True
+    held_out: float = 0.0
+    patience: int = 0
+    interleaved: int = 0
+    dataset: str | None = None
 
 
 SETTINGS = {
     "clutter": Setting(epochs=3, batch=32, learning_rate=2e-3, shift=0, partitionings=8),
+    "clutter-settled": Setting(
+        epochs=20,
+        batch=32,
+        learning_rate=2e-3,
+        shift=0,
+        partitionings=28,
+        held_out=0.1,
+        patience=5,
+        interleaved=10,
+        dataset="clutter",
+    ),
     "digits32": Setting(epochs=20, batch=32, learning_rate=2e-3, shift=3, partitionings=8),
 }
-"""By data set."""
+"""By name."""
 
 
 def partitionings(count: int, *, blocks: int = 10, seed: int = 0) -> list[tuple[int, ...]]:
@@ -55,9 +80,9 @@ def partitionings(count: int, *, blocks: int = 10, seed: int = 0) -> list[tuple[
     return list(found)
 
 
-def archive_of(dataset: str) -> Path:
-    """Return the file that keeps the trainings of a data set."""
-    return Path(__file__).parent / "recorded" / f"resnet20-{dataset}.trainings.npz"
+def archive_of(setting: str, folder: Path = RECORDED) -> Path:
+    """Return the file that keeps the trainings of a setting."""
+    return folder / f"resnet20-{setting}.trainings.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +94,8 @@ class Trainings:
     arrays
         By ``NAME/SPLIT_entropy`` and ``NAME/SPLIT_correct``, where NAME is ``all`` for the network with every branch,
         or the blocks that have one, such as ``3-9-10``, and SPLIT is ``profile`` or ``test``: float16 normalised
-        entropies and bool hits, [samples, branches].
+        entropies and bool hits, [samples, branches]. ``NAME/held_accuracy`` is the accuracy on the samples held out
+        after every epoch, the mean of all branches, where a setting stops by it.
     """
 
     arrays: Mapping[str, NDArray[Any]]

@@ -123,7 +123,7 @@ def rows(constants: Constants) -> Iterator[Row]:
     for configuration in CONFIGURATIONS:
         for split, (seconds, drop) in zip(SPLITS, PUBLISHED[configuration], strict=True):
             stream = simulated(configuration, split, constants, FRAMES)
-            born = stream.frame()["born_s"]
+            born = stream.to_frame()["born_s"]
             yield Row(
                 configuration,
                 split,

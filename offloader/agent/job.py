@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiercut.offloader.agent.version import Version
 from tiercut.offloader.bundles.stage import Ended
 from tiercut.offloader.transports.server import Arrival
 
@@ -23,6 +24,8 @@ class Job:
     ----------
     arrival
         How it came.
+    version
+        What it is meant for.
     tensors, parameters
         What it holds.
     received_ns, decode_ns
@@ -34,6 +37,7 @@ class Job:
     """
 
     arrival: Arrival
+    version: Version
     tensors: dict[str, NDArray[Any]]
     parameters: dict[str, str | int | bool]
     received_ns: int
@@ -50,6 +54,11 @@ class Job:
     def destination(self) -> str:
         """Where its result goes."""
         return str(self.parameters.get("destination", ""))
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether it only says what a frame will find on its way."""
+        return self.parameters.get("warm_up") is True and self.result is None
 
     @property
     def spare_ns(self) -> int:

@@ -11,7 +11,8 @@ from tiercut.offloader.agent.watch import Watch
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Full, ShapedPath, Way
 from tiercut.offloader.protocol.channels import Peer
-from tiercut.offloader.protocol.tensors import put_parameters, size_of
+from tiercut.offloader.protocol.tensors import put_parameters
+from tiercut.offloader.protocol.wire import size_of
 from tiercut.offloader.transports.courier import Courier
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import Wanted
@@ -75,7 +76,7 @@ class Outlet:
         most: int = 64,
         transport: Wanted = "grpc",
     ) -> None:
-        self._peer = peer
+        self.peer = self._peer = peer
         self._courier = Courier(peer, transport)
         self._watch = Watch(peer)
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)

@@ -20,9 +20,9 @@ def came_by(stage: int) -> str:
     return f"stage{stage}.by"
 
 
-def of_piece(place: int) -> str:
-    """Return the parameter that holds what a piece of a stage took, 0-based, where it was only warmed up."""
-    return f"piece{place}.compute_ns"
+def of_piece(stage: int, place: int) -> str:
+    """Return the parameter that holds what a piece, 0-based, of a stage, 1-based, took in a message that warms up."""
+    return f"stage{stage}.piece{place}_ns"
 
 
 def of_stage(parameters: Mapping[str, str | int | bool], stage: int) -> dict[str, float] | None:

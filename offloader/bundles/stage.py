@@ -101,15 +101,39 @@ class StageRunner:
             for _ in range(runs):
                 _made(piece, call, _zeros(piece))
 
-    def timed(self, tensors: Mapping[str, Numbers]) -> tuple[dict[str, Numbers], list[int]]:
-        """Run all pieces whatever the entropies; return all that they make, and the nanoseconds that each took."""
+    def until(self, tensors: Mapping[str, Numbers], block: int, slowed: Slowed) -> tuple[Ended, list[int]]:
+        """Send a frame through that leaves at the exit of a block; return what becomes of it, and nanoseconds by piece.
+
+        Parameters
+        ----------
+        tensors, slowed
+            As of a frame; what `slowed` takes is part of what a piece does.
+        block
+            Where it leaves, 1-based.
+
+        Raises
+        ------
+        QuestionError
+            If there is no exit.
+        """
+        since_ns = time.monotonic_ns()
         held, took = dict(tensors), []
         for piece, call in self._calls:
             begun = self.clock()
-            named, _ = _made(piece, call, held)
-            took.append(self.clock() - begun)
+            named, entropy = _made(piece, call, held)
+            slowed(self.clock() - begun)
             held |= named
-        return held, took
+            took.append(time.monotonic_ns() - since_ns)
+            since_ns += took[-1]
+            if piece.blocks[1] >= block:
+                break
+        results = [each.name for each in self.bundle.outputs]
+        if piece.blocks[1] < block and not self.bundle.is_last:
+            return Ended({name: held[name] for name in results}, None, None, leaves=False), took
+        if piece.scores is None and not (self.bundle.is_last and piece.blocks[1] == self.bundle.blocks[1]):
+            raise QuestionError(f"there is no exit after block {block}")
+        names = results if piece.scores is None else [piece.scores]
+        return Ended({name: held[name] for name in names}, piece.exit, entropy, leaves=True), took
 
     def every_piece(self, tensors: Mapping[str, Numbers]) -> Iterator[tuple[Piece, dict[str, Numbers]]]:
         """Run all pieces whatever the entropies, and yield what each makes."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.offloader.local.cascade import Verdict
 from tiercut.offloader.local.prediction import Predicted
-from tiercut.offloader.local.result import Figures, latency_figures
-from tiercut.optimizer import Plan, Problem, Recorded, exit_limits, price
+from tiercut.offloader.local.result import QUANTILES, Figures
+from tiercut.optimizer import Plan, Problem, Recorded, exit_limits, price, samples_needed
 from tiercut.profiling import Profile, samples_of
 
 __all__ = ["by_formula", "by_replay"]
@@ -21,20 +21,30 @@ _SAME = 1e-3
 
 def by_formula(problem: Problem, prediction: Predicted) -> Figures:
     """Return what the formula says; quantiles are those of the latencies at the exits, weighted by their rates."""
-    at_exit, rates = prediction.at_exit, prediction.rates
-    mean = sum(rates[block] * seconds for block, seconds in at_exit.items())
-    ordered = sorted((seconds, rates[block]) for block, seconds in at_exit.items())
-    figures: dict[str, float | None] = {"mean": mean}
-    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        gone, found = 0.0, ordered[-1][0]
-        for seconds, rate in ordered:
-            gone += rate
-            if gone >= share - 1e-9:
-                found = seconds
-                break
-        figures[name] = found
     accuracy = price(problem, prediction.path.decision).accuracy
-    return Figures(figures, accuracy, rates)
+    return Figures(_latencies(prediction, prediction.rates), accuracy, prediction.rates)
+
+
+def _latencies(prediction: Predicted, rates: Mapping[int, float], frames: int | None = None) -> dict[str, float | None]:
+    """Return mean and quantiles of the latency where frames leave at so many exits: a mixture over exits and rounds.
+
+    Quantiles are None where so many frames are too few to tell; None for `frames`: as many as it takes.
+    """
+    at_exit = prediction.at_exit
+    values: list[float] = []
+    weights: list[float] = []
+    for block, rate in rates.items():
+        taken = prediction.rounds_s.get(block) or (at_exit[block],)
+        values += taken
+        weights += [rate / len(taken)] * len(taken)
+    order = np.argsort(values, kind="stable")
+    gone = np.cumsum(np.array(weights)[order])
+    figures: dict[str, float | None] = {"mean": sum(rate * at_exit[block] for block, rate in rates.items())}
+    for name, share in QUANTILES.items():
+        place = min(int(np.searchsorted(gone, share - 1e-9)), len(order) - 1)
+        enough = frames is None or frames >= samples_needed(share)
+        figures[name] = float(values[order[place]]) if enough else None
+    return figures
 
 
 def by_replay(
@@ -63,10 +73,9 @@ def by_replay(
     places = np.array(numbers) % recorded.count
     taken = recorded.leaving(plan.exits, limits)[places]
     right = recorded.correct[taken - 1, places]
-    at_exit = prediction.at_exit
     rates = {block: float(np.mean(taken == block)) for block in plan.exits}
     accuracy = float(right.mean()) - _codec_drop(prediction, taken)
-    return Figures(latency_figures([at_exit[int(block)] for block in taken]), accuracy, rates)
+    return Figures(_latencies(prediction, rates, len(taken)), accuracy, rates)
 
 
 def _codec_drop(prediction: Predicted, taken: NDArray[np.int64]) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tiercut import documents
 from tiercut.documents import trace_events
+from tiercut.documents.parquet import write_parquet
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.timings import named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle
@@ -128,7 +129,7 @@ class FrameTimes:
         total: Numbers = self.predicted_s.sum(axis=1)
         return total
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each frame, in order.
 
         Columns: frame, status (answered or failed), due_s, late_s (how much later it was sent), ended_s, latency_s,
@@ -165,26 +166,16 @@ class FrameTimes:
         return pd.DataFrame(columns)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write `frame` as a Parquet file, whole.
+        """Write `to_frame` as a Parquet file, whole.
 
         Raises
         ------
         QuestionError
             If pyarrow, which writes it, is not installed.
         """
-        try:
-            import pyarrow as pa
-            from pyarrow import parquet
-        except ImportError:
-            raise QuestionError(
-                "writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'"
-            ) from None
-        sorts = dict.fromkeys(("status", "failure", "fell_back"), pa.string())
-        sorts |= dict.fromkeys(("frame", "exit"), pa.int64()) | dict.fromkeys(("right", "as_uncut"), pa.bool_())
-        rows = self.frame()
-        schema = pa.schema([(name, sorts.get(name, pa.float64())) for name in rows.columns])
-        table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
-        documents.write_whole(path, lambda stream: parquet.write_table(table, stream))
+        sorts: dict[str, type] = dict.fromkeys(("status", "failure", "fell_back"), str)
+        sorts |= dict.fromkeys(("frame", "exit"), int) | dict.fromkeys(("right", "as_uncut"), bool)
+        write_parquet(self.to_frame(), path, sorts)
 
     def to_trace(self, path: str | os.PathLike[str]) -> None:
         """Write what every node and link did for which frame as a trace that Perfetto (ui.perfetto.dev) opens.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tiercut.offloader.bundles.manifest import Bundle
-from tiercut.offloader.local.driver import Hop
+from tiercut.offloader.local.timing import Hop
 from tiercut.offloader.protocol.messages import message, methods
 from tiercut.offloader.protocol.tensors import put, put_parameters
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.path import Direction, Way
+from tiercut.offloader.local.timing import Round
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
-__all__ = ["Predicted", "factors", "predicted", "way_of"]
+__all__ = ["Predicted", "factors", "on_links", "predicted", "way_of"]
 
+K = TypeVar("K", bound=Hashable)
 Span = tuple[int, int]
 """First and last block of a piece, 1-based."""
 
@@ -28,37 +31,70 @@ class Predicted:
         Whether pieces and hops were timed here.
     hops_coding_s
         Seconds of encoding and decoding on the way to each stage, where hops were timed here.
+    rounds_s
+        Seconds until a frame has left at each exit, by its block, in every round in which pieces and hops were timed;
+        empty where they were not.
     """
 
     path: Itinerary
     timed: bool = False
     hops_coding_s: tuple[float, ...] = ()
+    rounds_s: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
-    def with_hops(self, onward_s: Sequence[float], back_s: Sequence[float], coding_s: Sequence[float]) -> Predicted:
-        """Return the plan with what each hop takes beside its links.
+    def with_rounds(self, spans: Sequence[Sequence[Span]], rounds: Sequence[Round]) -> Predicted:
+        """Return the plan with what pieces took, and hops beside their links, in some rounds: on average, and in each.
 
         Parameters
         ----------
-        onward_s
-            To each stage, from the source or the stage before it.
-        back_s
-            Of a result from each stage.
-        coding_s
-            The part of `onward_s` that is encoding and decoding.
+        spans
+            The pieces of each stage.
+        rounds
+            Messages that passed them; at least one left at each exit.
         """
+        onward, coding, back, pieces = _Means[int](), _Means[int](), _Means[int](), _Means[Span]()
+        for each in rounds:
+            back.add(len(each.hops) - 1, each.back_s)
+            for stage, (hop, taken) in enumerate(zip(each.hops, each.pieces_s, strict=True)):
+                onward.add(stage, hop.onward_s)
+                coding.add(stage, hop.encode + hop.decode)
+                for span, seconds in zip(spans[stage], taken, strict=False):
+                    pieces.add(span, seconds)
+        mean = self._with_times(pieces.all, onward.all, back.all)
+        at_exit: dict[int, list[float]] = {block: [] for block in mean.at_exit}
+        for each in rounds:
+            own = [zip(spans[stage], taken, strict=False) for stage, taken in enumerate(each.pieces_s)]
+            lived = self._with_times(
+                pieces.all | {span: seconds for stage in own for span, seconds in stage},
+                onward.all | {stage: hop.onward_s for stage, hop in enumerate(each.hops)},
+                back.all | {len(each.hops) - 1: each.back_s},
+            )
+            for block, seconds in lived.at_exit.items():
+                if block <= each.block:
+                    at_exit[block].append(seconds)
+        return replace(
+            mean,
+            hops_coding_s=tuple(coding.all[stage] for stage in range(len(spans))),
+            rounds_s={block: tuple(seconds) for block, seconds in at_exit.items()},
+        )
+
+    def _with_times(
+        self, pieces_s: Mapping[Span, float], onward_s: Mapping[int, float], back_s: Mapping[int, float]
+    ) -> Predicted:
+        """Return the plan with the seconds of each piece, on the way to each stage, and of a result from each stage."""
 
         def seconds(step: Step) -> float:
             match step.sort:
+                case "compute":
+                    return pieces_s[step.first, step.last]
                 case "input":
                     return step.seconds + onward_s[0]
                 case "send":
                     return step.seconds + onward_s[step.stage + 1]
                 case "result":
                     return step.seconds + back_s[step.stage]
-            return step.seconds
 
         steps = tuple(step._replace(seconds=seconds(step)) for step in self.steps)
-        return replace(self, path=replace(self.path, steps=steps), hops_coding_s=tuple(coding_s))
+        return replace(self, path=replace(self.path, steps=steps), timed=True)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -115,25 +151,32 @@ class Predicted:
         return next(step.seconds for step in self.steps if step.sort == "result" and step.last == block)
 
 
-def predicted(problem: Problem, decision: Decision, timed: Mapping[Span, float] | None = None) -> Predicted:
-    """Return what the model says of a plan.
+class _Means(Generic[K]):
+    """Means of what was added, by key."""
 
-    Parameters
-    ----------
-    problem, decision
-        The plan on its tables.
-    timed
-        Seconds of each piece on its node, in place of the profile's; then nothing is encoded or decoded beside what the
-        pieces take.
-    """
+    def __init__(self) -> None:
+        self._added: dict[K, list[float]] = {}
+
+    def add(self, key: K, seconds: float) -> None:
+        """Add one."""
+        self._added.setdefault(key, []).append(seconds)
+
+    @property
+    def all(self) -> dict[K, float]:
+        """All of them."""
+        return {key: sum(added) / len(added) for key, added in self._added.items()}
+
+
+def predicted(problem: Problem, decision: Decision) -> Predicted:
+    """Return what the model says of a plan on the tables of a problem."""
+    return Predicted(itinerary(problem, decision))
+
+
+def on_links(problem: Problem, decision: Decision) -> Predicted:
+    """Return what the links of a plan take, and nothing else: see `Predicted.with_times` for the rest."""
     path = itinerary(problem, decision)
-    if timed is None:
-        return Predicted(path)
-    steps = tuple(
-        step._replace(seconds=timed[step.first, step.last] if step.sort == "compute" else _on_links(problem, step))
-        for step in path.steps
-    )
-    return Predicted(replace(path, steps=steps), timed=True)
+    steps = (step._replace(seconds=0.0 if step.sort == "compute" else _on_links(problem, step)) for step in path.steps)
+    return Predicted(replace(path, steps=tuple(steps)))
 
 
 def _on_links(problem: Problem, step: Step) -> float:

@@ -13,20 +13,20 @@ from tiercut.offloader.local.hops import HopParts
 from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
 
-__all__ = ["FORMAT", "Figures", "Run", "StageTimes", "latency_figures"]
+__all__ = ["FORMAT", "QUANTILES", "Figures", "Run", "StageTimes", "latency_figures"]
 
 FORMAT = "tiercut.run/1"
 
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def latency_figures(seconds: Sequence[float]) -> dict[str, float | None]:
     """Return mean, p50, p95 and p99; None where there are too few to tell."""
     if not seconds:
-        return dict.fromkeys(("mean", *_QUANTILES))
+        return dict.fromkeys(("mean", *QUANTILES))
     ordered = sorted(seconds)
     found: dict[str, float | None] = {"mean": sum(ordered) / len(ordered)}
-    for name, share in _QUANTILES.items():
+    for name, share in QUANTILES.items():
         enough = len(ordered) >= samples_needed(share)
         found[name] = ordered[rank_of(share, len(ordered)) - 1] if enough else None
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,14 +18,14 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
 from tiercut.offloader.local.cascade import cascades
-from tiercut.offloader.local.driver import Driver, Hop, Outcome
+from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.fallback import check_fallback, spare_s
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import hop_parts
-from tiercut.offloader.local.prediction import Predicted, Span, factors, predicted, way_of
+from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
-from tiercut.offloader.local.timing import paced_medians
+from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
 from tiercut.offloader.transports.offer import Wanted
@@ -37,13 +37,20 @@ from tiercut.topologies import Topology
 __all__ = ["RunOptions", "run_local", "run_with_agents"]
 
 _WARM_UP, _PAUSE_S = 40, 0.01
+_ACQUAINTED, _SETTLED = 4, 2
+"""Messages for each exit before a plan is timed: those that open all ways, and some at the pace as known so far."""
+
+_LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 6, 20.0
+"""Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
+after so many seconds."""
+
 _AFTER_S = 0.05
 """For what comes twice."""
 
 _APART = 1.25
 """Frames are so many times the longest predicted way apart, where no rate is named: each has the machines to itself."""
 
-_PATIENCE, _LEAST_PATIENCE_S = 10.0, 2.0
+_PATIENCE, _LEAST_PATIENCE_S, _WARM_UP_S = 10.0, 2.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +199,7 @@ def run_with_agents(
     ) as driver:
         driver.check_first()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
-        driver.warm_up(frames.frame(0), _WARM_UP, _PAUSE_S)
+        driver.warm_up(frames.frame(0), schedule(prediction.rates, _WARM_UP, _ACQUAINTED), _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = Ran(ground, outcomes, interval_s, deadline_s, {}, ())
     runtime = options.runtime or runners[0].runtime
@@ -269,6 +276,7 @@ def _run(
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
     ways = [way_of(network, ground.prediction.path, step) for step in steps]
+    patience_s = max(_times(ground.prediction, replace(options, deadline_s=None))[1], _WARM_UP_S)
     with ExitStack() as stack:
         agents = _agents(stack, ground, folders, clock, runtime, options)
         pin_apart(agents)
@@ -286,11 +294,13 @@ def _run(
             )
         )
         with stage("timing pieces and hops"):
-            hops = driver.warm_up(ground.frames.frame(0), _WARM_UP, _PAUSE_S)
+            leaving = schedule(ground.prediction.rates, 0 if options.retime else _WARM_UP, _ACQUAINTED)
+            first = driver.warm_up(ground.frames.frame(0), leaving, _PAUSE_S, patience_s=patience_s)
+            rounds: Sequence[Round] = first
+            if options.retime:
+                ground, rounds = _rehearsed(ground, driver, rounds, options)
             sizes = [step.size for step in steps if step.sort in ("input", "send")]
-            parts = hop_parts(ground.bundles, hops, sizes) if options.explain_hop else ()
-        if options.retime:
-            ground = replace(ground, prediction=_timed(ground, driver.piece_seconds(), hops))
+            parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
         interval_s, deadline_s = _times(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
@@ -301,18 +311,34 @@ def _run(
         return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
 
-def _timed(ground: Ground, pieces: Mapping[Span, float], hops: Mapping[int, Hop]) -> Predicted:
+def _rehearsed(
+    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions
+) -> tuple[Ground, Sequence[Round]]:
+    """Return the prediction from what pieces and hops take at the pace of the frames.
+
+    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another and
+    leave as frames will, and machines are slowed as they will be; links, of which all is known, are left out.
+    """
+    many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
+    for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
+        ground = replace(ground, prediction=_timed(ground, rounds))
+        interval_s, deadline_s = _times(ground.prediction, replace(options, deadline_s=None))
+        rounds = driver.warm_up(
+            ground.frames.frame(0),
+            schedule(ground.prediction.rates, count, least),
+            interval_s,
+            patience_s=max(deadline_s, _WARM_UP_S),
+            until_s=_ROUNDS_S,
+        )
+    return replace(ground, prediction=_timed(ground, rounds)), rounds
+
+
+def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:
     """Return the prediction from what pieces took in their agents, and hops between them."""
-    factor = {
-        (piece.blocks[0], piece.blocks[1]): ground.factor[bundle.node]
-        for bundle in ground.bundles
-        for piece in bundle.pieces
-    }
-    timed = {span: factor[span] * seconds for span, seconds in pieces.items()}
-    found = predicted(ground.problem, ground.prediction.path.decision, timed)
-    stages = sorted(hops)
-    coding_s = [hops[each].encode + hops[each].decode for each in stages]
-    return found.with_hops([hops[each].onward_s for each in stages], [hops[each].back for each in stages], coding_s)
+    links = on_links(ground.problem, ground.prediction.path.decision)
+    return links.with_rounds(
+        [[(piece.blocks[0], piece.blocks[1]) for piece in bundle.pieces] for bundle in ground.bundles], rounds
+    )
 
 
 def _agents(

@@ -1,16 +1,18 @@
-"""Calls timed as frames come: with a pause before each, so that caches are as cold as they will be."""
+"""What is timed as frames come: with a pause before each time, so that caches are as cold as they will be."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from tiercut.offloader.agent.timings import named, of_piece, of_stage
+from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.profiling import Runs, waiting_clock
 
-__all__ = ["paced_medians"]
+__all__ = ["Hop", "Round", "middle", "paced_medians", "schedule"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -49,3 +51,89 @@ def paced_medians(
                 seconds[key][run] = (ended - begun) * 1e-9
                 waits[key][run] = (waited() - before) * 1e-9
     return {key: float(np.median(Runs(seconds[key], waits[key]).kept)) for key in calls}
+
+
+class Hop(NamedTuple):
+    """What a message to a stage takes without any link, in seconds."""
+
+    encode: float
+    send: float
+    queue: float
+    decode: float
+
+    @property
+    def onward_s(self) -> float:
+        """From when a result was there before it until its pieces begin."""
+        return self.encode + self.send + self.queue + self.decode
+
+
+class Round(NamedTuple):
+    """What came of a message that passed the stages of a plan until it left at one of them, past all links.
+
+    Parameters
+    ----------
+    block
+        Where it left.
+    hops
+        To each of the stages.
+    pieces_s
+        In each of them the seconds of every piece that it passed, as on the machine that the agent stands for.
+    back_s
+        Seconds of its result home, which begin with its encoding.
+    """
+
+    block: int
+    hops: tuple[Hop, ...]
+    pieces_s: tuple[tuple[float, ...], ...]
+    back_s: float
+
+    @classmethod
+    def of(cls, said: Mapping[str, str | int | bool], bundles: Sequence[Bundle], there_ns: int) -> Self | None:
+        """Return what the parameters say that came home with a result at a time; None where they say nothing."""
+        exit_, sent_ns = said.get("exit"), said.get("sent_ns")
+        stages = [times for bundle in bundles if (times := of_stage(said, bundle.stage)) is not None]
+        if not isinstance(sent_ns, int) or not stages:
+            return None
+        encodes = [_seconds(said, named(0, "encode")) or 0.0, *(each["encode"] for each in stages)]
+        hops = (Hop(s, each["send"], each["queue"], each["decode"]) for s, each in zip(encodes, stages, strict=False))
+        pieces = (
+            [_seconds(said, of_piece(bundle.stage, place)) for place in range(len(bundle.pieces))]
+            for bundle in bundles[: len(stages)]
+        )
+        return cls(
+            exit_ if isinstance(exit_, int) else bundles[-1].blocks[1],
+            tuple(hops),
+            tuple(tuple(s for s in own if s is not None) for own in pieces),
+            (there_ns - sent_ns) / 1e9 + encodes[-1],
+        )
+
+
+def _seconds(said: Mapping[str, str | int | bool], name: str) -> float | None:
+    took = said.get(name)
+    return took / 1e9 if isinstance(took, int) else None
+
+
+def schedule(rates: Mapping[int, float], count: int, least: int) -> list[int]:
+    """Return where each of so many messages leaves: as frames do, in even turns, but so many of them at each exit.
+
+    The first ones leave at each exit once, the last one first.
+
+    Parameters
+    ----------
+    rates
+        The share of the frames that leaves at each exit, by its block.
+    count, least
+        How many there are for all frames, and for each exit.
+    """
+    turns = []
+    for block, rate in rates.items():
+        own = max(round(rate * count), least)
+        turns += [((place + 0.5) / own, block) for place in range(own - 1)]
+    return sorted(rates, reverse=True) + [block for _, block in sorted(turns)]
+
+
+def middle(rounds: Sequence[Round]) -> dict[int, Hop]:
+    """Return the median of each part of the hop to each stage, 1-based."""
+    depth = max(len(each.hops) for each in rounds)
+    by_stage = [[each.hops[place] for each in rounds if place < len(each.hops)] for place in range(depth)]
+    return {stage: Hop(*np.median(own, axis=0).tolist()) for stage, own in enumerate(by_stage, 1)}

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
 
-__all__ = ["busy_by_place", "occupancy", "rate_bounds", "servers", "servers_of"]
+__all__ = ["busy_by_place", "busy_tables", "occupancy", "rate_bounds", "servers", "servers_of"]
 
 _MEASURE = "utilisation"
+_CROSSING = ("first", "send", "result", "codec_first", "codec_send")
 
 
 def servers(problem: Problem) -> Iterator[str]:
@@ -39,6 +40,19 @@ def servers(problem: Problem) -> Iterator[str]:
         ):
             continue
         yield f"{sender}>{receiver}"
+
+
+def busy_tables(problem: Problem) -> Iterator[Measure]:
+    """Yield the seconds for which a frame keeps each place of `servers` busy, but for links that nothing crosses."""
+    for node in range(problem.node_count):
+        weights = np.zeros(problem.node_count)
+        weights[node] = 1.0 / float(problem.workers[node])
+        yield busy_seconds(problem, weights)
+    for place in tuple(servers(problem))[problem.node_count :]:
+        hops = shared_hops_of(problem, place)
+        crossed = crossing(problem, {(hop.sender, hop.receiver): 1.0 / hop.bandwidth for hop in hops})
+        if any(getattr(crossed, name).any() for name in _CROSSING):
+            yield crossed
 
 
 def busy_by_place(problem: Problem, decision: Decision) -> dict[str, float]:

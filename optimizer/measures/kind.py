@@ -82,6 +82,8 @@ class MeasureKind:
         Of a quantile of the latency: the share of the samples that may take longer.
     ratio_of
         Of a ratio to the expected latency, which can be bounded but not minimised: the measure above the line.
+    peak
+        Whether it is the greatest of several sums, no sum itself (see `Measure.others`).
     axis
         What an axis calls it where it has no place; by default its name.
 
@@ -104,6 +106,7 @@ class MeasureKind:
     once: bool = False
     tail: float | None = None
     ratio_of: str = ""
+    peak: bool = False
     axis: str = ""
 
     def __post_init__(self) -> None:

@@ -12,7 +12,17 @@ from tiercut.optimizer.measures.kind import MeasureKind
 from tiercut.optimizer.measures.registry import KINDS, kind_of
 from tiercut.optimizer.measures.weighted import is_sum, sum_fault
 
-__all__ = ["counts_whole", "format_amount", "goal_fault", "is_tail", "objectives", "place_fault", "split_name"]
+__all__ = [
+    "counts_whole",
+    "format_amount",
+    "goal_fault",
+    "is_peak",
+    "is_tail",
+    "objectives",
+    "place_fault",
+    "plain_amount",
+    "split_name",
+]
 
 
 def split_name(name: str) -> tuple[str, str | None]:
@@ -60,6 +70,12 @@ def is_tail(name: str) -> bool:
     return kind is not None and kind.tail is not None
 
 
+def is_peak(name: str) -> bool:
+    """Return whether a name, which may also be ``accuracy``, is the greatest of several sums, as a rate is."""
+    kind = KINDS.get(split_name(name)[0])
+    return kind is not None and kind.peak
+
+
 def counts_whole(name: str) -> bool:
     """Return whether pieces count whole in what is named, which may also be ``accuracy``."""
     kind = KINDS.get(split_name(name)[0])
@@ -69,3 +85,8 @@ def counts_whole(name: str) -> bool:
 def format_amount(value: float, name: str) -> str:
     """Return a value of a measure, whatever its place, as people read it, and as a bound on it is read back."""
     return kind_of(name).quantity.show(value)
+
+
+def plain_amount(value: float, name: str) -> float | None:
+    """Return a value of a measure, or of ``accuracy``, as data hold it; None where it is without limit."""
+    return value if name == "accuracy" else kind_of(name).quantity.plain(value)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tiercut import units
 
-__all__ = ["COUNT", "ENERGY", "MONEY", "NUMBER", "SHARE", "SIZE", "TIME", "Limit", "Quantity"]
+__all__ = ["COUNT", "ENERGY", "MONEY", "NUMBER", "RATE", "SHARE", "SIZE", "TIME", "Limit", "Quantity"]
 
 _LARGEST = 10_000  # on an axis, before the next larger unit is taken
 
@@ -47,6 +47,9 @@ class Quantity:
         Greatest value that makes sense.
     by_time
         The kind of units by which it is written as an amount in some time, such as 10 $/month; empty: it is not.
+    inverse
+        Whether people write one over the inner value, as of a rate (frames per second), which is least where that is
+        greatest: what is at least for them is at most in the inner unit.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Quantity:
     whole: bool = False
     most: float = inf
     by_time: str = ""
+    inverse: bool = False
 
     def read(self, value: object) -> Limit:
         """Return the value that a person wrote.
@@ -68,6 +72,8 @@ class Quantity:
         """
         if self.by_time and isinstance(value, str) and "/" in value:
             return Limit(units.parse(value, self.by_time) * units.MONTH_S, monthly=True)
+        if self.inverse:
+            return Limit(0.0 if value == _ANY_RATE else 1.0 / units.parse(value, self.name, positive=True))
         if not self.bare:
             return Limit(units.parse(value, self.name))
         if self.percent and isinstance(value, str) and value.rstrip().endswith("%"):
@@ -76,6 +82,17 @@ class Quantity:
                 raise ValueError(f"a share is at most 100 %, got '{value}'")
             return Limit(share, self.whole)
         return Limit(self._number(value))
+
+    def plain(self, value: float) -> float | None:
+        """Return a value of the inner unit as data hold it: what people write; None where it is without limit."""
+        if not self.inverse:
+            return value
+        return 1.0 / value if value > 0 else None
+
+    def side(self, side: str) -> str:
+        """Return which side of the inner value is bounded, `at_most` or `at_least`, by one of what people write."""
+        other = "at_least" if side == "at_most" else "at_most"
+        return other if self.inverse else side
 
     def _number(self, value: object) -> float:
         wanted = f"expected a number such as {self.bare}, got {value!r}"
@@ -94,6 +111,13 @@ class Quantity:
         return next((each for each in self.axis if largest * each[0] <= _LARGEST), self.axis[-1])
 
 
+_ANY_RATE = "inf fps"
+
+
+def _show_rate(seconds: float) -> str:
+    return f"{1.0 / seconds:.4g} fps" if seconds > 0 else _ANY_RATE
+
+
 TIME = Quantity(name="time", show=units.format_seconds, axis=((1e3, "ms"), (1.0, "s")))
 SIZE = Quantity(name="size", show=units.format_bytes, axis=((1e-3, "kB"), (1e-6, "MB"), (1e-9, "GB")))
 ENERGY = Quantity(name="energy", show=lambda joules: f"{joules:.4g} J", axis=((1.0, "J"),))
@@ -106,6 +130,7 @@ SHARE = Quantity(
     percent=True,
     most=1.0,
 )
+RATE = Quantity(name="rate", show=_show_rate, axis=((1e3, "ms a frame"), (1.0, "s a frame")), inverse=True)
 NUMBER = Quantity(name="number", show=lambda number: f"{number:.4g}", axis=((1.0, ""),), bare="0.8")
 COUNT = Quantity(
     name="count",

@@ -50,6 +50,9 @@ class Measure:
     spread
         Of a quantile that is no such sum, because samples that leave later may be done sooner: the factor by which its
         tables, those of the latency, are scaled; 0 for all else. It is taken of the times of all paths.
+    others
+        Of the greatest of several sums (a rate: of what keeps each node and link busy) the tables of the further sums;
+        those of the first are the measure's own.
     unknown
         Why pieces on some nodes are nan, and how to mend it, with ``{nodes}`` for their names; empty: none is.
     """
@@ -65,6 +68,7 @@ class Measure:
     once: bool = False
     tail: float | None = None
     spread: float = 0.0
+    others: tuple[Measure, ...] = ()
     unknown: str = ""
 
     def weigh(self, share: float) -> float:
@@ -112,7 +116,8 @@ def check_known(problem: Problem, tables: Measure, missing: NDArray[np.bool_]) -
 
 def scaled(tables: Measure, factor: float) -> Measure:
     """Return the measure times a factor."""
-    return _combined(tables, tables, factor - 1.0)
+    others = tuple(scaled(each, factor) for each in tables.others)
+    return replace(_combined(tables, tables, factor - 1.0), others=others)
 
 
 def plus(tables: Measure, other: Measure, factor: float = 1.0) -> Measure:

@@ -87,7 +87,7 @@ def _read(part: str, name: str) -> tuple[float, str, str]:
     if head not in KINDS:
         raise ValueError(f"'{name}': {unknown_name('measure', head, KINDS)}")
     kind = KINDS[head]
-    if kind.ratio_of or kind.tail is not None or kind.whole:
+    if kind.ratio_of or kind.tail is not None or kind.whole or kind.peak:
         raise ValueError(f"'{name}': {head} does not add up with other measures, as it is no mean over the samples")
     if wrong := kind.places.fault(head, place.strip() if colon else None):
         raise ValueError(f"'{name}': {wrong}")

@@ -53,13 +53,14 @@ def bound_of(text: str) -> Bound:
         limit = limit_of(measure, value)
     except ValueError as error:
         raise QuestionError(f"'{text}': {error}") from None
-    side = {"at_most" if sign == "<=" else "at_least": limit.value}
+    side = {KINDS[measure].quantity.side("at_most" if sign == "<=" else "at_least"): limit.value}
     return Bound(measure, place, **side, relative=limit.relative, monthly=limit.monthly)
 
 
 def shown(bound: Bound) -> str:
     """Return a bound with one value as `bound_of` reads it, such as ``share:edge >= 30 %``."""
-    sign, value = ("<=", bound.at_most) if bound.at_most is not None else (">=", bound.at_least or 0.0)
+    side, value = ("at_most", bound.at_most) if bound.at_most is not None else ("at_least", bound.at_least or 0.0)
+    sign = "<=" if bound.kind.quantity.side(side) == "at_most" else ">="
     return f"{bound.name} {sign} {_written(bound, value)}"
 
 
@@ -80,11 +81,14 @@ def nearest_limit(bound: Bound, value: float) -> str:
     written = _written(bound, value)
     if _keeps(bound, written, value):
         return written
+    if bound.kind.quantity.inverse:  # a little slower, in four digits
+        step = 10.0 ** (floor(-log10(value)) - 3)
+        return _written(bound, 1.0 / (floor(1.0 / value / step) * step))
     step = 10.0 ** (floor(log10(abs(value))) - 3)
     return _written(bound, max(value + (step / 2 if upward else -step / 2), 0.0))
 
 
 def _keeps(bound: Bound, written: str, value: float) -> bool:
     limit = limit_of(bound.measure, written).value
-    slack = SLACK / 2 * max(1.0, abs(limit))
+    slack = SLACK / 2 * max(0.0 if bound.kind.quantity.inverse else 1.0, abs(limit))
     return limit >= value - slack if bound.at_most is not None else limit <= value + slack

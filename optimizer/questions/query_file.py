@@ -57,7 +57,8 @@ else:
     _in_words = WithJsonSchema({"type": ["string", "number"]})
     Least = Annotated[float | str, PlainValidator(lambda value: _kept(floor_of, value)), _in_words]
     Loss = Annotated[float | str, PlainValidator(lambda value: _kept(loss_of, value)), _in_words]
-    First = Annotated[int | str, PlainValidator(first_of), WithJsonSchema({"type": ["string", "integer"]})]
+    _number_or_name = WithJsonSchema({"type": ["string", "integer"]})
+    First = Annotated[int | str, PlainValidator(lambda value: _kept(first_of, value)), _number_or_name]
     Named = Annotated[dict[str, Any], AfterValidator(lambda value: _kept(_conditions_read, value))]
     Pins = Annotated[
         dict[str, str],
@@ -125,7 +126,8 @@ class BoundEntry(Document):
     @property
     def bounds(self) -> tuple[Bound, ...]:
         """The same for a question, one for each value."""
-        sides = {"at_most": self.at_most, "at_least": self.at_least}
+        inner = KINDS[self.measure].quantity.side
+        sides = {inner("at_most"): self.at_most, inner("at_least"): self.at_least}
         return tuple(
             Bound(self.measure, self.place, **{side: limit.value}, relative=limit.relative, monthly=limit.monthly)
             for side, limit in sides.items()
@@ -134,6 +136,8 @@ class BoundEntry(Document):
 
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield a place that does not fit the measure, and values that bound nothing."""
+        if KINDS[self.measure].peak and self.at_most is not None:
+            yield ("at_most",), f"{self.measure} can be bounded from one side alone: say at_least"
         if wrong := place_fault(self.measure, self.place):
             yield ("place",), wrong
         if self.at_most is None and self.at_least is None:

@@ -61,6 +61,7 @@ class Exhaustive(BaseSolver):
             "whole",
             "once",
             "many",
+            "peak",
             "tail",
             "spread",
             "leavers",
@@ -95,7 +96,8 @@ def _load_kernels(sort: Sort) -> None:
 def _is_plain(task: Task) -> bool:
     """Return whether a kernel answers that knows plain spaces and one measure only, and is many times as fast."""
     bounded = task.constraints or task.ties is not None
-    return task.space.plain and not bounded and not task.costs.whole and task.costs.tail is None
+    summed = not task.costs.whole and task.costs.tail is None and not task.costs.others
+    return task.space.plain and not bounded and summed
 
 
 def _found(task: Task, options: Options) -> Found:

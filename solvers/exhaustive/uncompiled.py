@@ -47,7 +47,7 @@ def is_simple(task: Task) -> bool:
     return (
         task.goals is None
         and task.space.problem.recorded is None
-        and not any(each.once or each.spread for each in measured)
+        and not any(each.once or each.spread or each.others for each in measured)
         and _SPENT[0] + task.space.decisions <= registry.MOST_UNCOMPILED
     )
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Compared", "Kept", "Known", "Measures", "Places", "Rules", "Samples", "Shares", "States", "Tables",
     "Wanted",
-    "measures_of", "packed", "rules_of", "samples_of", "shares_at", "stacked", "tables_of",
+    "measures_of", "packed", "rules_of", "samples_of", "shares_at", "stacked", "sums_of", "tables_of",
 ]  # fmt: skip
 
 
@@ -66,6 +66,8 @@ class Measures(NamedTuple):
         R: the factor of a quantile that is taken of the times of all paths; 0 for sums.
     caps
         R: greatest values, slack included.
+    peaks
+        R: the measure whose value is the greatest of its own sum and of those that name it; itself for a sum.
     """
 
     whole: Bools
@@ -73,6 +75,7 @@ class Measures(NamedTuple):
     tails: Floats
     spreads: Floats
     caps: Floats
+    peaks: Ints
 
 
 class Rules(NamedTuple):
@@ -222,12 +225,20 @@ def packed(sets: NDArray[np.bool_]) -> Ints:
     return np.ascontiguousarray(words).view(np.int64)
 
 
+def sums_of(costs: Sequence[Costs]) -> list[Costs]:
+    """Return the sums that are added up for some measures: one for each, then the others of those that have several."""
+    return [*costs, *(other for each in costs for other in each.others)]
+
+
 def measures_of(costs: Sequence[Costs], caps: Sequence[float]) -> Measures:
-    """Return how R measures count, and their greatest values."""
+    """Return how the R sums of some measures count, and their greatest values (see `sums_of`)."""
+    further = [place for place, each in enumerate(costs) for _ in each.others]
+    peaks, caps = [*range(len(costs)), *further], [*caps, *(caps[place] for place in further)]
+    costs = sums_of(costs)
     tails = np.array([-1.0 if each.tail is None else each.tail for each in costs])
     whole, once = (np.array([getattr(each, name) for each in costs], bool) for name in ("whole", "once"))
     spreads = np.array([each.spread for each in costs], float)
-    return Measures(whole, once, tails, spreads, np.array(caps, float))
+    return Measures(whole, once, tails, spreads, np.array(caps, float), np.array(peaks, np.int64))
 
 
 def samples_of(problem: Problem) -> Samples:
@@ -248,5 +259,6 @@ def tables_of(costs: Costs) -> Tables:
 
 
 def stacked(costs: Sequence[Costs]) -> Tables:
-    """Return the tables of R measures."""
+    """Return the tables of the R sums of some measures (see `sums_of`)."""
+    costs = sums_of(costs)
     return Tables(*(np.stack([getattr(each, name) for each in costs], axis=-1) for name in Tables._fields))

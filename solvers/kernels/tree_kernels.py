@@ -125,7 +125,7 @@ def _walk(
     source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
-    whole, once, tails, spreads, caps = measures
+    whole, once, tails, spreads, caps, peaks = measures
     stay, accuracy, drops, input_drops = shares
     front, by_accuracy, tied, floor = wanted
     costs, accuracies, keys, count = kept
@@ -141,7 +141,7 @@ def _walk(
     entry, until = np.zeros(room, np.int64), np.zeros(room, np.int64)
     used = np.zeros((room, required.shape[1]), np.int64)
     cost, counts, right = np.zeros((room, rows)), np.zeros((room, rows)), np.zeros(room)
-    totals, point = np.zeros(rows + 1), np.zeros(rows + 1)
+    totals, point = np.zeros(rows + 1), np.zeros(turned.shape[0])
     done, leaves = np.zeros((rows, room)), np.zeros(room)  # times of the paths that end at exits, and their shares
     evaluated_last, hit, reach = np.full(room, -1), np.zeros(room), np.ones(room)
     # NOTE: numba leaves out what hangs on tables that are None, so that estimates cost what they did without samples.
@@ -154,6 +154,7 @@ def _walk(
     plain = True
     for r in range(rows):
         plain = plain and tails[r] < 0.0 and spreads[r] == 0.0 and not once[r]
+    peaked = peaks[rows - 1] < rows - 1  # further sums stand last
     scored = 0
     for beginning in range(nodes * codecs):
         root, entered = beginning // codecs, beginning % codecs
@@ -198,11 +199,14 @@ def _walk(
                         else:
                             totals[r] = ended(cost[depth, r], 1.0 if whole[r] else own, piece, own, result[end, v, r])
                         fits = fits and totals[r] <= caps[r]
+                    if peaked:
+                        for r in range(rows):
+                            totals[peaks[r]] = max(totals[peaks[r]], totals[r])
                     if not (fits and totals[0] < np.inf):  # not nan either: a forbidden piece that no sample gets to
                         continue
                     if compared > 0:
                         totals[rows] = -a
-                        for f in range(rows + 1):
+                        for f in range(turned.shape[0]):
                             point[f] = totals[turned[f]]
                         if is_dominated(point, compared, points, lows, state):
                             continue

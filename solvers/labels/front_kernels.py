@@ -103,7 +103,7 @@ def least_ahead(
     """
     _, _, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, _ = rules
     _, span, bare, send, result = tables
-    whole, _, tails, _, _ = measures
+    whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, _ = shares
     state_of, begins, levels = states
     blocks, nodes, codecs, rows = accuracy.shape[1], group.shape[0], send.shape[0], span.shape[3]
@@ -235,7 +235,7 @@ def grow_points(
     source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
     first, span, bare, send, result = tables
-    whole, _, tails, _, _ = measures
+    whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     deepest, limited, future, ahead, leaving, loose, caps = pruning

@@ -6,6 +6,7 @@ from .analysis import (
     JointAnswer as JointAnswer,
     ModelsAnswer as ModelsAnswer,
     Replay as Replay,
+    Resolver as Resolver,
     Sensitivity as Sensitivity,
     Stream as Stream,
     Swept as Swept,
@@ -57,6 +58,7 @@ from .profiling import (
     Training as Training,
     attach_exits as attach_exits,
     backbone as backbone,
+    configuration as configuration,
     exits_record as exits_record,
     fine_tune as fine_tune,
     load_dataset as load_dataset,
@@ -67,8 +69,11 @@ from .profiling import (
     samples_of as samples_of,
     save_profile as save_profile,
     save_samples as save_samples,
+    train_jointly as train_jointly,
     train_network as train_network,
 )
+from .report.tracking.mlflow_run import to_mlflow as to_mlflow
+from .report.tracking.optuna_storage import to_optuna as to_optuna
 from .solvers import Options as Options
 from .topologies import Topology as Topology, load_topology as load_topology, ready_made as ready_made
 

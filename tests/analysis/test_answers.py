@@ -17,6 +17,7 @@ from support.seeded.problems import random_case
 import tiercut
 from tiercut.analysis.answers.answer_file import load_answer
 from tiercut.cli import main
+from tiercut.documents.parquet import write_parquet
 from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.own_plan import decide_again
 from tiercut.optimizer.plan import Plan
@@ -119,7 +120,7 @@ def test_a_profile_without_exits_has_no_thresholds_and_one_decision_for_each_way
 
 
 def test_a_frame_has_one_row_for_each_plan() -> None:
-    frame = tiercut.frontier(TOPOLOGY, PROFILE).frame()
+    frame = tiercut.frontier(TOPOLOGY, PROFILE).to_frame()
     assert list(frame["rank"]) == list(range(1, len(frame) + 1))
     assert list(frame["latency_s"]) == sorted(frame["latency_s"])
     assert list(frame.columns) == [
@@ -129,7 +130,7 @@ def test_a_frame_has_one_row_for_each_plan() -> None:
 
 def test_a_frame_is_flat_and_has_a_column_for_each_measure() -> None:
     answer = tiercut.frontier(TOPOLOGY, PROFILE, over=["latency", "accuracy", "compute:far"])
-    frame = answer.frame()
+    frame = answer.to_frame()
     assert list(frame["compute:far"]) == answer.values(["compute:far"])[:, 0].tolist()
     assert not any(isinstance(cell, list | dict) for cell in frame.to_numpy().ravel())
     for row, plan in zip(frame.itertuples(), answer, strict=True):
@@ -169,7 +170,7 @@ def test_an_explanation_follows_a_sample_through_its_stages() -> None:
         ("compute", 0.5, 6.5),
     ]
     assert explanation.steps[-1].total_s == plan.latency_s == 11.0
-    assert list(explanation.frame()["total_s"]) == [4.0, 5.5, 6.25, 7.75, 11.0]
+    assert list(explanation.to_frame()["total_s"]) == [4.0, 5.5, 6.25, 7.75, 11.0]
 
 
 def test_a_plan_is_priced_anew_when_it_is_explained_elsewhere() -> None:
@@ -215,7 +216,7 @@ def test_a_plan_with_a_codec_comes_back_with_it(tmp_path: Path) -> None:
     assert any("small" in plan.codecs for plan in answer)
     assert {plan.input_codec for plan in answer} == {"small", None}
     assert {plan.placement[0] for plan in answer if plan.input_codec is None} == {"near"}
-    shown = answer.frame()
+    shown = answer.to_frame()
     assert shown["input_codec"].fillna("none").tolist() == [plan.input_codec or "none" for plan in answer]
     for plan in answer:
         assert tiercut.explain(topology, profile, plan).plan.latency_s == plan.latency_s
@@ -352,3 +353,15 @@ def test_a_part_that_no_sample_gets_to_is_told_of_and_stands_in_brackets() -> No
     assert fewer is not None
     assert "1 of 2 plans has a part" in fewer.plain
     assert idle_line(tiercut.solve(topology, profile)) is None
+
+
+def test_numbers_of_a_frame_are_numbers_even_where_no_plan_has_one(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra 'tables'")
+    bare = tiercut.solve(TOPOLOGY, tiercut.Profile.from_data(profile_data([1.0, 2.0, 4.0], SIZES)))
+    frames = {"bare": bare.to_frame(), "all": tiercut.frontier(TOPOLOGY, PROFILE).to_frame()}
+    for name, frame in frames.items():
+        assert {str(frame[each].dtype) for each in ("latency_s", "accuracy", "threshold", "bytes_sent")} == {"float64"}
+        write_parquet(frame, tmp_path / f"{name}.parquet")
+        assert frame.equals(parquet.read_table(tmp_path / f"{name}.parquet").to_pandas())
+    one, other = (parquet.read_schema(tmp_path / f"{name}.parquet") for name in frames)
+    assert one.remove_metadata().equals(other.remove_metadata())

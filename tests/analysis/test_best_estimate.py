@@ -131,7 +131,7 @@ def test_json_tables_and_csv_have_it() -> None:
     assert [plan["replayed_accuracy"] for plan in data["plans"]] == list(seen)
     assert (data["replay"]["split"], data["replay"]["samples"]) == ("profile", 720)
     assert data["replay"]["samples_file"].endswith("resnet20-digits32.samples.npz")
-    assert answer.frame()["replayed_accuracy"].tolist() == list(seen)
+    assert answer.to_frame()["replayed_accuracy"].tolist() == list(seen)
     rows = plan_rows(answer)
     place = rows.headings.index("replayed")
     assert rows.headings[place - 1] == "accuracy"

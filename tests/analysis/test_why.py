@@ -169,7 +169,7 @@ def test_the_nearest_changes_are_on_both_sides_of_the_present() -> None:
 
 def test_nothing_changes_within_a_narrow_range() -> None:
     why = tiercut.why(device_and_cloud(), ONE_BLOCK, factor=1.5)
-    assert why.frame().empty
+    assert why.to_frame().empty
     assert all(len(each.spans) == 1 and each.spans[0].plan == why.plan for each in why.sweeps)
     assert [sweep.low for sweep in why.sweeps if sweep.parameter.kind == "slowdown"] == [8 / 1.5, 1 / 1.5]
 
@@ -289,7 +289,7 @@ def test_what_moves_with_a_parameter_is_said_not_guessed() -> None:
 
 def test_bytes_do_not_change_with_speed() -> None:
     why = tiercut.why(device_and_cloud(), ONE_BLOCK, objective="bytes")
-    assert why.frame().empty
+    assert why.to_frame().empty
     assert not any(each.note for each in why.sweeps)
 
 

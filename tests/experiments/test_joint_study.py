@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ import drawing
 import four_cases
 import published
 import record
+import settling
 import train
 import trainings
 import validation
@@ -263,3 +266,55 @@ def test_trainings_are_done_in_one_order_the_whole_network_first() -> None:
     assert names[1:9] == ["-".join(map(str, blocks)) for blocks in trainings.partitionings(8)]
     kept = trainings.Trainings.read(trainings.archive_of("clutter"))
     assert all(kept.has(name) for name in names)
+
+
+class Made:
+    """Stands for a model in training: what it is right about, and its weights."""
+
+    present = (0, 1)
+
+    def __init__(self, accuracies: list[float]) -> None:
+        self.accuracies, self.weights, self.model = accuracies, [np.zeros(1)], self
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [each.copy() for each in self.weights]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        self.weights = [each.copy() for each in weights]
+
+
+def test_a_training_ends_when_accuracy_stops_rising_and_goes_on_where_it_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def trained(model: Made, *_: Any, progress: Any, **__: Any) -> None:
+        while int(model.weights[0][0]) < 6:  # epochs that are done, as a checkpoint would say
+            model.weights = [model.weights[0] + 1]
+            if model.accuracies[int(model.weights[0][0]) - 1] < 0:
+                raise KeyboardInterrupt
+            progress(SimpleNamespace(done=int(model.weights[0][0])))
+
+    def recorded(model: Made, *_: Any, **__: Any) -> Any:
+        hits = np.arange(100) < 100 * model.accuracies[int(model.weights[0][0]) - 1]
+        return SimpleNamespace(correct=np.stack([hits, hits], axis=1))
+
+    monkeypatch.setattr(tiercut, "train_jointly", trained)
+    monkeypatch.setattr(tiercut, "record_samples", recorded)
+    kept = tmp_path / "3-9.npz"
+    model = Made([0.3, 0.6, -1, 0.5, 0.5, 0.9])
+    with pytest.raises(KeyboardInterrupt):
+        settling.settle(model, None, tiercut.Schedule(), None, 2, kept)
+    model.accuracies[2] = 0.5
+    model.weights = [np.full(1, 2.0)]
+    for _ in range(2):  # and once more after it has settled
+        assert settling.settle(model, None, tiercut.Schedule(), None, 2, kept).tolist() == [0.3, 0.6, 0.5, 0.5]
+        assert model.weights[0][0] == 2
+    assert capsys.readouterr().out.count("accuracy 0.5000") == 2
+
+
+def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says_something() -> None:
+    names = train.names(trainings.SETTINGS["clutter-settled"])
+    assert len(set(names)) == len(names) == 1 + 28 + 10
+    drawn = ["-".join(map(str, blocks)) for blocks in trainings.partitionings(28)]
+    assert names[:5] == ["all", drawn[0], "8", drawn[1], "9"]
+    assert [name for name in names if "-" in name] == drawn
+    assert all("-" in name for name in names[21:])

@@ -194,7 +194,7 @@ def test_results_are_taken_where_another_run_took_them_before(
     bundles, listen = tuple(load_bundle(each) for each in folders), ANY
     for _ in range(2):
         with Driver(bundles, chain.addresses[0], deadline_s=2.0, listen=listen) as driver:
-            driver.warm_up(frames.frame(0), 1, 0.0)
+            driver.warm_up(frames.frame(0), [12], 0.0)
             assert [each.failure for each in driver.run(frames.frame, 2, 0.01)] == [None, None]
             listen = driver.address
 

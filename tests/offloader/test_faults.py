@@ -199,7 +199,7 @@ def test_of_a_thousand_faults_none_loses_a_frame_or_answers_it_twice(
         site = Site(made.folders, stack, tmp_path / "links")
         driver = stack.enter_context(Driver(made.bundles, site.addresses[0], deadline_s=DEADLINE_S))
         faults = stack.enter_context(contextlib.closing(Faults(rng, site, frames, driver, tmp_path)))
-        driver.warm_up(frames.frame(0), 3, 0.01)
+        driver.warm_up(frames.frame(0), [12] * 3, 0.01)
         ended = threading.Event()
         runner = threading.Thread(target=lambda: (outcomes.extend(driver.run(frames.frame, 3000, 0.04)), ended.set()))
         runner.start()

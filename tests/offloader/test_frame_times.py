@@ -43,7 +43,7 @@ def test_what_clocks_of_several_machines_cannot_tell_apart_is_one_part() -> None
 
 
 def test_there_is_a_row_for_every_frame() -> None:
-    rows = runs.times().frame()
+    rows = runs.times().to_frame()
     assert rows["status"].tolist() == ["answered", "answered", "failed"]
     assert rows["ended_s"].tolist() == pytest.approx([0.010, 0.090, 0.150])
     assert rows["exit"].astype(object).where(rows["exit"].notna(), None).tolist() == [3, 12, None]
@@ -60,7 +60,7 @@ def test_the_rows_go_into_a_parquet_file(tmp_path: Path) -> None:
     times = runs.times()
     times.to_parquet(tmp_path / "frames.parquet")
     read = pd.read_parquet(tmp_path / "frames.parquet")
-    assert list(read.columns) == list(times.frame().columns)
+    assert list(read.columns) == list(times.to_frame().columns)
     assert read["latency_s"].tolist() == pytest.approx([0.01, 0.04, np.nan], nan_ok=True)
 
 

@@ -161,3 +161,15 @@ def test_a_query_file_may_name_layers(tmp_path: Path) -> None:
     query = tiercut.rank(TOPOLOGY, CONVS, query=path).query
     assert query.pins == Query(pins=((3, "near"), ("conv1", "far"))).pins
     assert tiercut.rank(TOPOLOGY, CONVS, query=path, pin={"layer conv1": "near"}).query.pins[-1] == ("conv1", "near")
+
+
+@pytest.mark.parametrize(("said", "blocks"), [("layer 7", 3), ("7", None), ("conv1", 1), ("my conv=2", 2), ("2", 2)])
+def test_a_query_file_says_of_first_blocks_what_a_flag_says(tmp_path: Path, said: str, blocks: int | None) -> None:
+    path = tmp_path / "query.yaml"
+    path.write_text(f"format: tiercut.query/1\nkeep_first: {said}\n")
+    if blocks is None:
+        with pytest.raises(QuestionError, match="the first 7 blocks cannot be kept"):
+            tiercut.rank(TOPOLOGY, CONVS, query=path)
+        return
+    found, same = (tiercut.rank(TOPOLOGY, CONVS, top=50, **each) for each in ({"query": path}, {"keep_first": blocks}))
+    assert [plan.decision for plan in found] == [plan.decision for plan in same]

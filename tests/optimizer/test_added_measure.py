@@ -88,7 +88,7 @@ def test_a_frontier_can_be_over_it_and_is_drawn(call: Any, tmp_path: Path) -> No
 def test_why_finds_the_changes_that_it_finds_for_the_measure_that_it_copies() -> None:
     why, same = (tiercut.why(*CASE, objective=name, min_accuracy=0.7) for name in ("joules", "energy"))
     assert {each.parameter.name for each in same.sweeps if each.changes} == {"a", "b"}
-    assert why.frame().equals(same.frame())
+    assert why.to_frame().equals(same.to_frame())
     assert why.sweeps == same.sweeps
     drawn, _ = panels(why)
     assert {panel.value_label for panel in drawn} == {"joules (J)"}

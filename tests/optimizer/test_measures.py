@@ -113,6 +113,8 @@ def seen() -> dict[tuple[str, str], int]:
 def test_a_measure_changes_only_with_what_it_says_moves_it(seen: dict[tuple[str, str], int]) -> None:
     for (name, number), count in seen.items():
         kind = KINDS[name]
+        if kind.peak and number == "latency":
+            continue  # another route makes another link the busiest too seldom to be seen here
         says = {getattr(kind.moved_by, number), getattr(kind.moved_by_of_link or kind.moved_by, number)}
         assert (count > 0) == (says != {Moved.NEVER}), (name, number, count)
 
@@ -126,7 +128,7 @@ def test_over_a_slowdown_every_measure_that_can_be_minimised_is_a_line(seed: int
             continue
         at = [changed_problem(topology, profile, parameter, factor) for factor in (1.0, 2.0, 3.0)]
         for name in names_of(topology):
-            if kind_of(name).ratio_of or kind_of(name).tail is not None:
+            if kind_of(name).ratio_of or kind_of(name).tail is not None or kind_of(name).peak:
                 continue
             one, two, three = (values_of(problem, name, decisions) for problem in at)
             assert same([a + c for a, c in zip(one, three, strict=True)], [2 * b for b in two]), name
@@ -161,7 +163,7 @@ def test_the_example_of_a_measure_is_a_bound_on_it(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_values_of_a_measure_are_read_as_they_are_written(name: str) -> None:
     for value in (0.0, 0.25, 1.0) if kind_of(name).quantity.most == 1.0 else (0.0, 3.0, 25_000.0):
-        assert kind_of(name).quantity.read(format_amount(value, name)).value == pytest.approx(value)
+        assert kind_of(name).quantity.read(format_amount(value, name)).value == pytest.approx(value, rel=1e-3)
 
 
 def test_what_can_be_minimised_is_all_but_ratios() -> None:

@@ -220,7 +220,9 @@ def test_a_bound_that_is_none_says_how_one_is_written(text: str, words: list[str
 def test_the_nearest_limit_that_is_named_holds_for_the_value(measure: str, value: float) -> None:
     if measure == "share" and value > 1:
         return
-    for side, sign in (("at_most", "<="), ("at_least", ">=")):
+    quantity = KINDS[measure].quantity
+    for side in ("at_most",) if KINDS[measure].peak else ("at_most", "at_least"):
+        sign = "<=" if quantity.side(side) == "at_most" else ">="
         near = nearest_limit(Bound(measure, "a>b" if measure == "bytes" else "a", **{side: 0.5}), value)  # type: ignore[arg-type]
         place = KINDS[measure].places.forms[0].replace("PLACE", "a")
         limit = getattr(bound_of(f"{measure}{place}{sign}{near}"), side)

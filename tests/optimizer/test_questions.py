@@ -282,7 +282,7 @@ def test_every_kind_of_question_can_have_no_answer(kind: Any) -> None:
     answer = tiercut.ask(TOPOLOGY, PROFILE, Query(kind=kind, min_accuracy=1.0))
     assert (len(answer), answer.outcome.status) == (0, "infeasible")
     assert answer.to_data()["plans"] == []
-    assert answer.frame().empty
+    assert answer.to_frame().empty
     assert "the best that can be had is 0.9" in answer.message
 
 

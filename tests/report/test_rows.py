@@ -132,7 +132,7 @@ def test_cells_are_the_figures_of_the_data(answer: tiercut.Answer) -> None:
             assert answer.replayed is not None or shown[name] == format_amount(value, name)
         if answer.space.inside:
             assert shown["exits"] == ", ".join(map(str, plan["exits"]))
-    assert len(answer.frame()) == len(rows.cells)
+    assert len(answer.to_frame()) == len(rows.cells)
 
 
 def test_stages_and_steps_are_the_same_on_the_terminal_as_on_a_page(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_two_different_plans_never_read_the_same(exits: Any) -> None:
         [plan_text(plan) for plan in found],
         [caption.partition("   ")[2] for caption in captions],
         [row[1:] for row in plan_rows(found).cells],
-        [tuple(map(str, row[1:])) for row in found.frame().itertuples(index=False)],
+        [tuple(map(str, row[1:])) for row in found.to_frame().itertuples(index=False)],
     ):
         assert len(set(face)) == len(found)
 

@@ -113,16 +113,16 @@ def value(reference: Reference, score: Score, name: str) -> float:
         return sum(own for node, own in drawn.items() if place in (node, reference.tier[node]))
     if head in ("latency", "accuracy", "bytes", "energy", "cost"):
         return goal(score, head)
+    if head == "rate":
+        return max(utilisations(reference, score, 1.0).values())
     there = [part for part in score.parts if place in (part.node, reference.tier[part.node])]
     if head == "compute":
         return sum(part.reach * part.compute_s for part in there)
     if head == "blocks":
         return sum(part.blocks[1] - part.blocks[0] + 1 for part in there)
     total = crossed(reference, score.parts)
-    if head == "out":
-        return sum(size for (a, _), size in total.items() if a == place)
-    a, _, b = place.partition(">")
-    return total[a, b]
+    here, _, there_to = place.partition(">")
+    return sum(size for (a, b), size in total.items() if a == here and there_to in (b, ""))
 
 
 def over(reference: Reference, scores: list[Score], names: Sequence[str]) -> list[Score]:

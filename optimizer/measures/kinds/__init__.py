@@ -16,6 +16,7 @@ from tiercut.optimizer.measures.kinds import (
     memory,
     out,
     p99,
+    rate,
     share,
     utilisation,
 )
@@ -31,6 +32,7 @@ BUILT_IN = (
     compute.KIND,
     share.KIND,
     utilisation.KIND,
+    rate.KIND,
     blocks.KIND,
     memory.KIND,
     link.KIND,

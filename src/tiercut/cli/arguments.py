@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,14 +109,13 @@ def write_table(frame: DataFrame, path: Path) -> None:
         If Parquet is wanted and pyarrow is not installed.
     """
     from tiercut.cli.console import note
-    from tiercut.documents import write_text, write_whole
+    from tiercut.documents import write_text
+    from tiercut.documents.parquet import write_parquet
 
     if path.suffix.lower() != ".parquet":
         write_text(path, frame.to_csv(index=False, lineterminator="\n"))
-    elif find_spec("pyarrow") is None:
-        raise QuestionError("writing Parquet needs the package pyarrow; install it with pip install 'tiercut[tables]'")
     else:
-        write_whole(path, lambda stream: stream.write(frame.to_parquet(engine="pyarrow", index=False)))
+        write_parquet(frame, path)
     note(f"wrote {path}")
 
 

@@ -98,7 +98,7 @@ def test_a_frontier_is_thinned_to_its_ends_its_knee_and_what_stands_for_the_rest
 def test_all_that_is_said_of_a_plan_stays_with_it() -> None:
     whole = tiercut.frontier(*CASE)
     few = whole.thinned(8)
-    said = [[row[1:] for row in map(tuple, each.frame().astype(str).to_numpy())] for each in (whole, few)]
+    said = [[row[1:] for row in map(tuple, each.to_frame().astype(str).to_numpy())] for each in (whole, few)]
     assert said[1] == [row for row in said[0] if row in said[1]]
     assert len(said[1]) == len(few)
 

@@ -42,7 +42,7 @@ def under(levels: tuple[Any, ...]) -> dict[str, Any]:
 
 def test_every_combination_has_the_plans_and_the_price_of_staying_that_a_question_of_its_own_has() -> None:
     found = over_the_grid()
-    assert len(found.frame()) == 54
+    assert len(found.to_frame()) == 54
     rows = {
         tuple(each.levels[level] for each, level in zip(found.conditions, levels, strict=True)): row
         for row, levels in enumerate(found.combinations.tolist())

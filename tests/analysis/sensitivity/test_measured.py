@@ -55,7 +55,7 @@ def test_the_tables_are_those_of_a_count_by_hand(tmp_path: Path) -> None:
     assert (still.conditions, still.other_best, still.greatest_gain) == (("edge_cpu_stress",), 0.0, 0.0)
     # Cut 2, which would stay, was not measured where both are changed.
     assert (both.combinations, both.other_best, both.mean_gain) == (1, 1.0, None)
-    row = found.frame().set_index(["bandwidth_mbps", "edge_cpu_stress"]).loc[(10, 90)]
+    row = found.to_frame().set_index(["bandwidth_mbps", "edge_cpu_stress"]).loc[(10, 90)]
     assert (row["best"], row["best_s"]) == ("cut 5", 0.3)
     assert row.isna()["static_s"]
     assert row.isna()["gain"]

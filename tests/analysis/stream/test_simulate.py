@@ -78,7 +78,7 @@ def test_paths_are_those_of_the_model(forwarding: str, placement: list[str], cod
             plan = tiercut.plan(*pair, partition=[2, 3], placement=placement, **how)
             stream = tiercut.simulate(*pair, plan, rate=0.01, frames=60, draw_exits=True)
             paths = itinerary(tiercut.problem(*pair), plan.decision).path_seconds
-            blocks = stream.frame().groupby("exit")["latency_s"].agg(["min", "max"])
+            blocks = stream.to_frame().groupby("exit")["latency_s"].agg(["min", "max"])
             for block, seconds in zip(plan.exits, paths, strict=True):
                 if block in blocks.index:
                     # Under cut-through the formula takes full packets: at most one of them a link is 10 ms here.
@@ -164,9 +164,9 @@ def test_sources_share_machines_and_batches() -> None:
     plan = tiercut.plan(*pair, partition=[1], placement=["edge"])
     stream = tiercut.simulate(*pair, [plan, plan], rate=["2 fps", "1 fps"], frames=2, sources=["cam1", "cam2"])
     # Both frames that are born at 0 arrive after 10 ms and make a batch; the others wait in vain.
-    assert stream.frame()["latency_s"].tolist() == pytest.approx([0.21, 0.21, 0.21, 0.21])
+    assert stream.to_frame()["latency_s"].tolist() == pytest.approx([0.21, 0.21, 0.21, 0.21])
     alone = tiercut.simulate(*pair, plan, rate="2 fps", frames=2, source="cam1")
-    assert alone.frame()["latency_s"].tolist() == pytest.approx([0.21, 0.21])
+    assert alone.to_frame()["latency_s"].tolist() == pytest.approx([0.21, 0.21])
     data = stream.to_data()
     assert [each["source"] for each in data["sources"]] == ["cam1", "cam2"]
     assert sum(each["done"] for each in data["sources"]) == data["done"] == 4
@@ -182,7 +182,7 @@ def test_a_frame_that_finds_no_room_goes_home_with_its_last_answer() -> None:
     assert stream.exit_counts[1] == stream.sent_home > 300
     dropped = tiercut.simulate(*pair, plan, rate=50, frames=500, queue=1)
     assert dropped.dropped == stream.sent_home
-    refused = stream.frame()
+    refused = stream.to_frame()
     assert set(refused["refused_by"].dropna()) == {"b"}
     assert (refused["exit"] == 1).sum() == stream.sent_home
     assert stream.accuracy is None  # nobody knows how often they are right who would have gone on
@@ -207,7 +207,7 @@ def test_what_is_told_of_frames_adds_up(plan: tiercut.Plan, tmp_path: Path) -> N
         assert 0 < data["in_flight"] < 20
         assert data["total_s"] == 8
         assert all(0 <= each["utilisation"] <= 1 for each in data["servers"])
-        frame = stream.frame()
+        frame = stream.to_frame()
         assert frame["status"].value_counts().to_dict() == {
             "done": data["done"],
             "dropped": data["dropped"],
@@ -224,8 +224,8 @@ def test_every_frame_goes_into_a_parquet_file(plan: tiercut.Plan, tmp_path: Path
     stream = tiercut.simulate(*IOT, plan, rate="150 fps", frames=200, queue=0)
     stream.to_parquet(tmp_path / "frames.parquet")
     read = pd.read_parquet(tmp_path / "frames.parquet")
-    assert read["status"].tolist() == stream.frame()["status"].tolist()
-    assert read["latency_s"].sum() == stream.frame()["latency_s"].sum()
+    assert read["status"].tolist() == stream.to_frame()["status"].tolist()
+    assert read["latency_s"].sum() == stream.to_frame()["latency_s"].sum()
     assert str(read["exit"].dtype) in ("Int64", "float64")
 
 
@@ -315,7 +315,7 @@ def test_a_trace_that_is_none_is_refused_with_its_line(
 def test_a_trace_says_when_frames_are_born(plan: tiercut.Plan, tmp_path: Path) -> None:
     trace = tmp_path / "trace.txt"
     trace.write_text("# camera\n0.5\n\n0.5 # twice\n1.25\n", encoding="utf-8")
-    assert tiercut.simulate(*IOT, plan, arrivals=trace).frame()["born_s"].tolist() == [0.5, 0.5, 1.25]
+    assert tiercut.simulate(*IOT, plan, arrivals=trace).to_frame()["born_s"].tolist() == [0.5, 0.5, 1.25]
     assert tiercut.simulate(*IOT, plan, arrivals=trace, frames=2).born == 2
     with pytest.raises(tiercut.QuestionError, match="has 3 frames, and 4 were asked for"):
         tiercut.simulate(*IOT, plan, arrivals=trace, frames=4)

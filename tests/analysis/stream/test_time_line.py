@@ -52,7 +52,7 @@ def test_both_workers_of_a_node_are_used() -> None:
 
 def test_drops_among_the_first_frames_are_those_of_the_stream() -> None:
     found = stream()
-    frame = found.frame()
+    frame = found.to_frame()
     last = max(each.frame for each in slices_of(found))
     lost = frame[(frame["status"] == "dropped") & (frame["frame"] <= last)]
     assert len(lost) > 3

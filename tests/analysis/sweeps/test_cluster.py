@@ -93,7 +93,7 @@ def test_a_cluster_gives_the_same_rows_although_a_worker_is_killed_on_the_way(cl
     here = tiercut.sweep(SWEEP, tmp_path / "here", workers=1)
     assert found.statuses == here.statuses
     assert {"optimal", "infeasible"} <= set(found.statuses)
-    pd.testing.assert_frame_equal(found.frame(), here.frame())
+    pd.testing.assert_frame_equal(found.to_frame(), here.to_frame())
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_a_scheduler_that_goes_away_leaves_what_is_finished(cluster: Cluster, tm
         tiercut.sweep(SWEEP, tmp_path / "out", scheduler=cluster.address, progress=end)
     again = tiercut.sweep(SWEEP, tmp_path / "out", workers=1)
     assert again.points / 4 < again.found_before < again.points
-    assert len(again.frame()) == again.points
+    assert len(again.to_frame()) == again.points
 
 
 @pytest.mark.slow

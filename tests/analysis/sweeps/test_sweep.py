@@ -62,7 +62,7 @@ def swept(files: Path, **more: Any) -> tiercut.Swept:
 
 def test_every_point_is_a_row_with_the_answer_of_a_question_of_its_own(files: Path) -> None:
     found = swept(files)
-    rows = found.frame()
+    rows = found.to_frame()
     assert (len(rows), found.cases, found.points) == (288, 24, 288)
     assert found.statuses == dict(Counter(rows["status"]))
     assert rows["point"].tolist() == list(range(288))
@@ -113,7 +113,7 @@ def test_a_sweep_goes_on_where_it_ended_and_solves_nothing_twice(files: Path, mo
     broken.write_bytes(b"PAR1")
     found = swept(files)
     assert found.found_before == 4 * 12
-    assert len(found.frame()) == 288
+    assert len(found.to_frame()) == 288
     again = swept(files)
     assert (again.found_before, again.statuses, again.reasons) == (288, found.statuses, found.reasons)
 
@@ -156,7 +156,7 @@ def test_a_folder_with_another_sweep_is_refused_until_it_may_be_thrown_away(file
 
 def test_the_same_rows_come_from_processes(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("joblib", reason="needs the extra 'sweep'")
-    wanted = swept(files).frame()
+    wanted = swept(files).to_frame()
     jobs = list_jobs(files)
     got = {(piece.case.number, piece.start): part.data for piece, part in workers.in_processes(jobs, 1)}
     assert len(got) == 24

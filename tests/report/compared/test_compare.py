@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.made import both, topology_data
 
+import tiercut
 from tiercut.errors import InputError, QuestionError
 from tiercut.report import comparison_data, comparison_rows, read_compared
 
@@ -107,3 +108,22 @@ def test_answers_are_compared_on_the_terminal_as_json_and_in_a_report(shell_call
     status, _, err = shell_call("report", "iot", "resnet20-digits32", "-o", page, "--no-changes", *given)
     assert status == 0, err
     assert "2 answers: " in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("codecs", ["u8", None, "u8"], "a codec, or null, at each cut, 0 in all, got 3"),
+        ("placement", [], "a node for each partition, 1 in all, got 0"),
+        ("thresholds", [0.5, 0.6], "a threshold for every exit but the last, 0 in all, got 2"),
+        ("partition", [], "1 or more"),
+    ],
+)
+def test_an_answer_whose_lists_do_not_go_together_is_refused(
+    tmp_path: Path, key: str, value: list[Any], said: str
+) -> None:
+    data = tiercut.plan("iot", "resnet20-digits32", partition=[8], placement=["micro"]).to_data(1)
+    answer = {"format": "tiercut.answer/1", "problem": {}, "solver": {}, "plans": [data | {key: value}]}
+    with pytest.raises(InputError, match=rf"plans\[0\]\.{key}: expected {said}"):
+        read_compared(written(tmp_path / "a.json", answer))
+    assert read_compared(written(tmp_path / "b.json", answer | {"plans": [data]})).kind == "answer"

@@ -120,8 +120,10 @@ def random_bounds(space: Space, query: Query, rng: np.random.Generator) -> dict[
     bounds = []
     for decision in plans[: int(rng.integers(0, 4))]:
         share = f"share:{rng.choice(space.problem.nodes)}"
-        # Quantiles are left out, because some topologies refuse them.
-        whole = [kind.name for kind in KINDS.values() if "" in kind.places.forms and kind.tail is None]
+        # Quantiles are left out, because some topologies refuse them; rates, because they are bounded from one side.
+        whole = [
+            kind.name for kind in KINDS.values() if "" in kind.places.forms and kind.tail is None and not kind.peak
+        ]
         named = rng.choice([*whole, share, *random_measures(space.problem, rng)])
         name, place = split_name(_placed(str(named), space.problem))
         value = value_of(space, decision, name, place)

@@ -94,7 +94,7 @@ def explain(
     explanation = explained(problem(*loaded, estimator=by), priced.decision)
     _present(explanation, reasons, needs, json=json, every=all_changes)
     if csv is not None:
-        given.write_table(explanation.frame() if reasons is None else reasons.frame(), csv)
+        given.write_table(explanation.to_frame() if reasons is None else reasons.to_frame(), csv)
     if plot is not None:
         from tiercut.report import explanation_picture, save, why_picture
 

@@ -60,7 +60,7 @@ def replay(
         for part in replay_tables(seen):
             out.print(part)
     if csv is not None:
-        given.write_table(seen.frame(), csv)
+        given.write_table(seen.to_frame(), csv)
     if plot is not None:
         from tiercut.report import replay_picture, save
 

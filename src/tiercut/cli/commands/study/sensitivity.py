@@ -67,7 +67,7 @@ def sensitivity(
         for part in sensitivity_tables(found):
             out.print(part)
     if csv is not None:
-        given.write_table(found.frame(), csv)
+        given.write_table(found.to_frame(), csv)
     if plot is not None:
         from tiercut.report import save, sensitivity_picture
 

@@ -1,0 +1,1 @@
+"""A question that is asked again while nodes and links change."""

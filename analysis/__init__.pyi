@@ -1,6 +1,6 @@
 from .answering import ask as ask
 from .answers.answer import Answer as Answer
-from .answers.answer_file import load_answer as load_answer, load_plans as load_plans
+from .answers.answer_file import SavedAnswer as SavedAnswer, load_answer as load_answer, load_plans as load_plans
 from .answers.beside import best_beside as best_beside
 from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind

@@ -28,7 +28,7 @@ V = TypeVar("V")
 
 def simulate_plans(
     topology: Topology,
-    profile: Profile,
+    profile: Profile | Sequence[Profile],
     plans: Sequence[Plan],
     asked: StreamQuestion,
     *,
@@ -42,7 +42,7 @@ def simulate_plans(
     Parameters
     ----------
     topology, profile
-        Under the conditions of the call.
+        Under the conditions of the call; one profile for all plans, or one for each.
     plans
         One for each source.
     asked
@@ -72,10 +72,11 @@ def simulate_plans(
     arrivals = _for_each(named("arrivals"), asked.arrivals, count, "periodic")
     sources = _for_each(named("sources"), asked.sources, count, None)
     by = _for_each("estimator", estimators, count, "auto")
-    profile = with_times(profile, asked.times)
-    recorded = _recorded(profile, asked, samples)
+    profiles = list(profile) if isinstance(profile, (list, tuple)) else [profile] * count
     feeds = []
     for place, plan in enumerate(plans):
+        profile = with_times(profiles[place], asked.times)
+        recorded = _recorded(profile, asked, samples)
         own = topology if sources[place] is None else topology.with_changes(source=sources[place])
         if recorded is not None:
             tables = build_problem(own, profile)  # the samples say who leaves where, and who is right

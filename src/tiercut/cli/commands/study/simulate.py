@@ -56,6 +56,7 @@ def simulate(
     """
     from tiercut.analysis import simulate_plans
 
+    loaded: Any
     if (joint := _joint(plan or [])) is not None:
         loaded, plans, estimators, stream = _of_sources(joint, topology, profile, conditions, stream)
     elif profile is None:

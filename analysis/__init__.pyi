@@ -24,6 +24,7 @@ from .replay import Replay as Replay, replay_decisions as replay_decisions
 from .sensitivity.grid import sensitivity as sensitivity
 from .sensitivity.grid_file import GridFile as GridFile
 from .sensitivity.measured import measured_sensitivity as measured_sensitivity
+from .sensitivity.policy import Policy as Policy, load_policy as load_policy
 from .sensitivity.region_map import RegionMap as RegionMap
 from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions

@@ -22,7 +22,7 @@ from tiercut.topologies import Topology, load_topology
 if TYPE_CHECKING:
     from tiercut.optimizer import Estimator
 
-__all__ = ["SavedAnswer", "load_answer", "load_plans"]
+__all__ = ["SavedAnswer", "SavedPlan", "load_answer", "load_plans"]
 
 SIZE_LIMIT = 256 << 20
 
@@ -185,7 +185,9 @@ _GOES_WITH = {
 """Lists of a plan: by how many they are shorter than its partitions or exits, and what they hold."""
 
 
-class _Plan(Document):
+class SavedPlan(Document):
+    """A plan as it stands in a file."""
+
     rank: int
     partition: list[int] = Field(min_length=1)
     placement: list[str]
@@ -274,8 +276,8 @@ class _Answer(Document):
     frontier: dict[str, Any] | None = None
     notes: list[str] = Field(default_factory=list)
     replay: dict[str, Any] | None = None
-    native: _Plan | None = None
-    plans: list[_Plan]
+    native: SavedPlan | None = None
+    plans: list[SavedPlan]
     evaluation: dict[str, Any] | None = None
     certified: dict[str, Any] | None = None
     profiles: list[dict[str, Any]] = Field(default_factory=list)
@@ -284,7 +286,7 @@ class _Answer(Document):
 
 class _Explanation(Document):
     format: Literal["tiercut.explanation/1"]
-    plan: _Plan
+    plan: SavedPlan
     estimator: str = "marginal"
     p99_s: float | None = None
     steps: list[dict[str, Any]] = Field(default_factory=list)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.clock import seconds_left
-from tiercut.optimizer import PLAIN, Decision, admits, evaluate_tables
+from tiercut.optimizer import PLAIN, Decision, evaluate_tables
 from tiercut.solvers.base import Found
 from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.parallel import Ending, run_jobs
@@ -32,19 +32,25 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["finds_row", "greatest_rate", "load_kernels"]
+__all__ = ["NEAR", "finds_row", "greatest_rate", "load_kernels"]
 
 _MOST_GROUPS = 24  # 16 million sets
-_LEAST_GROUPS = 8  # fewer are for labels, which find the best plan itself
+_LEAST_GROUPS, _LEAST_BLOCKS = 9, 13  # fewer are for labels, which find the best plan itself
 _CLOSE = 0.001  # of the best rate, at which halving ends
-_NEAR = 0.009  # of it, what is proved first
+NEAR = 0.009
+"""The share of the best rate that is proved first; where that fails, labels may do better."""
 _WIDTHS = (50, 500)
 _STEPS = 12
+_NOISE = 1e-9  # of the work of the longest block, below which there is none
+_SLACK = 1e-9  # of a limit
 
 
 def finds_row(task: Task) -> bool:
     """Return whether a task is for this search: the greatest rate of many machines, samples all going to the end."""
     space = task.space
+    groups = len(set(space.group.tolist()))
+    # In whatever order they may stand: where all are of ranks of their own, labels need not tell sets of them apart.
+    free = max(len(set(space.group[space.rank == rank].tolist())) for rank in set(space.rank.tolist()))
     return (
         bool(task.costs.others)
         and task.kind == "solve"
@@ -56,8 +62,10 @@ def finds_row(task: Task) -> bool:
         and space.codec_choices.tolist() == [PLAIN]
         and not len(space.required)
         and space.fewest <= 1
-        and space.most >= len(set(space.group.tolist()))
-        and _LEAST_GROUPS < len(set(space.group.tolist())) <= _MOST_GROUPS
+        and space.most >= min(groups, int(space.can_cut.sum()) + 1)
+        and len(space.accuracy) >= _LEAST_BLOCKS
+        and free >= _LEAST_GROUPS
+        and groups <= _MOST_GROUPS
     )
 
 
@@ -67,18 +75,19 @@ def load_kernels() -> None:
     one, group = np.ones(1), np.zeros(1, np.int64)
     furthest_blocks(np.ones((1, 2), np.int64), group, np.array([1.0, 0.0]), one, np.zeros(1, np.int64))
     tables = np.ones((1, 1, 1)), np.zeros(1), np.zeros((1, 1, 1)), np.zeros((2, 2, 1))
-    beam(*tables, np.ones((1, 1), bool), group, one, 1.0, 2)
+    beam(*tables, group, one, 1.0, 2)
 
 
 def greatest_rate(task: Task, options: Options) -> Found:
-    """Return the best plan found, and in the reason how much greater any other's rate may be at most."""
+    """Return the best plan found, and how much less than its seconds any other's busiest may take at most."""
     search = _Rows(task)
     stop = np.zeros(1, np.int64)
     ending = run_jobs([lambda: search.run(stop)], [stop], options, lambda: (0, 0), threads=1)
-    found = () if search.best is None else (search.best,)
-    gap = (search.seconds - search.bound) / search.seconds if search.seconds > 0 else 0.0
-    reason = f"no plan's rate is greater by more than {100 * gap / max(1.0 - gap, 1e-9):.2f} %, as is proved"
-    return Found(decisions=found, reason=ending if ending == Ending.INTERRUPTED else reason, scored=search.asked)
+    if search.best is None:
+        return Found(decisions=(), reason=ending or "no plan was found", scored=search.asked)
+    gap = max(1.0 - search.bound / search.seconds, 0.0) if search.seconds > 0 else 0.0
+    reason = ending if ending == Ending.INTERRUPTED else f"the proof ends {100 * gap:.2g} % from the greatest rate"
+    return Found(decisions=(search.best,), reason=reason, scored=search.asked, gap=gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +105,11 @@ class _Rows:
 
     def __init__(self, task: Task) -> None:
         self.task, self.space = task, task.space
-        self.loads = self._loads()
+        self.tables = (task.measure, *task.measure.others)  # of nodes first, of links then
         self.group = np.unique(self.space.group, return_inverse=True)[1].astype(np.int64)
         self.blocks = len(self.space.accuracy)
+        self.busy = self._busy()
+        self.loads = self._loads()
         self.work, self.power = self._work()
         self.best: Decision | None = None
         self.seconds, self.asked = inf, 0
@@ -108,61 +119,62 @@ class _Rows:
         self.bound = float(total)  # blocks divided at will
 
     def _loads(self) -> _Loads:
-        task, nodes = self.task, len(self.space.group)
-        blocks = len(self.space.accuracy)
-        pieces = np.full((nodes, blocks, blocks), 0.0)
-        first, send = np.zeros(nodes), np.zeros((blocks, nodes, nodes))
-        own = np.zeros((2, blocks + 1, nodes))
-        apart = ~np.eye(nodes, dtype=bool)
-        for costs in (task.costs, *task.costs.others):
-            load = costs.bare.copy()
-            load[:, :, -1] = costs.span[:, :, -1]
-            busy = (np.where(np.isfinite(load), load, 0.0) > 0).any(axis=(1, 2))
-            pieces = np.maximum(pieces, load)
-            if not busy.any():  # a link, or a node that takes no time
-                first, send = np.maximum(first, costs.first[0]), np.maximum(send, costs.send[0])
-                continue
-            for v in np.flatnonzero(busy):
-                coded = np.where(np.isfinite(costs.send[0]), costs.send[0], 0.0)
-                own[0, 1:, v] = np.maximum(own[0, 1:, v], coded[:, v, apart[v]].max(axis=1, initial=0.0))
-                own[1, 1:, v] = np.maximum(own[1, 1:, v], coded[:, apart[v], v].max(axis=1, initial=0.0))
-                own[1, 0, v] = costs.first[0, v]
-        allowed = self.space.allowed & (np.arange(blocks) <= self.space.furthest[:, :, None])
-        pieces = np.where(allowed, pieces, inf)
-        pieces[:, :, :-1][:, :, ~self.space.can_cut[: blocks - 1]] = inf
-        return _Loads(pieces, first, send, own)
+        space, tables = self.space, self.tables
+        nodes, apart = len(space.group), ~np.eye(len(space.group), dtype=bool)
+        own = np.zeros((2, self.blocks + 1, nodes))
+        for v in range(nodes):
+            send = np.where(space.linked & apart, tables[v].send, 0.0)
+            own[0, 1:, v] = send[:, v, :].max(axis=1)
+            own[1, 1:, v] = send[:, :, v].max(axis=1)
+            own[1, 0, v] = tables[v].first[v]
+        first, send = np.zeros(nodes), np.zeros((self.blocks, nodes, nodes))
+        for link in tables[nodes:]:
+            np.maximum(first, link.first, out=first)
+            np.maximum(send, link.send, out=send)
+        first[~space.linked[space.problem.source]] = inf
+        send[:, ~(space.linked & apart & (space.rank[:, None] <= space.rank))] = inf
+        may = space.allowed & (np.arange(self.blocks) <= space.furthest[:, :, None])
+        may &= np.append(space.can_cut[:-1], True) & np.triu(np.ones((self.blocks, self.blocks), bool))
+        return _Loads(np.where(may, self.busy, inf), first, send, own)
+
+    def _busy(self) -> Floats:
+        """Return M x N x N: what the pieces of a node keep it busy, whether they are allowed or not."""
+        nodes = range(len(self.space.group))
+        busy = np.stack([self.tables[v].bare[v] for v in nodes])
+        busy[:, :, -1] = [self.tables[v].span[v, :, -1] for v in nodes]
+        return busy
 
     def _work(self) -> tuple[Floats, Floats]:
         """Return what is left to do after so many blocks, and how much of that each group does in a second, at most."""
-        nodes, blocks = len(self.space.group), self.blocks
-        each = np.array([[self.loads.pieces[v, i, i] for i in range(blocks)] for v in range(nodes)])
-        alone = self._alone(each)
+        # The least that a block adds to a piece on a node: pieces may take less than their blocks.
+        added = np.diff(self.busy, axis=2, prepend=0.0)
+        added[:, np.arange(self.blocks), np.arange(self.blocks)] = np.diagonal(self.busy, axis1=1, axis2=2)
+        added[:, np.tri(self.blocks, k=-1, dtype=bool)] = inf
+        alone = np.maximum(added.min(axis=1), 0.0)
         work = alone.min(axis=0)
-        work = np.where(np.isfinite(work), work, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            speed = np.where(work > 0, work / alone, 0.0).max(axis=1)
+        work[work <= _NOISE * work.max()] = 0.0  # the rest of a difference
+        speed = np.divide(work, alone, out=np.zeros_like(alone), where=(work > 0) & (alone > 0)).max(axis=1)
         power = np.zeros(self.group.max() + 1)
-        np.maximum.at(power, self.group, np.where(np.isfinite(speed), speed, inf))
+        np.maximum.at(power, self.group, speed)
         return np.append(np.cumsum(work[::-1])[::-1], 0.0), power
 
-    def _alone(self, each: Floats) -> Floats:
-        """Return the least that a block adds to a piece on a node, as pieces may take less than their blocks."""
-        load = self.task.costs
-        tables = [np.where(np.isfinite(one.bare), one.bare, 0.0) for one in (load, *load.others)]
-        total = np.maximum.reduce(tables)
-        least = np.where(np.isfinite(each), each, inf)
-        for i in range(self.blocks):
-            for begin in range(i):
-                least[:, i] = np.minimum(least[:, i], total[:, begin, i] - total[:, begin, i - 1])
-        return np.maximum(least, 0.0)
-
     def offer(self, decision: Decision) -> None:
-        """Keep a plan if it is the best so far."""
-        if not admits(self.space, decision):
+        """Keep a plan if it is one, and the best so far."""
+        if not self._holds(decision):
             return
         seconds = evaluate_tables(self.space.problem, decision, self.task.measure)
         if seconds < self.seconds:
             self.best, self.seconds = decision, seconds
+
+    def _holds(self, decision: Decision) -> bool:
+        """Return whether a row is a plan of the space: what is relaxed need not be."""
+        nodes, ends = np.array(decision.placement), np.array(decision.partition)
+        begins = np.append(0, ends[:-1])
+        if (begins >= ends).any() or len(set(self.group[nodes].tolist())) < len(nodes):
+            return False
+        crossed = self.loads.send[ends[:-1] - 1, nodes[:-1], nodes[1:]]
+        there = np.isfinite(self.loads.pieces[nodes, begins, ends - 1]).all() and np.isfinite(crossed).all()
+        return bool(there and np.isfinite(self.loads.first[nodes[0]]) and len(nodes) <= self.space.most)
 
     def run(self, stop: Ints) -> None:
         """Find good plans, then bound all others; until the two meet, or stopped."""
@@ -181,11 +193,11 @@ class _Rows:
     def narrow(self, stop: Ints) -> None:
         """Bound what any plan can do with: first just below the best plan, then halfway to what is proved."""
         low, high = self.bound, self.seconds * (1.0 - _CLOSE)
-        share = _NEAR
+        share = NEAR
         for _ in range(_STEPS):
             if stop[0] or seconds_left() <= 0 or high - low <= _CLOSE * self.seconds:
                 return
-            limit = max(self.seconds * (1.0 - share), (low + high) / 2) if share == _NEAR else (low + high) / 2
+            limit = max(self.seconds * (1.0 - share), (low + high) / 2) if share == NEAR else (low + high) / 2
             share = 0.0
             if self.prove(limit, stop):
                 self.bound = low = max(self.bound, limit)
@@ -196,7 +208,7 @@ class _Rows:
         """Look for a plan whose busiest takes no longer than a limit."""
         loads = self.loads
         tables = loads.pieces, loads.first, loads.send, loads.own
-        nodes, ends = beam(*tables, self.space.linked, self.group, self.power, limit, wide)
+        nodes, ends = beam(*tables, self.group, self.power, limit, wide)
         self.asked += 1
         if len(ends):
             self.offer(Decision(tuple(ends.tolist()), tuple(nodes.tolist()), (self.blocks,)))
@@ -204,15 +216,14 @@ class _Rows:
     def prove(self, limit: float, stop: Ints) -> bool:
         """Return whether no plan's busiest takes as little as a limit; where one seems to, it is offered."""
         pieces, blocks = self.loads.pieces, self.blocks
-        send = np.where(self.space.linked, self.loads.send, inf)
-        send[:, range(len(self.group)), range(len(self.group))] = inf
-        ends = np.append(send.min(axis=(1, 2))[:-1] <= limit, True)
-        fits = (pieces <= limit) & ends
+        slack = limit * (1 + _SLACK)  # for sums that were taken in another order
+        ends = np.append(self.loads.send.min(axis=(1, 2))[:-1] <= slack, True)
+        fits = (pieces <= slack) & ends
         done = np.where(fits.any(axis=2), blocks - np.argmax(fits[:, :, ::-1], axis=2), 0)
         # A node that goes on from more blocks gets no less far, in the relaxation.
         reach = np.maximum.accumulate(np.concatenate([done, np.zeros((len(done), 1), int)], axis=1), axis=1)
         self.asked += 1
-        row = furthest_blocks(reach.astype(np.int64), self.group, self.work, self.power * limit * (1 + 1e-9), stop)
+        row = furthest_blocks(reach.astype(np.int64), self.group, self.work, self.power * slack, stop)
         if stop[0]:
             return False
         at, last = 0, []

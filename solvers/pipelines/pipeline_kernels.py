@@ -86,8 +86,7 @@ def furthest_blocks(reach: Ints, group: Ints, work: Floats, power: Floats, stop:
 
 @compiled
 def beam(
-    load: Floats, first: Floats, send: Floats, own: Floats, linked: Ints, group: Ints, power: Floats, most: float,
-    wide: int,
+    load: Floats, first: Floats, send: Floats, own: Floats, group: Ints, power: Floats, most: float, wide: int
 ) -> Ints:  # fmt: skip
     """Return nodes and ends of a row that holds a limit, 2 x L; empty where none is found.
 
@@ -98,11 +97,11 @@ def beam(
     first
         M: what bringing the input to a node keeps a link busy.
     send
-        N x M x M: the same after each block (0-based).
+        N x M x M: the same after each block (0-based); infinite where one may not follow the other.
     own
         2 x N+1 x M: what a node needs at most to encode what it sends after so many blocks, and to decode what comes.
-    linked, group, power
-        Whether there is a path, groups of nodes, and by group what its nodes do at most.
+    group, power
+        Groups of nodes, and by group what its nodes do at most.
     most
         The limit, in seconds.
     wide
@@ -127,7 +126,7 @@ def beam(
                 if at == 0:
                     if not first[w] <= most:
                         continue
-                elif linked[u, w] == 0 or not send[at - 1, u, w] <= most:
+                elif not send[at - 1, u, w] <= most:
                     continue
                 tried, end = 0, blocks - 1
                 while end >= at and tried < _ENDS:

@@ -67,10 +67,11 @@ def remarks(answer: Answer) -> Iterator[str]:
     yield from answer.notes
     if answer.plans and answer.replayed is None and answer.certified is None and answer.outcome.status == "feasible":
         known = proved_gap(answer.outcome)
+        if known:
+            yield f"this is the best found, and {known}"
+            return
         yield (
-            f"this is the best found, and {known}"
-            if known
-            else f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all"
+            f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all"
         )
 
 

@@ -115,8 +115,8 @@ class _Rows:
         self.seconds, self.asked = inf, 0
         for decision in first_plan(task):
             self.offer(decision)
-        total = self.work[0] / self.power.sum() if self.power.sum() > 0 else 0.0
-        self.bound = float(total)  # blocks divided at will
+        power = float(self.power.sum())
+        self.bound = float(self.work[0]) / power * (1 - _SLACK) if power > 0 else 0.0  # blocks divided at will
 
     def _loads(self) -> _Loads:
         space, tables = self.space, self.tables
@@ -146,16 +146,20 @@ class _Rows:
 
     def _work(self) -> tuple[Floats, Floats]:
         """Return what is left to do after so many blocks, and how much of that each group does in a second, at most."""
-        # The least that a block adds to a piece on a node: pieces may take less than their blocks.
         added = np.diff(self.busy, axis=2, prepend=0.0)
-        added[:, np.arange(self.blocks), np.arange(self.blocks)] = np.diagonal(self.busy, axis1=1, axis2=2)
+        each = np.arange(self.blocks)
+        added[:, each, each] = self.busy[:, each, each]
         added[:, np.tri(self.blocks, k=-1, dtype=bool)] = inf
-        alone = np.maximum(added.min(axis=1), 0.0)
-        work = alone.min(axis=0)
+        work = np.maximum(added.min(axis=(0, 1)), 0.0)  # the least that a block adds to a piece
         work[work <= _NOISE * work.max()] = 0.0  # the rest of a difference
-        speed = np.divide(work, alone, out=np.zeros_like(alone), where=(work > 0) & (alone > 0)).max(axis=1)
+        done = np.append(0.0, np.cumsum(work))
+        # Whatever the work is taken to be: no piece does more of it in its seconds than this.
+        holds, may = np.maximum(done[1:] - done[:-1, None], 0.0), np.isfinite(self.loads.pieces)
+        speed = np.divide(
+            holds, self.busy, out=np.where(holds > 0, np.full_like(self.busy, inf), 0.0), where=self.busy > 0
+        )
         power = np.zeros(self.group.max() + 1)
-        np.maximum.at(power, self.group, speed)
+        np.maximum.at(power, self.group, np.where(may, speed, 0.0).max(axis=(1, 2)))
         return np.append(np.cumsum(work[::-1])[::-1], 0.0), power
 
     def offer(self, decision: Decision) -> None:

@@ -15,6 +15,8 @@ import tiercut
 from tiercut.optimizer import Query, Space, evaluate, make_space
 from tiercut.optimizer.measures.busy import busy_by_place
 from tiercut.optimizer.memory import _within
+from tiercut.optimizer.placement import narrow
+from tiercut.report.answers.asked import proof_text
 from tiercut.report.tables import remarks
 from tiercut.solvers.interface import Options
 from tiercut.solvers.pipelines import greatest_rate
@@ -55,11 +57,10 @@ def made(seed: int, shape: str, blocks: int, nodes: int) -> tuple[Data, Data]:
     seconds = rng.uniform(0.0, 2, blocks) * (rng.random(blocks) < 0.9)
     more: Data = {"accuracy": 0.9, "result_bytes": float(rng.uniform(0, 4))}
     if seed % 2:
-        spans = {
-            f"{i + 1}-{j + 1}": float(seconds[i : j + 1].sum() * rng.uniform(0.6, 1.1))
+        spans = [
+            [float(seconds[i : j + 1].sum() * (1.0 if i == j else rng.uniform(0.6, 1.1))) for j in range(i, blocks)]
             for i in range(blocks)
-            for j in range(i + 1, blocks)
-        }
+        ]
         more["span_s"] = spans
     profile = profile_data(seconds.tolist(), [*rng.uniform(0.1, 4, blocks), 0.0], **more)
     topology = topology_data(machines_of(rng, nodes), links_of(rng, shape, nodes))
@@ -89,7 +90,9 @@ def check(space: Space, query: Query) -> float:
 SHAPES = ("mesh", "chain", "star")
 
 
-@pytest.mark.parametrize("seeds", [range(12), pytest.param(range(12, 160), marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.mark.parametrize(
+    "seeds", [range(12), pytest.param(range(12, 160), marks=pytest.mark.slow)], ids=["few", "many"]
+)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_plan_beats_the_bound_and_the_plan_found_is_one(shape: str, seeds: range) -> None:
     for seed in seeds:
@@ -97,7 +100,9 @@ def test_no_plan_beats_the_bound_and_the_plan_found_is_one(shape: str, seeds: ra
         check(space, Query(objective="rate", exits="final"))
 
 
-@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 400), marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.mark.parametrize(
+    "seeds", [range(20), pytest.param(range(20, 400), marks=pytest.mark.slow)], ids=["few", "many"]
+)
 def test_so_it_is_with_every_option_of_problems(seeds: range) -> None:
     """Tiers, orders, measured spans, seconds of coding, and rules that forbid pieces."""
     for seed in seeds:
@@ -106,3 +111,51 @@ def test_so_it_is_with_every_option_of_problems(seeds: range) -> None:
         if seed % 2:
             space = _within(space, rng.random(space.allowed.shape) < 0.9)
         check(space, Query(objective="rate", exits="final", order=case.order))
+
+
+def test_an_answer_says_how_near_it_is_proved_to_be() -> None:
+    topology, profile = made(0, "mesh", 20, 9)
+    answer = tiercut.solve(
+        tiercut.Topology.from_data(topology), tiercut.Profile.from_data(profile), objective="rate", exits="final"
+    )
+    told = json.loads(json.dumps(answer.to_data()))["solver"]
+    assert (told["name"], told["status"]) == ("labels", "feasible")
+    assert 0.0 < told["gap"] < 0.01
+    (line,) = (each for each in remarks(answer) if "proved" in each)
+    assert line == f"this is the best found, and it is proved that no plan is better by more than {better(told['gap'])} %"
+    assert proof_text(answer).startswith("feasible: it is proved that no plan is better by more than")
+
+
+def better(gap: float) -> str:
+    return f"{100 * gap / (1 - gap):.2g}"
+
+
+@pytest.mark.parametrize(
+    "rule", [{"max_latency_s": 100.0}, {"min_accuracy": 0.5}, {"kind": "rank"}, {"most_partitions": 2}], ids=str
+)
+def test_other_questions_are_for_labels(rule: Data) -> None:
+    topology, profile = made(0, "mesh", 20, 9)
+    query = Query(**{"objective": "rate", "exits": "final"} | rule)
+    space = narrow(make_space(problem_of(topology, profile), exits="final"), query)
+    assert not greatest_rate.finds_row(make_task(space, query))
+
+
+def test_where_too_little_is_proved_labels_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One link carries what goes both ways, which the relaxation does not count."""
+    monkeypatch.setattr(greatest_rate, "_LEAST_GROUPS", 2)
+    monkeypatch.setattr(greatest_rate, "_LEAST_BLOCKS", 2)
+    for seed in range(6):
+        space = make_space(problem_of(*made(seed, "star", 6, 4)), exits="final")
+        task = make_task(space, Query(objective="rate", exits="final"))
+        assert greatest_rate.finds_row(task)
+        (best,) = find("exhaustive").solve(task, Options(workers=1)).decisions
+        outcome = find("labels").solve(task, Options(workers=1))
+        least, got = (evaluate(space.problem, each, "rate") for each in (best, outcome.decisions[0]))
+        if outcome.status == "optimal":
+            assert outcome.gap is None
+            assert got == pytest.approx(least, rel=1e-9)
+        else:
+            assert outcome.status == "feasible"
+            assert outcome.gap is not None
+            assert outcome.gap <= greatest_rate.NEAR
+            assert got * (1 - outcome.gap) <= least * (1 + 1e-9)

@@ -49,7 +49,8 @@ def powered(instance: Instance) -> Instance:
 def joined(blocks: int, nodes: int, *, seed: int = 0, growth: float = 2.0) -> Instance:
     """Return a network without early exits on nodes that are all linked, with memory, power and prices.
 
-    Each node is twice (or `growth` times) as quick as the one before; what a bound takes from the last of them, slower ones must do.
+    Each node is `growth` times as quick as the one before; what a bound takes from the last of them, slower ones must
+    do.
     """
     rng = np.random.default_rng(seed)
     machines = [

@@ -30,6 +30,7 @@ from tiercut.clock import paused, seconds_left
 from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price, without_repeats
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
+from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
@@ -94,13 +95,23 @@ class Labels(BaseSolver):
         self._room = room
 
     def _load(self, task: Task) -> None:
+        if _in_one_piece(task):
+            return
         if finds_row(task):
             load_kernels()
             return
         _load_kernels("plain" if _goals(task) is None else "many")
 
     def _search(self, task: Task, options: Options) -> Found:
+        if _in_one_piece(task):
+            return Found(decisions=first_plan(task))
         return _row(task, options, self._room) if finds_row(task) else _found(task, options, self._room)
+
+
+def _in_one_piece(task: Task) -> bool:
+    """Return whether plans are single look-ups, for which the tables of all links would be laid out in vain."""
+    space = task.space
+    return bool(task.costs.others) and task.kind == "solve" and space.most == 1 and space.exits == "final"
 
 
 def _row(task: Task, options: Options, room: int | None) -> Found:

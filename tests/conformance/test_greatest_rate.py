@@ -122,7 +122,9 @@ def test_an_answer_says_how_near_it_is_proved_to_be() -> None:
     assert (told["name"], told["status"]) == ("labels", "feasible")
     assert 0.0 < told["gap"] < 0.01
     (line,) = (each for each in remarks(answer) if "proved" in each)
-    assert line == f"this is the best found, and it is proved that no plan is better by more than {better(told['gap'])} %"
+    assert (
+        line == f"this is the best found, and it is proved that no plan is better by more than {better(told['gap'])} %"
+    )
     assert proof_text(answer).startswith("feasible: it is proved that no plan is better by more than")
 
 
@@ -159,3 +161,18 @@ def test_where_too_little_is_proved_labels_go_on(monkeypatch: pytest.MonkeyPatch
             assert outcome.gap is not None
             assert outcome.gap <= greatest_rate.NEAR
             assert got * (1 - outcome.gap) <= least * (1 + 1e-9)
+
+
+def test_the_best_on_one_machine_is_that_of_trying_them_all() -> None:
+    for seed in range(40):
+        case = random_case([67, seed], plain=seed % 2 == 0, blocks=4, nodes=4)
+        query = Query(objective="rate", exits="final", order=case.order, most_partitions=1)
+        task = make_task(narrow(make_space(case.problem, exits="final", order=case.order), query), query)
+        tried, found = (find(name).solve(task, Options(workers=1)) for name in ("exhaustive", "labels"))
+        assert found.status == tried.status
+        values = [
+            [evaluate(case.problem, each, name) for name in ("rate", "latency")]
+            for outcome in (tried, found)
+            for each in outcome.decisions
+        ]
+        assert not values or values[0] == pytest.approx(values[1], rel=1e-9)

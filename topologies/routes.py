@@ -141,8 +141,13 @@ def _crossed(network: Network, sizes: NDArray[np.float64]) -> tuple[NDArray[np.f
     until, began = seconds_left() * _SHARE, time.perf_counter()
     linked = np.full((len(sizes), len(network.node_names), len(network.node_names)), np.inf)
     linked[sizes == 0] = 0.0
-    crossed = {}
-    for start, end, sender, receiver, route in _spans(network, sizes):
+    crossed: _Crossed = {}
+    told = np.zeros(linked.shape, bool)
+    for first, last, sender, receiver, route in _spans(network, sizes):
+        # Ranges may share their ends.
+        start = first + int(told[first, sender, receiver])
+        end = last - int(last > start and told[last - 1, sender, receiver])
+        told[start:end, sender, receiver] = True
         linked[start:end, sender, receiver] = 0.0
         for hop in route.hops:
             crossed.setdefault((hop.sender, hop.receiver), []).append((start, end, sender, receiver))

@@ -1,8 +1,8 @@
 """Runs plans and holds them against their prediction: ``python experiments/fidelity/run.py FOLDER --minutes 18``.
 
 FOLDER holds what ``networks.py`` wrote. One configuration runs after the other, each in a process of its own with
-agents as processes of their own over shaped links, timed just before; what came of each is a line of ``results.jsonl``
-beside this file, so that a run that was stopped goes on where it was. ``report.py`` makes tables and the figure of them.
+agents as processes of their own over shaped links, timed just before. What came of each is a line of ``results.jsonl``
+beside this file, so that a run that was stopped goes on where it was. ``report.py`` makes tables and the figure.
 """
 
 from __future__ import annotations
@@ -97,9 +97,7 @@ def came_of(configuration: Configuration, files: Recorded) -> dict[str, Any]:
     if plan is None:
         return {"skipped": "no plan is quick enough"}
     start_for(files.network, threads=1)
-    cut = open_cut(
-        files.network, onnx=OnnxOptions(exits=files.exits), blocks=[block.name for block in profile.blocks]
-    )
+    cut = open_cut(files.network, onnx=OnnxOptions(exits=files.exits), blocks=[block.name for block in profile.blocks])
     gc.collect()
     gc.freeze()  # what planning left is not looked through again while frames are timed
     gc.set_threshold(1_000_000, 20, 20)
@@ -121,11 +119,10 @@ def by_frame(ran: Run) -> dict[str, Any]:
     measured, predicted = times.measured_s[answered], times.predicted_s[answered]
     off = measured[:, :-1] - predicted
     parts = {
-        "to the first machine": off[:, 0],
+        "to the first machine": off[:, 0] + measured[:, -1],
         "computing": off[:, 1:-1:2].sum(axis=1),
         "between machines": off[:, 2:-1:2].sum(axis=1),
         "return": off[:, -1],
-        "the rest": measured[:, -1],
     }
     share = np.array_split(np.stack([times.latency_s[answered], predicted.sum(axis=1)]), 2, axis=1)
     return {

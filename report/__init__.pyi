@@ -50,4 +50,6 @@ from .tables import (
 )
 from .topology.drawing import draw as draw
 from .topology.listing import text as text
+from .tracking.mlflow_run import check_mlflow as check_mlflow, to_mlflow as to_mlflow
+from .tracking.optuna_storage import check_optuna as check_optuna, to_optuna as to_optuna
 from .why import need_tables as need_tables, why_tables as why_tables

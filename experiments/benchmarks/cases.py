@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import hops
 import instances
 import peers
 import replays
@@ -232,6 +233,8 @@ CASES = (
          _SMALL | {"samples": 200, "plans": 5}),
     Case("streams", "streams of frames, by the engines here and by SimPy and Ciw", streams.streams,
          {"frames": 10_000_000, "peers": 20_000, "repeat": 5}, {"frames": 400, "peers": 50, "repeat": 1}),
+    Case("hops-1MiB", "a message of 1 MiB from process to process, by each transport, beside bare gRPC and raw sockets",
+         hops.hops, {"runs": 400, "mlserver": True}, {"runs": 2, "mlserver": False}),
     Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),
 )  # fmt: skip
 """Every benchmark, in the order of the report."""

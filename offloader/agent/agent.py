@@ -37,6 +37,7 @@ from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import DATATYPES, describe, put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
+from tiercut.offloader.protocol.wire import Opened
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import TRANSPORTS, Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
@@ -201,8 +202,8 @@ class Agent:
                 part.add(name=each.name, datatype=DATATYPES[each.dtype], shape=each.shape)
         return found
 
-    def _infer(self, request: Any, context: Any) -> Any:
-        return self._arrived(Arrival(request, request.raw_input_contents, context.time_remaining()))
+    def _infer(self, came: Opened, context: Any) -> Any:
+        return self._arrived(Arrival(*came, context.time_remaining()))
 
     def _streamed(self, arrival: Arrival) -> Any:
         """Take a frame of a stream, whose sender does not wait for the result."""
@@ -284,16 +285,14 @@ class Agent:
             raise Refused("INTERNAL", str(error)[:300]) from None
         spare_ns = job.spare_ns
         try:
-            answer = self._peer.call(
-                "ModelInfer", request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents
-            )
+            answer = self._peer.infer(request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents)
         except (grpc.RpcError, ValueError) as error:  # the latter: its channel was closed meanwhile
             code: Any = error if isinstance(error, grpc.RpcError) else None
             why = f"{self._peer.address}: {error if code is None else code.details()}"[:300]
             if spare_ns and ended.instead is not None:
                 return self._answer(job.request.id, ended.instead, {"fell_back": why, **timings})
             raise Refused("UNAVAILABLE" if code is None else code.code().name, why) from None
-        put_parameters(answer, timings)
+        put_parameters(answer.message, timings)
         return answer
 
     def _said_of(self, ended: Ended) -> dict[str, str | int | bool]:

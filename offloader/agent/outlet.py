@@ -11,7 +11,8 @@ from tiercut.offloader.agent.watch import Watch
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Full, ShapedPath, Way
 from tiercut.offloader.protocol.channels import Peer
-from tiercut.offloader.protocol.tensors import put_parameters, size_of
+from tiercut.offloader.protocol.tensors import put_parameters
+from tiercut.offloader.protocol.wire import size_of
 from tiercut.offloader.transports.courier import Courier
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import Wanted

@@ -156,7 +156,7 @@ class Driver:
         self._streams = StreamServer(here.rpartition(":")[0], self._streamed, most, transport)
         self._service = Service(
             {
-                "ModelInfer": lambda request, _: self._take(Arrival(request, request.raw_input_contents)),
+                "ModelInfer": lambda came, _: self._take(Arrival(*came)),
                 "ServerMetadata": lambda _, __: message("ServerMetadataResponse", extensions=self._streams.extensions),
                 "ServerLive": lambda _, __: message("ServerLiveResponse", live=True),
                 "ServerReady": lambda _, __: message("ServerReadyResponse", ready=True),

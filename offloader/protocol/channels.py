@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.protocol.messages import Method, methods
-from tiercut.offloader.protocol.tensors import serialised
+from tiercut.offloader.protocol.messages import methods
+from tiercut.offloader.protocol.wire import Opened, opened, serialised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +97,7 @@ class Peer:
         self.address, self.most_bytes, self._tls = address, most_bytes, tls
         self._lock = threading.Lock()
         self._channel: Any = None
+        self._stubs: tuple[Any, dict[tuple[str, bool], Any]] = None, {}
         self._closed = False
 
     def call(self, name: str, request: Any, timeout_s: float, contents: Sequence[NDArray[np.uint8]] = ()) -> Any:
@@ -111,6 +113,11 @@ class Peer:
         future = self.start(name, request, timeout_s, contents=contents)
         return future.result()
 
+    def infer(self, request: Any, timeout_s: float, contents: Sequence[NDArray[np.uint8]]) -> Opened:
+        """Return the answer to ``ModelInfer``, its tensors where they came; see `call`."""
+        found: Opened = self.start("ModelInfer", request, timeout_s, contents=contents, apart=True).result()
+        return found
+
     def start(
         self,
         name: str,
@@ -118,6 +125,8 @@ class Peer:
         timeout_s: float,
         done: Callable[[Any], None] | None = None,
         contents: Sequence[NDArray[np.uint8]] = (),
+        *,
+        apart: bool = False,
     ) -> Any:
         """Begin a call and return what it will become, a ``grpc.Future``.
 
@@ -133,15 +142,17 @@ class Peer:
             Called with the future once it has ended, in a thread of gRPC.
         contents
             The bytes of the tensors that the request describes, where they are not in it.
+        apart
+            Whether the answer becomes an `Opened`.
 
         Raises
         ------
         ValueError
             If this peer was closed.
         """
-        method = methods()[name]
+        raw = serialised(request, contents) if contents else request.SerializeToString()
         channel = self._open()
-        future = self._stub(channel, method, contents).future(request, timeout=max(timeout_s, 0.0))
+        future = self._stub(channel, name, apart).future(raw, timeout=max(timeout_s, 0.0))
 
         def ended(each: Any) -> None:
             self._after(channel, each)
@@ -151,12 +162,18 @@ class Peer:
         future.add_done_callback(ended)
         return future
 
-    def _stub(self, channel: Any, method: Method, contents: Sequence[NDArray[np.uint8]]) -> Any:
-        return channel.unary_unary(
-            method.path,
-            request_serializer=lambda request: serialised(request, contents),
-            response_deserializer=method.response.FromString,
-        )
+    def _stub(self, channel: Any, name: str, apart: bool) -> Any:
+        """Return what calls by a name, made once for a channel."""
+        with self._lock:
+            if self._stubs[0] is not channel:
+                self._stubs = channel, {}
+            stub = self._stubs[1].get((name, apart))
+            if stub is None:
+                method = methods()[name]
+                reader = partial(opened, method.response) if apart else method.response.FromString
+                stub = channel.unary_unary(method.path, response_deserializer=reader)
+                self._stubs[1][name, apart] = stub
+            return stub
 
     def _open(self) -> Any:
         import grpc
@@ -182,13 +199,13 @@ class Peer:
         with self._lock:
             if self._channel is not channel:
                 return
-            self._channel = None
+            self._channel, self._stubs = None, (None, {})
         threading.Thread(target=channel.close, daemon=True).start()  # not in gRPC's own thread, which it waits for
 
     def close(self) -> None:
         """Close the channel; calls that go on are given up, and there are no more."""
         with self._lock:
             self._closed = True
-            channel, self._channel = self._channel, None
+            channel, self._channel, self._stubs = self._channel, None, (None, {})
         if channel is not None:
             channel.close()

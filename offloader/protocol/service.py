@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from tiercut.errors import InputError
 from tiercut.offloader.protocol.channels import hush_grpc, options
-from tiercut.offloader.protocol.messages import SERVICE, methods
-from tiercut.offloader.protocol.tensors import serialised
+from tiercut.offloader.protocol.messages import SERVICE, Method, methods
 from tiercut.offloader.protocol.tls import Tls
+from tiercut.offloader.protocol.wire import opened, serialised
 
 __all__ = ["Handler", "Refused", "Service"]
 
 Handler = Callable[[Any, Any], Any]
-"""Takes a request and gRPC's context, and returns the response; or a pair of it and the bytes of its tensors."""
+"""Takes a request and gRPC's context, and returns the response; or a pair of it and the bytes of its tensors.
+
+That of ``ModelInfer`` is given the request as an `Opened`."""
 
 
 class Refused(Exception):  # noqa: N818  # it is an answer
@@ -74,7 +77,7 @@ class Service:
                     {
                         name: grpc.unary_unary_rpc_method_handler(
                             _guarded(handler),
-                            request_deserializer=known[name].request.FromString,
+                            request_deserializer=_reader(name, known[name]),
                             response_serializer=_as_bytes,
                         )
                         for name, handler in handlers.items()
@@ -117,6 +120,11 @@ def _guarded(handler: Handler) -> Handler:
             context.abort(getattr(grpc.StatusCode, refused.status), refused.message)
 
     return call
+
+
+def _reader(name: str, method: Method) -> Callable[[bytes], Any]:
+    """Return what makes a request of its bytes."""
+    return partial(opened, method.request) if name == "ModelInfer" else method.request.FromString
 
 
 def _as_bytes(answer: Any) -> bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import TensorSpec
 
-__all__ = ["DATATYPES", "describe", "fill", "put", "put_parameters", "serialised", "size_of", "take", "take_parameters"]
+__all__ = ["DATATYPES", "describe", "fill", "put", "put_parameters", "take", "take_parameters"]
 
 DATATYPES: Mapping[str, str] = {
     "bool": "BOOL",
@@ -62,34 +62,11 @@ def fill(message: Any, contents: Sequence[NDArray[np.uint8]]) -> None:
     raw.extend(each.tobytes() for each in contents)
 
 
-def serialised(message: Any, contents: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Return a message with the bytes of its tensors, as `fill` would make it and gRPC sends it, copied once."""
-    tag = b"\x3a" if hasattr(message, "raw_input_contents") else b"\x32"  # fields 7 and 6, length-delimited
-    parts: list[Any] = [message.SerializeToString()]
-    for each in contents:
-        parts += [tag, _varint(len(each)), each.data]
-    return b"".join(parts)
-
-
-def _varint(number: int) -> bytes:
-    """Return a number as protobuf writes it: seven bits a byte, the least first."""
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
-
-
-def size_of(message: Any, contents: Sequence[NDArray[np.uint8]]) -> int:
-    """Return the bytes of a message once it is filled, as gRPC sends it."""
-    return int(message.ByteSize()) + sum(1 + max(-(-len(each).bit_length() // 7), 1) + len(each) for each in contents)
-
-
 def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | None = None) -> dict[str, NDArray[Any]]:
     """Return the tensors of a request or a response, which must be exactly those that are wanted, in any order.
 
-    Nothing is copied or made before names, types, shapes and numbers of bytes are known to fit.
+    Nothing is made before names, types, shapes and numbers of bytes are known to fit, and nothing is copied but what
+    begins where its numbers cannot be read.
 
     Parameters
     ----------
@@ -121,8 +98,10 @@ def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | N
         if spec.name not in by_name:
             raise QuestionError(f"there is no tensor '{spec.name}' among {', '.join(by_name)[:200]}")
         place = by_name[spec.name]
-        _check(spec, described[place], len(raw[place]))
-        found[spec.name] = np.frombuffer(raw[place], dtype=spec.dtype).reshape(spec.shape)
+        came = raw[place]  # which a message copies each time
+        _check(spec, described[place], len(came))
+        numbers = np.frombuffer(came, dtype=spec.dtype)
+        found[spec.name] = (numbers if numbers.flags.aligned else numbers.copy()).reshape(spec.shape)
     return found
 
 

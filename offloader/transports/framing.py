@@ -30,6 +30,7 @@ __all__ = [
     "SLACK",
     "WELCOME",
     "Bytes",
+    "Inflow",
     "Prefix",
     "StreamError",
     "aligned",
@@ -53,7 +54,7 @@ MOST_HEAD, MOST_TENSORS = 64 << 10, 64
 SLACK = 4096
 """Bytes by which what is encoded may be larger than it was."""
 
-_LINE = 64
+_LINE, _AHEAD = 64, 4096
 
 Bytes = NDArray[np.uint8]
 
@@ -149,7 +150,66 @@ def read_into(link: socket.socket, views: Sequence[Bytes | memoryview], until_ns
             left[0] = left[0][got:]
 
 
-def read_prefix(raw: bytes | bytearray) -> Prefix:
+class Inflow:
+    """What comes by a socket: a message's beginning is taken at one go, with whatever else is there already.
+
+    Parameters
+    ----------
+    link
+        The socket, whose limit of time counts.
+    """
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._ahead = memoryview(bytearray(_AHEAD))
+        self._begin = self._end = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is there that was not asked for yet."""
+        return self._begin == self._end
+
+    def wait(self) -> None:
+        """Wait for anything; what comes is kept.
+
+        Raises
+        ------
+        StreamError
+            If the other side has ended.
+        OSError
+            If that fails, or takes longer than the socket's limit.
+        """
+        if not self.is_empty:
+            return
+        self._begin, self._end = 0, self._link.recv_into(self._ahead)
+        if self.is_empty:
+            raise StreamError("the other side has ended")
+
+    def take(self, size: int) -> bytes | bytearray | memoryview:
+        """Return so many bytes, which may be written over by the next call; see `fill`."""
+        begin, end = self._begin, self._begin + size
+        if end <= self._end:
+            self._begin = end
+            return self._ahead[begin:end]
+        found = bytearray(size)
+        self.fill([memoryview(found)])
+        return found
+
+    def fill(self, views: Sequence[Bytes | memoryview], until_ns: int | None = None) -> None:
+        """Fill some pieces of memory, first with what is there already; raises as `read_into` does."""
+        left = [view if isinstance(view, memoryview) else view.data for view in views if len(view)]
+        while left and not self.is_empty:
+            size = min(len(left[0]), self._end - self._begin)
+            left[0][:size] = self._ahead[self._begin : self._begin + size]
+            self._begin += size
+            if size == len(left[0]):
+                left.pop(0)
+            else:
+                left[0] = left[0][size:]
+        read_into(self._link, left, until_ns)
+
+
+def read_prefix(raw: bytes | bytearray | memoryview) -> Prefix:
     """Return how a message begins, of its bytes.
 
     Raises

@@ -28,6 +28,7 @@ from tiercut.offloader.transports.framing import (
     SLACK,
     WELCOME,
     Bytes,
+    Inflow,
     Prefix,
     StreamError,
     aligned,
@@ -172,6 +173,8 @@ class _Link:
 
     def __init__(self, link: socket.socket, token: bytes, take: Callable[[Arrival], object], most: int) -> None:
         self._link, self._token, self._take, self._most = link, token, take, most
+        self._inflow = Inflow(link)
+        self._read = methods()["ModelInfer"].request.FromString
         self._answering = threading.Lock()
         self._buffers: list[Bytes] = []
         self._memory: SlotView | None = None
@@ -181,22 +184,12 @@ class _Link:
         """Take messages until it ends; `StreamError` and `OSError` say why."""
         self._welcome()
         time_limit(self._link, _MESSAGE_S, sending=False)
-        raw = bytearray(PREFIX.size)
-        while True:
-            self._wait_for(memoryview(raw))
-            self._message(read_prefix(raw))
-
-    def _wait_for(self, prefix: memoryview) -> None:
-        """Wait for the next message for as long as it takes, and read its prefix."""
         while True:
             try:
-                got = self._link.recv_into(prefix, 0, socket.MSG_WAITALL)
+                self._inflow.wait()
             except BlockingIOError:  # nothing came for a while
                 continue
-            if not got:
-                raise StreamError("the other side has ended")
-            read_into(self._link, [prefix[got:]])
-            return
+            self._message(read_prefix(self._inflow.take(PREFIX.size)))
 
     def _welcome(self) -> None:
         """Let in who knows the token, and map the memory that comes with it."""
@@ -240,16 +233,15 @@ class _Link:
     def _message(self, prefix: Prefix) -> None:
         if prefix.kind not in (INLINE, PLACED):
             raise StreamError("this is no frame")
-        start = bytearray(SIZE.size * prefix.tensors + prefix.head)
-        read_into(self._link, [memoryview(start)])
+        start = bytes(self._inflow.take(SIZE.size * prefix.tensors + prefix.head))
         sizes = [SIZE.unpack_from(start, SIZE.size * place)[0] for place in range(prefix.tensors)]
         if sum(sizes) > self._most + SLACK:
             raise StreamError(f"a frame has {self._most} bytes at most")
-        contents, held = self._contents(prefix, sizes)
-        try:
-            request = methods()["ModelInfer"].request.FromString(bytes(start[SIZE.size * prefix.tensors :]))
+        try:  # while its tensors are still under way
+            request = self._read(start[SIZE.size * prefix.tensors :])
         except Exception as error:  # protobuf's own, which is imported where it is used
             raise StreamError("the head of a frame is no message of the protocol") from error
+        contents, held = self._contents(prefix, sizes)
         status = b""
         try:
             self._take(Arrival(request, contents, None, self.kind, held.release))
@@ -273,7 +265,7 @@ class _Link:
         if buffer is None:
             buffer = np.empty(whole, np.uint8)
         contents = pieces(buffer, 0, sizes)
-        read_into(self._link, contents)
+        self._inflow.fill(contents)
         return contents, _Held(self, None, buffer)
 
     def release(self, held: _Held) -> None:

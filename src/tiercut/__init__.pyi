@@ -70,6 +70,8 @@ from .profiling import (
     train_jointly as train_jointly,
     train_network as train_network,
 )
+from .report.tracking.mlflow_run import to_mlflow as to_mlflow
+from .report.tracking.optuna_storage import to_optuna as to_optuna
 from .solvers import Options as Options
 from .topologies import Topology as Topology, load_topology as load_topology, ready_made as ready_made
 

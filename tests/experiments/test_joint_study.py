@@ -287,14 +287,14 @@ def test_a_training_ends_when_accuracy_stops_rising_and_goes_on_where_it_was_int
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def trained(model: Made, *_: Any, progress: Any, **__: Any) -> None:
-        while int(model.weights[0]) < 6:  # epochs that are done, as a checkpoint would say
+        while int(model.weights[0][0]) < 6:  # epochs that are done, as a checkpoint would say
             model.weights = [model.weights[0] + 1]
-            if model.accuracies[int(model.weights[0]) - 1] < 0:
+            if model.accuracies[int(model.weights[0][0]) - 1] < 0:
                 raise KeyboardInterrupt
-            progress(SimpleNamespace(done=int(model.weights[0])))
+            progress(SimpleNamespace(done=int(model.weights[0][0])))
 
     def recorded(model: Made, *_: Any, **__: Any) -> Any:
-        hits = np.arange(100) < 100 * model.accuracies[int(model.weights[0]) - 1]
+        hits = np.arange(100) < 100 * model.accuracies[int(model.weights[0][0]) - 1]
         return SimpleNamespace(correct=np.stack([hits, hits], axis=1))
 
     monkeypatch.setattr(tiercut, "train_jointly", trained)
@@ -307,7 +307,7 @@ def test_a_training_ends_when_accuracy_stops_rising_and_goes_on_where_it_was_int
     model.weights = [np.full(1, 2.0)]
     for _ in range(2):  # and once more after it has settled
         assert settling.settle(model, None, tiercut.Schedule(), None, 2, kept).tolist() == [0.3, 0.6, 0.5, 0.5]
-        assert model.weights[0] == 2
+        assert model.weights[0][0] == 2
     assert capsys.readouterr().out.count("accuracy 0.5000") == 2
 
 

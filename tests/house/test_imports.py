@@ -60,10 +60,13 @@ HEAVY = {
     "distributed",
     "simpy",
     "zstandard",
+    "optuna",
+    "mlflow",
 }
 EXTRAS = {
     *("tensorflow", "torch", "jax", "keras", "sklearn", "scipy", "pymoo", "grpc"),
     *("onnx", "onnxruntime", "pyarrow", "joblib", "distributed", "simpy", "zstandard"),
+    *("optuna", "mlflow"),
 }
 """What a base install does not bring."""
 

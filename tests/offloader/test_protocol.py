@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import TensorSpec
@@ -17,11 +17,10 @@ from tiercut.offloader.protocol.tensors import (
     describe,
     put,
     put_parameters,
-    serialised,
-    size_of,
     take,
     take_parameters,
 )
+from tiercut.offloader.protocol.wire import opened, serialised, size_of
 
 
 def field(number: int, payload: bytes) -> bytes:
@@ -86,6 +85,65 @@ def test_contents_that_are_joined_to_a_message_are_what_it_would_hold(name: str,
     contents = describe(head, tensors)
     assert len(serialised(head, contents)) == size_of(head, contents)
     assert type(whole).FromString(serialised(head, contents)) == whole
+
+
+@pytest.mark.parametrize("name", ["ModelInferRequest", "ModelInferResponse"])
+@settings(max_examples=15)
+@given(sizes=st.lists(st.sampled_from([0, 1, 9, 65536, 65551]), min_size=1, max_size=3), word=st.text(max_size=20))
+def test_large_tensors_are_read_where_they_came(name: str, sizes: list[int], word: str) -> None:
+    tensors = {f"t{place}": np.arange(size, dtype=np.uint8) for place, size in enumerate(sizes)}
+    whole, head = message(name, id=word), message(name, id=word)
+    put(whole, tensors)
+    raw = serialised(head, describe(head, tensors))
+    assert type(whole).FromString(raw) == whole
+    found, contents = opened(type(head), raw)
+    assert [bytes(each) for each in contents] == [each.tobytes() for each in tensors.values()]
+    if len(raw) < 65536:
+        return
+    assert found == head
+    here = np.frombuffer(raw, np.uint8)
+    for each in map(np.asarray, contents):
+        assert np.shares_memory(each, here) or not each.size
+        assert each.size < 65536 or (each.ctypes.data - here.ctypes.data) % 16 == 0
+
+
+@given(place=st.integers(0, 120), bits=st.integers(1, 255), cut=st.integers(0, 130))
+def test_what_is_read_apart_is_what_protobuf_reads(place: int, bits: int, cut: int) -> None:
+    from google.protobuf.message import DecodeError
+
+    request = message("ModelInferRequest", model_name="m", id="7")
+    contents = describe(request, {"a": np.arange(5, dtype=np.int16), "b": np.ones(3, np.float32)})
+    put_parameters(request, {"exit": 3, "note": "x"})
+    raw = bytearray(serialised(request, contents))
+    raw[place % len(raw)] ^= bits
+    spoilt, kind = bytes(raw[: cut if cut < len(raw) else None]), type(request)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tiercut.offloader.protocol.wire._LARGE", 0)
+        try:
+            wanted = kind.FromString(spoilt)
+        except DecodeError:
+            with pytest.raises(DecodeError):
+                opened(kind, spoilt)
+            return
+        found, there = opened(kind, spoilt)
+    if found != wanted:  # its tensors are beside it
+        found.raw_input_contents.extend(bytes(each) for each in there)
+    assert found == wanted
+    assert [bytes(each) for each in there] == list(wanted.raw_input_contents)
+
+
+def test_a_tensor_that_begins_anywhere_is_read_all_the_same() -> None:
+    numbers = np.arange(1 << 15, dtype=np.float32)
+    request = message("ModelInferRequest")
+    contents = describe(request, {"a": numbers})
+    raw = serialised(request, contents)
+    spec = TensorSpec(name="a", dtype="float32", shape=[1 << 15])
+    for shift in range(4):
+        moved, there = opened(type(request), request.SerializeToString() + b"\x12\x01 \x12" + bytes([shift])
+                              + b" " * shift + raw[-numbers.nbytes - 4:])  # fmt: skip
+        found = take(moved, [spec], there)["a"]
+        assert found.flags.aligned
+        np.testing.assert_array_equal(found, numbers)
 
 
 SPEC = TensorSpec(name="a", dtype="float32", shape=[1, 2])

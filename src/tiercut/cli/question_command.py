@@ -38,6 +38,15 @@ _BELONGS = {
 """Options that one kind of question alone has a use for; the others take them in order to say so."""
 
 
+def _if_installed(flag: str, where: str | None) -> str | None:
+    """Return where an answer is to be kept; refuse it before anything is solved where the package is not installed."""
+    if where is not None:
+        from tiercut.report import check_mlflow, check_optuna
+
+        {"--optuna": check_optuna, "--mlflow": check_mlflow}[flag](flag)
+    return where
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """Where an answer goes.
@@ -48,6 +57,10 @@ class Output:
         Files for its picture and for its plans.
     json
         Whether it is printed as JSON.
+    optuna, study
+        Storage and name of a study of Optuna (see `tiercut.to_optuna`).
+    mlflow
+        Where a run of MLflow is logged (see `tiercut.to_mlflow`).
     zoom
         Which part of the picture is drawn (see `tiercut.report.plots.zoom.zoom_of`).
     points, within
@@ -64,6 +77,17 @@ class Output:
         type=Path,
         metavar="FILE",
         help="Write the plans as a table, a column for each measure: CSV, or Parquet by the ending.",
+    )
+    optuna: str | None = option(
+        metavar="STORAGE",
+        help="Write the plans as a study of Optuna: sqlite:///plans.db, or a file.",
+        read=_if_installed,
+    )
+    study: str | None = option(metavar="NAME", help="What that study is called; by default after the question.")
+    mlflow: str | None = option(
+        metavar="URI",
+        help="Log the answer as a run of MLflow: a server, sqlite:///mlflow.db, or a folder.",
+        read=_if_installed,
     )
     json: bool = option(False, type=bool, help="Print one JSON object and nothing else.")
     zoom: Sequence[str] | None = option(
@@ -102,6 +126,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
     ) -> None:
         _check_use(kind, question, output)
         zoom = _zoom(output)
+        _check_study(output)
         file = read_query(query)
         loaded = [inputs(topology, each, conditions, file) for each in profile]
         asked, named = query_of(kind, question, file), conditions_of(conditions, file)
@@ -126,14 +151,34 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         _print(found, json=output.json)
         if output.csv is not None:
             given.write_table(found.to_frame(), output.csv)
-        if output.plot is not None:
+        drawn = None
+        if output.plot is not None or output.mlflow is not None:
+            drawn = _picture(found, loaded[0], who, options, zoom)
+        if output.plot is not None and drawn is not None:
             from tiercut.report import save
 
-            save(_picture(found, loaded[0], who, options, zoom), output.plot)
+            save(drawn, output.plot)
             note(f"drew {output.plot}")
+        _track(found, drawn, output)
 
     command.__name__, command.__doc__ = kind, about
     return grouped(command)
+
+
+def _track(found: "Answer | ModelsAnswer", drawn: "Picture | None", output: Output) -> None:
+    """Write an answer where experiments are kept."""
+    if output.optuna is not None:
+        from tiercut.report import to_optuna
+
+        with at_work("writing the study"):
+            name = to_optuna(found, output.optuna, study=output.study)
+        note(f"wrote the study '{name}' to {output.optuna}")
+    if output.mlflow is not None:
+        from tiercut.report import to_mlflow
+
+        with at_work("logging the run"):
+            run = to_mlflow(found, output.mlflow, picture=drawn)
+        note(f"logged the run {run} to {output.mlflow}")
 
 
 def _picture(
@@ -161,6 +206,11 @@ def _check_use(kind: "Kind", question: QuestionOptions, output: Output) -> None:
         value = getattr(question if hasattr(question, name) else output, name)
         if kind != only and value is not None:
             raise QuestionError(f"{flags[name].flag} {says}; tiercut {kind} has no use for it")
+
+
+def _check_study(output: Output) -> None:
+    if output.study is not None and output.optuna is None:
+        raise QuestionError("--study names the study that --optuna writes")
 
 
 def _zoom(output: Output) -> "Zoom | None":

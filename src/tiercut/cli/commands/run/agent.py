@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from tiercut.errors import QuestionError
+from tiercut.memory import keep_freed
 
 __all__ = ["PieceRuntime", "Transport", "agent"]
 
@@ -65,6 +66,7 @@ def agent(
     from tiercut.offloader import Agent, check_grpc, load_tls
 
     check_grpc()
+    keep_freed()
     serving = Agent(
         bundle,
         listen,

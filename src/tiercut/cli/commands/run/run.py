@@ -16,6 +16,7 @@ from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
 from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
 from tiercut.errors import QuestionError, TiercutError, unknown_name
+from tiercut.memory import keep_freed
 from tiercut.option_fields import pairs
 from tiercut.profiling import OnnxOptions
 
@@ -107,6 +108,7 @@ def run(
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_local, run_with_agents
 
     check_grpc()
+    keep_freed()
     fps = given.quantity("--rate", rate, "rate")
     if fps is not None and not fps > 0:
         raise QuestionError(f"--rate: expected more than 0 fps, got '{rate}'")

@@ -270,6 +270,23 @@ def start(kind: int, sizes: list[int], head_: bytes = b"", slot: int = 0) -> byt
     return Prefix(kind, slot, len(sizes), len(head_), 1).pack() + b"".join(map(SIZE.pack, sizes)) + head_
 
 
+def test_messages_that_come_in_one_piece_or_byte_by_byte_are_taken_one_by_one(server: StreamServer, sink: Sink) -> None:
+    contents = [np.arange(size).astype(np.uint8) for size in (3, 5000)]
+    one = start(INLINE, [len(each) for each in contents], head(number=7)) + b"".join(map(bytes, contents))
+    with connected(server) as link:
+        link.sendall(one + one + start(INLINE, [], head(number=8)) + one)
+        for begin in range(0, len(one), 700):
+            link.sendall(one[begin : begin + 700])
+            time.sleep(0.001)
+        for byte in start(INLINE, [], head(number=9)):
+            link.sendall(bytes([byte]))
+        got = bytearray()
+        while len(got) < 6 * PREFIX.size:
+            got += link.recv(6 * PREFIX.size)
+    assert [said["number"] for said, _ in sink.came] == [7, 7, 8, 7, 7, 9]
+    assert all(came == [bytes(each) for each in contents] for said, came in sink.came if said["number"] == 7)
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [
@@ -353,7 +370,7 @@ class Site:
         self.streams = StreamServer(HOST, self.take, MOST, self.wanted)
         handlers: dict[str, Callable[[Any, Any], Any]] = {
             "ServerMetadata": lambda _, __: message("ServerMetadataResponse", extensions=self.streams.extensions),
-            "ModelInfer": lambda request, _: self.take(Arrival(request, request.raw_input_contents)),
+            "ModelInfer": lambda came, _: self.take(Arrival(*came)),
         }
         self.service = Service(handlers, self.address, MOST)
         self.address = self.service.address

@@ -1,0 +1,1 @@
+"""Answers in tools that keep track of experiments: Optuna and MLflow."""

@@ -114,6 +114,30 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_cuts_of_scissionlite_that_ran_are_told_beside_what_was_predicted(tmp_path: Path) -> None:
+    folder = tmp_path / "scissionlite"
+    shutil.copytree(ROOT / "experiments" / "scissionlite", folder)
+    stage = {"compute_s": 0.05, "send_s": 0.1, "encode_s": 0.001, "decode_s": 0.001, "queue_s": 0.0,
+             "predicted": {"compute_s": 0.05, "send_s": 0.1}}  # fmt: skip
+    with (tmp_path / "results.jsonl").open("w", encoding="utf-8") as out:
+        for coded in (True, False):
+            asked = {"network": "resnet50", "pair": ["device GPU", "edge GPU"], "rate": 57, "block": 1,
+                     "coded": coded, "frames": 40}  # fmt: skip
+            ran = {
+                "frames": 40,
+                "same_as_uncut": 40,
+                "stages": [stage, stage],
+                "predicted": {"latency_s": {"mean": 0.1 if coded else 0.2}},
+                "measured": {"latency_s": {"mean": 0.101 if coded else 0.202}},
+            }
+            out.write(json.dumps({"asked": asked, "layer": 1, "load_before": 0.1, "run": ran}) + "\n")
+    run(str(folder / "for_real.py"), str(tmp_path / "results.jsonl"), "--readme")
+    told = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| 1 | with | 100 | 101 | +1.0% | 50 / 50 | 102 / 100 | 50 / 50 | 40 of 40 |" in told
+    assert "Errors: 1.0% in the median, 1.0% at most; bias +1.0%. The layer makes cuts quicker by 2.00 to 2.00" in told
+
+
+@pytest.mark.slow
 def test_the_study_of_scissionlite_prints_what_its_readme_says() -> None:
     printed = run("experiments/scissionlite/run.py")
     written = (ROOT / "experiments/scissionlite/README.md").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ PYTHON ?=
 VENV ?= .venv
 TEST_VENV ?= .venv-test
 OLDEST_VENV ?= .venv-oldest
+DOCS_VENV ?= .venv-docs
 export PYTHON
 # What Python compiles when it first imports a module is kept beside it, whatever the caller's habits: a start is three
 # times as quick, and the environments are our own.
@@ -14,6 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IN_VENV = $(VENV)/bin
 IN_TEST_VENV = $(TEST_VENV)/bin
 IN_OLDEST_VENV = $(OLDEST_VENV)/bin
+IN_DOCS_VENV = $(DOCS_VENV)/bin
 # What is tried with the oldest versions: every solver and measure, documents and commands, without training and timing,
 # and without what takes longest and says least of versions.
 OLDEST_TESTS = tests/ground --ignore tests/ground/test_compiled.py tests/topologies tests/optimizer/test_by_hand.py tests/conformance/test_every_solver.py \
@@ -24,7 +26,7 @@ RUNS = digits-onnx
 # In two processes; when one of them crashes, the tests end there: with another in its place, they may never end.
 IN_TWO = -n 2 --dist loadgroup --max-worker-restart 0
 
-.PHONY: help demo test lint types pytest test-oldest slow profile gallery clean
+.PHONY: help demo test lint types pytest test-oldest slow profile gallery docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -36,6 +38,7 @@ help:
 	@echo 'make slow      the tests that take minutes'
 	@echo 'make profile   train and time the recorded network again, on this machine'
 	@echo 'make gallery   draw the pictures of docs/gallery.md again'
+	@echo 'make docs      run the notebooks, build the documentation as a site in out/site, and check its links'
 	@echo 'make clean     remove everything that make has made'
 	@echo 'PYTHON=...     names the Python to use (3.11, 3.12 or 3.13)'
 
@@ -52,6 +55,10 @@ $(TEST_VENV)/.ready: pyproject.toml constraints.txt tools/venv
 
 $(OLDEST_VENV)/.ready: pyproject.toml constraints-oldest.txt tools/venv
 	@CONSTRAINTS=constraints-oldest.txt tools/venv $(OLDEST_VENV) '.[test]'
+	@touch $@
+
+$(DOCS_VENV)/.docs-ready: pyproject.toml constraints.txt tools/venv
+	@tools/venv $(DOCS_VENV) '.[docs]'
 	@touch $@
 
 demo: $(VENV)/.ready
@@ -85,7 +92,12 @@ profile: $(TEST_VENV)/.ready
 gallery: $(VENV)/.ready
 	@tools/gallery $(IN_VENV)/tiercut
 
+# Warnings are errors. The variable silences what the theme says of an mkdocs to come.
+docs: $(DOCS_VENV)/.docs-ready
+	NO_MKDOCS_2_WARNING=1 $(IN_DOCS_VENV)/mkdocs build --strict
+	@echo 'open out/site/index.html'
+
 clean:
-	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) $(OLDEST_VENV) out build dist src/*.egg-info
+	rm -rf .venv .venv-* $(VENV) $(TEST_VENV) $(OLDEST_VENV) $(DOCS_VENV) out build dist src/*.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 from .agent.agent import Agent as Agent
 from .agent.emulation import Emulation as Emulation
 from .bundles.split import split_plan as split_plan
+from .bundles.whole import split_whole as split_whole
 from .deployment.files import check_beside as check_beside, write_deployment as write_deployment
 from .local.processes import emulation_from as emulation_from
 from .local.result import Run as Run, StageTimes as StageTimes

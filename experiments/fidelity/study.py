@@ -13,7 +13,7 @@ import tiercut
 
 __all__ = ["COUNT", "FRAMES", "Configuration", "configurations", "plan_of", "topology_of"]
 
-SEED, COUNT = 13, 130
+SEED, COUNT = 13, 125
 FRAMES, MANY, _EVERY, _MANY_AT = 200, 700, 8, 3
 """One of every eight configurations sends as many frames as a 99th percentile needs."""
 

@@ -11,28 +11,30 @@ import queue
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, TimeoutError as FutureTimeout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
-from tiercut.offloader.agent.admission import check_destination, left_s
+from tiercut.offloader.agent.admission import Seen, check_destination, left_s
 from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
+from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.timings import came_by, named, of_piece
-from tiercut.offloader.bundles.manifest import load_bundle
-from tiercut.offloader.bundles.stage import Ended, Runtime, StageRunner
+from tiercut.offloader.agent.version import Outlets, Version, only_version
+from tiercut.offloader.bundles.manifest import Bundle
+from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import Way
 from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
-from tiercut.offloader.protocol.coding import coming, going
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import DATATYPES, describe, put_parameters, take_parameters
@@ -52,8 +54,8 @@ SERVER = "tiercut"
 RESULTS = "results"
 """The model that results are sent to at a destination."""
 
-_REMEMBERED, _LONGEST_ID = 65536, 256
-_MOST_HOMES = 64
+_LONGEST_ID = 256
+_MOST_HOMES, _MOST_RESULTS = 64, 4096
 _TOLD_S = 5.0
 _PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
 
@@ -64,7 +66,7 @@ class Agent:
     Parameters
     ----------
     folder
-        Its bundle.
+        Its bundle, or that of a whole network, of which it runs what it is told to.
     listen
         HOST:PORT; port 0 takes a free one.
     next_address
@@ -103,26 +105,17 @@ class Agent:
         tls: Tls | None = None,
     ) -> None:
         self._transport, self._tls = only_grpc(transport, tls), tls
-        self.bundle = load_bundle(folder)
-        if (next_address is None) != self.bundle.is_last and not (emulation.told_later and next_address is None):
-            raise QuestionError(
-                f"'{folder}' is the last of {self.bundle.stages} partitions: there is no --next"
-                if self.bundle.is_last
-                else f"'{folder}' is followed by a partition on '{self.bundle.next}': name its agent with --next"
-            )
-        self._run = StageRunner(folder, self.bundle, runtime=runtime, threads=threads)
-        self._run.warm_up()
-        self._coming, self._going = coming(self.bundle), going(self.bundle)
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
+        self._homes = Outlets(partial(self._outlet, most=_MOST_RESULTS), lambda: _MOST_HOMES)
+        if is_whole(folder):
+            self._shelf = Shelf.of_whole(folder, runtime, threads, Outlets(self._outlet, lambda: _MOST_HOMES))
+        else:
+            self._shelf = Shelf.of_one(only_version(folder, next_address, emulation, runtime, threads))
+        self._most_bytes = self._shelf.most_bytes
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
-        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._seen = Seen()
         self._held = HeldAnswers()
-        self._homes: OrderedDict[str, Outlet] = OrderedDict()  # the one that was used last stands last
-        self._lock = threading.Lock()
-        self._peer: Peer | None = None
-        self._onward: Outlet | None = None
-        self._follows = threading.Event()
         if next_address is not None:
             self.follow(next_address)
         self._workers = [
@@ -138,27 +131,38 @@ class Agent:
             "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
             "ModelInfer": self._infer,
+            "RepositoryModelLoad": self._load,
+            "RepositoryModelUnload": self._unload,
         }
         address = address_of(listen, what="--listen")
-        self._streams = StreamServer(
-            address.rpartition(":")[0], self._streamed, self.bundle.most_bytes, self._transport
-        )
+        self._streams = StreamServer(address.rpartition(":")[0], self._streamed, self._most_bytes, self._transport)
         try:
-            self.service = Service(handlers, address, self.bundle.most_bytes, tls=tls)
+            self.service = Service(handlers, address, self._most_bytes, tls=tls)
         except InputError:
             self._streams.close()
             raise
 
     def follow(self, next_address: str) -> None:
         """Hand on to an agent that listens at HOST:PORT, from now on."""
-        before = self._onward
-        self._peer = Peer(address_of(next_address, what="--next"), self.bundle.most_bytes, self._tls)
-        self._onward = Outlet(
-            self._peer, self._emulation.onward, self._clock, most=self._most, transport=self._transport
-        )
-        self._follows.set()
+        only = self._shelf.only
+        before = only.onward
+        only.follow(self._outlet(address_of(next_address, what="--next"), self._emulation.onward))
         if before is not None:
             before.close()
+
+    def _outlet(self, address: str, way: Way, most: int | None = None) -> Outlet:
+        peer = Peer(address, self._most_bytes, self._tls)
+        return Outlet(peer, way, self._clock, most=most or self._most, transport=self._transport)
+
+    @property
+    def bundle(self) -> Bundle:
+        """What it serves, where that is but one partition."""
+        return self._shelf.only.bundle
+
+    @property
+    def awaits_next(self) -> bool:
+        """Whether it has to be told who comes next."""
+        return not self._shelf.is_whole and not self.bundle.is_last
 
     @property
     def address(self) -> str:
@@ -174,18 +178,23 @@ class Agent:
                 self._jobs.put_nowait(None)
             except queue.Full:
                 break
-        for outlet in [self._onward, *self._homes.values()]:
-            if outlet is not None:
-                outlet.close()
+        self._shelf.close()
+        self._homes.close()
 
     # What the protocol asks.
 
-    def _known(self, name: str) -> None:
-        if name != self.bundle.model:
-            raise Refused("NOT_FOUND", f"there is no model '{name[:100]}' here; this is '{self.bundle.model}'")
+    def _load(self, request: Any, _: Any) -> Any:
+        """Make a range of a whole network ready: the parameters name its ``version`` and, as ``config``, what it is."""
+        number, config = (request.parameters[name].string_param for name in ("version", "config"))
+        self._shelf.load(request.model_name, number, config, partial(check_destination, allowed=self._allowed))
+        return message("RepositoryModelLoadResponse")
+
+    def _unload(self, request: Any, _: Any) -> Any:
+        self._shelf.unload(request.parameters["version"].string_param)
+        return message("RepositoryModelUnloadResponse")
 
     def _model_ready(self, request: Any, _: Any) -> Any:
-        self._known(request.name)
+        self._shelf.of(request.name, request.version)
         return message("ModelReadyResponse", ready=True)
 
     def _server_metadata(self, _: Any, __: Any) -> Any:
@@ -195,9 +204,10 @@ class Agent:
         return message("ServerMetadataResponse", name=SERVER, version=__version__, extensions=streams)
 
     def _model_metadata(self, request: Any, _: Any) -> Any:
-        self._known(request.name)
-        found = message("ModelMetadataResponse", name=self.bundle.model, versions=["1"], platform=self._run.runtime)
-        for part, tensors in ((found.inputs, self.bundle.inputs), (found.outputs, self.bundle.outputs)):
+        shelf, served = self._shelf, self._shelf.of(request.name, request.version)
+        numbers = shelf.numbers if shelf.is_whole else ["1"]
+        found = message("ModelMetadataResponse", name=shelf.model, versions=numbers, platform=served.run.runtime)
+        for part, tensors in ((found.inputs, served.bundle.inputs), (found.outputs, served.bundle.outputs)):
             for each in tensors:
                 part.add(name=each.name, datatype=DATATYPES[each.dtype], shape=each.shape)
         return found
@@ -214,28 +224,28 @@ class Agent:
     def _arrived(self, arrival: Arrival) -> Any:
         received_ns = time.monotonic_ns()
         request = arrival.request
-        self._known(request.model_name)
+        version = self._shelf.of(request.model_name, request.model_version)
         if len(request.id) > _LONGEST_ID:
             raise Refused("INVALID_ARGUMENT", f"the id of a frame has {_LONGEST_ID} characters at most")
         try:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
-            tensors = self._coming.take(request, parameters, arrival.contents)
+            tensors = version.coming.take(request, parameters, arrival.contents)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
         decode_ns = time.monotonic_ns() - received_ns
         until_ns = received_ns + round(left_s(parameters, arrival.left_s) * 1e9)
-        job = Job(arrival, tensors, parameters, received_ns, decode_ns, until_ns)
+        job = Job(arrival, version, tensors, parameters, received_ns, decode_ns, until_ns)
         if "destination" not in parameters:
             return self._answered(job)
         check_destination(parameters["destination"], self._allowed)
-        self._check_fresh(str(parameters["destination"]), request.id)
+        self._seen.check(str(parameters["destination"]), version.number, request.id)
         self._wait_for_worker(job)
         return self._accepted(request.id)
 
     def _accepted(self, frame: str) -> Any:
-        answer = message("ModelInferResponse", model_name=self.bundle.model, id=frame)
+        answer = message("ModelInferResponse", model_name=self._shelf.model, id=frame)
         put_parameters(answer, {"accepted": True})
         return answer
 
@@ -244,14 +254,6 @@ class Agent:
             self._jobs.put_nowait(job)
         except queue.Full:
             raise Refused("RESOURCE_EXHAUSTED", f"{self._most} frames wait already") from None
-
-    def _check_fresh(self, destination: str, frame: str) -> None:
-        with self._lock:
-            if (destination, frame) in self._seen:
-                raise Refused("ALREADY_EXISTS", f"frame '{frame[:100]}' was here before")
-            self._seen[destination, frame] = None
-            if len(self._seen) > _REMEMBERED:
-                self._seen.popitem(last=False)
 
     def _answered(self, job: Job) -> Any:
         """Return the result of a frame whose caller waits for it."""
@@ -269,7 +271,7 @@ class Agent:
 
     def _answer(self, frame: str, ended: Ended, said: Mapping[str, str | int | bool]) -> Any:
         """Return the result of a frame as the answer to its call."""
-        answer = message("ModelInferResponse", model_name=self.bundle.model, id=frame)
+        answer = message("ModelInferResponse", model_name=self._shelf.model, id=frame)
         contents = describe(answer, ended.tensors)
         put_parameters(answer, {**self._said_of(ended), **said})
         return answer, contents
@@ -277,18 +279,18 @@ class Agent:
     def _asked_next(self, job: Job, ended: Ended, timings: Mapping[str, int]) -> Any:
         import grpc
 
-        assert self._peer is not None
-        request = message("ModelInferRequest", model_name=self.bundle.model, id=job.request.id)
+        assert job.version.onward is not None
+        peer, request = job.version.onward.peer, self._request(job)
         try:
-            contents = self._described(request, ended.tensors)
+            contents = self._described(job.version, request, ended.tensors)
         except QuestionError as error:
             raise Refused("INTERNAL", str(error)[:300]) from None
         spare_ns = job.spare_ns
         try:
-            answer = self._peer.infer(request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents)
+            answer = peer.infer(request, (job.until_ns - spare_ns - time.monotonic_ns()) / 1e9, contents)
         except (grpc.RpcError, ValueError) as error:  # the latter: its channel was closed meanwhile
             code: Any = error if isinstance(error, grpc.RpcError) else None
-            why = f"{self._peer.address}: {error if code is None else code.details()}"[:300]
+            why = f"{peer.address}: {error if code is None else code.details()}"[:300]
             if spare_ns and ended.instead is not None:
                 return self._answer(job.request.id, ended.instead, {"fell_back": why, **timings})
             raise Refused("UNAVAILABLE" if code is None else code.code().name, why) from None
@@ -322,7 +324,7 @@ class Agent:
             return
         try:
             tensors, decode_ns = self._decoded(job)
-            ended, more = self._warmed_up(job, tensors) if job.warms_up else (self._run(tensors, self._slow), {})
+            ended, more = self._warmed_up(job, tensors) if job.warms_up else (job.version.run(tensors, self._slow), {})
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
             ended = job.apart(ended)
             if job.result is None:
@@ -334,19 +336,26 @@ class Agent:
 
     def _decoded(self, job: Job) -> tuple[dict[str, NDArray[Any]], int]:
         """Return what came through a codec as it was, and the nanoseconds that this took, as on a slower machine."""
-        if not self._coming.is_encoded(job.parameters):
+        coming, clock = job.version.coming, job.version.run.clock
+        if not coming.is_encoded(job.parameters):
             return job.tensors, 0
-        since_ns, begun = time.monotonic_ns(), self._run.clock()
-        tensors = self._coming.decoded(job.tensors, job.parameters)
-        self._slow(self._run.clock() - begun)
+        since_ns, begun = time.monotonic_ns(), clock()
+        tensors = coming.decoded(job.tensors, job.parameters)
+        self._slow(clock() - begun)
         return tensors, time.monotonic_ns() - since_ns
 
-    def _described(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
+    @staticmethod
+    def _request(job: Job, model: str | None = None) -> Any:
+        """Return a request about a frame, to the next partition or another model."""
+        name = job.version.bundle.model if model is None else model
+        return message("ModelInferRequest", model_name=name, model_version=job.version.number, id=job.request.id)
+
+    def _described(self, version: Version, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
         """Describe what goes on, through its codec if there is one, as on a slower machine; return its bytes."""
-        begun = self._run.clock()
-        contents = self._going.describe(request, tensors)
-        if self._going.codec is not None:
-            self._slow(self._run.clock() - begun)
+        begun = version.run.clock()
+        contents = version.going.describe(request, tensors)
+        if version.going.codec is not None:
+            self._slow(version.run.clock() - begun)
         return contents
 
     def _warmed_up(self, job: Job, tensors: Mapping[str, NDArray[Any]]) -> tuple[Ended, dict[str, int]]:
@@ -356,11 +365,11 @@ class Agent:
         frame will find: every hop without its link, and every piece as on the machine that this one stands for.
         """
         said = job.parameters.get("leave")
-        ended, took = self._run.until(tensors, said if isinstance(said, int) else sys.maxsize, self._slow)
-        return ended, {of_piece(self.bundle.stage, place): each for place, each in enumerate(took)}
+        ended, took = job.version.run.until(tensors, said if isinstance(said, int) else sys.maxsize, self._slow)
+        return ended, {of_piece(job.version.bundle.stage, place): each for place, each in enumerate(took)}
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
-        stage, sent_ns = self.bundle.stage, job.parameters.get("sent_ns")
+        stage, sent_ns = job.version.bundle.stage, job.parameters.get("sent_ns")
         found = {
             named(stage, "queue"): begun_ns - job.received_ns - job.decode_ns,
             named(stage, "decode"): job.decode_ns + decode_ns,
@@ -377,24 +386,25 @@ class Agent:
 
     def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()
-        request = message(
-            "ModelInferRequest", model_name=RESULTS if ended.leaves else self.bundle.model, id=job.request.id
+        request, described = (
+            self._request(job, RESULTS if ended.leaves else None),
+            partial(self._described, job.version),
         )
-        contents = (describe if ended.leaves else self._described)(request, ended.tensors)
+        contents = (describe if ended.leaves else described)(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
         said = {"warm_up": True} if job.warms_up else {}
         put_parameters(request, self._said_of(ended) | said if ended.leaves else kept)
         carried = {
             name: value for name, value in job.parameters.items() if name.startswith("stage") and isinstance(value, int)
         }
-        timings[named(self.bundle.stage, "encode")] = time.monotonic_ns() - begun_ns
+        timings[named(job.version.bundle.stage, "encode")] = time.monotonic_ns() - begun_ns
         spare_ns = 0 if ended.leaves else job.spare_ns
         if spare_ns and ended.instead is not None:
-            kept_until = Held(ended.instead, carried | timings, job.until_ns)
+            kept_until = Held(ended.instead, carried | timings, job.until_ns, job.version)
             self._held.keep(job.destination, job.request.id, kept_until)
         if job.warms_up and not ended.leaves:
-            self._follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
-        outlet = self._home(job.destination) if ended.leaves else self._onward
+            job.version.follows.wait(_TOLD_S)  # whoever starts agents tells them the next one only once all are ready
+        outlet = self._home(job.destination, job.version.home) if ended.leaves else job.version.onward
         assert outlet is not None
         if spare_ns and not outlet.is_up:
             self._not_taken(job, f"{outlet.address} does not answer")
@@ -431,12 +441,13 @@ class Agent:
         held = self._held.take(destination, frame)
         if held is None:
             return False
-        request = message("ModelInferRequest", model_name=RESULTS, id=frame)
+        number = held.version.number
+        request = message("ModelInferRequest", model_name=RESULTS, model_version=number, id=frame)
         contents = describe(request, held.ended.tensors)
-        said = f"{self.bundle.node}: {why}"[:300]
+        said = f"{held.version.bundle.node}: {why}"[:300]
         put_parameters(request, self._said_of(held.ended) | {"fell_back": said})
         try:
-            self._home(destination).put(
+            self._home(destination, held.version.home).put(
                 request,
                 contents,
                 held.until_ns,
@@ -447,30 +458,21 @@ class Agent:
             return False
         return True
 
-    def _home(self, destination: str) -> Outlet:
-        with self._lock:
-            if destination not in self._homes:
-                if len(self._homes) >= _MOST_HOMES:
-                    threading.Thread(target=self._homes.popitem(last=False)[1].close, daemon=True).start()
-                peer = Peer(destination, self.bundle.most_bytes, self._tls)
-                self._homes[destination] = Outlet(
-                    peer, self._emulation.home, self._clock, most=4096, transport=self._transport
-                )
-            self._homes.move_to_end(destination)
-            return self._homes[destination]
+    def _home(self, destination: str, way: Way | None = None) -> Outlet:
+        return self._homes.get(destination, self._emulation.home if way is None else way)
 
     def _fail(self, job: Job, reason: str) -> None:
         """Report a frame as failed to whoever waits for it; that its report fails too is left to their deadline."""
-        said = f"{self.bundle.node}: {reason}"
+        said = f"{job.version.bundle.node}: {reason}"
         if job.result is not None:
             if not job.result.done():
                 job.result.set_exception(QuestionError(said))
             return
-        request = message("ModelInferRequest", model_name=RESULTS, id=job.request.id)
+        request = self._request(job, RESULTS)
         put_parameters(request, {"failed": said[:1000]})
         until_ns = max(job.until_ns, time.monotonic_ns()) + round(1e9)
         try:
-            outlet = self._home(job.destination)
+            outlet = self._home(job.destination, job.version.home)
             outlet.put(
                 request, (), until_ns, lambda why: log.warning("frame '%s': %s; %s", job.request.id, said, why), {}
             )

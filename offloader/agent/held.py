@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tiercut.offloader.agent.version import Version
 from tiercut.offloader.bundles.stage import Ended
 
 __all__ = ["Held", "HeldAnswers"]
@@ -25,11 +26,14 @@ class Held:
         Where its time went so far.
     until_ns
         Its frame's deadline, by `time.monotonic_ns`.
+    version
+        What served it.
     """
 
     ended: Ended
     timings: Mapping[str, str | int | bool]
     until_ns: int
+    version: Version
 
 
 class HeldAnswers:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiercut.offloader.agent.version import Version
 from tiercut.offloader.bundles.stage import Ended
 from tiercut.offloader.transports.server import Arrival
 
@@ -23,6 +24,8 @@ class Job:
     ----------
     arrival
         How it came.
+    version
+        What it is meant for.
     tensors, parameters
         What it holds.
     received_ns, decode_ns
@@ -34,6 +37,7 @@ class Job:
     """
 
     arrival: Arrival
+    version: Version
     tensors: dict[str, NDArray[Any]]
     parameters: dict[str, str | int | bool]
     received_ns: int

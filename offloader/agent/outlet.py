@@ -76,7 +76,7 @@ class Outlet:
         most: int = 64,
         transport: Wanted = "grpc",
     ) -> None:
-        self._peer = peer
+        self.peer = self._peer = peer
         self._courier = Courier(peer, transport)
         self._watch = Watch(peer)
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)

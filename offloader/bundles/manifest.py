@@ -17,7 +17,18 @@ from tiercut.documents import Document, Key
 from tiercut.errors import InputError, QuestionError
 from tiercut.profiling import read_codec
 
-__all__ = ["FORMAT", "NAME", "Bundle", "Piece", "PieceFile", "TensorSpec", "load_bundle", "sha256_of"]
+__all__ = [
+    "FORMAT",
+    "NAME",
+    "Bundle",
+    "Piece",
+    "PieceFile",
+    "TensorSpec",
+    "check_file",
+    "load_bundle",
+    "path_faults",
+    "sha256_of",
+]
 
 FORMAT: Literal["tiercut.bundle/1"] = "tiercut.bundle/1"
 NAME = "bundle.json"
@@ -133,8 +144,14 @@ class Bundle(Document):
         if piece.scores is not None and piece.scores not in {each.name for each in piece.outputs}:
             yield (*key, "scores"), f"the piece does not make '{piece.scores}'"
         for name, file in piece.files.items():
-            if Path(file.path).name != file.path or file.path in ("", ".", "..") or "\\" in file.path:
-                yield (*key, "files", name, "path"), f"expected a name in the bundle's own folder, got '{file.path}'"
+            for fault in path_faults(file):
+                yield (*key, "files", name, "path"), fault
+
+
+def path_faults(file: PieceFile) -> Iterable[str]:
+    """Yield what is wrong with where a file lies, which is beside what names it."""
+    if Path(file.path).name != file.path or file.path in ("", ".", "..") or "\\" in file.path:
+        yield f"expected a name in the bundle's own folder, got '{file.path}'"
 
 
 def _tensor_faults(key: Key, tensors: list[TensorSpec]) -> Iterable[tuple[Key, str]]:
@@ -163,15 +180,22 @@ def load_bundle(folder: str | os.PathLike[str]) -> Bundle:
     bundle = documents.load(path / NAME, Bundle, format_=FORMAT, limit=_LARGEST)
     for piece in bundle.pieces:
         for file in piece.files.values():
-            _check_file(path / file.path, file)
+            check_file(path / file.path, file)
     return bundle
 
 
-def _check_file(path: Path, file: PieceFile) -> None:
+def check_file(path: Path, file: PieceFile) -> None:
+    """Make sure that a file is the one that was written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is another.
+    """
     try:
         size = path.stat().st_size
         same = size == file.bytes and sha256_of(path) == file.sha256
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}; split the plan again") from None
     if not same:
-        raise InputError(str(path), f"is not the file that {NAME} names (its SHA-256 differs); split the plan again")
+        raise InputError(str(path), "is not the file that its bundle names (its SHA-256 differs); split the plan again")

@@ -21,7 +21,7 @@ from tiercut.offloader.protocol.coding import Coding, coming
 from tiercut.optimizer import Plan, exit_limits
 from tiercut.profiling import CutNetwork, PieceTensor, form_of, piece_tensor, read_codec, usual_layout, write_piece
 
-__all__ = ["Split", "open_bundles", "split_plan"]
+__all__ = ["Split", "check_parity", "check_plan", "folder_name", "open_bundles", "split_plan", "write_bundle"]
 
 _ROUNDING = 1e-4
 _FRAMES = 4
@@ -68,17 +68,17 @@ def split_plan(plan: Plan, cut: CutNetwork, output: str | os.PathLike[str]) -> S
     InputError
         If a bundle cannot be written.
     """
-    _check(plan, cut)
+    check_plan(plan, cut)
     folder = Path(output)
     fresh = folder / ".bundles-being-written"
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        names = [_folder_name(place, node) for place, node in enumerate(plan.placement, 1)]
+        names = [folder_name(place, node) for place, node in enumerate(plan.placement, 1)]
         for place, name in enumerate(names):
-            _write_bundle(plan, cut, place, fresh / name)
+            write_bundle(plan, cut, place, fresh / name)
         opened = open_bundles([fresh / name for name in names])
-        furthest = _check_parity(cut, *opened)
+        furthest = check_parity(cut, *opened)
         _check_codecs(cut, *opened)
         for name in names:
             shutil.rmtree(folder / name, ignore_errors=True)
@@ -100,12 +100,19 @@ def open_bundles(
     return bundles, tuple(StageRunner(*each, threads=threads, runtime=runtime) for each in pairs)
 
 
-def _folder_name(place: int, node: str) -> str:
+def folder_name(place: int, node: str) -> str:
     """Return the name of a bundle's folder; what a file system may not take of a node's name is left out."""
     return f"{place}-{re.sub(r'[^A-Za-z0-9._-]+', '_', node) or 'node'}"
 
 
-def _check(plan: Plan, cut: CutNetwork) -> None:
+def check_plan(plan: Plan, cut: CutNetwork) -> None:
+    """Refuse a plan that a network cannot be cut for.
+
+    Raises
+    ------
+    QuestionError
+        Says what does not fit.
+    """
     if cut.model.graph.batch not in (None, 1):
         raise QuestionError(f"agents run one frame in a call, and {cut.title} takes {cut.model.graph.batch} together")
     count = len(cut.blocks)
@@ -121,8 +128,8 @@ def _check(plan: Plan, cut: CutNetwork) -> None:
             raise QuestionError(f"the plan has an exit after block {block}, where {cut.title} has no branch")
 
 
-def _write_bundle(plan: Plan, cut: CutNetwork, place: int, folder: Path) -> None:
-    """Write one partition, 0-based."""
+def write_bundle(plan: Plan, cut: CutNetwork, place: int, folder: Path) -> None:
+    """Write one partition, 0-based, into a folder that is not there yet; it is checked by whoever knows the whole."""
     folder.mkdir()
     last = plan.partition[place]
     first = plan.partition[place - 1] + 1 if place else 1
@@ -202,8 +209,14 @@ def _spec(tensor: PieceTensor) -> dict[str, Any]:
     return {"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)}
 
 
-def _check_parity(cut: CutNetwork, bundles: Sequence[Bundle], runners: Sequence[StageRunner]) -> float:
-    """Return by how much the chained pieces and the uncut network differ at most, at every exit; refuse too much."""
+def check_parity(cut: CutNetwork, bundles: Sequence[Bundle], runners: Sequence[StageRunner]) -> float:
+    """Return by how much the chained pieces and the uncut network differ at most, at every exit; refuse too much.
+
+    Raises
+    ------
+    QuestionError
+        If it is more than 1e-4 of the largest number.
+    """
     exits = [piece.exit for bundle in bundles for piece in bundle.pieces if piece.exit is not None and cut.ends]
     uncut, furthest = Uncut(cut, exits), 0.0
     for seed in range(_FRAMES):

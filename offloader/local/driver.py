@@ -11,7 +11,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -23,82 +22,24 @@ from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS, SERVER
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named
-from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
+from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
+from tiercut.offloader.local.outcome import Entry, Outcome
 from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import Peer, address_of
-from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
 from tiercut.offloader.transports.framing import Bytes
-from tiercut.offloader.transports.offer import Transport, Wanted
+from tiercut.offloader.transports.offer import Wanted
 from tiercut.offloader.transports.server import Arrival, StreamServer
 
 __all__ = ["Driver", "Outcome"]
 
 _SETTLE_S, _WARM_UP_S, _LOOKS_S = 0.02, 10.0, 0.05
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a frame.
-
-    Parameters
-    ----------
-    due_ns
-        When it was due, by `time.monotonic_ns`.
-    ended_ns
-        When its result came, or it failed; None until then.
-    failure
-        Why it failed; None where it was answered.
-    exit
-        The block where it left.
-    results
-        What was answered, by name.
-    parameters
-        What came with the result: timings among them.
-    return_s, by
-        How long the result was under way, and how it came.
-    late_ns
-        How much later than due it was sent.
-    doubled
-        How many more results came.
-    fell_back
-        Why it was answered from an exit at the source; None where the plan answered it.
-    late
-        How many results came after that one, or were held back in vain.
-    asked
-        Whether the first agent was asked for that answer.
-    """
-
-    due_ns: int
-    ended_ns: int | None = None
-    failure: str | None = None
-    exit: int | None = None
-    results: dict[str, NDArray[Any]] = field(default_factory=dict)
-    parameters: dict[str, str | int | bool] = field(default_factory=dict)
-    return_s: float | None = None
-    by: Transport = "grpc"
-    late_ns: int = 0
-    doubled: int = 0
-    fell_back: str | None = None
-    late: int = 0
-    asked: bool = False
-
-    @property
-    def answered(self) -> bool:
-        """Whether its result came in time."""
-        return self.ended_ns is not None and self.failure is None
-
-    @property
-    def latency_s(self) -> float:
-        """From when it was due until it ended."""
-        assert self.ended_ns is not None
-        return (self.ended_ns - self.due_ns) / 1e9
 
 
 class Driver:
@@ -107,7 +48,7 @@ class Driver:
     Parameters
     ----------
     bundles
-        Those of the plan, in order.
+        Those of the plan that it begins with, in order.
     address
         Of the agent of the first.
     way, clock
@@ -124,6 +65,10 @@ class Driver:
         How frames and results may travel; by gRPC where an agent does not take that.
     tls
         What all channels are encrypted with; frames then travel by gRPC.
+    number
+        What agents call that plan, where they hold several.
+    most_bytes
+        Bytes of the tensors of a message at most, under all plans; None: under that one.
     """
 
     def __init__(
@@ -139,15 +84,16 @@ class Driver:
         fallback_s: float = 0.0,
         transport: Wanted = "auto",
         tls: Tls | None = None,
+        number: str = "",
+        most_bytes: int | None = None,
     ) -> None:
         transport = only_grpc(transport, tls)
-        self._coding, self._slowdown = coming(bundles[0]), slowdown
+        self._slowdown, self._transport, self._tls, self._clock = slowdown, transport, tls, clock
         self._fallback_ns = round(fallback_s * 1e9)
-        self._bundles, self._first = bundles, bundles[0]
         self._deadline_ns = round(deadline_s * 1e9)
-        self._wanted = _results_by_exit(bundles)
-        most = max(each.most_bytes for each in bundles)
+        self._most = most = most_bytes or max(each.most_bytes for each in bundles)
         self._frames: dict[str, Outcome] = {}
+        self._kept: dict[str, Mapping[str, NDArray[Any]]] = {}
         self._rounds: list[Round] = []
         self._round_ns = 0
         self._ended = threading.Condition()
@@ -165,10 +111,41 @@ class Driver:
             most,
             tls=tls,
         )
-        self._peer = Peer(address, most, tls)
-        self._outlet = Outlet(self._peer, way, clock, most=4096, transport=transport)
-        self.strays = 0
-        """Results of frames that were never sent."""
+        self._outlets: dict[tuple[str, Way], Outlet] = {}
+        self._entries: dict[str, Entry] = {}
+        self._entry = self.add(number, bundles, address, way)
+        self.strays = 0  # results of frames that were never sent
+        self.rescue: Callable[[str, str], bool] | None = None
+        """Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again."""
+        self.on_end: Callable[[Outcome], None] = lambda _: None
+        """Called with every frame that was answered."""
+
+    def add(self, number: str, bundles: tuple[Bundle, ...], address: str, way: Way = NO_LINKS) -> Entry:
+        """Return a further plan that frames can be sent by.
+
+        Parameters
+        ----------
+        number
+            What agents call it.
+        bundles
+            Of its partitions, in order.
+        address, way
+            Its first agent, and the links to there.
+        """
+        if (address, way) not in self._outlets:
+            peer = Peer(address, self._most, self._tls)
+            self._outlets[address, way] = Outlet(peer, way, self._clock, most=4096, transport=self._transport)
+        entry = self._entries[number] = Entry(number, bundles, self._outlets[address, way])
+        return entry
+
+    def use(self, number: str) -> None:
+        """Send frames by another plan from now on; those that are under way go on by theirs."""
+        self._entry = self._entries[number]
+
+    def under_way(self, number: str) -> int:
+        """Return how many frames that were sent by a plan have not ended."""
+        with self._ended:
+            return sum(each.ended_ns is None and each.plan == number for each in self._frames.values())
 
     @property
     def address(self) -> str:
@@ -185,29 +162,59 @@ class Driver:
         outcome = Outcome(due_ns)
         with self._ended:  # those who watch it look by themselves: waking them now would hold up what is sent
             self._frames[frame] = outcome
-        begun_ns = time.monotonic_ns()
-        outcome.late_ns = begun_ns - due_ns
-        request = message("ModelInferRequest", model_name=self._first.model, id=frame)
+            if self.rescue is not None:
+                self._kept[frame] = tensors
+        outcome.late_ns = time.monotonic_ns() - due_ns
+        self._send(frame, outcome, tensors)
+
+    def _send(self, frame: str, outcome: Outcome, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Send a frame by the plan that counts now."""
+        entry, begun_ns = self._entry, time.monotonic_ns()
+        outcome.plan, outcome.sent = entry.number, outcome.sent + 1
+        request = self._request(entry, frame)
         try:
-            contents = self._described(request, tensors)
+            contents = self._described(entry, request, tensors)
         except QuestionError as error:
             self._fail(frame, str(error))
             return
         put_parameters(request, {"destination": self.address})
         if self._fallback_ns:
             put_parameters(request, {"fallback_ns": self._fallback_ns})
-        until_ns = due_ns + self._deadline_ns
+        until_ns = outcome.due_ns + self._deadline_ns
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         try:
-            self._outlet.put(request, contents, until_ns, lambda reason: self._fail(frame, reason), timings)
+            entry.outlet.put(request, contents, until_ns, partial(self._lost, frame, entry.number), timings)
         except Full:
-            self._fail(frame, "too many frames wait at the source")
+            self._lost(frame, entry.number, "too many frames wait at the source")
 
-    def _described(self, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
+    def _lost(self, frame: str, number: str, reason: str) -> None:
+        """Send a frame that a plan lost again, if it is to be rescued, or let it fail."""
+        with self._ended:
+            outcome = self._frames[frame]
+            if outcome.ended_ns is not None or outcome.plan != number:
+                return
+            tensors = self._kept.get(frame)
+        if tensors is not None and self.rescue is not None and self.rescue(number, reason):
+            self._send(frame, outcome, tensors)
+        else:
+            self._fail(frame, reason)
+
+    def send_again(self, number: str, reason: str) -> None:
+        """Take all frames that are under way by a plan for lost."""
+        with self._ended:
+            lost = [name for name, each in self._frames.items() if each.ended_ns is None and each.plan == number]
+        for frame in lost:
+            self._lost(frame, number, reason)
+
+    @staticmethod
+    def _request(entry: Entry, frame: str) -> Any:
+        return message("ModelInferRequest", model_name=entry.first.model, model_version=entry.number, id=frame)
+
+    def _described(self, entry: Entry, request: Any, tensors: Mapping[str, NDArray[Any]]) -> list[Bytes]:
         """Describe a frame, through its codec if there is one, as on a slower machine; return its bytes."""
         begun_ns = time.perf_counter_ns()
-        contents = self._coding.describe(request, tensors)
-        if self._coding.codec is not None:
+        contents = entry.coding.describe(request, tensors)
+        if entry.coding.codec is not None:
             took_ns = time.perf_counter_ns() - begun_ns
             sleep_until(time.monotonic_ns() + round((self._slowdown - 1) * took_ns))
         return contents
@@ -222,21 +229,22 @@ class Driver:
         """
         import grpc
 
-        asked = message("ModelMetadataRequest", name=self._first.model)
+        peer, first = self._entry.peer, self._entry.first
+        asked = message("ModelMetadataRequest", name=first.model)
         try:
-            server = self._peer.call("ServerMetadata", message("ServerMetadataRequest"), _WARM_UP_S)
-            model = self._peer.call("ModelMetadata", asked, _WARM_UP_S)
+            server = peer.call("ServerMetadata", message("ServerMetadataRequest"), _WARM_UP_S)
+            model = peer.call("ModelMetadata", asked, _WARM_UP_S)
         except grpc.RpcError as error:
             why: Any = error
-            raise QuestionError(f"{self._peer.address} does not answer as an agent: {why.details()}"[:300]) from None
-        parts = (model.inputs, self._first.inputs), (model.outputs, self._first.outputs)
+            raise QuestionError(f"{peer.address} does not answer as an agent: {why.details()}"[:300]) from None
+        parts = (model.inputs, first.inputs), (model.outputs, first.outputs)
         same = all(
             [(a.name, list(a.shape)) for a in there] == [(b.name, b.shape) for b in here] for there, here in parts
         )
         if server.name != SERVER or not same:
             raise QuestionError(
-                f"{self._peer.address} serves something else than blocks {self._first.blocks[0]} to "
-                f"{self._first.blocks[1]} of {self._first.model}; start it with the first bundle of this plan"
+                f"{peer.address} serves something else than blocks {first.blocks[0]} to "
+                f"{first.blocks[1]} of {first.model}; start it with the first bundle of this plan"
             )
 
     def warm_up(
@@ -280,19 +288,19 @@ class Driver:
             with self._ended:
                 there = self._ended.wait_for(partial(self._has_rounds, before + number), patience_s)
             if not there:
-                stage = next(each.stage for each in self._bundles if block <= each.blocks[1])
+                stage = next(each.stage for each in self._entry.bundles if block <= each.blocks[1])
                 raise QuestionError(f"the agents of the stages 1 to {stage} do not answer together")
         return self._rounds[before:]
 
     def _send_round(self, tensors: Mapping[str, NDArray[Any]], block: int, patience_s: float) -> None:
-        begun_ns = time.monotonic_ns()
+        entry, begun_ns = self._entry, time.monotonic_ns()
         number = len(self._rounds)
-        request = message("ModelInferRequest", model_name=self._first.model, id=f"warm-up {self._token} {number}")
-        contents = self._described(request, tensors)
+        request = self._request(entry, f"warm-up {self._token} {number}")
+        contents = self._described(entry, request, tensors)
         put_parameters(request, {"destination": self.address, "warm_up": True, "leave": block})
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         until_ns = begun_ns + round(patience_s * 1e9)
-        self._outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
+        entry.outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
 
     def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
@@ -367,6 +375,7 @@ class Driver:
             outcome = self._frames[frame]
             if outcome.ended_ns is None:
                 outcome.ended_ns, outcome.failure = time.monotonic_ns(), reason
+                self._kept.pop(frame, None)
                 self._ended.notify_all()
 
     def _fall_back(self, frame: str, why: str, otherwise: Callable[[], None]) -> bool:
@@ -387,7 +396,8 @@ class Driver:
                 return False
             outcome.asked = True
             left_ns = outcome.due_ns + self._deadline_ns - time.monotonic_ns()
-        request = message("ModelInferRequest", model_name=self._first.model, id=frame)
+            entry = self._entries[outcome.plan]
+        request = self._request(entry, frame)
         put_parameters(request, {"destination": self.address, "fall_back": True, "why": why})
 
         def ended(future: Any) -> None:
@@ -395,7 +405,7 @@ class Driver:
                 otherwise()
 
         try:
-            self._peer.start("ModelInfer", request, left_ns / 1e9, ended)
+            entry.peer.start("ModelInfer", request, left_ns / 1e9, ended)
         except ValueError:  # the channel was closed meanwhile: this run ends
             return False
         return True
@@ -418,10 +428,12 @@ class Driver:
             exit_ = parameters.get("exit")
             results = {}
             if said is None:
-                found = take(request, self._wanted.get(_block(exit_), ()), arrival.contents)
+                entry = self._entries.get(request.model_version, self._entry)
+                found = take(request, entry.wanted.get(_block(exit_), ()), arrival.contents)
                 results = {name: np.array(numbers) for name, numbers in found.items()}
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
+        lost, ended = False, None
         with self._ended:
             outcome = self._frames.get(request.id)
             if outcome is None:
@@ -433,29 +445,36 @@ class Driver:
                 or self._fall_back(request.id, str(said), partial(self._fail, request.id, str(said)))
             ):
                 pass
+            elif said is not None:
+                lost = True
             else:
-                outcome.ended_ns = there_ns
-                outcome.failure = None if said is None else str(said)
+                outcome.ended_ns, outcome.plan = there_ns, str(request.model_version)
                 outcome.exit, outcome.results, outcome.parameters = _block(exit_), results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 outcome.by = arrival.by
                 if isinstance(sent_ns := parameters.get("sent_ns"), int):
                     outcome.return_s = (there_ns - sent_ns) / 1e9
+                self._kept.pop(request.id, None)
                 self._ended.notify_all()
+                ended = outcome
+        if lost:
+            self._lost(request.id, str(request.model_version), str(said))
+        if ended is not None:
+            self.on_end(ended)
         return _taken(request.id)
 
     @staticmethod
     def _count_again(outcome: Outcome, parameters: Mapping[str, str | int | bool]) -> None:
-        """Count a result of a frame that has ended: twice answered by the plan, or late beside a fallback."""
+        """Count a result of a frame that has ended: twice answered by the plan, or late beside another answer."""
         if "failed" in parameters or not outcome.answered:
             return
-        if outcome.fell_back is not None or "fell_back" in parameters:
+        if outcome.fell_back is not None or "fell_back" in parameters or outcome.sent > 1:
             outcome.late += 1
         else:
             outcome.doubled += 1
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
-        found = Round.of(parameters, self._bundles, self._round_ns, there_ns)
+        found = Round.of(parameters, self._entry.bundles, self._round_ns, there_ns)
         if found is not None:
             with self._ended:
                 self._rounds.append(found)
@@ -468,7 +487,8 @@ class Driver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._outlet.close()
+        for outlet in self._outlets.values():
+            outlet.close()
         self._streams.close()
         self._service.close()
 
@@ -481,15 +501,3 @@ def _taken(frame: str) -> Any:
 
 def _block(value: str | int | bool | None) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:
-    """Return what is answered at each exit, by its block."""
-    found: dict[int | None, list[TensorSpec]] = {}
-    for bundle in bundles:
-        for piece in bundle.pieces:
-            if piece.exit is not None and piece.scores is not None:
-                found[piece.exit] = [each for each in piece.outputs if each.name == piece.scores]
-    last = bundles[-1]
-    found.setdefault(last.pieces[-1].exit, last.outputs)
-    return found

@@ -14,7 +14,11 @@ __all__ = ["METHODS", "SERVICE", "Method", "message", "methods"]
 
 SERVICE = "inference.GRPCInferenceService"
 
-METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
+METHODS = (
+    *("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer"),
+    *("RepositoryModelLoad", "RepositoryModelUnload"),
+)
+"""Those of the protocol, and of its extension for model repositories those that change what is served."""
 
 _TEXT, _WHOLE, _FLAG, _RAW = "string", "int64", "bool", "bytes"
 
@@ -53,6 +57,11 @@ _DESCRIBED: tuple[_Field, ...] = (
     ("name", 1, _TEXT, False),
     ("datatype", 2, _TEXT, False),
     ("shape", 3, _WHOLE, True),
+)
+_HELD: tuple[_Field, ...] = (
+    ("repository_name", 1, _TEXT, False),
+    ("model_name", 2, _TEXT, False),
+    ("parameters", 3, "map<ModelRepositoryParameter>", False),
 )
 _NAMED: tuple[_Field, ...] = (("name", 1, _TEXT, False), ("version", 2, _TEXT, False))
 _HEAD: tuple[_Field, ...] = (
@@ -97,7 +106,12 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
         ("raw_output_contents", 6, _RAW, True),
     ),
     "ModelInferResponse.InferOutputTensor": _TENSOR,
+    "RepositoryModelLoadRequest": _HELD,
+    "RepositoryModelLoadResponse": (),
+    "RepositoryModelUnloadRequest": _HELD,
+    "RepositoryModelUnloadResponse": (),
     "InferParameter": _PARAMETER,
+    "ModelRepositoryParameter": (*_PARAMETER[:3], ("bytes_param", 4, _RAW, False)),
     "InferTensorContents": (
         ("bool_contents", 1, _FLAG, True),
         ("int_contents", 2, "int32", True),
@@ -144,7 +158,7 @@ def _add(part: Any, owner: str, name: str, number: int, kind: str, repeated: boo
     field = part.field.add(name=name, number=number, label=_REPEATED if repeated else _OPTIONAL)
     if kind in _SCALARS:
         field.type = _SCALARS[kind]
-        if owner == "InferParameter":
+        if owner in ("InferParameter", "ModelRepositoryParameter"):
             if not part.oneof_decl:
                 part.oneof_decl.add(name="parameter_choice")
             field.oneof_index = 0

@@ -52,6 +52,16 @@ def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_pat
             assert serving.wait(10) == 0
 
 
+def test_the_whole_network_is_written_for_every_node(shell_call: Any, answer: Path, tmp_path: Path) -> None:
+    status, out, err = shell_call("split", str(answer), NAME, str(tmp_path), "--whole")
+    assert status == 0
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        str(tmp_path / each) for each in ("1-camera", "2-gateway", "3-cloud")
+    ]
+    assert "the whole network" in out
+    assert "as the uncut network does" in err
+
+
 def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
     shell_call: Any, answer: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -21,6 +22,20 @@ ASKING = {"solve", "rank", "frontier", "explain", "replay", "simulate", "show", 
 """Commands that need no machine, model or data set; they are run where their files come with the package."""
 
 
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def name_of(document: Path) -> str:
+    """Return what a test calls a document."""
+    return document.relative_to(ROOT).as_posix()
+
+
+def written(document: str) -> dict[str, str]:
+    """Return the files that a document has its reader write: what stands in a fence with a title."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return dict(re.findall(r'^```\w+ title="([\w.]+)"\n(.*?)^```', text, re.DOTALL | re.MULTILINE))
+
+
 def blocks(document: Path) -> list[list[str]]:
     """Return the console blocks of a document, each as lines."""
     found = re.findall(r"```console\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
@@ -30,11 +45,11 @@ def blocks(document: Path) -> list[list[str]]:
 def documented() -> list[tuple[str, str]]:
     """Return every command that stands in a document after a $, or in a line of text with all of its arguments."""
     found = []
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for document in DOCUMENTS:
         lines = [line[2:] for block in blocks(document) for line in block if line.startswith("$ tiercut ")]
         text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
         lines += re.findall(r"`(tiercut [a-z-]+ [^`]*--[^`]+)`", text)
-        found += [(document.name, line) for line in dict.fromkeys(lines)]
+        found += [(name_of(document), line) for line in dict.fromkeys(lines)]
     return found
 
 
@@ -65,14 +80,14 @@ def test_every_flag_of_a_documented_command_is_known(document: str, line: str) -
 def runnable() -> list[tuple[str, tuple[str, ...]]]:
     """Return, by document, the commands of the shell that can be run one after the other, with what they print."""
     found = []
-    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        made: set[str] = set()
+    for document in DOCUMENTS:
+        made = set(written(name_of(document)))
         for block in blocks(document):
             for line in block:
                 words, target = words_of(line[2:]) if line.startswith("$ tiercut ") else ([], None)
                 files = {word for word in words if re.search(r"\.(json|ya?ml|csv)$", word)}
                 if words and words[0] in ASKING and files <= made:
-                    found.append((document.name, line[2:], tuple(printed_after(line, block))))
+                    found.append((name_of(document), line[2:], tuple(printed_after(line, block))))
                     made |= {target} if target else set()
     return [(name, tuple(each[1:] for each in lines)) for name, lines in groupby(found, key=lambda each: each[0])]
 
@@ -95,8 +110,9 @@ def test_documented_commands_answer_and_print_what_the_document_shows(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    del document
     monkeypatch.chdir(tmp_path)
+    for name, content in written(document).items():
+        Path(name).write_text(content, encoding="utf-8")
     for line, printed in commands:
         words, target = words_of(line)
         status, out, err = shell_call(*words)
@@ -134,3 +150,16 @@ def test_every_command_has_two_examples_in_its_help(shell_call: Callable[..., tu
     _, out, _ = shell_call("solve", "--help")
     for line in EXAMPLES["solve"]:
         assert "".join(line.split()) in "".join(out.split())
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_keep_nothing_that_a_run_left(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert [each for each in cells if each.get("outputs") or each.get("execution_count")] == []
+
+
+def test_every_page_has_its_place_on_the_site() -> None:
+    menu = set(re.findall(r"[\w/.-]+[.]md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    pages = [path.relative_to(ROOT / "docs") for path in DOCUMENTS[1:]]
+    notebooks = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")]
+    assert {path.with_suffix(".md").as_posix() for path in (*pages, *notebooks)} - menu == set()

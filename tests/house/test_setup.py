@@ -64,5 +64,5 @@ def test_missing_python_is_said(tmp_path: Path) -> None:
 def test_help_lists_every_command_of_the_makefile() -> None:
     done = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True)
     assert {
-        f"make {name}" for name in ("demo", "test", "lint", "types", "test-oldest", "slow", "profile", "clean")
+        f"make {name}" for name in ("demo", "test", "lint", "types", "test-oldest", "slow", "profile", "docs", "clean")
     } <= {" ".join(line.split()[:2]) for line in done.stdout.splitlines()}

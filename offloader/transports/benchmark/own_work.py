@@ -102,13 +102,14 @@ def _middle_agent(folder: Path) -> Agent:
     for worker in agent._workers:
         agent._jobs.put(None)
         worker.join()
-    outlet = agent._onward
+    version = agent._shelf.only
+    outlet = version.onward
     assert outlet is not None
     path_, courier = outlet._path, outlet._courier
     stands_for: Any = _Ready({each.name: np.zeros(each.shape, each.dtype) for each in agent.bundle.outputs})
     way: Any = _Through(outlet._deliver)
     gone: Any = _Gone()
-    agent._run, outlet._path, outlet._courier = stands_for, way, gone
+    version.run, outlet._path, outlet._courier = stands_for, way, gone
     path_.close()
     courier.close()
     return agent

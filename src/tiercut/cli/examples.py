@@ -84,7 +84,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "split": (
         "tiercut split plan.json digits-onnx bundles/",
-        "tiercut split plan.json net.keras bundles/ --rank 2",
+        "tiercut split plan.json digits-onnx agents/ --whole",
     ),
     "agent": (
         "tiercut agent bundles/2-cloud --listen 127.0.0.1:8002",

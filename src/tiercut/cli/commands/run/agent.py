@@ -57,6 +57,8 @@ def agent(
 ) -> None:
     """Serve a partition by the Open Inference Protocol over gRPC: health, metadata, inference.
 
+    Of a bundle that tiercut split --whole wrote it serves the ranges of blocks that it is told to.
+
     A request that names a destination is acknowledged at once, and its result goes there; another one is answered with
     the result. Without --tls nothing is encrypted, and nobody is asked who they are: listen on other addresses than
     this machine's own only in networks that you trust.
@@ -83,7 +85,7 @@ def agent(
     typer.echo(f"listening on {serving.address}")
     sys.stdout.flush()
     if stands_for is not None:
-        if not serving.bundle.is_last and (address := sys.stdin.readline().strip()):
+        if serving.awaits_next and (address := sys.stdin.readline().strip()):
             serving.follow(address)
         threading.Thread(target=_mind_caller, args=(serving,), daemon=True).start()
     try:

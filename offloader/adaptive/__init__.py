@@ -1,0 +1,1 @@
+"""Plans that change while they run: agents of whole networks, what frames tell of conditions, and when to move."""

@@ -1,0 +1,117 @@
+"""What becomes of frames, and the ways that they are sent by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tiercut.offloader.agent.outlet import Outlet
+from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
+from tiercut.offloader.protocol.channels import Peer
+from tiercut.offloader.protocol.coding import coming
+from tiercut.offloader.transports.offer import Transport
+
+__all__ = ["Entry", "Outcome"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a frame.
+
+    Parameters
+    ----------
+    due_ns
+        When it was due, by `time.monotonic_ns`.
+    ended_ns
+        When its result came, or it failed; None until then.
+    failure
+        Why it failed; None where it was answered.
+    exit
+        The block where it left.
+    results
+        What was answered, by name.
+    parameters
+        What came with the result: timings among them.
+    return_s, by
+        How long the result was under way, and how it came.
+    late_ns
+        How much later than due it was sent.
+    doubled
+        How many more results came.
+    fell_back
+        Why it was answered from an exit at the source; None where the plan answered it.
+    late
+        How many results came after that one, or were held back in vain.
+    asked
+        Whether the first agent was asked for that answer.
+    plan
+        Number of the plan by which it was sent last; once it has ended, of the one that answered it.
+    sent
+        How often it was sent: more than once where a plan lost it.
+    """
+
+    due_ns: int
+    ended_ns: int | None = None
+    failure: str | None = None
+    exit: int | None = None
+    results: dict[str, NDArray[Any]] = field(default_factory=dict)
+    parameters: dict[str, str | int | bool] = field(default_factory=dict)
+    return_s: float | None = None
+    by: Transport = "grpc"
+    late_ns: int = 0
+    doubled: int = 0
+    fell_back: str | None = None
+    late: int = 0
+    asked: bool = False
+    plan: str = ""
+    sent: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether its result came in time."""
+        return self.ended_ns is not None and self.failure is None
+
+    @property
+    def latency_s(self) -> float:
+        """From when it was due until it ended."""
+        assert self.ended_ns is not None
+        return (self.ended_ns - self.due_ns) / 1e9
+
+
+class Entry:
+    """A plan as its driver sees it: where frames go in, and what comes out.
+
+    Parameters
+    ----------
+    number
+        What agents call it (``model_version``); empty where they hold but one.
+    bundles
+        Of its partitions, in order.
+    outlet
+        The way to the first agent.
+    """
+
+    def __init__(self, number: str, bundles: tuple[Bundle, ...], outlet: Outlet) -> None:
+        self.number, self.bundles, self.outlet = number, bundles, outlet
+        self.first = bundles[0]
+        self.coding = coming(self.first)
+        self.wanted = _results_by_exit(bundles)
+
+    @property
+    def peer(self) -> Peer:
+        """The first agent."""
+        return self.outlet.peer
+
+
+def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:
+    """Return what is answered at each exit, by its block."""
+    found: dict[int | None, list[TensorSpec]] = {}
+    for bundle in bundles:
+        for piece in bundle.pieces:
+            if piece.exit is not None and piece.scores is not None:
+                found[piece.exit] = [each for each in piece.outputs if each.name == piece.scores]
+    last = bundles[-1]
+    found.setdefault(last.pieces[-1].exit, last.outputs)
+    return found

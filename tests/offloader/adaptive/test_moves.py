@@ -1,0 +1,202 @@
+"""Agents of a whole network change what they run between frames; no frame is lost, doubled or answered otherwise."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from tiercut.errors import InputError, QuestionError
+from tiercut.offloader import Agent
+from tiercut.offloader.adaptive.fleet import Fleet, Ready, same_plan
+from tiercut.offloader.bundles.split import split_plan
+from tiercut.offloader.bundles.whole import load_whole, split_whole
+from tiercut.offloader.local.cascade import uncut_cascade
+from tiercut.offloader.local.driver import Driver
+from tiercut.offloader.local.frames import Frames, load_frames
+from tiercut.offloader.protocol.channels import Peer
+from tiercut.offloader.protocol.messages import message
+from tiercut.optimizer import Plan
+from tiercut.profiling import CutNetwork
+
+grpc = pytest.importorskip("grpc", reason="needs the extra 'offload'")
+pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
+
+NODES = ("camera", "gateway", "cloud")
+ANY = "127.0.0.1:0"
+APART_S = 0.004
+
+
+@pytest.fixture(scope="module")
+def folders(plan: Plan, cut: CutNetwork, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    made, furthest = split_whole(plan, cut, NODES, tmp_path_factory.mktemp("whole"))
+    assert furthest < 1e-4
+    return made
+
+
+@pytest.fixture(scope="module")
+def agents(folders: tuple[Path, ...]) -> Iterator[dict[str, Agent]]:
+    """Return three agents in this process, each with the whole network."""
+    with ExitStack() as stack:
+        found = {node: Agent(folder, ANY, threads=1) for node, folder in zip(NODES, folders, strict=True)}
+        for agent in found.values():
+            stack.callback(agent.close)
+        yield found
+
+
+@pytest.fixture
+def fleet(agents: dict[str, Agent], cut: CutNetwork) -> Iterator[Fleet]:
+    with Fleet({node: agent.address for node, agent in agents.items()}, cut, 1 << 20) as found:
+        yield found
+        for number in list(found.ready):
+            found.unload(number)
+
+
+@pytest.fixture(scope="module")
+def plans(planned: Callable[..., Plan]) -> list[Plan]:
+    """Return plans of one to three stages, with other exits, thresholds, nodes and orders of nodes."""
+    return [
+        planned(),
+        planned(partition=[12], placement=["cloud"], exits=[6, 12], threshold=0.3),
+        planned(partition=[2, 12], placement=["camera", "gateway"], exits=[12], threshold=None),
+        planned(partition=[1, 9, 12], placement=["gateway", "camera", "cloud"], exits=[2, 9, 12], threshold=0.7),
+        planned(partition=[12], placement=["camera"], exits=[1, 5, 12], threshold=0.9),
+    ]
+
+
+@pytest.fixture(scope="module")
+def frames(folders: tuple[Path, ...], data: Path) -> Frames:
+    return load_frames(data, load_whole(folders[0]).whole.inputs)
+
+
+def driving(ready: Ready, most_bytes: int = 1 << 20) -> Driver:
+    return Driver(
+        ready.bundles, ready.address, deadline_s=20.0, way=ready.way, number=ready.number, most_bytes=most_bytes
+    )
+
+
+@pytest.mark.parametrize(("seed", "count"), [(0, 60), pytest.param(1, 1500, marks=pytest.mark.slow)])
+def test_with_any_moves_every_frame_is_answered_once_and_as_its_plan_answers(
+    seed: int, count: int, fleet: Fleet, plans: list[Plan], cut: CutNetwork, frames: Frames
+) -> None:
+    rng = random.Random(seed)
+    ready = [fleet.load(plan) for plan in plans]
+    with driving(ready[0]) as driver:
+        for each in ready[1:]:
+            driver.add(each.number, each.bundles, each.address, each.way)
+
+        def frame_of(number: int) -> object:
+            if rng.random() < 0.4:
+                driver.use(rng.choice(ready).number)
+            return frames.frame(number)
+
+        outcomes = driver.run(frame_of, count, APART_S)  # type: ignore[arg-type]
+        time.sleep(0.05)
+    assert [each.failure for each in outcomes] == [None] * count
+    assert sum(each.doubled + each.late for each in outcomes) == 0
+    assert driver.strays == 0
+    verdicts = {each.number: uncut_cascade(each.plan, cut, frames, count) for each in ready}
+    for number, outcome in enumerate(outcomes):
+        own = verdicts[outcome.plan]
+        assert own[number % len(own)].agrees(outcome.exit, outcome.results)
+    assert {each.plan for each in outcomes} == {each.number for each in ready}
+
+
+def test_what_a_plan_lost_is_sent_again_by_the_next_and_answered_once(
+    fleet: Fleet, plans: list[Plan], frames: Frames
+) -> None:
+    first, second = (fleet.load(plan) for plan in plans[:2])
+    with driving(first) as driver:
+        driver.add(second.number, second.bundles, second.address, second.way)
+        lost: list[str] = []
+
+        def rescue(number: str, reason: str) -> bool:
+            lost.append(reason)
+            driver.use(second.number)
+            return number == first.number
+
+        driver.rescue = rescue
+        fleet._peers["gateway"].call("RepositoryModelUnload", unload(first.number), 5.0)
+        outcomes = driver.run(frames.frame, 20, APART_S)
+    assert lost
+    assert "there is no version" in lost[0]
+    assert all(each.answered for each in outcomes)
+    assert {each.plan for each in outcomes if each.sent > 1} == {second.number}
+    assert sum(each.doubled for each in outcomes) == 0
+
+
+def unload(number: str) -> object:
+    request = message("RepositoryModelUnloadRequest", model_name="digits-onnx")
+    request.parameters["version"].string_param = number
+    return request
+
+
+def test_a_plan_that_is_ready_is_not_loaded_again(fleet: Fleet, plans: list[Plan]) -> None:
+    assert fleet.load(plans[0]) is fleet.load(plans[0])
+    assert same_plan(plans[0], plans[0])
+    assert not same_plan(plans[0], plans[1])
+
+
+def test_a_range_is_what_split_would_have_written(
+    folders: tuple[Path, ...], fleet: Fleet, plan: Plan, cut: CutNetwork, tmp_path: Path
+) -> None:
+    written = split_plan(plan, cut, tmp_path / "split").bundles
+    for there, here in zip(written, fleet.load(plan).bundles, strict=True):
+        assert there.model_dump(exclude={"pieces"}) == here.model_dump(exclude={"pieces"})
+        assert [each.blocks for each in there.pieces] == [each.blocks for each in here.pieces]
+    assert load_whole(folders[1]).whole.node == "gateway"
+
+
+@pytest.mark.parametrize(
+    ("number", "config", "status", "said"),
+    [
+        ("", "{}", "INVALID_ARGUMENT", "a version has 1 to 20 characters"),
+        ("1", "{", "INVALID_ARGUMENT", "range.json"),
+        ("1", "{}", "INVALID_ARGUMENT", "expected 'format: tiercut.range/1'"),
+        ("1", "partition", "INVALID_ARGUMENT", "expected rising blocks from 1"),
+        ("1", "far", "PERMISSION_DENIED", "allow it with --results"),
+        ("1", "long", "INVALID_ARGUMENT", "the plan runs 99 blocks"),
+    ],
+)
+def test_what_is_no_range_is_refused(
+    number: str, config: str, status: str, said: str, agents: dict[str, Agent], fleet: Fleet, plan: Plan
+) -> None:
+    text = fleet.load(plan).ranges[0]
+    changed = {
+        "partition": text.replace("[4,6,12]", "[6,4,12]"),
+        "far": text.replace(agents["gateway"].address, "192.0.2.1:80"),
+        "long": text.replace("[4,6,12]", "[4,6,99]").replace("[3,4,6,12]", "[3,4,6,99]"),
+    }
+    request = message("RepositoryModelLoadRequest", model_name="digits-onnx")
+    request.parameters["version"].string_param = number and f"other {number}"
+    request.parameters["config"].string_param = changed.get(config, config)
+    with closing(Peer(agents["camera"].address, 1 << 20)) as peer, pytest.raises(grpc.RpcError) as caught:
+        peer.call("RepositoryModelLoad", request, 5.0)
+    error: object = caught.value
+    assert error.code().name == status  # type: ignore[attr-defined]
+    assert said in error.details()  # type: ignore[attr-defined]
+
+
+def test_a_network_that_was_changed_is_refused(folders: tuple[Path, ...], tmp_path: Path) -> None:
+    text = (folders[0] / "whole.json").read_text()
+    raw = bytearray((folders[0] / "network.onnx").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (tmp_path / "network.onnx").write_bytes(raw)
+    (tmp_path / "whole.json").write_text(text)
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        Agent(tmp_path, ANY)
+    (tmp_path / "whole.json").write_text(text.replace('"network.onnx"', '"../network.onnx"'))
+    with pytest.raises(InputError, match="a name in the bundle's own folder"):
+        Agent(tmp_path, ANY)
+
+
+def test_an_agent_of_a_whole_network_waits_to_be_told(agents: dict[str, Agent], frames: Frames) -> None:
+    with pytest.raises(QuestionError, match="is told by its caller"):
+        agents["camera"].follow("127.0.0.1:1")
+    request = message("ModelInferRequest", model_name="digits-onnx", model_version="9", id="x")
+    with closing(Peer(agents["camera"].address, 1 << 20)) as peer, pytest.raises(grpc.RpcError, match="no version '9'"):
+        peer.call("ModelInfer", request, 5.0)

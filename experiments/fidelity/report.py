@@ -187,9 +187,9 @@ def term_table(ran: Sequence[Line]) -> list[str]:
     """Return what each term adds to the error."""
     off = [(each["terms_s"] | coding(each), each["run"]["predicted"]["latency_s"]["mean"]) for each in ran]
     out = ["| term | bias | scatter | of the mean latency | scatter of that |", "|" + " --- |" * 5]
-    for name in off[0][0] if off else ():
-        seconds = np.array([each[name] for each, _ in off])
-        share = np.array([each[name] / whole for each, whole in off])
+    for name in dict.fromkeys(name for each, _ in off for name in each):
+        seconds = np.array([each[name] for each, _ in off if name in each])
+        share = np.array([each[name] / whole for each, whole in off if name in each])
         out.append(
             f"| {name} | {1e6 * np.median(seconds):+.0f} us | {1e6 * spread(seconds):.0f} us | "
             f"{np.median(share):+.1%} | {spread(share):.1%} |"
@@ -211,7 +211,7 @@ def coding(line: Line) -> dict[str, float]:
         for each in stages
         if each.get("coding_s") is not None and each["predicted"].get("coding_s") is not None
     ]
-    return {"of that, codecs": sum(off) / line["run"]["answered"]}
+    return {"of these, codecs (where there are some)": sum(off) / line["run"]["answered"]} if off else {}
 
 
 def what_remains(ran: Sequence[Line]) -> list[str]:

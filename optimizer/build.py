@@ -260,7 +260,8 @@ def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats,
     """
     what = f"the times of all spans of {count:,} blocks on {len(devices)} nodes (blocks x blocks x nodes)"
     check_room(2.0 * (len(devices) + 1) * count * count * 8, what)
-    span_s, bare_s = np.empty((2, len(devices), count, count))
+    # Two arrays and not the halves of one, so that kernels take them as they are (`Space.costs`).
+    span_s, bare_s = np.empty((len(devices), count, count)), np.empty((len(devices), count, count))
     for device in {id(each): each for each in devices}.values():
         span, bare = piece_seconds(device, count)
         for node in (at for at, each in enumerate(devices) if each is device):

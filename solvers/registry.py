@@ -205,7 +205,7 @@ def _preferred(task: Task) -> Iterator[tuple[str, str]]:
     """Yield the solvers that ``auto`` tries, in order, and what it says where it takes them; a baseline is none."""
     decisions = task.space.decisions
     if _is_first(task):
-        yield "exhaustive", f"exact, and NumPy scores {decisions:,} decisions before faster solvers are compiled"
+        yield "exhaustive", f"exact, and NumPy scores {decisions:,} decisions before faster solvers are loaded"
     yield "labels", "exact without enumeration"
     if decisions <= _MOST_ENUMERATED:
         yield "exhaustive", f"exact, and {decisions:,} decisions are few enough to score them all"
@@ -215,17 +215,13 @@ def _preferred(task: Task) -> Iterator[tuple[str, str]]:
 
 
 def _is_first(task: Task) -> bool:
-    """Return whether a task is answered by NumPy before kernels for it are compiled, which takes half a minute."""
-    from tiercut.kernel_cache import is_ready
-    from tiercut.solvers.exhaustive.uncompiled import is_simple
-
-    if not is_simple(task):
-        return False
+    """Return whether a task is answered by NumPy before kernels for it are loaded, or compiled in half a minute."""
+    from tiercut.solvers.exhaustive.uncompiled import comes_first
     from tiercut.solvers.kernels.keep_kernels import offer_all
     from tiercut.solvers.labels.front_kernels import grow_points
     from tiercut.solvers.labels.grow_kernels import grow_labels
 
-    return not all(map(is_ready, (grow_points,) if task.constraints else (grow_labels, offer_all)))
+    return comes_first(task, *((grow_points,) if task.constraints else (grow_labels, offer_all)))
 
 
 def in_time(task: Task) -> bool:

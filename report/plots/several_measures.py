@@ -78,7 +78,8 @@ def draw_several_measures(data: SeveralMeasures, ax: Axes) -> None:
     drawn: Any = None
     for parts in sorted(set(data.parts.tolist())):
         mask = data.parts == parts
-        style = {"marker": MARKERS[(parts - 1) % len(MARKERS)], "zorder": 3} | mark_style(len(data.x))
+        style: dict[str, Any] = {"marker": MARKERS[(parts - 1) % len(MARKERS)], "zorder": 3}
+        style |= mark_style(len(data.x))
         style["label"] = f"{parts} partition{'s' if parts > 1 else ''}"
         if data.colour is None:
             style["color"] = COLOURS[(parts - 1) % len(COLOURS)]

@@ -23,6 +23,7 @@ __all__ = [
     "ProfileFiles",
     "TopologyFile",
     "TrustModel",
+    "Weights",
     "axis_sizes",
     "drawable",
     "quantity",
@@ -95,6 +96,7 @@ InputSize = Annotated[
 TrustModel = Annotated[
     bool, typer.Option("--trust-model", help="Let a .keras file run code of its own (Lambda layers).")
 ]
+Weights = Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")]
 
 
 def write_table(frame: DataFrame, path: Path) -> None:

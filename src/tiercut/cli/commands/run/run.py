@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,17 +16,20 @@ import typer
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
-from tiercut.cli.groups import Shown, grouped
-from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.cli.groups import grouped
+from tiercut.cli.planned import AnswerFile, Network, NetworkOnnx, OtherProfile, OtherTopology, Rank, network_of, plan_of
 from tiercut.errors import QuestionError, TiercutError, unknown_name
 from tiercut.memory import keep_freed
 from tiercut.option_fields import pairs
-from tiercut.profiling import OnnxOptions
 
 if TYPE_CHECKING:
     from tiercut.offloader import Run
 
 __all__ = ["run"]
+
+
+Shape = StrEnum("Shape", {"user": "user", "kernel": "kernel"})
+"""Who shapes links."""
 
 
 @grouped
@@ -42,7 +48,8 @@ def run(
     agent: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NODE=HOST:PORT", help="Without --local: the agent of the first node, which knows the next."
+            metavar="NODE=HOST:PORT",
+            help="The agent of the first node, which knows the next; with --local another server for the last node.",
         ),
     ] = None,
     results: Annotated[
@@ -71,6 +78,10 @@ def run(
         Transport | None,
         typer.Option(help="How frames travel; gRPC where an agent differs.", show_default="auto"),
     ] = None,
+    shape: Annotated[
+        Shape | None,
+        typer.Option(help="With --local: who holds links to their bandwidth; the kernel needs namespaces, tc."),
+    ] = None,
     fallback: Annotated[
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
@@ -82,9 +93,9 @@ def run(
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
-    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    onnx: NetworkOnnx,
     input_size: given.InputSize = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for every frame.")] = None,
     trace: Annotated[
@@ -105,6 +116,8 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
+    if shape is Shape.kernel:
+        _enter_kernel(local, agent is not None)
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_local, run_with_agents
 
     check_grpc()
@@ -129,10 +142,12 @@ def run(
         explain_hop=explain_hop,
         fallback=fallback,
         transport="auto" if transport is None else transport.value,
+        shape="user" if shape is None else shape.value,
         tls=None if tls is None else load_tls(tls),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
         if local:
+            options = replace(options, last=_stand_in(named, plan.placement))
             made = run_local(plan, where, found, cut, samples, options)
         else:
             address = _first(named, plan.placement)
@@ -194,8 +209,8 @@ def _check_place(
     local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool, encrypted: bool
 ) -> None:
     """Refuse a call that does not say where the agents are, or says it twice."""
-    if local and (named or results):
-        raise QuestionError("with --local the agents are started here: leave out --agent and --results")
+    if local and results:
+        raise QuestionError("with --local the agents are started here: leave out --results")
     if local and encrypted:
         raise QuestionError("with --local all agents are processes of this machine: leave out --tls")
     if not local and not named:
@@ -206,11 +221,36 @@ def _check_place(
         raise QuestionError("--trace needs one clock for all agents, so it belongs to --local")
 
 
-def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:
-    """Return where the agent of the first node listens; the others are known to the ones before them."""
+def _enter_kernel(local: bool, elsewhere: bool) -> None:
+    """Go on in a network of its own, in which links can be shaped."""
+    from tiercut.offloader import enter_own_network, has_own_network
+
+    if not local or elsewhere:
+        raise QuestionError("--shape kernel takes links that the run makes: use --local, without --agent")
+    if not has_own_network():
+        enter_own_network(sys.argv[1:])
+
+
+def _stand_in(named: dict[str, str], placement: tuple[str, ...]) -> str | None:
+    """Return where a server for the last partition listens; None where all agents are started here."""
+    _check_nodes(named, placement)
+    if set(named) - {placement[-1]}:
+        raise QuestionError(
+            f"--agent: with --local the agents are started here; only '{placement[-1]}', the last node, can be served "
+            "by another server"
+        )
+    return named.get(placement[-1])
+
+
+def _check_nodes(named: dict[str, str], placement: tuple[str, ...]) -> None:
     for name in named:
         if name not in placement:
             raise QuestionError(f"--agent: {unknown_name('node of the plan', name, placement)}")
+
+
+def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:
+    """Return where the agent of the first node listens; the others are known to the ones before them."""
+    _check_nodes(named, placement)
     if placement[0] not in named:
         raise QuestionError(f"--agent: frames go to '{placement[0]}' first; say where its agent listens")
     return named[placement[0]]

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 import tiercut
-from tiercut.profiling import recorded_file
 
 __all__ = ["NETWORKS", "Network", "Recorded", "recorded"]
 
@@ -57,7 +56,7 @@ CODECS, _CODEC_SAMPLES = "float16,int8,int8+zlib", "40"
 
 
 class Recorded(NamedTuple):
-    """The files of a network: what runs, its profile, and frames; and its exits, in order."""
+    """The files of a network, or the name by which they come with the package: what runs, its profile, and frames."""
 
     network: str
     profile: str
@@ -67,11 +66,9 @@ class Recorded(NamedTuple):
 
 def recorded(network: Network, folder: Path) -> Recorded:
     """Return the files of a network, which `main` wrote or which come with the package."""
-    endings = (".onnx", ".json", ".data.npz")
     if network.backbone is None:
-        names = [str(recorded_file(network.name, ending)) for ending in endings]
-    else:
-        names = [str(folder / f"{network.name}{ending}") for ending in endings]
+        return Recorded(network.name, network.name, network.name)
+    names = [str(folder / f"{network.name}{ending}") for ending in (".onnx", ".json", ".data.npz")]
     found = Recorded(*names)
     return found._replace(exits=outputs(Path(found.network))) if Path(found.network).exists() else found
 

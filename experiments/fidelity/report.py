@@ -217,7 +217,7 @@ def coding(line: Line) -> dict[str, float]:
 def what_remains(ran: Sequence[Line]) -> list[str]:
     """Return what is left of the error, and how much of it the machine itself is."""
     off = errors(pairs(ran, "mean"))
-    drift = np.array([each["halves"][1] - each["halves"][0] for each in ran])
+    drift = [each["halves"][1] - each["halves"][0] for each in ran if each["halves"] is not None] or [np.nan]
     shares = {
         name: np.array([each["terms_s"][name] / each["run"]["predicted"]["latency_s"]["mean"] for each in ran])
         for name in ran[0]["terms_s"]
@@ -232,7 +232,7 @@ def what_remains(ran: Sequence[Line]) -> list[str]:
     )
     return [
         f"What remains: the median error of the mean is {np.median(np.abs(off)):.1%}, of which bias is "
-        f"{np.median(off):+.1%} and scatter {spread(off):.1%}. The first and the second half of the frames of one "
+        f"{np.median(off):+.1%} and scatter {spread(off):.1%}. The medians of both halves of the frames of one "
         f"configuration, between which nothing changes but the machine, differ by {np.median(np.abs(drift)):.1%} "
         f"(median; {np.quantile(np.abs(drift), 0.95):.1%} in 95 % of the configurations), which no prediction that is "
         f"made before can foresee. The term that is off the most is {most} (median of its size "

@@ -10,7 +10,6 @@ README.md. Needs the extras ``offload`` and ``keras``. Nothing else should run m
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import math
 import os
@@ -21,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from run import CODEC, HERE, PAIRS, SHOWN, cuts, topology
+from run import CODEC, HERE, PAIRS, SHOWN, cuts, pair as described, topology
 
 import tiercut
-from tiercut.offloader import RunOptions, run_local
-from tiercut.profiling import open_cut, start_for
 
 CUTS, FRAMES = 10, 40
 BEGIN, END = "<!-- begin: for_real.py --readme writes this -->\n", "<!-- end: for_real.py -->\n"
@@ -42,7 +39,6 @@ def main() -> None:
     parser.add_argument("--cuts", default=CUTS, type=int, help="how many of the best")
     parser.add_argument("--frames", default=FRAMES, type=int, help="of each run")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md instead")
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     lines = [json.loads(each) for each in asked.results.read_text().splitlines()] if asked.results.exists() else []
     if asked.readme:
@@ -50,20 +46,13 @@ def main() -> None:
         before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
         readme.write_text(f"{before}{BEGIN}{table(lines)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
         return
-    if asked.one is not None:
-        print(json.dumps(came_of(**asked.one), allow_nan=False))
-        return
     done = [each["asked"] for each in lines]
     for coded, block in best_blocks(asked.network, PAIRS[asked.pair], asked.rate, asked.cuts):
         what = {"network": asked.network, "pair": list(PAIRS[asked.pair]), "rate": asked.rate, "block": block,
                 "coded": coded, "frames": asked.frames}  # fmt: skip
         if what in done:
             continue
-        words = [sys.executable, __file__, str(asked.results), "--one", json.dumps(what)]
-        ran = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
-        if ran.returncode:
-            sys.exit(f"{what}: {ran.stderr.strip()}")
-        line = {"asked": what, "load_before": os.getloadavg()[0], **json.loads(ran.stdout.splitlines()[-1])}
+        line = {"asked": what, "load_before": os.getloadavg()[0], **came_of(**what)}
         with asked.results.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, allow_nan=False) + "\n")
         print(row(line), flush=True)
@@ -87,16 +76,22 @@ def came_of(network: str, pair: list[str], rate: int, block: int, *, coded: bool
     split = {"partition": [block, profile.block_count], "placement": [node.name for node in where.nodes]}
     plan = tiercut.plan(where, profile, **split, codecs=[CODEC] if coded else None)  # type: ignore[arg-type]
     last = profile.blocks[block - 1].last_layer
-    start_for(profile.model, threads=1)
-    cut = open_cut(profile.model, blocks=[each.name for each in profile.blocks])
     side = math.isqrt(round(profile.input_bytes) // 12)  # three colours in single precision
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npz"
         np.savez(images, images=np.random.default_rng(0).random((4, side, side, 3), np.float32))
-        gc.collect()
-        gc.freeze()  # what planning left is not looked through again while frames are timed
-        ran = run_local(plan, where, profile, cut, images, RunOptions(frames, retime=True, runtime="keras"))
-    data = ran.to_data()
+        answer, place = Path(folder) / "plan.json", Path(folder) / "pair.yaml"
+        answer.write_text(
+            json.dumps(tiercut.explain(where, HERE / "profiles" / f"{network}.json", plan).to_data()), encoding="utf-8"
+        )
+        place.write_text(json.dumps(described(*pair, rate, profile)), encoding="utf-8")  # JSON is YAML
+        words = ["run", str(answer), profile.model, "--topology", str(place), "--data", str(images), "--local"]
+        words += ["--profile", str(HERE / "profiles" / f"{network}.json"), "--retime", "--runtime", "keras", "--json"]
+        words = [sys.executable, "-m", "tiercut", *words, "--frames", str(frames)]
+        ran = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    if ran.returncode:
+        sys.exit(f"{network} after block {block}: {ran.stderr.strip()}")
+    data = json.loads(ran.stdout)
     for name in ("frame_latency_s", "format"):
         del data[name]
     return {"layer": block if last is None else last, "run": data}

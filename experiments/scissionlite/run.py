@@ -62,7 +62,7 @@ def topology(device: str, edge: str, rate: int, profile: Profile) -> Topology:
 
 
 def pair(device: str, edge: str, rate: int, profile: Profile) -> dict[str, object]:
-    """Describe a device and an edge over the paper's link; machines that a profile names, or times as long as its own."""
+    """Describe a device and an edge over the paper's link; machines of the profile, or slower ones than its own."""
 
     def node(name: str, tier: str) -> dict[str, object]:
         own = PUBLISHED.get(name)

@@ -94,8 +94,7 @@ class Driver:
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
         self._frames: dict[str, Outcome] = {}
         self._kept: dict[str, Mapping[str, NDArray[Any]]] = {}
-        self._rounds: list[Round] = []
-        self._round_ns = 0
+        self._rounds, self._round_ns = list[Round](), 0
         self._ended = threading.Condition()
         self._token = secrets.token_hex(4)
         here = address_of(listen, what="--results")
@@ -286,7 +285,7 @@ class Driver:
             self._round_ns = next_ns
             self._send_round(tensors, block, patience_s)
             with self._ended:
-                there = self._ended.wait_for(partial(self._has_rounds, before + number), patience_s)
+                there = self._ended.wait_for(lambda: len(self._rounds) >= before + number, patience_s)  # noqa: B023
             if not there:
                 stage = next(each.stage for each in self._entry.bundles if block <= each.blocks[1])
                 raise QuestionError(f"the agents of the stages 1 to {stage} do not answer together")
@@ -305,9 +304,6 @@ class Driver:
     def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
         self._deadline_ns, self._fallback_ns = round(deadline_s * 1e9), round(fallback_s * 1e9)
-
-    def _has_rounds(self, count: int) -> bool:
-        return len(self._rounds) >= count
 
     def run(
         self,

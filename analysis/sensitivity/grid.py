@@ -13,6 +13,7 @@ import numpy as np
 from tiercut.analysis.distinct import distinct_ranking
 from tiercut.analysis.inputs import ProfileLike, TopologyLike, profile_of, topology_of
 from tiercut.analysis.sensitivity.grid_file import GridFile, grid_of
+from tiercut.analysis.sensitivity.policy_planes import policy_of
 from tiercut.analysis.sensitivity.region_map import RegionMap, map_of
 from tiercut.analysis.sensitivity.result import FEW_BEST, NONE, Condition, Sensitivity
 from tiercut.analysis.why.parameters import Parameter, parameters_of
@@ -197,8 +198,10 @@ class _Grid:
             step(row + 1, count)
             if options.progress is not None:
                 options.progress(row + 1, count)
+        regions, region_map = tuple(self.regions(base)), self.region_map(base)
+        title = f"{base.problem.profile} on {self.topology.name}"
         return Sensitivity(
-            title=f"{base.problem.profile} on {self.topology.name}",
+            title=title,
             conditions=self.conditions,
             combinations=self.levels,
             choices=self.plans,
@@ -207,8 +210,9 @@ class _Grid:
             static_s=static_s,
             written=_written,
             label=label,
-            regions=tuple(self.regions(base)),
-            region_map=self.region_map(base),
+            regions=regions,
+            region_map=region_map,
+            make_policy=lambda: policy_of(self, title, studies, best, regions, region_map),
         )
 
     def study(self, down: int) -> Study | None:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from tiercut.errors import QuestionError
 from tiercut.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tiercut.analysis.sensitivity.policy import Policy
     from tiercut.analysis.sensitivity.region_map import RegionMap
 
 __all__ = ["FEW_BEST", "FORMAT", "Condition", "Gain", "Influence", "Sensitivity"]
@@ -134,6 +136,8 @@ class Sensitivity(Shown, Generic[C]):
         Further data, where the best changes over one condition; empty where nothing but points is known.
     region_map
         Where each choice is the best over two conditions at once; None where there are not just two numbers.
+    make_policy
+        Makes the policy; None where nothing but latencies is known.
     """
 
     title: str
@@ -147,6 +151,19 @@ class Sensitivity(Shown, Generic[C]):
     label: Callable[[C], str]
     regions: tuple[Any, ...] = field(default=())
     region_map: RegionMap | None = None
+    make_policy: Callable[[], Policy] | None = field(default=None, repr=False)
+
+    def policy(self) -> Policy:
+        """Return which plan to run under which conditions, for machines that cannot solve.
+
+        Raises
+        ------
+        QuestionError
+            If latencies were measured, or a condition is neither a bandwidth, a latency, a slowdown nor what is down.
+        """
+        if self.make_policy is None:
+            raise QuestionError("measured latencies say nothing of what lies between them, so there is no policy")
+        return self.make_policy()
 
     def __repr__(self) -> str:
         return f"<Sensitivity {self.title}: {len(self.combinations):,} combinations of {self._counted}>"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tiercut import documents
 from tiercut.cli import arguments as given
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
@@ -37,6 +38,10 @@ def sensitivity(
     query: QueryName = None,
     question: Annotated[QuestionOptions, Shown(leave_out=("objective", "over", "top", "all_decisions"))],
     conditions: Conditions,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write which plan to run where (tiercut.policy/1), to look up later."),
+    ] = None,
     plot: given.Plot = None,
     csv: given.Csv = None,
     json: given.Json = False,
@@ -58,6 +63,7 @@ def sensitivity(
         raise QuestionError("give a topology, a profile and --grid FILE; or --measured FILE")
     else:
         found = _solved(topology, profile, grid, query, question, conditions)
+    table = None if policy is None else found.policy()
     if json:
         typer.echo(found.to_json())
     else:
@@ -68,6 +74,9 @@ def sensitivity(
             out.print(part)
     if csv is not None:
         given.write_table(found.to_frame(), csv)
+    if policy is not None and table is not None:
+        documents.write_text(policy, table.to_json() + "\n")
+        note(f"wrote {policy}")
     if plot is not None:
         from tiercut.report import save, sensitivity_picture
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tiercut.errors import QuestionError, unknown_name
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Costs
+    from tiercut.optimizer import Costs, Kind
     from tiercut.solvers.interface import Solver
     from tiercut.solvers.task import Task
 
@@ -32,6 +32,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "once": "memory of several nodes together, or as objective or least value, with exits inside partitions",
         "many": "a frontier over other than one measure and accuracy",
         "peak": "the sustainable rate as objective, or along a frontier",
+        "peak-rank": "the N best plans by the sustainable rate",
         "tail": "quantiles of the latency",
         "spread": "quantiles of the latency where samples that leave later may be done sooner",
         "leavers": "accuracies of those who leave, given the exit before",
@@ -109,16 +110,16 @@ def _needs(task: Task) -> Iterator[str]:
         yield "whole"
     if space.inside and any(each.once for each in _measured(task)):
         yield "once"
-    yield from _sorts(_measured(task))
+    yield from _sorts(_measured(task), task.kind)
     if space.problem.leavers is not None:
         yield "leavers"
     if space.problem.recorded is not None:
         yield "replay"
 
 
-def _sorts(measured: tuple[Costs, ...]) -> Iterator[str]:
+def _sorts(measured: tuple[Costs, ...], kind: Kind) -> Iterator[str]:
     if any(each.others for each in measured):
-        yield "peak"
+        yield from ("peak", "peak-rank") if kind == "rank" else ("peak",)
     if any(each.tail is not None for each in measured):
         yield "tail"
     if any(each.spread for each in measured):

@@ -100,11 +100,11 @@ def _labels(blocks: int, nodes: int, thresholds: int, make: str = "chain", limit
     return [row]
 
 
-def _over(blocks: int, nodes: int, thresholds: int, whole: int) -> list[Row]:
+def _over(blocks: int, nodes: int, thresholds: int, whole: int, third: str = "out:n0") -> list[Row]:
     """Find frontiers over three measures by labels, and of a smaller network by scoring everything too."""
-    query = Query(kind="frontier", over=("latency", "accuracy", "out:n0"))
-    rows = [_answer(instances.chain(blocks, nodes, thresholds), query, "labels", repeat=3)[1]]
-    small = instances.chain(whole, nodes, thresholds)
+    query = Query(kind="frontier", over=("latency", "accuracy", third))
+    large, small = (instances.powered(instances.chain(count, nodes, thresholds)) for count in (blocks, whole))
+    rows = [_answer(large, query, "labels", repeat=3)[1]]
     fast, first = _answer(small, query, "labels", repeat=3)
     slow, second = _answer(small, query, "exhaustive")
     same = fast.plans == slow.plans
@@ -277,6 +277,12 @@ CASES = (
          {"blocks": 100, "nodes": 8, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("over-91x4x20", "a frontier over latency, accuracy and what the device sends", _over,
          {"blocks": 91, "nodes": 4, "thresholds": 20, "whole": 30}, _SMALL | {"whole": 5}),
+    Case("rate-91x4x20", "a frontier over latency, accuracy and the sustainable rate", _over,
+         {"blocks": 91, "nodes": 4, "thresholds": 20, "whole": 30, "third": "rate"},
+         _SMALL | {"whole": 5, "third": "rate"}),
+    Case("over-100x6x20", "a frontier over latency, accuracy and energy", _over,
+         {"blocks": 100, "nodes": 6, "thresholds": 20, "whole": 12, "third": "energy"},
+         _SMALL | {"whole": 5, "third": "energy"}),
     Case("crowd-92", "the five best on one device, ten edges, ten clouds", _crowd,
          {"blocks": 92, "edges": 10, "clouds": 10}, {"blocks": 6, "edges": 2, "clouds": 2}),
     Case("bounds-92x5", "the best plan under five bounds in each other's way, proved", _bounds,

@@ -61,6 +61,7 @@ class Exhaustive(BaseSolver):
             "once",
             "many",
             "peak",
+            "peak-rank",
             "tail",
             "spread",
             "leavers",

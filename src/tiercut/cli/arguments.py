@@ -56,11 +56,12 @@ ProfileFile = Annotated[
     ),
 ]
 ProfileFiles = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="PROFILE...",
         help="A JSON file, or a recorded one: resnet20-digits32. Of several the best plans of all.",
         autocompletion=_profiles,
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -128,6 +128,7 @@ def run(
     limit = given.quantity("--deadline", deadline, "time")
     if limit is not None and not limit > 0:
         raise QuestionError(f"--deadline: expected more than 0 s, got '{deadline}'")
+    _check_single(answer)
     plan, where, found = plan_of(answer, rank, topology, profile)
     cut = network_of(
         model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model, threads=threads
@@ -168,6 +169,17 @@ def run(
 
         save(run_picture(made), plot)
         note(f"drew {plot}")
+
+
+def _check_single(answer: Path) -> None:
+    """Refuse an answer for several sources."""
+    from tiercut.analysis import load_answer
+
+    if streams := load_answer(answer).streams:
+        raise QuestionError(
+            f"'{answer}' has plans of {len(streams)} sources that share machines; a run starts the agents of one plan, "
+            "and would leave out what the others do to them. tiercut simulate takes it whole"
+        )
 
 
 def _print(made: Run) -> None:

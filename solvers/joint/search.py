@@ -46,6 +46,8 @@ _CLOSE = 1e-7  # relaxed value and bound at which prices are no longer improved
 _STAY = 0.5  # how far prices stay at the best known ones
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
+_DEARER = 10.0  # by which the penalty of limits that are exceeded grows
+_DEAREST = 500.0  # times the first penalty: then it is looked whether they can be kept at all
 _PRICED = 5000  # plans of streams, after which the gap that is left is what is said
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
@@ -107,9 +109,11 @@ class _Search:
         self.weights: Floats = weights / weights.sum()
         self.limits = len(task.limits)
         self.best = Choice((), inf, proved=False)
+        self.start = 0.0  # the goal if streams did not share anything
         self.bound = -inf
         self.prices = np.zeros(self.limits)  # at which the last bound was had
         self.shortage: Shortage | None = None
+        self.factor = 1.0  # of all limits, below which no streams go together
         self.rounds, self.reason, self.chosen_of = 0, "", 0
 
     def load(self) -> None:
@@ -123,15 +127,11 @@ class _Search:
             if self._start():
                 return
         whole = Branch(self.bound)
-        with at_stage("looking for plans that go together"):
-            if self.goal != "served" and (least := self._generate("short", whole).bound) > 1.0 + SLACK:
-                self._say_short(least)
-                return
         self._branch(whole)
         if self.best.picked:
             self._quicken()
         elif self.bound == inf:
-            self._say_short(1.0)
+            self._say_short(self.factor)
 
     def _start(self) -> bool:
         """Take each stream's best plan by itself, which no joint plan beats; return whether that is all."""
@@ -147,7 +147,7 @@ class _Search:
         if names and (self.goal != "served" or len(names) == len(picked)):
             self.shortage, self.bound = Shortage(names), inf
             return True
-        self.bound = goal_value(self.goal, self.weights, picked)
+        self.bound = self.start = goal_value(self.goal, self.weights, picked)
         loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
         if not (loads <= 1.0 + SLACK).all():
             return False
@@ -190,41 +190,67 @@ class _Search:
         master = Master(stage, self.weights, self.limits, optional)
         self._seed(master, branch)
         bound, centre = -inf, None
+        if stage == "short":  # a limit alone that is dear leaves most plans at no cost: slow to tell apart
+            centre = Multipliers(np.zeros(len(self.weights)), np.full(self.limits, 1.0 / max(self.limits, 1)))
         while True:
             value, newest, own = master.solve()
             if value == inf:
-                if stage == "short":
-                    if not self._fill(master, branch):
-                        return _Relaxed(inf, master)
-                    continue
-                if self._generate("short", branch).bound > 1.0 + SLACK:
-                    return _Relaxed(inf, master)
-                if not self._seed(master, branch):  # nothing new came of it: it ended early
+                if stage != "short" and not master.over:
+                    master.loosen(self._penalty)
+                elif master.over and not master.penalty:
                     return _Relaxed(bound, master)
+                elif not self._fill(master, branch):
+                    return _Relaxed(bound if self.reason else inf, master)
                 continue
             if stage == "short" and value <= 1.0 + SLACK:
                 return _Relaxed(bound, master)
             if self._borrow(master, branch, newest, own):
                 continue
-            if value - bound <= max(_CLOSE * abs(value), SLACK):
-                return _Relaxed(bound, master)
             if seconds_left() <= self._reserve:
                 self.reason = _UP
                 return _Relaxed(bound, master)
-            at = newest if centre is None else newest.towards(centre, _STAY)
-            found = self.pricers.cheapest(at, branch)
-            self.rounds += 1
-            if not all(each.proved for each in found):
-                self.reason = _UP
-                return _Relaxed(bound, master)
-            least = master.least(np.array([each.value for each in found]))
-            if (new := float(least.sum() - master.allowed(at))) > bound:
-                bound, centre, self.prices = new, at, at.limits
-            columns = [[] if each.decision is None else [each.decision] for each in found]
-            if not self._add(master, branch, columns, newest, own):
-                if at is newest:
+            better = value - bound > max(_CLOSE * abs(value), SLACK)
+            if better:
+                at = newest if centre is None else newest.towards(centre, _STAY)
+                found = self.pricers.cheapest(at, branch)
+                self.rounds += 1
+                if not all(each.proved for each in found):
+                    self.reason = _UP
                     return _Relaxed(bound, master)
-                centre = None  # prices between the two said nothing new: the newest themselves are next
+                least = master.least(np.array([each.value for each in found]))
+                if (new := float(least.sum() - master.allowed(at))) > bound:
+                    bound, centre, self.prices = new, at, at.limits
+                columns = [[] if each.decision is None else [each.decision] for each in found]
+                if self._add(master, branch, columns, newest, own):
+                    continue
+                if at is not newest:
+                    centre = None  # prices between the two said nothing new: the newest themselves are next
+                    continue
+            if not master.exceeds:
+                return _Relaxed(bound, master)
+            if not self._is_better(bound):
+                return _Relaxed(bound, master)
+            if master.penalty < _DEAREST * self._penalty:
+                master.loosen(_DEARER * master.penalty)
+            elif self._short(branch):
+                return _Relaxed(bound if self.reason else inf, master)
+            elif self._seed(master, branch):
+                master.loosen(0.0)
+            else:  # nothing new came of it: it ended early
+                return _Relaxed(bound, master)
+
+    @property
+    def _penalty(self) -> float:
+        """What it costs at first to exceed a limit once, in units of the goal."""
+        return _DEARER * (self.start if self.start > 0 else 1.0)
+
+    def _short(self, branch: Branch) -> bool:
+        """Return whether limits cannot be kept together in a part of the joint plans, not even by mixing plans."""
+        with at_stage("looking for plans that go together"):
+            factor = self._generate("short", branch).bound
+        if not branch.rules and not branch.served:
+            self.factor = factor
+        return factor > 1.0 + SLACK
 
     def _seed(self, master: Master, branch: Branch) -> bool:
         """Take all plans into account that are known; return whether any is new."""

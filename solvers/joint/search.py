@@ -2,8 +2,9 @@
 
 1. Each stream's best plan by itself; where all go together, that is the answer.
 2. The relaxed choice among the plans that are known (`master`) says what each limit is worth, and the labels then find
-   plans that are better at that price (`columns`); first until limits can be kept at all, then until nothing better
-   comes. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how good the choice
+   plans that are better at that price (`columns`), until nothing better comes. Where known plans do not go together,
+   limits may be exceeded at a penalty until they do; where they still do not, the least factor of all limits says
+   whether any do. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how good the choice
    is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and Combination of
    Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
 3. A whole choice among the plans that were found.
@@ -46,8 +47,7 @@ _CLOSE = 1e-7  # relaxed value and bound at which prices are no longer improved
 _STAY = 0.5  # how far prices stay at the best known ones
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
-_DEARER = 10.0  # by which the penalty of limits that are exceeded grows
-_DEAREST = 500.0  # times the first penalty: then it is looked whether they can be kept at all
+_DEAR = 10.0  # penalty of a limit that is exceeded once, in what the goal is at least
 _PRICED = 5000  # plans of streams, after which the gap that is left is what is said
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
@@ -190,8 +190,9 @@ class _Search:
         master = Master(stage, self.weights, self.limits, optional)
         self._seed(master, branch)
         bound, centre = -inf, None
-        if stage == "short":  # a limit alone that is dear leaves most plans at no cost: slow to tell apart
-            centre = Multipliers(np.zeros(len(self.weights)), np.full(self.limits, 1.0 / max(self.limits, 1)))
+        if stage == "short" and self.prices.sum() > 0:
+            # Where limits alone count, and few of them, many plans cost nothing: slow to tell apart.
+            centre = Multipliers(np.zeros(len(self.weights)), self.prices / self.prices.sum())
         while True:
             value, newest, own = master.solve()
             if value == inf:
@@ -226,23 +227,18 @@ class _Search:
                 if at is not newest:
                     centre = None  # prices between the two said nothing new: the newest themselves are next
                     continue
-            if not master.exceeds:
+            if not master.exceeds or not self._is_better(bound):
                 return _Relaxed(bound, master)
-            if not self._is_better(bound):
+            if self._short(branch):
+                return _Relaxed(inf, master)
+            if not self._seed(master, branch):  # nothing new came of it: it ended early
                 return _Relaxed(bound, master)
-            if master.penalty < _DEAREST * self._penalty:
-                master.loosen(_DEARER * master.penalty)
-            elif self._short(branch):
-                return _Relaxed(bound if self.reason else inf, master)
-            elif self._seed(master, branch):
-                master.loosen(0.0)
-            else:  # nothing new came of it: it ended early
-                return _Relaxed(bound, master)
+            master.loosen(0.0)
 
     @property
     def _penalty(self) -> float:
-        """What it costs at first to exceed a limit once, in units of the goal."""
-        return _DEARER * (self.start if self.start > 0 else 1.0)
+        """What it costs to exceed a limit once, in units of the goal."""
+        return _DEAR * (self.start if self.start > 0 else 1.0)
 
     def _short(self, branch: Branch) -> bool:
         """Return whether limits cannot be kept together in a part of the joint plans, not even by mixing plans."""

@@ -17,7 +17,7 @@ from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
-from tiercut.offloader.links.kernel import KernelLinks
+from tiercut.offloader.links.kernel import KernelLinks, check_forwarding
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
 from tiercut.offloader.local.cascade import cascades
@@ -130,8 +130,8 @@ def run_local(
     Raises
     ------
     QuestionError, InputError
-        If plan, network and samples do not fit together, gRPC is missing, this machine is slower than a node, or the
-        profile was timed with another runtime.
+        If plan, network and samples do not fit together, gRPC is missing, this machine is slower than a node, the
+        profile was timed with another runtime, or the kernel would not forward as the topology says.
     """
     check_grpc()
     if options.fallback:
@@ -141,6 +141,9 @@ def run_local(
             raise QuestionError("--explain-hop tells where the time of a call of gRPC goes: leave out --transport")
         options = replace(options, transport="grpc")
     problem = build_problem(topology, profile)
+    prediction = predicted(problem, decide_again(problem, plan))
+    if options.shape == "kernel":
+        check_forwarding(topology.network, ((prediction.path.hops(step), step.size) for step in prediction.steps))
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):
             folders = split_plan(plan, cut, Path(folder) / "bundles").folders
@@ -148,7 +151,6 @@ def run_local(
         check_stand_in(options.last, bundles, explains=options.explain_hop)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
-        prediction = predicted(problem, decide_again(problem, plan))
         factor = _factors(plan, topology, problem, cut, runners, frames, options)
         if plan.uses_codecs and runtime != runners[0].runtime:
             bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)

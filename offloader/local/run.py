@@ -47,6 +47,9 @@ _LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 
 """Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
 after so many seconds."""
 
+_LONGEST_PAUSE_S = 1.0
+"""Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
+
 _AFTER_S = 0.05
 """For what comes twice."""
 
@@ -335,8 +338,9 @@ def _rehearsed(
 ) -> tuple[Ground, Sequence[Round]]:
     """Return the prediction from what pieces and hops take at the pace of the frames.
 
-    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another and
-    leave as frames will, and machines are slowed as they will be; links, of which all is known, are left out.
+    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another
+    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be; links, of which
+    all is known, are left out.
     """
     many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
     for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
@@ -345,11 +349,16 @@ def _rehearsed(
         rounds = driver.warm_up(
             ground.frames.frame(0),
             schedule(ground.prediction.rates, count, least),
-            interval_s,
+            _pace_s(ground.prediction, interval_s),
             patience_s=max(deadline_s, _WARM_UP_S),
             until_s=_ROUNDS_S,
         )
     return replace(ground, prediction=_timed(ground, rounds)), rounds
+
+
+def _pace_s(prediction: Predicted, interval_s: float) -> float:
+    """Return how far apart the messages of a rehearsal begin, of frames that are due so far apart."""
+    return min(interval_s, max(_LONGEST_PAUSE_S, _APART * max(prediction.at_exit.values())))
 
 
 def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:

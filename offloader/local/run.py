@@ -43,7 +43,7 @@ _WARM_UP, _PAUSE_S = 40, 0.01
 _ACQUAINTED, _SETTLED = 4, 2
 """Messages for each exit before a plan is timed: those that open all ways, and some at the pace as known so far."""
 
-_LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 6, 20.0
+_LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
 """Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
 after so many seconds."""
 

@@ -3,10 +3,10 @@
 1. Each stream's best plan by itself; where all go together, that is the answer.
 2. The relaxed choice among the plans that are known (`master`) says what each limit is worth, and the labels then find
    plans that are better at that price (`columns`), until nothing better comes. Where known plans do not go together,
-   limits may be exceeded at a penalty until they do; where they still do not, the least factor of all limits says
-   whether any do. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how good the choice
-   is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and Combination of
-   Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
+   limits may be exceeded at a penalty until they do; where none that do are found, the least factor of all limits says
+   whether there are any. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how
+   good the choice is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and
+   Combination of Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
 3. A whole choice among the plans that were found.
 4. Where value and bound differ, the joint plans are split in two by what a stream's plans may take of a limit
    (`branches`), and both parts are looked through likewise, those with the least bound first. What ends before that is

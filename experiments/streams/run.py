@@ -28,7 +28,7 @@ SAMPLES = 246
 LOADS = {0.5: 3 * SAMPLES, 0.8: 3 * SAMPLES, 0.9: 3 * SAMPLES, 0.95: 2 * SAMPLES, 1.05: 2 * SAMPLES, 1.15: SAMPLES}
 """Of the sustainable rate, and how many frames are sent: all samples once to three times."""
 
-_FIRST, _FIRST_RATE = SAMPLES, 40.0
+_FIRST, _FIRST_RATE = SAMPLES, 30.0
 _PATIENCE_S = 300.0
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->"
 
@@ -69,7 +69,7 @@ def first(planned: Planned) -> dict[str, Any]:
     encode_s = [each["encode_s"] or 0.0 for each in document["stages"]]
     stream = beside(planned, frames, encode_s, "predicted_compute_s")
     cores_s = {
-        each["node"]: each["frames"] / len(frames) * each["compute_s"] / each["factor"]
+        each["node"]: each["frames"] / document["answered"] * each["compute_s"] / each["factor"]
         for each in document["stages"]
         if each["frames"]
     }

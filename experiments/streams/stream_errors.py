@@ -144,8 +144,8 @@ def _latencies(loads: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _growing(ran: Sequence[Mapping[str, Any]]) -> list[str]:
     out = [
-        "| plan | load | as timed before | wait grows by, run (ms a frame) | simulated | queues grow above, run (fps) | simulated |"
-        " error | by the formula (fps) |",
+        "| plan | load | as timed before | wait grows by, run (ms a frame) | simulated | queues grow above, run (fps) |"
+        " simulated | error | by the formula (fps) |",
         "|" + " --- |" * 9,
     ]
     for each in ran:

@@ -69,7 +69,7 @@ PLANS = (
         0.2,
     ),
     # Most frames come to the server one after the other, and leave it early or late.
-    Planned("two machines", {"device": 15, "server": 55}, ((100, 3),), (4, 12), (4, 5, 7, 9, 12), 0.2),
+    Planned("two machines", {"device": 15, "server": 25}, ((100, 3),), (4, 12), (4, 5, 7, 9, 12), 0.2),
 )
 
 

@@ -136,8 +136,8 @@ def _crossed(network: Network, sizes: NDArray[np.float64]) -> tuple[NDArray[np.f
     """Return K x M x M zeros, infinite where there is no route, and which routes cross each link; sizes rise."""
     key = sizes.tobytes()
     if key in network.crossed:
-        linked, crossed = network.crossed[key]
-        return linked.copy(), crossed
+        known, routes = network.crossed[key]
+        return known.copy(), routes
     until, began = seconds_left() * _SHARE, time.perf_counter()
     linked = np.full((len(sizes), len(network.node_names), len(network.node_names)), np.inf)
     linked[sizes == 0] = 0.0

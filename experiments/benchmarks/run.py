@@ -87,7 +87,6 @@ def _line(result: dict[str, Any], row: dict[str, Any]) -> str:
     decisions = f"{row['decisions']:.3g}" if "decisions" in row else ""
     ratio = f"{row['ratio']:.3g}" if "ratio" in row else ""
     ratio = f"hypervolume {row['hypervolume']:.4f}" if "hypervolume" in row else ratio
-    ratio = f"gap {row['gap']:.2%}" if "gap" in row else ratio
     cpu = f"{row['cpu']:.3g}" if "cpu" in row else ""
     work = f"{row['work']:,}" if row.get("work") else ""
     cells = (

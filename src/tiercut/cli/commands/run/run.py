@@ -21,7 +21,11 @@ from tiercut.option_fields import pairs
 from tiercut.profiling import OnnxOptions
 
 if TYPE_CHECKING:
+    from tiercut.analysis import Policy
     from tiercut.offloader import Run
+    from tiercut.optimizer import Plan
+    from tiercut.profiling import Profile
+    from tiercut.topologies import Topology
 
 __all__ = ["run"]
 
@@ -75,6 +79,13 @@ def run(
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
     ] = False,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="With --local: run another plan as soon as conditions make it better.")
+    ] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --adapt: which plan to run where, as sensitivity --policy writes it."),
+    ] = None,
     tls: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="With --agent: tls.crt, tls.key and ca.crt, as the agents have."),
@@ -105,7 +116,8 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
-    from tiercut.offloader import RunOptions, check_grpc, load_tls, run_local, run_with_agents
+    _check_adapting(adapt, local, policy, asked=parquet or trace or plot)
+    from tiercut.offloader import RunOptions, check_grpc, load_tls, run_adaptive, run_local, run_with_agents
 
     check_grpc()
     keep_freed()
@@ -132,7 +144,9 @@ def run(
         tls=None if tls is None else load_tls(tls),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
-        if local:
+        if adapt:
+            made = run_adaptive(plan, where, found, cut, samples, _policy(policy, plan, where, found), options)
+        elif local:
             made = run_local(plan, where, found, cut, samples, options)
         else:
             address = _first(named, plan.placement)
@@ -204,6 +218,34 @@ def _check_place(
         raise QuestionError("--retime and --explain-hop time this machine, so they belong to --local")
     if not local and traced:
         raise QuestionError("--trace needs one clock for all agents, so it belongs to --local")
+
+
+def _check_adapting(adapt: bool, local: bool, policy: Path | None, *, asked: object) -> None:
+    """Refuse what goes without, or not with, plans that change."""
+    if policy is not None and not adapt:
+        raise QuestionError("--policy says which plan to change to: add --adapt")
+    if adapt and not local:
+        raise QuestionError("--adapt follows what one clock tells of all agents, so it belongs to --local")
+    if adapt and asked:
+        raise QuestionError("--plot, --trace and --parquet show the steps of one plan: leave them out with --adapt")
+
+
+def _policy(path: Path | None, plan: Plan, topology: Topology, profile: Profile) -> Policy:
+    """Return a policy of a file, or of slower links and nodes and nodes that are down, for plans as accurate."""
+    from tiercut.analysis import load_policy, sensitivity
+
+    if path is not None:
+        return load_policy(path)
+    grid: dict[str, list[Any]] = {}
+    for link in topology.links:
+        name = "-".join(link.between) if link.between else ">".join(link.directions[0])
+        grid[f"bandwidth({name})"] = [f"{8 * link.bandwidth / share:.12g} b/s" for share in (1, 4, 30)]
+    for node in topology.nodes:
+        grid[f"slowdown({node.name})"] = [node.slowdown, 5 * node.slowdown]
+    grid["down"] = [node.name for node in topology.nodes if node.name not in (topology.source, topology.destination)]
+    grid = {name: levels for name, levels in grid.items() if levels}
+    accuracy = None if plan.accuracy is None else plan.accuracy - 1e-9
+    return sensitivity(topology, profile, grid, min_accuracy=accuracy).policy()
 
 
 def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:

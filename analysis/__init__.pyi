@@ -1,6 +1,6 @@
 from .answering import ask as ask
 from .answers.answer import Answer as Answer
-from .answers.answer_file import load_answer as load_answer, load_plans as load_plans
+from .answers.answer_file import SavedAnswer as SavedAnswer, load_answer as load_answer, load_plans as load_plans
 from .answers.beside import best_beside as best_beside
 from .answers.cloud import Cloud as Cloud, sample_cloud as sample_cloud
 from .behind import frontier_behind as frontier_behind
@@ -28,6 +28,9 @@ from .sensitivity.policy import Policy as Policy, load_policy as load_policy
 from .sensitivity.region_map import RegionMap as RegionMap
 from .sensitivity.result import Influence as Influence, Sensitivity as Sensitivity
 from .solver_options import SolverOptions as SolverOptions
+from .sources.answer import JointAnswer as JointAnswer
+from .sources.asking import ask_of_sources as ask_of_sources
+from .sources.calling import solve_sources as solve_sources
 from .stream.feeds import simulate_plans as simulate_plans
 from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Times as Times
 from .stream.result import Stream as Stream

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from tiercut.analysis.inputs import QueryLike
     from tiercut.analysis.solver_options import Evaluation
-    from tiercut.optimizer import Bound, EstimatorChoice, Exits, Only, Order, Partitions, Thresholds
+    from tiercut.optimizer import Bound, EstimatorChoice, Exits, Joint, Only, Order, Partitions, Thresholds
     from tiercut.profiling import SampleSplit
     from tiercut.solvers import Options
 
@@ -46,6 +46,7 @@ class QuestionKeywords(TypedDict, total=False):
     pin: Mapping[int | str, str] | None
     keep_first: int | str | None
     ignore_memory: bool | None
+    joint: Joint | None
 
 
 class ConditionKeywords(TypedDict, total=False):

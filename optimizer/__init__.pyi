@@ -28,7 +28,13 @@ from .itinerary import (
     itinerary as itinerary,
     stage_steps as stage_steps,
 )
-from .measures.busy import busy_by_place as busy_by_place, rate_bounds as rate_bounds, servers as servers
+from .measures.busy import (
+    busy_by_place as busy_by_place,
+    occupancy as occupancy,
+    rate_bounds as rate_bounds,
+    servers as servers,
+    servers_of as servers_of,
+)
 from .measures.kind import Moved as Moved
 from .measures.moves import Number as Number, moved_by as moved_by
 from .measures.names import (
@@ -40,7 +46,7 @@ from .measures.names import (
     split_name as split_name,
 )
 from .measures.registry import kind_of as kind_of
-from .measures.tables import Measure as Measure, measure as measure
+from .measures.tables import Measure as Measure, measure as measure, plus as plus, scaled as scaled
 from .measures.tails import quantile_of as quantile_of
 from .measures.weighted import is_sum as is_sum, parts_of as parts_of
 from .memory import (
@@ -67,7 +73,7 @@ from .problem import (
     Floats as Floats,
     Problem as Problem,
 )
-from .query import SLACK as SLACK, Bound as Bound, Kind as Kind, Query as Query
+from .query import SLACK as SLACK, Bound as Bound, Joint as Joint, Kind as Kind, Query as Query
 from .questions.bound_text import nearest_limit as nearest_limit, shown as shown
 from .questions.make_query import make_query as make_query, merged as merged
 from .questions.query_file import QueryFile as QueryFile, load_query as load_query, ready_queries as ready_queries

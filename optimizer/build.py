@@ -41,13 +41,20 @@ def build_problem(topology: Topology, profile: Profile) -> Problem:
     Raises
     ------
     QuestionError
-        If a node names a device that the profile has no times for, or the times of its blocks add up to no number.
+        If a node names a device that the profile has no times for, or the times of its blocks add up to no number; or
+        the topology has several sources.
 
     Warns
     -----
     TiercutWarning
         Where a span with its branch has to stand for one without.
     """
+    if topology.sources is not None:
+        names = ", ".join(each.called for each in topology.sources)
+        raise QuestionError(
+            f"topology '{topology.name}' has several sources ({names}); name one of them as the source (--source), or "
+            "find a plan for each with tiercut solve (in Python tiercut.solve_sources)"
+        )
     network = topology.network
     devices = [device_of(node, profile) for node in topology.nodes]
     slow = np.array([node.slowdown for node in topology.nodes])
@@ -121,6 +128,12 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
     -----
     What a node computes scales with its slowdown; only what crosses links is worked out again.
     """
+    if topology.sources is not None:
+        names = ", ".join(each.called for each in topology.sources)
+        raise QuestionError(
+            f"topology '{topology.name}' has several sources ({names}); name one of them as the source (--source), or "
+            "find a plan for each with tiercut solve (in Python tiercut.solve_sources)"
+        )
     network = topology.network
     devices = [device_of(node, profile) for node in topology.nodes]
     slow = np.array([node.slowdown for node in topology.nodes])
@@ -260,7 +273,8 @@ def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats,
     """
     what = f"the times of all spans of {count:,} blocks on {len(devices)} nodes (blocks x blocks x nodes)"
     check_room(2.0 * (len(devices) + 1) * count * count * 8, what)
-    span_s, bare_s = np.empty((2, len(devices), count, count))
+    # Two arrays and not the halves of one, so that kernels take them as they are (`Space.costs`).
+    span_s, bare_s = np.empty((len(devices), count, count)), np.empty((len(devices), count, count))
     for device in {id(each): each for each in devices}.values():
         span, bare = piece_seconds(device, count)
         for node in (at for at, each in enumerate(devices) if each is device):

@@ -154,7 +154,9 @@ class Problem:
                 raise InputError(name, "holds a value that is negative or no number")
         for field in fields(self):
             if isinstance(value := getattr(self, field.name), np.ndarray):
-                value.setflags(write=False)
+                locked = value.view()  # the array itself stays as it is: see `tiercut.optimizer.space.Space.costs`
+                locked.setflags(write=False)
+                object.__setattr__(self, field.name, locked)
 
     def _check_shapes(self) -> None:
         m, n, t, c = len(self.nodes), len(self.blocks), len(self.thresholds), len(self.codecs)

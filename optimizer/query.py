@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import EstimatorChoice
     from tiercut.optimizer.space import Exits, Order
 
-__all__ = ["SLACK", "Bound", "Kind", "Query"]
+__all__ = ["SLACK", "Bound", "Joint", "Kind", "Query"]
 
 SLACK = 1e-9
 """By how much a bound may be missed and still holds."""
 
 Kind = Literal["solve", "rank", "frontier"]
+
+Joint = Literal["mean", "worst", "served"]
+"""What is best of several sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,9 @@ class Query:
         Number of first blocks that must run on the source, for privacy; or the name of the last of them.
     ignore_memory
         Whether a node may hold more than its memory.
+    joint
+        Of several sources: the least weighted ``mean`` of their latencies, the least ``worst`` one, or
+        the most of them (by weight) ``served``. None: there is one source.
 
     Raises
     ------
@@ -188,8 +194,11 @@ class Query:
     pins: tuple[tuple[int | str, str], ...] = ()
     keep_first: int | str = 0
     ignore_memory: bool = False
+    joint: Joint | None = None
 
     def __post_init__(self) -> None:
+        if self.joint not in (None, "mean", "worst", "served"):
+            raise QuestionError(unknown_name("joint objective", str(self.joint), ("mean", "worst", "served")))
         if wrong := goal_fault(self.objective):
             raise QuestionError(wrong)
         if self.exits not in (None, "cuts", "final", "free"):
@@ -219,7 +228,7 @@ class Query:
         if self.max_utilisation is not None:
             if not (isfinite(self.max_utilisation) and self.max_utilisation > 0):
                 raise QuestionError(f"max_utilisation is greater than 0 and finite, not {self.max_utilisation:g}")
-            if self.rate_fps is None:
+            if self.rate_fps is None and self.joint is None:  # each of several sources has a rate of its own
                 raise QuestionError("max_utilisation needs the rate at which frames arrive, such as rate 30 fps")
         if self.rate_fps is None and any(bound.monthly for bound in self.bounds):
             raise QuestionError("what a month costs needs the rate at which frames arrive, such as rate 5 fps")

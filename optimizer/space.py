@@ -26,7 +26,7 @@ import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.memory import check_room
-from tiercut.optimizer.measures.tables import check_known
+from tiercut.optimizer.measures.tables import check_known, unlocked
 from tiercut.optimizer.plan import NEGLIGIBLE
 from tiercut.optimizer.spaces.decisions import count_decisions
 
@@ -211,10 +211,9 @@ class Space:
         QuestionError
             If a node that may run a part has no value of it.
         """
-        # Copies, because tables of a problem are read-only and numba would compile its kernels for those once more.
-        span, bare = measure.span.copy(), measure.bare.copy()
+        span, bare = unlocked(measure.span), unlocked(measure.bare)
         if not self.allowed.all():
-            span[~self.allowed] = bare[~self.allowed] = np.inf
+            span, bare = (np.where(self.allowed, table, np.inf) for table in (span, bare))
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
         if measure.unknown:
             check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))

@@ -39,6 +39,7 @@ from .safe_table import SafeTable as SafeTable
 from .saving import Picture as Picture, check_ending as check_ending, save as save
 from .sensitivity import sensitivity_picture as sensitivity_picture, sensitivity_tables as sensitivity_tables
 from .shown import as_html as as_html, as_text as as_text
+from .sources.tables import joint_parts as joint_parts, joint_remarks as joint_remarks
 from .stream import stream_tables as stream_tables
 from .sweeps.tables import sweep_tables as sweep_tables
 from .tables import (

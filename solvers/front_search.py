@@ -102,9 +102,11 @@ class FrontSearch(ABC):
         with self.lock:
             return self.best.copy()
 
-    def take(self, points: Points, scored: int, size: int = 0) -> None:
+    def take(self, index: int, points: Points, scored: int, size: int = 0) -> None:
         """Take over what was found at a threshold, and how many bytes its partial plans took."""
+        found, keys = points.held
+        own = keys[:, -1] == index  # the others were known before
         with self.lock:
             self.scored += scored
             self.memory = max(self.memory, size * self.threads)
-            self.best.merge(points)
+            self.best.offer(found[own], keys[own])

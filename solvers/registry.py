@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tiercut.errors import QuestionError, unknown_name
 
 if TYPE_CHECKING:
-    from tiercut.optimizer import Costs
+    from tiercut.optimizer import Costs, Kind
     from tiercut.solvers.interface import Solver
     from tiercut.solvers.task import Task
 
@@ -32,6 +32,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "once": "memory of several nodes together, or as objective or least value, with exits inside partitions",
         "many": "a frontier over other than one measure and accuracy",
         "peak": "the sustainable rate as objective, or along a frontier",
+        "peak-rank": "the N best plans by the sustainable rate",
         "tail": "quantiles of the latency",
         "spread": "quantiles of the latency where samples that leave later may be done sooner",
         "leavers": "accuracies of those who leave, given the exit before",
@@ -109,16 +110,16 @@ def _needs(task: Task) -> Iterator[str]:
         yield "whole"
     if space.inside and any(each.once for each in _measured(task)):
         yield "once"
-    yield from _sorts(_measured(task))
+    yield from _sorts(_measured(task), task.kind)
     if space.problem.leavers is not None:
         yield "leavers"
     if space.problem.recorded is not None:
         yield "replay"
 
 
-def _sorts(measured: tuple[Costs, ...]) -> Iterator[str]:
+def _sorts(measured: tuple[Costs, ...], kind: Kind) -> Iterator[str]:
     if any(each.others for each in measured):
-        yield "peak"
+        yield from ("peak", "peak-rank") if kind == "rank" else ("peak",)
     if any(each.tail is not None for each in measured):
         yield "tail"
     if any(each.spread for each in measured):
@@ -205,7 +206,7 @@ def _preferred(task: Task) -> Iterator[tuple[str, str]]:
     """Yield the solvers that ``auto`` tries, in order, and what it says where it takes them; a baseline is none."""
     decisions = task.space.decisions
     if _is_first(task):
-        yield "exhaustive", f"exact, and NumPy scores {decisions:,} decisions before faster solvers are compiled"
+        yield "exhaustive", f"exact, and NumPy scores {decisions:,} decisions before faster solvers are loaded"
     yield "labels", "exact without enumeration"
     if decisions <= _MOST_ENUMERATED:
         yield "exhaustive", f"exact, and {decisions:,} decisions are few enough to score them all"
@@ -215,17 +216,13 @@ def _preferred(task: Task) -> Iterator[tuple[str, str]]:
 
 
 def _is_first(task: Task) -> bool:
-    """Return whether a task is answered by NumPy before kernels for it are compiled, which takes half a minute."""
-    from tiercut.kernel_cache import is_ready
-    from tiercut.solvers.exhaustive.uncompiled import is_simple
-
-    if not is_simple(task):
-        return False
+    """Return whether a task is answered by NumPy before kernels for it are loaded, or compiled in half a minute."""
+    from tiercut.solvers.exhaustive.uncompiled import comes_first
     from tiercut.solvers.kernels.keep_kernels import offer_all
     from tiercut.solvers.labels.front_kernels import grow_points
     from tiercut.solvers.labels.grow_kernels import grow_labels
 
-    return not all(map(is_ready, (grow_points,) if task.constraints else (grow_labels, offer_all)))
+    return comes_first(task, *((grow_points,) if task.constraints else (grow_labels, offer_all)))
 
 
 def in_time(task: Task) -> bool:

@@ -90,11 +90,11 @@ def as_page(notebook: Any) -> tuple[str, dict[str, bytes]]:
             parts.append(cell.source)
             continue
         parts.append(f"```python\n{cell.source}\n```")
+        if said := "".join(output.text for output in cell.outputs if output.output_type == "stream"):
+            parts.append(f"```text\n{said.rstrip()}\n```")
         for output in cell.outputs:
             data = output.get("data", {})
-            if output.output_type == "stream":
-                parts.append(f"```text\n{output.text.rstrip()}\n```")
-            elif "image/png" in data:
+            if "image/png" in data:
                 name = f"{notebook.metadata['name']}-{len(pictures) + 1}.png"
                 pictures[name] = base64.b64decode(data["image/png"])
                 parts.append(f"![What the cell above draws]({name})")

@@ -18,4 +18,5 @@ from .routes import (
 )
 from .schema import Node as Node, Topology as Topology
 from .scission import pipeline_text as pipeline_text, read_network as read_network
+from .sources import Source as Source, destination_of as destination_of, seen_from as seen_from
 from .writing import topology_data as topology_data

@@ -9,10 +9,11 @@ from tiercut.documents import Si
 from tiercut.errors import InputError, QuestionError, unknown_name
 from tiercut.topologies.network import Network, network_of
 from tiercut.topologies.schema import Link, Topology
+from tiercut.topologies.sources import seen_from
 
 __all__ = ["changed", "directions_of"]
 
-_QUANTITIES = ("memory", "power", "idle_power", "price", "energy", "bandwidth", "latency", "mtu", "batch_wait")
+_QUANTITIES = ("memory", "power", "idle_power", "price", "energy", "bandwidth", "latency", "mtu", "batch_wait", "rate")
 
 
 def directions_of(topology: Topology | Network, link: str) -> tuple[tuple[str, str], ...]:
@@ -75,7 +76,14 @@ def changed(
         for link, value in values.items()
         for direction in directions_of(network or topology, link)
     }
+    if topology.sources is not None and "source" in plain:
+        topology = seen_from(topology, _source_called(topology, plain["source"]))
+        plain = {key: value for key, value in plain.items() if key != "source"}
     data = _written(topology) | dict(plain)
+    if topology.sources is None:
+        data.pop("sources", None)
+    else:
+        data["sources"] = [_written(each) for each in topology.sources]
     data["nodes"] = [
         _written(node) | ({"slowdown": slowdown[node.name]} if node.name in slowdown else {})
         for node in topology.nodes
@@ -91,6 +99,19 @@ def changed(
         return Topology.from_data(data, source=topology.name)
     except InputError as error:
         raise QuestionError("with these changes: " + "\n".join(each.render("") for each in error.faults)) from None
+
+
+def _source_called(topology: Topology, name: str) -> str:
+    """Return the source of several that a person means: by its name, or by its node."""
+    sources = topology.sources or ()
+    found = [each.called for each in sources if each.called == name] or [
+        each.called for each in sources if each.node == name
+    ]
+    if len(found) != 1:
+        if found:
+            raise QuestionError(f"at '{name}' several sources are born: {', '.join(found)}; name one of them")
+        raise QuestionError(unknown_name("source", name, [each.called for each in sources]))
+    return found[0]
 
 
 def _changed_link(

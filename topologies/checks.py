@@ -100,13 +100,24 @@ def _ends(link: Link) -> Iterator[tuple[Key, str]]:
 
 def _end_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
     names = topology.node_names
-    if topology.source not in names:
+    if topology.sources is not None:
+        from tiercut.topologies.sources import source_faults
+
+        yield from source_faults(topology)
+    elif "source" not in topology.model_fields_set:
+        yield ("source",), "this key is missing; name the node where the input is born, or 'sources', a list of several"
+    elif topology.source not in names:
         yield ("source",), unknown_name("node", topology.source, names)
     if "destination" in topology.model_fields_set and topology.destination not in (*names, "anywhere"):
         yield ("destination",), unknown_name("node", topology.destination, (*names, "anywhere"))
 
 
 def _way_faults(topology: Topology) -> Iterator[tuple[Key, str]]:
+    if topology.sources is not None:
+        from tiercut.topologies.sources import way_faults_of_sources
+
+        yield from way_faults_of_sources(topology)
+        return
     names, directions = topology.node_names, [hop for link in topology.links for hop in link.directions]
     out = reachable(topology.source, directions)
     back = set(names)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tiercut import documents
 from tiercut.errors import InputError, unknown_name
 from tiercut.topologies.schema import FORMAT, Topology
+from tiercut.topologies.sources import beside
 
 __all__ = ["load_topology", "ready_made", "topology_from_text"]
 
@@ -29,7 +30,8 @@ def load_topology(path_or_name: str | os.PathLike[str]) -> Topology:
     InputError
         If the file cannot be read or anything in it is wrong; each fault with line, column and key.
     """
-    return documents.load(_resolve(path_or_name), Topology, format_=FORMAT, limit=SIZE_LIMIT)
+    path = _resolve(path_or_name)
+    return beside(documents.load(path, Topology, format_=FORMAT, limit=SIZE_LIMIT), path)
 
 
 def topology_from_text(text: str, source: str = "text") -> Topology:

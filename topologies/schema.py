@@ -13,6 +13,7 @@ from tiercut.errors import QuestionError, unknown_name
 from tiercut.topologies.checks import check_name, topology_faults
 from tiercut.topologies.network import Network
 from tiercut.topologies.route import Forwarding, Hop
+from tiercut.topologies.sources import Source
 
 __all__ = ["ANYWHERE", "FORMAT", "Link", "Node", "Topology"]
 
@@ -116,7 +117,17 @@ class Topology(Document):
         strict=False, description="one or more; the order is the order of display", json_schema_extra={"minItems": 1}
     )
     links: tuple[Link, ...] = Field(default=(), strict=False, description="at most one for each direction")
-    source: str = Field(description="the node where the input is born")
+    source: str = Field(
+        default="",
+        description="the node where the input is born; or 'sources' in its place",
+        json_schema_extra=_without_default,
+    )
+    sources: tuple[Source, ...] | None = Field(
+        default=None,
+        strict=False,
+        description="several streams that share the machines, in place of 'source'",
+        json_schema_extra=_without_default,
+    )
     destination: str = Field(
         default="",
         description="the node that wants the result, or 'anywhere': it stays where it is made; default: the source",
@@ -141,6 +152,8 @@ class Topology(Document):
         return self._at_home()
 
     def _at_home(self) -> Self:
+        if self.sources and "source" not in self.model_fields_set:
+            self.__dict__["source"] = self.sources[0].node  # what is asked of one stream names another, or refuses
         if "destination" not in self.model_fields_set:
             self.__dict__["destination"] = self.source  # not marked as set: a new source takes it along
         return self
@@ -151,7 +164,8 @@ class Topology(Document):
         `with_changes` is the way to other conditions, checked; `tiercut.solve` and its like refuse a copy whose keys do
         not fit together.
         """
-        held = {key: tuple(value) if key in ("nodes", "links") else value for key, value in (update or {}).items()}
+        listed = ("nodes", "links", "sources")
+        held = {key: tuple(value) if key in listed and value else value for key, value in (update or {}).items()}
         return super().model_copy(update=held, deep=deep)._at_home()
 
     def faults(self) -> Iterable[tuple[Key, str]]:
@@ -243,7 +257,8 @@ class Topology(Document):
         Parameters
         ----------
         source, destination, forwarding, one_partition_per
-            As in the file. A destination that the file leaves out follows the source.
+            As in the file. A destination that the file leaves out follows the source. Of a topology with several
+            sources, the source is one of them, by name or node, and the others are gone.
         bandwidth, latency
             Bytes per second and seconds, by link: ``a-b`` means both directions, ``a>b`` one.
         slowdown

@@ -18,6 +18,7 @@ _UNITS = {
     "latency": ("s", 1.0),
     "mtu": ("B", 1.0),
     "energy": ("J/B", 1.0),
+    "rate": ("fps", 1.0),
 }
 _PRICES = {"nodes": ("$/h", 3600.0), "links": ("$/GB", 1e9)}
 
@@ -30,6 +31,8 @@ def topology_data(topology: Topology) -> dict[str, Any]:
     found = _said(topology, {})
     for name, parts in (("nodes", topology.nodes), ("links", topology.links)):
         found[name] = [_said(each, {"price": _PRICES[name]}) for each in parts]
+    if topology.sources is not None:
+        found["sources"] = [_said(each, {}) for each in topology.sources]
     return found
 
 

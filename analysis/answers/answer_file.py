@@ -43,6 +43,8 @@ class SavedAnswer:
         What it says of the topology and the profile that were asked about; nothing in explanations.
     own
         Of several networks: the same by the rank of each plan, with the estimator of its network.
+    streams
+        Of several sources: the name of the source of each plan and its frames per second, by rank.
     """
 
     path: str
@@ -51,6 +53,7 @@ class SavedAnswer:
     estimator: Estimator
     made_of: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    streams: Mapping[int, tuple[str, float]] = field(default_factory=dict)
 
     def estimator_of(self, rank: int) -> Estimator:
         """Return how exit rates and accuracies of a plan were known."""
@@ -141,7 +144,8 @@ def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
     plans = tuple(each.plan for each in answer.plans)
     ranks = tuple(each.rank for each in answer.plans)
     own = {each.rank: each.made_of for each in answer.plans if each.made_of}
-    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of, own)
+    streams = {each.rank: (each.source, each.rate_fps) for each in answer.plans if each.source and each.rate_fps}
+    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of, own, streams)
 
 
 def _explained(path: str, data: dict[str, Any]) -> SavedAnswer:
@@ -202,6 +206,12 @@ class SavedPlan(Document):
     replayed_accuracy: float | None = None
     certified_accuracy: float | None = None
     profile: str | None = None
+    source: str | None = None
+    node: str | None = None
+    destination: str | None = None
+    rate_fps: float | None = Field(default=None, gt=0)
+    weight: float | None = None
+    min_accuracy: float | None = None
     made_of: dict[str, Any] = Field(default_factory=dict)
     at_rate: dict[str, Any] | None = None
 
@@ -271,6 +281,7 @@ class _Answer(Document):
     evaluation: dict[str, Any] | None = None
     certified: dict[str, Any] | None = None
     profiles: list[dict[str, Any]] = Field(default_factory=list)
+    joint: dict[str, Any] | None = None
 
 
 class _Explanation(Document):

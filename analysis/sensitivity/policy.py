@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, isfinite
 from typing import Any, Literal
 
@@ -160,14 +161,19 @@ class Policy:
         least = float(seconds[place])
         return Chosen(self.table(down).plans[place] if least <= self.cap_s + SLACK else None, least, outside)
 
+    @cached_property
+    def _places(self) -> dict[Any, tuple[PolicyTable, int]]:
+        """Where each plan stands, where that is with nothing down if it can be."""
+        found: dict[Any, tuple[PolicyTable, int]] = {}
+        for table in self.tables:
+            for place, plan in enumerate(table.plans):
+                found.setdefault(_key(plan), (table, place))
+        return found
+
     @property
     def plans(self) -> tuple[Plan, ...]:
         """All plans, each once, those with nothing down first."""
-        found: dict[Any, Plan] = {}
-        for table in self.tables:
-            for plan in table.plans:
-                found.setdefault(_key(plan), plan)
-        return tuple(found.values())
+        return tuple(table.plans[place] for table, place in self._places.values())
 
     def best(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> tuple[Plan | None, float]:
         """Return the best plan that uses none of some nodes, and its latency in seconds; None where there is none."""
@@ -182,11 +188,8 @@ class Policy:
 
     def latency_of(self, plan: Plan, values: Mapping[str, float]) -> float | None:
         """Return the latency of a plan in seconds; None where the policy does not hold it."""
-        for table in self.tables:
-            for place, each in enumerate(table.plans):
-                if _key(each) == _key(plan):
-                    return float(self.seconds(values, table.down)[place])
-        return None
+        table, place = self._places.get(_key(plan), (None, 0))
+        return None if table is None else float(self.seconds(values, table.down)[place])
 
     def to_data(self) -> dict[str, Any]:
         """Return it as plain data, ``tiercut.policy/1``; values in inner units, unrounded."""

@@ -13,12 +13,12 @@ from tiercut.analysis.stream.service import service_of, with_times
 from tiercut.analysis.stream.simulate import Feed, simulate_feeds
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Recorded, build_problem, decide_again
-from tiercut.profiling import samples_of
+from tiercut.profiling import Profile, samples_of
 
 if TYPE_CHECKING:
     from tiercut.analysis.stream.result import Stream
     from tiercut.optimizer import EstimatorChoice, Plan
-    from tiercut.profiling import Profile, Samples
+    from tiercut.profiling import Samples
     from tiercut.topologies import Topology
 
 __all__ = ["simulate_plans"]
@@ -28,7 +28,7 @@ V = TypeVar("V")
 
 def simulate_plans(
     topology: Topology,
-    profile: Profile,
+    profile: Profile | Sequence[Profile],
     plans: Sequence[Plan],
     asked: StreamQuestion,
     *,
@@ -42,7 +42,7 @@ def simulate_plans(
     Parameters
     ----------
     topology, profile
-        Under the conditions of the call.
+        Under the conditions of the call; one profile for all plans, or one for each.
     plans
         One for each source.
     asked
@@ -72,22 +72,23 @@ def simulate_plans(
     arrivals = _for_each(named("arrivals"), asked.arrivals, count, "periodic")
     sources = _for_each(named("sources"), asked.sources, count, None)
     by = _for_each("estimator", estimators, count, "auto")
-    profile = with_times(profile, asked.times)
-    recorded = _recorded(profile, asked, samples)
+    profiles = [profile] * count if isinstance(profile, Profile) else list(profile)
     feeds = []
     for place, plan in enumerate(plans):
+        own_profile = with_times(profiles[place], asked.times)
+        recorded = _recorded(own_profile, asked, samples)
         own = topology if sources[place] is None else topology.with_changes(source=sources[place])
         if recorded is not None:
-            tables = build_problem(own, profile)  # the samples say who leaves where, and who is right
+            tables = build_problem(own, own_profile)  # the samples say who leaves where, and who is right
         else:
-            fitted = samples_beside(profile) if samples is None and by[place] == "auto" else samples
-            tables = estimated(own, profile, by[place], fitted)
+            fitted = samples_beside(own_profile) if samples is None and by[place] == "auto" else samples
+            tables = estimated(own, own_profile, by[place], fitted)
         decision = decide_again(tables, plan)
         feeds.append(
             Feed(
                 problem=tables,
                 decision=decision,
-                service=service_of(tables, own, profile, asked.times),
+                service=service_of(tables, own, own_profile, asked.times),
                 rate=_quantity(named("rate"), rates[place], "rate"),
                 arrivals=arrivals[place],
                 frames=_frames(asked, arrivals[place]),

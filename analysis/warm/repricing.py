@@ -70,14 +70,13 @@ class Repricer:
     """
 
     def __init__(self, problem: Problem, topology: Topology, profile: Profile) -> None:
-        # NOTE Whatever a price reads is written first, and nothing else: pages that nobody writes take no memory.
+        # NOTE Whatever a price reads is written first, and nothing else: pages that nobody writes take no memory. The
+        # problem locks its views of these tables, not the tables.
         span, bare, transfer, result = (
             np.zeros_like(each) for each in (problem.span_s, problem.bare_s, problem.transfer_s, problem.result_s)
         )
         self._problem = replace(problem, span_s=span, bare_s=bare, transfer_s=transfer, result_s=result)
         self._tables = {"span_s": span, "bare_s": bare, "transfer_s": transfer, "result_s": result}
-        for table in self._tables.values():
-            table.setflags(write=True)
         self._network = topology.network
         ends = {frozenset(way) for way in self._network.hops}
         self._tree = len(ends) < problem.node_count

@@ -77,8 +77,8 @@ class Resolver:
     What is known helps where the least latency is asked for, over new bandwidths, latencies and slowdowns (`bandwidth`,
     `latency`, `slowdown`, and `condition` with these), while no bound but that on accuracy moves with them, plans have
     no codecs, and routes do not hang on the numbers: links make no circle, or lead directly from one machine of the
-    plan to the next. All else is solved each time. A solve here takes about twice as long as `tiercut.solve`, because
-    the next best plan is looked for too.
+    plan to the next. All else is solved each time. A solve here takes two to three times as long as `tiercut.solve`,
+    because the next best plan is looked for too.
 
     Examples
     --------

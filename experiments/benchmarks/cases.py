@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import time
@@ -45,7 +46,9 @@ def _answer(
     query = replace(query, estimator="marginal")  # the model that is written down, whatever a profile supports
     began = time.process_time()
     seconds = []
-    for _ in range(repeat):  # each answer keeps its tables, which would count as memory that the solver takes
+    answer: Any = None
+    for _ in range(repeat):
+        del answer  # it keeps its tables, which would count as memory that the next one takes
         answer = tiercut.ask(topology, profile, query, solver=solver, options=Options(**options))
         seconds.append(answer.outcome.seconds)
     cpu = (time.process_time() - began) / repeat
@@ -97,11 +100,11 @@ def _labels(blocks: int, nodes: int, thresholds: int, make: str = "chain", limit
     return [row]
 
 
-def _over(blocks: int, nodes: int, thresholds: int, whole: int) -> list[Row]:
+def _over(blocks: int, nodes: int, thresholds: int, whole: int, third: str = "out:n0") -> list[Row]:
     """Find frontiers over three measures by labels, and of a smaller network by scoring everything too."""
-    query = Query(kind="frontier", over=("latency", "accuracy", "out:n0"))
-    rows = [_answer(instances.chain(blocks, nodes, thresholds), query, "labels", repeat=3)[1]]
-    small = instances.chain(whole, nodes, thresholds)
+    query = Query(kind="frontier", over=("latency", "accuracy", third))
+    large, small = (instances.powered(instances.chain(count, nodes, thresholds)) for count in (blocks, whole))
+    rows = [_answer(large, query, "labels", repeat=3)[1]]
     fast, first = _answer(small, query, "labels", repeat=3)
     slow, second = _answer(small, query, "exhaustive")
     same = fast.plans == slow.plans
@@ -116,6 +119,52 @@ def _per_exit(exits: str) -> list[Row]:
         named = f"labels, {query.kind}" + (f" at {query.min_accuracy}" if query.min_accuracy else "")
         rows.append(_answer(("iot", "resnet20-digits32"), query, "labels", time_limit_s=120.0)[1] | {"solver": named})
     return rows
+
+
+def _again(blocks: int, nodes: int, thresholds: int, changes: int) -> list[Row]:
+    """Ask for the best plan under changed links and nodes, one after the other: solved each time, and by a resolver."""
+    topology, profile = instances.load(instances.chain(blocks, nodes, thresholds))
+    rng, question = random.Random(0), {"min_accuracy": 0.6, "estimator": "marginal", "solver": "labels"}
+    resolver = tiercut.Resolver(topology, profile, **question)
+    resolver.best()
+    cold, proved, solved = [], [], []
+    for _ in range(changes):
+        factor = rng.lognormvariate(0.0, 0.3)
+        link, node = rng.choice(topology.links), rng.choice(topology.nodes)
+        changed: Any = {"bandwidth": {"-".join(link.between): link.bandwidth * factor}}
+        if rng.random() < 0.5:
+            changed = {"slowdown": {node.name: node.slowdown * factor}}
+        before, began = resolver.solves, time.perf_counter()
+        found = resolver.best(**changed)
+        (proved if resolver.solves == before else solved).append(time.perf_counter() - began)
+        began = time.perf_counter()
+        wanted = tiercut.solve(topology, profile, **question, **changed).best
+        cold.append(time.perf_counter() - began)
+        assert found == wanted, changed
+    named = {"a solve": cold, "resolver, proved": proved, "resolver, solved": solved}
+    return [
+        {"solver": name, "seconds": median(each), "work": len(each), "ratio": median(each) / median(cold)}
+        for name, each in named.items()
+        if each
+    ]
+
+
+def _limit(blocks: int, nodes: int, thresholds: int, adds: int) -> list[Row]:
+    """Compare the three multiply-adds of a triplet on one core with what it does of nothing else."""
+    peers.multiply_adds(1)
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        done = peers.multiply_adds(adds)
+        times.append((time.process_time() - began) / done * 1e9)
+    ns_each = min(times)
+    rows = [
+        {"solver": "multiply-adds", "seconds": ns_each * done / 1e9, "work": done, "ns_each": ns_each, "ratio": 1.0}
+    ]
+    instance = instances.chain(blocks, nodes, thresholds)
+    row = _answer(instance, Query(min_accuracy=0.5), "exhaustive", repeat=3, workers=1)[1]
+    each = row["cpu"] / row["work"] * 1e9 / 3
+    return [*rows, row | {"solver": "exhaustive, a third of a triplet", "ns_each": each, "ratio": each / ns_each}]
 
 
 def _crowd(blocks: int, edges: int, clouds: int) -> list[Row]:
@@ -210,6 +259,10 @@ CASES = (
     Case("frontier-1000x8x20", "a frontier by labels", _labels, {"blocks": 1000, "nodes": 8, "thresholds": 20}, _SMALL),
     Case("spans-55x3x10", "a frontier by labels, with measured spans", _labels,
          {"blocks": 55, "nodes": 3, "thresholds": 10, "make": "spans"}, _SMALL | {"make": "spans"}),
+    Case("again-91x4x20", "the best plan again and again, a link or a node changed", _again,
+         {"blocks": 91, "nodes": 4, "thresholds": 20, "changes": 200}, _SMALL | {"changes": 4}),
+    Case("limit-91x4x20", "triplets scored by one core, beside its multiply-adds", _limit,
+         {"blocks": 91, "nodes": 4, "thresholds": 20, "adds": 2_000_000}, _SMALL | {"adds": 100}),
     Case("per-exit", "the recorded network with exits anywhere, each with a threshold of its own", _per_exit,
          {"exits": "free"}, {"exits": "cuts"}),
     Case("loose-20x5x20", "a frontier where the bound is weak", _labels,
@@ -220,8 +273,16 @@ CASES = (
          {"blocks": 60, "nodes": 5, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("loose-100x6x20", "a frontier where the bound is weak, two minutes at most", _labels,
          {"blocks": 100, "nodes": 6, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
+    Case("loose-100x8x20", "a frontier where the bound is weak, two minutes at most", _labels,
+         {"blocks": 100, "nodes": 8, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("over-91x4x20", "a frontier over latency, accuracy and what the device sends", _over,
          {"blocks": 91, "nodes": 4, "thresholds": 20, "whole": 30}, _SMALL | {"whole": 5}),
+    Case("rate-91x4x20", "a frontier over latency, accuracy and the sustainable rate", _over,
+         {"blocks": 91, "nodes": 4, "thresholds": 20, "whole": 30, "third": "rate"},
+         _SMALL | {"whole": 5, "third": "rate"}),
+    Case("over-100x6x20", "a frontier over latency, accuracy and energy", _over,
+         {"blocks": 100, "nodes": 6, "thresholds": 20, "whole": 12, "third": "energy"},
+         _SMALL | {"whole": 5, "third": "energy"}),
     Case("crowd-92", "the five best on one device, ten edges, ten clouds", _crowd,
          {"blocks": 92, "edges": 10, "clouds": 10}, {"blocks": 6, "edges": 2, "clouds": 2}),
     Case("bounds-92x5", "the best plan under five bounds in each other's way, proved", _bounds,

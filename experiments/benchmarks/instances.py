@@ -9,7 +9,7 @@ import numpy as np
 
 import tiercut
 
-__all__ = ["chain", "crowd", "joined", "load", "loose", "spans"]
+__all__ = ["chain", "crowd", "joined", "load", "loose", "powered", "spans"]
 
 Instance = tuple[dict[str, Any], dict[str, Any]]
 
@@ -36,6 +36,14 @@ def chain(blocks: int, nodes: int, thresholds: int, *, seed: int = 0, link_cost:
     machines = [{"name": f"n{v}", "slowdown": float(slowdown[v])} for v in range(nodes)]
     profile = _profile(rng, blocks, thresholds, {"reference": _times(rng, blocks)})
     return _topology(rng, machines, link_cost), profile
+
+
+def powered(instance: Instance) -> Instance:
+    """Return an instance whose nodes draw the more power the faster they are."""
+    topology, profile = instance
+    for place, node in enumerate(topology["nodes"]):
+        node["power"] = f"{5 * (place + 1) ** 1.5:.3f} W"
+    return topology, profile
 
 
 def joined(blocks: int, nodes: int, *, seed: int = 0) -> Instance:

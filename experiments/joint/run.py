@@ -18,7 +18,7 @@ import pandas as pd
 from drawing import clouds, draw_cases, draw_validation, heats
 from four_cases import CASES, conditions, destinations, examples, questions, shares
 from published import cascades, compare
-from trainings import SETTINGS, Trainings, archive_of, partitionings
+from trainings import RECORDED, SETTINGS, Trainings, archive_of, partitionings
 from validation import Table, against_recording, against_trainings, summary
 
 import tiercut
@@ -43,26 +43,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", nargs="?", choices=["accuracy", "cases"], help="by default both")
     parser.add_argument("--data", type=Path, default=_data_folder(), help="published measurements")
+    parser.add_argument("--trained", type=Path, default=RECORDED, help="folder of train.py --to, finished or not")
     parser.add_argument("--plots", type=Path, help="folder for the pictures")
     given = parser.parse_args()
     if given.plots:
         given.plots.mkdir(parents=True, exist_ok=True)
     if given.part != "cases":
-        accuracy(given.data and given.data / "joint", given.plots)
+        accuracy(given.data and given.data / "joint", given.plots, read_trainings(given.trained))
     if given.part != "accuracy":
         cases(given.data and given.data / "scission", given.plots)
 
 
-def accuracy(data: Path | None, plots: Path | None) -> None:
+def accuracy(data: Path | None, plots: Path | None, trained: dict[str, Trainings]) -> None:
     """Print how good estimates are, and draw it."""
-    trained = specialised()
-    show("Accuracy of every branch", depth())
+    rows_of = specialised(trained)
+    show("What was trained", progress(trained))
+    show("Accuracy of every branch", depth(trained))
     show("The same network, its branches used in part", table(recordings()))
-    show("Networks trained with their exits alone", table(trained))
+    show("Networks trained with their exits alone", table(rows_of))
     if data:
         show("Published networks", table(published(data)))
     if plots:
-        panels = {name: clouds(rows, name) for name, rows in trained.items()}
+        panels = {name: clouds(rows, name) for name, rows in rows_of.items()}
         draw_validation(panels).savefig(plots / "validation.png", dpi=110)
 
 
@@ -91,24 +93,46 @@ def show(title: str, text: str) -> None:
     print(f"\n### {title}\n\n{text}")
 
 
-def depth() -> str:
+def read_trainings(folder: Path) -> dict[str, Trainings]:
+    """Return what was trained, finished or not, by setting; files of the folder count before those recorded."""
+    found = {}
+    for setting in SETTINGS:
+        archives = [archive_of(setting, each) for each in (folder, RECORDED) if archive_of(setting, each).exists()]
+        trainings = Trainings.read(archives[0]) if archives else Trainings({})
+        if trainings.has("all"):
+            found[setting] = trainings
+    return found
+
+
+def progress(trained: dict[str, Trainings]) -> str:
+    """Return a line for each setting: how much of it is done, and after how many epochs trainings ended."""
+    lines = []
+    for setting, trainings in trained.items():
+        several = sum(1 for _ in trainings.partitionings())
+        alone = sum(trainings.has(str(block)) for block in range(1, 11))
+        how = SETTINGS[setting]
+        epochs = trainings.epochs() or [how.epochs]
+        lasted = f"{epochs[0]}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}"
+        done = f"{several} of {how.partitionings} partitionings and {alone} of 10 branches alone"
+        lines.append(f"- {setting}: all exits, {done}; {lasted} epochs, at most {how.epochs}")
+    return "\n".join(lines)
+
+
+def depth(trained: dict[str, Trainings]) -> str:
     """Return a table of the accuracy of every branch of what was trained, and of the recorded networks."""
     lines = ["| network | trained with | measured on | " + " | ".join(map(str, range(1, 11))) + " |"]
     lines.append("| --- | --- | --- " + "| ---: " * 10 + "|")
     for name, file in PROFILES.items():
         exits = tiercut.load_profile(file).exits
         lines.append(_percent(f"| {name} | all exits | profile split ", exits.accuracy))
-        archive = archive_of(file.removeprefix("resnet20-"))
-        if not archive.exists():
-            continue
-        trainings = Trainings.read(archive)
+    for setting, trainings in trained.items():
         rows = [("all exits", "all", tuple(range(1, 11)))]
         rows += [(f"exits {', '.join(map(str, blocks))}", key, blocks) for key, blocks in trainings.partitionings()]
         rows += [(f"exit {block}", str(block), (block,)) for block in range(1, 11) if trainings.has(str(block))]
         for how, key, blocks in rows:
             shares = dict(zip(blocks, trainings.correct(key, "test").mean(axis=0), strict=True))
             cells = [shares.get(block, np.nan) for block in range(1, 11)]
-            lines.append(_percent(f"| {name} | {how} | test split ", cells))
+            lines.append(_percent(f"| {setting} | {how} | test split ", cells))
     return "\n".join(lines)
 
 
@@ -139,18 +163,17 @@ def recorded_tables(file: str) -> tuple[Table, Table]:
     return Table(entropy, correct), Table(other.entropy.astype(float), other.correct)
 
 
-def specialised() -> dict[str, pd.DataFrame]:
-    """Return, by data set, how estimates compare with networks that were trained with their exits alone."""
+def specialised(trained: dict[str, Trainings]) -> dict[str, pd.DataFrame]:
+    """Return, by setting, how estimates compare with networks that were trained with their exits alone."""
     found = {}
-    for dataset in SETTINGS:
-        trainings = Trainings.read(archive_of(dataset)) if archive_of(dataset).exists() else Trainings({})
+    for setting, trainings in trained.items():
         networks = {
             blocks: Table(trainings.entropy(name, "test"), trainings.correct(name, "test"))
             for name, blocks in trainings.partitionings()
         }
         if networks:
             whole = Table(trainings.entropy("all", "profile"), trainings.correct("all", "profile"))
-            found[dataset] = against_trainings(whole, trainings.separate("profile"), networks, THRESHOLDS)
+            found[setting] = against_trainings(whole, trainings.separate("profile"), networks, THRESHOLDS)
     return found
 
 

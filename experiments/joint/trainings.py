@@ -118,6 +118,10 @@ class Trainings:
         """Return whether a training was finished."""
         return f"{name}/test_correct" in self.arrays
 
+    def epochs(self) -> list[int]:
+        """Return after how many epochs the trainings ended that stopped by their accuracy."""
+        return [len(each) for key, each in self.arrays.items() if key.endswith("/held_accuracy")]
+
     def with_training(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Trainings:
         """Return these and one more."""
         return Trainings({**self.arrays, **{f"{name}/{key}": value for key, value in arrays.items()}})

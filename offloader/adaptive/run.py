@@ -38,7 +38,8 @@ from tiercut.topologies import Topology
 
 __all__ = ["Site", "run_adaptive"]
 
-_MOST_READY, _PAUSE_S, _LEAST_PATIENCE_S = 32, 0.01, 2.0
+_MOST_READY, _PAUSE_S, _TIMED = 32, 0.01, 5
+_STALE_S, _STALE_FRAMES = 1.0, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +125,23 @@ def run_adaptive(
         with stage("warming up"):
             for each in ready[1:]:
                 driver.add(each.number, each.bundles, each.address, each.way)
+            watcher = Watcher(policy.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
             for each in reversed(ready):
                 driver.use(each.number)
-                driver.warm_up(frames.frame(0), sorted(each.plan.exits, reverse=True), _PAUSE_S)
-        watcher = Watcher(policy.conditions, topology, problem)
-        for each in ready:
-            watcher.know(each.number, each.plan)
+                leaving = [*sorted(each.plan.exits, reverse=True), *(_TIMED * [each.plan.partition[-1]])]
+                rounds = driver.warm_up(frames.frame(0), leaving, _PAUSE_S)
+                watcher.know(each.number, each.plan, rounds[-_TIMED:])
         mover = Mover(driver, fleet, watcher, policy, ready[0]) if moves else None
 
         def frame_of(number: int) -> Mapping[str, Any]:
+            found = frames.frame(number)
             if mover is not None:
-                mover.turn()
-            return frames.frame(number)
+                mover.turn(found)
+            return found
 
         started(site)
+        if mover is not None:
+            mover.start()
         with stage("sending frames") as sent:
             outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent)
         if mover is not None:
@@ -150,7 +154,8 @@ def run_adaptive(
     own = [_only(each, ready[0].number) for each in outcomes]
     ran = Ran(ground, own, interval_s, deadline_s, deaths, ())
     found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
-    return _completed(found, outcomes, verdicts, used, tuple(mover.moves) if mover else (), ground)
+    made = () if mover is None else _with_gaps(mover, outcomes, used)
+    return _completed(found, outcomes, verdicts, used, made, ground)
 
 
 def _held(plan: Plan, policy: PolicyLike, topology: Topology, problem: Problem) -> list[Plan]:
@@ -228,6 +233,21 @@ def _verdicts(
     for number in {each.plan for each in outcomes}:
         by_plan[number] = uncut_cascade(used.get(number, first).plan, cut, frames, len(outcomes))
     return [by_plan[each.plan][place % len(by_plan[each.plan])] for place, each in enumerate(outcomes)]
+
+
+def _with_gaps(mover: Mover, outcomes: Sequence[Outcome], used: Mapping[str, Ready]) -> tuple[Move, ...]:
+    """Return the moves by the clock of the frames, each with how long there was no result before its first one."""
+    answered = sorted((each.ended_ns, each.plan) for each in outcomes if each.answered and each.ended_ns is not None)
+    found = []
+    for move in mover.moves:
+        at_ns, gap_s = mover.begun_ns + round(move.at_s * 1e9), None
+        for place in range(1, len(answered)):
+            ended_ns, number = answered[place]
+            if ended_ns > at_ns and same_plan(used[number].plan, move.after):
+                gap_s = (ended_ns - answered[place - 1][0]) / 1e9
+                break
+        found.append(replace(move, at_s=(at_ns - outcomes[0].due_ns) / 1e9, gap_s=gap_s))
+    return tuple(found)
 
 
 def _only(outcome: Outcome, number: str) -> Outcome:

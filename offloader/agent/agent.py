@@ -27,6 +27,7 @@ from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.shelf import Shelf, is_whole
+from tiercut.offloader.agent.stand_in import as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.agent.version import Outlets, Version, only_version
 from tiercut.offloader.bundles.manifest import Bundle
@@ -35,7 +36,7 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Way
 from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
-from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import DATATYPES, describe, put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
@@ -107,7 +108,7 @@ class Agent:
         self._transport, self._tls = only_grpc(transport, tls), tls
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
-        self._homes = Outlets(partial(self._outlet, most=_MOST_RESULTS), lambda: _MOST_HOMES)
+        self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
             self._shelf = Shelf.of_whole(folder, runtime, threads, Outlets(self._outlet, lambda: _MOST_HOMES))
         else:
@@ -145,14 +146,17 @@ class Agent:
     def follow(self, next_address: str) -> None:
         """Hand on to an agent that listens at HOST:PORT, from now on."""
         only = self._shelf.only
-        before = only.onward
-        only.follow(self._outlet(address_of(next_address, what="--next"), self._emulation.onward))
+        before, address = only.onward, address_of(next_address, what="--next")
+        only.follow(self._outlet(address, self._emulation.onward, carries=only.bundle.onward_bytes))
         if before is not None:
             before.close()
 
-    def _outlet(self, address: str, way: Way, most: int | None = None) -> Outlet:
+    def _outlet(self, address: str, way: Way, most: int | None = None, carries: int | None = None) -> Outlet:
         peer = Peer(address, self._most_bytes, self._tls)
-        return Outlet(peer, way, self._clock, most=most or self._most, transport=self._transport)
+        return Outlet(peer, way, self._clock, most=most or self._most, transport=self._transport, carries=carries)
+
+    def _way_home(self, address: str, way: Way) -> Outlet:
+        return self._outlet(address, way, _MOST_RESULTS, None if self._shelf.is_whole else self.bundle.result_bytes)
 
     @property
     def bundle(self) -> Bundle:
@@ -246,7 +250,7 @@ class Agent:
 
     def _accepted(self, frame: str) -> Any:
         answer = message("ModelInferResponse", model_name=self._shelf.model, id=frame)
-        put_parameters(answer, {"accepted": True})
+        put_parameters(answer, {ACCEPTED: True})
         return answer
 
     def _wait_for_worker(self, job: Job) -> None:
@@ -386,11 +390,9 @@ class Agent:
 
     def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()
-        request, described = (
-            self._request(job, RESULTS if ended.leaves else None),
-            partial(self._described, job.version),
-        )
-        contents = (describe if ended.leaves else described)(request, ended.tensors)
+        request = self._request(job, RESULTS if ended.leaves else None)
+        described = describe if ended.leaves else partial(self._described, job.version)
+        contents = described(request, ended.tensors)
         kept = {name: job.parameters[name] for name in _PASSED_ON if name in job.parameters and not ended.leaves}
         said = {"warm_up": True} if job.warms_up else {}
         put_parameters(request, self._said_of(ended) | said if ended.leaves else kept)
@@ -418,9 +420,27 @@ class Agent:
                 carried | timings,
                 direct=job.warms_up,
                 spare_ns=spare_ns,
+                answered=None if ended.leaves else partial(self._pass_on, job, carried | timings, time.monotonic_ns()),
             )
         except Full:
             self._not_taken(job, "too many frames wait for the link already")
+
+    def _pass_on(self, job: Job, timings: dict[str, int], sent_ns: int, answer: Opened, called_ns: int) -> None:
+        """Send home what a server that is no agent answered itself, once the machine it stands for would have."""
+        took_ns = round(self._emulation.next_factor * (time.monotonic_ns() - called_ns))
+        try:
+            request, contents = as_result(answer, job, self._request(job, RESULTS))
+            self._home(job.destination, self._emulation.next_home).put(
+                request,
+                contents,
+                job.until_ns,
+                lambda why: self._not_taken(job, why),
+                timings | as_stage(job, called_ns - sent_ns, took_ns),
+                direct=job.warms_up,
+                ready_ns=called_ns + took_ns,
+            )
+        except (Full, QuestionError) as error:
+            self._not_taken(job, str(error) or "too many results wait already")
 
     # Where a frame cannot go on.
 

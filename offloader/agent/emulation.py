@@ -25,6 +25,9 @@ class Emulation:
         The links to the next partition, and to the destination.
     workers
         How many frames are worked on at once.
+    next_factor, next_home
+        Where the next partition is served by a server that is no agent, which cannot wait itself: its factor, and its
+        way to the destination.
     told_later
         Whether it is told where the next agent listens once it is ready itself.
     """
@@ -34,11 +37,14 @@ class Emulation:
     onward: Way = NO_LINKS
     home: Way = NO_LINKS
     workers: int = 1
+    next_factor: float = 1.0
+    next_home: Way = NO_LINKS
     told_later: bool = False
 
     def __post_init__(self) -> None:
-        if not self.factor >= 1:
-            raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({self.factor:g})")
+        for factor in (self.factor, self.next_factor):
+            if not factor >= 1:
+                raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({factor:g})")
 
 
 AS_IT_IS = Emulation()

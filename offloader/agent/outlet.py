@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tiercut.offloader.agent.watch import Watch
@@ -12,7 +13,7 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Full, ShapedPath, Way
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.tensors import put_parameters
-from tiercut.offloader.protocol.wire import size_of
+from tiercut.offloader.protocol.wire import Opened, size_of
 from tiercut.offloader.transports.courier import Courier
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import Wanted
@@ -42,6 +43,8 @@ class Parcel:
         Called with the reason if it does not get there.
     spare_ns
         So long before that deadline it is given up, so that its sender can still answer itself.
+    answered
+        Called with what a server that is no agent answers itself, and when it was called.
     """
 
     request: Any
@@ -50,6 +53,7 @@ class Parcel:
     until_ns: int
     failed: Callable[[str], None]
     spare_ns: int = 0
+    answered: Callable[[Opened, int], None] | None = None
 
 
 class Outlet:
@@ -65,6 +69,8 @@ class Outlet:
         How many messages may wait for the first link.
     transport
         How messages travel where the peer takes that; else by gRPC.
+    carries
+        Bytes of the tensors of a message that goes this way, at most; None: all that the peer takes.
     """
 
     def __init__(
@@ -75,9 +81,10 @@ class Outlet:
         *,
         most: int = 64,
         transport: Wanted = "grpc",
+        carries: int | None = None,
     ) -> None:
         self.peer = self._peer = peer
-        self._courier = Courier(peer, transport)
+        self._courier = Courier(peer, transport, carries)
         self._watch = Watch(peer)
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)
 
@@ -91,6 +98,8 @@ class Outlet:
         *,
         direct: bool = False,
         spare_ns: int = 0,
+        answered: Callable[[Opened, int], None] | None = None,
+        ready_ns: int = 0,
     ) -> None:
         """Send a message; the links carry what it is without its timings.
 
@@ -110,6 +119,11 @@ class Outlet:
             Whether it passes by the links.
         spare_ns
             So long before its frame's deadline it is given up; then the peer is watched until it is back.
+        answered
+            Called in place of an acknowledgement if the peer is no agent and answers itself: with that, and with when
+            it was called.
+        ready_ns
+            Not before that time it begins its way.
 
         Raises
         ------
@@ -117,11 +131,13 @@ class Outlet:
             If too many wait already.
         """
         size = size_of(request, contents)
-        put_parameters(request, {**timings, "sent_ns": time.monotonic_ns()})
+        ready_ns = max(ready_ns, time.monotonic_ns())
+        put_parameters(request, {**timings, "sent_ns": ready_ns})
         self._path.put(
-            Parcel(request, contents, size, until_ns, failed, spare_ns),
+            Parcel(request, contents, size, until_ns, failed, spare_ns, answered),
             size,
             past_links=direct,
+            ready_ns=ready_ns,
             until_ns=until_ns - spare_ns,
         )
 
@@ -136,7 +152,8 @@ class Outlet:
         return self._peer.address
 
     def _deliver(self, parcel: Parcel) -> None:
-        left_ns = parcel.until_ns - time.monotonic_ns()
+        called_ns = time.monotonic_ns()
+        left_ns = parcel.until_ns - called_ns
         if left_ns <= parcel.spare_ns:
             parcel.failed(f"it was not sent to {self._peer.address} before its deadline")
             return
@@ -151,8 +168,9 @@ class Outlet:
                 f"{self._peer.address}: {failure.status}" + (f": {failure.details}" if failure.details else "")
             )
 
+        answered = None if parcel.answered is None else partial(_called, parcel.answered, called_ns)
         try:
-            self._courier.send(parcel.request, parcel.contents, (left_ns - parcel.spare_ns) / 1e9, ended)
+            self._courier.send(parcel.request, parcel.contents, (left_ns - parcel.spare_ns) / 1e9, ended, answered)
         except ValueError:  # the channel was closed meanwhile: this process ends
             parcel.failed(f"the channel to {self._peer.address} is closed")
 
@@ -162,3 +180,7 @@ class Outlet:
         self._path.close()
         self._courier.close()
         self._peer.close()
+
+
+def _called(answered: Callable[[Opened, int], None], called_ns: int, answer: Opened) -> None:
+    answered(answer, called_ns)

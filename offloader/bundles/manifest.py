@@ -108,6 +108,22 @@ class Bundle(Document):
         ends = [self.inputs, self.outputs, *(piece.outputs for piece in self.pieces)]
         return max(sum(each.nbytes for each in tensors) for tensors in ends)
 
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of the tensors of a message that comes in."""
+        return sum(each.nbytes for each in self.inputs)
+
+    @property
+    def onward_bytes(self) -> int:
+        """Bytes of the tensors of a message to the next partition."""
+        return sum(each.nbytes for each in self.outputs)
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the tensors of a result, at most: the scores of an exit, or what the last partition makes."""
+        made = (each for piece in self.pieces for each in piece.outputs if each.name == piece.scores)
+        return max([each.nbytes for each in made] + ([self.onward_bytes] if self.is_last else []), default=0)
+
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield what is wrong between keys."""
         if self.stage > self.stages:

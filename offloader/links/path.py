@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -48,6 +49,11 @@ class Way:
     directions: tuple[Direction, ...] = ()
     forwarding: Literal["store", "cut-through"] = "store"
     mtu: float = 1500.0
+
+    def without_bandwidth(self) -> Way:
+        """Return the latencies of the way alone, where the kernel sees to its bandwidths."""
+        waits = tuple(replace(each, bandwidth=math.inf) for each in self.directions)
+        return replace(self, directions=waits)
 
     def to_data(self) -> dict[str, Any]:
         """Return the way as plain data."""
@@ -111,17 +117,28 @@ class ShapedPath(Generic[P]):
         for thread in self._threads:
             thread.start()
 
-    def put(self, payload: P, size: int, *, past_links: bool = False, until_ns: int | None = None) -> None:
+    def put(
+        self,
+        payload: P,
+        size: int,
+        *,
+        past_links: bool = False,
+        ready_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> None:
         """Send a payload of so many bytes, or hand it past the links to the thread that delivers.
 
-        One that finds no link free until a time passes none, and is handed over at that time: too late.
+        It begins its way at a time, or now. One that finds no link free until another time passes none, and is handed
+        over at that time: too late.
 
         Raises
         ------
         Full
             If too many wait already.
         """
-        self._queues[-1 if past_links else 0].put_nowait(_Item(payload, size, time.monotonic_ns(), until_ns))
+        self._queues[-1 if past_links else 0].put_nowait(
+            _Item(payload, size, time.monotonic_ns() if ready_ns is None else ready_ns, until_ns)
+        )
 
     def _serve(self, stage: int) -> None:
         is_last = stage == len(self._threads) - 1

@@ -29,7 +29,7 @@ from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.local.outcome import Entry, Outcome
 from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import Peer, address_of
-from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
@@ -88,7 +88,7 @@ class Driver:
         most_bytes: int | None = None,
     ) -> None:
         transport = only_grpc(transport, tls)
-        self._slowdown, self._transport, self._tls, self._clock = slowdown, transport, tls, clock
+        self._slowdown, self._means, self._tls, self._clock = slowdown, transport, tls, clock
         self._fallback_ns = round(fallback_s * 1e9)
         self._deadline_ns = round(deadline_s * 1e9)
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
@@ -114,10 +114,9 @@ class Driver:
         self._entries: dict[str, Entry] = {}
         self._entry = self.add(number, bundles, address, way)
         self.strays = 0  # results of frames that were never sent
+        # Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again.
         self.rescue: Callable[[str, str], bool] | None = None
-        """Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again."""
-        self.on_end: Callable[[Outcome], None] = lambda _: None
-        """Called with every frame that was answered."""
+        self.on_end: Callable[[Outcome], None] = lambda _: None  # called with every frame that was answered
 
     def add(self, number: str, bundles: tuple[Bundle, ...], address: str, way: Way = NO_LINKS) -> Entry:
         """Return a further plan that frames can be sent by.
@@ -132,8 +131,8 @@ class Driver:
             Its first agent, and the links to there.
         """
         if (address, way) not in self._outlets:
-            peer = Peer(address, self._most, self._tls)
-            self._outlets[address, way] = Outlet(peer, way, self._clock, most=4096, transport=self._transport)
+            peer, size = Peer(address, self._most, self._tls), None if number else bundles[0].input_bytes
+            self._outlets[address, way] = Outlet(peer, way, self._clock, most=4096, transport=self._means, carries=size)
         entry = self._entries[number] = Entry(number, bundles, self._outlets[address, way])
         return entry
 
@@ -193,8 +192,9 @@ class Driver:
             outcome = self._frames[frame]
             if outcome.ended_ns is not None or outcome.plan != number:
                 return
-            tensors = self._kept.get(frame)
-        if tensors is not None and self.rescue is not None and self.rescue(number, reason):
+            if (tensors := self._kept.get(frame)) is not None:
+                outcome.plan = ""  # and nobody else takes it for lost
+        if tensors is not None and self.rescue is not None and self.rescue(number, reason) and outcome.ended_ns is None:
             self._send(frame, outcome, tensors)
         else:
             self._fail(frame, reason)
@@ -422,11 +422,11 @@ class Driver:
             if parameters.get("warm_up") is True:
                 return self._warmed_up(request.id, parameters, there_ns)
             said = parameters.get("failed")
-            exit_ = parameters.get("exit")
+            entry, exit_ = self._entries.get(request.model_version, self._entry), parameters.get("exit")
+            block = entry.last_exit if exit_ is None else _block(exit_)
             results = {}
             if said is None:
-                entry = self._entries.get(request.model_version, self._entry)
-                found = take(request, entry.wanted.get(_block(exit_), ()), arrival.contents)
+                found = take(request, entry.wanted.get(block, ()), arrival.contents, others=exit_ is None)
                 results = {name: np.array(numbers) for name, numbers in found.items()}
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
@@ -446,7 +446,7 @@ class Driver:
                 lost = True
             else:
                 outcome.ended_ns, outcome.plan = there_ns, str(request.model_version)
-                outcome.exit, outcome.results, outcome.parameters = _block(exit_), results, parameters
+                outcome.exit, outcome.results, outcome.parameters = block, results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 outcome.by = arrival.by
                 if isinstance(sent_ns := parameters.get("sent_ns"), int):
@@ -492,7 +492,7 @@ class Driver:
 
 def _taken(frame: str) -> Any:
     answer = message("ModelInferResponse", model_name=RESULTS, id=frame)
-    put_parameters(answer, {"accepted": True})
+    put_parameters(answer, {ACCEPTED: True})
     return answer
 
 

@@ -100,6 +100,11 @@ class Entry:
         self.wanted = _results_by_exit(bundles)
 
     @property
+    def last_exit(self) -> int | None:
+        """Where frames leave at the end; of a server that stands in there, which names none."""
+        return self.bundles[-1].pieces[-1].exit
+
+    @property
     def peer(self) -> Peer:
         """The first agent."""
         return self.outlet.peer

@@ -36,6 +36,8 @@ def emulation_data(emulation: Emulation) -> dict[str, Any]:
         "onward": emulation.onward.to_data(),
         "home": emulation.home.to_data(),
         "workers": emulation.workers,
+        "next_factor": emulation.next_factor,
+        "next_home": emulation.next_home.to_data(),
     }
 
 
@@ -48,6 +50,8 @@ def emulation_from(text: str) -> Emulation:
         Way.from_data(data["onward"]),
         Way.from_data(data["home"]),
         int(data["workers"]),
+        float(data["next_factor"]),
+        Way.from_data(data["next_home"]),
         told_later=True,
     )
 
@@ -67,6 +71,10 @@ class AgentProcess:
         What runs the pieces, and threads to compute with.
     transport
         How frames may travel.
+    results
+        A host that results may go to, beside this machine as the agent sees it.
+    inside
+        What begins the command, where it runs in a network of its own.
     """
 
     def __init__(
@@ -78,8 +86,11 @@ class AgentProcess:
         runtime: Runtime | None = None,
         threads: int = 1,
         transport: Wanted = "auto",
+        results: str | None = None,
+        inside: Sequence[str] = (),
     ) -> None:
-        command = [sys.executable, "-m", "tiercut", "agent", str(folder), "--listen", listen]
+        command = [*inside, sys.executable, "-m", "tiercut", "agent", str(folder), "--listen", listen]
+        command += ["--results", results] if results else []
         command += ["--threads", str(threads), "--stands-for", json.dumps(emulation_data(emulation))]
         command += ["--transport", transport]
         command += ["--runtime", runtime] if runtime else []

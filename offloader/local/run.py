@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.emulation import Emulation
+from tiercut.offloader.agent.stand_in import check_stand_in
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.kernel import KernelLinks
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
 from tiercut.offloader.local.cascade import cascades
@@ -79,6 +82,10 @@ class RunOptions:
         How frames travel where both sides take that, else by gRPC; ``auto``: by the quickest.
     tls
         What channels to agents that run already are encrypted with; those of this machine alone are not.
+    last
+        HOST:PORT of a server of the protocol that runs already and serves the last partition, in place of an agent.
+    shape
+        Who keeps what is sent back for the bandwidth of its links: the sending process, or the kernel.
     """
 
     frames: int = 100
@@ -91,6 +98,8 @@ class RunOptions:
     fallback: bool = False
     transport: Wanted = "auto"
     tls: Tls | None = None
+    last: str | None = None
+    shape: Literal["user", "kernel"] = "user"
 
 
 def run_local(
@@ -136,6 +145,7 @@ def run_local(
         with stage("splitting the plan"):
             folders = split_plan(plan, cut, Path(folder) / "bundles").folders
             bundles, runners = open_bundles(folders, threads=options.threads)
+        check_stand_in(options.last, bundles, explains=options.explain_hop)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
         prediction = predicted(problem, decide_again(problem, plan))
@@ -275,10 +285,14 @@ def _run(
     network = ground.topology.network
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
-    ways = [way_of(network, ground.prediction.path, step) for step in steps]
+    first_way = way_of(network, ground.prediction.path, steps[0])
     patience_s = max(times_of(ground.prediction, replace(options, deadline_s=None))[1], _WARM_UP_S)
     with ExitStack() as stack:
-        agents = _agents(stack, ground, folders, clock, runtime, options)
+        links = None
+        if options.shape == "kernel":
+            routes = [ground.prediction.path.hops(step) for step in steps]
+            links = stack.enter_context(KernelLinks(ground.topology.source, routes))
+        agents = _agents(stack, ground, folders, clock, runtime, options, links)
         pin_apart(agents)
         shared = LinkClock(clock)
         stack.callback(shared.close)
@@ -287,7 +301,8 @@ def _run(
                 ground.bundles,
                 agents[0].address,
                 deadline_s=_LEAST_PATIENCE_S,
-                way=ways[0],
+                listen="127.0.0.1:0" if links is None else f"{links.address(ground.topology.source)}:0",
+                way=first_way if links is None else first_way.without_bandwidth(),
                 clock=shared,
                 slowdown=ground.factor.get(ground.topology.source, 1.0),
                 transport=options.transport,
@@ -301,12 +316,14 @@ def _run(
                 ground, rounds = _rehearsed(ground, driver, rounds, options)
             sizes = [step.size for step in steps if step.sort in ("input", "send")]
             parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
+        if links is not None:  # only now: hops were timed without their links
+            links.shape()
         interval_s, deadline_s = times_of(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
         deaths = {
-            bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=True) if (death := agent.death)
+            bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=False) if (death := agent.death)
         }
         return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
 
@@ -342,28 +359,49 @@ def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:
 
 
 def _agents(
-    stack: ExitStack, ground: Ground, folders: Sequence[Path], clock: Path, runtime: Runtime, options: RunOptions
+    stack: ExitStack,
+    ground: Ground,
+    folders: Sequence[Path],
+    clock: Path,
+    runtime: Runtime,
+    options: RunOptions,
+    links: KernelLinks | None,
 ) -> list[AgentProcess]:
-    """Start the agents side by side, and tell each where the next one listens."""
+    """Start the agents side by side, and tell each where the next one listens, and the last one of another server."""
     network, steps = ground.topology.network, ground.prediction.steps
     ways = {(step.sort, step.stage): way_of(network, ground.prediction.path, step) for step in steps}
+    if links is not None:
+        ways = {key: way.without_bandwidth() for key, way in ways.items()}
     agents: list[AgentProcess] = []
     with stage("starting agents"):
-        for place, folder in enumerate(folders):
+        own = folders if options.last is None else folders[:-1]
+        for place, folder in enumerate(own):
             node = ground.plan.placement[place]
+            answers = options.last is not None and place + 1 == len(own)
             stands_for = Emulation(
                 ground.factor[node],
                 clock,
                 ways.get(("send", place), NO_LINKS),
                 ways.get(("result", place), NO_LINKS),
                 ground.topology.node(node).workers,
+                ground.factor[ground.plan.placement[-1]] if answers else 1.0,
+                ways.get(("result", place + 1), NO_LINKS) if answers else NO_LINKS,
             )
             agent = AgentProcess(
-                folder, stands_for, runtime=runtime, threads=options.threads, transport=options.transport
+                folder,
+                stands_for,
+                listen="127.0.0.1:0" if links is None else f"{links.address(node)}:0",
+                runtime=runtime,
+                threads=options.threads,
+                transport=options.transport,
+                results=None if links is None else links.address(ground.topology.source),
+                inside=() if links is None else links.inside(node),
             )
             agents.append(stack.enter_context(agent))
         for before, agent in zip([None, *agents], agents, strict=False):
             address = agent.wait_until_ready()
             if before is not None:
                 before.follow(address)
+        if options.last is not None:
+            agents[-1].follow(options.last)
     return agents

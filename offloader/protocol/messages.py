@@ -10,9 +10,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-__all__ = ["METHODS", "SERVICE", "Method", "message", "methods"]
+__all__ = ["ACCEPTED", "METHODS", "SERVICE", "Method", "message", "methods"]
 
 SERVICE = "inference.GRPCInferenceService"
+
+ACCEPTED = "accepted"
+"""The parameter of an agent's answer to a frame whose result goes elsewhere; another server answers with the result."""
 
 METHODS = (
     *("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer"),

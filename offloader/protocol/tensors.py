@@ -62,7 +62,9 @@ def fill(message: Any, contents: Sequence[NDArray[np.uint8]]) -> None:
     raw.extend(each.tobytes() for each in contents)
 
 
-def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | None = None) -> dict[str, NDArray[Any]]:
+def take(
+    message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | None = None, *, others: bool = False
+) -> dict[str, NDArray[Any]]:
     """Return the tensors of a request or a response, which must be exactly those that are wanted, in any order.
 
     Nothing is made before names, types, shapes and numbers of bytes are known to fit, and nothing is copied but what
@@ -76,6 +78,8 @@ def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | N
         What is to be in it.
     contents
         The bytes of the tensors, where they came beside the message.
+    others
+        Whether there may be others beside them, which are left out.
 
     Raises
     ------
@@ -87,7 +91,8 @@ def take(message: Any, wanted: Sequence[TensorSpec], contents: Sequence[Any] | N
     raw = contents
     if raw is None:
         raw = message.raw_input_contents if is_request else message.raw_output_contents
-    if len(described) != len(wanted) or len(raw) != len(described):
+    fit = len(described) >= len(wanted) if others else len(described) == len(wanted)
+    if not fit or len(raw) != len(described):
         raise QuestionError(
             f"expected {len(wanted)} tensors ({', '.join(each.name for each in wanted)}) with raw contents, got "
             f"{len(described)} with {len(raw)}"

@@ -17,7 +17,7 @@ _LARGE = 64 << 10
 _LINE = 16
 """What the bytes of a Python object begin on, so that a tensor can begin on it too."""
 
-_MOST_FIELDS = 512
+_MOST_FIELDS, _LONGEST_VERSION = 512, 100
 _VERSION = b"\x12"
 """Field 2, a text: ``model_version`` of requests and of responses."""
 
@@ -40,27 +40,29 @@ class Opened(NamedTuple):
 def serialised(message: Any, contents: Sequence[Any]) -> bytes:
     """Return a message with the bytes of its tensors, as gRPC sends it, copied once.
 
-    Large tensors begin where their numbers can be read in place: before each stands a version of the model that the
-    next field takes back, as protobuf lets the last of several values count.
+    Large tensors begin where their numbers can be read in place: before each stands a version of the model that is no
+    version, and then its own again, as protobuf lets the last of several values count.
     """
     tag = _tag(message)
     parts: list[Any] = [message.SerializeToString()]
-    at = len(parts[0])
+    at, version = len(parts[0]), message.model_version.encode()
     for each in contents:
         begin = tag + _varint(len(each))
-        if len(each) >= _LARGE and not message.model_version:
-            begin = _filling(-(at + len(begin)) % _LINE) + begin
+        if len(each) >= _LARGE and len(version) <= _LONGEST_VERSION:
+            begin = _filling(-(at + len(begin)) % _LINE, version) + begin
         parts += [begin, each]
         at += len(begin) + len(each)
     return b"".join(parts)
 
 
-def _filling(size: int) -> bytes:
-    """Return so many bytes, or 16 more, that change nothing in a message without a version."""
+def _filling(size: int, version: bytes) -> bytes:
+    """Return so many bytes, or some lines more, that change nothing in a message of a version."""
     if size == 0:
         return b""
-    size += _LINE if size < 4 else 0
-    return _VERSION + bytes([size - 4]) + b" " * (size - 4) + _VERSION + b"\0"
+    own = _VERSION + bytes([len(version)]) + version
+    left = size - len(own) - 2
+    left += -(left // _LINE) * _LINE if left < 0 else 0
+    return _VERSION + bytes([left]) + b" " * left + own
 
 
 def _is_request(message: Any) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 from tiercut.errors import TiercutError
 from tiercut.offloader.protocol.channels import Peer
-from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.messages import ACCEPTED, message
+from tiercut.offloader.protocol.wire import Opened
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.memory import has_memory
 from tiercut.offloader.transports.offer import Offer, Transport, Wanted
@@ -35,10 +36,14 @@ class Courier:
         The server.
     wanted
         How frames are to travel; by gRPC where the server does not take that.
+    carries
+        Bytes of the tensors of a frame, at most, for which a stream is made ready; larger ones go by gRPC. None: all
+        that the server takes.
     """
 
-    def __init__(self, peer: Peer, wanted: Wanted = "grpc") -> None:
+    def __init__(self, peer: Peer, wanted: Wanted = "grpc", carries: int | None = None) -> None:
         self._peer, self._wanted = peer, wanted
+        self._carries = peer.most_bytes if carries is None else carries
         self._lock = threading.Lock()
         self._stream: Stream | None = None
         self._is_meeting, self._next_ns, self._pause_s = False, 0, _AGAIN_S
@@ -52,9 +57,16 @@ class Courier:
         return stream.kind if stream is not None and stream.is_open else "grpc"
 
     def send(
-        self, request: Any, contents: Sequence[Bytes], timeout_s: float, done: Callable[[Failure | None], None]
+        self,
+        request: Any,
+        contents: Sequence[Bytes],
+        timeout_s: float,
+        done: Callable[[Failure | None], None],
+        answered: Callable[[Opened], None] | None = None,
     ) -> None:
         """Send a message, and call `done` once: with None when it was taken, or with why it was not.
+
+        A server that is no agent takes none, and answers itself: then `answered` is called in its place.
 
         Raises
         ------
@@ -74,11 +86,13 @@ class Courier:
                 done(Failure("CANCELLED", "the channel was closed"))
             elif future.exception() is not None:
                 done(Failure(future.code().name, " ".join(str(future.details() or "").split())[:300]))
+            elif answered is not None and ACCEPTED not in (answer := future.result()).message.parameters:
+                answered(answer)
             else:
                 done(None)
                 self._begin_to_meet()
 
-        self._peer.start("ModelInfer", request, timeout_s, ended, contents)
+        self._peer.start("ModelInfer", request, timeout_s, ended, contents, apart=answered is not None)
 
     def _begin_to_meet(self) -> None:
         """Try to agree on a stream, in the background, unless that was tried just now."""
@@ -124,7 +138,7 @@ class Courier:
             if kind not in offer.kinds or self._wanted not in ("auto", kind):
                 continue
             try:
-                return Stream(host, offer, kind, self._peer.most_bytes)
+                return Stream(host, offer, kind, self._carries)
             except (OSError, TiercutError) as error:
                 errors.append(f"{kind}: {error}")
         raise TiercutError("; ".join(errors) or "it takes none of those that are wanted")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiercut.optimizer.itinerary import itinerary
-from tiercut.optimizer.measures.local import busy_seconds, crossing, shared_hops_of
+from tiercut.optimizer.measures.local import busy_seconds, crossing, is_link, place_of, shared_hops_of
+from tiercut.optimizer.measures.tables import plus
 from tiercut.optimizer.query import Bound
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
 
-__all__ = ["busy_by_place", "busy_tables", "rate_bounds", "servers"]
+__all__ = ["busy_by_place", "busy_tables", "occupancy", "rate_bounds", "servers", "servers_of"]
 
 _MEASURE = "utilisation"
 _CROSSING = ("first", "send", "result", "codec_first", "codec_send")
@@ -71,6 +72,32 @@ def busy_by_place(problem: Problem, decision: Decision) -> dict[str, float]:
                 assert name is not None
                 busy[name] += step.reach * seconds / float(problem.workers[problem.nodes.index(name)])
     return busy
+
+
+def occupancy(problem: Problem, weights: Mapping[str, float]) -> Measure:
+    """Return for how long a frame keeps places of `servers` busy, in seconds times a weight of each (default 0)."""
+    nodes = np.array([weights.get(name, 0.0) for name in problem.nodes])
+    total = busy_seconds(problem, nodes / problem.workers)
+    over = {}
+    for place in weights.keys() - set(problem.nodes):
+        for hop in shared_hops_of(problem, place):
+            over[hop.sender, hop.receiver] = weights[place] / hop.bandwidth
+    return plus(total, crossing(problem, over)) if over else total
+
+
+def servers_of(problem: Problem, place: str) -> tuple[str, ...]:
+    """Return the places of `servers` that make up a node, a tier, a link ``a-b`` or one direction of it, ``a>b``.
+
+    Raises
+    ------
+    QuestionError
+        If there is no such place.
+    """
+    if not is_link(problem, place):
+        mask = place_of(problem, place)
+        return tuple(name for name, there in zip(problem.nodes, mask, strict=True) if there)
+    ways = {f"{hop.sender}>{hop.receiver}" for hop in shared_hops_of(problem, place)}
+    return tuple(name for name in servers(problem) if name in ways)
 
 
 def _coding(problem: Problem, step: Step) -> tuple[float, float]:

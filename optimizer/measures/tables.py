@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer.problem import Floats, Problem
 
-__all__ = ["Measure", "check_known", "measure", "minus", "plus", "scaled"]
+__all__ = ["Measure", "check_known", "measure", "minus", "plus", "scaled", "unlocked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +112,22 @@ def check_known(problem: Problem, tables: Measure, missing: NDArray[np.bool_]) -
     if missing.any():
         nodes = ", ".join(problem.nodes[node] for node in np.flatnonzero(missing))
         raise QuestionError(tables.unknown.replace("{nodes}", nodes))
+
+
+def unlocked(table: Floats) -> Floats:
+    """Return a table of a problem as kernels take it: numba would compile them once more for one that is read-only.
+
+    Nobody writes into it. It is the very memory that the problem locked a view of, as a network of a thousand blocks
+    has hundreds of megabytes of them; where it is a part of another array, a copy.
+    """
+    owner = table.base
+    if table.flags.writeable:
+        return table
+    if isinstance(owner, np.ndarray) and owner.flags.writeable and owner.dtype == table.dtype:
+        whole: Floats = owner
+        if (whole.shape, whole.strides, whole.ctypes.data) == (table.shape, table.strides, table.ctypes.data):
+            return whole
+    return table.copy()
 
 
 def scaled(tables: Measure, factor: float) -> Measure:

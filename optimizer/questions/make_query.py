@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut import units
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.optimizer.query import Bound, Kind, Query
+from tiercut.optimizer.query import Bound, Joint, Kind, Query
 from tiercut.optimizer.questions.accuracy_text import floor_of, loss_of
 from tiercut.optimizer.questions.bound_text import bound_of, limit_of
 from tiercut.optimizer.questions.question_options import QuestionOptions, block_of, first_of
@@ -20,7 +20,9 @@ __all__ = ["make_query", "merged"]
 _EMPTY: Mapping[str, str] = {}
 
 
-def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str] = str) -> Query:
+def make_query(
+    kind: Kind, options: QuestionOptions, named: Callable[[str], str] = str, *, several: bool = False
+) -> Query:
     """Return the question that keywords ask.
 
     Parameters
@@ -31,6 +33,8 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
         The keywords.
     named
         What to call a keyword in a message; commands name its flag.
+    several
+        Whether it is asked of several sources, each of which has a rate.
 
     Raises
     ------
@@ -39,6 +43,9 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
     """
     keywords = options.given()
     _check_choice(keywords, "thresholds", ("one", "per-exit"), named)
+    _check_choice(keywords, "joint", ("mean", "worst", "served"), named)
+    if "joint" in keywords and not several:
+        raise QuestionError(f"{named('joint')} is about a topology with several sources; this one has a single one")
     _check_choice(keywords, "only", ("native", "distributed"), named)
     if "objective" in keywords and "over" in keywords:
         raise QuestionError(
@@ -64,7 +71,8 @@ def make_query(kind: Kind, options: QuestionOptions, named: Callable[[str], str]
             *(bound_of(each) if isinstance(each, str) else each for each in _listed(keywords, "bounds", named)),
         ),
         rate_fps=_read(keywords, "rate", "rate", named),
-        max_utilisation=_utilisation(keywords, named),
+        max_utilisation=_utilisation(keywords, named, several=several),
+        joint=_joint(keywords, named) if several else None,
         over=tuple(_listed(keywords, "over", named)),
         include=tuple(_listed(keywords, "include", named)),
         exclude=tuple(_listed(keywords, "exclude", named)),
@@ -97,12 +105,19 @@ def _read(keywords: Mapping[str, Any], key: str, kind: str, named: Callable[[str
         raise QuestionError(f"{named(key)}: {error}") from None
 
 
-def _utilisation(keywords: Mapping[str, Any], named: Callable[[str], str]) -> float | None:
+def _joint(keywords: Mapping[str, Any], named: Callable[[str], str]) -> Joint:
+    if "rate" in keywords:
+        raise QuestionError(f"{named('rate')}: each of the sources of the topology has a rate of its own")
+    goal: Joint = keywords.get("joint", "mean")
+    return goal
+
+
+def _utilisation(keywords: Mapping[str, Any], named: Callable[[str], str], *, several: bool) -> float | None:
     """Return how busy anything may be: as busy as it can, where there is a rate and nothing else is said."""
-    value = keywords.get("max_utilisation", 1.0 if "rate" in keywords else None)
+    value = keywords.get("max_utilisation", 1.0 if several or "rate" in keywords else None)
     if value is None or value == "none":
         return None
-    if "rate" not in keywords:
+    if not several and "rate" not in keywords:
         raise QuestionError(
             f"{named('max_utilisation')} needs {named('rate')}, at which frames arrive: such as '30 fps'"
         )

@@ -204,6 +204,9 @@ class QueryFile(Document):
         default=None, description="number of first blocks that stay on the source, or the layer that ends the last"
     )
     ignore_memory: bool | None = Field(default=None, description="whether nodes may hold more than their memory")
+    joint: Literal["mean", "worst", "served"] | None = Field(
+        default=None, description="of several sources: least mean or worst latency, or most of them served"
+    )
     source: str | None = Field(default=None, description="condition: where the input is born")
     destination: str | None = Field(default=None, description="condition: who wants the result, or anywhere")
     bandwidth: dict[str, Bandwidth] = Field(default_factory=dict, description="condition: by link, a-b or a>b")

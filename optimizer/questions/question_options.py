@@ -12,7 +12,7 @@ from tiercut.option_fields import option
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import EstimatorChoice
-    from tiercut.optimizer.query import Bound
+    from tiercut.optimizer.query import Bound, Joint
     from tiercut.optimizer.space import Exits, Order
 
 __all__ = ["Only", "Partitions", "QuestionOptions", "Thresholds", "block_of", "first_of"]
@@ -141,6 +141,9 @@ class QuestionOptions:
         Number of first blocks that must stay on the source, or the name of the layer that ends the last of them.
     ignore_memory
         Whether a node may hold more than the memory that the topology gives it.
+    joint
+        Of a topology with several sources: the least weighted ``mean`` of their latencies (default), the least
+        ``worst`` one, or the most sources (by weight) ``served``.
     """
 
     objective: str | None = option(
@@ -221,6 +224,11 @@ class QuestionOptions:
         help="The first K blocks, or all up to a layer, stay on the source.",
     )
     ignore_memory: bool | None = option(panel=_PLACEMENT, type=bool, help="Nodes may hold more than their memory.")
+    joint: Joint | None = option(
+        panel=_QUESTION,
+        metavar="mean|worst|served",
+        help="Of several sources: least weighted mean latency (default), least worst one, or most of them served.",
+    )
 
     def given(self) -> dict[str, Any]:
         """Return the keywords that are not None."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,8 @@ SCRIPTS = (
 """In this order they are one module; what a script needs when it is read stands in one before it."""
 
 _POINTS = 72.0
+
+_LONG = 100_000  # bytes of plans; fewer stay as they are, for whoever reads the page's data
 
 
 def source(name: str) -> str:
@@ -85,10 +89,23 @@ def report_page(findings: Findings, origin: Origin, recorded: Sequence[Rows] = (
 
 def _embedded(data: dict[str, Any]) -> str:
     """Return JSON that no text in it can end: neither the element by < and >, nor a line by U+2028 and U+2029."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _json(data | {"plans": _packed(data["plans"])})
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
+
+
+def _packed(plans: dict[str, Any]) -> dict[str, Any] | str:
+    """Return the columns of plans; where they are long, compressed (deflate, then base64), as browsers unpack it."""
+    text = _json(plans).encode()
+    if len(text) < _LONG:
+        return plans
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    return base64.b64encode(packer.compress(text) + packer.flush()).decode()
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _facts_html(facts: Sequence[tuple[str, ...]]) -> str:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut import __version__
-from tiercut.optimizer import ANYWHERE, PLAIN, Conditions, QuestionOptions, make_query, shares_of
+from tiercut.optimizer import (
+    ANYWHERE,
+    PLAIN,
+    Conditions,
+    QuestionOptions,
+    format_amount,
+    make_query,
+    plain_amount,
+    shares_of,
+    values_of,
+)
 from tiercut.report.answers.asked import asked_rows
 from tiercut.topologies import topology_data
 
@@ -79,7 +89,7 @@ def page_data(findings: Findings, origin: Origin) -> dict[str, Any]:
         "space": _space_data(space) if whole else None,
         "decisions": space.decisions,
         "proved": findings.proved,
-        "plans": _columns(problem, space.exits, plans),
+        "plans": _columns(problem, space.exits, plans) | _amounts(findings, [plan for _, plan in plans]),
         "sweeps": [] if findings.why is None else [_sweep(each, plans) for each in findings.why.sweeps],
     }
     return {key: _rounded(value) for key, value in data.items()}
@@ -338,6 +348,33 @@ def _columns(problem: Problem, rule: str, plans: Sequence[tuple[str, Plan]]) -> 
     if problem.recorded is not None:
         columns["onward"] = [shares_of(problem, each).onward for each in decisions]
     return columns
+
+
+def _amounts(findings: Findings, plans: Sequence[Plan]) -> dict[str, Any]:
+    """Return what plans need of what the question bounds, under the numbers of the files: to sort by, and as text.
+
+    Ratios and quantiles are left out, which are no sums along a plan.
+    """
+    query, problem = findings.frontier.query, findings.frontier.space.problem
+    sums = [each.name for each in query.bounds if not (each.kind.ratio_of or each.kind.tail)]
+    names = dict.fromkeys([*(name for name in sums if name not in _SHOWN), *(["rate"] if query.rate_fps else [])])
+    if not names:
+        return {}
+    values = values_of(problem, plans, list(names), query.rate_fps).T.tolist()
+    return {
+        "amounts": [
+            {
+                "name": name,
+                "values": [plain_amount(value, name) for value in row],
+                "texts": [format_amount(value, name) for value in row],
+            }
+            for name, row in zip(names, values, strict=True)
+        ]
+    }
+
+
+_SHOWN = ("latency", "bytes")
+"""Measures that a page shows of every plan, whatever the question."""
 
 
 def _sweep(sweep: Sweep, plans: Sequence[tuple[str, Plan]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_PLANS", "Findings", "gather"]
 
-MOST_PLANS = 10_000
+MOST_PLANS = 15_000
 """Plans of a frontier that a page holds; a longer frontier is thinned."""
 
 _TOP = 100

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import kind_of, split_name
-from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
+from tiercut.report.plots.style import COLOURS, MARKERS, mark_style, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +78,9 @@ def draw_several_measures(data: SeveralMeasures, ax: Axes) -> None:
     drawn: Any = None
     for parts in sorted(set(data.parts.tolist())):
         mask = data.parts == parts
-        style: dict[str, Any] = {"marker": MARKERS[(parts - 1) % len(MARKERS)], "linewidths": 0.4, "zorder": 3}
-        style |= {"s": 24, "edgecolors": "black", "label": f"{parts} partition{'s' if parts > 1 else ''}"}
+        style: dict[str, Any] = {"marker": MARKERS[(parts - 1) % len(MARKERS)], "zorder": 3}
+        style |= mark_style(len(data.x))
+        style["label"] = f"{parts} partition{'s' if parts > 1 else ''}"
         if data.colour is None:
             style["color"] = COLOURS[(parts - 1) % len(COLOURS)]
         else:

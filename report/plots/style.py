@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiercut.errors import QuestionError
 
@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "COLUMN", "MARKERS", "figure_of", "new_figure", "own_axes", "stacked"]
+__all__ = ["COLOURS", "COLUMN", "MARKERS", "figure_of", "mark_style", "new_figure", "own_axes", "stacked"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 COLUMN = (5.0, 3.4)
 """Inches; text stays readable when it is set at a column's 3.4."""
+
+
+_MANY = 200
+
+
+def mark_style(count: int) -> dict[str, Any]:
+    """Return size and outline of the marks of so many plans: those of many would hide their colours."""
+    return {"s": 22, "edgecolors": "black", "linewidths": 0.5} if count <= _MANY else {"s": 9, "linewidths": 0}
 
 
 def new_figure(size: tuple[float, float] = COLUMN) -> Figure:

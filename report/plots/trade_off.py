@@ -12,7 +12,7 @@ import numpy as np
 from tiercut.analysis import best_beside, sample_cloud
 from tiercut.optimizer import evaluate, format_amount, values_of
 from tiercut.report.plots.several_measures import axis_of
-from tiercut.report.plots.style import COLOURS, MARKERS, own_axes
+from tiercut.report.plots.style import COLOURS, MARKERS, mark_style, own_axes
 from tiercut.report.plots.zoom import zoomed
 from tiercut.report.rows import plan_text
 from tiercut.solvers import Options
@@ -145,8 +145,8 @@ def draw_trade_off(data: TradeOff, ax: Axes, *, whole: bool = True) -> None:
     for parts in sorted(set(data.parts.tolist())):
         mask = data.parts == parts
         label = f"{parts} partition{'s' if parts > 1 else ''}"
-        style = {"marker": _marker(parts), "color": _colour(parts), "edgecolors": "black", "linewidths": 0.5}
-        ax.scatter(data.x[mask], data.y[mask], s=22, label=label, zorder=3, **style)  # type: ignore[arg-type]
+        style = {"marker": _marker(parts), "color": _colour(parts)} | mark_style(len(data.x))
+        ax.scatter(data.x[mask], data.y[mask], label=label, zorder=3, **style)
     if data.bound_x is not None:
         ax.axvline(data.bound_x, color="black", linestyle="--", linewidth=0.9)
     if data.bound_y is not None:

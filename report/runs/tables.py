@@ -99,10 +99,18 @@ def move_rows(run: Run) -> Rows:
             each.why,
             units.format_seconds(each.deciding_s),
             units.format_seconds(each.switch_s),
+            "" if each.gap_s is None else units.format_seconds(each.gap_s),
         )
         for each in run.moves
     ]
-    columns = (Column("at"), Column("to", "left"), Column("why", "left"), Column("deciding"), Column("switch"))
+    columns = (
+        Column("at"),
+        Column("to", "left"),
+        Column("why", "left"),
+        Column("deciding"),
+        Column("switch"),
+        Column("gap"),
+    )
     return Rows("moves", columns, tuple(cells))
 
 

@@ -36,4 +36,4 @@ class EveryPoint(FrontSearch):
         before, found, shares, at = int(stop[1]), self.known(), shares_at(self.space, index), self.layout.places
         tables, wanted = (self.tables, self.measures, shares), (self.floor, self.compared, found.known)
         found.take(walk_points(index, at, self.rules, *tables, *wanted, stop, *self.samples))
-        self.take(found, int(stop[1]) - before)
+        self.take(index, found, int(stop[1]) - before)

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.kernel_cache import is_ready
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.exhaustive.front import EveryPoint
-from tiercut.solvers.exhaustive.uncompiled import is_simple, score_all
+from tiercut.solvers.exhaustive.uncompiled import comes_first, score_all
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
@@ -62,6 +61,7 @@ class Exhaustive(BaseSolver):
             "once",
             "many",
             "peak",
+            "peak-rank",
             "tail",
             "spread",
             "leavers",
@@ -84,7 +84,7 @@ def _sort_of(task: Task) -> Sort:
 def _waits(task: Task) -> bool:
     """Return whether NumPy has scored every decision before a kernel that does is compiled."""
     kernel = plain_kernels.enumerate_plans if _sort_of(task) == "plain" else walk_plans
-    return is_simple(task) and not is_ready(kernel)
+    return comes_first(task, kernel)
 
 
 @cache

@@ -1,5 +1,7 @@
 """Every decision, scored by NumPy: for the first question ever, which would else wait until kernels are compiled.
 
+In a process of its own it also answers small questions before numba, which runs the kernels, would be loaded.
+
 Partial plans are rows of arrays and grow piece by piece, all at once. Terms are added in the same order as by
 `tiercut.solvers.kernels.tree_kernels`, so that answers are the same to the last bit. It takes a hundred times as long
 for a decision, and memory for all of them.
@@ -7,9 +9,10 @@ for a decision, and memory for all of them.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,11 +37,14 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["is_simple", "score_all"]
+__all__ = ["comes_first", "is_simple", "score_all"]
 
 
 _SPENT = [0]
 """Decisions that NumPy has scored in this process: whoever asks again and again is better served by kernels."""
+
+_MOST_UNLOADED = 400_000
+"""Decisions that NumPy scores in a process in the time in which numba and kernels are loaded, or little more."""
 
 
 def is_simple(task: Task) -> bool:
@@ -50,6 +56,17 @@ def is_simple(task: Task) -> bool:
         and not any(each.once or each.spread or each.others for each in measured)
         and _SPENT[0] + task.space.decisions <= registry.MOST_UNCOMPILED
     )
+
+
+def comes_first(task: Task, *kernels: Any) -> bool:
+    """Return whether NumPy has answered a task before the kernels for it are loaded, or compiled."""
+    if not is_simple(task):
+        return False
+    if "numba" not in sys.modules and _SPENT[0] + task.space.decisions <= _MOST_UNLOADED:
+        return True
+    from tiercut import kernel_cache
+
+    return not all(map(kernel_cache.is_ready, kernels))
 
 
 def score_all(task: Task) -> Found:

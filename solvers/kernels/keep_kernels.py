@@ -303,6 +303,8 @@ def offer_point(
         return points, keys, lows, state
     place = -1
     for i in range(state[TOP]):
+        if points[i, 0] < point[0] or points[i, compared - 1] < point[compared - 1]:
+            continue
         worse, better = False, False
         for d in range(compared):
             better = better or point[d] < points[i, d]

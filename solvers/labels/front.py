@@ -3,10 +3,13 @@
 Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared and pruned by:
 
 1. Backward, without the rule that a node is used once: the least that the rest of a plan may have of each measure by
-   itself, from (blocks done, level) and node on.
+   itself, from (blocks done, level) and node on. Of a rate, which the busiest of all nodes and links decides: the least
+   that the busiest of what follows may be.
 2. Labels with at most two partitions give first plans, thresholds one after the other.
 3. All labels grow from the source. A label is pruned where a known plan dominates its own values and the least ahead
-   of it, or where another label at the same state and node, having used no other nodes, dominates it.
+   of it, or where another label at the same state and node, having used no other nodes, dominates it. For a rate labels
+   carry what keeps each node and link busy: what is closed, as no later part can use it, counts in the greatest so far
+   alone (see `tiercut.solvers.labels.peak_kernels.Peak`).
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.solvers.front_search import FrontSearch
-from tiercut.solvers.kernels.arguments import shares_at
+from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
+from tiercut.solvers.labels.grid_kernels import edges_of, grid_of
+from tiercut.solvers.labels.peak_kernels import Peak
 from tiercut.solvers.states import follows_of, states_of
 
 if TYPE_CHECKING:
@@ -44,6 +49,32 @@ class PointLabels(FrontSearch):
         self.states = states_of(self.space)
         self.future = follows_of(self.space)
         self.deepest = self.space.most
+        self.peak = self._peak()
+        # Kernels have the peak after the sums and the accuracy.
+        turned, sums = self.compared.turned, self.tables.first.shape[2]
+        turned = np.where(np.isin(turned, self.peak.rows), sums + 1, turned)
+        self.sorted_by = Compared(turned, goals.compared, goals.ties)
+
+    def _peak(self) -> Peak:
+        """Return what is known of the sums whose greatest is one measure, of which there is one at most."""
+        peaks, group = self.measures.peaks, self.space.group
+        rows = np.flatnonzero(np.bincount(peaks, minlength=len(peaks))[peaks] > 1)
+        blocks, nodes = len(self.space.accuracy), len(group)
+        owner, onto = np.full(len(rows), -1), []
+        sent, back = np.zeros((2, len(rows), blocks + 1))
+        for k, row in enumerate(rows):
+            computing = (_finite(self.tables.span[..., row]) + _finite(self.tables.bare[..., row])).any(axis=(1, 2))
+            if computing.any():
+                owner[k] = np.flatnonzero(computing)[0] if computing.sum() == 1 else -2
+            send, result = _finite(self.tables.send[..., row]), _finite(self.tables.result[..., row])
+            pairs, sets = np.asarray(send.any(axis=(0, 1))), np.zeros((nodes, group.max() + 1), bool)
+            for node in range(nodes):
+                sets[:, group[node]] |= pairs[:, node]
+            onto.append(packed(sets))
+            sent[k, :-1] = np.maximum.accumulate(send.max(axis=(0, 2, 3))[::-1])[::-1]
+            back[k, :-1] = np.maximum.accumulate(result.max(axis=1)[::-1])[::-1]
+        words = np.stack(onto) if onto else np.zeros((0, nodes, 1), np.int64)
+        return Peak(rows, owner, words, sent, back)
 
     def run(self, options: Options) -> Ending:
         """Search all thresholds, first for two partitions at most; return whether all was done, or why not."""
@@ -57,13 +88,21 @@ class PointLabels(FrontSearch):
     def search(self, index: int, stop: NDArray[np.int64]) -> None:
         """Grow the labels of a threshold."""
         states, goals, space = self.states, self.goals, self.space
-        shape = (len(states.begins), len(space.group), len(goals.turned))
+        shape = (len(states.begins), len(space.group), self.tables.first.shape[2] + 2)
         ahead, leaving = np.empty(shape), np.empty(shape)
         tables = (self.rules, self.tables, self.measures, shares_at(space, index), states)
-        front_kernels.least_ahead(*tables, ahead, leaving, stop)
+        front_kernels.least_ahead(*tables, self.peak.rows, ahead, leaving, stop)
         limited = self.deepest < len(set(space.group.tolist()))
-        pruning = front_kernels.Pruning(self.deepest, limited, self.future, ahead, leaving, goals.loose, goals.caps)
-        found, at = self.known(), self.layout.places
-        found.take(front_kernels.grow_points(index, at, *tables, pruning, self.compared, found.known, self.room, stop))
-        size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (len(goals.turned) + 10)
-        self.take(found, int(stop[1]), size)
+        found, at, compared = self.known(), self.layout.places, goals.compared
+        edges = edges_of(found.held[0], compared)
+        grid = grid_of(found.points, found.keys, found.state, compared, edges)
+        bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid)
+        pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
+        wanted = (pruning, self.peak, self.sorted_by, found.known)
+        found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))
+        size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
+        self.take(index, found, int(stop[1]), size)
+
+
+def _finite(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(table), table, 0.0)

@@ -1,8 +1,9 @@
 """Numba kernels that grow labels in several measures at once (see `tiercut.solvers.labels.front`).
 
-A label is a partial plan as in `tiercut.solvers.labels.grow_kernels`, with R additive measures and accuracy (its sign
-turned) in place of cost and accuracy. What prunes it is the best that the rest of a plan can do in each measure by
-itself.
+A label is a partial plan as in `tiercut.solvers.labels.grow_kernels`, with R sums and accuracy (its sign turned) in
+place of cost and accuracy, and last the *peak*: the greatest so far of the sums whose greatest is one measure (a rate:
+what keeps each node and link busy), else 0. What prunes it is the best that the rest of a plan can do in each measure
+by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.kernels.keep_kernels import is_dominated, offer_point
+from tiercut.solvers.kernels.keep_kernels import offer_point
 from tiercut.solvers.kernels.step_kernels import (
     answered,
     column_of,
@@ -28,6 +29,7 @@ from tiercut.solvers.kernels.step_kernels import (
     weighed,
     write_end,
 )
+from tiercut.solvers.labels.grid_kernels import is_beaten, mark
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     ALIVE,
@@ -43,11 +45,13 @@ from tiercut.solvers.labels.label_kernels import (
     earlier,
     prefix,
 )
+from tiercut.solvers.labels.peak_kernels import note_open, peak_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.kernels.arguments import Compared, Known, Measures, Places, Rules, Shares, States, Tables
+    from tiercut.solvers.labels.peak_kernels import Peak
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -71,6 +75,8 @@ class Pruning(NamedTuple):
         Of `least_ahead`.
     loose, caps
         As in `_is_pruned`.
+    edges, grid
+        As in `tiercut.solvers.labels.grid_kernels`.
     """
 
     deepest: int
@@ -80,12 +86,14 @@ class Pruning(NamedTuple):
     leaving: Floats
     loose: Floats
     caps: Floats
+    edges: Floats
+    grid: Floats
 
 
 @compiled
 def least_ahead(
-    rules: Rules, tables: Tables, measures: Measures, shares: Shares, states: States, ahead: Floats, leaving: Floats,
-    stop: Ints,
+    rules: Rules, tables: Tables, measures: Measures, shares: Shares, states: States, peaked: Ints, ahead: Floats,
+    leaving: Floats, stop: Ints,
 ) -> None:  # fmt: skip
     """Fill in the least of each measure that the rest of a plan may have, nodes being free to be used again.
 
@@ -94,8 +102,10 @@ def least_ahead(
     rules, tables, measures, shares, states
         Which plans there are, the tables of R measures and how they count, what is known of the samples at one
         threshold, and the states.
+    peaked
+        As `Peak.rows`.
     ahead
-        S x M x (R+1), filled: node v is to go on from the state.
+        S x M x (R+2), filled: node v is to go on from the state.
     leaving
         The same before the output of the last block is sent away from v; where nothing is sent, infinite.
     stop
@@ -108,6 +118,7 @@ def least_ahead(
     state_of, begins, levels = states
     blocks, nodes, codecs, rows = accuracy.shape[1], group.shape[0], send.shape[0], span.shape[3]
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
+    each = np.empty(rows + 1)
     for state in range(begins.shape[0] - 1, -1, -1):
         if stop[0] != 0:
             return
@@ -119,8 +130,10 @@ def least_ahead(
                 if can_end[end]:
                     for r in range(rows):
                         own = weighed(share, tails[r])
-                        total = ended(0.0, 1.0 if whole[r] else own, span[v, start, end, r], own, result[end, v, r])
-                        best[r] = min(best[r], total)
+                        each[r] = ended(0.0, 1.0 if whole[r] else own, span[v, start, end, r], own, result[end, v, r])
+                        best[r] = min(best[r], each[r])
+                    if each[0] < np.inf:
+                        best[rows + 1] = min(best[rows + 1], peak_of(each, peaked, 0.0))
                     if span[v, start, end, 0] < np.inf:
                         best[rows] = min(best[rows], -share * accuracy[row, end, final])
                 for option in range(option_exit.shape[0]):
@@ -137,10 +150,16 @@ def least_ahead(
                             piece = span[v, start, end, r] if asks else bare[v, start, end, r]
                             own = weighed(share, tails[r])
                             less, back = own - weighed(stay[after], tails[r]), result[end, v, r]
-                            total = passed(0.0, 1.0 if whole[r] else own, piece, less, back) + rest
+                            each[r] = passed(0.0, 1.0 if whole[r] else own, piece, less, back)
+                            total = each[r] + rest
                         else:
                             total = -leave * accuracy[row, end, column] + rest
                         best[r] = min(best[r], total)
+                    rest = leaving[then, v, rows + 1]
+                    if inside and asks:
+                        rest = min(rest, ahead[then, v, rows + 1])
+                    if each[0] < np.inf:
+                        best[rows + 1] = min(best[rows + 1], max(rest, peak_of(each, peaked, 0.0)))
         for v in range(nodes):
             best = leaving[state, v]
             best[:] = np.inf
@@ -154,44 +173,54 @@ def least_ahead(
                         toll = send[codec, start - 1, v, w, r] if r < rows else drops[codec, start - 1]
                         total = crossed(ahead[state, w, r], weighed(share, tails[r]) if r < rows else share, toll)
                         best[r] = min(best[r], total)
+                        each[r] = share * toll
+                    if each[0] < np.inf:
+                        further = max(ahead[state, w, rows + 1], peak_of(each, peaked, 0.0))
+                        best[rows + 1] = min(best[rows + 1], further)
 
 
 @compiled
 def _is_pruned(
     values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
-    points: Floats, lows: Floats, known: Ints,
+    points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats,
 ) -> bool:  # fmt: skip
     """Return whether no plan that a label can become holds the caps and is of interest.
 
-    ``loose`` is 2 x (R+1) by place in a point: by which share of what is added, and by what, a bound may be too high.
+    ``loose`` is 2 x F by place in a point: by which share of what is added, and by what, a bound may be too high.
     """
-    for f in range(values.shape[0]):
+    peak = values.shape[0] - 1
+    for f in range(turned.shape[0]):
         own, more = values[turned[f]], rest[turned[f]]
         if own + more == np.inf:
             return True
-        low = own + more - loose[0, f] * (abs(own) + abs(more)) - loose[1, f]
+        both = own + more if turned[f] != peak else max(own, more)
+        low = both - loose[0, f] * (abs(own) + abs(more)) - loose[1, f]
         if low > caps[f]:
             return True
         bound[f] = low
-    return is_dominated(bound, compared, points, lows, known)
+    return is_beaten(bound, compared, points, lows, known, edges, grid)
 
 
 @compiled
 def _dominates(
-    left: int, right: int, values: Floats, turned: Ints, compared: int, ties: int, caps: Floats, chain: Ints,
-    v: int, future: Ints, required: Ints, fewest: int, most: int, limited: bool,
+    left: int, right: int, values: Floats, least: Floats, peaked: Ints, turned: Ints, compared: int, ties: int,
+    caps: Floats, chain: Ints, v: int, future: Ints, required: Ints, fewest: int, most: int, limited: bool,
 ) -> int:  # fmt: skip
     """Return 1 where whatever the right label may become, the left one may too and at least as well.
 
     2 where the two come to the same in all that counts, so that their order decides; 0 otherwise.
     """
     undecided = True
-    for f in range(values.shape[1]):
+    for f in range(turned.shape[0]):
         one, two = values[left, turned[f]], values[right, turned[f]]
         if one > two and (f < compared or caps[f] < np.inf or (undecided and f < compared + ties)):
             return 0
-        if one < two and f < compared + ties:
+        # Of two peaks the lower one decides nothing yet: what follows may lift both alike.
+        if one < two and f < compared + ties and turned[f] != values.shape[1] - 1:
             undecided = False
+    for k in range(peaked.shape[0]):
+        if values[left, peaked[k]] > least[right, k]:
+            return 0
     if chain[left, LAST] < chain[right, LAST]:
         return 0
     few, many = chain[left, PARTS], chain[right, PARTS]
@@ -209,7 +238,7 @@ def _dominates(
 @compiled
 def grow_points(
     index: int, at_key: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares,
-    states: States, pruning: Pruning, wanted: Compared, so_far: Known, room: int, stop: Ints,
+    states: States, pruning: Pruning, peak: Peak, wanted: Compared, so_far: Known, room: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that may still become of interest, and keep the points that none dominates.
 
@@ -219,8 +248,8 @@ def grow_points(
         Index of the threshold, and where the parts of an encoding begin.
     rules, tables, measures, shares, states
         As in `least_ahead`.
-    pruning
-        By what labels are pruned.
+    pruning, peak
+        By what labels are pruned, and what is known of a measure that is the greatest of several sums.
     wanted, so_far
         What is compared and what decides among equals, and the points that are known already.
     room, stop
@@ -238,23 +267,29 @@ def grow_points(
     whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
-    deepest, limited, future, ahead, leaving, loose, caps = pruning
+    deepest, limited, future, ahead, leaving, loose, caps, edges, grid = pruning
+    peaked = peak.rows
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
     by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
     nodes, rows, width = group.shape[0], first.shape[2], keys.shape[1]
+    lead = turned.shape[0] - 1  # sums of measures; the further ones of a peak stand behind
     options, codecs, top = option_exit.shape[0], send.shape[0], turned[0]
     size, grown = max(1024, nodes * codecs), 0
-    values, chain = np.empty((size, rows + 1)), np.zeros((size, USED + future.shape[1]), np.int64)
+    values, chain = np.empty((size, rows + 2)), np.zeros((size, USED + future.shape[1]), np.int64)
+    least = np.empty((size, peaked.shape[0]))
     heads = np.full((begins.shape[0], nodes), -1)
-    at, point, bound, key = np.empty(rows + 1), np.empty(rows + 1), np.empty(rows + 1), np.zeros(width, np.int64)
+    at, point, bound = np.empty(rows + 2), np.empty(turned.shape[0]), np.empty(turned.shape[0])
+    key = np.zeros(width, np.int64)
     for step in range(nodes * codecs):
         v, codec = step // codecs, step % codecs
         if linked[source, v] and first[codec, v, 0] < np.inf:
             values[grown, :rows], values[grown, rows] = first[codec, v], input_drops[codec, v]
             chain[grown, PARENT], chain[grown, NODE], chain[grown, PARTS] = -1, v, 1
             chain[grown, CODEC], chain[grown, ALIVE], chain[grown, LAST] = codec, 1, furthest[v, 0]
+            values[grown, rows + 1] = peak_of(values[grown], peaked, 0.0)
             use(chain, grown, USED, -1, group[v])
+            note_open(grown, 0, 1.0, chain, values, least, v, group, peak)
             other, before = heads[0, v], -1
             while other >= 0 and values[other, top] <= values[grown, top]:
                 before, other = other, chain[other, AFTER]
@@ -271,7 +306,18 @@ def grow_points(
             while label >= 0 and stop[0] == 0:
                 here, label = label, chain[label, AFTER]
                 if chain[here, ALIVE] == 0 or _is_pruned(
-                    values[here], ahead[state, v], turned, loose, compared, caps, bound, points, lows, known
+                    values[here],
+                    ahead[state, v],
+                    turned,
+                    loose,
+                    compared,
+                    caps,
+                    bound,
+                    points,
+                    lows,
+                    known,
+                    edges,
+                    grid,
                 ):
                     continue
                 complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
@@ -280,38 +326,55 @@ def grow_points(
                     if stop[0] != 0:
                         break
                     if can_end[end] and complete:
-                        for r in range(rows):
-                            own, back = weighed(share, tails[r]), result[end, v, r]
-                            at[r] = ended(values[here, r], 1.0 if whole[r] else own, span[v, start, end, r], own, back)
                         at[rows] = -answered(-values[here, rows], share, accuracy[level, end, final])
-                        fits = at[0] < np.inf
-                        for f in range(rows + 1):
-                            point[f] = at[turned[f]]
-                            fits = fits and point[f] <= caps[f]
-                        if fits and not is_dominated(point, compared, points, lows, known):
+                        at[rows + 1], fits = values[here, rows + 1], True
+                        # First without the sums whose greatest counts: the peak so far is often enough.
+                        for low, high in ((0, lead), (lead, rows)):
+                            for r in range(low, high):
+                                own, piece = weighed(share, tails[r]), span[v, start, end, r]
+                                weight = 1.0 if whole[r] else own
+                                at[r] = ended(values[here, r], weight, piece, own, result[end, v, r])
+                            if low > 0:
+                                at[rows + 1] = peak_of(at, peaked, at[rows + 1])
+                            fits = fits and at[0] < np.inf
+                            for f in range(turned.shape[0]):
+                                point[f] = at[turned[f]]
+                                fits = fits and point[f] <= caps[f]
+                            fits = fits and not is_beaten(point, compared, points, lows, known, edges, grid)
+                            if not fits or lead == rows:
+                                break
+                        if fits:
                             prefix(here, chain, at_key, key)
                             write_end(key, at_key, chain[here, PARTS], chain[here, EVALUATED], end + 1, index)
                             points, keys, lows, known = offer_point(
                                 point, key, compared, ties, points, keys, lows, known
                             )
+                            mark(point, compared, edges, grid)
                     for option in range(options):
                         after = jump[levels[state], end, option]
                         if after < 0:
                             continue
                         then, onward = state_of[end + 1, after], stay[after]
                         leave, column = share - onward, column_of(option_threshold[option], final)
-                        for r in range(rows):
-                            piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                            own, back = weighed(share, tails[r]), result[end, v, r]
-                            less = own - weighed(onward, tails[r])
-                            at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
                         at[rows] = -answered(-values[here, rows], leave, accuracy[level, end, column])
-                        if not at[0] < np.inf:
-                            continue
-                        stays = inside and option_exit[option]
-                        away = chain[here, PARTS] < deepest and not _is_pruned(
-                            at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known
-                        )
+                        at[rows + 1] = values[here, rows + 1]
+                        stays, away = inside and option_exit[option], chain[here, PARTS] < deepest
+                        for low, high in ((0, lead), (lead, rows)):
+                            for r in range(low, high):
+                                piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
+                                own, back = weighed(share, tails[r]), result[end, v, r]
+                                less = own - weighed(onward, tails[r])
+                                at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
+                            if low > 0:
+                                at[rows + 1] = peak_of(at, peaked, at[rows + 1])
+                            if not at[0] < np.inf:
+                                away = stays = False
+                            away = away and not _is_pruned(
+                                at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known,
+                                edges, grid,
+                            )  # fmt: skip
+                            if lead == rows or (not away and not stays):
+                                break
                         if not away and not stays:
                             continue
                         for step in range(nodes * codecs):
@@ -325,7 +388,7 @@ def grow_points(
                                 if grown >= room:
                                     stop[0], stop[1] = 2, grown
                                     return points, keys, lows, known
-                                values, chain = doubled(values), doubled(chain)
+                                values, chain, least = doubled(values), doubled(chain), doubled(least)
                                 size = 2 * size
                             new, row = values[grown], chain[grown]
                             new[:] = at
@@ -333,8 +396,20 @@ def grow_points(
                                 for r in range(rows):
                                     new[r] = crossed(at[r], weighed(onward, tails[r]), send[codec, end, v, w, r])
                                 new[rows] = -dropped(float(-at[rows]), onward, drops[codec, end])
+                                new[rows + 1] = peak_of(new, peaked, at[rows + 1])
                             if not new[0] < np.inf or _is_pruned(
-                                new, ahead[then, w], turned, loose, compared, caps, bound, points, lows, known
+                                new,
+                                ahead[then, w],
+                                turned,
+                                loose,
+                                compared,
+                                caps,
+                                bound,
+                                points,
+                                lows,
+                                known,
+                                edges,
+                                grid,
                             ):
                                 continue
                             row[PARENT], row[NODE], row[BEGIN], row[CODEC] = here, w, end + 1, codec
@@ -345,13 +420,14 @@ def grow_points(
                             row[LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
                             if row[PARTS] == deepest and not uses(chain, grown, USED, required):
                                 continue
+                            note_open(grown, end + 1, onward, chain, values, least, w, group, peak)
                             # The list is sorted by the first measure: only what stands before can dominate.
                             other, before, worse = heads[then, w], -1, False
                             while other >= 0 and values[other, top] <= new[top]:
                                 if chain[other, ALIVE]:
                                     verdict = _dominates(
-                                        other, grown, values, turned, compared, ties, caps, chain, w, future,
-                                        required, fewest, deepest, limited,
+                                        other, grown, values, least, peaked, turned, compared, ties, caps, chain, w,
+                                        future, required, fewest, deepest, limited,
                                     )  # fmt: skip
                                     if verdict == 1 or (verdict == 2 and earlier(other, grown, chain, at_key, width)):
                                         worse = True
@@ -369,8 +445,8 @@ def grow_points(
                             while other >= 0:
                                 if other != grown and chain[other, ALIVE] and values[other, top] >= new[top]:
                                     verdict = _dominates(
-                                        grown, other, values, turned, compared, ties, caps, chain, w, future,
-                                        required, fewest, deepest, limited,
+                                        grown, other, values, least, peaked, turned, compared, ties, caps, chain, w,
+                                        future, required, fewest, deepest, limited,
                                     )  # fmt: skip
                                     if verdict == 1 or (verdict == 2 and earlier(grown, other, chain, at_key, width)):
                                         chain[other, ALIVE] = 0

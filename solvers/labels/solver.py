@@ -85,7 +85,9 @@ class Labels(BaseSolver):
     name = "labels"
     exact = True
     about = "grows what a bound lets pass"
-    features = frozenset(("frontier", "rank", "free", "per-exit", "codec", "constraints", "many", "tail", "leavers"))
+    features = frozenset(
+        ("frontier", "rank", "free", "per-exit", "codec", "constraints", "many", "peak", "tail", "leavers")
+    )
 
     def __init__(self, room: int | None = None) -> None:
         self._room = room
@@ -110,7 +112,7 @@ def _found(task: Task, options: Options, room: int | None = None) -> Found:
 
 def _goals(task: Task) -> Goals | None:
     """Return what labels of several measures compare and bound; None where cost and accuracy are all."""
-    return bounded_goals(task) if task.goals is None and task.constraints else task.goals
+    return bounded_goals(task) if task.goals is None and (task.constraints or task.costs.others) else task.goals
 
 
 class _Search:

@@ -3,6 +3,7 @@ from .analysis import (
     Answer as Answer,
     Distribution as Distribution,
     Explanation as Explanation,
+    JointAnswer as JointAnswer,
     ModelsAnswer as ModelsAnswer,
     Policy as Policy,
     Replay as Replay,
@@ -16,6 +17,7 @@ from .analysis import (
     measured_sensitivity as measured_sensitivity,
     needed as needed,
     sensitivity as sensitivity,
+    solve_sources as solve_sources,
     sweep as sweep,
     why as why,
 )

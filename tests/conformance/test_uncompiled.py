@@ -11,7 +11,7 @@ from support.seeded.questions import random_question
 import tiercut
 from tiercut.optimizer import Query
 from tiercut.solvers import registry
-from tiercut.solvers.exhaustive import solver as exhaustive, uncompiled
+from tiercut.solvers.exhaustive import uncompiled
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import Task, make_task
@@ -24,7 +24,6 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it look as if no kernel had been compiled, nor a question been asked."""
     monkeypatch.setattr(registry, "MOST_UNCOMPILED", 1_000_000)
     monkeypatch.setattr("tiercut.kernel_cache.is_ready", lambda kernel: False)
-    monkeypatch.setattr(exhaustive, "is_ready", lambda kernel: False)
     monkeypatch.setattr(uncompiled, "_SPENT", [0])
 
 

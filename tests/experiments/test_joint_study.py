@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,16 @@ import validation
 from validation import Table
 
 DIGITS = "resnet20-digits32"
+
+
+def evaluation() -> Any:
+    """Return the study's run.py, by a name that no other study's has."""
+    spec = spec_from_file_location("joint_run", ROOT / "experiments" / "joint" / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def made(samples: int, branches: int, seed: int = 0) -> Table:
@@ -318,3 +329,27 @@ def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says
     assert names[:5] == ["all", drawn[0], "8", drawn[1], "9"]
     assert [name for name in names if "-" in name] == drawn
     assert all("-" in name for name in names[21:])
+
+
+def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -> None:
+    run = evaluation()
+    assert "clutter-settled" not in run.read_trainings(tmp_path)
+    names = train.names(trainings.SETTINGS["clutter-settled"])
+    some = trainings.Trainings({})
+    for place, name in enumerate(names[:4]):  # all, a partitioning, the branch 8 alone, a partitioning
+        blocks = range(10) if name == "all" else name.split("-")
+        table = made(40, len(blocks), place)
+        arrays = {
+            f"{split}_{key}": getattr(table, key) for split in ("profile", "test") for key in ("entropy", "correct")
+        }
+        some = some.with_training(name, arrays | {"held_accuracy": np.linspace(0, 1, 9 + place)})
+        some.write(trainings.archive_of("clutter-settled", tmp_path))
+        trained = run.read_trainings(tmp_path)
+        rows = run.specialised({"clutter-settled": trained["clutter-settled"]})
+        assert len(rows.get("clutter-settled", ())) == [0, 60, 60, 120][place]  # three estimators need no branch alone
+    lines = run.progress(trained).splitlines()
+    assert lines[1] == (
+        "- clutter-settled: all exits, 2 of 28 partitionings and 1 of 10 branches alone; 9 to 12 epochs, at most 20"
+    )
+    assert lines[0].endswith("8 of 8 partitionings and 10 of 10 branches alone; 3 epochs, at most 3")
+    assert "clutter-settled | exits 3, 4, 5, 8" in run.depth(trained)

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import typer
 from support.checkout import ROOT
 
+import tiercut
 from tiercut.cli.app import app
 from tiercut.cli.examples import EXAMPLES
 from tiercut.cli.root import Later
@@ -162,4 +164,31 @@ def test_every_page_has_its_place_on_the_site() -> None:
     menu = set(re.findall(r"[\w/.-]+[.]md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
     pages = [path.relative_to(ROOT / "docs") for path in DOCUMENTS[1:]]
     notebooks = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")]
-    assert {path.with_suffix(".md").as_posix() for path in (*pages, *notebooks)} - menu == set()
+    missing = {path.with_suffix(".md").as_posix() for path in (*pages, *notebooks)} - menu
+    assert missing == set(), "give it a line under nav in mkdocs.yml"
+
+
+ANSWERS = (
+    "solve iot resnet20-digits32 --min-accuracy 0.97 --rate '10 fps' --json",
+    "solve iot resnet20-digits32 --use-all-tiers --evaluate replay --json",
+    "solve iot resnet20-clutter --min-accuracy 0.86 --certify 95% --json",
+    "frontier iot resnet20-digits32 digits-onnx --json",
+)
+
+
+@pytest.mark.parametrize("line", ANSWERS)
+def test_every_key_of_an_answer_is_documented(line: str, shell_call: Callable[..., tuple[int, str, str]]) -> None:
+    _, out, _ = shell_call(*shlex.split(line))
+    answer = json.loads(out)
+    known = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "files.md").read_text(encoding="utf-8")))
+    plan = answer["plans"][0]
+    looked_at = (answer, answer["problem"], answer["solver"], plan, plan["stages"][0], answer.get("certified", {}))
+    assert {key for each in looked_at for key in each} - known == set()
+
+
+def test_every_name_in_python_of_a_document_is_public() -> None:
+    fences = re.findall(r"^```python\n(.*?)^```", "\n".join(map(Path.read_text, DOCUMENTS)), re.DOTALL | re.MULTILINE)
+    names = {name for fence in fences for name in re.findall(r"\btiercut\.((?:plots\.)?\w+)", fence)}
+    assert names
+    for name in names:
+        attrgetter(name)(tiercut)

@@ -282,6 +282,6 @@ def test_solving_imports_neither_frameworks_nor_plots(tmp_path: Path) -> None:
     devices = {"here": {"block_s": [0.1, 0.1], "branch_s": [None, 0.1]}}
     content = {"format": "tiercut.profile/1", "model": "small", "input_bytes": 10, "blocks": blocks, "devices": devices}
     profile.write_text(json.dumps(content))
-    packages = imported_by(f"import tiercut; tiercut.solve('mobile', {str(profile)!r})")
+    packages = imported_by(f"import tiercut; tiercut.solve('mobile', {str(profile)!r}, solver='labels')")
     assert "numba" in packages
     assert not packages & {"tensorflow", "keras", "sklearn", "ortools", "moocore", "pymoo", "grpc", "matplotlib"}

@@ -12,6 +12,7 @@ import pytest
 
 from tiercut.errors import InputError, QuestionError
 from tiercut.offloader import Agent, Emulation, RunOptions, run_with_agents
+from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.frames import Frames, load_frames
@@ -166,6 +167,16 @@ def test_where_results_went_last_is_kept_the_longest(first: Agent, monkeypatch: 
     first._home("127.0.0.1:11")
     first._home("127.0.0.1:13")
     assert first._home("127.0.0.1:11") is one
+
+
+def test_memory_is_shared_for_what_goes_that_way_and_no_more(first: Agent, folders: tuple[Path, ...]) -> None:
+    last = load_bundle(folders[-1])
+    assert (first.bundle.onward_bytes, first.bundle.result_bytes, last.result_bytes) == (65536, 40, 40)
+    assert first.bundle.most_bytes >= 65536 > 100 * first.bundle.result_bytes
+    onward = first._shelf.only.onward
+    assert onward is not None
+    assert onward._courier._carries == 65536
+    assert first._home("127.0.0.1:14")._courier._carries == 40
 
 
 def test_a_machine_is_never_sped_up() -> None:

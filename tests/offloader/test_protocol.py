@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import TensorSpec
@@ -90,9 +90,11 @@ def test_contents_that_are_joined_to_a_message_are_what_it_would_hold(name: str,
 @pytest.mark.parametrize("name", ["ModelInferRequest", "ModelInferResponse"])
 @settings(max_examples=15)
 @given(sizes=st.lists(st.sampled_from([0, 1, 9, 65536, 65551]), min_size=1, max_size=3), word=st.text(max_size=20))
+@example(sizes=[65536, 65551], word="12")
+@example(sizes=[65536], word="x" * 99)
 def test_large_tensors_are_read_where_they_came(name: str, sizes: list[int], word: str) -> None:
     tensors = {f"t{place}": np.arange(size, dtype=np.uint8) for place, size in enumerate(sizes)}
-    whole, head = message(name, id=word), message(name, id=word)
+    whole, head = (message(name, id=word, model_version=word) for _ in range(2))
     put(whole, tensors)
     raw = serialised(head, describe(head, tensors))
     assert type(whole).FromString(raw) == whole

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -236,3 +238,13 @@ def test_what_is_said_of_sampled_plans_covers_no_plan_and_no_other_word(kind: st
     assert not place.overlaps(ax.xaxis.label.get_window_extent())
     assert place.y0 >= 0
     assert place.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize(("plans", "outlined"), [(3, True), (3000, False)])
+def test_the_marks_of_thousands_of_plans_have_no_outline_that_hides_their_colours(plans: int, outlined: bool) -> None:
+    front = tiercut.frontier("iot", "resnet20-digits32")
+    count = len(front.plans)
+    spread = [replace(front.plans[place % count], latency_s=0.01 + place * 1e-4) for place in range(plans)]
+    ax = tiercut.plots.trade_off(replace(front, plans=tuple(spread), beside={}, seen=None))
+    (marks, *_) = [each for each in ax.collections if str(each.get_label()).endswith(("partition", "partitions"))]
+    assert (float(np.max(marks.get_linewidths())) > 0) is outlined

@@ -121,7 +121,7 @@ def test_a_topology_cannot_be_changed_by_accident() -> None:
 
 def test_the_json_schema_tells_editors_of_units_defaults_and_required_keys() -> None:
     schema = Topology.model_json_schema()
-    assert schema["required"] == ["format", "name", "nodes", "source"]
+    assert schema["required"] == ["format", "name", "nodes"]  # and source or sources
     link = schema["$defs"]["Link"]
     assert link["required"] == ["bandwidth", "latency"]
     assert {"from", "to", "between"} <= set(link["properties"])

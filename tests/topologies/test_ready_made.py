@@ -14,7 +14,7 @@ FOLDER = Path(tiercut.topologies.__file__).parent / "ready"
 def test_all_settings_are_there() -> None:
     assert set(ready_made()) == {
         "mobile", "iot", "aws-chain", "scission-3g", "scission-4g", "scission-wired", "scissionlite-5g", "adaptive",
-        "simulator-1", "simulator-2", "simulator-3", "three-tiers",
+        "simulator-1", "simulator-2", "simulator-3", "three-tiers", "factory",
     }  # fmt: skip
 
 

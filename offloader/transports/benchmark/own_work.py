@@ -46,8 +46,8 @@ class _Gone:
 
     by = "memory"
 
-    def send(self, request: Any, contents: Any, timeout_s: float, done: Callable[[None], None]) -> None:
-        del contents, timeout_s
+    def send(self, request: Any, contents: Any, timeout_s: float, done: Callable[[None], None], answered: Any) -> None:
+        del contents, timeout_s, answered
         request.SerializeToString()
         done(None)
 

@@ -5,12 +5,13 @@ const LEFT = ["plan", "found as"];
 
 /** The plans on the page: sorted by any column, searched by text. */
 class Ranking {
-  constructor(box, { tables, known, onPick }) {
+  constructor(box, { tables, known, amounts, onPick }) {
     Object.assign(this, { tables, onPick, shown: PAGE_ROWS, sorted: "latency", falling: false });
     this.columns = [
       ["latency", (row) => row.latency, (row) => secondsText(row.latency)],
       ...(known ? [["accuracy", (row) => row.plan.accuracy ?? -1, (row) => shareText(row.plan.accuracy)]] : []),
       ["sent", (row) => row.bytes, (row) => bytesText(row.bytes)],
+      ...amounts.map(({ name, values, texts }) => [`${name}, as recorded`, (row) => values[row.at] ?? Infinity, (row) => texts[row.at]]),
       ["threshold", (row) => row.plan.threshold, (row) => thresholdText(tables, row.plan)],
       ["parts", (row) => row.plan.partition.length, (row) => String(row.plan.partition.length)],
       ["plan", (row) => row.text, (row) => row.text],

@@ -69,7 +69,7 @@ class Page {
     });
     this.#makeSliders();
     this.#makeFilters();
-    this.ranking = new Ranking(byId("ranking"), { tables: data.tables, known: this.known, onPick: (plan) => this.choose(plan) });
+    this.ranking = new Ranking(byId("ranking"), { tables: data.tables, known: this.known, amounts: data.plans.amounts ?? [], onPick: (plan) => this.choose(plan) });
     showBlocks(byId("blocks"), data.tables, this.pieces);
     showChanges(byId("changes"), data, this.plans, (plan) => this.choose(plan));
     byId("zoom-in").addEventListener("click", () => this.chart.zoom(1 / 1.5));
@@ -189,7 +189,7 @@ class Page {
     const shown = this.chosen ?? this.best;
     const marked = shown && this.#point(shown, latencyOf(this.tables, shown), this.known ? shown.accuracy : -bytesOf(this.tables, shown), true);
     this.chart.show({ points, line, before: this.before, cloud: this.#cloud(), marked, bound: this.known ? this.bound : null });
-    this.ranking.show(kept.map((index) => ({ plan: this.plans[index], latency: this.costs[index], bytes: this.bytes[index], text: this.texts[index] })));
+    this.ranking.show(kept.map((index) => ({ at: index, plan: this.plans[index], latency: this.costs[index], bytes: this.bytes[index], text: this.texts[index] })));
     byId("follow").hidden = !this.chosen;
     if (shown) {
       showPlan(this.data, this.tables, shown, this.chosen ? "Chosen" : "Best");
@@ -227,5 +227,13 @@ class Page {
   }
 }
 
-window.tiercut = new Page(JSON.parse(byId("data").textContent));
+/** The columns of plans that are packed: base64 of what deflate made of their JSON. */
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
+}
+
+const data = JSON.parse(byId("data").textContent);
+if (typeof data.plans === "string") data.plans = await unpacked(data.plans);
+window.tiercut = new Page(data);
 window.tiercut.start();

@@ -23,6 +23,7 @@ __all__ = [
     "ProfileFiles",
     "TopologyFile",
     "TrustModel",
+    "Weights",
     "axis_sizes",
     "drawable",
     "quantity",
@@ -55,11 +56,12 @@ ProfileFile = Annotated[
     ),
 ]
 ProfileFiles = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="PROFILE...",
         help="A JSON file, or a recorded one: resnet20-digits32. Of several the best plans of all.",
         autocompletion=_profiles,
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -95,6 +97,7 @@ InputSize = Annotated[
 TrustModel = Annotated[
     bool, typer.Option("--trust-model", help="Let a .keras file run code of its own (Lambda layers).")
 ]
+Weights = Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")]
 
 
 def write_table(frame: DataFrame, path: Path) -> None:

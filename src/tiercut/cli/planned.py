@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli.groups import Shown
 from tiercut.profiling import OnnxOptions
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tiercut.profiling import CutNetwork, Profile
     from tiercut.topologies import Topology
 
-__all__ = ["AnswerFile", "Network", "OtherProfile", "OtherTopology", "Rank", "network_of", "plan_of"]
+__all__ = ["AnswerFile", "Network", "NetworkOnnx", "OtherProfile", "OtherTopology", "Rank", "network_of", "plan_of"]
 
 AnswerFile = Annotated[Path, typer.Argument(metavar="ANSWER", help="As solve --json prints it.")]
 Network = Annotated[
@@ -30,6 +31,10 @@ OtherTopology = Annotated[
 OtherProfile = Annotated[
     str | None, typer.Option("--profile", metavar="PROFILE", help="In place of the answer's.", show_default=False)
 ]
+
+
+NetworkOnnx = Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))]
+"""How an ONNX file is taken; runtime and samples are those of the agents."""
 
 
 def plan_of(answer: Path, rank: int, topology: str | None, profile: str | None) -> tuple[Plan, Topology, Profile]:

@@ -11,6 +11,7 @@ from tiercut.analysis import SolverOptions
 from tiercut.cli import arguments as given
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import Shown, grouped
+from tiercut.cli.joint import answer_sources, has_sources
 from tiercut.cli.questions import QueryName, conditions_of, inputs, query_of, read_query
 from tiercut.errors import QuestionError
 from tiercut.optimizer import Conditions, QuestionOptions
@@ -116,7 +117,7 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
 
     def command(
         topology: given.TopologyFile,
-        profile: given.ProfileFiles,
+        profile: given.ProfileFiles = None,
         *,
         query: QueryName = None,
         question: Annotated[QuestionOptions, Shown(hide=hide)],
@@ -128,6 +129,11 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         zoom = _zoom(output)
         _check_study(output)
         file = read_query(query)
+        if kind == "solve" and has_sources(topology, conditions, file):
+            answer_sources(topology, profile or [], question, conditions, who, output, file)
+            return
+        if not profile:
+            raise QuestionError(f"name a profile: tiercut {kind} {topology} PROFILE")
         loaded = [inputs(topology, each, conditions, file) for each in profile]
         asked, named = query_of(kind, question, file), conditions_of(conditions, file)
         from tiercut.analysis import ask_of_each

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tiercut.offloader import Agent
+from tiercut.offloader import Agent, RunOptions, run_local
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
@@ -26,7 +26,8 @@ from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import put
 from tiercut.optimizer import Plan
-from tiercut.profiling import CutNetwork
+from tiercut.profiling import CutNetwork, Profile
+from tiercut.topologies import Topology
 
 pytest.importorskip("grpc", reason="needs the extra 'offload'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
@@ -183,3 +184,12 @@ def test_a_stock_server_stands_in_for_the_last_agent(
             assert int(scores.argmax()) == int(verdict.results[0].argmax())
             through += verdict.exit == 12
         assert through > 0
+
+
+@pytest.mark.slow
+def test_a_local_run_ends_in_a_stock_server(
+    plan: Plan, topology: Topology, profile: Profile, cut: CutNetwork, data: Path, mlserver: str
+) -> None:
+    ran = run_local(plan, topology, profile, cut, data, RunOptions(FRAMES, 0.05, retime=True, last=mlserver))
+    assert (ran.answered, ran.failed, ran.duplicated, ran.same_as_uncut) == (FRAMES, 0, 0, FRAMES)
+    assert ran.stages[-1].frames > 0

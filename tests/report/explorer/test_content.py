@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.made import both, profile_data, topology_data
 from support.pages import reports
 
+from tiercut.optimizer import format_amount, plain_amount, values_of
 from tiercut.profiling import Profile
-from tiercut.report import write_report
+from tiercut.report import Origin, write_report
+from tiercut.report.explorer import composing
+from tiercut.report.explorer.gathering import Findings
 from tiercut.topologies import Topology
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028&amp;{{title}}"
@@ -83,3 +89,32 @@ def test_another_ending_and_another_objective_are_refused(shell_call: Callable[.
     status, _, err = shell_call("report", "mobile", "resnet20-digits32", "-o", "report.png")
     assert status == 2
     assert "--output is one HTML page, such as report.html, not 'report.png'" in err
+
+
+def test_many_plans_are_packed_so_that_a_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings, origin = reports.recorded()
+    write_report(findings, tmp_path / "plain.html", origin=origin)
+    monkeypatch.setattr(composing, "_LONG", 1000)
+    write_report(findings, tmp_path / "packed.html", origin=origin)
+    plain, packed = (embedded(tmp_path / f"{name}.html")["plans"] for name in ("plain", "packed"))
+    assert json.loads(zlib.decompress(base64.b64decode(packed), wbits=-zlib.MAX_WBITS)) == plain
+    assert 2 * len(packed) < len(json.dumps(plain))
+
+
+def test_what_a_question_bounds_is_a_column_of_the_page(tmp_path: Path) -> None:
+    bounds = ["compute:phone<=1 s", "bytes<=1 MB", "share:phone<=90 %", "p99<=9 s"]
+    findings, origin = reports.recorded(rate="5 fps", bounds=bounds)
+    write_report(findings, tmp_path / "report.html", origin=origin)
+    plans, found = embedded(tmp_path / "report.html")["plans"], list(findings.plans())
+    assert [each["name"] for each in plans["amounts"]] == ["compute:phone", "rate"]
+    problem, query = findings.frontier.space.problem, findings.frontier.query
+    for each in plans["amounts"]:
+        wanted = values_of(problem, [plan for _, plan in found], [each["name"]], query.rate_fps)[:, 0]
+        assert each["values"] == pytest.approx([plain_amount(value, each["name"]) for value in wanted])
+        assert each["texts"] == [format_amount(value, each["name"]) for value in wanted]
+    assert "amounts" not in embedded_of(reports.recorded(), tmp_path)["plans"]
+
+
+def embedded_of(made: tuple[Findings, Origin], folder: Path) -> Any:
+    write_report(made[0], folder / "other.html", origin=made[1])
+    return embedded(folder / "other.html")

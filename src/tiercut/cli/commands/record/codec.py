@@ -34,7 +34,7 @@ def insert(
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="Behind which, by its name in tiercut blocks.")],
     output: Annotated[Path, typer.Argument(metavar="FILE.keras", help="The file to write.")],
     input_size: given.InputSize = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     threads: Threads = None,
 ) -> None:

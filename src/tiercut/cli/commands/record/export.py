@@ -26,7 +26,7 @@ def export(
     output: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file to write.")],
     onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data", "exits"))],
     input_size: given.InputSize = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     plan: Annotated[
         Path | None, typer.Option(metavar="ANSWER.json", help="Mark each node's partition.", rich_help_panel=_PLAN)

@@ -66,7 +66,7 @@ def profile(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples in one call; by default 1, or what the model takes.")
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="To compute with.", show_default="all", rich_help_panel=_TIMING)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,23 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli.commands.run.adapting import check_adapting, policy_for
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
-from tiercut.cli.groups import Shown, grouped
-from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.cli.groups import grouped
+from tiercut.cli.planned import AnswerFile, Network, NetworkOnnx, OtherProfile, OtherTopology, Rank, network_of, plan_of
 from tiercut.errors import QuestionError, TiercutError, unknown_name
 from tiercut.memory import keep_freed
 from tiercut.option_fields import pairs
-from tiercut.profiling import OnnxOptions
 
 if TYPE_CHECKING:
-    from tiercut.analysis import Policy
     from tiercut.offloader import Run
-    from tiercut.optimizer import Plan
-    from tiercut.profiling import Profile
-    from tiercut.topologies import Topology
 
 __all__ = ["run"]
+
+
+Shape = StrEnum("Shape", {"user": "user", "kernel": "kernel"})
+"""Who shapes links."""
 
 
 @grouped
@@ -46,7 +49,8 @@ def run(
     agent: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NODE=HOST:PORT", help="Without --local: the agent of the first node, which knows the next."
+            metavar="NODE=HOST:PORT",
+            help="The agent of the first node, which knows the next; with --local another server for the last node.",
         ),
     ] = None,
     results: Annotated[
@@ -75,6 +79,10 @@ def run(
         Transport | None,
         typer.Option(help="How frames travel; gRPC where an agent differs.", show_default="auto"),
     ] = None,
+    shape: Annotated[
+        Shape | None,
+        typer.Option(help="With --local: who holds links to their bandwidth; the kernel needs namespaces, tc."),
+    ] = None,
     fallback: Annotated[
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
@@ -93,9 +101,9 @@ def run(
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
-    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    onnx: NetworkOnnx,
     input_size: given.InputSize = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for every frame.")] = None,
     trace: Annotated[
@@ -116,7 +124,9 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
-    _check_adapting(adapt, local, policy, asked=parquet or trace or plot)
+    check_adapting(adapt, local, policy, asked=parquet or trace or plot or agent or shape)
+    if shape is Shape.kernel:
+        _enter_kernel(local, agent is not None)
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_adaptive, run_local, run_with_agents
 
     check_grpc()
@@ -127,6 +137,7 @@ def run(
     limit = given.quantity("--deadline", deadline, "time")
     if limit is not None and not limit > 0:
         raise QuestionError(f"--deadline: expected more than 0 s, got '{deadline}'")
+    _check_single(answer)
     plan, where, found = plan_of(answer, rank, topology, profile)
     cut = network_of(
         model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model, threads=threads
@@ -141,12 +152,14 @@ def run(
         explain_hop=explain_hop,
         fallback=fallback,
         transport="auto" if transport is None else transport.value,
+        shape="user" if shape is None else shape.value,
         tls=None if tls is None else load_tls(tls),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
         if adapt:
-            made = run_adaptive(plan, where, found, cut, samples, _policy(policy, plan, where, found), options)
+            made = run_adaptive(plan, where, found, cut, samples, policy_for(policy, plan, where, found), options)
         elif local:
+            options = replace(options, last=_stand_in(named, plan.placement))
             made = run_local(plan, where, found, cut, samples, options)
         else:
             address = _first(named, plan.placement)
@@ -167,6 +180,17 @@ def run(
 
         save(run_picture(made), plot)
         note(f"drew {plot}")
+
+
+def _check_single(answer: Path) -> None:
+    """Refuse an answer for several sources."""
+    from tiercut.analysis import load_answer
+
+    if streams := load_answer(answer).streams:
+        raise QuestionError(
+            f"'{answer}' has plans of {len(streams)} sources that share machines; a run starts the agents of one plan, "
+            "and would leave out what the others do to them. tiercut simulate takes it whole"
+        )
 
 
 def _print(made: Run) -> None:
@@ -208,8 +232,8 @@ def _check_place(
     local: bool, named: dict[str, str], results: str | None, *, timed: bool, traced: bool, encrypted: bool
 ) -> None:
     """Refuse a call that does not say where the agents are, or says it twice."""
-    if local and (named or results):
-        raise QuestionError("with --local the agents are started here: leave out --agent and --results")
+    if local and results:
+        raise QuestionError("with --local the agents are started here: leave out --results")
     if local and encrypted:
         raise QuestionError("with --local all agents are processes of this machine: leave out --tls")
     if not local and not named:
@@ -220,39 +244,36 @@ def _check_place(
         raise QuestionError("--trace needs one clock for all agents, so it belongs to --local")
 
 
-def _check_adapting(adapt: bool, local: bool, policy: Path | None, *, asked: object) -> None:
-    """Refuse what goes without, or not with, plans that change."""
-    if policy is not None and not adapt:
-        raise QuestionError("--policy says which plan to change to: add --adapt")
-    if adapt and not local:
-        raise QuestionError("--adapt follows what one clock tells of all agents, so it belongs to --local")
-    if adapt and asked:
-        raise QuestionError("--plot, --trace and --parquet show the steps of one plan: leave them out with --adapt")
+def _enter_kernel(local: bool, elsewhere: bool) -> None:
+    """Go on in a network of its own, in which links can be shaped."""
+    from tiercut.offloader import enter_own_network, has_own_network
+
+    if not local or elsewhere:
+        raise QuestionError("--shape kernel takes links that the run makes: use --local, without --agent")
+    if not has_own_network():
+        enter_own_network(sys.argv[1:])
 
 
-def _policy(path: Path | None, plan: Plan, topology: Topology, profile: Profile) -> Policy:
-    """Return a policy of a file, or of slower links and nodes and nodes that are down, for plans as accurate."""
-    from tiercut.analysis import load_policy, sensitivity
+def _stand_in(named: dict[str, str], placement: tuple[str, ...]) -> str | None:
+    """Return where a server for the last partition listens; None where all agents are started here."""
+    _check_nodes(named, placement)
+    if set(named) - {placement[-1]}:
+        raise QuestionError(
+            f"--agent: with --local the agents are started here; only '{placement[-1]}', the last node, can be served "
+            "by another server"
+        )
+    return named.get(placement[-1])
 
-    if path is not None:
-        return load_policy(path)
-    grid: dict[str, list[Any]] = {}
-    for link in topology.links:
-        name = "-".join(link.between) if link.between else ">".join(link.directions[0])
-        grid[f"bandwidth({name})"] = [f"{8 * link.bandwidth / share:.12g} b/s" for share in (1, 4, 30)]
-    for node in topology.nodes:
-        grid[f"slowdown({node.name})"] = [node.slowdown, 5 * node.slowdown]
-    grid["down"] = [node.name for node in topology.nodes if node.name not in (topology.source, topology.destination)]
-    grid = {name: levels for name, levels in grid.items() if levels}
-    accuracy = None if plan.accuracy is None else plan.accuracy - 1e-9
-    return sensitivity(topology, profile, grid, min_accuracy=accuracy).policy()
+
+def _check_nodes(named: dict[str, str], placement: tuple[str, ...]) -> None:
+    for name in named:
+        if name not in placement:
+            raise QuestionError(f"--agent: {unknown_name('node of the plan', name, placement)}")
 
 
 def _first(named: dict[str, str], placement: tuple[str, ...]) -> str:
     """Return where the agent of the first node listens; the others are known to the ones before them."""
-    for name in named:
-        if name not in placement:
-            raise QuestionError(f"--agent: {unknown_name('node of the plan', name, placement)}")
+    _check_nodes(named, placement)
     if placement[0] not in named:
         raise QuestionError(f"--agent: frames go to '{placement[0]}' first; say where its agent listens")
     return named[placement[0]]

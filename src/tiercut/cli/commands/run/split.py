@@ -10,9 +10,8 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.console import note
-from tiercut.cli.groups import Shown, grouped
-from tiercut.cli.planned import AnswerFile, Network, OtherProfile, OtherTopology, Rank, network_of, plan_of
-from tiercut.profiling import OnnxOptions
+from tiercut.cli.groups import grouped
+from tiercut.cli.planned import AnswerFile, Network, NetworkOnnx, OtherProfile, OtherTopology, Rank, network_of, plan_of
 
 __all__ = ["split"]
 
@@ -30,9 +29,9 @@ def split(
     rank: Rank = 1,
     topology: OtherTopology = None,
     profile: OtherProfile = None,
-    onnx: Annotated[OnnxOptions, Shown(leave_out=("provider", "data"))],
+    onnx: NetworkOnnx,
     input_size: given.InputSize = None,
-    weights: Annotated[str | None, typer.Option(help="imagenet or a file.", show_default="random")] = None,
+    weights: given.Weights = None,
     trust_model: given.TrustModel = False,
     json: given.Json = False,
 ) -> None:

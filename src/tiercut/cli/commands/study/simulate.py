@@ -1,5 +1,6 @@
 """``tiercut simulate``: a stream of frames through a plan."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from tiercut.optimizer import Conditions
 from tiercut.option_fields import flags_of
 
 if TYPE_CHECKING:
+    from tiercut.analysis import SavedAnswer
     from tiercut.optimizer import EstimatorChoice, Plan
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
@@ -26,7 +28,9 @@ __all__ = ["simulate"]
 @grouped
 def simulate(
     topology: given.TopologyFile,
-    profile: given.ProfileFile,
+    profile: Annotated[
+        str | None, typer.Argument(metavar="PROFILE", help="Not for an answer for several sources: it names them.")
+    ] = None,
     *,
     plan: Annotated[
         list[Path] | None,
@@ -52,8 +56,15 @@ def simulate(
     """
     from tiercut.analysis import simulate_plans
 
-    loaded = inputs(topology, profile, conditions)
-    plans, estimators = _plans(loaded, plan or [], own)
+    loaded: Any
+    if (joint := _joint(plan or [])) is not None:
+        loaded, plans, estimators, stream = _of_sources(joint, topology, profile, conditions, stream)
+    elif profile is None:
+        raise QuestionError("name a profile: tiercut simulate TOPOLOGY PROFILE --plan FILE")
+    else:
+        one = inputs(topology, profile, conditions)
+        plans, estimators = _plans(one, plan or [], own)
+        loaded = one
     kept = 0 if trace is None and plot is None else time_line
     named = flags_of(StreamQuestion)
     with at_work("sending frames"):
@@ -77,6 +88,36 @@ def simulate(
 
         save(stream_picture(found), plot)
         note(f"drew {plot}")
+
+
+def _joint(files: list[Path]) -> "SavedAnswer | None":
+    """Return the answer for several sources that a call names, if it is one."""
+    from tiercut.analysis import load_answer
+
+    found = [answer for answer in map(load_answer, files) if answer.streams]
+    if found and len(files) > 1:
+        raise QuestionError("an answer for several sources has all their plans; give it alone")
+    return found[0] if found else None
+
+
+def _of_sources(
+    answer: "SavedAnswer", topology: str, profile: str | None, conditions: Conditions, stream: StreamQuestion
+) -> "tuple[tuple[Topology, list[Profile]], list[Plan], list[EstimatorChoice], StreamQuestion]":
+    """Return what an answer for several sources says of each: its profile, plan, rate and where it is born."""
+    from tiercut.topologies import load_topology
+
+    if profile is not None or stream.sources is not None or stream.rate is not None:
+        raise QuestionError("the answer names profiles, sources and rates; leave PROFILE, --sources and --rate out")
+    named = flags_of(Conditions)
+    profiles = [conditions.changed_profile(answer.inputs(topology, None, rank)[1], named) for rank in answer.ranks]
+    rates = [answer.streams[rank][1] for rank in answer.ranks]
+    sources = [answer.streams[rank][0] for rank in answer.ranks]
+    return (
+        (conditions.changed_topology(load_topology(topology), named), profiles),
+        list(answer.plans),
+        [answer.estimator_of(rank) for rank in answer.ranks],
+        replace(stream, rate=rates, sources=sources),
+    )
 
 
 def _plans(

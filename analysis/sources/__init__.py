@@ -1,0 +1,1 @@
+"""Several sources that share the machines: one plan for each, found together and checked apart from the solver."""

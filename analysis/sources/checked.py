@@ -1,0 +1,89 @@
+"""What a joint plan keeps busy, added up from the tables of measures: nothing here knows how the plan was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tiercut.errors import TiercutError
+from tiercut.optimizer import SLACK, evaluate, price
+
+if TYPE_CHECKING:
+    from tiercut.analysis.sources.answer import SourcePlan
+    from tiercut.solvers import Limit
+
+__all__ = ["SharedLoad", "check_joint", "shared_loads"]
+
+_NOISE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLoad:
+    """How busy a machine or a link is.
+
+    Parameters
+    ----------
+    place
+        A node, a tier, or a link: ``a>b`` one direction (both of half duplex), ``a-b`` both.
+    most
+        Greatest share of the time.
+    by
+        What each source adds, by name.
+    """
+
+    place: str
+    most: float
+    by: dict[str, float]
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the time that it is busy."""
+        return sum(self.by.values())
+
+
+def shared_loads(plans: Sequence[SourcePlan], limits: Sequence[Limit]) -> tuple[SharedLoad, ...]:
+    """Return how busy every place is that has a limit, by the utilisation of each plan at the rate of its source.
+
+    Parameters
+    ----------
+    plans
+        Of the sources.
+    limits
+        Places, and how busy each may be.
+    """
+    found = []
+    for limit in limits:
+        by = {
+            each.source.called: sum(
+                evaluate(each.space.problem, each.plan.decision, f"utilisation:{server}", each.source.rate)
+                for server in limit.servers
+            )
+            for each in plans
+            if each.plan is not None
+        }
+        found.append(SharedLoad(limit.place, limit.most, by))
+    return tuple(found)
+
+
+def check_joint(plans: Sequence[SourcePlan], loads: Sequence[SharedLoad]) -> None:
+    """Check a joint plan: prices, accuracies and latencies that its sources want, and what it keeps busy.
+
+    Raises
+    ------
+    TiercutError
+        If anything is not what it should be; the message says what.
+    """
+    for each in plans:
+        if each.plan is None:
+            continue
+        name, again = each.source.called, price(each.space.problem, each.plan.decision)
+        if abs(again.latency_s - each.plan.latency_s) > _NOISE * again.latency_s:
+            raise TiercutError(f"the plan of '{name}' takes {again.latency_s} s, not {each.plan.latency_s} s")
+        if again.accuracy is not None and again.accuracy < each.query.accuracy_floor:
+            raise TiercutError(f"the plan of '{name}' is right for {again.accuracy} of the samples, which is too few")
+        if again.latency_s > each.query.latency_cap:
+            raise TiercutError(f"the plan of '{name}' takes {again.latency_s} s, which is too long")
+    for load in loads:
+        if load.utilisation > load.most + 2 * SLACK * max(1.0, load.most):
+            raise TiercutError(f"'{load.place}' is busy for {load.utilisation} of the time, and may be for {load.most}")

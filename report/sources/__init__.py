@@ -1,0 +1,1 @@
+"""Answers about several sources, as tables."""

@@ -1,0 +1,357 @@
+"""Column generation for streams that share the machines, and the whole choice among what it finds.
+
+1. Each stream's best plan by itself; where all go together, that is the answer.
+2. The relaxed choice among the plans that are known (`master`) says what each limit is worth, and the labels then find
+   plans that are better at that price (`columns`); first until limits can be kept at all, then until nothing better
+   comes. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how good the choice
+   is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and Combination of
+   Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
+3. A whole choice among the plans that were found.
+4. Where value and bound differ, the joint plans are split in two by what a stream's plans may take of a limit
+   (`branches`), and both parts are looked through likewise, those with the least bound first. What ends before that is
+   proved says how far value and bound are apart.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from heapq import heappop, heappush
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tiercut.clock import paused, seconds_left
+from tiercut.optimizer import SLACK
+from tiercut.solvers.joint.branches import Branch, split
+from tiercut.solvers.joint.columns import Multipliers, Pricers
+from tiercut.solvers.joint.master import Choice, Master, choose_whole, goal_value, undominated
+from tiercut.solvers.joint.task import JointOutcome, Shortage
+from tiercut.stages import stage as at_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tiercut.optimizer import Decision
+    from tiercut.solvers.interface import Options, Status
+    from tiercut.solvers.joint.columns import Column
+    from tiercut.solvers.joint.master import Stage
+    from tiercut.solvers.joint.task import Floats, JointTask
+
+__all__ = ["solve_jointly"]
+
+_SAME = 1e-9  # value and bound that differ by this share are one
+_CLOSE = 1e-7  # relaxed value and bound at which prices are no longer improved
+_STAY = 0.5  # how far prices stay at the best known ones
+_BETTER = 1e-10  # by which share a plan must be cheaper to count as better
+_BORROWED = 2  # plans of the pool that a stream takes at a time
+_PRICED = 5000  # plans of streams, after which the gap that is left is what is said
+_FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
+_SELDOM = 10
+_LEAST_S = 2.0  # seconds that a whole choice is given in any case
+_UP = "the time was up"
+
+
+def solve_jointly(task: JointTask, options: Options) -> JointOutcome:
+    """Return a plan for each stream.
+
+    Parameters
+    ----------
+    task
+        What is asked.
+    options
+        Threads, and the time limit that `tiercut.clock` counts.
+
+    Returns
+    -------
+    JointOutcome
+        ``optimal`` where it is proved to be the best; ``feasible`` with the gap that is left; ``infeasible`` where it
+        is proved that there is none; ``stopped`` where none was found.
+
+    Raises
+    ------
+    QuestionError
+        If no solver answers the question of one stream.
+    """
+    with paused():
+        search = _Search(task, options)
+        search.load()
+    began, interrupted = time.perf_counter(), False
+    try:
+        search.run()
+    except KeyboardInterrupt:
+        interrupted, search.reason = True, "interrupted before the end"
+    return search.outcome(time.perf_counter() - began, interrupted=interrupted)
+
+
+class _Relaxed(NamedTuple):
+    """What comes of a relaxed choice: a bound on the joint plans in a part of them (inf: there are none)."""
+
+    bound: float
+    master: Master
+
+    @property
+    def mixed(self) -> tuple[list[list[tuple[Column, float]]], Floats]:
+        """As `Master.mixed`."""
+        return self.master.mixed
+
+
+class _Search:
+    """One search, and the best choice that is known."""
+
+    def __init__(self, task: JointTask, options: Options) -> None:
+        self.task, self.options, self.goal = task, options, task.goal
+        self.pricers = Pricers(task, options)
+        weights = np.array([stream.weight for stream in task.streams])
+        self.weights: Floats = weights / weights.sum()
+        self.limits = len(task.limits)
+        self.best = Choice((), inf, proved=False)
+        self.bound = -inf
+        self.prices = np.zeros(self.limits)  # at which the last bound was had
+        self.shortage: Shortage | None = None
+        self.rounds, self.reason, self.chosen_of = 0, "", 0
+
+    def load(self) -> None:
+        """Load OR-tools, and the kernels that price plans."""
+        Master("short", self.weights, self.limits)
+        self.pricers.each[0].cheapest(1.0, np.zeros(self.limits))
+
+    def run(self) -> None:
+        """Go through the steps until nothing is left to be done, or the time is up."""
+        with at_stage("best plans of sources by themselves"):
+            if self._start():
+                return
+        whole = Branch(self.bound)
+        with at_stage("looking for plans that go together"):
+            if self.goal != "served" and (least := self._generate("short", whole).bound) > 1.0 + SLACK:
+                self._say_short(least)
+                return
+        self._branch(whole)
+        if self.best.picked:
+            self._quicken()
+        elif self.bound == inf:
+            self._say_short(1.0)
+
+    def _start(self) -> bool:
+        """Take each stream's best plan by itself, which no joint plan beats; return whether that is all."""
+        alone = self.pricers.alone()
+        if any(each.status not in ("optimal", "infeasible") for each in alone):
+            self.reason = _UP
+            return True
+        picked = tuple(
+            pricer.column(own.decisions[0]) if own.decisions else None
+            for pricer, own in zip(self.pricers.each, alone, strict=True)
+        )
+        names = tuple(stream.name for stream, column in zip(self.task.streams, picked, strict=True) if column is None)
+        if names and (self.goal != "served" or len(names) == len(picked)):
+            self.shortage, self.bound = Shortage(names), inf
+            return True
+        self.bound = goal_value(self.goal, self.weights, picked)
+        loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
+        if not (loads <= 1.0 + SLACK).all():
+            return False
+        self.best = Choice(picked, self.bound, proved=True)
+        return True
+
+    def _branch(self, whole: Branch) -> None:
+        """Look through the joint plans part by part, those with the least bound first, until nothing better is left."""
+        waiting, taken = [(whole.bound, 0, whole)], 0
+        with at_stage("pricing plans by what they take of shared machines"):
+            while waiting and not self.reason:
+                _, _, branch = heappop(waiting)
+                if not self._is_better(branch.bound):
+                    continue
+                found = self._generate(self.goal, branch)
+                bound = max(branch.bound, found.bound)
+                if bound < inf:
+                    self._choose(often=taken % _SELDOM == 0)
+                parts = split(replace(branch, bound=bound), *found.mixed, self.prices) if bound < inf else ()
+                if self.reason or (parts and not self._is_better(bound)):
+                    parts = (replace(branch, bound=bound),) if self.reason else ()
+                for part in parts:
+                    taken += 1
+                    heappush(waiting, (part.bound, taken, part))
+                self.bound = max(self.bound, min((each[0] for each in waiting), default=inf))
+                if self.rounds * len(self.weights) > _PRICED and waiting:
+                    self.reason = f"{_PRICED:,} plans were priced"
+        if not waiting and not self.reason:
+            self.bound = self.best.value  # inf: there is no joint plan
+        self.bound = min(self.bound, self.best.value)
+
+    def _is_better(self, bound: float) -> bool:
+        """Return whether there may be a better choice above a bound."""
+        return bound < inf and (not self.best.picked or self.best.value - bound > _SAME * abs(self.best.value))
+
+    def _generate(self, stage: Stage, branch: Branch) -> _Relaxed:  # noqa: PLR0911, PLR0912 one loop with many ends
+        """Find the plans that a relaxed choice in a part of the joint plans needs."""
+        optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
+        optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])
+        master = Master(stage, self.weights, self.limits, optional)
+        self._seed(master, branch)
+        bound, centre = -inf, None
+        while True:
+            value, newest, own = master.solve()
+            if value == inf:
+                if stage == "short":
+                    if not self._fill(master, branch):
+                        return _Relaxed(inf, master)
+                    continue
+                if self._generate("short", branch).bound > 1.0 + SLACK:
+                    return _Relaxed(inf, master)
+                if not self._seed(master, branch):  # nothing new came of it: it ended early
+                    return _Relaxed(bound, master)
+                continue
+            if stage == "short" and value <= 1.0 + SLACK:
+                return _Relaxed(bound, master)
+            if self._borrow(master, branch, newest, own):
+                continue
+            if value - bound <= max(_CLOSE * abs(value), SLACK):
+                return _Relaxed(bound, master)
+            if seconds_left() <= self._reserve:
+                self.reason = _UP
+                return _Relaxed(bound, master)
+            at = newest if centre is None else newest.towards(centre, _STAY)
+            found = self.pricers.cheapest(at, branch)
+            self.rounds += 1
+            if not all(each.proved for each in found):
+                self.reason = _UP
+                return _Relaxed(bound, master)
+            least = master.least(np.array([each.value for each in found]))
+            if (new := float(least.sum() - master.allowed(at))) > bound:
+                bound, centre, self.prices = new, at, at.limits
+            columns = [[] if each.decision is None else [each.decision] for each in found]
+            if not self._add(master, branch, columns, newest, own):
+                if at is newest:
+                    return _Relaxed(bound, master)
+                centre = None  # prices between the two said nothing new: the newest themselves are next
+
+    def _seed(self, master: Master, branch: Branch) -> bool:
+        """Take all plans into account that are known; return whether any is new."""
+        new = [
+            master.add(place, column)
+            for place, pricer in enumerate(self.pricers.each)
+            for column in pricer.columns.values()
+            if branch.admits(place, column)
+        ]
+        return any(new)
+
+    def _fill(self, master: Master, branch: Branch) -> bool:
+        """Give every stream a plan at least; return whether each that needs one has one."""
+        found = self.pricers.cheapest(Multipliers(self.weights, np.zeros(self.limits)), branch)
+        if not all(each.proved for each in found):
+            self.reason = _UP
+            return False
+        for place, each in enumerate(found):
+            if each.decision is not None:
+                column = self.pricers.each[place].column(each.decision)
+                if not master.add(place, column) and not master.optional[place]:
+                    continue
+            elif not master.optional[place]:
+                return False
+        return True
+
+    def _add(
+        self, master: Master, branch: Branch, found: Sequence[Sequence[Decision]], at: Multipliers, own: Floats
+    ) -> bool:
+        """Take plans into account; return whether any is better at some multipliers than what there was."""
+        better = False
+        for place, (pricer, decisions) in enumerate(zip(self.pricers.each, found, strict=True)):
+            for column in map(pricer.column, decisions):
+                cheaper = at.cost(place, column.latency_s, column.loads) < _below(own[place])
+                better |= branch.admits(place, column) and master.add(place, column) and cheaper
+        return better
+
+    def _borrow(self, master: Master, branch: Branch, at: Multipliers, own: Floats) -> bool:
+        """Take plans that other streams found where they are better for one; return whether there are any."""
+        found = [
+            pricer.borrowed(float(at.latency[place]), at.limits, _below(own[place]), _BORROWED)
+            for place, pricer in enumerate(self.pricers.each)
+        ]
+        return self._add(master, branch, [[column.decision for column in each] for each in found], at, own)
+
+    @property
+    def _reserve(self) -> float:
+        """Seconds that are kept for the whole choice."""
+        limit = self.options.time_limit_s
+        return 0.0 if limit is None else min(0.25 * limit, 8.0)
+
+    @property
+    def _apart(self) -> float:
+        """By how much value and bound differ; 0 where it is nothing."""
+        return self.best.value - self.bound if self._is_better(self.bound) else 0.0
+
+    def _choose(self, *, often: bool) -> None:
+        """Choose among all plans that were found, where there are new ones, now and then where there are many."""
+        every = [undominated(list(pricer.columns.values())) for pricer in self.pricers.each]
+        count = sum(len(pricer.columns) for pricer in self.pricers.each)
+        if count == self.chosen_of or not (often or count <= _FEW):
+            return
+        self.chosen_of = count
+        with at_stage("choosing a plan for each source"):
+            found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice)
+        if found.picked and found.value < self.best.value:
+            self.best = found
+
+    @property
+    def _for_choice(self) -> float:
+        """Seconds that a whole choice may take."""
+        return max(seconds_left(), _LEAST_S)
+
+    def _quicken(self) -> None:
+        """Of plans that come to the same by the worst latency, or by who is served, take the quickest on the mean."""
+        if self.goal == "mean":
+            return
+        most = self.best.value if self.goal == "worst" else inf
+        served = [place for place, column in enumerate(self.best.picked) if column is not None]
+        among = [
+            undominated([column for column in self.pricers.each[place].columns.values() if column.latency_s <= most])
+            for place in served
+        ]
+        found = choose_whole("mean", self.weights[served], among, self.limits, self._for_choice)
+        if found.picked:
+            picked = dict(zip(served, found.picked, strict=True))
+            self.best = replace(self.best, picked=tuple(map(picked.get, range(len(self.best.picked)))))
+
+    def _say_short(self, factor: float) -> None:
+        """Say which limits cannot be kept together, and with how much more there is a joint plan."""
+        every = [undominated(list(pricer.columns.values())) for pricer in self.pricers.each]
+        found = choose_whole("short", self.weights, every, self.limits, self._for_choice)
+        order = np.argsort(-self.prices, kind="stable")
+        tight = [int(at) for at in order if self.prices[at] > _SAME]
+        if not tight and found.picked:
+            tight = [int(np.argmax(sum(column.loads for column in found.picked if column is not None)))]
+        places = tuple(self.task.limits[at].place for at in tight)
+        self.bound = inf
+        self.shortage = Shortage((), factor, found.value if found.picked else None, places)
+
+    def outcome(self, seconds: float, *, interrupted: bool) -> JointOutcome:
+        """Return what was found."""
+        picked = self.best.picked
+        status: Status
+        if interrupted:
+            status = "interrupted"
+        elif picked:
+            status = "feasible" if self._apart else "optimal"
+        else:
+            status = "infeasible" if self.bound == inf else "stopped"
+        value, bound = self.best.value, min(self.bound, self.best.value) if picked else self.bound
+        if self.goal == "served":
+            total = float(sum(stream.weight for stream in self.task.streams))
+            value, bound = (total * (1.0 - each) for each in (value, bound))
+        return JointOutcome(
+            status=status,
+            decisions=tuple(None if column is None else column.decision for column in picked),
+            value=value,
+            bound=bound if self._apart or not picked else value,
+            seconds=seconds,
+            columns=sum(len(pricer.columns) for pricer in self.pricers.each),
+            rounds=self.rounds,
+            shortage=self.shortage,
+            reason=self.reason,
+        )
+
+
+def _below(least: float) -> float:
+    """Return what a plan must cost less than to be better than one that costs so much."""
+    return float(least - _BETTER * max(abs(least), 1e-3))

@@ -1,0 +1,141 @@
+"""What is asked of several streams together: a task for each, and what they may keep busy between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer import Decision, Joint
+    from tiercut.solvers.interface import Status
+    from tiercut.solvers.task import Task
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["JointOutcome", "JointTask", "Limit", "Shortage", "Stream"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Stream:
+    """One of several streams of frames.
+
+    Parameters
+    ----------
+    name
+        Of its source.
+    task
+        Its best plan by itself: least latency within its own bounds.
+    weight
+        What it counts beside others.
+    rate_fps
+        Frames per second.
+    """
+
+    name: str
+    task: Task
+    weight: float
+    rate_fps: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limit:
+    """How busy some servers may be together.
+
+    Parameters
+    ----------
+    place
+        What people call it: a node, a tier or a link.
+    servers
+        The places of `tiercut.optimizer.measures.busy.servers` that it adds up.
+    most
+        Greatest share of the time, added up over them.
+    """
+
+    place: str
+    servers: tuple[str, ...]
+    most: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointTask:
+    """A plan for each stream, within limits on what all of them keep busy.
+
+    Parameters
+    ----------
+    streams
+        One at least.
+    limits
+        K of them; none: each stream has its own best plan.
+    goal
+        What is best: the least weighted ``mean`` of the latencies, the least ``worst`` latency, or the most streams (by
+        weight) ``served``.
+    """
+
+    streams: tuple[Stream, ...]
+    limits: tuple[Limit, ...]
+    goal: Joint
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why streams do not go together.
+
+    Parameters
+    ----------
+    alone
+        Names of streams that have no plan even by themselves; empty: they have.
+    factor
+        Whatever plans they take, some place of `places` is busy for at least this many times what it may be.
+    enough
+        With this many times of all limits there is a joint plan; None: none was found.
+    places
+        Places that cannot all be relieved, the one that counts most first.
+    """
+
+    alone: tuple[str, ...] = ()
+    factor: float = 1.0
+    enough: float | None = None
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointOutcome:
+    """What was found of several streams.
+
+    Parameters
+    ----------
+    status
+        As of `tiercut.solvers.interface.Outcome`; ``optimal`` where value and bound are the same.
+    decisions
+        One for each stream; None where it is not served. Empty where there is no joint plan.
+    value, bound
+        Of the goal, and what is proved of it: no joint plan has less (of ``served``: none serves more weight).
+    seconds
+        From the tasks to the decisions, kernels already loaded.
+    columns, rounds
+        How many plans were taken into account, and how often all streams were priced.
+    shortage
+        Where there is none: why.
+    reason
+        Why it stopped early; empty where it did not.
+    """
+
+    status: Status
+    decisions: tuple[Decision | None, ...]
+    value: float
+    bound: float
+    seconds: float
+    columns: int
+    rounds: int
+    shortage: Shortage | None = None
+    reason: str = ""
+
+    @property
+    def gap(self) -> float:
+        """By which share of it the value may be away from the best."""
+        away = abs(self.value - self.bound)
+        largest = max(abs(self.value), abs(self.bound))
+        return away / largest if largest > 0 else 0.0

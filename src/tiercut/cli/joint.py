@@ -1,0 +1,86 @@
+"""``tiercut solve`` of a topology with several sources: a plan for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tiercut.cli import arguments as given
+from tiercut.cli.console import at_work, console, note
+from tiercut.cli.questions import conditions_of
+from tiercut.errors import QuestionError
+from tiercut.optimizer import Conditions, QuestionOptions
+from tiercut.option_fields import flags_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tiercut.analysis import JointAnswer, SolverOptions
+    from tiercut.cli.question_command import Output
+    from tiercut.optimizer import QueryFile
+
+__all__ = ["answer_sources", "has_sources"]
+
+_INTERRUPTED = 130
+
+
+def has_sources(topology: str, conditions: Conditions, file: QueryFile | None) -> bool:
+    """Return whether a topology has several sources, none of which the call names."""
+    from tiercut.topologies import load_topology
+
+    return conditions_of(conditions, file).source is None and load_topology(topology).sources is not None
+
+
+def answer_sources(
+    topology: str,
+    profiles: Sequence[str],
+    question: QuestionOptions,
+    conditions: Conditions,
+    who: SolverOptions,
+    output: Output,
+    file: QueryFile | None,
+) -> None:
+    """Find a plan for each source of a topology, and print them."""
+    if len(profiles) > 1:
+        raise QuestionError("of a topology with several sources name one profile, for those that name none themselves")
+    if output.plot is not None:
+        raise QuestionError("--plot draws the answer for one source; name it by --source")
+    from tiercut.analysis import ask_of_sources
+    from tiercut.optimizer import make_query, merged
+    from tiercut.topologies import load_topology
+
+    asked = question if file is None else merged(file.question, question)
+    query = make_query("solve", asked, flags_of(QuestionOptions), several=True)
+    with at_work("answering"):
+        found = ask_of_sources(
+            load_topology(topology),
+            profiles[0] if profiles else None,
+            query,
+            conditions_of(conditions, file),
+            who,
+            who.options(named=flags_of(type(who))),
+            flags_of(Conditions),
+        )
+    _print(found, json=output.json)
+    if output.csv is not None:
+        given.write_table(found.frame(), output.csv)
+
+
+def _print(found: JointAnswer, *, json: bool) -> None:
+    if json:
+        typer.echo(found.to_json())
+    interrupted = found.status == "interrupted"
+    if not found.plans and not interrupted:
+        raise found.error
+    if found.plans and not json:
+        from tiercut.report import joint_parts, joint_remarks
+
+        out: Any = console()
+        for part in joint_parts(found):
+            out.print(part)
+        for said in joint_remarks(found):
+            note(said)
+    if interrupted:
+        note("interrupted: this is the best found so far" if found.plans else "interrupted: no plan was found yet")
+        raise typer.Exit(_INTERRUPTED)

@@ -1,0 +1,76 @@
+"""Answers for several sources: what they say where there is no plan, and that files of them are read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.made import both, profile_data, topology_data
+
+import tiercut
+from tiercut.analysis import JointAnswer, load_answer
+from tiercut.analysis.sources.checked import SharedLoad, check_joint
+
+
+def ask(*rates: str, box: float = 1.0, **question: Any) -> JointAnswer:
+    """Ask of cameras that are slow themselves, at a box where a frame takes 0.1 s times its slowdown."""
+    names = [f"cam{place}" for place in range(len(rates))]
+    nodes = [*({"name": name, "slowdown": 30.0} for name in names), {"name": "box", "slowdown": box}]
+    data = topology_data(nodes, [both(name, "box", 0.001, 1e6) for name in names])
+    del data["source"]
+    sources = [{"node": name, "rate": rate} for name, rate in zip(names, rates, strict=True)]
+    profile = tiercut.Profile.from_data(profile_data([0.05, 0.05], [1000, 500, 100], accuracy=0.9))
+    return tiercut.solve_sources(
+        tiercut.Topology.from_data({**data, "sources": sources}), profile, workers=1, **question
+    )
+
+
+def test_the_box_serves_whom_it_can() -> None:
+    assert ask("4 fps", "4 fps").status == "optimal"
+    short = ask("6 fps", "6 fps")
+    assert short.status == "infeasible"
+    assert "'box' (100 % of the time at most)" in short.message
+    assert "with 1.2 times these limits" in short.message
+    assert ask("6 fps", "6 fps", joint="served").outcome.value == 1.0
+
+
+def test_a_source_without_a_plan_of_its_own_is_named() -> None:
+    answer = ask("1 fps", "1 fps", min_accuracy=0.95)
+    assert answer.status == "infeasible"
+    assert "source 'cam0': " in answer.message
+    assert "the best that can be had is 0.9" in answer.message
+
+
+def test_questions_that_fit_one_stream_alone_are_refused() -> None:
+    for question, said in (
+        ({"rate": "3 fps"}, "rate"),
+        ({"objective": "bytes"}, "latency"),
+        ({"certify": 0.9}, "certify"),
+    ):
+        with pytest.raises(tiercut.QuestionError, match=said):
+            ask("1 fps", **question)
+    with pytest.raises(tiercut.QuestionError, match="several sources"):
+        tiercut.solve("factory", "resnet20-digits32")
+    with pytest.raises(tiercut.QuestionError, match="joint"):
+        tiercut.solve("mobile", "resnet20-digits32", joint="mean")
+
+
+def test_the_checker_finds_a_place_that_is_too_busy() -> None:
+    answer = ask("4 fps", "4 fps")
+    check_joint(answer.sources, answer.loads)
+    box = next(load for load in answer.loads if load.place == "box")
+    with pytest.raises(tiercut.TiercutError, match="'box' is busy"):
+        check_joint(answer.sources, [SharedLoad("box", 0.5, box.by)])
+
+
+def test_an_answer_file_has_the_source_and_the_rate_of_each_plan(tmp_path: Path) -> None:
+    answer = ask("4 fps", "3 fps")
+    data = json.loads(answer.to_json())
+    assert [each["source"] for each in data["plans"]] == ["cam0", "cam1"]
+    assert data["joint"]["gap"] == 0.0
+    (tmp_path / "joint.json").write_text(answer.to_json())
+    read = load_answer(tmp_path / "joint.json")
+    assert read.streams == {1: ("cam0", 4.0), 2: ("cam1", 3.0)}
+    assert list(read.plans) == list(answer.plans)

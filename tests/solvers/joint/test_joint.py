@@ -1,0 +1,63 @@
+"""Plans of several sources, held to trying every combination in plain Python."""
+
+from __future__ import annotations
+
+import json
+from math import inf, isclose
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.seeded.joint import JointCase, by_trying, joint_case
+
+import tiercut
+from tiercut.analysis import JointAnswer
+from tiercut.analysis.sources.checked import check_joint
+
+GOALS = ("mean", "worst", "served")
+
+
+def solved(case: JointCase, goal: Any) -> JointAnswer:
+    topology = tiercut.Topology.from_data(case.topology)
+    return tiercut.solve_sources(topology, joint=goal, max_utilisation=case.most, workers=1, estimator="marginal")
+
+
+def assert_as_tried(seed: int, folder: Path) -> dict[str, str]:
+    """Check the answers to a random question for every goal, and return what is proved of each."""
+    case = joint_case(seed)
+    for name, profile in case.profiles.items():
+        (folder / f"{name}.json").write_text(json.dumps(profile))
+    for source in case.sources:
+        source["profile"] = str(folder / f"{source['profile'].removesuffix('.json')}.json")
+    tried = by_trying(joint_case(seed))
+    seen = {}
+    for goal in GOALS:
+        answer = solved(case, goal)
+        wanted = getattr(tried, goal)
+        if goal != "served" and wanted == inf:
+            assert answer.status == "infeasible", (seed, goal, answer.outcome)
+            assert answer.message
+        elif goal == "served" and not any(tried.alone):
+            assert answer.status == "infeasible"
+        else:
+            assert answer.status == "optimal", (seed, goal, answer.outcome)
+            assert isclose(answer.outcome.value, wanted, rel_tol=1e-8, abs_tol=1e-12), (
+                seed,
+                goal,
+                wanted,
+                answer.outcome,
+            )
+            check_joint(answer.sources, answer.loads)
+        seen[goal] = f"{answer.status}, {answer.outcome.rounds} rounds"
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_combination_of_plans_is_better(seed: int, tmp_path: Path) -> None:
+    assert_as_tried(seed, tmp_path)
+
+
+@pytest.mark.slow
+def test_no_combination_of_plans_is_better_for_500_questions(tmp_path: Path) -> None:
+    for seed in range(24, 524):
+        assert_as_tried(seed, tmp_path)

@@ -1,0 +1,137 @@
+"""Small random questions about several sources, and their answer by trying every combination of plans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from support.made import both, exits_data, profile_data
+from support.reference import Reference
+from support.reference_measures import utilisations
+
+SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class JointCase:
+    """A topology with sources, profiles by name, and how busy anything may be."""
+
+    topology: dict[str, Any]
+    profiles: dict[str, dict[str, Any]]
+    most: float
+
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.topology["sources"]
+        return found
+
+
+def joint_case(seed: int) -> JointCase:
+    """Return a random question: two or three sources on three to five nodes, with which machines are short or not."""
+    rng = np.random.default_rng([77, seed])
+    devices, boxes = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    names = [f"cam{place}" for place in range(devices)] + [f"box{place}" for place in range(boxes)]
+    nodes = [
+        {"name": name, "slowdown": float(rng.uniform(4, 9) if name.startswith("cam") else rng.uniform(1, 3)),
+         "workers": int(rng.integers(1, 3))}
+        for name in names
+    ]  # fmt: skip
+    links = []
+    for place, name in enumerate(names[1:], 1):
+        duplex = {"duplex": "half"} if rng.random() < 0.4 else {}
+        links.append(
+            both(
+                names[int(rng.integers(place))],
+                name,
+                float(rng.uniform(0, 0.02)),
+                float(rng.uniform(2e4, 4e5)),
+                **duplex,
+            )
+        )
+    profiles = {f"net{place}": _profile(rng) for place in range(int(rng.integers(1, 3)))}
+    count = int(rng.integers(2, 4))
+    busy = float(rng.choice([0.3, 1.0, 2.5]))
+    sources = []
+    for place in range(count):
+        source: dict[str, Any] = {
+            "name": f"s{place}",
+            "node": str(rng.choice(names[:devices])),
+            "rate": f"{float(rng.uniform(2, 12)) * busy!r} fps",
+            "profile": str(rng.choice(list(profiles))),
+            "weight": float(rng.choice([1.0, 1.0, 2.5])),
+        }
+        if rng.random() < 0.5:
+            source["destination"] = str(rng.choice([*names, "anywhere"]))
+        if rng.random() < 0.6:
+            source["min_accuracy"] = float(rng.choice([0.5, 0.7, 0.8]))
+        sources.append(source)
+    topology = {"format": "tiercut.topology/1", "name": "made", "nodes": nodes, "links": links, "sources": sources}
+    return JointCase(topology, profiles, float(rng.choice([0.6, 1.0])))
+
+
+def _profile(rng: np.random.Generator) -> dict[str, Any]:
+    count = int(rng.integers(2, 4))
+    seconds = rng.uniform(0.002, 0.02, count).tolist()
+    sizes = rng.integers(500, 5000, count + 1).tolist()
+    more: dict[str, Any] = {"result_bytes": 20}
+    if rng.random() < 0.7:
+        rates = rng.dirichlet(np.ones(count), int(rng.integers(1, 3))).tolist()
+        more["exits"] = exits_data(sorted(rng.uniform(0.4, 0.95, count).tolist()), *rates)
+        more["branch_s"] = rng.uniform(0, 0.003, count).tolist()
+    else:
+        more["accuracy"] = 0.85
+    if rng.random() < 0.3:
+        more["encode_s"] = rng.uniform(0, 0.002, count + 1).tolist()
+        more["decode_s"] = rng.uniform(0, 0.002, count + 1).tolist()
+    return profile_data(seconds, sizes, **more)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What trying every combination finds: the least mean and worst latency (inf: none), the most weight served."""
+
+    mean: float
+    worst: float
+    served: float
+    alone: tuple[bool, ...]
+
+
+def by_trying(case: JointCase) -> Tried:
+    """Return the best of all combinations, by the second scorer and what it says of every server."""
+    plans = [_plans(case, source) for source in case.sources]
+    weights = [source["weight"] for source in case.sources]
+    total = sum(weights)
+    mean = worst = inf
+    served = 0.0
+    for chosen in product(*[[None, *own] for own in plans]):
+        taken = [each for each in chosen if each is not None]
+        busy = sum((each[1] for each in taken), np.zeros(1))
+        if not (busy <= case.most * (1 + SLACK)).all():
+            continue
+        served = max(served, sum(w for w, each in zip(weights, chosen, strict=True) if each is not None))
+        if len(taken) == len(chosen):
+            mean = min(mean, sum(w * each[0] for w, each in zip(weights, taken, strict=True)) / total)
+            worst = min(worst, max(each[0] for each in taken))
+    return Tried(mean, worst, served, tuple(bool(own) for own in plans))
+
+
+def _plans(case: JointCase, source: dict[str, Any]) -> list[tuple[float, np.ndarray]]:
+    """Return latency and load of every server of the plans of a source that none of its own beats in all of these."""
+    topology = {key: value for key, value in case.topology.items() if key != "sources"}
+    topology |= {"source": source["node"], "destination": source.get("destination", source["node"])}
+    reference = Reference(topology, case.profiles[source["profile"]])
+    rate, least = float(source["rate"].split()[0]), source.get("min_accuracy", 0.0)
+    found = [
+        (score.latency, np.array(list(utilisations(reference, score, rate).values())))
+        for score in reference.scores("cuts" if reference.exits else "final", "any", "none")
+        if (score.accuracy or 0.0) >= least - SLACK
+    ]
+    kept: list[tuple[float, np.ndarray]] = []
+    for latency, busy in sorted(found, key=lambda each: each[0]):
+        if not any((other <= busy).all() for _, other in kept):
+            kept.append((latency, busy))
+    return kept

@@ -17,8 +17,10 @@ from tiercut.offloader.adaptive.fleet import Fleet, Ready, Ways, same_plan
 from tiercut.offloader.adaptive.mover import Move, Mover, PolicyLike
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.agent.emulation import Emulation
+from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.split import open_bundles
-from tiercut.offloader.bundles.whole import load_whole, range_of, split_whole
+from tiercut.offloader.bundles.stage import StageRunner
+from tiercut.offloader.bundles.whole import WholeNetwork, load_whole, range_of, split_whole
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
@@ -88,13 +90,7 @@ def run_adaptive(
     plans = _held(plan, policy, topology, problem)
     nodes = list(dict.fromkeys(node for each in plans for node in each.placement))
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, ExitStack() as stack:
-        with stage("splitting the network"):
-            folders, _ = split_whole(plan, cut, nodes, Path(folder) / "bundles")
-            whole = load_whole(folders[0], threads=options.threads)
-            parts = [Path(folder) / f"part{place}" for place in range(len(plan.partition))]
-            for place, part in enumerate(parts):
-                whole.write(range_of(plan, place, None if place + 1 == len(parts) else "next:1"), part)
-            bundles, runners = open_bundles(parts, threads=options.threads)
+        folders, whole, bundles, runners = _split(plan, cut, nodes, Path(folder), options)
         frames = load_frames(data, bundles[0].inputs)
         factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
         links = LinkClock.create(Path(folder) / "links", len(topology.network.hops))
@@ -156,6 +152,20 @@ def run_adaptive(
     found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
     made = () if mover is None else _with_gaps(mover, outcomes, used)
     return _completed(found, outcomes, verdicts, used, made, ground)
+
+
+def _split(
+    plan: Plan, cut: CutNetwork, nodes: Sequence[str], folder: Path, options: RunOptions
+) -> tuple[Sequence[Path], WholeNetwork, tuple[Bundle, ...], tuple[StageRunner, ...]]:
+    """Write the whole network for every node, and open the partitions of a plan here."""
+    with stage("splitting the network"):
+        folders, _ = split_whole(plan, cut, nodes, folder / "bundles")
+        whole = load_whole(folders[0], threads=options.threads)
+        parts = [folder / f"part{place}" for place in range(len(plan.partition))]
+        for place, part in enumerate(parts):
+            whole.write(range_of(plan, place, None if place + 1 == len(parts) else "next:1"), part)
+        bundles, runners = open_bundles(parts, threads=options.threads)
+    return folders, whole, bundles, runners
 
 
 def _held(plan: Plan, policy: PolicyLike, topology: Topology, problem: Problem) -> list[Plan]:

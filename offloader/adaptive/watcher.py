@@ -186,7 +186,7 @@ class Watcher:
             if known.hops[step] and "send" in times:
                 self._see_way(known.hops[step], step.size, ready_ns, arrived_ns - round(known.spare_s[stage] * 1e9))
             expected_s = sum(took for last, took in pieces if last <= outcome.exit)
-            held = self._slow.get(known.path.decision and self._problem.nodes[known.path.decision.placement[stage]])
+            held = self._slow.get(self._problem.nodes[known.path.decision.placement[stage]])
             if held is not None and expected_s > 0:
                 held.add(held.start * times["compute"] / expected_s, self._clock(), self._stale_ns)
             here_s = sum(times.get(each, 0.0) for each in ("decode", "queue", "compute", "encode"))

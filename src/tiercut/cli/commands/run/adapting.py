@@ -26,8 +26,8 @@ def check_adapting(adapt: bool, local: bool, policy: Path | None, *, asked: obje
         raise QuestionError("--adapt follows what one clock tells of all agents, so it belongs to --local")
     if adapt and asked:
         raise QuestionError(
-            "--adapt starts an agent of the whole network on every node: leave out --plot, --trace and --parquet, which "
-            "show one plan, and --agent and --shape"
+            "--adapt starts an agent of the whole network on every node: leave out --plot, --trace and --parquet, "
+            "which show one plan, and --agent and --shape"
         )
 
 

@@ -21,7 +21,7 @@ from tiercut.optimizer import Plan
 
 __all__ = ["Move", "Mover", "PolicyLike"]
 
-_MARGIN = 0.05
+_MARGIN = 0.1
 """Share of the latency below which a gain is none: measurements differ by as much."""
 
 _AGAIN_S, _LONGEST_S, _BEAT_S, _PATIENCE_S = 1.0, 8.0, 0.25, 1.0

@@ -180,7 +180,9 @@ def test_what_is_unseen_is_asked_ever_more_rarely_and_by_no_frame_that_counts(st
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_noise_around_a_point_where_plans_change_does_not_make_it_flap(seed: int, stage: Stage, policy: Policy) -> None:
+def test_a_minute_of_noise_where_two_plans_are_as_good_does_not_make_it_flap(
+    seed: int, stage: Stage, policy: Policy
+) -> None:
     low, high = 0.1, 1.0
     there, other = (each.plan for each in stage.ready.values())
     for _ in range(40):  # the share of the bandwidth at which both plans take as long
@@ -190,7 +192,7 @@ def test_noise_around_a_point_where_plans_change_does_not_make_it_flap(seed: int
         low, high = (low, middle) if better else (middle, high)
     stage.rng, stage.noise = random.Random(seed), 0.2
     stage.values[LINK] = stage.start[LINK] * high
-    assert len(stage.run(1500)) <= 2
+    assert len(stage.run(1500)) <= 4
 
 
 def test_a_gain_below_what_moving_costs_does_not_move(stage: Stage) -> None:
@@ -241,14 +243,13 @@ def test_of_a_way_over_two_links_the_one_that_was_seen_alone_is_taken_off(
     shares: dict[str, Any] = {"exits": [12], "partition": [12]}
     watcher.know("far", tiercut.plan(topology, profile, placement=["cloud"], **shares))
     watcher.know("near", tiercut.plan(topology, profile, placement=["gateway"], **shares))
-    size = 256.0
     path = itinerary(
         build_problem(topology, profile),
         decide_again(build_problem(topology, profile), tiercut.plan(topology, profile, placement=["cloud"], **shares)),
     )
     size = path.steps[0].size
     for _ in range(30):
-        now[0] += APART_NS
+        now[0] += 4 * APART_NS
         if seen:
             near = {"stage1.send_ns": round((0.001 + size / 1e6) * NS), "stage1.compute_ns": 1}
             watcher.see(Outcome(now[0] - 20_000_000, exit=12, parameters=near, plan="near", sent=1))

@@ -217,12 +217,13 @@ class Mover:
     def _leave(self, gone: Collection[str]) -> None:
         """Do without some nodes from now on, until they are there again, and send again what they were to answer."""
         with self._lock:
-            begun_ns, new = time.perf_counter_ns(), set(gone) - self._down
+            new = set(gone) - self._down
             self._down |= new
             for node in new:
                 threading.Thread(target=self._await, args=(node,), daemon=True).start()
             if not new & set(self.now.plan.placement):
                 return
+            begun_ns = time.perf_counter_ns()
             best, _ = self._policy.best(self._watcher.values, self._down)
             took_s = (time.perf_counter_ns() - begun_ns) / 1e9
             why = f"{', '.join(sorted(new))} did not answer"

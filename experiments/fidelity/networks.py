@@ -1,8 +1,9 @@
 """Trains, exports and records the networks of this study: ``python experiments/fidelity/networks.py FOLDER``.
 
 Each is a ready-made backbone with a branch after every block, trained on ``digits32`` (seed 0) for a few epochs: what
-counts here is that exits are taken, not how good they are. Needs the extras ``profiling`` and ``keras-onnx``. What is
-there already stays. ``digits-onnx`` comes with the package.
+counts here is that exits are taken, not how good they are. What codecs do at every cut is measured too. Needs the
+extras ``profiling`` and ``keras-onnx``. What is there already stays. ``digits-onnx`` comes with the package, without
+codecs.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Network(NamedTuple):
     held_out
         Whether nobody looked at it while the model was made.
     without
-        Exits that are left out: where the exported network cannot be cut between two, as a Flatten has become part of
-        what follows.
+        Exits that are taken off the exported network: where it cannot be cut between two, as a Flatten or a norm has
+        become part of what follows.
     """
 
     name: str
@@ -48,8 +49,10 @@ NETWORKS = (
     Network("digits-onnx", None),
     Network("lenet", "lenet", 8, without=("exit5", "exit6")),
     Network("alexnet", "alexnet", 8, without=("exit9", "exit10", "exit11")),
-    Network("resnet32", "resnet32", 4, held_out=True),
+    Network("resnet32", "resnet32", 4),
+    Network("simulator", "simulator", 6, held_out=True, without=("exit4", "exit8", "exit11", "exit12")),
 )
+CODECS, _CODEC_SAMPLES = "float16,int8,int8+zlib", "40"
 
 
 class Recorded(NamedTuple):
@@ -65,9 +68,9 @@ def recorded(network: Network, folder: Path) -> Recorded:
     """Return the files of a network, which `main` wrote or which come with the package."""
     if network.backbone is None:
         return Recorded(network.name, network.name, network.name)
-    names = (str(folder / f"{network.name}{ending}") for ending in (".onnx", ".json", ".data.npz"))
+    names = [str(folder / f"{network.name}{ending}") for ending in (".onnx", ".json", ".data.npz")]
     found = Recorded(*names)
-    return found._replace(exits=outputs(network, Path(found.network))) if Path(found.network).exists() else found
+    return found._replace(exits=outputs(Path(found.network))) if Path(found.network).exists() else found
 
 
 def main() -> None:
@@ -86,10 +89,12 @@ def main() -> None:
             how = ("--dataset", DATASET, "--epochs", str(network.epochs), "--output", str(trained))
             call("train", network.backbone, *how)
         call("export", str(trained), files.network)
+        take_off(network.without, Path(files.network))
         np.savez_compressed(files.data, images=images[test], labels=labels[test])
         timing = ("--clock", "cpu", "--threads", "1", "--device", "one-core")
-        exits = ("--exits", ",".join(outputs(network, Path(files.network))), "--data", str(folder / "samples.npz"))
-        call("profile", files.network, *exits, *timing, "--output", files.profile)
+        exits = ("--exits", ",".join(outputs(Path(files.network))), "--data", str(folder / "samples.npz"))
+        codecs = ("--codecs", CODECS, "--codec-samples", _CODEC_SAMPLES)
+        call("profile", files.network, *exits, *codecs, *timing, "--output", files.profile)
 
 
 def call(*words: str) -> None:
@@ -98,12 +103,24 @@ def call(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "tiercut", *words], check=True)
 
 
-def outputs(network: Network, path: Path) -> tuple[str, ...]:
+def outputs(path: Path) -> tuple[str, ...]:
     """Return the names of the exits of a network, in order."""
     import onnx
 
-    made = onnx.load(path, load_external_data=False).graph.output
-    return tuple(each.name for each in made if each.name not in network.without)
+    return tuple(each.name for each in onnx.load(path, load_external_data=False).graph.output)
+
+
+def take_off(exits: tuple[str, ...], path: Path) -> None:
+    """Take exits off a network, and what only they need."""
+    import onnx
+    import onnx.utils
+
+    kept = [each for each in outputs(path) if each not in exits]
+    whole = path.with_suffix(".whole.onnx")
+    path.rename(whole)
+    inputs = [each.name for each in onnx.load(whole, load_external_data=False).graph.input]
+    onnx.utils.extract_model(str(whole), str(path), inputs, kept)
+    whole.unlink()
 
 
 def unseen() -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,14 @@
 """Tables and the figure of what ``run.py`` measured: ``python experiments/fidelity/report.py``.
 
-Writes ``figure.png`` and the tables of ``README.md``, between its two marks, from ``results.jsonl``.
+Writes ``figure.png`` and all that ``README.md`` says of results, between its two marks, from ``results.jsonl`` (or the
+file that is named; with ``--print`` nothing is written).
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,16 +25,22 @@ Line = dict[str, Any]
 
 def main() -> None:
     """Read, compute, write."""
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results.jsonl"
-    lines = [json.loads(each) for each in source.read_text(encoding="utf-8").splitlines()]
+    words = [each for each in sys.argv[1:] if each != "--print"]
+    source = Path(words[0]) if words else HERE / "results.jsonl"
+    lines = [json.loads(each) for each in source.read_text(encoding="utf-8").splitlines()] if source.exists() else []
     ran = [each for each in lines if "run" in each]
+    if not ran:
+        print("nothing has run")
+        return
     text = "\n".join(report(lines, ran))
+    print(text)
+    if "--print" in sys.argv:
+        return
     readme = HERE / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
     readme.write_text(f"{before}{MARKS[0]}\n\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
     draw(ran, HERE / "figure.png")
-    print(text)
 
 
 def pairs(lines: Sequence[Line], name: str) -> np.ndarray:
@@ -50,19 +58,52 @@ def errors(of: np.ndarray) -> np.ndarray:
 
 def report(lines: Sequence[Line], ran: Sequence[Line]) -> list[str]:
     """Return the results as lines of Markdown."""
-    skipped = len(lines) - len(ran)
-    frames = sum(each["run"]["frames"] for each in ran)
-    same = sum(each["run"]["same_as_uncut"] for each in ran)
-    answered = sum(each["run"]["answered"] for each in ran)
-    failed = sum(each["run"]["failed"] for each in ran)
+    skipped = Counter(each["skipped"] for each in lines if "run" not in each)
+    runs = [each["run"] for each in ran]
+    frames, same, answered, failed = (
+        sum(each[name] for each in runs) for name in ("frames", "same_as_uncut", "answered", "failed")
+    )
+    coded = [each for each in ran if any(each["codecs"])]
     loads = [each["load_before"] for each in ran]
+    queued = [max(stage["queue_s"] or 0.0 for stage in each["stages"]) for each in runs]
     out = [
-        f"{len(ran)} of {COUNT} configurations have run ({skipped} have no plan that is quick enough): {frames} "
-        f"frames, {answered} answered, {failed} failed, {same} as the uncut network answers. Load of the machine "
-        f"before each: median {np.median(loads):.1f}, {max(loads):.1f} at most.",
+        f"{len(ran)} of {COUNT} configurations have run, {len(coded)} of them with codecs: {frames} frames, {answered} "
+        f"answered, {failed} failed, {same} as the uncut network answers (with codecs: as the pieces do with the "
+        f"codecs between them). Load of the machine before each: median {np.median(loads):.1f}, {max(loads):.1f} at "
+        f"most. Frames waited for a worker {1e3 * np.median(queued):.2f} ms at the busiest machine of a configuration "
+        f"(median), in {sum(each > _QUEUE_S for each in queued)} configurations more than {1e3 * _QUEUE_S:.0f} ms.",
+        "",
+        *(f"{count} did not run: {why}.\n" for why, count in skipped.items()),
+        "![Predicted and measured mean latency](figure.png)",
         "",
     ]
-    return [*out, *latency_table(ran), *group_table(ran), *term_table(ran), *answer_table(ran)]
+    tables = (aim_table, latency_table, group_table, term_table, answer_table, what_remains)
+    return [*out, *(line for table in tables for line in table(ran))]
+
+
+_QUEUE_S = 0.001
+
+
+def aim_table(ran: Sequence[Line]) -> list[str]:
+    """Return what is aimed at, and what came of it."""
+    of = pairs(ran, "mean")
+    off = np.abs(errors(of))
+    slope, fit = line_through(of)
+    late = np.abs(errors(pairs(ran, "p99")))
+    same = sum(each["run"]["same_as_uncut"] for each in ran)
+    frames = sum(each["run"]["frames"] for each in ran)
+    rows = [
+        ("mean latency: median error", "2 %", f"{np.median(off):.1%}", np.median(off) <= 0.02),
+        ("mean latency: within 5 %", "95 %", f"{np.mean(off <= 0.05):.0%}", np.mean(off <= 0.05) >= 0.95),
+        ("slope", "0.98 to 1.02", f"{slope:.3f}", 0.98 <= slope <= 1.02),
+        ("R²", "above 0.995", f"{fit:.4f}", fit > 0.995),
+        ("answers as those of the uncut network", "all", f"{same} of {frames}", same == frames),
+    ]
+    if len(late):
+        said = f"median {np.median(late):.1%}, {np.sum(late <= 0.1)} of {len(late)} within"
+        rows.append(("p99 of 700 frames", "within 10 %", said, bool(np.all(late <= 0.1))))
+    out = ["| | aim | reached | |", "|" + " --- |" * 4]
+    return [*out, *(f"| {a} | {b} | {c} | {'yes' if met else 'no'} |" for a, b, c, met in rows), ""]
 
 
 def latency_table(ran: Sequence[Line]) -> list[str]:
@@ -110,6 +151,8 @@ GROUPS: tuple[tuple[str, Callable[[Line], str]], ...] = (
     ("machines", lambda each: str(each["configuration"]["nodes"])),
     ("plan", lambda each: each["configuration"]["kind"]),
     ("slowest link", lambda each: rate_band(min(each["configuration"]["bandwidths"]))),
+    ("codecs", lambda each: "some" if any(each["codecs"]) else "none"),
+    ("slowed at most", lambda each: slowdown_band(max(each["configuration"]["slowdowns"]))),
 )
 
 
@@ -124,6 +167,11 @@ def rate_band(rate: float) -> str:
     return "5 to 20 Mb/s" if mbps < 20 else "20 to 100 Mb/s" if mbps < 100 else "100 to 500 Mb/s"
 
 
+def slowdown_band(factor: float) -> str:
+    """Return the band that a slowdown lies in."""
+    return "1 to 5 times" if factor <= 5 else "5 to 15 times" if factor <= 15 else "15 to 30 times"
+
+
 def group_table(ran: Sequence[Line]) -> list[str]:
     """Return the errors of the mean by kinds of configurations."""
     out = ["| mean latency, by | | configurations | bias | scatter | within 5 % |", "|" + " --- |" * 6]
@@ -135,44 +183,62 @@ def group_table(ran: Sequence[Line]) -> list[str]:
     return [*out, ""]
 
 
-def terms(line: Line) -> dict[str, float]:
-    """Return by how much each term is longer than predicted, in seconds a frame, over all frames."""
-    found = dict.fromkeys(("to the first machine", "computing", "between machines", "return"), 0.0)
-    run = line["run"]
-    stages = run["stages"]
-    for place, stage in enumerate(stages):
-        reach = stage["frames"] / run["answered"]
-        add(found, "computing", reach, stage["compute_s"], stage["predicted"]["compute_s"])
-        hop = [stage["queue_s"], stage["decode_s"]]
-        before = stages[place - 1] if place else None
-        way = stage["input_s"] if before is None else before["send_s"]
-        wanted = stage["predicted"]["input_s"] if before is None else before["predicted"]["send_s"]
-        encode = None if before is None else before["encode_s"]
-        whole = None if way is None else way + sum(each or 0.0 for each in (*hop, encode))
-        add(found, "to the first machine" if before is None else "between machines", reach, whole, wanted)
-        after = stages[place + 1]["frames"] / run["answered"] if place + 1 < len(stages) else 0.0
-        add(found, "return", reach - after, stage["result_s"], stage["predicted"]["result_s"])
-    return found
-
-
-def add(found: dict[str, float], name: str, share: float, measured: float | None, predicted: float | None) -> None:
-    """Add what a step took more than predicted."""
-    if measured is not None and predicted is not None:
-        found[name] += share * (measured - predicted)
-
-
 def term_table(ran: Sequence[Line]) -> list[str]:
     """Return what each term adds to the error."""
-    off = [(terms(each), each["run"]["predicted"]["latency_s"]["mean"]) for each in ran]
-    out = ["| term | bias | scatter | of the mean latency |", "|" + " --- |" * 4]
-    for name in off[0][0] if off else ():
-        seconds = np.array([each[name] for each, _ in off])
-        share = np.array([each[name] / whole for each, whole in off])
+    off = [(each["terms_s"] | coding(each), each["run"]["predicted"]["latency_s"]["mean"]) for each in ran]
+    out = ["| term | bias | scatter | of the mean latency | scatter of that |", "|" + " --- |" * 5]
+    for name in dict.fromkeys(name for each, _ in off for name in each):
+        seconds = np.array([each[name] for each, _ in off if name in each])
+        share = np.array([each[name] / whole for each, whole in off if name in each])
         out.append(
             f"| {name} | {1e6 * np.median(seconds):+.0f} us | {1e6 * spread(seconds):.0f} us | "
-            f"{np.median(share):+.1%} |"
+            f"{np.median(share):+.1%} | {spread(share):.1%} |"
         )
-    return [*out, ""]
+    return [
+        *out,
+        "",
+        "Terms are means over all frames of a configuration, of which some do not come to every machine. They hold "
+        "serialisation and waking up with the hop to which they belong, and the first one that the source sends late.",
+        "",
+    ]
+
+
+def coding(line: Line) -> dict[str, float]:
+    """Return by how many seconds encoding and decoding are longer than predicted, on average over all frames."""
+    stages = line["run"]["stages"]
+    off = [
+        each["frames"] * (each["coding_s"] - each["predicted"]["coding_s"])
+        for each in stages
+        if each.get("coding_s") is not None and each["predicted"].get("coding_s") is not None
+    ]
+    return {"of these, codecs (where there are some)": sum(off) / line["run"]["answered"]} if off else {}
+
+
+def what_remains(ran: Sequence[Line]) -> list[str]:
+    """Return what is left of the error, and how much of it the machine itself is."""
+    off = errors(pairs(ran, "mean"))
+    drift = [each["halves"][1] - each["halves"][0] for each in ran if each["halves"] is not None] or [np.nan]
+    shares = {
+        name: np.array([each["terms_s"][name] / each["run"]["predicted"]["latency_s"]["mean"] for each in ran])
+        for name in ran[0]["terms_s"]
+    }
+    most = max(shares, key=lambda name: float(np.median(np.abs(shares[name]))))
+    worst = sorted(zip(np.abs(off), off, ran, strict=True), key=lambda each: -each[0])[:3]
+    named = "; ".join(
+        f"{error:+.1%} in number {each['configuration']['number']} ({each['configuration']['network']}, "
+        f"{each['configuration']['nodes']} machines, slowed up to {max(each['configuration']['slowdowns']):.0f} times, "
+        f"most by {max(each['terms_s'], key=lambda name: abs(each['terms_s'][name]))})"
+        for _, error, each in worst
+    )
+    return [
+        f"What remains: the median error of the mean is {np.median(np.abs(off)):.1%}, of which bias is "
+        f"{np.median(off):+.1%} and scatter {spread(off):.1%}. The medians of both halves of the frames of one "
+        f"configuration, between which nothing changes but the machine, differ by {np.median(np.abs(drift)):.1%} "
+        f"(median; {np.quantile(np.abs(drift), 0.95):.1%} in 95 % of the configurations), which no prediction that is "
+        f"made before can foresee. The term that is off the most is {most} (median of its size "
+        f"{np.median(np.abs(shares[most])):.1%} of the latency). The largest errors: {named}.",
+        "",
+    ]
 
 
 def answer_table(ran: Sequence[Line]) -> list[str]:

@@ -1,8 +1,8 @@
 """Runs plans and holds them against their prediction: ``python experiments/fidelity/run.py FOLDER --minutes 18``.
 
-FOLDER holds what ``networks.py`` wrote. One configuration runs after the other, each with agents as processes of their
-own over shaped links, pieces timed just before; what came of each is a line of ``results.jsonl`` beside this file, so
-that a run that was stopped goes on where it was. ``report.py`` makes tables and the figure of them.
+FOLDER holds what ``networks.py`` wrote. One configuration runs after the other, each with agents as processes of
+their own over shaped links, timed just before. What came of each is a line of ``results.jsonl``
+beside this file, so that a run that was stopped goes on where it was. ``report.py`` makes tables and the figure.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from networks import NETWORKS, Recorded, recorded
-from study import Configuration, configurations, plan_of, topology_of
+from study import COUNT, Configuration, configurations, plan_of, topology_of
 
 import tiercut
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
-_PATIENCE_S = 600.0
+_PATIENCE_S, _MOST = 600.0, 0.7
 
 
 def main() -> None:
@@ -35,21 +36,27 @@ def main() -> None:
     parser.add_argument("--only", type=int, nargs="*", help="numbers of configurations")
     parser.add_argument("--output", type=Path, default=RESULTS)
     asked = parser.parse_args()
-    until = time.monotonic() + 60 * asked.minutes
     files = {each.name: recorded(each, asked.folder) for each in NETWORKS}
-    profiles = {name: tiercut.load_profile(each.profile) for name, each in files.items()}
-    whole_s = {name: whole(each) for name, each in profiles.items()}
+    whole_s = {name: whole(tiercut.load_profile(each.profile)) for name, each in files.items()}
     done = numbers_in(asked.output)
-    for each in configurations(whole_s):
-        if each.number in done or (asked.only is not None and each.number not in asked.only):
-            continue
-        if time.monotonic() > until:
-            print("the time is over; call again to go on")
+    left = [
+        each
+        for each in configurations(whole_s)
+        if each.number not in done and (asked.only is None or each.number in asked.only)
+    ]
+    begun = time.monotonic()
+    for place, each in enumerate(left):
+        if time.monotonic() - begun > 60 * asked.minutes:
+            print(f"the time is over, {len(left) - place} of {COUNT} have not run; call again to go on")
             return
-        line = came_of(each, files[each.network])
+        line = {
+            "configuration": each.to_data(),
+            "load_before": os.getloadavg()[0],
+            **came_of(each, files[each.network]),
+        }
         with asked.output.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, allow_nan=False) + "\n")
-        print(told(line), flush=True)
+        print(f"{(time.monotonic() - begun) / 60:5.1f} min {told(line)}", flush=True)
     print("all configurations have run")
 
 
@@ -70,28 +77,66 @@ def came_of(configuration: Configuration, files: Recorded) -> dict[str, Any]:
     """Run a configuration and return what came of it."""
     document = topology_of(configuration)
     topology = tiercut.Topology.from_data(document)
-    line: dict[str, Any] = {"configuration": configuration.to_data(), "load_before": os.getloadavg()[0]}
     plan = plan_of(configuration, topology, tiercut.load_profile(files.profile))
     if plan is None:
-        return {**line, "skipped": "no plan is quick enough"}
-    line["plan"] = str(plan)
+        return {"skipped": "no plan is quick enough"}
     with tempfile.TemporaryDirectory() as folder:
         answer, where = Path(folder) / "plan.json", Path(folder) / "topology.yaml"
         answer.write_text(json.dumps(tiercut.explain(topology, files.profile, plan).to_data()), encoding="utf-8")
         where.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
         words = ["run", str(answer), files.network, "--topology", str(where), "--profile", files.profile]
-        words += ["--data", files.data, "--local", "--retime", "--json"]
-        words += ["--frames", str(configuration.frames)]
+        words += ["--data", files.data, "--local", "--retime", "--json", "--frames", str(configuration.frames)]
         words += ["--exits", ",".join(files.exits)] if files.exits else []
-        done = subprocess.run(
-            [sys.executable, "-m", "tiercut", *words], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-        )
+        words = [sys.executable, "-m", "tiercut", *words]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+        except subprocess.TimeoutExpired:
+            return {"skipped": f"it was not over within {_PATIENCE_S:g} s"}
     if done.returncode:
-        return {**line, "skipped": done.stderr.strip().splitlines()[-1]}
-    ran = json.loads(done.stdout)
-    for name in ("frame_latency_s", "format"):
-        del ran[name]
-    return {**line, "run": ran}
+        return {"skipped": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
+    run = json.loads(done.stdout)
+    latencies = run.pop("frame_latency_s")
+    del run["format"]
+    return {
+        "plan": str(plan),
+        "codecs": list(plan.codecs or ()),
+        "run": run,
+        "terms_s": terms(run),
+        "halves": halves(run, latencies),
+    }
+
+
+def terms(run: dict[str, Any]) -> dict[str, float]:
+    """Return by how many seconds each term is longer than predicted, on average over all frames.
+
+    What no step accounts for is mostly that the source sends late, and belongs to the first term.
+    """
+    found = dict.fromkeys(("computing", "between machines", "return"), 0.0)
+    stages = run["stages"]
+    for place, stage in enumerate(stages):
+        reach, wanted = stage["frames"] / run["answered"], stage["predicted"]
+        after = stages[place + 1] if place + 1 < len(stages) else None
+        if stage["frames"]:
+            found["computing"] += reach * (stage["compute_s"] - wanted["compute_s"])
+        if after is not None and after["frames"]:
+            parts = stage["encode_s"] + stage["send_s"] + after["queue_s"] + after["decode_s"]
+            found["between machines"] += after["frames"] / run["answered"] * (parts - wanted["send_s"])
+        if stage["result_s"] is not None:
+            left = reach - (0.0 if after is None else after["frames"] / run["answered"])
+            found["return"] += left * (stage["encode_s"] + stage["result_s"] - wanted["result_s"])
+    off = run["measured"]["latency_s"]["mean"] - run["predicted"]["latency_s"]["mean"]
+    return {"to the first machine": off - sum(found.values()), **found}
+
+
+def halves(run: dict[str, Any], latencies: list[float | None]) -> list[float] | None:
+    """Return the median latency of the first and the second half of the frames over that of all, less one.
+
+    Nothing but the machine changes between them, where most frames leave at one exit; None where they do not.
+    """
+    if max(run["measured"]["exit_rate"].values()) < _MOST:
+        return None
+    answered = np.array([each for each in latencies if each is not None])
+    return [float(np.median(each) / np.median(answered) - 1) for each in np.array_split(answered, 2)]
 
 
 def told(line: dict[str, Any]) -> str:

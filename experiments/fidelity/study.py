@@ -13,14 +13,16 @@ import tiercut
 
 __all__ = ["COUNT", "FRAMES", "Configuration", "configurations", "plan_of", "topology_of"]
 
-SEED, COUNT = 13, 128
-FRAMES, MANY, EVERY = 200, 700, 8
+SEED, COUNT = 13, 125
+FRAMES, MANY, _EVERY, _MANY_AT = 200, 700, 8, 3
 """One of every eight configurations sends as many frames as a 99th percentile needs."""
 
-LONGEST_S = 0.15
+LONGEST_S, _LONG_AT = 0.15, 6
 _QUICK_S = 0.03
-"""Most plans are this quick, so that many fit into the time that there is; every fourth may take up to `LONGEST_S`."""
+"""Most plans are this quick, so that many fit into the time that there is; one of eight may take up to `LONGEST_S`."""
 
+_CODED = 3
+"""One of so many configurations sends through codecs, where its network has some."""
 
 _DRAWS = 300
 _SLOWEST, _REACH = 30.0, 0.02
@@ -49,6 +51,8 @@ class Configuration:
         How many are sent.
     longest_s
         What the longest way of the plan may take.
+    coded
+        Whether tensors may go through codecs.
     draw
         Seeds what else is drawn.
     """
@@ -62,6 +66,7 @@ class Configuration:
     slowdowns: tuple[float, ...]
     frames: int
     longest_s: float
+    coded: bool
     draw: int
 
     def to_data(self) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def configurations(whole_s: dict[str, float]) -> Iterator[Configuration]:
         network = NETWORKS[number % len(NETWORKS)].name
         nodes = 2 + number // len(NETWORKS) % 2
         kind = ("frontier", "random")[number // (2 * len(NETWORKS)) % 2]
-        longest_s = LONGEST_S if number % 5 == 4 else _QUICK_S
+        longest_s = LONGEST_S if number % _EVERY == _LONG_AT else _QUICK_S
         # The device takes between a tenth and the half of the longest way for the whole network; each further machine
         # is some times quicker, and none quicker than this one.
         device = min(max(rng.uniform(0.1, 0.5) * longest_s / whole_s[network], 1.0), _SLOWEST)
@@ -97,8 +102,9 @@ def configurations(whole_s: dict[str, float]) -> Iterator[Configuration]:
             tuple(1e6 / 8 * 10 ** rng.uniform(0.7, 2.7) for _ in range(nodes - 1)),
             tuple(rng.uniform(0.0002, 0.004) for _ in range(nodes - 1)),
             tuple(slowdowns),
-            MANY if number % EVERY == number // EVERY % EVERY else FRAMES,
+            MANY if number % _EVERY == _MANY_AT else FRAMES,
             longest_s,
+            number % _CODED == 1,
             rng.randrange(1 << 30),
         )
 
@@ -129,7 +135,10 @@ def plan_of(configuration: Configuration, topology: tiercut.Topology, profile: t
     """Return the plan of a configuration that uses all machines; None where none is quick enough."""
     rng = random.Random(configuration.draw)
     if configuration.kind == "frontier":
-        found = tiercut.frontier(topology, profile, use_all_tiers=True, max_latency=configuration.longest_s)
+        codec = "auto" if configuration.coded else "none"
+        found = tiercut.frontier(
+            topology, profile, use_all_tiers=True, max_latency=configuration.longest_s, codec=codec
+        )
         quick = [plan for plan in found.plans if plan.latency_s <= configuration.longest_s]
         fit = [plan for plan in quick if _fits(plan, configuration)]
         return rng.choice(fit) if fit else max(quick, key=lambda plan: plan.stages[-1].reach, default=None)
@@ -160,6 +169,13 @@ def _drawn(
             placement=list(NAMES[: len(cuts) + 1]),
             exits=exits,
             threshold=rng.choice(profile.exits.thresholds) if profile.exits and len(exits) > 1 else None,
+            codecs=[_codec(rng, profile, cut) for cut in cuts] if configuration.coded else None,
         )
     except tiercut.TiercutError:
         return None
+
+
+def _codec(rng: random.Random, profile: tiercut.Profile, cut: int) -> str | None:
+    """Return a codec that the profile has at a cut, or none."""
+    names = [name for name, each in (profile.codecs or {}).items() if each.bytes[cut] is not None]
+    return rng.choice([*names, None]) if names else None

@@ -57,7 +57,12 @@ class Cut:
 
 
 def topology(device: str, edge: str, rate: int, profile: Profile) -> Topology:
-    """Return a device and an edge over the paper's link; machines that a profile names, or times as long as its own."""
+    """Return what `pair` describes."""
+    return Topology.from_data(pair(device, edge, rate, profile))
+
+
+def pair(device: str, edge: str, rate: int, profile: Profile) -> dict[str, object]:
+    """Describe a device and an edge over the paper's link; machines of the profile, or slower ones than its own."""
 
     def node(name: str, tier: str) -> dict[str, object]:
         own = PUBLISHED.get(name)
@@ -67,16 +72,14 @@ def topology(device: str, edge: str, rate: int, profile: Profile) -> Topology:
     nodes = [node(device, "device"), node(edge, "edge")]
     names = [str(each["name"]) for each in nodes]
     link = {"between": names, "bandwidth": f"{rate} Mb/s", "latency": LATENCY}
-    return Topology.from_data(
-        {
-            "format": "tiercut.topology/1",
-            "name": "pair",
-            "nodes": nodes,
-            "links": [link],
-            "source": names[0],
-            "destination": "anywhere",
-        }
-    )
+    return {
+        "format": "tiercut.topology/1",
+        "name": "pair",
+        "nodes": nodes,
+        "links": [link],
+        "source": names[0],
+        "destination": "anywhere",
+    }
 
 
 def pairs(profile: Profile) -> Iterator[tuple[str, str]]:

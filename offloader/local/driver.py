@@ -39,7 +39,7 @@ from tiercut.offloader.transports.server import Arrival, StreamServer
 
 __all__ = ["Driver", "Outcome"]
 
-_SETTLE_S, _WARM_UP_S = 0.02, 10.0
+_SETTLE_S, _WARM_UP_S, _LOOKS_S = 0.02, 10.0, 0.05
 
 
 class Driver:
@@ -94,7 +94,7 @@ class Driver:
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
         self._frames: dict[str, Outcome] = {}
         self._kept: dict[str, Mapping[str, NDArray[Any]]] = {}
-        self._rounds: list[Round] = []
+        self._rounds, self._round_ns = list[Round](), 0
         self._ended = threading.Condition()
         self._token = secrets.token_hex(4)
         here = address_of(listen, what="--results")
@@ -158,11 +158,10 @@ class Driver:
     def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int) -> None:
         """Send a frame now, that was due at a time."""
         outcome = Outcome(due_ns)
-        with self._ended:
+        with self._ended:  # those who watch it look by themselves: waking them now would hold up what is sent
             self._frames[frame] = outcome
             if self.rescue is not None:
                 self._kept[frame] = tensors
-            self._ended.notify_all()
         outcome.late_ns = time.monotonic_ns() - due_ns
         self._send(frame, outcome, tensors)
 
@@ -283,9 +282,10 @@ class Driver:
                 break
             wanted.discard(block)
             sleep_until(next_ns := max(next_ns + round(interval_s * 1e9), time.monotonic_ns()))
+            self._round_ns = next_ns
             self._send_round(tensors, block, patience_s)
             with self._ended:
-                there = self._ended.wait_for(partial(self._has_rounds, before + number), patience_s)
+                there = self._ended.wait_for(lambda: len(self._rounds) >= before + number, patience_s)  # noqa: B023
             if not there:
                 stage = next(each.stage for each in self._entry.bundles if block <= each.blocks[1])
                 raise QuestionError(f"the agents of the stages 1 to {stage} do not answer together")
@@ -304,9 +304,6 @@ class Driver:
     def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
         self._deadline_ns, self._fallback_ns = round(deadline_s * 1e9), round(fallback_s * 1e9)
-
-    def _has_rounds(self, count: int) -> bool:
-        return len(self._rounds) >= count
 
     def run(
         self,
@@ -331,35 +328,37 @@ class Driver:
             Begins the names of the frames, which are new to the agents: no other driver has their beginning.
         """
         prefix = f"{self._token} {prefix}"
+        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
+        due_ns = {f"{prefix}{number}": begun_ns + round(number * interval_s * 1e9) for number in range(count)}
         watchers = [
-            threading.Thread(target=self._watch, args=(prefix, count, *each), daemon=True)
+            threading.Thread(target=self._watch, args=(due_ns, *each), daemon=True)
             for each in ((self._fallback_ns, self._is_late), (0, self._is_over))
         ]
-        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
         for watcher in watchers:
             watcher.start()
-        for number in range(count):
-            due_ns = begun_ns + round(number * interval_s * 1e9)
+        for number, (frame, moment_ns) in enumerate(due_ns.items()):
             tensors = frame_of(number)
-            sleep_until(due_ns)
-            self.send(f"{prefix}{number}", tensors, due_ns)
+            sleep_until(moment_ns)
+            self.send(frame, tensors, moment_ns)
             sent(number + 1, count)
         for watcher in watchers:
             watcher.join()
-        return [self._frames[f"{prefix}{number}"] for number in range(count)]
+        return [self._frames[frame] for frame in due_ns]
 
-    def _watch(self, prefix: str, count: int, before_ns: int, act: Callable[[str], None]) -> None:
+    def _watch(self, due_ns: Mapping[str, int], before_ns: int, act: Callable[[str], None]) -> None:
         """Do something about every frame that has not ended so long before its deadline."""
-        for number in range(count):
-            frame = f"{prefix}{number}"
+        for frame, moment_ns in due_ns.items():
+            until_ns = moment_ns + self._deadline_ns - before_ns
             with self._ended:
-                while frame not in self._frames:
-                    self._ended.wait()
-                outcome = self._frames[frame]
-                until_ns = outcome.due_ns + self._deadline_ns - before_ns
-                while outcome.ended_ns is None and (left := until_ns - time.monotonic_ns()) > 0:
+                while not self._has_ended(frame) and (left := until_ns - time.monotonic_ns()) > 0:
                     self._ended.wait(left / 1e9)
+                while frame not in self._frames:  # its source is late
+                    self._ended.wait(_LOOKS_S)
             act(frame)
+
+    def _has_ended(self, frame: str) -> bool:
+        outcome = self._frames.get(frame)
+        return outcome is not None and outcome.ended_ns is not None
 
     def _is_late(self, frame: str) -> None:
         self._fall_back(frame, "no answer in time", lambda: None)
@@ -471,7 +470,7 @@ class Driver:
             outcome.doubled += 1
 
     def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
-        found = Round.of(parameters, self._entry.bundles, there_ns)
+        found = Round.of(parameters, self._entry.bundles, self._round_ns, there_ns)
         if found is not None:
             with self._ended:
                 self._rounds.append(found)

@@ -55,7 +55,7 @@ class Predicted:
         for each in rounds:
             back.add(len(each.hops) - 1, each.back_s)
             for stage, (hop, taken) in enumerate(zip(each.hops, each.pieces_s, strict=True)):
-                onward.add(stage, hop.onward_s)
+                onward.add(stage, hop.onward_s + (0.0 if stage else each.rest_s))
                 coding.add(stage, hop.encode + hop.decode)
                 for span, seconds in zip(spans[stage], taken, strict=False):
                     pieces.add(span, seconds)
@@ -65,7 +65,8 @@ class Predicted:
             own = [zip(spans[stage], taken, strict=False) for stage, taken in enumerate(each.pieces_s)]
             lived = self._with_times(
                 pieces.all | {span: seconds for stage in own for span, seconds in stage},
-                onward.all | {stage: hop.onward_s for stage, hop in enumerate(each.hops)},
+                onward.all
+                | {stage: hop.onward_s + (0.0 if stage else each.rest_s) for stage, hop in enumerate(each.hops)},
                 back.all | {len(each.hops) - 1: each.back_s},
             )
             for block, seconds in lived.at_exit.items():

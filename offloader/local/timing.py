@@ -80,31 +80,45 @@ class Round(NamedTuple):
         In each of them the seconds of every piece that it passed, as on the machine that the agent stands for.
     back_s
         Seconds of its result home, which begin with its encoding.
+    rest_s
+        What none of these accounts for, from when it was due until its result came: mostly that its source was late.
     """
 
     block: int
     hops: tuple[Hop, ...]
     pieces_s: tuple[tuple[float, ...], ...]
     back_s: float
+    rest_s: float = 0.0
 
     @classmethod
-    def of(cls, said: Mapping[str, str | int | bool], bundles: Sequence[Bundle], there_ns: int) -> Self | None:
-        """Return what the parameters say that came home with a result at a time; None where they say nothing."""
+    def of(
+        cls, said: Mapping[str, str | int | bool], bundles: Sequence[Bundle], due_ns: int, there_ns: int
+    ) -> Self | None:
+        """Return what the parameters say that came home with a result, of a message that was due; None: nothing."""
         exit_, sent_ns = said.get("exit"), said.get("sent_ns")
         stages = [times for bundle in bundles if (times := of_stage(said, bundle.stage)) is not None]
         if not isinstance(sent_ns, int) or not stages:
             return None
         encodes = [_seconds(said, named(0, "encode")) or 0.0, *(each["encode"] for each in stages)]
-        hops = (Hop(s, each["send"], each["queue"], each["decode"]) for s, each in zip(encodes, stages, strict=False))
-        pieces = (
-            [_seconds(said, of_piece(bundle.stage, place)) for place in range(len(bundle.pieces))]
+        hops = tuple(
+            Hop(s, each["send"], each["queue"], each["decode"]) for s, each in zip(encodes, stages, strict=False)
+        )
+        pieces = tuple(
+            tuple(
+                s
+                for place in range(len(bundle.pieces))
+                if (s := _seconds(said, of_piece(bundle.stage, place))) is not None
+            )
             for bundle in bundles[: len(stages)]
         )
+        back_s = (there_ns - sent_ns) / 1e9 + encodes[-1]
+        told_s = sum(hop.onward_s for hop in hops) + sum(map(sum, pieces)) + back_s
         return cls(
             exit_ if isinstance(exit_, int) else bundles[-1].blocks[1],
-            tuple(hops),
-            tuple(tuple(s for s in own if s is not None) for own in pieces),
-            (there_ns - sent_ns) / 1e9 + encodes[-1],
+            hops,
+            pieces,
+            back_s,
+            (there_ns - due_ns) / 1e9 - told_s,
         )
 
 

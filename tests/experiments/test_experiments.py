@@ -22,8 +22,9 @@ def run(*call: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("hops", [False, pytest.param(True, marks=pytest.mark.slow)])  # in six processes
 def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
-    monkeypatch: pytest.MonkeyPatch,
+    hops: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
     spec = spec_from_file_location("run_benchmarks", ROOT / "experiments" / "benchmarks" / "run.py")
@@ -32,8 +33,12 @@ def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
     benchmarks = module_from_spec(spec)
     spec.loader.exec_module(benchmarks)
     # All in this process: apart, as they are when they count, each would load everything again.
-    results = [benchmarks.run(case, smoke=True) for case in importlib.import_module("cases").CASES]
+    cases = [case for case in importlib.import_module("cases").CASES if (case.name == "hops-1MiB") == hops]
+    results = [benchmarks.run(case, smoke=True) for case in cases]
     table = benchmarks.report(results)
+    if hops:
+        assert "| hops-1MiB | own stream over TCP |" in table
+        return
     assert table.count("| optimal |") >= 8
     assert "| scorers-24x4x20 | numpy |" in table
     assert table.count("sample-branches a second |") == 2
@@ -84,8 +89,8 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
                                                               "result_s": 0.001}}  # fmt: skip
     with (folder / "results.jsonl").open("w", encoding="utf-8") as out:
         for number in range(8):
-            where = {"number": number, "network": ("lenet", "resnet32")[number % 2], "nodes": 2, "kind": "random",
-                     "bandwidths": [1e6 * (1 + number)]}  # fmt: skip
+            where = {"number": number, "network": ("lenet", "simulator")[number % 2], "nodes": 2, "kind": "random",
+                     "bandwidths": [1e6 * (1 + number)], "slowdowns": [4.0, 1.0]}  # fmt: skip
             latency = dict.fromkeys(("mean", "p50", "p95", "p99"), 0.01 * (1 + number))
             measured = {each: 1.02 * seconds for each, seconds in latency.items()}
             said = {"accuracy": 0.9, "exit_rate": {"3": 1.0}}
@@ -98,13 +103,43 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
                 "predicted": {"latency_s": latency, **said},
                 "measured": {"latency_s": measured, **said},
             }
-            out.write(json.dumps({"configuration": where, "load_before": 0.1, "plan": "a", "run": run_}) + "\n")
+            more = {"codecs": [None], "terms_s": {"computing": 2e-4, "return": 0.0}, "halves": [0.02, 0.03]}
+            line = {"configuration": where, "load_before": 0.1, "plan": "a", "run": run_, **more}
+            out.write(json.dumps(line) + "\n")
+        out.write(json.dumps({"configuration": where, "load_before": 0.1, "skipped": "no plan"}) + "\n")
     told = run(str(folder / "report.py"))
     assert "| mean | 8 | 2.0% | 2.0% | 100% | 1.020 | 1.0000 | +2.0% | 0.0% |" in told
-    assert "| network | resnet32 (held out) | 4 | +2.0% | 0.0% | 100% |" in told
+    assert "| network | simulator (held out) | 4 | +2.0% | 0.0% | 100% |" in told
     assert "| computing | +200 us | 0 us |" in told
+    assert "| mean latency: within 5 % | 95 % | 100% | yes |" in told
+    assert "differ by 1.0% (median" in told
+    assert "1 did not run: no plan." in told
     assert told.strip() in (folder / "README.md").read_text(encoding="utf-8")
     assert (folder / "figure.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_cuts_of_scissionlite_that_ran_are_told_beside_what_was_predicted(tmp_path: Path) -> None:
+    folder = tmp_path / "scissionlite"
+    shutil.copytree(ROOT / "experiments" / "scissionlite", folder)
+    stage = {"compute_s": 0.05, "send_s": 0.1, "encode_s": 0.001, "decode_s": 0.001, "queue_s": 0.0,
+             "predicted": {"compute_s": 0.05, "send_s": 0.1}}  # fmt: skip
+    with (tmp_path / "results.jsonl").open("w", encoding="utf-8") as out:
+        for coded in (True, False):
+            asked = {"network": "resnet50", "pair": ["device GPU", "edge GPU"], "rate": 57, "block": 1,
+                     "coded": coded, "frames": 40}  # fmt: skip
+            ran = {
+                "frames": 40,
+                "same_as_uncut": 40,
+                "stages": [stage, stage],
+                "predicted": {"latency_s": {"mean": 0.1 if coded else 0.2}},
+                "measured": {"latency_s": {"mean": 0.101 if coded else 0.202}},
+            }
+            out.write(json.dumps({"asked": asked, "layer": 1, "load_before": 0.1, "run": ran}) + "\n")
+    run(str(folder / "for_real.py"), str(tmp_path / "results.jsonl"), "--readme")
+    told = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| 1 | with | 100 | 101 | +1.0% | 50 / 50 | 102 / 100 | 50 / 50 | 40 of 40 |" in told
+    assert "Errors: 1.0% in the median, 1.0% at most; bias +1.0%. The layer makes cuts quicker by 2.00 to 2.00" in told
 
 
 @pytest.mark.slow

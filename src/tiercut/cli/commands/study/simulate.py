@@ -56,19 +56,20 @@ def simulate(
     """
     from tiercut.analysis import simulate_plans
 
-    loaded: Any
+    site: Topology
+    networks: Profile | list[Profile]
     if (joint := _joint(plan or [])) is not None:
-        loaded, plans, estimators, stream = _of_sources(joint, topology, profile, conditions, stream)
+        (site, networks), plans, estimators, stream = _of_sources(joint, topology, profile, conditions, stream)
     elif profile is None:
         raise QuestionError("name a profile: tiercut simulate TOPOLOGY PROFILE --plan FILE")
     else:
         one = inputs(topology, profile, conditions)
         plans, estimators = _plans(one, plan or [], own)
-        loaded = one
+        site, networks = one
     kept = 0 if trace is None and plot is None else time_line
     named = flags_of(StreamQuestion)
     with at_work("sending frames"):
-        found = simulate_plans(*loaded, plans, stream, estimators=estimators, named=named, time_line=kept)
+        found = simulate_plans(site, networks, plans, stream, estimators=estimators, named=named, time_line=kept)
     if json:
         typer.echo(found.to_json())
     else:

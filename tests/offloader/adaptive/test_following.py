@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 
 import tiercut
 from tiercut.analysis import Policy, sensitivity
+from tiercut.cli.commands.run.adapting import check_adapting
+from tiercut.errors import QuestionError
 from tiercut.offloader.adaptive.fleet import Ready, same_plan
 from tiercut.offloader.adaptive.mover import Mover
 from tiercut.offloader.adaptive.watcher import Watcher
@@ -291,6 +294,21 @@ def test_a_node_that_is_gone_is_left_and_taken_again_when_it_is_back(stage: Stag
 def test_a_frame_that_was_too_late_does_not_make_a_node_gone(stage: Stage) -> None:
     assert not stage.mover.rescue(stage.mover.now.number, "it was not sent to gateway:1 before its deadline")
     assert stage.mover.moves == []
+
+
+@pytest.mark.parametrize(
+    ("adapt", "local", "policy_file", "asked", "said"),
+    [
+        (False, True, "policy.json", None, "--policy says which plan to change to"),
+        (True, False, None, None, "it belongs to --local"),
+        (True, True, None, "trace.json", "leave out --plot, --trace and --parquet"),
+    ],
+)
+def test_what_does_not_go_with_plans_that_change_is_refused(
+    adapt: bool, local: bool, policy_file: str | None, asked: object, said: str
+) -> None:
+    with pytest.raises(QuestionError, match=said):
+        check_adapting(adapt, local, None if policy_file is None else Path(policy_file), asked=asked)
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:

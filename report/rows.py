@@ -200,7 +200,7 @@ def question_text(answer: Answer, count: int | None = None) -> str:
         busiest = query.max_utilisation
         limit = "" if busiest is None else f" (utilisation ≤ {format_amount(busiest, 'utilisation')})"
         bounds.append(f"{query.rate_fps:g} fps{limit}")
-    by = "greatest accuracy" if query.objective == "accuracy" else f"least {query.objective}"
+    by = f"{'greatest' if query.objective in ('accuracy', 'rate') else 'least'} {query.objective}"
     by = " against ".join(query.compared) if query.kind == "frontier" else by
     return f"{kind[query.kind]}: {by}" + (f", {' and '.join(bounds)}" if bounds else "")
 

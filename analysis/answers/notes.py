@@ -76,7 +76,7 @@ def best_on_one_machine(whole: Space, query: Query, options: Options) -> Plan | 
 def _notes(answer: Answer, whole: Space, solver: Solver, options: Options) -> Iterator[str]:
     query = answer.query
     if query.kind == "solve":
-        if not query.bounded:
+        if not query.bounded and answer.outcome.gap is None:  # else it is told how near it is
             yield _unbounded(answer)
         yield from _gain(answer)
         yield from map(str, answer.at_rate)
@@ -91,7 +91,8 @@ def _unbounded(answer: Answer) -> str:
     accuracy = answer.best.accuracy
     if answer.query.objective == "accuracy":
         return "no bound is asked for: nothing is more accurate, however long it takes (max_latency bounds that)"
-    least = f"no bound is asked for: this is the least {answer.query.objective} of all plans"
+    most = "greatest" if answer.query.objective == "rate" else "least"
+    least = f"no bound is asked for: this is the {most} {answer.query.objective} of all plans"
     if accuracy is None or not answer.space.problem.has_exits:
         return least
     return f"{least}, whatever its accuracy, {accuracy:.2%} (min_accuracy and max_loss bound that)"

@@ -121,6 +121,7 @@ def test_an_answer_says_how_near_it_is_proved_to_be() -> None:
     told = json.loads(json.dumps(answer.to_data()))["solver"]
     assert (told["name"], told["status"]) == ("labels", "feasible")
     assert 0.0 < told["gap"] < 0.01
+    assert not any("of all plans" in note for note in answer.notes)
     (line,) = (each for each in remarks(answer) if "proved" in each)
     assert (
         line == f"this is the best found, and it is proved that no plan is better by more than {better(told['gap'])} %"

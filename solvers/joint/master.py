@@ -80,6 +80,7 @@ class Master:
         self.left: dict[int, Any] = {}
         self.over: list[Any] = []
         self.penalty = 0.0
+        self.exceeds = False  # whether the last choice is above a limit, as it may be where these are loosened
         self.changed = True
         if stage in ("worst", "short"):
             top = self._variable(1.0)
@@ -120,11 +121,6 @@ class Master:
             made.SetUb(self.solver.infinity() if penalty else 0.0)
         self.penalty = penalty
 
-    @property
-    def exceeds(self) -> bool:
-        """Whether the last choice is above a limit, as it may be where these are loosened."""
-        return any(made.solution_value() > _OVER for made in self.over)
-
     def solve(self) -> tuple[float, Multipliers, Floats]:
         """Return the least value, what plans are to be priced by, and what each stream's best plan may cost (S)."""
         status = self.solver.Solve()
@@ -132,6 +128,7 @@ class Master:
         count = len(self.weights)
         if status != self.solver.OPTIMAL:
             return inf, Multipliers(np.zeros(count), np.zeros(len(self.limits))), np.zeros(count)
+        self.exceeds = any(made.solution_value() > _OVER for made in self.over)
         prices = np.maximum([-row.dual_value() for row in self.limits], 0.0)
         late = self.weights if self.stage == "mean" else np.zeros(count)
         if self.lates:

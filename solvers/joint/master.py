@@ -77,7 +77,7 @@ class Master:
         self.lates = [self.solver.Constraint(free, 0.0) for _ in range(count)] if stage == "worst" else []
         self.shares: list[dict[int, tuple[Column, Any]]] = [{} for _ in range(count)]
         self.left: dict[int, Any] = {}
-        self.changed = True
+        self.changed, self.solved = True, False
         if stage in ("worst", "short"):
             top = self._variable(1.0)
             for row in self.lates or self.limits:
@@ -109,9 +109,9 @@ class Master:
     def solve(self) -> tuple[float, Multipliers, Floats]:
         """Return the least value, what plans are to be priced by, and what each stream's best plan may cost (S)."""
         status = self.solver.Solve()
-        self.changed = False
+        self.changed, self.solved = False, status == self.solver.OPTIMAL
         count = len(self.weights)
-        if status != self.solver.OPTIMAL:
+        if not self.solved:
             return inf, Multipliers(np.zeros(count), np.zeros(len(self.limits))), np.zeros(count)
         prices = np.maximum([-row.dual_value() for row in self.limits], 0.0)
         late = self.weights if self.stage == "mean" else np.zeros(count)
@@ -125,9 +125,14 @@ class Master:
 
     @property
     def mixed(self) -> tuple[list[list[tuple[Column, float]]], Floats]:
-        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out."""
+        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out.
+
+        Nothing where there is no choice.
+        """
         if self.changed:
             self.solve()
+        if not self.solved:
+            return [[] for _ in self.shares], np.zeros(len(self.weights))
         shares = [[(column, float(made.solution_value())) for column, made in own.values()] for own in self.shares]
         left = np.zeros(len(self.weights))
         for place, made in self.left.items():
@@ -141,7 +146,7 @@ class Master:
 
     def allowed(self, at: Multipliers) -> float:
         """Return what is taken off the sum of what streams add: no joint plan is below the difference."""
-        return 0.0 if self.stage == "short" else float(at.limits.sum())
+        return 0.0 if self.stage == "short" else (1.0 + SLACK) * float(at.limits.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,7 +67,8 @@ class PolicyTable:
     slopes
         K x D: what a unit of each condition adds; of a bandwidth, a unit of 1/bandwidth.
     exact
-        Whether no plan is missing between the levels; else none is missing at any combination of them.
+        Whether no plan is missing between the levels; else none is missing at any combination of them, as far as the
+        routes of the baseline are the quickest there.
     """
 
     down: str | None

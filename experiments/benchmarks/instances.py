@@ -9,7 +9,7 @@ import numpy as np
 
 import tiercut
 
-__all__ = ["chain", "crowd", "joined", "load", "loose", "powered", "spans"]
+__all__ = ["chain", "crowd", "joined", "load", "loose", "powered", "shared", "spans"]
 
 Instance = tuple[dict[str, Any], dict[str, Any]]
 
@@ -36,6 +36,40 @@ def chain(blocks: int, nodes: int, thresholds: int, *, seed: int = 0, link_cost:
     machines = [{"name": f"n{v}", "slowdown": float(slowdown[v])} for v in range(nodes)]
     profile = _profile(rng, blocks, thresholds, {"reference": _times(rng, blocks)})
     return _topology(rng, machines, link_cost), profile
+
+
+def shared(sources: int, blocks: int, thresholds: int, rate: float, *, seed: int = 5) -> Instance:
+    """Return cameras at two devices that share two edges and two clouds, each with a rate of its own.
+
+    Parameters
+    ----------
+    sources, blocks, thresholds
+        Sizes; there are six nodes.
+    rate
+        Frames per second of a camera at most; at 1.2 fifty of them go together with the best plan of each.
+    seed
+        Of rates, least accuracies and weights.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = ((40, 2), (40, 2), (8, 4), (8, 4), (2, 4), (1, 6))
+    machines = [{"name": f"n{v}", "slowdown": slow, "workers": workers} for v, (slow, workers) in enumerate(kinds)]
+    wires = ((0, 2, 200, 2), (1, 3, 200, 2), (2, 3, 400, 1), (2, 4, 100, 8), (3, 4, 100, 8), (4, 5, 300, 10))
+    links = [
+        {"between": [f"n{a}", f"n{b}"], "bandwidth": f"{speed} Mb/s", "latency": f"{delay} ms"}
+        for a, b, speed, delay in wires
+    ]
+    cameras = [
+        {
+            "name": f"s{at}",
+            "node": f"n{at % 2}",
+            "rate": f"{rng.uniform(0.2, rate):.4f} fps",
+            "min_accuracy": float(rng.choice([0.6, 0.7, 0.8])),
+            "weight": float(rng.choice([1, 2])),
+        }
+        for at in range(sources)
+    ]
+    topology = {"format": "tiercut.topology/1", "name": "shared", "nodes": machines, "links": links}
+    return topology | {"sources": cameras}, chain(blocks, len(kinds), thresholds)[1]
 
 
 def powered(instance: Instance) -> Instance:

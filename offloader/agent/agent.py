@@ -27,7 +27,7 @@ from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.shelf import Shelf, is_whole
-from tiercut.offloader.agent.stand_in import as_result, as_stage
+from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named, of_piece
 from tiercut.offloader.agent.version import Outlets, Version, only_version
 from tiercut.offloader.bundles.manifest import Bundle
@@ -115,8 +115,8 @@ class Agent:
             self._shelf = Shelf.of_one(only_version(folder, next_address, emulation, runtime, threads))
         self._most_bytes = self._shelf.most_bytes
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
-        self._seen = Seen()
-        self._held = HeldAnswers()
+        self._seen, self._held = Seen(), HeldAnswers()
+        self._stood_for = SlowedServer(emulation.next_factor)
         if next_address is not None:
             self.follow(next_address)
         self._workers = [
@@ -427,7 +427,7 @@ class Agent:
 
     def _pass_on(self, job: Job, timings: dict[str, int], sent_ns: int, answer: Opened, called_ns: int) -> None:
         """Send home what a server that is no agent answered itself, once the machine it stands for would have."""
-        took_ns = round(self._emulation.next_factor * (time.monotonic_ns() - called_ns))
+        waited_ns, took_ns = self._stood_for.taken(called_ns, time.monotonic_ns())
         try:
             request, contents = as_result(answer, job, self._request(job, RESULTS))
             self._home(job.destination, self._emulation.next_home).put(
@@ -435,9 +435,9 @@ class Agent:
                 contents,
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
-                timings | as_stage(job, called_ns - sent_ns, took_ns),
+                timings | as_stage(job, called_ns - sent_ns, waited_ns, took_ns),
                 direct=job.warms_up,
-                ready_ns=called_ns + took_ns,
+                ready_ns=called_ns + waited_ns + took_ns,
             )
         except (Full, QuestionError) as error:
             self._not_taken(job, str(error) or "too many results wait already")

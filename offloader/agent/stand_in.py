@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -19,7 +20,7 @@ from tiercut.offloader.protocol.wire import Opened
 from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import TRANSPORTS
 
-__all__ = ["as_result", "as_stage", "check_stand_in"]
+__all__ = ["SlowedServer", "as_result", "as_stage", "check_stand_in"]
 
 _PATIENCE_S = 10.0
 
@@ -69,6 +70,35 @@ def check_stand_in(address: str | None, bundles: Sequence[Bundle], *, explains: 
         raise QuestionError(f"{address} does not serve the model '{last.model}'")
 
 
+class SlowedServer:
+    """A machine that takes one call after the other, as a server stands for it that is quicker and may take several.
+
+    Parameters
+    ----------
+    factor
+        So many times as long as the server it takes; 1: it is the server's own.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self._factor, self._free_ns, self._lock = factor, 0, threading.Lock()
+
+    def taken(self, called_ns: int, answered_ns: int) -> tuple[int, int]:
+        """Return for how many nanoseconds a call would wait for the machine, and be worked on.
+
+        Parameters
+        ----------
+        called_ns, answered_ns
+            When the server was called, and when it answered, by `time.monotonic_ns`.
+        """
+        took_ns = round(self._factor * (answered_ns - called_ns))
+        if self._factor <= 1:
+            return 0, took_ns
+        with self._lock:
+            begun_ns = max(called_ns, self._free_ns)
+            self._free_ns = begun_ns + took_ns
+        return begun_ns - called_ns, took_ns
+
+
 def as_result(answer: Opened, job: Job, request: Any) -> tuple[Any, Sequence[Bytes]]:
     """Return the result of a frame, and the bytes of its tensors, as a server of the last partition answered it.
 
@@ -97,17 +127,17 @@ def as_result(answer: Opened, job: Job, request: Any) -> tuple[Any, Sequence[Byt
     return request, [np.frombuffer(each, np.uint8) for each in answer.contents]
 
 
-def as_stage(job: Job, send_ns: int, took_ns: int) -> dict[str, int]:
+def as_stage(job: Job, send_ns: int, waited_ns: int, took_ns: int) -> dict[str, int]:
     """Return the times of the stage that follows, whose server tells none: its link, and the call as a whole.
 
     Parameters
     ----------
     job
         The frame, at the partition before.
-    send_ns, took_ns
-        From when it was sent until the call began, and from there until its answer.
+    send_ns, waited_ns, took_ns
+        From when it was sent until the call began, and then until its answer, see `SlowedServer.taken`.
     """
     stage = job.version.bundle.stage + 1
     found = {named(stage, step): 0 for step in STEPS} | {came_by(stage): TRANSPORTS.index("grpc")}
-    found |= {named(stage, "send"): send_ns, named(stage, "compute"): took_ns}
+    found |= {named(stage, "send"): send_ns, named(stage, "queue"): waited_ns, named(stage, "compute"): took_ns}
     return found | ({of_piece(stage, 0): took_ns} if job.warms_up else {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,8 @@ from typing import Self
 __all__ = ["LinkClock"]
 
 _WORD = struct.Struct("<q")
+_ONE = threading.Lock()
+"""Held by the thread of this process that holds a file: locks of files are between processes alone."""
 
 
 class LinkClock:
@@ -76,7 +79,12 @@ class LinkClock:
     def __enter__(self) -> Self:
         import fcntl
 
-        fcntl.lockf(self._file, fcntl.LOCK_EX)  # which the system takes back from a process that dies
+        _ONE.acquire()
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)  # which the system takes back from a process that dies
+        except BaseException:
+            _ONE.release()
+            raise
         return self
 
     def __exit__(
@@ -84,7 +92,10 @@ class LinkClock:
     ) -> None:
         import fcntl
 
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+        finally:
+            _ONE.release()
 
     def close(self) -> None:
         """Let the file go."""

@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from tiercut.errors import QuestionError
-from tiercut.topologies import Hop
+from tiercut.topologies import Hop, Network
 
-__all__ = ["KernelLinks", "enter_own_network", "has_own_network"]
+__all__ = ["KernelLinks", "check_forwarding", "enter_own_network", "has_own_network"]
 
 _OUTSIDE = "TIERCUT_OUTSIDE_NETWORK"
 _TOOLS = ("unshare", "nsenter", "ip", "tc")
@@ -50,20 +50,48 @@ def enter_own_network(arguments: Sequence[str]) -> None:
     if missing or not sys.platform.startswith("linux"):
         lacks = f"; {' and '.join(missing)} cannot be found" if missing else ""
         raise QuestionError(f"--shape kernel needs Linux with util-linux and iproute2{lacks}")
-    tried = subprocess.run(["unshare", "-rn", "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
+    said = ""
+    for flags in ("-n", "-rn") if os.geteuid() == 0 else ("-rn",):  # as root, files of others stay what they are
+        tried = subprocess.run(["unshare", flags, "true"], capture_output=True, text=True, check=False)
+        said = tried.stderr.strip()[:200]
+        if not tried.returncode:
+            break
+    else:
         raise QuestionError(
             "--shape kernel needs a network namespace, which this system does not permit: run as root, or allow users "
-            f"to make them (user.max_user_namespaces, AppArmor): {tried.stderr.strip()[:200]}"
+            f"to make them (user.max_user_namespaces, AppArmor): {said}"
         )
     os.environ[_OUTSIDE] = _network()
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execvp("unshare", ["unshare", "-rn", "--", sys.executable, "-m", "tiercut", *arguments])
+    os.execvp("unshare", ["unshare", flags, "--", sys.executable, "-m", "tiercut", *arguments])
 
 
-def _network() -> str:
-    return str(Path("/proc/self/ns/net").stat().st_ino)
+def _network(there: Path = Path("/proc/self/ns/net"), otherwise: str = "") -> str:
+    """Return what the network of a process is known by; something else where that process is gone."""
+    try:
+        return str(there.stat().st_ino)
+    except OSError:
+        return otherwise
+
+
+def check_forwarding(network: Network, transfers: Iterable[tuple[Sequence[Hop], float]]) -> None:
+    """Make sure that nothing is predicted to wait as a whole at a node between links: the kernel hands packets on.
+
+    Parameters
+    ----------
+    network
+        The topology's.
+    transfers
+        The links of each, in order, and its bytes.
+
+    Raises
+    ------
+    QuestionError
+        If something is.
+    """
+    if network.forwarding == "store" and any(len(hops) > 1 and size > network.mtu for hops, size in transfers):
+        raise QuestionError("--shape kernel hands packets on between links; say 'forwarding: cut-through'")
 
 
 class KernelLinks:
@@ -121,7 +149,7 @@ class KernelLinks:
         self._holders[node] = holder
         own, until = _network(), time.monotonic() + _READY_S
         there = Path(f"/proc/{holder.pid}/ns/net")
-        while str(there.stat().st_ino) == own:
+        while _network(there, own) == own:
             if holder.poll() is not None or time.monotonic() > until:
                 raise QuestionError(f"--shape kernel: no network namespace could be made for '{node}'")
             time.sleep(0.002)

@@ -65,6 +65,7 @@ def account(profile: Profile, ran: Ran, *, runtime: Runtime, threads: int, retim
     exits = Counter(each.exit for _, each in answered)
     left = {block: exits[block] for block in ground.plan.exits}
     verdicts = ground.verdicts
+    expected = Counter(verdicts[number % len(verdicts)].exit for number, _ in answered)
     same = [
         each.answered and verdicts[number % len(verdicts)].agrees(each.exit, each.results)
         for number, each in enumerate(outcomes)
@@ -87,7 +88,7 @@ def account(profile: Profile, ran: Ran, *, runtime: Runtime, threads: int, retim
         ),
         predicted=replayed or by_formula(ground.problem, ground.prediction),
         by_replay=replayed is not None,
-        stages=tuple(_stages(ground, [each for _, each in answered], left)),
+        stages=tuple(_stages(ground, [each for _, each in answered], expected)),
         interval_s=ran.interval_s,
         deadline_s=ran.deadline_s,
         runtime=runtime,
@@ -137,7 +138,8 @@ def _accuracy(ground: Ground, answered: Sequence[tuple[int, Outcome]]) -> float 
     return sum(right) / len(right) if right else None
 
 
-def _stages(ground: Ground, answered: Sequence[Outcome], left: Mapping[int, int]) -> list[StageTimes]:
+def _stages(ground: Ground, answered: Sequence[Outcome], expected: Mapping[int, int]) -> list[StageTimes]:
+    """Return the times of each stage: measured, and predicted of so many frames that should leave at each exit."""
     found = []
     for place, bundle in enumerate(ground.bundles):
         there = [times for each in answered if (times := of_stage(each.parameters, place + 1)) is not None]
@@ -157,7 +159,7 @@ def _stages(ground: Ground, answered: Sequence[Outcome], left: Mapping[int, int]
         }
         if not ground.one_clock:
             measured["send"], home = None, []
-        returns = [(left[block], ground.prediction.result_s(block)) for block in own if left[block]]
+        returns = [(many, ground.prediction.result_s(block)) for block in own if (many := expected.get(block, 0))]
         found.append(
             StageTimes(
                 bundle.node,
@@ -168,7 +170,7 @@ def _stages(ground: Ground, answered: Sequence[Outcome], left: Mapping[int, int]
                 {
                     "send": ground.prediction.transfer_s(place),
                     "coding": ground.prediction.coding_s(place),
-                    "compute": ground.prediction.compute_s(place, left),
+                    "compute": ground.prediction.compute_s(place, expected),
                     "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
                 },
                 bundle.input_codec,

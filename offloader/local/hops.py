@@ -14,7 +14,8 @@ import numpy as np
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.local.timing import Hop
 from tiercut.offloader.protocol.messages import message, methods
-from tiercut.offloader.protocol.tensors import put, put_parameters
+from tiercut.offloader.protocol.tensors import describe, put_parameters
+from tiercut.offloader.protocol.wire import opened, serialised
 
 __all__ = ["HopParts", "hop_parts"]
 
@@ -78,13 +79,13 @@ def hop_parts(
 def _parts(bundle: Bundle, hop: Hop, encoded_bytes: float) -> HopParts:
     request = message("ModelInferRequest", model_name=bundle.model, id="0")
     if bundle.input_codec is None:
-        put(request, {each.name: np.ones(each.shape, each.dtype) for each in bundle.inputs})
+        contents = describe(request, {each.name: np.ones(each.shape, each.dtype) for each in bundle.inputs})
     else:
-        put(request, {bundle.inputs[0].name: np.ones(round(encoded_bytes), np.uint8)})
+        contents = describe(request, {bundle.inputs[0].name: np.ones(round(encoded_bytes), np.uint8)})
     put_parameters(request, {"destination": "127.0.0.1:65535", "sent_ns": time.monotonic_ns()})
-    raw = request.SerializeToString()
-    serialise_s = _median(request.SerializeToString)
-    deserialise_s = _median(lambda: methods()["ModelInfer"].request.FromString(raw))
+    raw, kind = serialised(request, contents), methods()["ModelInfer"].request
+    serialise_s = _median(lambda: serialised(request, contents))
+    deserialise_s = _median(lambda: opened(kind, raw))
     wire_s = _wire_s(raw)
     rest_s = max(hop.send - serialise_s - deserialise_s - wire_s, 0.0)
     return HopParts(

@@ -151,10 +151,15 @@ class AgentProcess:
         return f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
 
     def pin(self, cpu: int) -> None:
-        """Keep it on one processor, where the system can."""
-        if hasattr(os, "sched_setaffinity"):
-            with suppress(OSError):
-                os.sched_setaffinity(self.pid, {cpu})
+        """Keep it, with the threads that it has and will have, on one processor, where the system can."""
+        if not hasattr(os, "sched_setaffinity"):
+            return
+        with suppress(OSError):
+            os.sched_setaffinity(self.pid, {cpu})
+        with suppress(OSError):
+            for thread in Path(f"/proc/{self.pid}/task").iterdir():  # the system asks for each by itself
+                with suppress(OSError):
+                    os.sched_setaffinity(int(thread.name), {cpu})
 
     def __enter__(self) -> Self:
         return self

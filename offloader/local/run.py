@@ -17,7 +17,7 @@ from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
 from tiercut.offloader.links.clock import LinkClock
-from tiercut.offloader.links.kernel import KernelLinks
+from tiercut.offloader.links.kernel import KernelLinks, check_forwarding
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
 from tiercut.offloader.local.cascade import cascades
@@ -46,6 +46,9 @@ _ACQUAINTED, _SETTLED = 4, 2
 _LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
 """Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
 after so many seconds."""
+
+_LONGEST_PAUSE_S = 1.0
+"""Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
 
 _AFTER_S = 0.05
 """For what comes twice."""
@@ -130,8 +133,8 @@ def run_local(
     Raises
     ------
     QuestionError, InputError
-        If plan, network and samples do not fit together, gRPC is missing, this machine is slower than a node, or the
-        profile was timed with another runtime.
+        If plan, network and samples do not fit together, gRPC is missing, this machine is slower than a node, the
+        profile was timed with another runtime, or the kernel would not forward as the topology says.
     """
     check_grpc()
     if options.fallback:
@@ -141,6 +144,9 @@ def run_local(
             raise QuestionError("--explain-hop tells where the time of a call of gRPC goes: leave out --transport")
         options = replace(options, transport="grpc")
     problem = build_problem(topology, profile)
+    prediction = predicted(problem, decide_again(problem, plan))
+    if options.shape == "kernel":
+        check_forwarding(topology.network, ((prediction.path.hops(step), step.size) for step in prediction.steps))
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
         with stage("splitting the plan"):
             folders = split_plan(plan, cut, Path(folder) / "bundles").folders
@@ -148,7 +154,6 @@ def run_local(
         check_stand_in(options.last, bundles, explains=options.explain_hop)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
-        prediction = predicted(problem, decide_again(problem, plan))
         factor = _factors(plan, topology, problem, cut, runners, frames, options)
         if plan.uses_codecs and runtime != runners[0].runtime:
             bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
@@ -333,8 +338,9 @@ def _rehearsed(
 ) -> tuple[Ground, Sequence[Round]]:
     """Return the prediction from what pieces and hops take at the pace of the frames.
 
-    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another and
-    leave as frames will, and machines are slowed as they will be; links, of which all is known, are left out.
+    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another
+    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be; links, of which
+    all is known, are left out.
     """
     many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
     for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
@@ -343,11 +349,16 @@ def _rehearsed(
         rounds = driver.warm_up(
             ground.frames.frame(0),
             schedule(ground.prediction.rates, count, least),
-            interval_s,
+            _pace_s(ground.prediction, interval_s),
             patience_s=max(deadline_s, _WARM_UP_S),
             until_s=_ROUNDS_S,
         )
     return replace(ground, prediction=_timed(ground, rounds)), rounds
+
+
+def _pace_s(prediction: Predicted, interval_s: float) -> float:
+    """Return how far apart the messages of a rehearsal begin, of frames that are due so far apart."""
+    return min(interval_s, max(_LONGEST_PAUSE_S, _APART * max(prediction.at_exit.values())))
 
 
 def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:

@@ -114,6 +114,8 @@ def _guarded(handler: Handler) -> Handler:
     def call(request: Any, context: Any) -> Any:
         import grpc
 
+        if isinstance(request, Exception):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the message cannot be read: {request}"[:300])
         try:
             return handler(request, context)
         except Refused as refused:
@@ -123,8 +125,18 @@ def _guarded(handler: Handler) -> Handler:
 
 
 def _reader(name: str, method: Method) -> Callable[[bytes], Any]:
-    """Return what makes a request of its bytes."""
-    return partial(opened, method.request) if name == "ModelInfer" else method.request.FromString
+    """Return what makes a request of its bytes, or says why that cannot be: what it raised, gRPC would not tell."""
+    read = partial(opened, method.request) if name == "ModelInfer" else method.request.FromString
+
+    def read_or_told(raw: bytes) -> Any:
+        from google.protobuf.message import DecodeError
+
+        try:
+            return read(raw)
+        except DecodeError as error:
+            return error
+
+    return read_or_told
 
 
 def _as_bytes(answer: Any) -> bytes:

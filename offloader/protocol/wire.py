@@ -17,7 +17,7 @@ _LARGE = 64 << 10
 _LINE = 16
 """What the bytes of a Python object begin on, so that a tensor can begin on it too."""
 
-_MOST_FIELDS, _LONGEST_VERSION = 512, 100
+_MOST_FIELDS, _MOST_BESIDE, _LONGEST_VERSION = 512, 64 << 10, 100
 _VERSION = b"\x12"
 """Field 2, a text: ``model_version`` of requests and of responses."""
 
@@ -28,7 +28,7 @@ class Opened(NamedTuple):
     Parameters
     ----------
     message
-        The message; large tensors are not in it.
+        The message; the bytes of its tensors are not in it.
     contents
         The bytes of each tensor.
     """
@@ -93,6 +93,9 @@ def size_of(message: Any, contents: Sequence[Any]) -> int:
 def opened(kind: Any, raw: bytes) -> Opened:
     """Return a request or a response of its bytes; the bytes of large messages' tensors are not copied.
 
+    Protobuf makes objects of many times the bytes of some messages. So of a large one it is given little: at most 512
+    fields, and at most 64 KiB beside the bytes of the tensors.
+
     Parameters
     ----------
     kind
@@ -103,18 +106,26 @@ def opened(kind: Any, raw: bytes) -> Opened:
     Raises
     ------
     google.protobuf.message.DecodeError
-        If it is no such message.
+        If it is no such message, or has more than that.
     """
-    tag = _tag(kind)
-    apart = _apart(raw, tag[0]) if len(raw) >= _LARGE else None
-    if apart is not None:
+    if len(raw) >= _LARGE:
+        apart = _apart(raw, _tag(kind)[0])
+        if apart is None or len(apart[0]) > _MOST_BESIDE:
+            from google.protobuf.message import DecodeError
+
+            raise DecodeError(
+                f"a message has {_MOST_FIELDS} fields, and {_MOST_BESIDE >> 10} KiB beside its raw contents, at most"
+            )
         return Opened(kind.FromString(apart[0]), apart[1])
     found = kind.FromString(raw)
-    return Opened(found, found.raw_input_contents if _is_request(kind) else found.raw_output_contents)
+    name = "raw_input_contents" if _is_request(kind) else "raw_output_contents"
+    contents = list(getattr(found, name))
+    found.ClearField(name)
+    return Opened(found, contents)
 
 
 def _apart(raw: bytes, tag: int) -> tuple[bytes, list[memoryview]] | None:
-    """Return a message without its raw contents, and those; None where that is for protobuf to read as a whole."""
+    """Return a message without its raw contents, and those; None where it has too many fields, or an odd one."""
     view, end, at = memoryview(raw), len(raw), 0
     rest: list[memoryview] = []
     contents: list[memoryview] = []

@@ -32,6 +32,7 @@ Stage: TypeAlias = Literal["mean", "worst", "served", "short"]
 """A goal; or ``short``: the least factor of all limits with which there is a joint plan."""
 
 _NODES = 3000
+_OVER = 1e-9  # above a limit by more is above it
 _MOST_CUTS = 50
 
 
@@ -77,6 +78,8 @@ class Master:
         self.lates = [self.solver.Constraint(free, 0.0) for _ in range(count)] if stage == "worst" else []
         self.shares: list[dict[int, tuple[Column, Any]]] = [{} for _ in range(count)]
         self.left: dict[int, Any] = {}
+        self.over: list[Any] = []
+        self.penalty = 0.0
         self.changed, self.solved = True, False
         if stage in ("worst", "short"):
             top = self._variable(1.0)
@@ -105,6 +108,22 @@ class Master:
             if load:
                 row.SetCoefficient(made, float(load))
         return True
+
+    def loosen(self, penalty: float) -> None:
+        """Let limits be exceeded, at a penalty for each time of what one allows; 0: no more."""
+        if not self.over:
+            self.over = [self._variable(penalty) for _ in self.limits]
+            for row, made in zip(self.limits, self.over, strict=True):
+                row.SetCoefficient(made, -1.0)
+        for made in self.over:
+            self.goal.SetCoefficient(made, penalty)
+            made.SetUb(self.solver.infinity() if penalty else 0.0)
+        self.penalty = penalty
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the last choice is above a limit, as it may be where these are loosened."""
+        return any(made.solution_value() > _OVER for made in self.over)
 
     def solve(self) -> tuple[float, Multipliers, Floats]:
         """Return the least value, what plans are to be priced by, and what each stream's best plan may cost (S)."""

@@ -2,10 +2,11 @@
 
 1. Each stream's best plan by itself; where all go together, that is the answer.
 2. The relaxed choice among the plans that are known (`master`) says what each limit is worth, and the labels then find
-   plans that are better at that price (`columns`); first until limits can be kept at all, then until nothing better
-   comes. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how good the choice
-   is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and Combination of
-   Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
+   plans that are better at that price (`columns`), until nothing better comes. Where known plans do not go together,
+   limits may be exceeded at a penalty until they do; where none that do are found, the least factor of all limits says
+   whether there are any. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how
+   good the choice is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and
+   Combination of Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
 3. A whole choice among the plans that were found.
 4. Where value and bound differ, the joint plans are split in two by what a stream's plans may take of a limit
    (`branches`), and both parts are looked through likewise, those with the least bound first. What ends before that is
@@ -46,6 +47,7 @@ _CLOSE = 1e-7  # relaxed value and bound at which prices are no longer improved
 _STAY = 0.5  # how far prices stay at the best known ones
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
+_DEAR = 10.0  # penalty of a limit that is exceeded once, in what the goal is at least
 _PRICED = 5000  # plans of streams, after which the gap that is left is what is said
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
@@ -112,10 +114,12 @@ class _Search:
         self.weights: Floats = weights / weights.sum()
         self.limits = len(task.limits)
         self.best = Choice((), inf, proved=False)
+        self.start = 0.0  # the goal if streams did not share anything
         self.bound = -inf
         self.closed = inf  # least bound of parts that could be neither split nor taken whole
         self.prices = np.zeros(self.limits)  # at which the last bound was had
         self.shortage: Shortage | None = None
+        self.factor = 1.0  # of all limits, below which no streams go together
         self.rounds, self.reason, self.chosen_of = 0, "", 0
 
     def load(self) -> None:
@@ -130,15 +134,11 @@ class _Search:
             if self._start():
                 return
         whole = Branch(self.bound)
-        with at_stage("looking for plans that go together"):
-            if self.goal != "served" and (least := self._generate("short", whole).bound) > 1.0 + SLACK:
-                self._say_short(least)
-                return
         self._branch(whole)
         if self.best.picked:
             self._quicken()
         elif self.bound == inf:
-            self._say_short(1.0)
+            self._say_short(self.factor)
 
     def _start(self) -> bool:
         """Take each stream's best plan by itself, which no joint plan beats; return whether that is all."""
@@ -154,7 +154,7 @@ class _Search:
         if names and (self.goal != "served" or len(names) == len(picked)):
             self.shortage, self.bound = Shortage(names), inf
             return True
-        self.bound = goal_value(self.goal, self.weights, picked)
+        self.bound = self.start = goal_value(self.goal, self.weights, picked)
         loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
         if not (loads <= 1.0 + SLACK).all():
             return False
@@ -223,41 +223,63 @@ class _Search:
         master = Master(stage, self.weights, self.limits, optional)
         self._seed(master, branch)
         bound, centre = -inf, None
+        if stage == "short" and self.prices.sum() > 0:
+            # Where limits alone count, and few of them, many plans cost nothing: slow to tell apart.
+            centre = Multipliers(np.zeros(len(self.weights)), self.prices / self.prices.sum())
         while True:
             value, newest, own = master.solve()
             if value == inf:
-                if stage == "short":
-                    if not self._fill(master, branch):
-                        return _Relaxed(bound if self.reason else inf, master)
-                    continue
-                if self._generate("short", branch).bound > 1.0 + SLACK:
-                    return _Relaxed(inf, master)
-                if not self._seed(master, branch):  # nothing new came of it: it ended early
+                if stage != "short" and not master.over:
+                    master.loosen(self._penalty)
+                elif master.over and not master.penalty:
                     return _Relaxed(bound, master)
+                elif not self._fill(master, branch):
+                    return _Relaxed(bound if self.reason else inf, master)
                 continue
             if stage == "short" and value <= 1.0 + SLACK:
                 return _Relaxed(bound, master)
             if self._borrow(master, branch, newest, own):
                 continue
-            if value - bound <= (max(_CLOSE * abs(value), SLACK) if stage == "short" else 0.5 * _SAME * abs(value)):
-                return _Relaxed(bound, master)
-            if seconds_left() <= self._reserve:
-                self.reason = _UP
-                return _Relaxed(bound, master)
-            at = newest if centre is None else newest.towards(centre, _STAY)
-            found = self.pricers.cheapest(at, branch)
-            self.rounds += 1
-            if not all(each.proved for each in found):
-                self.reason = self._unproved
-                return _Relaxed(bound, master)
-            least = master.least(np.array([each.value for each in found]))
-            if (new := float(least.sum() - master.allowed(at))) > bound:
-                bound, centre, self.prices = new, at, at.limits
-            columns = [[] if each.decision is None else [each.decision] for each in found]
-            if not self._add(master, branch, columns, newest, own):
-                if at is newest:
+            close = max(_CLOSE * abs(value), SLACK) if stage == "short" else 0.5 * _SAME * abs(value)
+            if value - bound > close:
+                if seconds_left() <= self._reserve:
+                    self.reason = _UP
                     return _Relaxed(bound, master)
-                centre = None  # prices between the two said nothing new: the newest themselves are next
+                at = newest if centre is None else newest.towards(centre, _STAY)
+                found = self.pricers.cheapest(at, branch)
+                self.rounds += 1
+                if not all(each.proved for each in found):
+                    self.reason = self._unproved
+                    return _Relaxed(bound, master)
+                least = master.least(np.array([each.value for each in found]))
+                if (new := float(least.sum() - master.allowed(at))) > bound:
+                    bound, centre, self.prices = new, at, at.limits
+                columns = [[] if each.decision is None else [each.decision] for each in found]
+                if self._add(master, branch, columns, newest, own):
+                    continue
+                if at is not newest:
+                    centre = None  # prices between the two said nothing new: the newest themselves are next
+                    continue
+            if not master.exceeds or not self._is_better(bound):
+                return _Relaxed(bound, master)
+            if self._short(branch):
+                return _Relaxed(inf, master)
+            if not self._seed(master, branch):  # nothing new came of it: it ended early
+                return _Relaxed(bound, master)
+            master.loosen(0.0)
+
+    @property
+    def _penalty(self) -> float:
+        """What it costs to exceed a limit once, in units of the goal."""
+        return _DEAR * (self.start if self.start > 0 else 1.0)
+
+    def _short(self, branch: Branch) -> bool:
+        """Return whether limits cannot be kept together in a part of the joint plans, not even by mixing plans."""
+        with at_stage("looking for plans that go together"):
+            factor = self._generate("short", branch).bound
+        if not branch.rules and not branch.served:
+            self.factor = factor
+        return factor > 1.0 + SLACK
 
     def _seed(self, master: Master, branch: Branch) -> bool:
         """Take all plans into account that are known; return whether any is new."""

@@ -22,8 +22,9 @@ def run(*call: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("hops", [False, pytest.param(True, marks=pytest.mark.slow)])  # in six processes
 def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
-    monkeypatch: pytest.MonkeyPatch,
+    hops: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
     spec = spec_from_file_location("run_benchmarks", ROOT / "experiments" / "benchmarks" / "run.py")
@@ -32,8 +33,12 @@ def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
     benchmarks = module_from_spec(spec)
     spec.loader.exec_module(benchmarks)
     # All in this process: apart, as they are when they count, each would load everything again.
-    results = [benchmarks.run(case, smoke=True) for case in importlib.import_module("cases").CASES]
+    cases = [case for case in importlib.import_module("cases").CASES if (case.name == "hops-1MiB") == hops]
+    results = [benchmarks.run(case, smoke=True) for case in cases]
     table = benchmarks.report(results)
+    if hops:
+        assert "| hops-1MiB | own stream over TCP |" in table
+        return
     assert table.count("| optimal |") >= 8
     assert "| scorers-24x4x20 | numpy |" in table
     assert table.count("sample-branches a second |") == 2

@@ -95,6 +95,7 @@ def test_a_caller_that_waits_gets_the_answer_of_the_uncut_network(
     for number, verdict in enumerate(verdicts):
         answer = peer.call("ModelInfer", asked(frames, number), 10.0)
         said = take_parameters(answer)
+        assert len(answer.raw_output_contents) == len(answer.outputs) > 0
         scores = np.frombuffer(answer.raw_output_contents[0], np.float32)
         assert answer.id == str(number)
         assert said["exit"] == verdict.exit
@@ -123,6 +124,10 @@ def test_what_does_not_fit_is_refused_and_the_next_frame_is_served(peer: Peer, f
     wrong = asked(frames)
     wrong.id = "x" * 257
     assert refused(peer, wrong) == ("INVALID_ARGUMENT", "the id of a frame has 256 characters at most")
+    wrong = asked(frames)
+    wrong.inputs[0].contents.fp32_contents.extend([1.0] * (1 << 14))
+    status, said = refused(peer, wrong)
+    assert (status, "64 KiB beside its raw contents" in said) == ("INVALID_ARGUMENT", True)
     wrong = asked(frames)
     wrong.raw_input_contents[0] = bytes(16 << 20)
     assert refused(peer, wrong)[0] == "RESOURCE_EXHAUSTED"

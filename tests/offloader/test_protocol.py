@@ -20,7 +20,7 @@ from tiercut.offloader.protocol.tensors import (
     take,
     take_parameters,
 )
-from tiercut.offloader.protocol.wire import opened, serialised, size_of
+from tiercut.offloader.protocol.wire import _apart, opened, serialised, size_of
 
 
 def field(number: int, payload: bytes) -> bytes:
@@ -100,9 +100,9 @@ def test_large_tensors_are_read_where_they_came(name: str, sizes: list[int], wor
     assert type(whole).FromString(raw) == whole
     found, contents = opened(type(head), raw)
     assert [bytes(each) for each in contents] == [each.tobytes() for each in tensors.values()]
+    assert found == head
     if len(raw) < 65536:
         return
-    assert found == head
     here = np.frombuffer(raw, np.uint8)
     for each in map(np.asarray, contents):
         assert np.shares_memory(each, here) or not each.size
@@ -127,11 +127,30 @@ def test_what_is_read_apart_is_what_protobuf_reads(place: int, bits: int, cut: i
             with pytest.raises(DecodeError):
                 opened(kind, spoilt)
             return
+        if _apart(spoilt, 0x3A) is None:  # a field of another sort, which protobuf skips
+            with pytest.raises(DecodeError, match="512 fields"):
+                opened(kind, spoilt)
+            return
         found, there = opened(kind, spoilt)
     if found != wanted:  # its tensors are beside it
         found.raw_input_contents.extend(bytes(each) for each in there)
     assert found == wanted
     assert [bytes(each) for each in there] == list(wanted.raw_input_contents)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [b"\x1a\x00" * 600, b"\x50\x01", b"\x2a\x84\x80\x04" + b"\x2a\x00" * 0x8002],
+    ids=["many fields", "an odd field", "a large input"],
+)
+def test_of_a_large_message_protobuf_reads_little(beside: bytes) -> None:
+    from google.protobuf.message import DecodeError
+
+    request = message("ModelInferRequest", model_name="m")
+    raw = serialised(request, describe(request, {"a": np.ones(1 << 16, np.uint8)}))
+    assert opened(type(request), raw).message == request
+    with pytest.raises(DecodeError, match="512 fields, and 64 KiB beside its raw contents"):
+        opened(type(request), raw + beside)
 
 
 def test_a_tensor_that_begins_anywhere_is_read_all_the_same() -> None:

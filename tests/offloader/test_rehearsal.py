@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.bundles.stage import StageRunner
 from tiercut.offloader.local.expected import by_formula
 from tiercut.offloader.local.prediction import on_links
+from tiercut.offloader.local.run import _pace_s
 from tiercut.offloader.local.timing import Hop, Round, middle, schedule
 from tiercut.optimizer import Plan, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
@@ -81,6 +83,20 @@ def test_a_prediction_of_rounds_is_links_and_means_and_varies_as_they_did(
     assert last == pytest.approx([0.0305 + 0.026, 0.0305 + 0.043])
     assert found.hops_coding_s == pytest.approx([5e-3] * 3)
     assert found.compute_s(0, {3: 1, 4: 0, 6: 0, 12: 1}) == pytest.approx(0.020 + 0.5 * 0.002)
+
+
+def test_a_rehearsal_of_rare_frames_does_not_take_as_long_as_they(
+    plan: Plan, topology: Topology, profile: Profile
+) -> None:
+    problem = build_problem(topology, profile)
+    quick = on_links(problem, decide_again(problem, plan))
+    longest_s = max(quick.at_exit.values())
+    assert [_pace_s(quick, each) for each in (0.1, 60.0)] == [0.1, 1.0]
+    slow = replace(
+        quick, path=replace(quick.path, steps=tuple(step._replace(seconds=step.seconds + 9) for step in quick.steps))
+    )
+    assert _pace_s(slow, 1e4) == pytest.approx(1.25 * max(slow.at_exit.values()))
+    assert longest_s < 1 < max(slow.at_exit.values())
 
 
 def test_quantiles_of_a_prediction_are_those_of_its_rounds(plan: Plan, topology: Topology, profile: Profile) -> None:

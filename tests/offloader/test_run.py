@@ -8,8 +8,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,9 @@ import pytest
 import tiercut
 from tiercut.errors import QuestionError
 from tiercut.offloader import Run, RunOptions, run_local
+from tiercut.offloader.local.account import Ground, Ran, account
+from tiercut.offloader.local.cascade import Verdict
+from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.prediction import factors, predicted
 from tiercut.offloader.local.processes import AgentProcess
 from tiercut.offloader.local.result import latency_figures
@@ -162,6 +168,52 @@ def test_frames_of_an_agent_that_is_frozen_fail_at_their_deadline_and_later_ones
     assert ran.duplicated == 0
     assert ran.same_as_uncut == ran.answered
     assert ran.deaths == {}
+
+
+def test_predicted_terms_are_those_of_where_frames_should_leave_and_not_of_where_they_did(
+    plan: Plan, topology: Topology, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = build_problem(topology, profile)
+    prediction = predicted(problem, decide_again(problem, plan))
+    monkeypatch.setattr("tiercut.offloader.local.account.frame_times", lambda *_, **__: None)
+    blocks = [(1, 4), (5, 6), (7, 12)]
+    bundles: Any = [
+        SimpleNamespace(node=node, stage=place, blocks=blocks[place - 1], input_codec=None)
+        for place, node in enumerate(plan.placement, 1)
+    ]
+    frames: Any = SimpleNamespace(labels=None, count=2)
+    verdicts = [Verdict(12, (), ()), Verdict(6, (), ())]
+    factor = dict.fromkeys(plan.placement, 1.0)
+    ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, verdicts, frames)
+    fallen = [Outcome(0, 1, exit=3, fell_back="cloud: gone") for _ in range(4)]
+    lost = Outcome(0, 1, failure="lost")
+    found = account(profile, Ran(ground, [*fallen, lost], 1.0, 1.0, {}, ()), runtime="onnx", threads=1, retimed=False)
+    wanted = {12: 2, 6: 2}
+    assert [each.predicted["compute"] for each in found.stages] == [prediction.compute_s(s, wanted) for s in range(3)]
+    assert [each.predicted["result"] for each in found.stages] == [
+        None,
+        prediction.result_s(6),
+        prediction.result_s(12),
+    ]
+    assert found.measured.exit_rate[3] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="asks Linux")
+def test_an_agent_is_pinned_with_all_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: dict[int, set[int]] = {}
+    monkeypatch.setattr(os, "sched_setaffinity", pinned.__setitem__)
+    agent = AgentProcess.__new__(AgentProcess)
+    own: Any = SimpleNamespace(pid=os.getpid())
+    agent._process = own
+    end = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            pool.submit(end.wait, 5)
+        agent.pin(3)
+        threads = {each.native_id for each in threading.enumerate()}
+        end.set()
+    assert threads <= pinned.keys()
+    assert set(map(tuple, pinned.values())) == {(3,)}
 
 
 def test_a_prediction_without_timings_is_the_plan_itself(plan: Plan, topology: Topology, profile: Profile) -> None:

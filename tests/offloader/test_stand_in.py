@@ -12,7 +12,7 @@ import pytest
 
 from tiercut.errors import QuestionError
 from tiercut.offloader import Agent, RunOptions, run_local, run_with_agents
-from tiercut.offloader.agent.stand_in import check_stand_in
+from tiercut.offloader.agent.stand_in import SlowedServer, check_stand_in
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.bundles.stage import StageRunner
@@ -121,6 +121,13 @@ def test_a_local_run_takes_a_stock_server_for_the_last_node(
     assert cloud.measured["send"] >= 32768 / link.bandwidth + link.latency
     assert cloud.measured["result"] is not None
     assert cloud.measured["result"] >= 2 * 0.001  # home over both links
+
+
+def test_a_slowed_machine_takes_one_call_after_the_other_whatever_the_server_does() -> None:
+    slowed, own = SlowedServer(3.0), SlowedServer(1.0)
+    calls = [(1000, 1100), (1000, 1100), (1050, 1100), (5000, 5010)]
+    assert [slowed.taken(*each) for each in calls] == [(0, 300), (300, 300), (550, 150), (0, 30)]
+    assert [own.taken(*each) for each in calls] == [(0, 100), (0, 100), (0, 50), (0, 10)]
 
 
 def test_what_cannot_stand_in_is_refused_before_anything_is_started(folders: tuple[Path, ...]) -> None:

@@ -53,16 +53,15 @@ class _Pair:
 
     def __init__(self, stack: ExitStack, kept: bool, stock: str | None, processors: list[set[int]]) -> None:
         context = multiprocessing.get_context("spawn")
+        sends, receives = processors or (set(), set())
         self._receiver, there = context.Pipe()
-        server = context.Process(target=serve, args=(there, kept), daemon=True)
+        server = context.Process(target=serve, args=(there, kept, receives), daemon=True)
         server.start()
         where = self._receiver.recv()
         self._sender, there = context.Pipe()
-        client = context.Process(target=call, args=(there, where, kept, stock), daemon=True)
+        client = context.Process(target=call, args=(there, where, kept, stock, sends), daemon=True)
         client.start()
         self.names: list[str] = self._sender.recv()
-        for process, own in zip((client, server), processors, strict=False):
-            os.sched_setaffinity(process.pid or 0, own)
         stack.callback(self._end, client, server)
 
     def timed(self, name: str) -> float:

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import ExitStack
 from typing import Any
 
@@ -28,7 +28,7 @@ Timed = Callable[[], int]
 """Does it once, and returns the nanoseconds that it took."""
 
 
-def call(said: Any, where: Addresses, kept: bool, stock: str | None) -> None:
+def call(said: Any, where: Addresses, kept: bool, stock: str | None, processors: Set[int]) -> None:
     """Do what is asked for by name, in a process of its own, and say what it took in nanoseconds, until told to end.
 
     What is asked for is done twice: who comes from something else finds nothing of its own in the caches, and that is
@@ -44,7 +44,11 @@ def call(said: Any, where: Addresses, kept: bool, stock: str | None) -> None:
         Whether freed memory is kept, as agents do.
     stock
         HOST:PORT of a stock server of the protocol.
+    processors
+        What it runs on; none: any.
     """
+    if processors:  # before there are other threads, which begin where this one is
+        os.sched_setaffinity(0, processors)
     if kept:
         keep_freed()
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -57,7 +57,7 @@ class Addresses(NamedTuple):
     raw: int
 
 
-def serve(said: Any, kept: bool) -> None:
+def serve(said: Any, kept: bool, processors: Set[int]) -> None:
     """Take what comes by every transport, in a process of its own; say where, and end when told to.
 
     Parameters
@@ -66,7 +66,11 @@ def serve(said: Any, kept: bool) -> None:
         The end of a pipe.
     kept
         Whether freed memory is kept, as agents do.
+    processors
+        What it runs on; none: any.
     """
+    if processors:  # before there are other threads, which begin where this one is
+        os.sched_setaffinity(0, processors)
     if kept:
         keep_freed()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,10 +17,13 @@ from support.checkout import ROOT
 
 import tiercut
 from tiercut.errors import QuestionError
+from tiercut.offloader import RunOptions, run_local
 from tiercut.offloader.links import kernel
 from tiercut.offloader.links.kernel import KernelLinks, enter_own_network, has_own_network
 from tiercut.offloader.links.path import Direction, Way
-from tiercut.topologies import Hop
+from tiercut.optimizer import Plan
+from tiercut.profiling import CutNetwork, Profile
+from tiercut.topologies import Hop, Topology
 
 TOOLS = ("unshare", "nsenter", "ip", "tc")
 
@@ -101,6 +107,18 @@ def test_links_that_share_a_medium_are_refused(monkeypatch: pytest.MonkeyPatch) 
         KernelLinks("a", [[Hop("a", "b", 1e6, 0.0, half=True)]])
 
 
+@pytest.mark.skipif(find_spec("grpc") is None or find_spec("onnx") is None, reason="needs the extra 'offload'")
+def test_what_would_wait_as_a_whole_between_links_is_refused(
+    planned: Callable[..., Plan], topology: Topology, profile: Profile, cut: CutNetwork, data: Path
+) -> None:
+    over_two = planned(partition=[6, 12], placement=["camera", "cloud"])
+    with pytest.raises(QuestionError, match="hands packets on between links; say 'forwarding: cut-through'"):
+        run_local(over_two, topology, profile, cut, data, RunOptions(shape="kernel"))
+    network, hop = topology.network, Hop("a", "b", 1e6, 0.0)
+    kernel.check_forwarding(network, [([hop], 9999.0), ([hop, hop], network.mtu), ([], 0.0)])
+    kernel.check_forwarding(dataclasses.replace(network, forwarding="cut-through"), [([hop, hop], 9999.0)])
+
+
 def test_a_system_that_lacks_tools_or_permission_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(QuestionError, match="unshare and nsenter and ip and tc cannot be found"):
@@ -112,6 +130,32 @@ def test_a_system_that_lacks_tools_or_permission_is_told(monkeypatch: pytest.Mon
         (tmp_path / name).chmod(0o755)
     with pytest.raises(QuestionError, match=r"does not permit: run as root.*Operation not permitted"):
         enter_own_network([])
+
+
+@pytest.mark.parametrize(
+    ("user", "refused", "flags"), [(0, (), "-n"), (0, ("-n",), "-rn"), (1000, (), "-rn")], ids=["root", "bound", "user"]
+)
+def test_root_stays_root_of_the_system_where_it_may(
+    user: int, refused: tuple[str, ...], flags: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def tried(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, command[1] in refused, "", "not permitted")
+
+    monkeypatch.setattr(kernel.sys, "platform", "linux")
+    monkeypatch.setattr(kernel.shutil, "which", lambda name: name)
+    monkeypatch.setattr(kernel.subprocess, "run", tried)
+    monkeypatch.setattr(kernel.os, "geteuid", lambda: user)
+    monkeypatch.setattr(kernel.os, "execvp", lambda _, command: ran.append(command))
+    monkeypatch.setattr(kernel, "_network", lambda: "7")
+    monkeypatch.setenv("TIERCUT_OUTSIDE_NETWORK", "")
+    enter_own_network(["run"])
+    assert [each[1] for each in ran] == [flags]
+
+
+def test_a_holder_that_is_gone_has_the_network_of_its_maker(tmp_path: Path) -> None:
+    assert kernel._network(tmp_path / "gone", "7") == "7"
 
 
 def test_latencies_stay_where_the_kernel_sees_to_bandwidths() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +67,20 @@ def test_two_ways_share_a_link(tmp_path: Path) -> None:
     assert 0.2 <= second <= 0.2 + SLACK_S
     assert links.free(2) > 0
     assert links.free(1) == 0
+
+
+def test_a_thread_waits_for_another_one_of_its_process_that_holds_the_links(tmp_path: Path) -> None:
+    links, other = clock(tmp_path), LinkClock(tmp_path / "links")
+    threads = [threading.Thread(target=each.reserve, args=(0, 0, 5)) for each in (links, other)]
+    with links:
+        for thread in threads:
+            thread.start()
+        time.sleep(0.02)
+        assert links.free(0) == 0
+        links.take(0, 100)
+    for thread in threads:
+        thread.join(5)
+    assert links.free(0) == 110
 
 
 def test_what_finds_no_room_is_refused(tmp_path: Path) -> None:

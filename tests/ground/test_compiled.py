@@ -121,6 +121,15 @@ EDITS = [
         ("-2", "-1"),
     ),
     Edit(
+        "solvers/pipelines",
+        "pipeline_kernels.py",
+        "row[count] = v",
+        "row[count] = v + 7",
+        "from tiercut.solvers.pipelines.pipeline_kernels import furthest_blocks\n"
+        "print(furthest_blocks(ints(1, 1).reshape(1, 2), ints(0), np.ones(2) - ints(0, 1), np.ones(1), ints(0))[0])",
+        ("0", "7"),
+    ),
+    Edit(
         "solvers/cp_sat",
         "bound_kernels.py",
         "ahead[0, 0] = 0.0",

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tiercut import units
 from tiercut.optimizer import format_amount
-from tiercut.report.answers.asked import size_text
+from tiercut.report.answers.asked import proved_gap, size_text
 from tiercut.report.answers.certified import certified_lines
 from tiercut.report.answers.frontier import frontier_lines, legible_rows
 from tiercut.report.profile_rows import profile_rows
@@ -66,6 +66,10 @@ def remarks(answer: Answer) -> Iterator[str]:
         yield from certified_lines(answer, answer.certified)
     yield from answer.notes
     if answer.plans and answer.replayed is None and answer.certified is None and answer.outcome.status == "feasible":
+        known = proved_gap(answer.outcome)
+        if known:
+            yield f"this is the best found, and {known}"
+            return
         yield (
             f"warning: {answer.outcome.reason}; this is the best found so far, and nothing proves it the best of all"
         )

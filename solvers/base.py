@@ -36,7 +36,7 @@ class Found:
         In order.
     reason
         Why it stopped early; of a heuristic why it stopped at all. Empty where an exact search did all its work.
-    scored, memory_bytes
+    scored, memory_bytes, gap
         As in `Outcome`.
     """
 
@@ -44,6 +44,7 @@ class Found:
     reason: str = ""
     scored: int | None = None
     memory_bytes: int | None = None
+    gap: float | None = None
 
 
 class BaseSolver(ABC):
@@ -99,6 +100,7 @@ class BaseSolver(ABC):
             scored=found.scored,
             reason=found.reason,
             memory_bytes=found.memory_bytes,
+            gap=found.gap,
         )
 
     @abstractmethod

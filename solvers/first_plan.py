@@ -44,9 +44,11 @@ def first_plan(task: Task) -> tuple[Decision, ...]:
     if not found:
         return ()
 
-    def order(place: list[int]) -> tuple[float, float]:
-        cost, right = float(costs[tuple(place)]), float(rights[tuple(place)])
-        return (-right, cost) if task.by_accuracy else (cost, 0.0)
+    ties = np.zeros(costs.shape) if task.ties is None else _alone(task.ties)
+
+    def order(place: list[int]) -> tuple[float, ...]:
+        cost, right, tie = (float(each[tuple(place)]) for each in (costs, rights, ties))
+        return (-right, cost, tie) if task.by_accuracy else (cost, tie)
 
     choice, node, end = min(found, key=order)
     return (Decision((end + 1,), (node,), (end + 1,), input_codec=space.input_codec(choice, node)),)

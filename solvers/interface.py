@@ -69,6 +69,9 @@ class Outcome:
         Why it stopped, where that is not the end of its work.
     memory_bytes
         What its own tables and partial plans took at most, where the solver counts it.
+    gap
+        By which share of the best plan's cost any other's may be less at most, where the solver proved that much and
+        no more.
     """
 
     solver: str
@@ -79,6 +82,7 @@ class Outcome:
     scored: int | None = None
     reason: str = ""
     memory_bytes: int | None = None
+    gap: float | None = None
 
 
 class Solver(Protocol):

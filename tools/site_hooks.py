@@ -74,7 +74,13 @@ def run(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else the kernel warns that its modules are frozen
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}})
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            startup_timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+        )
         client.extra_arguments = ["--log-level=ERROR"]  # kernels warn of their own sockets
         client.execute()
     notebook.metadata["name"] = path.stem

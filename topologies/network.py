@@ -8,8 +8,8 @@ document would carry it along and answer for the old links.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from tiercut.topologies.route import Forwarding, Hop
 
@@ -37,6 +37,8 @@ class Network:
         Name of the node where samples are born: routes that begin there are looked up first.
     forwarding, mtu
         How payloads are passed on, and bytes of a packet (see `tiercut.topologies.route`).
+    crossed
+        What `tiercut.topologies.routes` knows of the links that payloads of some sizes cross.
     """
 
     node_names: tuple[str, ...]
@@ -46,6 +48,7 @@ class Network:
     source: str
     forwarding: Forwarding
     mtu: float
+    crossed: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, topology: Topology) -> Network:

@@ -23,6 +23,10 @@ __all__ = ["quickest_route", "transfer_prices", "transfer_routes", "transfer_sec
 _SHARE = 0.15
 """Of the time that is left, what the routes of one table may take: a problem has some five such tables."""
 
+_FEW = 2
+"""Links whose weights may be added in any order."""
+
+_Crossed = dict[tuple[str, str], list[tuple[int, int, int, int]]]
 _Span = tuple[int, int, str, Route]
 
 
@@ -117,9 +121,39 @@ def transfer_sums(
     if not any(weights.values()):  # no link weighs anything, so that no route has to be known
         sums[:, _linked(network)] = 0.0
         return sums[which]
+    if len(weights) <= _FEW:
+        sums, crossed = _crossed(network, sizes)
+        for pair, weight in weights.items():
+            for start, end, sender, receiver in crossed.get(pair, ()):
+                sums[start:end, sender, receiver] += weight
+        return sums[which]
     for start, end, sender, receiver, route in _spans(network, sizes):
         sums[start:end, sender, receiver] = sum(weights.get((hop.sender, hop.receiver), 0.0) for hop in route.hops)
     return sums[which]
+
+
+def _crossed(network: Network, sizes: NDArray[np.float64]) -> tuple[NDArray[np.float64], _Crossed]:
+    """Return K x M x M zeros, infinite where there is no route, and which routes cross each link; sizes rise."""
+    key = sizes.tobytes()
+    if key in network.crossed:
+        known, routes = network.crossed[key]
+        return known.copy(), routes
+    until, began = seconds_left() * _SHARE, time.perf_counter()
+    linked = np.full((len(sizes), len(network.node_names), len(network.node_names)), np.inf)
+    linked[sizes == 0] = 0.0
+    crossed: _Crossed = {}
+    told = np.zeros(linked.shape, bool)
+    for first, last, sender, receiver, route in _spans(network, sizes):
+        # Ranges may share their ends.
+        start = first + int(told[first, sender, receiver])
+        end = last - int(last > start and told[last - 1, sender, receiver])
+        told[start:end, sender, receiver] = True
+        linked[start:end, sender, receiver] = 0.0
+        for hop in route.hops:
+            crossed.setdefault((hop.sender, hop.receiver), []).append((start, end, sender, receiver))
+    if time.perf_counter() - began <= until:  # else some may have been left out
+        network.crossed[key] = linked.copy(), crossed
+    return linked, crossed
 
 
 def transfer_routes(topology: Topology | Network, payload_bytes: ArrayLike) -> NDArray[np.object_]:

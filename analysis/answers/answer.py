@@ -245,6 +245,7 @@ class Answer(Shown):
                 "scored": self.outcome.scored,
                 "memory_bytes": self.outcome.memory_bytes,
                 "why": self.why or None,
+                **({} if self.outcome.gap is None else {"gap": self.outcome.gap}),
             },
             **self._frontier_data(),
             **({"notes": list(self.notes)} if self.notes else {}),

@@ -153,6 +153,8 @@ class ModelsAnswer(Shown):
             return self
         if self.query.kind != "frontier":
             raise QuestionError("points and within are about a frontier, of which they leave a few plans")
+        if not self.found:
+            return self
         plans, names = self.whole or self.found, self.query.compared
         kept = stand_ins(minimised(self.values(plans), names), names, points, within)
         return replace(self, found=tuple(plans[place] for place in kept), whole=tuple(plans))

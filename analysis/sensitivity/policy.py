@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, isfinite
 from typing import Any, Literal
 
@@ -41,9 +42,10 @@ class Chosen:
     plan
         What to run; None where no plan meets the question.
     latency_s
-        What it takes under these conditions.
+        What it takes under these conditions, with the routes of the baseline.
     outside
-        Conditions beyond the levels that the policy was made for: the latency is right, a better plan may be missing.
+        Conditions beyond the levels that the policy was made for: the latency is right on these routes, a better plan
+        may be missing.
     """
 
     plan: Plan | None
@@ -66,7 +68,8 @@ class PolicyTable:
     slopes
         K x D: what a unit of each condition adds; of a bandwidth, a unit of 1/bandwidth.
     exact
-        Whether no plan is missing between the levels; else none is missing at any combination of them.
+        Whether no plan is missing between the levels; else none is missing at any combination of them, as far as the
+        routes of the baseline are the quickest there.
     """
 
     down: str | None
@@ -106,7 +109,7 @@ class Policy:
     made_of: Mapping[str, Any]
 
     def seconds(self, values: Mapping[str, float], down: str | None = None) -> NDArray[np.float64]:
-        """Return the latency of every plan of a table under conditions, [K].
+        """Return the latency of every plan of a table under conditions, with the routes of the baseline, [K].
 
         Parameters
         ----------
@@ -128,7 +131,9 @@ class Policy:
             for name, now in zip(self.conditions, self.now, strict=True)
         ]
         table = self.table(down)
-        found: NDArray[np.float64] = table.latency_s + table.slopes @ np.array(moved, float)
+        with np.errstate(invalid="ignore"):  # without any bandwidth, what does not use the link takes as long as before
+            added = np.where(table.slopes == 0.0, 0.0, table.slopes * np.array(moved, float))
+        found: NDArray[np.float64] = table.latency_s + added.sum(axis=1)
         return found
 
     def table(self, down: str | None = None) -> PolicyTable:
@@ -160,6 +165,36 @@ class Policy:
         least = float(seconds[place])
         return Chosen(self.table(down).plans[place] if least <= self.cap_s + SLACK else None, least, outside)
 
+    @cached_property
+    def _places(self) -> dict[Any, tuple[PolicyTable, int]]:
+        """Where each plan stands, where that is with nothing down if it can be."""
+        found: dict[Any, tuple[PolicyTable, int]] = {}
+        for table in self.tables:
+            for place, plan in enumerate(table.plans):
+                found.setdefault(_key(plan), (table, place))
+        return found
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """All plans, each once, those with nothing down first."""
+        return tuple(table.plans[place] for table, place in self._places.values())
+
+    def best(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> tuple[Plan | None, float]:
+        """Return the best plan that uses none of some nodes, and its latency in seconds; None where there is none."""
+        found: tuple[Plan | None, float] = (None, inf)
+        for table in self.tables:
+            if table.down is not None and table.down not in avoid:
+                continue
+            for plan, seconds in zip(table.plans, self.seconds(values, table.down).tolist(), strict=True):
+                if seconds < found[1] and not set(avoid) & set(plan.placement):
+                    found = plan, seconds
+        return found if found[1] <= self.cap_s + SLACK else (None, found[1])
+
+    def latency_of(self, plan: Plan, values: Mapping[str, float]) -> float | None:
+        """Return the latency of a plan in seconds; None where the policy does not hold it."""
+        table, place = self._places.get(_key(plan), (None, 0))
+        return None if table is None else float(self.seconds(values, table.down)[place])
+
     def to_data(self) -> dict[str, Any]:
         """Return it as plain data, ``tiercut.policy/1``; values in inner units, unrounded."""
         return {
@@ -189,6 +224,12 @@ class Policy:
     def to_json(self) -> str:
         """Return it as JSON text."""
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def _key(plan: Plan) -> Any:
+    """Return what tells plans apart, whatever they were priced at."""
+    exits = plan.exits, plan.threshold, plan.thresholds
+    return plan.partition, plan.placement, exits, plan.codecs, plan.input_codec
 
 
 def _place(name: str, value: float) -> float:

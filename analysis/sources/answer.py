@@ -183,7 +183,7 @@ class JointAnswer(Shown):
         """Return the answer as JSON text, numbers unrounded."""
         return json.dumps(self.to_data(), indent=1, allow_nan=False, ensure_ascii=False)
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return one row for each source: its plan, and what it was asked."""
         import pandas as pd
 
@@ -198,8 +198,8 @@ class JointAnswer(Shown):
         return pd.DataFrame(flat, columns=["source", "plan", *columns[1:]])
 
     def to_csv(self) -> str:
-        """Return `frame` as the text of a CSV file, numbers unrounded."""
-        text: str = self.frame().to_csv(index=False, lineterminator="\n")
+        """Return `to_frame` as the text of a CSV file, numbers unrounded."""
+        text: str = self.to_frame().to_csv(index=False, lineterminator="\n")
         return text
 
 

@@ -80,14 +80,15 @@ def powered(instance: Instance) -> Instance:
     return topology, profile
 
 
-def joined(blocks: int, nodes: int, *, seed: int = 0) -> Instance:
+def joined(blocks: int, nodes: int, *, seed: int = 0, growth: float = 2.0) -> Instance:
     """Return a network without early exits on nodes that are all linked, with memory, power and prices.
 
-    Each node is twice as quick as the one before; what a bound takes from the last of them, slower ones must do.
+    Each node is `growth` times as quick as the one before; what a bound takes from the last of them, slower ones must
+    do.
     """
     rng = np.random.default_rng(seed)
     machines = [
-        {"name": f"n{v}", "slowdown": 20 / 2**v, "power": "10 W", "price": "1 $/h", "memory": "1 GB"}
+        {"name": f"n{v}", "slowdown": 20 / growth**v, "power": "10 W", "price": "1 $/h", "memory": "1 GB"}
         for v in range(nodes)
     ]
     names = [machine["name"] for machine in machines]

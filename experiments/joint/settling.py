@@ -23,7 +23,7 @@ def settle(
 ) -> NDArray[np.float64]:
     """Train until the accuracy on the samples held out stops rising, and leave the model with its best weights.
 
-    The same call goes on after the last epoch that is kept.
+    The same call goes on after the last epoch that is kept; what was kept under another schedule is left.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def settle(
     numpy.ndarray
         The accuracy after every epoch.
     """
-    watch = _Watch(model, held, patience, best_of(checkpoint))
+    watch = _Watch(model, held, patience, best_of(checkpoint), repr(schedule))
     try:
         if not watch.settled():
             tiercut.train_jointly(model, split, schedule, checkpoint=checkpoint, progress=watch)
@@ -61,28 +61,32 @@ def best_of(checkpoint: Path) -> Path:
 class _Watch:
     """The accuracies of a training so far, and the weights of its best epoch."""
 
-    def __init__(self, model: Any, held: Any, patience: int, kept: Path) -> None:
+    def __init__(self, model: Any, held: Any, patience: int, kept: Path, schedule: str) -> None:
         self.model, self.held, self.patience, self.kept = model, held, patience, kept
+        self.schedule = schedule
         self.accuracies: list[float] = []
         self.weights: list[NDArray[Any]] = []
         if kept.exists():
             with np.load(kept, allow_pickle=False) as archive:
+                if str(archive.get("schedule", schedule)) != schedule:  # a file without one is of before it was kept
+                    return
                 self.accuracies = archive["accuracies"].tolist()
-                self.weights = [archive[f"weight{place}"] for place in range(len(archive.files) - 1)]
+                count = sum(name.startswith("weight") for name in archive.files)
+                self.weights = [archive[f"weight{place}"] for place in range(count)]
 
     def __call__(self, epoch: Any) -> None:
         """Measure the model after an epoch."""
         samples = tiercut.record_samples(self.model, self.held, batch=240)
         accuracy = float(samples.correct[:, self.model.present].mean())
+        del self.accuracies[epoch.done - 1 :]  # of a training that began anew since
         if accuracy > max(self.accuracies, default=-1.0):
             self.weights = self.model.model.get_weights()
         # NOTE an epoch whose accuracy was not kept, as the process ended just then, counts as the one after it
         self.accuracies += [accuracy] * (epoch.done - len(self.accuracies))
         fresh = self.kept.with_suffix(".partial")
         with fresh.open("wb") as stream:
-            np.savez(
-                stream, accuracies=self.accuracies, **{f"weight{at}": each for at, each in enumerate(self.weights)}
-            )
+            weights = {f"weight{at}": each for at, each in enumerate(self.weights)}
+            np.savez(stream, accuracies=self.accuracies, schedule=np.array(self.schedule), **weights)
             stream.flush()
             os.fsync(stream.fileno())
         fresh.replace(self.kept)

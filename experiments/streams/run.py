@@ -25,7 +25,7 @@ import tiercut
 
 HERE = Path(__file__).parent
 SAMPLES = 246
-LOADS = {0.5: 3 * SAMPLES, 0.8: 3 * SAMPLES, 0.9: 3 * SAMPLES, 0.95: 2 * SAMPLES, 1.05: 2 * SAMPLES, 1.15: SAMPLES}
+LOADS = {0.5: 3 * SAMPLES, 0.8: 3 * SAMPLES, 0.9: 3 * SAMPLES, 0.95: 2 * SAMPLES, 1.05: 2 * SAMPLES, 1.2: SAMPLES}
 """Of the sustainable rate, and how many frames are sent: all samples once to three times."""
 
 _FIRST, _FIRST_RATE = SAMPLES, 30.0

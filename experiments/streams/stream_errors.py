@@ -17,8 +17,9 @@ MOST_CORES = 1.6
 _LEAST_P99 = 700
 _LIMITS = {"mean": 0.05, "p99": 0.10}
 _TURNING = 0.03
-_ABOVE = 1.02
-"""So far above the sustainable rate, by what was timed just before, a queue grows in earnest."""
+_ABOVE, _GROWS = 1.02, 0.01
+"""So far above the sustainable rate, by what was timed just before, a queue is expected to grow; and it does so in
+earnest where the wait grows by such a part of the interval, frame by frame."""
 
 Numbers = NDArray[np.float64]
 
@@ -53,8 +54,8 @@ def growth_s(latency_s: Numbers, alone_s: Numbers, passes: NDArray[np.bool_]) ->
     return float(numbers @ waits / (numbers @ numbers))
 
 
-def turning_rate(interval_s: float, growth: float) -> float:
-    """Return the frames per second above which queues grow, from a stream that is above it.
+def turning_rate(interval_s: float, growth: float) -> float | None:
+    """Return the frames per second above which queues grow, from a stream that is above it; None where it is not.
 
     While a server never rests, the n-th frame leaves it after n mean services, and was due after n intervals: what a
     wait grows by is the difference of the two, so the service of a frame of the stream is the interval and the growth.
@@ -66,7 +67,7 @@ def turning_rate(interval_s: float, growth: float) -> float:
     growth
         See `growth_s`.
     """
-    return 1.0 / (interval_s + growth)
+    return 1.0 / (interval_s + growth) if growth > _GROWS * interval_s else None
 
 
 def refusal(rate: float, cores_s: Mapping[str, float]) -> str | None:
@@ -116,10 +117,10 @@ def _said(lines: Sequence[Mapping[str, Any]], ran: Sequence[Mapping[str, Any]], 
             within = sum(abs(found) <= limit for found in errors)
             worst = max(errors, key=abs)
             parts.append(f"{name} within {limit:.0%}: {within} of {len(errors)}, the largest error {worst:+.1%}.")
-    turning = [found for each in ran if (found := _turning(each)) is not None]
-    if turning:
-        within = sum(abs(found) <= _TURNING for found in turning)
-        parts.append(f"Rate at which queues grow within {_TURNING:.0%}: {within} of {len(turning)}.")
+    if turning := [_turning(each) for each in ran if each["load_as_timed"] > _ABOVE]:
+        within = sum(found is not None and abs(found) <= _TURNING for found in turning)
+        parts.append(f"Rate above which queues grow within {_TURNING:.0%}: {within} of {len(turning)}")
+        parts[-1] += f", of which {turning.count(None)} did not grow in both." if None in turning else "."
     if averages := [each["load_before"] for each in ran]:
         parts.append(f"Load average of the machine before a run: {min(averages):.1f} to {max(averages):.1f}.")
     return " ".join(parts)
@@ -153,7 +154,8 @@ def _growing(ran: Sequence[Mapping[str, Any]]) -> list[str]:
         row = [each["plan"], f"{each['load']:.2f}", f"{each['load_as_timed']:.3f}"]
         row += [f"{1e3 * told['growth_s']:+.3f}" for told in (measured, simulated)]
         if each["load_as_timed"] > _ABOVE:
-            row += [f"{told['turning_rate']:.2f}" for told in (measured, simulated)]
+            rates = [told["turning_rate"] for told in (measured, simulated)]
+            row += [f"not below {each['rate']:.1f}" if rate is None else f"{rate:.2f}" for rate in rates]
             row += [_percent(_turning(each)), f"{each['sustainable_rate']:.2f}"]
         else:
             row += [""] * 4

@@ -13,13 +13,15 @@ from typing import Self
 
 __all__ = ["LinkClock"]
 
-_WORD = struct.Struct("<q")
+_WORD, _PACE = struct.Struct("<q"), struct.Struct("<d")
 _ONE = threading.Lock()
 """Held by the thread of this process that holds a file: locks of files are between processes alone."""
 
 
 class LinkClock:
-    """A file of whole nanoseconds, one for each direction: until when it is busy, by `time.monotonic_ns`.
+    """A file with whole nanoseconds for each direction: until when it is busy, by `time.monotonic_ns`.
+
+    After these stand the shares of their bandwidths that directions have now, as doubles.
 
     A direction is a token bucket that holds no more than the payload that is on its way: it passes one payload at a
     time, at its bandwidth, in the order in which processes come.
@@ -37,7 +39,8 @@ class LinkClock:
     @staticmethod
     def create(path: Path, directions: int) -> Path:
         """Write the file of so many directions, all free, and return its place."""
-        path.write_bytes(bytes(_WORD.size * max(directions, 1)))
+        count = max(directions, 1)
+        path.write_bytes(bytes(_WORD.size * count) + _PACE.pack(1.0) * count)
         return path
 
     def reserve(self, direction: int, ready_ns: int, busy_ns: int, until_ns: int | None = None) -> int | None:
@@ -67,6 +70,20 @@ class LinkClock:
         """Let nothing pass in a direction for so many seconds from now; what is under way still gets there."""
         with self:
             self.take(direction, max(self.free(direction), time.monotonic_ns() + round(seconds * 1e9)))
+
+    def pace(self, direction: int) -> float:
+        """Return which share of its bandwidth a direction has now; 1 unless `set_pace` said otherwise."""
+        return float(_PACE.unpack_from(self._words, self._pace_at(direction))[0])
+
+    def set_pace(self, direction: int, share: float) -> None:
+        """Give a direction a share of its bandwidth, above 0, from the next payload on, in all processes."""
+        if not 0 < share < float("inf"):
+            raise ValueError(f"a link has a share of its bandwidth above 0, not {share}")
+        with self:
+            _PACE.pack_into(self._words, self._pace_at(direction), share)
+
+    def _pace_at(self, direction: int) -> int:
+        return len(self._words) // 2 + _PACE.size * direction
 
     def free(self, direction: int) -> int:
         """Return until when a direction is taken; within `with`, so that nobody takes it meanwhile."""

@@ -164,13 +164,13 @@ class ShapedPath(Generic[P]):
         if self._way.forwarding == "cut-through":
             return self._through(item, self._clock)
         link = self._way.directions[stage]
-        busy_ns = round(item.size / link.bandwidth * _NS)
+        busy_ns = round(item.size / (link.bandwidth * self._clock.pace(link.number)) * _NS)
         sent_ns = self._clock.reserve(link.number, item.ready_ns, busy_ns, item.until_ns)
         return None if sent_ns is None else (sent_ns, sent_ns + round(link.latency * _NS))
 
     def _through(self, item: _Item[P], clock: LinkClock) -> tuple[int, int] | None:
         """Take all links at once: only the first packet pays each, the others follow at the pace of the slowest."""
-        links, packet = self._way.directions, min(item.size, self._way.mtu)
+        links, packet = [self._paced(each, clock) for each in self._way.directions], min(item.size, self._way.mtu)
         heads, offset = [], 0.0
         for link in links:
             heads.append(offset)
@@ -185,6 +185,10 @@ class ShapedPath(Generic[P]):
                 clock.take(link.number, begin + round((head + item.size / link.bandwidth) * _NS))
         sent_ns = begin + round(item.size / links[0].bandwidth * _NS)
         return sent_ns, begin + round((offset + (item.size - packet) / slowest) * _NS)
+
+    @staticmethod
+    def _paced(link: Direction, clock: LinkClock) -> Direction:
+        return replace(link, bandwidth=link.bandwidth * clock.pace(link.number))
 
     def close(self) -> None:
         """Let what is on its way arrive, and end."""

@@ -114,10 +114,9 @@ class Driver:
         self._entries: dict[str, Entry] = {}
         self._entry = self.add(number, bundles, address, way)
         self.strays = 0  # results of frames that were never sent
+        # Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again.
         self.rescue: Callable[[str, str], bool] | None = None
-        """Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again."""
-        self.on_end: Callable[[Outcome], None] = lambda _: None
-        """Called with every frame that was answered."""
+        self.on_end: Callable[[Outcome], None] = lambda _: None  # called with every frame that was answered
 
     def add(self, number: str, bundles: tuple[Bundle, ...], address: str, way: Way = NO_LINKS) -> Entry:
         """Return a further plan that frames can be sent by.
@@ -192,8 +191,9 @@ class Driver:
             outcome = self._frames[frame]
             if outcome.ended_ns is not None or outcome.plan != number:
                 return
-            tensors = self._kept.get(frame)
-        if tensors is not None and self.rescue is not None and self.rescue(number, reason):
+            if (tensors := self._kept.get(frame)) is not None:
+                outcome.plan = ""  # and nobody else takes it for lost
+        if tensors is not None and self.rescue is not None and self.rescue(number, reason) and outcome.ended_ns is None:
             self._send(frame, outcome, tensors)
         else:
             self._fail(frame, reason)

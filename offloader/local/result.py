@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from tiercut.offloader.local.frame_times import FrameTimes
 from tiercut.offloader.local.hops import HopParts
 from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
+
+if TYPE_CHECKING:
+    from tiercut.offloader.adaptive.mover import Move
 
 __all__ = ["FORMAT", "QUANTILES", "Figures", "Run", "StageTimes", "latency_figures"]
 
@@ -123,6 +126,12 @@ class Run:
         Where the plan has codecs, how many were answered as by the uncut network without them; else None.
     late
         How many results came for those in vain.
+    moves
+        Changes of plan, in order.
+    frames_by_plan
+        How many frames each plan answered, where plans changed; empty where they could not.
+    sent_again
+        How many frames were lost by a plan and sent by another.
     """
 
     title: str
@@ -147,6 +156,9 @@ class Run:
     fallbacks: tuple[tuple[int, int, str], ...] = ()
     late: int = 0
     same_as_uncoded: int | None = None
+    moves: tuple[Move, ...] = ()
+    frames_by_plan: dict[str, int] = field(default_factory=dict)
+    sent_again: int = 0
 
     @property
     def failed(self) -> int:
@@ -186,8 +198,13 @@ class Run:
             ],
             "agents_ended": self.deaths,
             "frame_latency_s": list(self.latencies_s),
+            **({"adaptation": self._adaptation()} if self.frames_by_plan else {}),
             **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),
         }
+
+    def _adaptation(self) -> dict[str, Any]:
+        moves = [asdict(each) | {"before": str(each.before), "after": str(each.after)} for each in self.moves]
+        return {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
 
     def _stage(self, stage: StageTimes) -> dict[str, Any]:
         place = self.stages.index(stage)

@@ -37,7 +37,7 @@ from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["RunOptions", "run_local", "run_with_agents"]
+__all__ = ["RunOptions", "factors_of", "run_local", "run_with_agents", "times_of"]
 
 _WARM_UP, _PAUSE_S = 40, 0.01
 _ACQUAINTED, _SETTLED = 4, 2
@@ -154,7 +154,7 @@ def run_local(
         check_stand_in(options.last, bundles, explains=options.explain_hop)
         runtime = _runtime(profile, options, runners)
         frames = load_frames(data, bundles[0].inputs)
-        factor = _factors(plan, topology, problem, cut, runners, frames, options)
+        factor = factors_of(plan, topology, problem, cut, runners, frames, options)
         if plan.uses_codecs and runtime != runners[0].runtime:
             bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
         verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
@@ -203,7 +203,7 @@ def run_with_agents(
     verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
     factor = dict.fromkeys(plan.placement, 1.0)
     ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames, one_clock=False)
-    interval_s, deadline_s = _times(prediction, options)
+    interval_s, deadline_s = times_of(prediction, options)
     with Driver(
         bundles,
         address_of(address, what="--agent"),
@@ -221,7 +221,7 @@ def run_with_agents(
     return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
 
 
-def _times(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
+def times_of(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
     """Return how far apart frames are due, and after which time they have failed, in seconds."""
     longest_s = max(prediction.at_exit.values())
     interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
@@ -250,7 +250,7 @@ def _runtime(profile: Profile, options: RunOptions, runners: Sequence[StageRunne
     return runtime
 
 
-def _factors(
+def factors_of(
     plan: Plan,
     topology: Topology,
     problem: Problem,
@@ -291,7 +291,7 @@ def _run(
     clock = LinkClock.create(folder / "links", len(network.hops))
     steps = ground.prediction.steps
     first_way = way_of(network, ground.prediction.path, steps[0])
-    patience_s = max(_times(ground.prediction, replace(options, deadline_s=None))[1], _WARM_UP_S)
+    patience_s = max(times_of(ground.prediction, replace(options, deadline_s=None))[1], _WARM_UP_S)
     with ExitStack() as stack:
         links = None
         if options.shape == "kernel":
@@ -323,7 +323,7 @@ def _run(
             parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
         if links is not None:  # only now: hops were timed without their links
             links.shape()
-        interval_s, deadline_s = _times(ground.prediction, options)
+        interval_s, deadline_s = times_of(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
         started(agents)
         outcomes = _sent(driver, ground.frames, options.frames, interval_s)
@@ -345,7 +345,7 @@ def _rehearsed(
     many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
     for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
         ground = replace(ground, prediction=_timed(ground, rounds))
-        interval_s, deadline_s = _times(ground.prediction, replace(options, deadline_s=None))
+        interval_s, deadline_s = times_of(ground.prediction, replace(options, deadline_s=None))
         rounds = driver.warm_up(
             ground.frames.frame(0),
             schedule(ground.prediction.rates, count, least),

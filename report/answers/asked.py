@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from tiercut.analysis import Answer
     from tiercut.optimizer import Query
+    from tiercut.solvers import Outcome
 
-__all__ = ["asked_rows", "proof_text", "size_text"]
+__all__ = ["asked_rows", "proof_text", "proved_gap", "size_text"]
 
 _TOLD = (
     "kind",
@@ -79,7 +80,18 @@ def proof_text(answer: Answer) -> str:
     if outcome.status == "optimal" and outcome.exact:
         better = {"solve": "no plan is better", "rank": "these are the best", "frontier": "no plan beats these"}
         return f"optimal: it is proved that {better[answer.query.kind]}"
+    known = proved_gap(outcome)
+    if known:
+        return f"{outcome.status}: {known}"
     return f"{outcome.status}: {outcome.reason or 'the search ended early'}; nothing proves it the best of all"
+
+
+def proved_gap(outcome: Outcome) -> str:
+    """Return how near to the best a plan is proved to be, where it is not proved to be the best; else nothing."""
+    if outcome.status != "feasible" or outcome.gap is None:
+        return ""
+    better = outcome.gap / max(1.0 - outcome.gap, 1e-9)
+    return f"it is proved that no plan is better by more than {100 * better:.2g} %"
 
 
 def _rules(query: Query) -> Iterator[str]:

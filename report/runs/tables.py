@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.offloader import Run, StageTimes
 
-__all__ = ["became", "hop_rows", "run_rows", "run_tables"]
+__all__ = ["became", "hop_rows", "move_rows", "run_rows", "run_tables"]
 
 _REASONS = 3
 
@@ -35,6 +35,12 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
     if len(run.failures) > _REASONS:
         yield text_of(f"and {len(run.failures) - _REASONS} more")
     yield from _fallbacks(run)
+    if run.frames_by_plan:
+        if run.moves:
+            yield table_from(move_rows(run))
+        shares = ", ".join(f"{count} by {plan}" for plan, count in run.frames_by_plan.items())
+        again = f"; {run.sent_again} were sent again by another plan" if run.sent_again else ""
+        yield text_of(f"answered: {shares}{again}")
 
 
 def _fallbacks(run: Run) -> Iterator[Text]:
@@ -82,6 +88,30 @@ def run_rows(run: Run) -> Rows:
     origin = "the same samples, replayed" if run.by_replay else "the formula"
     columns = (Column("", "left"), Column("predicted"), Column("measured"), Column("error"))
     return Rows(f"predicted ({origin}) and measured", columns, tuple(cells))
+
+
+def move_rows(run: Run) -> Rows:
+    """Return the changes of plan: when, to which, why, and what they took."""
+    cells = [
+        (
+            units.format_seconds(each.at_s),
+            str(each.after),
+            each.why,
+            units.format_seconds(each.deciding_s),
+            units.format_seconds(each.switch_s),
+            "" if each.gap_s is None else units.format_seconds(each.gap_s),
+        )
+        for each in run.moves
+    ]
+    columns = (
+        Column("at"),
+        Column("to", "left"),
+        Column("why", "left"),
+        Column("deciding"),
+        Column("switch"),
+        Column("gap"),
+    )
+    return Rows("moves", columns, tuple(cells))
 
 
 def hop_rows(run: Run) -> Rows:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,13 +59,20 @@ class Run:
 
 
 def run_of(answer: Answer | ModelsAnswer) -> Run:
-    """Return what a run logs of an answer; metrics have the columns of `Answer.to_frame` for names."""
+    """Return what a run logs of an answer; metrics have the columns of `Answer.to_frame` for names.
+
+    What was asked has names that begin with ``asked``, as plans have columns that are called the same.
+    """
     study, frame = study_of(answer), answer.to_frame()
     parameters = {str(key): str(value) for key, value in study.attributes.items()}
-    for name, each in answers_in(answer).items():
-        prefix = "" if len(answers_in(answer)) == 1 else f"{name}/"
-        parameters |= {f"{prefix}{key}": text for key, text in asked_rows(each).cells if key not in _TOLD}
-    metrics = {"plans": float(len(frame))}
+    for network, each in answers_in(answer).items():
+        prefix = "" if len(answers_in(answer)) == 1 else f"{network}/"
+        for key, text in asked_rows(each).cells:
+            if key not in _TOLD:
+                name = f"{prefix}asked {key}"
+                parameters[name] = f"{parameters[name]}; {text}" if name in parameters else text
+    # NOTE a store of files has a file for each metric: none may be called as the folder of `plans/…`
+    metrics = {"plan_count": float(len(frame))}
     metrics["solver_seconds"] = sum(each.outcome.seconds for each in answers_in(answer).values())
     series: list[tuple[str, float, int]] = []
     if len(frame):
@@ -74,8 +82,9 @@ def run_of(answer: Answer | ModelsAnswer) -> Run:
             if column == "rank":
                 continue
             if frame[column].dtype == float:
-                metrics |= {_metric(column): float(chosen[column])} if np.isfinite(chosen[column]) else {}
-                series += _series(f"plans/{_metric(column)}", frame[column])
+                name = _metric(column)
+                metrics |= {name: float(chosen[column])} if np.isfinite(chosen[column]) else {}
+                series += _series(f"plans/{name}", frame[column])
             elif isinstance(chosen[column], str):
                 parameters[column] = chosen[column]
         metrics["rank"] = knee + 1.0
@@ -96,13 +105,14 @@ def _metric(name: str) -> str:
 
 
 def check_mlflow(what: str) -> Any:
-    """Return mlflow.
+    """Return mlflow, which sends nothing but to the tracker that is named, unless the environment says otherwise.
 
     Raises
     ------
     QuestionError
         If it is not installed.
     """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it is read at import: use would be told to its makers
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what its packages say of each other is not about an answer
@@ -150,16 +160,23 @@ def to_mlflow(
             home = client.create_experiment(experiment, files) if found is None else found.experiment_id
             run: str = client.create_run(home, run_name=made.name).info.run_id
         except Exception as error:  # of a server, a database or a file system
-            said = str(error).strip().splitlines() or [type(error).__name__]
-            raise InputError(where, f"cannot be used by MLflow: {said[0]}") from None
+            raise _refused(where, error) from None
         try:
             _log(mlflow, client, run, made)
             _keep(client, run, answer, picture)
-        except BaseException:
-            client.set_terminated(run, "FAILED")
+            client.set_terminated(run)
+        except BaseException as error:
+            with suppress(Exception):  # what failed first is what counts
+                client.set_terminated(run, "FAILED")
+            if isinstance(error, (mlflow.exceptions.MlflowException, OSError)):
+                raise _refused(where, error) from None
             raise
-        client.set_terminated(run)
     return run
+
+
+def _refused(where: str, error: Exception) -> InputError:
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return InputError(where, f"cannot be used by MLflow: {said[0]}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def to_optuna(answer: Answer | ModelsAnswer, storage: str, *, study: str | None 
     QuestionError
         If optuna is not installed, or the storage has a study of that name already.
     InputError
-        If the storage cannot be opened.
+        If the storage cannot be opened or written.
     """
     optuna = check_optuna("writing a study")
     made = study_of(answer)
@@ -82,17 +83,24 @@ def _opened(optuna: Any, storage: str) -> Any:
         return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(storage))
     # NOTE what fails is of SQLAlchemy, of a driver that is missing, of the file system, or of JSON that is none
     except Exception as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(storage, f"cannot be opened as a storage of Optuna: {said[0]}") from None
+        raise _refused(storage, "opened as", error) from None
+
+
+def _refused(storage: str, what: str, error: Exception) -> InputError:
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return InputError(storage, f"cannot be {what} a storage of Optuna: {said[0]}")
 
 
 def _write(optuna: Any, opened: Any, name: str, made: Study, storage: str) -> None:
+    failures = (optuna.exceptions.StorageInternalError, OSError)
     try:
         study = optuna.create_study(storage=opened, study_name=name, directions=list(made.directions))
     except optuna.exceptions.DuplicatedStudyError:
         raise QuestionError(
             f"{storage} has a study '{name}' already, which stays as it is; name another by --study (study=)"
         ) from None
+    except failures as error:
+        raise _refused(storage, "written as", error) from None
     try:
         study.set_metric_names(list(made.measures))
         for key, value in made.attributes.items():
@@ -109,8 +117,11 @@ def _write(optuna: Any, opened: Any, name: str, made: Study, storage: str) -> No
                         user_attrs=dict(trial.attributes),
                     )
                 )
-    except BaseException:  # an interrupt too: half a study is none
-        optuna.delete_study(study_name=name, storage=opened)
+    except BaseException as error:  # an interrupt too: half a study is none
+        with suppress(Exception):  # what failed first is what counts
+            optuna.delete_study(study_name=name, storage=opened)
+        if isinstance(error, failures):
+            raise _refused(storage, "written as", error) from None
         raise
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Range", "Study", "Trial", "answers_in", "study_of"]
 
-_COLUMNS = {"latency": "latency_s", "bytes": "bytes_sent"}
-"""What measures are called in a frame, where it is another name."""
+_COLUMNS = {"latency": "latency_s", "bytes": "bytes_sent", "rate": "seconds_per_frame"}
+"""What measures are called in a study, where it is another name; a rate is compared by what it is one over."""
 
 _PLAIN = "none"
 """What it is called that nothing encodes a payload."""

@@ -81,7 +81,7 @@ class Master:
         self.over: list[Any] = []
         self.penalty = 0.0
         self.exceeds = False  # whether the last choice is above a limit, as it may be where these are loosened
-        self.changed = True
+        self.changed, self.solved = True, False
         if stage in ("worst", "short"):
             top = self._variable(1.0)
             for row in self.lates or self.limits:
@@ -124,9 +124,9 @@ class Master:
     def solve(self) -> tuple[float, Multipliers, Floats]:
         """Return the least value, what plans are to be priced by, and what each stream's best plan may cost (S)."""
         status = self.solver.Solve()
-        self.changed = False
+        self.changed, self.solved = False, status == self.solver.OPTIMAL
         count = len(self.weights)
-        if status != self.solver.OPTIMAL:
+        if not self.solved:
             return inf, Multipliers(np.zeros(count), np.zeros(len(self.limits))), np.zeros(count)
         self.exceeds = any(made.solution_value() > _OVER for made in self.over)
         prices = np.maximum([-row.dual_value() for row in self.limits], 0.0)
@@ -141,9 +141,14 @@ class Master:
 
     @property
     def mixed(self) -> tuple[list[list[tuple[Column, float]]], Floats]:
-        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out."""
+        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out.
+
+        Nothing where there is no choice.
+        """
         if self.changed:
             self.solve()
+        if not self.solved:
+            return [[] for _ in self.shares], np.zeros(len(self.weights))
         shares = [[(column, float(made.solution_value())) for column, made in own.values()] for own in self.shares]
         left = np.zeros(len(self.weights))
         for place, made in self.left.items():
@@ -157,7 +162,7 @@ class Master:
 
     def allowed(self, at: Multipliers) -> float:
         """Return what is taken off the sum of what streams add: no joint plan is below the difference."""
-        return 0.0 if self.stage == "short" else float(at.limits.sum())
+        return 0.0 if self.stage == "short" else (1.0 + SLACK) * float(at.limits.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.clock import seconds_left
+from tiercut.clock import paused, seconds_left
 from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price, without_repeats
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
+from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
@@ -38,7 +39,8 @@ from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
 from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.labels.used_sets import critical_groups, sets_of
-from tiercut.solvers.parallel import share_out, thread_count
+from tiercut.solvers.parallel import Ending, share_out, thread_count
+from tiercut.solvers.pipelines.greatest_rate import NEAR, finds_row, greatest_rate, load_kernels
 from tiercut.solvers.states import follows_of, states_of
 from tiercut.solvers.task import bounded_goals, plain_tables
 from tiercut.solvers.warm_up import Sort, tiny_tasks
@@ -93,10 +95,44 @@ class Labels(BaseSolver):
         self._room = room
 
     def _load(self, task: Task) -> None:
+        if _in_one_piece(task):
+            return
+        if finds_row(task):
+            load_kernels()
+            return
         _load_kernels("plain" if _goals(task) is None else "many")
 
     def _search(self, task: Task, options: Options) -> Found:
-        return _found(task, options, self._room)
+        if _in_one_piece(task):
+            return Found(decisions=first_plan(task))
+        return _row(task, options, self._room) if finds_row(task) else _found(task, options, self._room)
+
+
+def _in_one_piece(task: Task) -> bool:
+    """Return whether plans are single look-ups, for which the tables of all links would be laid out in vain."""
+    space = task.space
+    return bool(task.costs.others) and task.kind == "solve" and space.most == 1 and space.exits == "final"
+
+
+def _row(task: Task, options: Options, room: int | None) -> Found:
+    """Return what a search for many machines finds, or labels where it proves too little."""
+    row = greatest_rate(task, options)
+    if row.reason == Ending.INTERRUPTED or (row.gap is not None and row.gap <= NEAR) or seconds_left() <= 0:
+        return row
+    with paused():
+        _load_kernels("many")
+    found = _found(task, options, room)
+    if not found.reason or not row.decisions:
+        return found
+    if found.reason == Ending.INTERRUPTED:
+        return replace(row, reason=found.reason)
+    old, new = (
+        min((evaluate_tables(task.space.problem, each, task.measure) for each in one.decisions), default=inf)
+        for one in (row, found)
+    )
+    if new >= old or row.gap is None:
+        return row
+    return replace(found, gap=max(1.0 - (1.0 - row.gap) * old / new, 0.0))
 
 
 @cache

@@ -320,6 +320,13 @@ def test_a_training_ends_when_accuracy_stops_rising_and_goes_on_where_it_was_int
         assert settling.settle(model, None, tiercut.Schedule(), None, 2, kept).tolist() == [0.3, 0.6, 0.5, 0.5]
         assert model.weights[0][0] == 2
     assert capsys.readouterr().out.count("accuracy 0.5000") == 2
+    again = Made([0.4, 0.2, 0.2])
+    other = tiercut.Schedule(epochs=7)  # nothing of the training before counts
+    assert settling.settle(again, None, other, None, 2, kept).tolist() == [0.4, 0.2, 0.2]
+    assert again.weights[0][0] == 1
+    anew = Made([0.7, 0.1, 0.1, 0.1])  # its checkpoint is gone, what was kept beside it is not
+    assert settling.settle(anew, None, other, None, 3, kept)[:1] == [0.7]
+    assert anew.weights[0][0] == 1
 
 
 def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says_something() -> None:

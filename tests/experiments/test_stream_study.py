@@ -53,6 +53,27 @@ def test_waits_do_not_grow_while_the_server_keeps_up(errors: Any) -> None:
     interval = services.mean() / 0.8
     growth = errors.growth_s(services + waits(interval, services, passes), services, passes)
     assert abs(growth) < 0.001 * interval
+    assert errors.turning_rate(interval, growth) is None
+
+
+@pytest.mark.parametrize(
+    ("measured", "simulated", "said"),
+    [
+        (0.002, 0.0021, "within 3%: 1 of 1."),
+        (0.002, 0.004, "within 3%: 0 of 1."),
+        (0.0, 0.001, "0 of 1, of which 1 did"),
+    ],
+)
+def test_a_stream_whose_queue_does_not_grow_is_no_agreement_about_where_it_does(
+    errors: Any, measured: float, simulated: float, said: str
+) -> None:
+    told = [
+        {"mean": 0.1, "p99": None, "growth_s": each, "turning_rate": errors.turning_rate(0.02, each)}
+        for each in (measured, simulated)
+    ]
+    line = {"plan": "p", "load": 1.05, "load_as_timed": 1.06, "rate": 50.0, "sustainable_rate": 47.0, "frames": 9}
+    line |= {"answered": 9, "same_exits": 9, "load_before": 0.1, "nodes": []}
+    assert said in errors.tables([{**line, "measured": told[0], "simulated": told[1]}])
 
 
 def test_latency_that_an_earlier_exit_saves_is_no_growth(errors: Any) -> None:

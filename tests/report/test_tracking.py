@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from support.made import both, exits_data, profile_data, topology_data
 
 import tiercut
 from tiercut.errors import InputError, QuestionError
+from tiercut.report.tracking import mlflow_run, optuna_storage
 from tiercut.report.tracking.mlflow_run import run_of
 from tiercut.report.tracking.study import Range, study_of
 
@@ -81,12 +85,79 @@ def test_a_run_has_the_figures_of_the_best_plan_and_those_of_all_by_rank() -> No
     run = run_of(answer)
     best = answer[answer.knee or 0]
     assert (run.metrics["latency_s"], run.metrics["accuracy"]) == (best.latency_s, best.accuracy)
-    assert run.metrics["plans"] == len(answer)
+    assert run.metrics["plan_count"] == len(answer)
+    assert not {name.split("/")[0] for name, _, _ in run.series} & set(run.metrics)  # a store of files has folders
     assert "link:near to far" in run.metrics
     series = {rank: value for name, value, rank in run.series if name == "plans/latency_s"}
     assert series == {rank: plan.latency_s for rank, plan in enumerate(answer, 1)}
     assert (run.parameters["plan"], run.parameters["status"]) == (str(best), "optimal")
+    assert (run.parameters["question"], run.parameters["exits"]) == ("frontier", ",".join(map(str, best.exits)))
+    assert run.parameters["asked exits"] == "at the end of every part"
     assert all(len(text) <= 500 for text in run.parameters.values())
+
+
+def test_all_notes_of_an_answer_are_logged() -> None:
+    answer = replace(tiercut.solve(TOPOLOGY, BARE), notes=("one", "two"))
+    assert run_of(answer).parameters["asked note"] == "one; two"
+
+
+def test_the_sustainable_rate_stands_as_the_seconds_that_it_is_one_over() -> None:
+    answer = tiercut.solve(TOPOLOGY, PROFILE, objective="rate")
+    study, run = study_of(answer), run_of(answer)
+    assert (study.measures, study.directions) == (("seconds_per_frame",), ("minimize",))
+    (seconds,) = study.trials[0].values
+    assert run.metrics["rate"] == study.trials[0].attributes["rate"] == pytest.approx(1 / seconds)  # as in a frame
+
+
+class _Broken:
+    """A client of MLflow whose tracker goes away after the run was opened."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        self.said: list[str] = []
+
+    def get_experiment_by_name(self, name: str) -> Any:
+        return SimpleNamespace(experiment_id="1")
+
+    def create_run(self, home: str, run_name: str) -> Any:
+        return SimpleNamespace(info=SimpleNamespace(run_id="7"))
+
+    def log_batch(self, run: str, **said: Any) -> None:
+        raise OSError("the tracker is full\nand more")
+
+    def set_terminated(self, run: str, status: str = "FINISHED") -> None:
+        raise RuntimeError("cannot be reached")
+
+
+def test_what_fails_while_a_run_is_logged_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    entities = SimpleNamespace(Metric=lambda *cells: cells, Param=lambda *cells: cells)
+    exceptions = SimpleNamespace(MlflowException=KeyError)
+    fake = SimpleNamespace(entities=entities, exceptions=exceptions, MlflowClient=_Broken)
+    monkeypatch.setattr(mlflow_run, "check_mlflow", lambda what: fake)
+    with pytest.raises(InputError, match=r"^http://there: cannot be used by MLflow: the tracker is full$"):
+        mlflow_run.to_mlflow(tiercut.solve(TOPOLOGY, BARE), "http://there")
+
+
+def test_what_fails_while_a_study_is_written_is_said_in_a_line() -> None:
+    class FailedError(Exception):
+        pass
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise FailedError("disk full\nand more")
+
+    exceptions = SimpleNamespace(StorageInternalError=FailedError, DuplicatedStudyError=KeyError)
+    study = SimpleNamespace(set_metric_names=refuse)
+    fake = SimpleNamespace(exceptions=exceptions, create_study=lambda **_: study, delete_study=lambda **_: 1 / 0)
+    with pytest.raises(InputError, match=r"^plans.db: cannot be written as a storage of Optuna: disk full$"):
+        optuna_storage._write(fake, None, "mine", study_of(tiercut.solve(TOPOLOGY, BARE)), "plans.db")
+
+
+def test_mlflow_tells_nobody_of_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "")  # so that it is put back
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY")
+    monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
+    monkeypatch.setitem(sys.modules, "sqlalchemy", ModuleType("sqlalchemy"))
+    mlflow_run.check_mlflow("logging a run")
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
 def test_what_no_plan_has_is_not_logged() -> None:
@@ -110,6 +181,17 @@ def test_a_name_without_a_study_is_refused(shell_call: Call) -> None:
     status, _, err = shell_call("frontier", "iot", "resnet20-digits32", "--study", "mine")
     assert status == 2
     assert "--study names the study that --optuna writes" in err
+
+
+@pytest.mark.parametrize("flag", ["--optuna", "--mlflow", "--plot"])
+def test_plans_of_several_sources_are_kept_nowhere_without_a_word(
+    shell_call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flag: str
+) -> None:
+    for package in ("optuna", "mlflow", "sqlalchemy"):
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    status, out, err = shell_call("solve", "factory", "resnet20-digits32", flag, tmp_path / "there.png")
+    assert (status, out) == (2, "")
+    assert f"{flag} is about the answer for one source; name it by --source" in " ".join(err.split())
 
 
 # With the packages themselves

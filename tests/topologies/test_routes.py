@@ -18,6 +18,7 @@ from tiercut.topologies import (
     transfer_routes,
     transfer_seconds,
 )
+from tiercut.topologies.network import network_of
 from tiercut.topologies.routes import transfer_sums
 
 HEAD = "format: tiercut.topology/1\nname: made\nsource: a\n"
@@ -221,3 +222,28 @@ def test_where_no_link_weighs_anything_sums_say_what_can_be_reached() -> None:
     assert np.array_equal(np.isinf(sums), np.isinf(weighed))
     assert np.isinf(sums[1]).any()
     assert sums[np.isfinite(sums)].max() == 0
+
+
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+def test_few_weights_add_up_along_the_routes_that_cross_their_links(forwarding: str) -> None:
+    """A narrow link on the short way and a wide one on the long: large payloads take another route than small ones."""
+    nodes = "nodes:\n" + "".join(f"  - {{name: {name}}}\n" for name in "abcd")
+    links = "links:\n" + "".join(
+        f"  - {{between: [{a}, {b}], bandwidth: {bandwidth} Mb/s, latency: {latency} ms}}\n"
+        for a, b, bandwidth, latency in (("a", "b", 1, 1), ("b", "c", 1, 1), ("a", "d", 50, 9), ("d", "c", 50, 9))
+    )
+    head = "format: tiercut.topology/1\nname: t\nsource: a\n"
+    topology = topology_from_text(f"{head}forwarding: {forwarding}\n{nodes}{links}")
+    sizes, network = [0.0, 100.0, 1500.0, 5e3, 1e6], network_of(topology)
+    for _ in range(2):  # what is known the second time is the same
+        for weights in ({("a", "b"): 2.0}, {("a", "d"): 3.0, ("b", "c"): 0.5}):
+            routes = transfer_routes(network, sizes)
+            wanted = [
+                [
+                    [sum(weights.get((hop.sender, hop.receiver), 0.0) for hop in route.hops) for route in row]
+                    for row in each
+                ]
+                for each in routes
+            ]
+            assert np.array_equal(transfer_sums(network, sizes, weights), wanted)
+    assert len({wanted[place][0][2] for place in range(1, 5)}) == 2

@@ -233,7 +233,16 @@ async function unpacked(text) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
 }
 
+/** Say in the page, which stays empty without its plans, that the browser is too old for them. */
+function sayThatItIsTooOld(error) {
+  const said = document.createElement("p");
+  said.className = "warning";
+  said.textContent = "This browser cannot unpack the plans of this page: open it in one of 2023 or later.";
+  document.querySelector("main").before(said);
+  throw error;
+}
+
 const data = JSON.parse(byId("data").textContent);
-if (typeof data.plans === "string") data.plans = await unpacked(data.plans);
+if (typeof data.plans === "string") data.plans = await unpacked(data.plans).catch(sayThatItIsTooOld);
 window.tiercut = new Page(data);
 window.tiercut.start();

@@ -44,8 +44,9 @@ def answer_sources(
     """Find a plan for each source of a topology, and print them."""
     if len(profiles) > 1:
         raise QuestionError("of a topology with several sources name one profile, for those that name none themselves")
-    if output.plot is not None:
-        raise QuestionError("--plot draws the answer for one source; name it by --source")
+    for name in ("plot", "optuna", "mlflow"):
+        if getattr(output, name) is not None:
+            raise QuestionError(f"--{name} is about the answer for one source; name it by --source")
     from tiercut.analysis import ask_of_sources
     from tiercut.optimizer import make_query, merged
     from tiercut.topologies import load_topology
@@ -64,7 +65,7 @@ def answer_sources(
         )
     _print(found, json=output.json)
     if output.csv is not None:
-        given.write_table(found.frame(), output.csv)
+        given.write_table(found.to_frame(), output.csv)
 
 
 def _print(found: JointAnswer, *, json: bool) -> None:

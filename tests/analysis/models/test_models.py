@@ -194,6 +194,8 @@ def test_a_network_that_cannot_do_it_leaves_the_others(networks: list[str]) -> N
     assert nobody.status == "infeasible"
     with pytest.raises(InfeasibleError, match=r"(?s)ResNet20/clutter: no plan.*small/clutter: no plan"):
         _ = nobody.best
+    none = tiercut.frontier(TOPOLOGY, networks[:2], min_accuracy=0.999).thinned(within="1 %")
+    assert (none.status, len(none)) == ("infeasible", 0)
 
 
 def test_rules_for_exits_are_about_the_networks_that_have_them(networks: list[str]) -> None:

@@ -124,6 +124,24 @@ def test_a_link_that_is_cut_passes_nothing_until_it_is_back(tmp_path: Path, forw
     path.close()
 
 
+@pytest.mark.parametrize("forwarding", ["store", "cut-through"])
+def test_a_link_that_is_slower_than_it_was_takes_longer_in_every_process(tmp_path: Path, forwarding: str) -> None:
+    way = Way((Direction(0, 1e6, 0.0), Direction(1, 1e6, 0.0)), forwarding)  # type: ignore[arg-type]
+    links, other = clock(tmp_path), LinkClock(tmp_path / "links")
+    other.set_pace(1, 0.25)
+    assert links.pace(1) == 0.25
+    assert links.pace(0) == 1.0
+    (slow,) = arrivals(way, links, [50_000])
+    wanted_s = 0.25 if forwarding == "store" else 0.2
+    assert wanted_s <= slow <= wanted_s + SLACK_S
+    other.set_pace(1, 1.0)
+    (quick,) = arrivals(way, links, [50_000])
+    assert quick <= wanted_s / 2 + SLACK_S / 2
+    for share in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="a share of its bandwidth above 0"):
+            other.set_pace(0, share)
+
+
 def test_a_wait_ends_when_it_is_due() -> None:
     late = []
     for _ in range(40):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
+from tiercut.cli.commands.run.adapting import check_adapting, policy_for
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import grouped
@@ -86,6 +87,13 @@ def run(
         bool,
         typer.Option("--fallback", help="Where agents do not answer, take the last exit at the source, in time."),
     ] = False,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="With --local: run another plan as soon as conditions make it better.")
+    ] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --adapt: which plan to run where, as sensitivity --policy writes it."),
+    ] = None,
     tls: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="With --agent: tls.crt, tls.key and ca.crt, as the agents have."),
@@ -116,9 +124,10 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
+    check_adapting(adapt, local, policy, asked=parquet or trace or plot or agent or shape)
     if shape is Shape.kernel:
         _enter_kernel(local, agent is not None)
-    from tiercut.offloader import RunOptions, check_grpc, load_tls, run_local, run_with_agents
+    from tiercut.offloader import RunOptions, check_grpc, load_tls, run_adaptive, run_local, run_with_agents
 
     check_grpc()
     keep_freed()
@@ -147,7 +156,9 @@ def run(
         tls=None if tls is None else load_tls(tls),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
-        if local:
+        if adapt:
+            made = run_adaptive(plan, where, found, cut, samples, policy_for(policy, plan, where, found), options)
+        elif local:
             options = replace(options, last=_stand_in(named, plan.placement))
             made = run_local(plan, where, found, cut, samples, options)
         else:

@@ -1,0 +1,255 @@
+"""When a plan gives way to another: what a policy says of what frames show, once staying has cost as much as moving."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.adaptive.fleet import Fleet, Ready, same_plan
+from tiercut.offloader.adaptive.watcher import Watcher
+from tiercut.offloader.local.driver import Driver
+from tiercut.offloader.local.outcome import Outcome
+from tiercut.optimizer import Plan
+
+__all__ = ["Move", "Mover", "PolicyLike"]
+
+_MARGIN = 0.1
+"""Share of the latency below which a gain is none: measurements differ by as much."""
+
+_AGAIN_S, _LONGEST_S, _BEAT_S, _PATIENCE_S = 1.0, 8.0, 0.25, 1.0
+
+
+class PolicyLike(Protocol):
+    """What says which plan to run: `tiercut.analysis.Policy`."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of what it follows."""
+        ...
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """All that it may say."""
+        ...
+
+    def best(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> tuple[Plan | None, float]:
+        """Return the best plan without some nodes, and its latency in seconds."""
+        ...
+
+    def latency_of(self, plan: Plan, values: Mapping[str, float]) -> float | None:
+        """Return the latency of a plan; None where it is not known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of plan.
+
+    Parameters
+    ----------
+    at_s
+        Seconds from when the first frame was due.
+    before, after
+        The plans.
+    why
+        What had changed, in words.
+    deciding_s
+        What it took to look the plan up.
+    switch_s
+        From the decision until frames went by the plan, loading included where it was not ready.
+    gap_s
+        From the last result before the first one by the new plan until that one; None where there is none.
+    """
+
+    at_s: float
+    before: Plan
+    after: Plan
+    why: str
+    deciding_s: float
+    switch_s: float
+    gap_s: float | None = None
+
+
+class Mover:
+    """Follows frames, and moves a driver from plan to plan.
+
+    Parameters
+    ----------
+    driver, fleet, watcher, policy
+        What frames go by, where plans are loaded, what frames show, and which plan is the best then.
+    now
+        The plan to begin with, which is ready.
+    clock
+        Nanoseconds, as frames have them.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        fleet: Fleet,
+        watcher: Watcher,
+        policy: PolicyLike,
+        now: Ready,
+        *,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._driver, self._fleet, self._watcher, self._policy = driver, fleet, watcher, policy
+        self.now, self._clock = now, clock
+        self.moves: list[Move] = []
+        self.begun_ns = clock()
+        self._regret_s, self._down = 0.0, set[str]()
+        self._lock = threading.RLock()
+        self._ended: SimpleQueue[Outcome | None] = SimpleQueue()
+        self._again_s, self._try_ns = _AGAIN_S, self.begun_ns + round(_AGAIN_S * 1e9)
+        self._asks, self._token = 0, secrets.token_hex(4)
+        self._closed = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Follow what the driver sends from now on."""
+        self._driver.on_end = self._ended.put
+        self._driver.rescue = self.rescue
+        for work in (self._follow, self._beat):
+            self._threads.append(threading.Thread(target=work, daemon=True, name="mover"))
+            self._threads[-1].start()
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self._closed.set()
+        self._ended.put(None)
+        for thread in self._threads:
+            thread.join(2 * _PATIENCE_S)
+
+    def _follow(self) -> None:
+        while (outcome := self._ended.get()) is not None:
+            self.take(outcome)
+
+    def take(self, outcome: Outcome) -> None:
+        """Take a frame that was answered; move if staying has cost what a move costs: a frame by the plan of now.
+
+        What staying costs is added up over frames since another plan is better; frames where it is not pay it back.
+        """
+        self._watcher.see(outcome)
+        with self._lock:
+            begun_ns, was = time.perf_counter_ns(), self.now
+            best, best_s = self._policy.best(self._watcher.values, self._down)
+            now_s = self._policy.latency_of(was.plan, self._watcher.values)
+            now_s = self._watcher.seconds(was.number) if now_s is None else now_s
+            took_s = (time.perf_counter_ns() - begun_ns) / 1e9
+            if best is None or same_plan(best, was.plan):
+                self._regret_s = max(self._regret_s - _MARGIN * now_s, 0.0)
+                return
+            gain_s = now_s - best_s
+            self._regret_s = max(self._regret_s + (gain_s if gain_s > _MARGIN * now_s else -_MARGIN * now_s), 0.0)
+            if self._regret_s < now_s:
+                return
+        why = f"{now_s * 1e3:.3g} ms became {best_s * 1e3:.3g} ms"
+        self._move(best, why, took_s, was)
+
+    def _move(self, plan: Plan, why: str, deciding_s: float, was: Ready) -> bool:
+        """Move, unless it was left meanwhile, and return whether it did; frames go on while a plan is loaded."""
+        begun_ns = time.perf_counter_ns()
+        try:
+            ready = self._load(plan)
+        except QuestionError:
+            self._regret_s = 0.0
+            return False
+        with self._lock:
+            if self.now is not was or self._down & set(plan.placement):
+                return False
+            self._driver.use(ready.number)
+            at_s = (self._clock() - self.begun_ns) / 1e9
+            switch_s = (time.perf_counter_ns() - begun_ns) / 1e9
+            self.moves.append(Move(at_s, was.plan, plan, why, deciding_s, switch_s))
+            self.now, self._regret_s = ready, 0.0
+            return True
+
+    def _load(self, plan: Plan) -> Ready:
+        found = self._fleet.find(plan)
+        if found is None:
+            found = self._fleet.load(plan)
+            self._driver.add(found.number, found.bundles, found.address, found.way)
+            self._watcher.know(found.number, plan)
+        return found
+
+    # What nobody has seen for a while.
+
+    def turn(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Send a copy of a frame, now and then, by the plan that would be the best if all that is unseen were well.
+
+        Nobody waits for its answer; it shows whether what was slow has recovered.
+        """
+        with self._lock:
+            now_ns = self._clock()
+            if now_ns < self._try_ns:
+                return
+            best, _ = self._policy.best(self._watcher.values | dict(self._watcher.unseen), self._down)
+            found = None if best is None else self._fleet.find(best)
+            if found is not None and found is not self.now:
+                self._asks += 1
+                self._driver.use(found.number)
+                self._driver.send(f"{self._token} ask {self._asks}", tensors, now_ns)
+                self._driver.use(self.now.number)
+                self._again_s = min(2 * self._again_s, _LONGEST_S)
+            else:
+                self._again_s = _AGAIN_S
+            self._try_ns = now_ns + round(self._again_s * 1e9)
+
+    # What does not answer.
+
+    def rescue(self, number: str, reason: str) -> bool:
+        """Leave a plan that lost a frame, if a node of it does not answer; return whether there is another one."""
+        with self._lock:
+            if number == self.now.number:
+                slow = "deadline" in reason  # whoever was too late may be well
+                gone = [n for n in self.now.plan.placement if not slow and self._fleet.addresses[n] in reason]
+                self._leave(gone or [n for n in self.now.plan.placement if not self._fleet.is_up(n, _PATIENCE_S)])
+            return number != self.now.number
+
+    def _leave(self, gone: Collection[str]) -> None:
+        """Do without some nodes from now on, until they are there again, and send again what they were to answer."""
+        with self._lock:
+            new = set(gone) - self._down
+            self._down |= new
+            for node in new:
+                threading.Thread(target=self._await, args=(node,), daemon=True).start()
+            if not new & set(self.now.plan.placement):
+                return
+            begun_ns = time.perf_counter_ns()
+            best, _ = self._policy.best(self._watcher.values, self._down)
+            took_s = (time.perf_counter_ns() - begun_ns) / 1e9
+            why = f"{', '.join(sorted(new))} did not answer"
+            if best is None or not self._move(best, why, took_s, self.now):
+                return
+            for ready in list(self._fleet.ready.values()):
+                if new & set(ready.plan.placement):
+                    self._driver.send_again(ready.number, why)
+
+    def _beat(self) -> None:
+        """Ask the nodes of the plan whether they are there: one that took a frame and died says nothing."""
+        missed: set[str] = set()
+        while not self._closed.wait(_BEAT_S):
+            silent = {n for n in self.now.plan.placement if not self._fleet.is_up(n, _PATIENCE_S)}
+            if twice := silent & missed:
+                self._leave(twice)
+            missed = silent
+
+    def _await(self, node: str) -> None:
+        """Wait until a node answers again, and tell it what it forgot."""
+        while not self._closed.wait(_BEAT_S):
+            if self._fleet.is_up(node, _PATIENCE_S):
+                try:
+                    self._fleet.load_again(node)
+                except QuestionError:
+                    continue
+                with self._lock:
+                    self._down.discard(node)
+                return

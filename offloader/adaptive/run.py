@@ -1,0 +1,301 @@
+"""``tiercut run --local --adapt``: a plan that gives way to others while frames are sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tiercut.errors import QuestionError
+from tiercut.offloader.adaptive.fleet import Fleet, Ready, Ways, same_plan
+from tiercut.offloader.adaptive.mover import Move, Mover, PolicyLike
+from tiercut.offloader.adaptive.watcher import Watcher
+from tiercut.offloader.agent.emulation import Emulation
+from tiercut.offloader.bundles.manifest import Bundle
+from tiercut.offloader.bundles.split import open_bundles
+from tiercut.offloader.bundles.stage import StageRunner
+from tiercut.offloader.bundles.whole import WholeNetwork, load_whole, range_of, split_whole
+from tiercut.offloader.links.clock import LinkClock
+from tiercut.offloader.links.path import NO_LINKS
+from tiercut.offloader.local.account import Ground, Ran, account
+from tiercut.offloader.local.cascade import Verdict, uncut_cascade
+from tiercut.offloader.local.driver import Driver
+from tiercut.offloader.local.frames import load_frames
+from tiercut.offloader.local.outcome import Outcome
+from tiercut.offloader.local.prediction import predicted, way_of
+from tiercut.offloader.local.processes import AgentProcess, pin_apart
+from tiercut.offloader.local.result import Figures, Run, latency_figures
+from tiercut.offloader.local.run import RunOptions, factors_of, times_of
+from tiercut.offloader.protocol.channels import check_grpc
+from tiercut.optimizer import Plan, Problem, build_problem, decide_again
+from tiercut.profiling import CutNetwork, Profile
+from tiercut.stages import stage
+from tiercut.topologies import Topology
+
+__all__ = ["Site", "run_adaptive"]
+
+_MOST_READY, _PAUSE_S, _TIMED = 32, 0.01, 5
+_STALE_S, _STALE_FRAMES = 1.0, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a run can be disturbed by: its agents by node, the file of its links' clock, and a node's agent anew."""
+
+    agents: dict[str, AgentProcess]
+    links: Path
+    again: Callable[[str], AgentProcess]
+
+
+def run_adaptive(
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    policy: PolicyLike,
+    options: RunOptions,
+    *,
+    moves: bool = True,
+    started: Callable[[Site], None] = lambda _: None,
+) -> Run:
+    """Run a plan on this machine, and others in its place where a policy says that they are better by now.
+
+    Parameters
+    ----------
+    plan, topology, profile, cut, data, options
+        See `tiercut.offloader.local.run.run_local`; the network is that of an ONNX file.
+    policy
+        Which plans there are, and which is the best when.
+    moves
+        Whether there are moves at all; without, it is a run of the first plan by the same agents.
+    started
+        Called before the first frame.
+
+    Raises
+    ------
+    QuestionError, InputError
+        As `run_local`; or if no agent can run a plan.
+    """
+    check_grpc()
+    if options.fallback or options.explain_hop:
+        raise QuestionError("--adapt moves frames to nodes that answer: leave out --fallback and --explain-hop")
+    problem = build_problem(topology, profile)
+    plans = _held(plan, policy, topology, problem)
+    nodes = list(dict.fromkeys(node for each in plans for node in each.placement))
+    with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, ExitStack() as stack:
+        folders, whole, bundles, runners = _split(plan, cut, nodes, Path(folder), options)
+        frames = load_frames(data, bundles[0].inputs)
+        factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
+        links = LinkClock.create(Path(folder) / "links", len(topology.network.hops))
+        site = _site(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
+        shared = LinkClock(links)
+        stack.callback(shared.close)
+        addresses = {node: agent.address for node, agent in site.agents.items()}
+        fleet = stack.enter_context(
+            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: _ways(each, topology, problem))
+        )
+        with stage("loading plans"):
+            ready = [fleet.load(each) for each in plans]
+        prediction = predicted(problem, decide_again(problem, plan))
+        interval_s, deadline_s = times_of(prediction, options)
+        driver = stack.enter_context(
+            Driver(
+                ready[0].bundles,
+                ready[0].address,
+                deadline_s=deadline_s,
+                way=ready[0].way,
+                clock=shared,
+                slowdown=factor.get(topology.source, 1.0),
+                transport=options.transport,
+                number=ready[0].number,
+                most_bytes=whole.whole.most_bytes,
+            )
+        )
+        with stage("warming up"):
+            for each in ready[1:]:
+                driver.add(each.number, each.bundles, each.address, each.way)
+            watcher = Watcher(policy.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
+            for each in reversed(ready):
+                driver.use(each.number)
+                leaving = [*sorted(each.plan.exits, reverse=True), *(_TIMED * [each.plan.partition[-1]])]
+                rounds = driver.warm_up(frames.frame(0), leaving, _PAUSE_S)
+                watcher.know(each.number, each.plan, rounds[-_TIMED:])
+        mover = Mover(driver, fleet, watcher, policy, ready[0]) if moves else None
+
+        def frame_of(number: int) -> Mapping[str, Any]:
+            found = frames.frame(number)
+            if mover is not None:
+                mover.turn(found)
+            return found
+
+        started(site)
+        if mover is not None:
+            mover.start()
+        with stage("sending frames") as sent:
+            outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent)
+        if mover is not None:
+            mover.close()
+        deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
+        used = dict(fleet.ready)
+    verdicts = _verdicts(outcomes, used, ready[0], cut, frames)
+    plain = [Verdict(each.exit, each.results, ()) for each in verdicts]
+    ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, plain, frames)
+    own = [_only(each, ready[0].number) for each in outcomes]
+    ran = Ran(ground, own, interval_s, deadline_s, deaths, ())
+    found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
+    made = () if mover is None else _with_gaps(mover, outcomes, used)
+    return _completed(found, outcomes, verdicts, used, made, ground)
+
+
+def _split(
+    plan: Plan, cut: CutNetwork, nodes: Sequence[str], folder: Path, options: RunOptions
+) -> tuple[Sequence[Path], WholeNetwork, tuple[Bundle, ...], tuple[StageRunner, ...]]:
+    """Write the whole network for every node, and open the partitions of a plan here."""
+    with stage("splitting the network"):
+        folders, _ = split_whole(plan, cut, nodes, folder / "bundles")
+        whole = load_whole(folders[0], threads=options.threads)
+        parts = [folder / f"part{place}" for place in range(len(plan.partition))]
+        for place, part in enumerate(parts):
+            whole.write(range_of(plan, place, None if place + 1 == len(parts) else "next:1"), part)
+        bundles, runners = open_bundles(parts, threads=options.threads)
+    return folders, whole, bundles, runners
+
+
+def _held(plan: Plan, policy: PolicyLike, topology: Topology, problem: Problem) -> list[Plan]:
+    """Return the plans that are made ready beforehand: as many as fit into their nodes' memory, this one first."""
+    wanted = [plan, *(each for each in policy.plans if not same_plan(each, plan))]
+    room = {node.name: node.memory for node in topology.nodes}
+    taken: Counter[str] = Counter()
+    kept: list[Plan] = []
+    for each in wanted[:_MOST_READY]:
+        first = (0, *each.partition[:-1])
+        spans = zip(each.placement, first, each.partition, strict=True)
+        needs = {node: float(np.nansum(problem.parameter_bytes[a:b])) for node, a, b in spans}
+        if kept and any((most := room[node]) is not None and taken[node] + size > most for node, size in needs.items()):
+            continue
+        taken.update({node: int(size) for node, size in needs.items()})
+        kept.append(each)
+    return kept
+
+
+def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
+    network = topology.network
+    found = predicted(problem, decide_again(problem, plan))
+    ways = {
+        (step.sort, step.stage): way_of(network, found.path, step) for step in found.steps if step.sort != "compute"
+    }
+    count = len(plan.partition)
+    return Ways(
+        ways["input", 0],
+        tuple(ways["send", place] for place in range(count - 1)),
+        tuple(ways.get(("result", place), NO_LINKS) for place in range(count)),
+    )
+
+
+def _site(
+    stack: ExitStack,
+    folders: Mapping[str, Path],
+    factor: Mapping[str, float],
+    links: Path,
+    topology: Topology,
+    options: RunOptions,
+) -> Site:
+    """Start an agent on every node, side by side."""
+
+    def made(node: str, listen: str = "127.0.0.1:0") -> AgentProcess:
+        stands_for = Emulation(factor[node], links, workers=topology.node(node).workers)
+        return stack.enter_context(
+            AgentProcess(
+                folders[node],
+                stands_for,
+                listen=listen,
+                runtime="onnx",
+                threads=options.threads,
+                transport=options.transport,
+            )
+        )
+
+    def again(node: str) -> AgentProcess:
+        agents[node] = made(node, agents[node].address)
+        agents[node].wait_until_ready()
+        return agents[node]
+
+    with stage("starting agents"):
+        agents = {node: made(node) for node in folders}
+        for agent in agents.values():
+            agent.wait_until_ready()
+    pin_apart(list(agents.values()))
+    return Site(agents, links, again)
+
+
+def _verdicts(
+    outcomes: Sequence[Outcome], used: Mapping[str, Ready], first: Ready, cut: CutNetwork, frames: Any
+) -> list[Verdict]:
+    """Return what the uncut network says of every frame, with the exits of the plan that answered it."""
+    by_plan: dict[str, list[Verdict]] = {}
+    for number in {each.plan for each in outcomes}:
+        by_plan[number] = uncut_cascade(used.get(number, first).plan, cut, frames, len(outcomes))
+    return [by_plan[each.plan][place % len(by_plan[each.plan])] for place, each in enumerate(outcomes)]
+
+
+def _with_gaps(mover: Mover, outcomes: Sequence[Outcome], used: Mapping[str, Ready]) -> tuple[Move, ...]:
+    """Return the moves by the clock of the frames, each with how long there was no result before its first one."""
+    answered = sorted((each.ended_ns, each.plan) for each in outcomes if each.answered and each.ended_ns is not None)
+    found = []
+    for move in mover.moves:
+        at_ns, gap_s = mover.begun_ns + round(move.at_s * 1e9), None
+        for place in range(1, len(answered)):
+            ended_ns, number = answered[place]
+            if ended_ns > at_ns and same_plan(used[number].plan, move.after):
+                gap_s = (ended_ns - answered[place - 1][0]) / 1e9
+                break
+        found.append(replace(move, at_s=(at_ns - outcomes[0].due_ns) / 1e9, gap_s=gap_s))
+    return tuple(found)
+
+
+def _only(outcome: Outcome, number: str) -> Outcome:
+    return outcome if outcome.plan == number else replace(outcome, failure="answered by another plan")
+
+
+def _completed(
+    found: Run,
+    outcomes: Sequence[Outcome],
+    verdicts: Sequence[Verdict],
+    used: Mapping[str, Ready],
+    moves: tuple[Move, ...],
+    ground: Ground,
+) -> Run:
+    """Return the run of all frames, whichever plan answered them; stages and prediction are those of the first."""
+    answered = [(place, each) for place, each in enumerate(outcomes) if each.answered]
+    exits = Counter(each.exit for _, each in answered if each.exit is not None)
+    labels = [ground.frames.label(place) for place, _ in answered]
+    right = [
+        int(next(iter(each.results.values())).argmax()) == label
+        for (_, each), label in zip(answered, labels, strict=True)
+        if label is not None and verdicts[0].entropies
+    ]
+    counts = Counter(each.plan for _, each in answered)
+    return replace(
+        found,
+        answered=len(answered),
+        duplicated=sum(each.doubled for each in outcomes),
+        same_as_uncut=sum(verdicts[place].agrees(each.exit, each.results) for place, each in answered),
+        failures=tuple((place, each.failure) for place, each in enumerate(outcomes) if each.failure is not None),
+        measured=Figures(
+            latency_figures([each.latency_s for _, each in answered]),
+            sum(right) / len(right) if right else None,
+            {block: exits[block] / len(answered) for block in sorted(exits)},
+        ),
+        latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
+        late=sum(each.late for each in outcomes),
+        moves=moves,
+        frames_by_plan={str(used[number].plan): count for number, count in counts.items() if number in used},
+        sent_again=sum(each.sent > 1 for each in outcomes),
+    )

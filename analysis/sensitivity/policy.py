@@ -42,9 +42,10 @@ class Chosen:
     plan
         What to run; None where no plan meets the question.
     latency_s
-        What it takes under these conditions.
+        What it takes under these conditions, with the routes of the baseline.
     outside
-        Conditions beyond the levels that the policy was made for: the latency is right, a better plan may be missing.
+        Conditions beyond the levels that the policy was made for: the latency is right on these routes, a better plan
+        may be missing.
     """
 
     plan: Plan | None
@@ -67,7 +68,8 @@ class PolicyTable:
     slopes
         K x D: what a unit of each condition adds; of a bandwidth, a unit of 1/bandwidth.
     exact
-        Whether no plan is missing between the levels; else none is missing at any combination of them.
+        Whether no plan is missing between the levels; else none is missing at any combination of them, as far as the
+        routes of the baseline are the quickest there.
     """
 
     down: str | None
@@ -107,7 +109,7 @@ class Policy:
     made_of: Mapping[str, Any]
 
     def seconds(self, values: Mapping[str, float], down: str | None = None) -> NDArray[np.float64]:
-        """Return the latency of every plan of a table under conditions, [K].
+        """Return the latency of every plan of a table under conditions, with the routes of the baseline, [K].
 
         Parameters
         ----------
@@ -129,7 +131,9 @@ class Policy:
             for name, now in zip(self.conditions, self.now, strict=True)
         ]
         table = self.table(down)
-        found: NDArray[np.float64] = table.latency_s + table.slopes @ np.array(moved, float)
+        with np.errstate(invalid="ignore"):  # without any bandwidth, what does not use the link takes as long as before
+            added = np.where(table.slopes == 0.0, 0.0, table.slopes * np.array(moved, float))
+        found: NDArray[np.float64] = table.latency_s + added.sum(axis=1)
         return found
 
     def table(self, down: str | None = None) -> PolicyTable:

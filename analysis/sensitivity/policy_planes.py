@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.analysis.sensitivity.policy import Policy, PolicyTable, check_followed
-from tiercut.analysis.why.parameters import link_slope, parameters_of
-from tiercut.optimizer import DOWN, price, rebuild_problem
+from tiercut.analysis.why.parameters import Parameter, link_slope, parameters_of
+from tiercut.errors import QuestionError
+from tiercut.optimizer import DOWN, name_of, price, rebuild_problem
+from tiercut.topologies import directions_of
 
 if TYPE_CHECKING:
     from tiercut.analysis.sensitivity.grid import Region, _Grid
     from tiercut.analysis.sensitivity.region_map import RegionMap
     from tiercut.analysis.sensitivity.result import Condition
-    from tiercut.analysis.why.parameters import Parameter
     from tiercut.analysis.why.study import Study
-    from tiercut.optimizer import Decision, Plan
+    from tiercut.optimizer import Decision, Number, Plan
+    from tiercut.topologies import Topology
 
 __all__ = ["policy_of"]
 
@@ -55,7 +57,7 @@ def policy_of(
     """
     check_followed(each.name for each in grid.conditions)
     numbers = [each for each in grid.conditions if each.name != DOWN]
-    between = grid.topology.forwarding == "store" and _exact(numbers, regions, region_map)
+    between = _follows(grid.topology, numbers) and _exact(numbers, regions, region_map)
     tables = []
     for level in sorted(studies):
         study = studies[level]
@@ -83,6 +85,25 @@ def policy_of(
     )
 
 
+def _follows(topology: Topology, numbers: Sequence[Condition]) -> bool:
+    """Return whether planes hold between the levels: one route whatever the numbers are, at the pace of each link."""
+    if all(name_of(each.name).kind == "slowdown" for each in numbers if len(each.levels) > 1):
+        return True
+    return topology.forwarding == "store" and _is_forest(topology.hops)
+
+
+def _is_forest(ways: Iterable[tuple[str, str]]) -> bool:
+    """Return whether links form no ring."""
+    part: dict[str, set[str]] = {}
+    for sender, receiver in {(min(way), max(way)) for way in ways}:
+        first, second = (part.setdefault(name, {name}) for name in (sender, receiver))
+        if first is second:
+            return False
+        joined = first | second
+        part.update(dict.fromkeys(joined, joined))
+    return True
+
+
 def _exact(numbers: Sequence[Condition], regions: Sequence[Region], region_map: RegionMap | None) -> bool:
     """Return whether what is known between the levels is all that there is."""
     moved = [each for each in numbers if len(each.levels) > 1]
@@ -106,6 +127,7 @@ def _table(
     study: Study, down: str | None, plans: Sequence[Plan], numbers: Sequence[Condition], *, exact: bool
 ) -> PolicyTable:
     known = {f"{each.kind}({each.name})": each for each in parameters_of(study.topology)}
+    parameters = [_parameter(study.topology, known, each.name) for each in numbers]
     priced, seconds, slopes = [], [], []
     for plan in plans:
         placement = tuple(study.problem.nodes.index(name) for name in plan.placement)
@@ -115,10 +137,22 @@ def _table(
             continue
         priced.append(own)
         seconds.append(own.latency_s)
-        slopes.append([_slope(study, known.get(each.name), decision, own.latency_s) for each in numbers])
+        slopes.append([_slope(study, each, decision, own.latency_s) for each in parameters])
     return PolicyTable(
         down, tuple(priced), np.array(seconds, float), np.array(slopes, float).reshape(-1, len(numbers)), exact
     )
+
+
+def _parameter(topology: Topology, known: Mapping[str, Parameter], name: str) -> Parameter | None:
+    """Return the number that a condition means, however it names a link; None where it is gone with what is down."""
+    kind, place = name_of(name)
+    if kind == "slowdown" or f"{kind}({place})" in known:
+        return known.get(f"{kind}({place})")
+    try:
+        ways = directions_of(topology, place)
+    except QuestionError:
+        return None
+    return Parameter(cast("Number", kind), place, getattr(topology.network.hops[ways[0]], kind), ways)
 
 
 def _slope(study: Study, parameter: Parameter | None, decision: Decision, height: float) -> float:

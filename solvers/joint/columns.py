@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from tiercut.clock import paused
 from tiercut.cpus import cpu_count
 from tiercut.optimizer import (
     Constraint,
@@ -38,9 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tiercut.optimizer import Decision, Measure, Problem, Space
-    from tiercut.solvers.interface import Outcome
+    from tiercut.solvers.interface import Outcome, Solver
     from tiercut.solvers.joint.branches import Branch, Rule
     from tiercut.solvers.joint.task import Floats, JointTask, Limit, Stream
+    from tiercut.solvers.task import Task
 
 __all__ = ["Column", "Multipliers", "Pool", "Priced", "Pricer", "Pricers"]
 
@@ -161,10 +161,7 @@ class Pricer:
 
     def alone(self) -> Outcome:
         """Return the best plan of the stream by itself."""
-        task = self.stream.task
-        with paused():
-            solver = choose(task)[0]
-        return solver.solve(task, Options(workers=1))
+        return _solved(choose(self.stream.task)[0], self.stream.task)
 
     def cheapest(self, factor: float, prices: Floats, rules: Sequence[Rule] = ()) -> Priced:
         """Return the plan that costs least: so much for a second of latency, and for all that each limit allows.
@@ -204,9 +201,8 @@ class Pricer:
             cap=least * (1 - _LESS),
             constraints=tuple(self._fitted(space, each) for each in (*self._constraints, *sides)),
         )
-        with paused():
-            solver = choose(task)[0]
-        outcome = solver.solve(task, Options(workers=1))
+        solver = choose(task)[0]
+        outcome = _solved(solver, task)
         decision = outcome.decisions[0] if outcome.decisions else known
         value = (
             evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else least * (1 - _LESS)
@@ -227,6 +223,14 @@ class Pricer:
         weights = zip(self.names, prices @ self._adds, strict=True)
         busy = occupancy(self.problem, {name: float(each) for name, each in weights if each})
         return plus(scaled(self.latency, factor), busy)
+
+
+def _solved(solver: Solver, task: Task) -> Outcome:
+    """Return what a solver finds; an end by the user is not its own."""
+    outcome = solver.solve(task, Options(workers=1))
+    if outcome.status == "interrupted":
+        raise KeyboardInterrupt
+    return outcome
 
 
 class Pricers:

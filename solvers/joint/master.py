@@ -80,7 +80,8 @@ class Master:
         self.left: dict[int, Any] = {}
         self.over: list[Any] = []
         self.penalty = 0.0
-        self.changed = True
+        self.exceeds = False  # whether the last choice is above a limit, as it may be where these are loosened
+        self.changed, self.solved = True, False
         if stage in ("worst", "short"):
             top = self._variable(1.0)
             for row in self.lates or self.limits:
@@ -120,18 +121,14 @@ class Master:
             made.SetUb(self.solver.infinity() if penalty else 0.0)
         self.penalty = penalty
 
-    @property
-    def exceeds(self) -> bool:
-        """Whether the last choice is above a limit, as it may be where these are loosened."""
-        return any(made.solution_value() > _OVER for made in self.over)
-
     def solve(self) -> tuple[float, Multipliers, Floats]:
         """Return the least value, what plans are to be priced by, and what each stream's best plan may cost (S)."""
         status = self.solver.Solve()
-        self.changed = False
+        self.changed, self.solved = False, status == self.solver.OPTIMAL
         count = len(self.weights)
-        if status != self.solver.OPTIMAL:
+        if not self.solved:
             return inf, Multipliers(np.zeros(count), np.zeros(len(self.limits))), np.zeros(count)
+        self.exceeds = any(made.solution_value() > _OVER for made in self.over)
         prices = np.maximum([-row.dual_value() for row in self.limits], 0.0)
         late = self.weights if self.stage == "mean" else np.zeros(count)
         if self.lates:
@@ -144,9 +141,14 @@ class Master:
 
     @property
     def mixed(self) -> tuple[list[list[tuple[Column, float]]], Floats]:
-        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out."""
+        """The plans that the last choice takes of each stream, with their shares; and by how much each is left out.
+
+        Nothing where there is no choice.
+        """
         if self.changed:
             self.solve()
+        if not self.solved:
+            return [[] for _ in self.shares], np.zeros(len(self.weights))
         shares = [[(column, float(made.solution_value())) for column, made in own.values()] for own in self.shares]
         left = np.zeros(len(self.weights))
         for place, made in self.left.items():
@@ -160,7 +162,7 @@ class Master:
 
     def allowed(self, at: Multipliers) -> float:
         """Return what is taken off the sum of what streams add: no joint plan is below the difference."""
-        return 0.0 if self.stage == "short" else float(at.limits.sum())
+        return 0.0 if self.stage == "short" else (1.0 + SLACK) * float(at.limits.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

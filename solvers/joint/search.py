@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tiercut.clock import paused, seconds_left
+from tiercut.clock import paused, seconds_left, time_limit
 from tiercut.optimizer import SLACK
 from tiercut.solvers.joint.branches import Branch, split
 from tiercut.solvers.joint.columns import Multipliers, Pricers
@@ -52,7 +52,10 @@ _PRICED = 5000  # plans of streams, after which the gap that is left is what is 
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
+_LOADED_S = 0.01  # of a search whose kernels are to be loaded
 _UP = "the time was up"
+_UNPROVED = "the best plan of a source could not be proved"
+_CLOSED = "a choice within tolerances could not be taken as it is"
 
 
 def solve_jointly(task: JointTask, options: Options) -> JointOutcome:
@@ -78,9 +81,11 @@ def solve_jointly(task: JointTask, options: Options) -> JointOutcome:
     """
     with paused():
         search = _Search(task, options)
-        search.load()
     began, interrupted = time.perf_counter(), False
     try:
+        with paused():
+            search.load()
+        began = time.perf_counter()
         search.run()
     except KeyboardInterrupt:
         interrupted, search.reason = True, "interrupted before the end"
@@ -111,6 +116,7 @@ class _Search:
         self.best = Choice((), inf, proved=False)
         self.start = 0.0  # the goal if streams did not share anything
         self.bound = -inf
+        self.closed = inf  # least bound of parts that could be neither split nor taken whole
         self.prices = np.zeros(self.limits)  # at which the last bound was had
         self.shortage: Shortage | None = None
         self.factor = 1.0  # of all limits, below which no streams go together
@@ -119,7 +125,8 @@ class _Search:
     def load(self) -> None:
         """Load OR-tools, and the kernels that price plans."""
         Master("short", self.weights, self.limits)
-        self.pricers.each[0].cheapest(1.0, np.zeros(self.limits))
+        with time_limit(_LOADED_S):
+            self.pricers.each[0].cheapest(1.0, np.zeros(self.limits))
 
     def run(self) -> None:
         """Go through the steps until nothing is left to be done, or the time is up."""
@@ -137,7 +144,7 @@ class _Search:
         """Take each stream's best plan by itself, which no joint plan beats; return whether that is all."""
         alone = self.pricers.alone()
         if any(each.status not in ("optimal", "infeasible") for each in alone):
-            self.reason = _UP
+            self.reason = self._unproved
             return True
         picked = tuple(
             pricer.column(own.decisions[0]) if own.decisions else None
@@ -165,19 +172,45 @@ class _Search:
                 found = self._generate(self.goal, branch)
                 bound = max(branch.bound, found.bound)
                 if bound < inf:
-                    self._choose(often=taken % _SELDOM == 0)
+                    self._choose(often=taken % _SELDOM == 0 or bool(self.reason))
                 parts = split(replace(branch, bound=bound), *found.mixed, self.prices) if bound < inf else ()
+                if not parts and not self.reason and bound < inf:
+                    self._adopt(found)
+                    if self._is_better(bound):
+                        self.closed = min(self.closed, bound)
                 if self.reason or (parts and not self._is_better(bound)):
                     parts = (replace(branch, bound=bound),) if self.reason else ()
                 for part in parts:
                     taken += 1
                     heappush(waiting, (part.bound, taken, part))
-                self.bound = max(self.bound, min((each[0] for each in waiting), default=inf))
+                self.bound = max(self.bound, min((self.closed, *(each[0] for each in waiting))))
                 if self.rounds * len(self.weights) > _PRICED and waiting:
                     self.reason = f"{_PRICED:,} plans were priced"
+                    self._choose(often=True)
         if not waiting and not self.reason:
             self.bound = self.best.value  # inf: there is no joint plan
-        self.bound = min(self.bound, self.best.value)
+            if self._is_better(self.closed):
+                self.reason = _CLOSED
+        self.bound = min(self.bound, self.best.value, self.closed)
+
+    def _adopt(self, found: _Relaxed) -> None:
+        """Take a relaxed choice that is a whole one."""
+        shares, left = found.mixed
+        if any(not own and gone <= 0.5 for own, gone in zip(shares, left, strict=True)):
+            return
+        picked = tuple(
+            None if gone > 0.5 else max(own, key=lambda each: each[1])[0]
+            for own, gone in zip(shares, left, strict=True)
+        )
+        loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
+        value = goal_value(self.goal, self.weights, picked)
+        if (loads <= 1.0 + SLACK).all() and value < self.best.value:
+            self.best = Choice(picked, value, proved=False)
+
+    @property
+    def _unproved(self) -> str:
+        """Why a price is not proved."""
+        return _UP if seconds_left() <= 0 else _UNPROVED
 
     def _is_better(self, bound: float) -> bool:
         """Return whether there may be a better choice above a bound."""
@@ -207,16 +240,16 @@ class _Search:
                 return _Relaxed(bound, master)
             if self._borrow(master, branch, newest, own):
                 continue
-            if seconds_left() <= self._reserve:
-                self.reason = _UP
-                return _Relaxed(bound, master)
-            better = value - bound > max(_CLOSE * abs(value), SLACK)
-            if better:
+            close = max(_CLOSE * abs(value), SLACK) if stage == "short" else 0.5 * _SAME * abs(value)
+            if value - bound > close:
+                if seconds_left() <= self._reserve:
+                    self.reason = _UP
+                    return _Relaxed(bound, master)
                 at = newest if centre is None else newest.towards(centre, _STAY)
                 found = self.pricers.cheapest(at, branch)
                 self.rounds += 1
                 if not all(each.proved for each in found):
-                    self.reason = _UP
+                    self.reason = self._unproved
                     return _Relaxed(bound, master)
                 least = master.least(np.array([each.value for each in found]))
                 if (new := float(least.sum() - master.allowed(at))) > bound:
@@ -262,7 +295,7 @@ class _Search:
         """Give every stream a plan at least; return whether each that needs one has one."""
         found = self.pricers.cheapest(Multipliers(self.weights, np.zeros(self.limits)), branch)
         if not all(each.proved for each in found):
-            self.reason = _UP
+            self.reason = self._unproved
             return False
         for place, each in enumerate(found):
             if each.decision is not None:
@@ -332,8 +365,10 @@ class _Search:
         ]
         found = choose_whole("mean", self.weights[served], among, self.limits, self._for_choice)
         if found.picked:
-            picked = dict(zip(served, found.picked, strict=True))
-            self.best = replace(self.best, picked=tuple(map(picked.get, range(len(self.best.picked)))))
+            by_place = dict(zip(served, found.picked, strict=True))
+            picked = tuple(map(by_place.get, range(len(self.best.picked))))
+            value = min(self.best.value, goal_value(self.goal, self.weights, picked))
+            self.best = replace(self.best, picked=picked, value=value)
 
     def _say_short(self, factor: float) -> None:
         """Say which limits cannot be kept together, and with how much more there is a joint plan."""

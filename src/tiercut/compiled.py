@@ -62,10 +62,12 @@ def _dispatcher_of(kernel: _Kernel) -> Any:
             from tiercut.kernel_cache import attach
 
             waiting = _WAITING[:]
-            _WAITING.clear()
-            for each in waiting:
-                each._dispatcher = njit(nogil=True)(each._function)
-                attach(each._dispatcher, each._function, _stamp())
+            made = [njit(nogil=True)(each._function) for each in waiting]
+            for each, dispatcher in zip(waiting, made, strict=True):
+                attach(dispatcher, each._function, _stamp())
+            for each, dispatcher in zip(waiting, made, strict=True):
+                each._dispatcher = dispatcher
+            del _WAITING[: len(waiting)]  # all at once, and last: what failed is tried again with the next call
             for names in _modules(waiting):
                 for name, value in list(names.items()):
                     if isinstance(value, _Kernel) and value._dispatcher is not None:

@@ -46,6 +46,27 @@ def test_a_kernel_that_was_held_on_to_calls_what_became_of_it() -> None:
     assert waiting.py_func is _twice
 
 
+def test_kernels_that_could_not_be_loaded_are_loaded_with_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    first, second = compiled.compiled(_three_less), compiled.compiled(_two_less)
+    with monkeypatch.context() as broken:
+        broken.setattr("tiercut.kernel_cache.attach", full)
+        with pytest.raises(OSError, match="no space left"):
+            first.py_func  # noqa: B018 what loads it
+    assert first.py_func is _three_less
+    assert second.__dict__["_dispatcher"] is not None
+
+
+def _two_less(value: int) -> int:
+    return value - 2
+
+
+def _three_less(value: int) -> int:
+    return value - 3
+
+
 def _one_more(value: int) -> int:
     return value + 1
 

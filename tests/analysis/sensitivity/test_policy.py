@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tiercut
+from tiercut.analysis.sensitivity.policy_planes import _is_forest
 from tiercut.errors import InputError, QuestionError
 
 MOBILE = ("mobile", "resnet20-digits32")
@@ -69,6 +70,30 @@ def test_over_more_conditions_it_is_right_at_every_combination_and_with_what_is_
             assert chosen.latency_s == pytest.approx(solved_s(values, **down), rel=1e-9)
             assert chosen.plan is not None
             assert table.down not in chosen.plan.placement
+
+
+def test_a_link_may_be_named_from_either_end() -> None:
+    found = tiercut.sensitivity(*MOBILE, {"bandwidth(phone-watch)": ["2 Mb/s", "20 kb/s"]}, min_accuracy=0.97).policy()
+    values = {"bandwidth(phone-watch)": found.low[0]}
+    assert found.choose(values).latency_s == pytest.approx(solved_s(values), rel=1e-9)
+    assert found.choose(values).latency_s > found.choose({}).latency_s
+
+
+def test_without_any_bandwidth_plans_that_do_not_use_the_link_take_as_long_as_before() -> None:
+    found = policy()
+    link = found.conditions.index("bandwidth(watch-phone)")
+    seconds, uses = found.seconds({"bandwidth(watch-phone)": 0.0}), found.tables[0].slopes[:, link] != 0
+    assert uses.any()
+    assert np.isinf(seconds[uses]).all()
+    assert seconds[~uses] == pytest.approx(found.seconds({})[~uses])
+    alone = replace(found.tables[0], slopes=np.zeros_like(found.tables[0].slopes))
+    held = replace(found, tables=(alone, *found.tables[1:])).seconds({"bandwidth(watch-phone)": 0.0})
+    assert held.tolist() == alone.latency_s.tolist()
+
+
+def test_routes_are_the_same_whatever_the_numbers_only_where_links_form_no_ring() -> None:
+    assert _is_forest([("a", "b"), ("b", "a"), ("c", "b"), ("d", "e")])
+    assert not _is_forest([("a", "b"), ("b", "c"), ("a", "c"), ("d", "e")])
 
 
 def test_a_policy_is_read_back_as_it_was(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""What a joint search says where something ends early: nothing counts as proved that is not."""
+
+from __future__ import annotations
+
+import json
+from math import inf, isclose
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from support.seeded.joint import by_trying, joint_case
+
+import tiercut
+from tiercut.analysis import JointAnswer
+from tiercut.optimizer import SLACK
+from tiercut.solvers.joint import columns, search
+from tiercut.solvers.joint.columns import Multipliers, Priced
+from tiercut.solvers.joint.master import Choice, Master
+
+
+def asked(seed: int, folder: Path) -> JointAnswer:
+    case = joint_case(seed)
+    for name, profile in case.profiles.items():
+        (folder / f"{name}.json").write_text(json.dumps(profile))
+    for source in case.sources:
+        source["profile"] = str(folder / f"{source['profile']}.json")
+    topology = tiercut.Topology.from_data(case.topology)
+    return tiercut.solve_sources(topology, joint="mean", max_utilisation=case.most, workers=1, estimator="marginal")
+
+
+@pytest.mark.parametrize("seed", [19, 20, 22])  # in which what is best for each source does not go together
+def test_a_relaxed_choice_that_is_whole_counts_without_the_choice_among_all(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "choose_whole", lambda *_: Choice((), inf, proved=False))
+    answer = asked(seed, tmp_path)
+    assert answer.status == "optimal"
+    assert isclose(answer.outcome.value, by_trying(joint_case(seed)).mean, rel_tol=1e-8)
+
+
+def test_where_no_whole_choice_is_had_nothing_counts_as_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "choose_whole", lambda *_: Choice((), inf, proved=False))
+    monkeypatch.setattr(search._Search, "_adopt", lambda *_: None)
+    answer = asked(19, tmp_path)
+    assert (answer.status, answer.outcome.reason) == ("stopped", search._CLOSED)
+    assert answer.outcome.bound <= by_trying(joint_case(19)).mean
+
+
+def test_prices_that_are_not_proved_do_not_prove_that_there_is_no_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search._Search, "_seed", lambda *_: False)
+    monkeypatch.setattr(columns.Pricer, "cheapest", lambda *_: Priced(inf, None, proved=False))
+    answer = asked(19, tmp_path)
+    assert (answer.status, answer.outcome.reason) == ("stopped", search._UNPROVED)
+
+
+def test_a_master_without_a_choice_mixes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    master = Master("mean", np.array([0.5, 0.5]), 1)
+    shares, left = master.mixed
+    assert (shares, left.tolist()) == ([[], []], [0.0, 0.0])
+    assert capfd.readouterr().err == ""
+
+
+def test_a_bound_allows_for_what_limits_may_be_exceeded_by() -> None:
+    at = Multipliers(np.ones(1), np.array([2.0, 3.0]))
+    assert Master("mean", np.ones(1), 2).allowed(at) == 5.0 * (1 + SLACK)
+
+
+def test_an_end_by_the_user_is_passed_on() -> None:
+    ended = SimpleNamespace(solve=lambda *_: SimpleNamespace(status="interrupted", decisions=()))
+    with pytest.raises(KeyboardInterrupt):
+        columns._solved(cast("Any", ended), cast("Any", None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,10 +107,11 @@ class Fleet:
         self._lock = threading.Lock()
         self._count = 0
         self.ready: dict[str, Ready] = {}
+        self.known: dict[str, Ready] = {}  # with those that agents have forgotten
 
     def find(self, plan: Plan) -> Ready | None:
         """Return a plan that is ready; None if it is not."""
-        return next((each for each in self.ready.values() if same_plan(each.plan, plan)), None)
+        return next((each for each in list(self.ready.values()) if same_plan(each.plan, plan)), None)
 
     def load(self, plan: Plan) -> Ready:
         """Make a plan ready on its agents, unless it is, and return what is needed to send frames by it.
@@ -127,9 +128,13 @@ class Fleet:
                 raise QuestionError(f"there is no agent on '{missing[0]}', which the plan '{plan}' uses")
             self._count += 1
             ready = self._described(plan, str(self._count))
-            for place in reversed(range(len(plan.partition))):  # the last first, so that nobody hands on to nothing
-                self._tell(ready, place)
-            self.ready[ready.number] = ready
+            try:
+                for place in reversed(range(len(plan.partition))):  # the last first: nobody hands on to nothing
+                    self._tell(ready, place)
+            except QuestionError:
+                self._forget(ready, plan.placement[place + 1 :])
+                raise
+            self.ready[ready.number] = self.known[ready.number] = ready
             return ready
 
     def load_again(self, node: str) -> None:
@@ -146,14 +151,18 @@ class Fleet:
 
     def unload(self, number: str) -> None:
         """Let agents forget a plan, of which no frame may be under way."""
-        import grpc
-
         with self._lock:
             ready = self.ready.pop(number)
-        for node in ready.plan.placement:
+        self._forget(ready, ready.plan.placement)
+
+    def _forget(self, ready: Ready, nodes: Sequence[str]) -> None:
+        import grpc
+
+        gone = grpc.RpcError, grpc.FutureCancelledError, ValueError  # an agent that is gone has forgotten it
+        for node in nodes:
             request = message("RepositoryModelUnloadRequest", model_name=ready.bundles[0].model)
-            request.parameters["version"].string_param = number
-            with suppress(grpc.RpcError):  # an agent that is gone has forgotten it
+            request.parameters["version"].string_param = ready.number
+            with suppress(*gone):
                 self._peers[node].call("RepositoryModelUnload", request, _UNLOAD_S)
 
     def is_up(self, node: str, patience_s: float) -> bool:
@@ -197,6 +206,8 @@ class Fleet:
         except grpc.RpcError as error:
             why: Any = error
             raise QuestionError(f"the agent of '{node}' does not take a plan: {why.details()}"[:400]) from None
+        except (grpc.FutureCancelledError, ValueError):
+            raise QuestionError(f"the channel to the agent of '{node}' is closed") from None
 
     def close(self) -> None:
         """Close the channels."""

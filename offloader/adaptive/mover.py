@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -25,6 +25,8 @@ _MARGIN = 0.1
 """Share of the latency below which a gain is none: measurements differ by as much."""
 
 _AGAIN_S, _LONGEST_S, _BEAT_S, _PATIENCE_S = 1.0, 8.0, 0.25, 1.0
+_SLOW = "deadline", "DEADLINE_", "RESOURCE_EXHAUSTED", "ALREADY_EXISTS"
+"""What a node that is well may say of a frame: it was too late, there were too many, or it is here already."""
 
 
 class PolicyLike(Protocol):
@@ -87,6 +89,8 @@ class Mover:
         What frames go by, where plans are loaded, what frames show, and which plan is the best then.
     now
         The plan to begin with, which is ready.
+    full
+        Gives the nodes that do not have room for some plans at once.
     clock
         Nanoseconds, as frames have them.
     """
@@ -99,10 +103,11 @@ class Mover:
         policy: PolicyLike,
         now: Ready,
         *,
+        full: Callable[[Sequence[Plan]], Collection[str]] = lambda _: (),
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._driver, self._fleet, self._watcher, self._policy = driver, fleet, watcher, policy
-        self.now, self._clock = now, clock
+        self.now, self._full, self._clock = now, full, clock
         self.moves: list[Move] = []
         self.begun_ns = clock()
         self._regret_s, self._down = 0.0, set[str]()
@@ -163,7 +168,8 @@ class Mover:
             self._regret_s = 0.0
             return False
         with self._lock:
-            if self.now is not was or self._down & set(plan.placement):
+            forgotten = ready.number not in self._fleet.ready
+            if forgotten or self.now is not was or self._down & set(plan.placement):
                 return False
             self._driver.use(ready.number)
             at_s = (self._clock() - self.begun_ns) / 1e9
@@ -175,10 +181,25 @@ class Mover:
     def _load(self, plan: Plan) -> Ready:
         found = self._fleet.find(plan)
         if found is None:
+            self._make_room(plan)
             found = self._fleet.load(plan)
             self._driver.add(found.number, found.bundles, found.address, found.way)
             self._watcher.know(found.number, plan)
         return found
+
+    def _make_room(self, plan: Plan) -> None:
+        """Let agents forget plans that no frame uses, the oldest first, until there is room for one more.
+
+        Where the plan of now leaves no room, both are there while one gives way to the other.
+        """
+        with self._lock:
+            for ready in list(self._fleet.ready.values()):
+                full = set(self._full([*(each.plan for each in self._fleet.ready.values()), plan]))
+                if not full:
+                    return
+                used = ready.number == self.now.number or self._driver.under_way(ready.number)
+                if not used and full & set(ready.plan.placement):
+                    self._fleet.unload(ready.number)
 
     # What nobody has seen for a while.
 
@@ -187,7 +208,9 @@ class Mover:
 
         Nobody waits for its answer; it shows whether what was slow has recovered.
         """
-        with self._lock:
+        if not self._lock.acquire(blocking=False):  # a move goes on: frames do not wait for it
+            return
+        try:
             now_ns = self._clock()
             if now_ns < self._try_ns:
                 return
@@ -202,6 +225,8 @@ class Mover:
             else:
                 self._again_s = _AGAIN_S
             self._try_ns = now_ns + round(self._again_s * 1e9)
+        finally:
+            self._lock.release()
 
     # What does not answer.
 
@@ -209,7 +234,7 @@ class Mover:
         """Leave a plan that lost a frame, if a node of it does not answer; return whether there is another one."""
         with self._lock:
             if number == self.now.number:
-                slow = "deadline" in reason  # whoever was too late may be well
+                slow = any(word in reason for word in _SLOW)
                 gone = [n for n in self.now.plan.placement if not slow and self._fleet.addresses[n] in reason]
                 self._leave(gone or [n for n in self.now.plan.placement if not self._fleet.is_up(n, _PATIENCE_S)])
             return number != self.now.number
@@ -217,21 +242,31 @@ class Mover:
     def _leave(self, gone: Collection[str]) -> None:
         """Do without some nodes from now on, until they are there again, and send again what they were to answer."""
         with self._lock:
-            new = set(gone) - self._down
-            self._down |= new
-            for node in new:
-                threading.Thread(target=self._await, args=(node,), daemon=True).start()
-            if not new & set(self.now.plan.placement):
+            self._do_without(gone)
+            if not self._down & set(self.now.plan.placement):
                 return
-            begun_ns = time.perf_counter_ns()
-            best, _ = self._policy.best(self._watcher.values, self._down)
-            took_s = (time.perf_counter_ns() - begun_ns) / 1e9
-            why = f"{', '.join(sorted(new))} did not answer"
-            if best is None or not self._move(best, why, took_s, self.now):
-                return
+            while True:
+                why = f"{', '.join(sorted(self._down))} did not answer"
+                begun_ns = time.perf_counter_ns()
+                best, _ = self._policy.best(self._watcher.values, self._down)
+                took_s = (time.perf_counter_ns() - begun_ns) / 1e9
+                if best is None:  # until a node is back, or the next beat
+                    return
+                if self._move(best, why, took_s, self.now):
+                    break
+                silent = {n for n in best.placement if not self._fleet.is_up(n, _PATIENCE_S)} - self._down
+                if not silent:
+                    return
+                self._do_without(silent)
             for ready in list(self._fleet.ready.values()):
-                if new & set(ready.plan.placement):
+                if self._down & set(ready.plan.placement):
                     self._driver.send_again(ready.number, why)
+
+    def _do_without(self, gone: Collection[str]) -> None:
+        """Avoid some nodes from now on, until they answer again."""
+        for node in set(gone) - self._down:
+            self._down.add(node)
+            threading.Thread(target=self._await, args=(node,), daemon=True).start()
 
     def _beat(self) -> None:
         """Ask the nodes of the plan whether they are there: one that took a frame and died says nothing."""

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tiercut.errors import QuestionError
+from tiercut.errors import QuestionError, unknown_name
 from tiercut.offloader.adaptive.fleet import Fleet, Ready, Ways, same_plan
 from tiercut.offloader.adaptive.mover import Move, Mover, PolicyLike
 from tiercut.offloader.adaptive.watcher import Watcher
@@ -81,7 +83,7 @@ def run_adaptive(
     Raises
     ------
     QuestionError, InputError
-        As `run_local`; or if no agent can run a plan.
+        As `run_local`; or if no agent can run a plan, one has codecs, or the policy is of another topology.
     """
     check_grpc()
     if options.fallback or options.explain_hop:
@@ -127,7 +129,8 @@ def run_adaptive(
                 leaving = [*sorted(each.plan.exits, reverse=True), *(_TIMED * [each.plan.partition[-1]])]
                 rounds = driver.warm_up(frames.frame(0), leaving, _PAUSE_S)
                 watcher.know(each.number, each.plan, rounds[-_TIMED:])
-        mover = Mover(driver, fleet, watcher, policy, ready[0]) if moves else None
+        full = partial(_full, topology=topology, problem=problem)
+        mover = Mover(driver, fleet, watcher, policy, ready[0], full=full) if moves else None
 
         def frame_of(number: int) -> Mapping[str, Any]:
             found = frames.frame(number)
@@ -137,13 +140,14 @@ def run_adaptive(
 
         started(site)
         if mover is not None:
+            stack.callback(mover.close)
             mover.start()
         with stage("sending frames") as sent:
             outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent)
         if mover is not None:
             mover.close()
         deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
-        used = dict(fleet.ready)
+        used = dict(fleet.known)
     verdicts = _verdicts(outcomes, used, ready[0], cut, frames)
     plain = [Verdict(each.exit, each.results, ()) for each in verdicts]
     ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, plain, frames)
@@ -169,20 +173,37 @@ def _split(
 
 
 def _held(plan: Plan, policy: PolicyLike, topology: Topology, problem: Problem) -> list[Plan]:
-    """Return the plans that are made ready beforehand: as many as fit into their nodes' memory, this one first."""
+    """Return the plans that are made ready beforehand: as many as fit into their nodes' memory, this one first.
+
+    Raises
+    ------
+    QuestionError
+        If one has codecs, or is for nodes that there are not.
+    """
     wanted = [plan, *(each for each in policy.plans if not same_plan(each, plan))]
-    room = {node.name: node.memory for node in topology.nodes}
-    taken: Counter[str] = Counter()
+    names = [node.name for node in topology.nodes]
+    for each in wanted:
+        if each.uses_codecs:
+            raise QuestionError("--adapt takes plans without codecs: make plan and policy from a profile without them")
+        if unknown := set(each.placement) - set(names):
+            raise QuestionError(f"the policy is of another topology: {unknown_name('node', min(unknown), names)}")
     kept: list[Plan] = []
     for each in wanted[:_MOST_READY]:
-        first = (0, *each.partition[:-1])
-        spans = zip(each.placement, first, each.partition, strict=True)
-        needs = {node: float(np.nansum(problem.parameter_bytes[a:b])) for node, a, b in spans}
-        if kept and any((most := room[node]) is not None and taken[node] + size > most for node, size in needs.items()):
-            continue
-        taken.update({node: int(size) for node, size in needs.items()})
-        kept.append(each)
+        if not kept or not _full([*kept, each], topology, problem):
+            kept.append(each)
     return kept
+
+
+def _full(plans: Sequence[Plan], topology: Topology, problem: Problem) -> set[str]:
+    """Return the nodes that have no room for all of some plans: by their memory, or for more plans than are kept."""
+    taken, held = Counter[str](), Counter[str]()
+    for each in plans:
+        first = (0, *each.partition[:-1])
+        for node, a, b in zip(each.placement, first, each.partition, strict=True):
+            taken[node] += round(float(np.nansum(problem.parameter_bytes[a:b])))
+            held[node] += 1
+    room = {node.name: inf if node.memory is None else node.memory for node in topology.nodes}
+    return {node for node in held if held[node] > _MOST_READY or taken[node] > room[node]}
 
 
 def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
@@ -281,7 +302,7 @@ def _completed(
         for (_, each), label in zip(answered, labels, strict=True)
         if label is not None and verdicts[0].entropies
     ]
-    counts = Counter(each.plan for _, each in answered)
+    counts = Counter(str(used[each.plan].plan) for _, each in answered if each.plan in used)
     return replace(
         found,
         answered=len(answered),
@@ -296,6 +317,6 @@ def _completed(
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
         late=sum(each.late for each in outcomes),
         moves=moves,
-        frames_by_plan={str(used[number].plan): count for number, count in counts.items() if number in used},
+        frames_by_plan=dict(counts),
         sent_again=sum(each.sent > 1 for each in outcomes),
     )

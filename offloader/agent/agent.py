@@ -110,7 +110,9 @@ class Agent:
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
         self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
-            self._shelf = Shelf.of_whole(folder, runtime, threads, Outlets(self._outlet, lambda: _MOST_HOMES))
+            self._shelf = Shelf.of_whole(
+                folder, runtime, threads, Outlets(self._outlet, lambda: _MOST_HOMES), shaped=self._clock is not None
+            )
         else:
             self._shelf = Shelf.of_one(only_version(folder, next_address, emulation, runtime, threads))
         self._most_bytes = self._shelf.most_bytes
@@ -496,5 +498,5 @@ class Agent:
             outlet.put(
                 request, (), until_ns, lambda why: log.warning("frame '%s': %s; %s", job.request.id, said, why), {}
             )
-        except Full:
+        except (Full, QuestionError):
             log.warning("frame '%s': %s", job.request.id, said)

@@ -48,6 +48,8 @@ class Shelf:
         See `tiercut.offloader.bundles.stage.StageRunner`.
     outlets
         Where ranges hand on to.
+    shaped
+        Whether links are shaped here, as a range may say.
     """
 
     def __init__(
@@ -59,10 +61,12 @@ class Shelf:
         runtime: Runtime | None = None,
         threads: int | None = None,
         outlets: Outlets | None = None,
+        *,
+        shaped: bool = False,
     ) -> None:
         self.model, self.most_bytes = model, most_bytes
         self._versions, self._whole, self._outlets = versions, whole, outlets
-        self._runtime, self._threads = runtime, threads
+        self._runtime, self._threads, self._shaped = runtime, threads, shaped
         self._lock = threading.Lock()
 
     @classmethod
@@ -71,12 +75,14 @@ class Shelf:
         return cls(version.bundle.model, version.bundle.most_bytes, {"": version})
 
     @classmethod
-    def of_whole(cls, folder: Path, runtime: Runtime | None, threads: int | None, outlets: Outlets) -> Shelf:
+    def of_whole(
+        cls, folder: Path, runtime: Runtime | None, threads: int | None, outlets: Outlets, *, shaped: bool = False
+    ) -> Shelf:
         """Return what an agent of a whole network holds: nothing, until it is told."""
         if runtime == "keras":
             raise QuestionError("a whole network is run by ONNX Runtime: leave out --runtime keras")
         found = load_whole(folder, threads=threads)
-        return cls(found.whole.model, found.whole.most_bytes, {}, found, "onnx", threads, outlets)
+        return cls(found.whole.model, found.whole.most_bytes, {}, found, "onnx", threads, outlets, shaped=shaped)
 
     @property
     def is_whole(self) -> bool:
@@ -129,7 +135,7 @@ class Shelf:
         Raises
         ------
         Refused
-            If it is no range of this network, or there are too many.
+            If it is no range of this network, or there are too many, or it names links that are not shaped here.
         """
         if self._whole is None or self._outlets is None:
             raise Refused("UNIMPLEMENTED", "this agent has but one partition; start it with a bundle of split --whole")
@@ -140,6 +146,8 @@ class Shelf:
         try:
             wanted = documents.loads(text, "range.json", Range, format_=RANGE)
             onward, home = (NO_LINKS if each is None else Way.from_data(each) for each in (wanted.onward, wanted.home))
+            if not self._shaped and (onward.directions or home.directions):
+                raise Refused("INVALID_ARGUMENT", "links are not shaped here: leave out onward and home")
             following = None if wanted.next is None else address_of(wanted.next, what="next")
             if following is not None:
                 check(following)

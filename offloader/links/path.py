@@ -66,9 +66,17 @@ class Way:
         try:
             hops = tuple(Direction(int(a), float(b), float(c)) for a, b, c in data["directions"])
             forwarding: Literal["store", "cut-through"] = "store" if data["forwarding"] == "store" else "cut-through"
-            return cls(hops, forwarding, float(data["mtu"]))
-        except (KeyError, TypeError, ValueError) as error:
+            found = cls(hops, forwarding, float(data["mtu"]))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise QuestionError(f"this is no way over links: {error}") from None
+        for each in hops:
+            if each.number < 0:
+                raise QuestionError(f"this is no way over links: a link's number is 0 or more, not {each.number}")
+            if not each.bandwidth > 0:
+                raise QuestionError(f"this is no way over links: a bandwidth is above 0, not {each.bandwidth:g}")
+            if not 0 <= each.latency < math.inf:
+                raise QuestionError(f"this is no way over links: a latency is 0 or more, not {each.latency:g}")
+        return found
 
 
 NO_LINKS = Way()

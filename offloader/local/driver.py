@@ -141,9 +141,11 @@ class Driver:
         self._entry = self._entries[number]
 
     def under_way(self, number: str) -> int:
-        """Return how many frames that were sent by a plan have not ended."""
+        """Return how many frames that were sent by a plan have not ended, and are not past their deadline."""
+        from_ns = time.monotonic_ns() - self._deadline_ns
         with self._ended:
-            return sum(each.ended_ns is None and each.plan == number for each in self._frames.values())
+            left = [each for each in self._frames.values() if each.ended_ns is None and each.due_ns > from_ns]
+        return sum(each.plan == number for each in left)
 
     @property
     def address(self) -> str:

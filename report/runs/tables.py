@@ -51,7 +51,9 @@ def _fallbacks(run: Run) -> Iterator[Text]:
     if len(reasons) > _REASONS:
         rest = sum(count for _, count in reasons.most_common()[_REASONS:])
         yield text_of(f"{rest} fell back for other reasons")
-    if run.late:
+    if run.late and run.frames_by_plan:
+        yield text_of(f"{run.late} results of frames that were sent again came twice, and were dropped")
+    elif run.late:
         yield text_of(f"{run.late} results came after the source had answered, and were dropped")
 
 

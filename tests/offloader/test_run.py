@@ -116,6 +116,9 @@ def test_what_fell_back_is_counted_by_exit_and_told_with_its_reason(ran: Run) ->
     assert any("3 fell back; " in each for each in said)
     assert f"2 fell back to the exit after block 4: {why}" in said
     assert "1 results came after the source had answered, and were dropped" in said
+    moved = [str(part) for part in run_tables(replace(ran, late=2, frames_by_plan={"camera 1-12": 5}))]
+    assert "2 results of frames that were sent again came twice, and were dropped" in moved
+    assert not any("after the source had answered" in each for each in moved)
 
 
 def disturbed(

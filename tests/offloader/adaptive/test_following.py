@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 import statistics
+import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,7 @@ from tiercut.cli.commands.run.adapting import check_adapting
 from tiercut.errors import QuestionError
 from tiercut.offloader.adaptive.fleet import Ready, same_plan
 from tiercut.offloader.adaptive.mover import Mover
+from tiercut.offloader.adaptive.run import _full, _held
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.local.outcome import Outcome
 from tiercut.optimizer import Plan, build_problem, decide_again, itinerary
@@ -57,12 +62,14 @@ class Stage:
         self.used = ""
         self.asked: list[Outcome] = []
         self.again: list[str] = []
+        self.under: set[str] = set()
         plans = list(policy.plans)
         plans = plans if first is None else [first, *plans]
         self.ready = {
             str(place): Ready(str(place), plan, (), "here", None, ())  # type: ignore[arg-type]
             for place, plan in enumerate(plans, 1)
         }
+        self.count = len(self.ready)
         self.addresses = {node: f"{node}:1" for node in self.up}
         self.watcher = Watcher(policy.conditions, topology, self.problem, clock=lambda: self.now_ns)
         for each in self.ready.values():
@@ -81,10 +88,25 @@ class Stage:
     def send_again(self, number: str, reason: str) -> None:
         self.again.append(number)
 
+    def under_way(self, number: str) -> int:
+        return int(number in self.under)
+
+    def add(self, *_: object) -> None:
+        pass
+
     # As agents.
 
     def find(self, plan: Plan) -> Ready | None:
         return next((each for each in self.ready.values() if same_plan(each.plan, plan)), None)
+
+    def load(self, plan: Plan) -> Ready:
+        self.count += 1
+        number = str(self.count)
+        self.ready[number] = Ready(number, plan, (), "here", None, ())  # type: ignore[arg-type]
+        return self.ready[number]
+
+    def unload(self, number: str) -> None:
+        del self.ready[number]
 
     def is_up(self, node: str, patience_s: float) -> bool:
         return node in self.up
@@ -291,9 +313,114 @@ def test_a_node_that_is_gone_is_left_and_taken_again_when_it_is_back(stage: Stag
     stage.mover.close()
 
 
-def test_a_frame_that_was_too_late_does_not_make_a_node_gone(stage: Stage) -> None:
-    assert not stage.mover.rescue(stage.mover.now.number, "it was not sent to gateway:1 before its deadline")
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "it was not sent to gateway:1 before its deadline",
+        "gateway:1: DEADLINE_EXCEEDED",
+        "gateway:1: RESOURCE_EXHAUSTED: 64 frames wait already",
+        "gateway:1: ALREADY_EXISTS: this frame came before",
+    ],
+)
+def test_a_frame_that_was_late_or_not_taken_does_not_make_a_node_gone(reason: str, stage: Stage) -> None:
+    assert not stage.mover.rescue(stage.mover.now.number, reason)
     assert stage.mover.moves == []
+
+
+def test_a_plan_on_a_node_that_is_gone_is_left_once_another_can_be_loaded(stage: Stage) -> None:
+    old, load, tries = stage.mover.now.number, stage.mover._load, list[Plan]()
+
+    def second_time(plan: Plan) -> Ready:
+        tries.append(plan)
+        if len(tries) == 1:
+            raise QuestionError("it does not answer")
+        return load(plan)
+
+    stage.mover._load = second_time  # type: ignore[method-assign]
+    stage.up.remove("gateway")
+    assert not stage.mover.rescue(old, "gateway:1: UNAVAILABLE")
+    assert stage.mover.rescue(old, "gateway:1: UNAVAILABLE")
+    assert stage.node == "camera"
+    assert stage.again == [old]
+    stage.mover.close()
+
+
+def test_a_plan_whose_nodes_do_not_answer_either_is_not_waited_for(stage: Stage) -> None:
+    def refuse(plan: Plan) -> Ready:
+        raise QuestionError("it does not answer")
+
+    stage.mover._load = refuse  # type: ignore[method-assign]
+    stage.up -= {"gateway", "camera"}
+    assert not stage.mover.rescue(stage.mover.now.number, "gateway:1: UNAVAILABLE")
+    assert stage.mover._down >= {"gateway", "camera"}
+    stage.mover.close()
+
+
+def test_a_frame_that_is_due_does_not_wait_for_a_move(stage: Stage) -> None:
+    stage.values[LINK] /= 10
+    stage.run(20)
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with stage.mover._lock:
+            held.set()
+            free.wait(5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(5)
+    begun, stage.now_ns = time.monotonic(), stage.now_ns + round(20 * NS)
+    stage.mover.turn({})
+    took_s = time.monotonic() - begun
+    free.set()
+    holder.join()
+    assert took_s < 2
+    assert stage.asked == []
+
+
+def test_plans_that_no_frame_uses_are_forgotten_where_there_is_no_room(
+    stage: Stage, topology: Topology, profile: Profile
+) -> None:
+    stage.mover._full = lambda plans: {"camera", "gateway", "cloud"} if len(plans) > 2 else ()
+    third, fourth = (
+        tiercut.plan(topology, profile, partition=[12], placement=["cloud"], exits=[*some, 12], threshold=0.5)
+        for some in ([3], [4])
+    )
+    stage.under.add("2")
+    assert stage.mover._load(third).number == "3"
+    assert set(stage.ready) == {"1", "2", "3"}
+    stage.under.clear()
+    assert stage.mover._load(fourth).number == "4"
+    assert set(stage.ready) == {"1", "4"}
+
+
+def test_a_node_is_full_by_its_memory_and_by_the_plans_that_it_has(
+    topology: Topology, profile: Profile, policy: Policy
+) -> None:
+    problem, plan = build_problem(topology, profile), policy.plans[0]
+    node = plan.placement[0]
+    need = float(np.nansum(problem.parameter_bytes[: plan.partition[0]]))
+    tight = topology.with_changes(memory={node: 1.5 * need})
+    assert _full([plan], tight, problem) == set()
+    assert _full([plan, plan], tight, problem) == {node}
+    assert _full(32 * [plan], topology, problem) == set()
+    assert _full(33 * [plan], topology, problem) == set(plan.placement)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"placement": ("gatewy",)}, "the policy is of another topology: there is no node 'gatewy'; did you mean"),
+        ({"input_codec": "int8"}, "--adapt takes plans without codecs"),
+    ],
+)
+def test_a_policy_that_does_not_belong_to_the_run_is_refused(
+    change: dict[str, Any], said: str, topology: Topology, profile: Profile, policy: Policy
+) -> None:
+    plan = policy.plans[0]
+    odd: Any = SimpleNamespace(plans=(plan, replace(plan, **change)))
+    with pytest.raises(QuestionError, match=said):
+        _held(plan, odd, topology, build_problem(topology, profile))
 
 
 @pytest.mark.parametrize(
@@ -312,8 +439,6 @@ def test_what_does_not_go_with_plans_that_change_is_refused(
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:
-    import time
-
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until

@@ -143,6 +143,32 @@ def test_a_plan_that_is_ready_is_not_loaded_again(fleet: Fleet, plans: list[Plan
     assert not same_plan(plans[0], plans[1])
 
 
+def test_a_plan_that_is_unloaded_is_known_still_and_loaded_by_another_number(fleet: Fleet, plans: list[Plan]) -> None:
+    first = fleet.load(plans[0])
+    fleet.unload(first.number)
+    again = fleet.load(plans[0])
+    assert again.number != first.number
+    assert list(fleet.ready) == [again.number]
+    assert fleet.known == {first.number: first, again.number: again}
+
+
+def test_where_one_agent_does_not_take_a_plan_no_other_keeps_it(
+    agents: dict[str, Agent], cut: CutNetwork, plans: list[Plan]
+) -> None:
+    addresses = {node: agent.address for node, agent in agents.items()} | {"camera": "127.0.0.1:1"}
+    before = agents["cloud"]._shelf.numbers
+    with Fleet(addresses, cut, 1 << 20) as broken, pytest.raises(QuestionError, match="'camera' does not take a plan"):
+        broken.load(plans[0])
+    assert agents["cloud"]._shelf.numbers == before
+
+
+def test_a_fleet_that_is_closed_says_so(agents: dict[str, Agent], cut: CutNetwork, plans: list[Plan]) -> None:
+    fleet = Fleet({node: agent.address for node, agent in agents.items()}, cut, 1 << 20)
+    fleet.close()
+    with pytest.raises(QuestionError, match="the channel to the agent of 'cloud' is closed"):
+        fleet.load(plans[0])
+
+
 def test_a_range_is_what_split_would_have_written(
     folders: tuple[Path, ...], fleet: Fleet, plan: Plan, cut: CutNetwork, tmp_path: Path
 ) -> None:
@@ -151,6 +177,10 @@ def test_a_range_is_what_split_would_have_written(
         assert there.model_dump(exclude={"pieces"}) == here.model_dump(exclude={"pieces"})
         assert [each.blocks for each in there.pieces] == [each.blocks for each in here.pieces]
     assert load_whole(folders[1]).whole.node == "gateway"
+
+
+def home(bandwidth: float) -> str:
+    return f'"home":{{"directions":[[0,{bandwidth},0.0]],"forwarding":"store","mtu":1500.0}}'
 
 
 @pytest.mark.parametrize(
@@ -162,6 +192,8 @@ def test_a_range_is_what_split_would_have_written(
         ("1", "partition", "INVALID_ARGUMENT", "expected rising blocks from 1"),
         ("1", "far", "PERMISSION_DENIED", "allow it with --results"),
         ("1", "long", "INVALID_ARGUMENT", "the plan runs 99 blocks"),
+        ("1", "shaped", "INVALID_ARGUMENT", "links are not shaped here: leave out onward and home"),
+        ("1", "no link", "INVALID_ARGUMENT", "a bandwidth is above 0"),
     ],
 )
 def test_what_is_no_range_is_refused(
@@ -172,6 +204,8 @@ def test_what_is_no_range_is_refused(
         "partition": text.replace("[4,6,12]", "[6,4,12]"),
         "far": text.replace(agents["gateway"].address, "192.0.2.1:80"),
         "long": text.replace("[4,6,12]", "[4,6,99]").replace("[3,4,6,12]", "[3,4,6,99]"),
+        "shaped": text.replace('"home":null', home(1e6)),
+        "no link": text.replace('"home":null', home(0)),
     }
     request = message("RepositoryModelLoadRequest", model_name="digits-onnx")
     request.parameters["version"].string_param = number and f"other {number}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tiercut.errors import QuestionError
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Direction, Full, ShapedPath, Way
 from tiercut.offloader.links.waiting import sleep_until
@@ -95,6 +96,21 @@ def test_what_finds_no_room_is_refused(tmp_path: Path) -> None:
 def test_a_way_comes_back_from_its_data() -> None:
     way = Way((Direction(3, 1e6, 0.5), Direction(0, 2e6, 0.25)), "cut-through", 9000.0)
     assert Way.from_data(way.to_data()) == way
+
+
+@pytest.mark.parametrize(
+    ("hop", "said"),
+    [
+        ([-1, 1e6, 0.0], "a link's number is 0 or more, not -1"),
+        ([0, 0.0, 0.0], "a bandwidth is above 0, not 0"),
+        ([0, float("nan"), 0.0], "a bandwidth is above 0, not nan"),
+        ([0, 1e6, -1.0], "a latency is 0 or more, not -1"),
+        ([float("inf"), 1e6, 0.0], "cannot convert"),
+    ],
+)
+def test_what_no_link_can_be_is_no_way(hop: list[float], said: str) -> None:
+    with pytest.raises(QuestionError, match=said):
+        Way.from_data({"directions": [hop], "forwarding": "store", "mtu": 1500.0})
 
 
 def test_what_passes_by_the_links_does_not_wait_for_them(tmp_path: Path) -> None:

@@ -129,8 +129,8 @@ def run_adaptive(
                 leaving = [*sorted(each.plan.exits, reverse=True), *(_TIMED * [each.plan.partition[-1]])]
                 rounds = driver.warm_up(frames.frame(0), leaving, _PAUSE_S)
                 watcher.know(each.number, each.plan, rounds[-_TIMED:])
-        full = partial(_full, topology=topology, problem=problem)
-        mover = Mover(driver, fleet, watcher, policy, ready[0], full=full) if moves else None
+        room = partial(_full, topology=topology, problem=problem)
+        mover = Mover(driver, fleet, watcher, policy, ready[0], full=room) if moves else None
 
         def frame_of(number: int) -> Mapping[str, Any]:
             found = frames.frame(number)
@@ -144,8 +144,6 @@ def run_adaptive(
             mover.start()
         with stage("sending frames") as sent:
             outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent)
-        if mover is not None:
-            mover.close()
         deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
         used = dict(fleet.known)
     verdicts = _verdicts(outcomes, used, ready[0], cut, frames)

@@ -400,7 +400,8 @@ def test_a_node_is_full_by_its_memory_and_by_the_plans_that_it_has(
     problem, plan = build_problem(topology, profile), policy.plans[0]
     node = plan.placement[0]
     need = float(np.nansum(problem.parameter_bytes[: plan.partition[0]]))
-    tight = topology.with_changes(memory={node: 1.5 * need})
+    small = [each.model_copy(update={"memory": 1.5 * need} if each.name == node else {}) for each in topology.nodes]
+    tight = topology.model_copy(update={"nodes": tuple(small)})
     assert _full([plan], tight, problem) == set()
     assert _full([plan, plan], tight, problem) == {node}
     assert _full(32 * [plan], topology, problem) == set()

@@ -101,7 +101,7 @@ def test_no_frame_is_lost_and_it_comes_back(
     ways = [(each.before.placement[0], each.after.placement[0]) for each in run.moves]
     assert ways == [("gateway", "camera"), ("camera", "gateway")]
     for each, (at_s, _) in zip(run.moves, script, strict=True):
-        assert at_s < each.at_s < at_s + 9.5
+        assert at_s - 0.1 < each.at_s < at_s + 9.5  # the script begins shortly before the first frame is due
         assert each.switch_s < 0.05
         assert each.gap_s is not None
         longer_s = max(each.after.latency_s - each.before.latency_s, 0.0)

@@ -110,9 +110,8 @@ class Agent:
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
         self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
-            self._shelf = Shelf.of_whole(
-                folder, runtime, threads, Outlets(self._outlet, lambda: _MOST_HOMES), shaped=self._clock is not None
-            )
+            outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
+            self._shelf = Shelf.of_whole(folder, runtime, threads, outlets, shaped=self._clock is not None)
         else:
             self._shelf = Shelf.of_one(only_version(folder, next_address, emulation, runtime, threads))
         self._most_bytes = self._shelf.most_bytes
@@ -494,8 +493,7 @@ class Agent:
         put_parameters(request, {"failed": said[:1000]})
         until_ns = max(job.until_ns, time.monotonic_ns()) + round(1e9)
         try:
-            outlet = self._home(job.destination, job.version.home)
-            outlet.put(
+            self._home(job.destination, job.version.home).put(
                 request, (), until_ns, lambda why: log.warning("frame '%s': %s; %s", job.request.id, said, why), {}
             )
         except (Full, QuestionError):

@@ -142,10 +142,9 @@ class Driver:
 
     def under_way(self, number: str) -> int:
         """Return how many frames that were sent by a plan have not ended, and are not past their deadline."""
-        from_ns = time.monotonic_ns() - self._deadline_ns
         with self._ended:
-            left = [each for each in self._frames.values() if each.ended_ns is None and each.due_ns > from_ns]
-        return sum(each.plan == number for each in left)
+            due = [each.due_ns for each in self._frames.values() if each.ended_ns is None and each.plan == number]
+        return sum(due_ns + self._deadline_ns > time.monotonic_ns() for due_ns in due)
 
     @property
     def address(self) -> str:

@@ -182,9 +182,9 @@ class Policy:
     def best(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> tuple[Plan | None, float]:
         """Return the best plan that uses none of some nodes, and its latency in seconds; None where there is none."""
         found: tuple[Plan | None, float] = (None, inf)
-        for table in self.tables:
-            if table.down is not None and table.down not in avoid:
-                continue
+        # With a node down, what goes by it goes another way, or not at all: its own table knows.
+        gone = [each for each in self.tables if each.down is not None and each.down in avoid]
+        for table in gone or [each for each in self.tables if each.down is None]:
             for plan, seconds in zip(table.plans, self.seconds(values, table.down).tolist(), strict=True):
                 if seconds < found[1] and not set(avoid) & set(plan.placement):
                     found = plan, seconds

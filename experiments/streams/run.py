@@ -49,7 +49,8 @@ def main() -> None:
         kept = json.loads(asked.output.read_text(encoding="utf-8"))
     for planned in (each for each in PLANS if each.name in asked.plans):
         for load in asked.loads:
-            if any((each["plan"], each["load"]) == (planned.name, load) for each in kept["runs"]):
+            wanted = planned.name, load, asked.frames or LOADS[load]
+            if any((each["plan"], each["load"], each["frames"]) == wanted for each in kept["runs"]):
                 continue
             if time.monotonic() > until:
                 print("the time is over; call again to go on")
@@ -57,7 +58,7 @@ def main() -> None:
             if planned.name not in kept["first"]:
                 kept["first"][planned.name] = first(planned)
                 print(f"{planned.name}: {kept['first'][planned.name]}", flush=True)
-            kept["runs"].append(came_of(planned, load, asked.frames or LOADS[load], kept["first"][planned.name]))
+            kept["runs"].append(came_of(planned, *wanted[1:], kept["first"][planned.name]))
             asked.output.write_text(json.dumps(kept, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             write_tables(asked.readme, kept["runs"])
             print(told(kept["runs"][-1]), flush=True)

@@ -97,11 +97,12 @@ def _row_gap(topology: Topology, column: _Column) -> float:
 def _gap_after(topology: Topology, place: int) -> float:
     """Return the room between two columns: what the widest label of a link that crosses it needs."""
     column = {tier: index for index, tier in enumerate(topology.tiers)}
-    widths, count = [0.5], 0
+    texts: list[tuple[str, ...]] = []
     for a, b in pairs(topology):
         first, last = sorted((column[topology.tier_of(a)], column[topology.tier_of(b)]))
         if first <= place < last:
-            text = label_lines(topology.hops.get((a, b)), topology.hops.get((b, a)), ((0, 0), (1, 0)))
-            widths.append(text_size(text)[0])
-            count += 1
-    return max(widths) * (1.0 if count < 3 else 2.6) + 0.5
+            texts.append(label_lines(topology.hops.get((a, b)), topology.hops.get((b, a)), ((0, 0), (1, 0))))
+    # Links that say the same are labelled together, as "each ...".
+    said = [(f"each {each[0]}", *each[1:]) if texts.count(each) > 1 else each for each in texts]
+    widest = max([0.5, *(text_size(each)[0] for each in said)])
+    return widest * (1.0 if len(texts) < 3 else 2.6) + 0.5

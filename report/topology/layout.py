@@ -15,6 +15,7 @@ from tiercut.report.topology.labels import place_labels
 from tiercut.report.topology.lines import Line, draw_lines
 from tiercut.report.topology.part import near_source
 from tiercut.report.topology.shapes import Box, Label, text_size
+from tiercut.topologies import destination_of
 
 if TYPE_CHECKING:
     from tiercut.topologies import Node, Topology
@@ -70,7 +71,7 @@ def lay_out(topology: Topology) -> Drawing:
     lines = draw_lines(topology, boxes, gaps)
     labels, unlabelled = place_labels(lines, list(boxes.values()))
     nodes = tuple(
-        NodeBox(name, boxes[name], lines_, name == topology.source, name == topology.destination)
+        NodeBox(name, boxes[name], lines_, *(name in ends for ends in _ends(topology).values()))
         for name, lines_ in texts.items()
     )
     title, caption = _title(topology), _caption(topology, unlabelled, left_out)
@@ -82,11 +83,17 @@ def lay_out(topology: Topology) -> Drawing:
 def _lines(topology: Topology, node: Node) -> tuple[str, ...]:
     runs = node.device if node.device != node.name else None
     slow = f"slowdown {node.slowdown:g}" if node.slowdown != 1 or node.device is None else None
-    roles = [
-        role for role, name in (("source", topology.source), ("destination", topology.destination)) if name == node.name
-    ]
+    roles = [role for role, ends in _ends(topology).items() if node.name in ends]
     lines = [node.name, *(each for each in (runs, slow) if each), ", ".join(roles)]
     return tuple(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…" for line in lines if line)
+
+
+def _ends(topology: Topology) -> dict[str, set[str]]:
+    """Return where frames are born, and where results are wanted."""
+    if topology.sources is None:
+        return {"source": {topology.source}, "destination": {topology.destination}}
+    born = {each.node for each in topology.sources}
+    return {"source": born, "destination": {destination_of(topology, each) for each in topology.sources}}
 
 
 def _box_size(lines: Sequence[str]) -> tuple[float, float]:
@@ -122,7 +129,7 @@ def _caption(topology: Topology, unlabelled: int, left_out: int) -> str:
     if topology.order == "forward":
         said.append("parts in the order of the tiers")
     if unlabelled:
-        said.append(f"no room for the labels of {unlabelled} links")
+        said.append(f"no room for the labels of {unlabelled} link{'s' if unlabelled > 1 else ''}")
     return "; ".join(said)
 
 

@@ -182,6 +182,11 @@ class _Rows:
 
     def run(self, stop: Ints) -> None:
         """Find good plans, then bound all others; until the two meet, or stopped."""
+        if self.best is None:  # no machine does it all: any row, to begin with
+            tables = self.loads.pieces, self.loads.first, self.loads.send, self.loads.own, self.loads.own
+            self.look(sum(float(each[np.isfinite(each)].max(initial=0.0)) for each in tables), _WIDTHS[-1])
+            if self.best is None:
+                return
         for wide in _WIDTHS:
             low = self.bound
             for _ in range(_STEPS):

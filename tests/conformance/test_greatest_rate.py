@@ -113,6 +113,14 @@ def test_so_it_is_with_every_option_of_problems(seeds: range) -> None:
         check(space, Query(objective="rate", exits="final", order=case.order))
 
 
+def test_rows_are_found_where_no_machine_holds_the_whole_network() -> None:
+    for seed in range(6):
+        space = make_space(problem_of(*made(seed, "mesh", 6, 4)), exits="final")
+        parts = np.ones(space.allowed.shape, bool)
+        parts[:, 0, -1] = False
+        assert check(_within(space, parts), Query(objective="rate", exits="final")) < 1.0
+
+
 def test_an_answer_says_how_near_it_is_proved_to_be() -> None:
     topology, profile = made(0, "mesh", 20, 9)
     answer = tiercut.solve(

@@ -182,3 +182,8 @@ def test_of_many_nodes_those_next_to_the_source_are_drawn_and_the_caption_counts
     assert len(plan.nodes) == 40
     assert "260 nodes further from the source are left out" in plan.caption
     check_nothing_overlaps(plan)
+
+
+def test_every_source_is_marked() -> None:
+    drawn = lay_out(load_topology("factory"))
+    assert [node.name for node in drawn.nodes if node.source] == ["cam1", "cam2", "cam3"]

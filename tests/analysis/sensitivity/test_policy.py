@@ -31,6 +31,11 @@ def policy() -> tiercut.Policy:
     return tiercut.sensitivity(*MOBILE, TWO, min_accuracy=0.97).policy()
 
 
+@cache
+def larger() -> tiercut.Policy:
+    return tiercut.sensitivity(*MOBILE, MORE, min_accuracy=0.97).policy()
+
+
 def solved_s(values: dict[str, Any], **more: Any) -> float:
     return tiercut.solve(*MOBILE, min_accuracy=0.97, condition=values | more).best.latency_s
 
@@ -55,7 +60,7 @@ def test_over_two_conditions_it_is_the_exact_map() -> None:
 
 
 def test_over_more_conditions_it_is_right_at_every_combination_and_with_what_is_down() -> None:
-    found = tiercut.sensitivity(*MOBILE, MORE, min_accuracy=0.97).policy()
+    found = larger()
     assert [table.down for table in found.tables] == [None, "cloud", "phone"]
     assert not any(table.exact for table in found.tables)
     for table in found.tables:
@@ -94,6 +99,13 @@ def test_without_any_bandwidth_plans_that_do_not_use_the_link_take_as_long_as_be
 def test_routes_are_the_same_whatever_the_numbers_only_where_links_form_no_ring() -> None:
     assert _is_forest([("a", "b"), ("b", "a"), ("c", "b"), ("d", "e")])
     assert not _is_forest([("a", "b"), ("b", "c"), ("a", "c"), ("d", "e")])
+
+
+def test_with_a_node_down_nothing_goes_by_it_either() -> None:
+    found = larger()
+    for node in MORE["down"]:
+        chosen = found.choose({}, node)
+        assert found.best({}, {node}) == (chosen.plan, chosen.latency_s)
 
 
 def test_a_policy_is_read_back_as_it_was(tmp_path: Path) -> None:

@@ -126,7 +126,10 @@ def test_what_a_plan_lost_is_sent_again_by_the_next_and_answered_once(
     assert lost
     assert "there is no version" in lost[0]
     assert all(each.answered for each in outcomes)
-    assert {each.plan for each in outcomes if each.sent > 1} == {second.number}
+    # One that left at the first node was under way home while it was sent again: whichever came first counts.
+    by = {each.plan for each in outcomes if each.sent > 1}
+    assert second.number in by
+    assert by <= {first.number, second.number}
     assert max(each.sent for each in outcomes) == 2
     assert sum(each.doubled + each.late for each in outcomes) == 0
 

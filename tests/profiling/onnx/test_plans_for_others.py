@@ -22,7 +22,7 @@ ANSWER = {
     "solver": {"name": "labels", "exact": True, "status": "optimal", "seconds": 0.0},
     "plans": [
         {"rank": 1, "latency_s": 1.0, "accuracy": None, "threshold": None, "partition": [2, 4],
-         "placement": ["phone", "cloud"], "exits": [4], "codecs": [None, None], "bytes_sent": 1.0, "input_s": 0.0,
+         "placement": ["phone", "cloud"], "exits": [4], "codecs": [None], "bytes_sent": 1.0, "input_s": 0.0,
          "stages": [
              {"node": "phone", "blocks": [1, 2], "reach": 1.0, "exit_rate": 0.0, "compute_s": 0.5, "result_s": 0.0,
               "send_to": "cloud", "send_bytes": 1.0, "send_s": 0.0},

@@ -186,4 +186,4 @@ def test_of_many_nodes_those_next_to_the_source_are_drawn_and_the_caption_counts
 
 def test_every_source_is_marked() -> None:
     drawn = lay_out(load_topology("factory"))
-    assert [node.name for node in drawn.nodes if node.source] == ["cam1", "cam2", "cam3"]
+    assert [node.name for node in drawn.nodes if node.is_source] == ["cam1", "cam2", "cam3"]

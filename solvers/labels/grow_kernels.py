@@ -39,6 +39,7 @@ from tiercut.solvers.labels.label_kernels import (
     USED,
     prefix,
 )
+from tiercut.solvers.labels.line_kernels import LINES, most_by_lines, without
 from tiercut.solvers.labels.sweep_kernels import sort_labels, sweep_room, swept
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from tiercut.solvers.kernels.arguments import Places, Rules, Shares, States, Tables
     from tiercut.solvers.labels.budget_kernels import Budgets, Sets
+    from tiercut.solvers.labels.line_kernels import Heights, Lines
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -96,7 +98,7 @@ class Limits(NamedTuple):
 @compiled
 def grow_labels(
     index: int, at_key: Places, width: int, rules: Rules, tables: Tables, ties: Tables, shares: Shares, weight: Floats,
-    states: States, sets: Sets, budgets: Budgets, limits: Limits, best_costs: Floats, room: int, patience: int,
+    states: States, sets: Sets, budgets: Budgets, lines: Lines, limits: Limits, best_costs: Floats, room: int, patience: int,
     stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that their budget allows, and return the plans they end in.
@@ -109,8 +111,8 @@ def grow_labels(
         As in `tiercut.solvers.labels.budget_kernels.budgets`.
     ties
         The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
-    budgets
-        What it returned.
+    budgets, lines
+        What it returned, or what takes its place (see `tiercut.solvers.labels.line_kernels.Lines`).
     limits
         By what labels are pruned.
     best_costs
@@ -139,6 +141,8 @@ def grow_labels(
     state_of, begins, levels = states
     bit, sizes, _ = sets
     place, peaks, budget = budgets
+    slopes, most_worth, heights = lines
+    lined = slopes.shape[0] > 0
     limited, future, slope, base, summit, allowed, cost_cap, floor, keep, cap, beam = limits
     nodes, cells, fine = group.shape[0], budget.shape[1] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
@@ -157,7 +161,7 @@ def grow_labels(
         np.empty(sizes.shape[0] + 1, np.int64),
         np.empty(sizes.shape[0], np.int64),
     )
-    soonest = np.empty(sizes.shape[0])
+    soonest = np.empty((sizes.shape[0], max(slopes.shape[0], 1)))
     set_number, one_of, best_rights = sweep_room(group, keep, inside, furthest)
     heads = np.full((begins.shape[0], nodes), -1)
     most_found = max(room // 8, 1024)
@@ -167,9 +171,12 @@ def grow_labels(
     for step in range(nodes * codecs):
         v, codec = step // codecs, step % codecs
         total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
-        row = place[STAYING, v, 0, bit[v]]
-        k = cell_of(reached, base, per, cells)
-        if linked[source, v] and total < np.inf and total - slope * reached <= budget[row, k]:
+        if lined:
+            fits = total <= most_by_lines(heights[STAYING, v, 0, 0], most_worth, slopes, reached)
+        else:
+            k = cell_of(reached, base, per, cells)
+            fits = total - slope * reached <= budget[place[STAYING, v, 0, bit[v]], k]
+        if linked[source, v] and total < np.inf and fits:
             if top == room:
                 stop[FULL], stop[1] = 1, grown
                 return found_cost, found_right, found_keys, found
@@ -217,8 +224,9 @@ def grow_labels(
                 chain[line[i], AFTER], free = free, line[i]
             if 0 < beam < few:
                 few = _foremost(
-                    line, few, beam, cost, gained, chain, place[STAYING, v, state], budget, slope, base, per
-                )
+                    line, few, beam, cost, gained, chain, place[STAYING, v, state], budget, slope, base, per, slopes,
+                    most_worth, heights[STAYING, v, state], bit[v],
+                )  # fmt: skip
             groups = _grouped(line, spare, few, chain, number, seen_here, starts)
             most_right, least = base, np.inf
             for g in range(groups):
@@ -226,7 +234,11 @@ def grow_labels(
                 for i in range(starts[g], starts[g + 1]):
                     costs_here[i], rights_here[i] = cost[line[i]], gained[line[i]]
                     least, most_right = min(least, costs_here[i]), max(most_right, rights_here[i])
-                    soonest[g] = min(soonest[g], costs_here[i] - slope * rights_here[i])
+                    if lined:
+                        for k in range(LINES):
+                            soonest[g, k] = min(soonest[g, k], costs_here[i] - slopes[k] * rights_here[i])
+                    else:
+                        soonest[g, 0] = min(soonest[g, 0], costs_here[i] - slope * rights_here[i])
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
             for end in range(start, furthest[v, start] + 1):
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
@@ -279,16 +291,29 @@ def grow_labels(
                         if stop[0] != 0:
                             break
                         seen = seen_here[g]
-                        earliest = passed(soonest[g], own, piece, fewer, back) - slope * (leave * right)
-                        may_stay = stays and earliest <= peaks[STAYING, v, ahead, seen] - less
-                        may_go = earliest <= peaks[LEAVING, v, ahead, seen] - less
-                        going, staying = place[LEAVING, v, ahead, seen], place[STAYING, v, ahead, seen]
+                        if lined:
+                            at_set, more, gain = without(seen, bit[v]), passed(0.0, own, piece, fewer, back), leave * right
+                            may_go = _may_pass(soonest[g], most_worth, slopes, heights[LEAVING, v, ahead, at_set], more, gain)
+                            may_stay = stays and _may_pass(
+                                soonest[g], most_worth, slopes, heights[STAYING, v, ahead, at_set], more, gain
+                            )
+                        else:
+                            earliest = passed(soonest[g, 0], own, piece, fewer, back) - slope * (leave * right)
+                            may_stay = stays and earliest <= peaks[STAYING, v, ahead, seen] - less
+                            may_go = earliest <= peaks[LEAVING, v, ahead, seen] - less
+                            going, staying = place[LEAVING, v, ahead, seen], place[STAYING, v, ahead, seen]
                         for i in range(starts[g], starts[g + 1] if may_stay or may_go else starts[g]):
                             c = passed(costs_here[i], own, piece, fewer, back)
                             a = answered(rights_here[i], leave, right)
-                            k, sheared = cell_of(a, base, per, cells), c - slope * a
-                            away = may_go and sheared <= budget[going, k] - less
-                            stay_here = may_stay and sheared <= budget[staying, k] - less
+                            if lined:
+                                away = may_go and c <= most_by_lines(heights[LEAVING, v, ahead, at_set], most_worth, slopes, a)
+                                stay_here = may_stay and c <= most_by_lines(
+                                    heights[STAYING, v, ahead, at_set], most_worth, slopes, a
+                                )
+                            else:
+                                k, sheared = cell_of(a, base, per, cells), c - slope * a
+                                away = may_go and sheared <= budget[going, k] - less
+                                stay_here = may_stay and sheared <= budget[staying, k] - less
                             here = line[i]
                             if not (away or stay_here) or end > chain[here, LAST]:
                                 continue
@@ -304,8 +329,15 @@ def grow_labels(
                                         continue
                                     total = crossed(c, weight[after], send[codec, end, v, w])
                                     reached, then = dropped(a, onward, drops[codec, end]), seen | bit[w]
-                                row, k = place[STAYING, w, ahead, then], cell_of(reached, base, per, cells)
-                                if not total - slope * reached <= budget[row, k] - less or not total < np.inf:
+                                if lined:
+                                    row = heights[STAYING, w, ahead, without(then, bit[w])]
+                                    fits = total <= most_by_lines(row, most_worth, slopes, reached)
+                                else:
+                                    k = cell_of(reached, base, per, cells)
+                                    fits = (
+                                        total - slope * reached <= budget[place[STAYING, w, ahead, then], k] - less
+                                    )
+                                if not fits or not total < np.inf:
                                     continue
                                 new = free if free >= 0 else top
                                 if new == room or grown == patience:
@@ -336,6 +368,15 @@ def grow_labels(
         stop[1] = grown
     stop[1] = grown
     return found_cost, found_right, found_keys, found
+
+
+@compiled
+def _may_pass(soonest: Floats, most: Floats, slopes: Floats, row: Heights, cost: float, gain: float) -> bool:
+    """Return whether labels, the first of which by each line is given, may still be of interest after a step."""
+    for k in range(LINES):
+        if soonest[k] + (cost - slopes[k] * gain) <= row[k] + most[k]:
+            return True
+    return False
 
 
 @compiled
@@ -382,15 +423,19 @@ def _grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen:
 @compiled
 def _foremost(
     line: Ints, few: int, beam: int, cost: Floats, gained: Floats, chain: Ints, place: NDArray[np.int32],
-    budget: NDArray[np.float32], slope: float, base: float, per: float,
+    budget: NDArray[np.float32], slope: float, base: float, per: float, slopes: Floats,
+    most_worth: Floats, heights: Heights, bit: int,
 ) -> int:  # fmt: skip
     """Bring those labels to the front that are furthest below their budgets, and return their number."""
     cells = budget.shape[1] - 1
     over = np.empty(few)
     for i in range(few):
         here = line[i]
-        k = cell_of(gained[here], base, per, cells)
-        over[i] = cost[here] - slope * gained[here] - budget[place[chain[here, SEEN]], k]
+        if slopes.shape[0] > 0:
+            over[i] = cost[here] - most_by_lines(heights[without(chain[here, SEEN], bit)], most_worth, slopes, gained[here])
+        else:
+            k = cell_of(gained[here], base, per, cells)
+            over[i] = cost[here] - slope * gained[here] - budget[place[chain[here, SEEN]], k]
     for i in range(beam):
         least = i
         for j in range(i + 1, few):

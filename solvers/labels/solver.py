@@ -19,7 +19,7 @@ Thresholds are independent but for the frontier they share; threads take them on
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,9 @@ from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
 from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, tables_of
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
-from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
+from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels, line_kernels
 from tiercut.solvers.labels.front import PointLabels
+from tiercut.solvers.labels.stretches import chord_slopes, stretches
 from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import Ending, share_out, thread_count
 from tiercut.solvers.pipelines.greatest_rate import NEAR, finds_row, greatest_rate, load_kernels
@@ -68,10 +69,13 @@ _SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
+_LINED = 12  # groups up to which all sets of them may have lines
 _ENDLESS = 1 << 62
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
+_NO_BUDGETS = budget_kernels.Budgets(np.zeros((2, 0, 0, 0), np.int32), np.zeros((2, 0, 0, 0)), np.zeros((0, 2), np.float32))
+_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros(0), np.zeros((2, 0, 0, 0, line_kernels.LINES), np.float32))
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -187,6 +191,7 @@ class _Search:
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.relaxed = sets_of(space, ())
         self.hard: list[int] = []
+        self.chosen: dict[int, NDArray[np.float64]] = {}
         self.finished = 0
         self.lock = Lock()
 
@@ -288,7 +293,9 @@ class _Search:
         ending = self._share(self._grow, indices, options)
         if self.hard and not ending:
             self.fully = sets_of(self.space, critical_groups(self.space, self._most_sets))
-            ending = self._share(self._grow_fully, sorted(self.hard), options)
+            if self.lined:
+                ending = self._share(self._look_ahead, sorted(self.hard), options)
+            ending = ending or self._share(self._grow_fully, sorted(self.hard), options)
         return ending
 
     def _share(self, work: Callable[[int, _Thread], None], indices: Sequence[int], options: Options) -> str:
@@ -311,6 +318,13 @@ class _Search:
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
         return _Thread(best, np.zeros(3, np.int64))
 
+    @cached_property
+    def lined(self) -> bool:
+        """Whether lines bound the labels of hard thresholds: for a frontier, where there is room for all sets."""
+        groups = len(set(self.space.group.tolist()))
+        size = len(self.states.begins) * len(self.space.group) * line_kernels.LINES
+        return self.front and self.task.floor == -inf and groups <= _LINED and size << groups <= _BUDGET_ROOM
+
     @property
     def _most_sets(self) -> int:
         """Sets of groups for which there is room in a table of budgets."""
@@ -329,12 +343,19 @@ class _Search:
         found = self._grown(index, thread, bounds, patience=self._patience)
         if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
             thread.stop[grow_kernels.FULL] = 0
-            plans = self._grown(index, thread, bounds, beam=_BEAM)
+            plans = () if self.lined else self._grown(index, thread, bounds, beam=_BEAM)
             with self.lock:
                 self.hard.append(index)
-                self._know(*plans)
+                if plans:
+                    self._know(*plans)
         else:
             self._take(found, thread)
+
+    def _look_ahead(self, index: int, thread: _Thread) -> None:
+        """Grow few labels of a hard threshold, for plans to begin with."""
+        plans = self._grown(index, thread, self._bounds(index, self.fully, thread), beam=_BEAM)
+        with self.lock:
+            self._know(*plans)
 
     def _grow_fully(self, index: int, thread: _Thread) -> None:
         """Grow the labels of a hard threshold."""
@@ -349,9 +370,28 @@ class _Search:
             slope, allowed = 0.0, np.full_like(allowed, inf)
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
-        given = (self.divided, self.rules, self.tables, shares, weight, self.states, sets)
-        filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, *given, thread.stop))
-        return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled)
+        given = (self.rules, self.tables, shares, weight, self.states, sets)
+        lines = self._lines(index, given, thread) if self.lined and len(sets.sizes) > 1 else None
+        filled = _NO_BUDGETS
+        if lines is None:
+            filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, self.divided, *given, thread.stop))
+        return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled, lines or _NO_LINES)
+
+    def _lines(self, index: int, given: tuple[Any, ...], thread: _Thread) -> line_kernels.Lines | None:
+        """Return the lines that take the place of budgets; None where what is known leaves a plan free to cost all."""
+        with self.lock:
+            costs, rights = (each.copy() for each in self.known.held[:2])
+        if not len(costs) or rights[-1] < self.reach[1] or not 1 / _SINGLE < costs[-1] < _SINGLE:
+            return None
+        slopes = self.chosen.get(index)
+        if slopes is None:
+            slopes = chord_slopes(costs, rights)
+        heights = line_kernels.heights_of(slopes, costs[-1], self.scale[1], *given, thread.stop)
+        begin = self.costs.first + slopes[:, None, None] * given[2].input_drops
+        roots = np.where(np.isfinite(begin), heights[0, :, 0, 0].T[:, None, :] - begin, -inf)
+        floors = -roots[:, :, self.space.linked[self.space.problem.source]].max(axis=(1, 2))
+        most, self.chosen[index] = stretches(costs, rights, slopes, floors)
+        return line_kernels.Lines(slopes, most, heights)
 
     def _grown(
         self, index: int, thread: _Thread, bounds: _Bounds, *, patience: int = _ENDLESS, beam: int = 0
@@ -377,6 +417,7 @@ class _Search:
                 self.states,
                 bounds.sets,
                 bounds.budgets,
+                bounds.lines,
                 limits,
                 best,
                 room,
@@ -456,11 +497,12 @@ class _Bounds:
     weight: NDArray[np.float64]
     sets: budget_kernels.Sets
     budgets: budget_kernels.Budgets
+    lines: line_kernels.Lines
 
     @property
     def bytes(self) -> int:
         """What they take; the rows stand beside those of steps that gain accuracy, which are as many."""
-        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes
+        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes + self.lines.heights.nbytes
 
 
 @dataclass(slots=True)

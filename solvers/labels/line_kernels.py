@@ -1,0 +1,182 @@
+"""Numba kernels of the bounds of hard thresholds: lines under what the rest of a plan may come to, by groups used.
+
+A frontier is cut into stretches, each with a slope: what accuracy costs along the convex hull there. For each slope one
+backward program tells the least that the rest of a plan may cost less what it gains is worth. It forgets nothing of the
+past, so that a label whose best completion by a slope lies above that stretch can end in no plan of interest there; one
+that is above all stretches is pruned. In place of a row for each of many cells of accuracy there are a few numbers.
+These are lower bounds by Lagrangean relaxation of the accuracy (Geoffrion, "Lagrangean relaxation for integer
+programming", 1974); that one finds the rest of a frontier between the plans of its hull is the second phase of Ulungu
+and Teghem, "The two phases method", 1995.
+
+All rounding goes towards keeping a label.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import passed
+from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, onward, within
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tiercut.solvers.kernels.arguments import Rules, Shares, States, Tables
+    from tiercut.solvers.labels.budget_kernels import Sets
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Heights = NDArray[np.float32]
+
+__all__ = ["LINES", "Lines", "heights_of", "most_by_lines", "without"]
+
+LINES = 16
+"""Slopes by which a frontier is followed."""
+
+_TOGETHER = 32  # sets whose lines a loop goes through at once
+_LARGEST = 3e38  # in single precision
+_ROUNDED = 4e-7
+"""Heights are kept in single precision; each step loosens them by this share of the greatest value of interest, which
+is more than its roundings take."""
+
+
+class Lines(NamedTuple):
+    """What a label may have cost so far and still be of interest: the most of some rising lines in what it gained.
+
+    Parameters
+    ----------
+    slopes
+        What accuracy is worth by each line; of length 0 where budgets by cells take their place.
+    most
+        By line: what a whole plan of its stretch may cost, less what its accuracy is worth; -inf for none.
+    heights
+        2 x M x S x sets x lines, in single precision: what the rest of a plan gains is worth less what it costs, at
+        most; before a node goes on (`STAYING`) and before its output is sent away (`LEAVING`), by the groups used but
+        its own (see `without`).
+    """
+
+    slopes: Floats
+    most: Floats
+    heights: Heights
+
+
+@compiled
+def without(used: int, bit: int) -> int:
+    """Return a set of groups without one of them, and without a place for it."""
+    low = bit - 1
+    return (used & low) | (used >> 1 & ~low)
+
+
+@compiled
+def most_by_lines(row: Heights, most: Floats, slopes: Floats, gained: float) -> float:
+    """Return the most that a label may have cost that gained so much."""
+    one = two = three = four = -np.inf  # side by side: each comparison waits for the one before
+    for k in range(0, LINES, 4):
+        a, b = row[k] + (most[k] + slopes[k] * gained), row[k + 1] + (most[k + 1] + slopes[k + 1] * gained)
+        c, d = row[k + 2] + (most[k + 2] + slopes[k + 2] * gained), row[k + 3] + (most[k + 3] + slopes[k + 3] * gained)
+        one, two = a if a > one else one, b if b > two else two
+        three, four = c if c > three else three, d if d > four else four
+    one, three = two if two > one else one, four if four > three else three
+    return three if three > one else one
+
+
+@compiled
+def heights_of(
+    slopes: Floats, dearest: float, summit: float, rules: Rules, tables: Tables, shares: Shares, weight: Floats,
+    states: States, sets: Sets, stop: Ints,
+) -> Any:  # fmt: skip
+    """Return the heights of all lines (see `Lines`); every group is told apart.
+
+    Parameters
+    ----------
+    slopes
+        What accuracy is worth by each line.
+    dearest, summit
+        What no plan of interest costs more than, and what no accuracy exceeds.
+    rules, tables, shares, weight, states, sets, stop
+        As in `tiercut.solvers.labels.budget_kernels.budgets`.
+    """
+    _, largest, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
+    _, span, bare, send, result = tables
+    stay, accuracy, drops, _ = shares
+    state_of, begins, levels = states
+    bit, sizes, may_end = sets
+    nodes, codecs, half = group.shape[0], send.shape[0], sizes.shape[0] // 2
+    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
+    blocks, last = accuracy.shape[1], begins.shape[0]
+    room = blocks * option_exit.shape[0]
+    ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    gains, fewer, shears = np.empty(room), np.empty(room), np.empty(room)
+    heights = np.empty((2, nodes, last, half, LINES), np.float32)
+    lines = heights.reshape((2, nodes, last, half * LINES))
+    together = min(_TOGETHER, half) * LINES
+    less, closing, over = np.empty((2 * room, together), np.float32), np.empty(LINES, np.float32), np.empty(LINES)
+    froms, thens = np.empty(2 * room, np.int64), np.empty(2 * room, np.int64)
+    spare = np.empty(LINES)
+    for k in range(LINES):
+        spare[k] = _ROUNDED * (dearest + 2 * slopes[k] * summit)
+    for state in range(last - 1, -1, -1):
+        if stop[0] != 0:
+            break
+        start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
+        own = weight[levels[state]]
+        many, _ = onward(
+            levels[state], start, at, share, own, 0.0, blocks, final, stay, weight, accuracy, option_exit,
+            option_threshold, jump, state_of, ends, options, aheads, gains, fewer, shears,
+        )  # fmt: skip
+        for v in range(nodes):
+            closing[:] = -np.inf
+            for end in range(start, furthest[v, start] + 1):
+                cost, gain = own * (span[v, start, end] + result[end, v]), share * accuracy[at, end, final]
+                if can_end[end] and cost < np.inf:
+                    for k in range(LINES):
+                        left = np.float32(slopes[k] * gain - cost + spare[k])
+                        closing[k] = left if left > closing[k] else closing[k]
+            steps = 0
+            for piece in range(within(ends, many, furthest[v, start])):
+                asks, end = option_exit[options[piece]], ends[piece]
+                cost = passed(0.0, own, (span if asks else bare)[v, start, end], fewer[piece], result[end, v])
+                if not cost < np.inf:
+                    continue
+                for to in range(STAYING if inside and asks else LEAVING, LEAVING + 1):
+                    froms[steps], thens[steps] = to, aheads[piece]
+                    for k in range(LINES):
+                        over[k] = min(cost - slopes[k] * gains[piece] - spare[k], _LARGEST)
+                    for k in range(together):
+                        less[steps, k] = np.float32(over[k % LINES])
+                    steps += 1
+            for used in range(half):
+                whole = (used & (bit[v] - 1)) | ((used & ~(bit[v] - 1)) << 1) | bit[v]
+                for k in range(LINES):
+                    heights[STAYING, v, state, used, k] = closing[k] if may_end[whole] else np.float32(-np.inf)
+            for low in range(0, half * LINES, together):
+                row = lines[STAYING, v, state, low : low + together]
+                for step in range(steps):
+                    onto, by = lines[froms[step], v, thens[step], low : low + together], less[step]
+                    for k in range(together):  # vector instructions
+                        left = onto[k] - by[k]
+                        row[k] = left if left > row[k] else row[k]
+        for v in range(nodes if start > 0 else 0):
+            lines[LEAVING, v, state] = np.float32(-np.inf)
+            for w in range(nodes):
+                if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
+                    continue
+                for codec in range(codecs):
+                    cost, gain = own * send[codec, start - 1, v, w], -share * drops[codec, start - 1]
+                    if not cost < np.inf:
+                        continue
+                    for k in range(LINES):
+                        less[0, k] = np.float32(min(cost - slopes[k] * gain - spare[k], _LARGEST))
+                    for used in range(half):
+                        whole = (used & (bit[v] - 1)) | ((used & ~(bit[v] - 1)) << 1) | bit[v]
+                        if whole & bit[w] != 0 or sizes[whole] >= largest:
+                            continue
+                        row = heights[LEAVING, v, state, used]
+                        onto = heights[STAYING, w, state, without(whole | bit[w], bit[w])]
+                        for k in range(LINES):
+                            left = onto[k] - less[0, k]
+                            row[k] = left if left > row[k] else row[k]
+    return heights

@@ -39,7 +39,7 @@ from tiercut.solvers.labels.label_kernels import (
     USED,
     prefix,
 )
-from tiercut.solvers.labels.line_kernels import LINES, most_by_lines, without
+from tiercut.solvers.labels.line_kernels import LINES, below_lines, most_by_lines, some_below, without
 from tiercut.solvers.labels.sweep_kernels import sort_labels, sweep_room, swept
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def grow_labels(
         v, codec = step // codecs, step % codecs
         total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
         if lined:
-            fits = total <= most_by_lines(heights[STAYING, v, 0, 0], most_worth, slopes, reached)
+            fits = below_lines(total, reached, heights[STAYING, v, 0, 0], most_worth, slopes)
         else:
             k = cell_of(reached, base, per, cells)
             fits = total - slope * reached <= budget[place[STAYING, v, 0, bit[v]], k]
@@ -293,10 +293,10 @@ def grow_labels(
                         seen = seen_here[g]
                         if lined:
                             at_set, more, gain = without(seen, bit[v]), passed(0.0, own, piece, fewer, back), leave * right
-                            may_go = _may_pass(soonest[g], most_worth, slopes, heights[LEAVING, v, ahead, at_set], more, gain)
-                            may_stay = stays and _may_pass(
-                                soonest[g], most_worth, slopes, heights[STAYING, v, ahead, at_set], more, gain
-                            )
+                            row = heights[LEAVING, v, ahead, at_set]
+                            may_go = some_below(soonest[g], more, gain, row, most_worth, slopes)
+                            row = heights[STAYING, v, ahead, at_set]
+                            may_stay = stays and some_below(soonest[g], more, gain, row, most_worth, slopes)
                         else:
                             earliest = passed(soonest[g, 0], own, piece, fewer, back) - slope * (leave * right)
                             may_stay = stays and earliest <= peaks[STAYING, v, ahead, seen] - less
@@ -306,10 +306,10 @@ def grow_labels(
                             c = passed(costs_here[i], own, piece, fewer, back)
                             a = answered(rights_here[i], leave, right)
                             if lined:
-                                away = may_go and c <= most_by_lines(heights[LEAVING, v, ahead, at_set], most_worth, slopes, a)
-                                stay_here = may_stay and c <= most_by_lines(
-                                    heights[STAYING, v, ahead, at_set], most_worth, slopes, a
-                                )
+                                row = heights[LEAVING, v, ahead, at_set]
+                                away = may_go and below_lines(c, a, row, most_worth, slopes)
+                                row = heights[STAYING, v, ahead, at_set]
+                                stay_here = may_stay and below_lines(c, a, row, most_worth, slopes)
                             else:
                                 k, sheared = cell_of(a, base, per, cells), c - slope * a
                                 away = may_go and sheared <= budget[going, k] - less
@@ -331,7 +331,7 @@ def grow_labels(
                                     reached, then = dropped(a, onward, drops[codec, end]), seen | bit[w]
                                 if lined:
                                     row = heights[STAYING, w, ahead, without(then, bit[w])]
-                                    fits = total <= most_by_lines(row, most_worth, slopes, reached)
+                                    fits = below_lines(total, reached, row, most_worth, slopes)
                                 else:
                                     k = cell_of(reached, base, per, cells)
                                     fits = (
@@ -368,15 +368,6 @@ def grow_labels(
         stop[1] = grown
     stop[1] = grown
     return found_cost, found_right, found_keys, found
-
-
-@compiled
-def _may_pass(soonest: Floats, most: Floats, slopes: Floats, row: Heights, cost: float, gain: float) -> bool:
-    """Return whether labels, the first of which by each line is given, may still be of interest after a step."""
-    for k in range(LINES):
-        if soonest[k] + (cost - slopes[k] * gain) <= row[k] + most[k]:
-            return True
-    return False
 
 
 @compiled
@@ -432,7 +423,8 @@ def _foremost(
     for i in range(few):
         here = line[i]
         if slopes.shape[0] > 0:
-            over[i] = cost[here] - most_by_lines(heights[without(chain[here, SEEN], bit)], most_worth, slopes, gained[here])
+            row = heights[without(chain[here, SEEN], bit)]
+            over[i] = cost[here] - most_by_lines(gained[here], row, most_worth, slopes)
         else:
             k = cell_of(gained[here], base, per, cells)
             over[i] = cost[here] - slope * gained[here] - budget[place[chain[here, SEEN]], k]

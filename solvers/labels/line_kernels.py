@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Heights = NDArray[np.float32]
 
-__all__ = ["LINES", "Lines", "heights_of", "most_by_lines", "without"]
+__all__ = ["LINES", "Lines", "heights_of", "below_lines", "most_by_lines", "some_below", "without"]
 
 LINES = 16
 """Slopes by which a frontier is followed."""
@@ -71,16 +71,41 @@ def without(used: int, bit: int) -> int:
 
 
 @compiled
-def most_by_lines(row: Heights, most: Floats, slopes: Floats, gained: float) -> float:
+def below_lines(cost: float, gained: float, row: Heights, most: Floats, slopes: Floats) -> bool:
+    """Return whether a label may still end in a plan of interest: there is a stretch where it lies below all lines."""
+    for k in range(LINES):
+        if cost - slopes[k] * gained <= row[k] + most[k, k]:
+            fits = True
+            for other in range(LINES):
+                fits = fits and cost - slopes[other] * gained <= row[other] + most[k, other]
+            if fits:
+                return True
+    return False
+
+
+@compiled
+def some_below(soonest: Floats, cost: float, gain: float, row: Heights, most: Floats, slopes: Floats) -> bool:
+    """Return whether labels may still be of interest after a step; of each line the first one is given."""
+    for k in range(LINES):
+        if soonest[k] + (cost - slopes[k] * gain) <= row[k] + most[k, k]:
+            fits = True
+            for other in range(LINES):
+                fits = fits and soonest[other] + (cost - slopes[other] * gain) <= row[other] + most[k, other]
+            if fits:
+                return True
+    return False
+
+
+@compiled
+def most_by_lines(gained: float, row: Heights, most: Floats, slopes: Floats) -> float:
     """Return the most that a label may have cost that gained so much."""
-    one = two = three = four = -np.inf  # side by side: each comparison waits for the one before
-    for k in range(0, LINES, 4):
-        a, b = row[k] + (most[k] + slopes[k] * gained), row[k + 1] + (most[k + 1] + slopes[k + 1] * gained)
-        c, d = row[k + 2] + (most[k + 2] + slopes[k + 2] * gained), row[k + 3] + (most[k + 3] + slopes[k + 3] * gained)
-        one, two = a if a > one else one, b if b > two else two
-        three, four = c if c > three else three, d if d > four else four
-    one, three = two if two > one else one, four if four > three else three
-    return three if three > one else one
+    highest = -np.inf
+    for k in range(LINES):
+        lowest = np.inf
+        for other in range(LINES):
+            lowest = min(lowest, row[other] + (most[k, other] + slopes[other] * gained))
+        highest = max(highest, lowest)
+    return highest
 
 
 @compiled

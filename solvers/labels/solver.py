@@ -38,7 +38,7 @@ from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, table
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels, line_kernels
 from tiercut.solvers.labels.front import PointLabels
-from tiercut.solvers.labels.stretches import chord_slopes, stretches
+from tiercut.solvers.labels.stretches import stretches
 from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import Ending, share_out, thread_count
 from tiercut.solvers.pipelines.greatest_rate import NEAR, finds_row, greatest_rate, load_kernels
@@ -75,7 +75,7 @@ _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
 _NO_BUDGETS = budget_kernels.Budgets(np.zeros((2, 0, 0, 0), np.int32), np.zeros((2, 0, 0, 0)), np.zeros((0, 2), np.float32))
-_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros(0), np.zeros((2, 0, 0, 0, line_kernels.LINES), np.float32))
+_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, line_kernels.LINES), np.float32))
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -191,7 +191,6 @@ class _Search:
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.relaxed = sets_of(space, ())
         self.hard: list[int] = []
-        self.chosen: dict[int, NDArray[np.float64]] = {}
         self.finished = 0
         self.lock = Lock()
 
@@ -371,26 +370,20 @@ class _Search:
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
         given = (self.rules, self.tables, shares, weight, self.states, sets)
-        lines = self._lines(index, given, thread) if self.lined and len(sets.sizes) > 1 else None
+        lines = self._lines(given, thread) if self.lined and len(sets.sizes) > 1 else None
         filled = _NO_BUDGETS
         if lines is None:
             filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, self.divided, *given, thread.stop))
         return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled, lines or _NO_LINES)
 
-    def _lines(self, index: int, given: tuple[Any, ...], thread: _Thread) -> line_kernels.Lines | None:
+    def _lines(self, given: tuple[Any, ...], thread: _Thread) -> line_kernels.Lines | None:
         """Return the lines that take the place of budgets; None where what is known leaves a plan free to cost all."""
         with self.lock:
             costs, rights = (each.copy() for each in self.known.held[:2])
         if not len(costs) or rights[-1] < self.reach[1] or not 1 / _SINGLE < costs[-1] < _SINGLE:
             return None
-        slopes = self.chosen.get(index)
-        if slopes is None:
-            slopes = chord_slopes(costs, rights)
+        slopes, most = stretches(costs, rights)
         heights = line_kernels.heights_of(slopes, costs[-1], self.scale[1], *given, thread.stop)
-        begin = self.costs.first + slopes[:, None, None] * given[2].input_drops
-        roots = np.where(np.isfinite(begin), heights[0, :, 0, 0].T[:, None, :] - begin, -inf)
-        floors = -roots[:, :, self.space.linked[self.space.problem.source]].max(axis=(1, 2))
-        most, self.chosen[index] = stretches(costs, rights, slopes, floors)
         return line_kernels.Lines(slopes, most, heights)
 
     def _grown(

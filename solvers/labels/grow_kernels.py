@@ -141,7 +141,7 @@ def grow_labels(
     state_of, begins, levels = states
     bit, sizes, _ = sets
     place, peaks, budget = budgets
-    slopes, most_worth, heights = lines
+    slopes, own_most, line_most, heights = lines
     lined = slopes.shape[0] > 0
     limited, future, slope, base, summit, allowed, cost_cap, floor, keep, cap, beam = limits
     nodes, cells, fine = group.shape[0], budget.shape[1] - 1, allowed.shape[0] - 1
@@ -172,7 +172,7 @@ def grow_labels(
         v, codec = step // codecs, step % codecs
         total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
         if lined:
-            fits = below_lines(total, reached, heights[STAYING, v, 0, 0], most_worth, slopes)
+            fits = below_lines(total, reached, heights[STAYING, v, 0, 0], own_most, line_most, slopes)
         else:
             k = cell_of(reached, base, per, cells)
             fits = total - slope * reached <= budget[place[STAYING, v, 0, bit[v]], k]
@@ -225,7 +225,7 @@ def grow_labels(
             if 0 < beam < few:
                 few = _foremost(
                     line, few, beam, cost, gained, chain, place[STAYING, v, state], budget, slope, base, per, slopes,
-                    most_worth, heights[STAYING, v, state], bit[v],
+                    line_most, heights[STAYING, v, state], bit[v],
                 )  # fmt: skip
             groups = _grouped(line, spare, few, chain, number, seen_here, starts)
             most_right, least = base, np.inf
@@ -294,9 +294,9 @@ def grow_labels(
                         if lined:
                             at_set, more, gain = without(seen, bit[v]), passed(0.0, own, piece, fewer, back), leave * right
                             row = heights[LEAVING, v, ahead, at_set]
-                            may_go = some_below(soonest[g], more, gain, row, most_worth, slopes)
+                            may_go = some_below(soonest[g], more, gain, row, own_most, line_most, slopes)
                             row = heights[STAYING, v, ahead, at_set]
-                            may_stay = stays and some_below(soonest[g], more, gain, row, most_worth, slopes)
+                            may_stay = stays and some_below(soonest[g], more, gain, row, own_most, line_most, slopes)
                         else:
                             earliest = passed(soonest[g, 0], own, piece, fewer, back) - slope * (leave * right)
                             may_stay = stays and earliest <= peaks[STAYING, v, ahead, seen] - less
@@ -307,9 +307,9 @@ def grow_labels(
                             a = answered(rights_here[i], leave, right)
                             if lined:
                                 row = heights[LEAVING, v, ahead, at_set]
-                                away = may_go and below_lines(c, a, row, most_worth, slopes)
+                                away = may_go and below_lines(c, a, row, own_most, line_most, slopes)
                                 row = heights[STAYING, v, ahead, at_set]
-                                stay_here = may_stay and below_lines(c, a, row, most_worth, slopes)
+                                stay_here = may_stay and below_lines(c, a, row, own_most, line_most, slopes)
                             else:
                                 k, sheared = cell_of(a, base, per, cells), c - slope * a
                                 away = may_go and sheared <= budget[going, k] - less
@@ -331,7 +331,7 @@ def grow_labels(
                                     reached, then = dropped(a, onward, drops[codec, end]), seen | bit[w]
                                 if lined:
                                     row = heights[STAYING, w, ahead, without(then, bit[w])]
-                                    fits = below_lines(total, reached, row, most_worth, slopes)
+                                    fits = below_lines(total, reached, row, own_most, line_most, slopes)
                                 else:
                                     k = cell_of(reached, base, per, cells)
                                     fits = (
@@ -415,7 +415,7 @@ def _grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen:
 def _foremost(
     line: Ints, few: int, beam: int, cost: Floats, gained: Floats, chain: Ints, place: NDArray[np.int32],
     budget: NDArray[np.float32], slope: float, base: float, per: float, slopes: Floats,
-    most_worth: Floats, heights: Heights, bit: int,
+    line_most: Floats, heights: Heights, bit: int,
 ) -> int:  # fmt: skip
     """Bring those labels to the front that are furthest below their budgets, and return their number."""
     cells = budget.shape[1] - 1
@@ -424,7 +424,7 @@ def _foremost(
         here = line[i]
         if slopes.shape[0] > 0:
             row = heights[without(chain[here, SEEN], bit)]
-            over[i] = cost[here] - most_by_lines(gained[here], row, most_worth, slopes)
+            over[i] = cost[here] - most_by_lines(gained[here], row, line_most, slopes)
         else:
             k = cell_of(gained[here], base, per, cells)
             over[i] = cost[here] - slope * gained[here] - budget[place[chain[here, SEEN]], k]

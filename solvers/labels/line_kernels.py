@@ -50,8 +50,9 @@ class Lines(NamedTuple):
     ----------
     slopes
         What accuracy is worth by each line; of length 0 where budgets by cells take their place.
-    most
-        By line: what a whole plan of its stretch may cost, less what its accuracy is worth; -inf for none.
+    own, most
+        By stretch and line: what a whole plan of the stretch may cost, less what its accuracy is worth by the line; -inf
+        for none. And by stretch that of its own line.
     heights
         2 x M x S x sets x lines, in single precision: what the rest of a plan gains is worth less what it costs, at
         most; before a node goes on (`STAYING`) and before its output is sent away (`LEAVING`), by the groups used but
@@ -59,6 +60,7 @@ class Lines(NamedTuple):
     """
 
     slopes: Floats
+    own: Floats
     most: Floats
     heights: Heights
 
@@ -71,27 +73,39 @@ def without(used: int, bit: int) -> int:
 
 
 @compiled
-def below_lines(cost: float, gained: float, row: Heights, most: Floats, slopes: Floats) -> bool:
+def below_lines(cost: float, gained: float, row: Heights, own: Floats, most: Floats, slopes: Floats) -> bool:
     """Return whether a label may still end in a plan of interest: there is a stretch where it lies below all lines."""
+    some = False
+    for k in range(LINES):  # vector instructions, here and below
+        some |= cost - slopes[k] * gained <= row[k] + own[k]
+    if not some:
+        return False
     for k in range(LINES):
-        if cost - slopes[k] * gained <= row[k] + most[k, k]:
-            fits = True
+        if cost - slopes[k] * gained <= row[k] + own[k]:
+            over = False
             for other in range(LINES):
-                fits = fits and cost - slopes[other] * gained <= row[other] + most[k, other]
-            if fits:
+                over |= cost - slopes[other] * gained > row[other] + most[k, other]
+            if not over:
                 return True
     return False
 
 
 @compiled
-def some_below(soonest: Floats, cost: float, gain: float, row: Heights, most: Floats, slopes: Floats) -> bool:
+def some_below(
+    firsts: Floats, cost: float, gain: float, row: Heights, own: Floats, most: Floats, slopes: Floats
+) -> bool:  # fmt: skip
     """Return whether labels may still be of interest after a step; of each line the first one is given."""
+    some = False
+    for k in range(LINES):  # vector instructions, here and below
+        some |= firsts[k] + (cost - slopes[k] * gain) <= row[k] + own[k]
+    if not some:
+        return False
     for k in range(LINES):
-        if soonest[k] + (cost - slopes[k] * gain) <= row[k] + most[k, k]:
-            fits = True
+        if firsts[k] + (cost - slopes[k] * gain) <= row[k] + own[k]:
+            over = False
             for other in range(LINES):
-                fits = fits and soonest[other] + (cost - slopes[other] * gain) <= row[other] + most[k, other]
-            if fits:
+                over |= firsts[other] + (cost - slopes[other] * gain) > row[other] + most[k, other]
+            if not over:
                 return True
     return False
 

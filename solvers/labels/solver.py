@@ -75,7 +75,7 @@ _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
 _NO_BUDGETS = budget_kernels.Budgets(np.zeros((2, 0, 0, 0), np.int32), np.zeros((2, 0, 0, 0)), np.zeros((0, 2), np.float32))
-_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, line_kernels.LINES), np.float32))
+_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, line_kernels.LINES), np.float32))
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -384,7 +384,7 @@ class _Search:
             return None
         slopes, most = stretches(costs, rights)
         heights = line_kernels.heights_of(slopes, costs[-1], self.scale[1], *given, thread.stop)
-        return line_kernels.Lines(slopes, most, heights)
+        return line_kernels.Lines(slopes, np.diagonal(most).copy(), most, heights)
 
     def _grown(
         self, index: int, thread: _Thread, bounds: _Bounds, *, patience: int = _ENDLESS, beam: int = 0

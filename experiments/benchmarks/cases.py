@@ -294,6 +294,8 @@ CASES = (
          {"blocks": 100, "nodes": 6, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("loose-100x8x20", "a frontier where the bound is weak, two minutes at most", _labels,
          {"blocks": 100, "nodes": 8, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
+    Case("loose-100x10x20", "a frontier where the bound is weak, two minutes at most", _labels,
+         {"blocks": 100, "nodes": 10, "thresholds": 20, "make": "loose", "limit": 120.0}, _SMALL | {"make": "loose"}),
     Case("over-91x4x20", "a frontier over latency, accuracy and what the device sends", _over,
          {"blocks": 91, "nodes": 4, "thresholds": 20, "whole": 30}, _SMALL | {"whole": 5}),
     Case("rate-91x4x20", "a frontier over latency, accuracy and the sustainable rate", _over,

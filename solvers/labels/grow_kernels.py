@@ -98,8 +98,8 @@ class Limits(NamedTuple):
 @compiled
 def grow_labels(
     index: int, at_key: Places, width: int, rules: Rules, tables: Tables, ties: Tables, shares: Shares, weight: Floats,
-    states: States, sets: Sets, budgets: Budgets, lines: Lines, limits: Limits, best_costs: Floats, room: int, patience: int,
-    stop: Ints,
+    states: States, sets: Sets, budgets: Budgets, lines: Lines, limits: Limits, best_costs: Floats, room: int,
+    patience: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that their budget allows, and return the plans they end in.
 
@@ -112,7 +112,7 @@ def grow_labels(
     ties
         The tables of the measure that decides among plans of equal cost; of length 0 where there is none.
     budgets, lines
-        What it returned, or what takes its place (see `tiercut.solvers.labels.line_kernels.Lines`).
+        What it returned, or what takes its place (see `tiercut.solvers.labels.line_kernels.Lines`); the other is empty.
     limits
         By what labels are pruned.
     best_costs
@@ -292,7 +292,11 @@ def grow_labels(
                             break
                         seen = seen_here[g]
                         if lined:
-                            at_set, more, gain = without(seen, bit[v]), passed(0.0, own, piece, fewer, back), leave * right
+                            at_set, more, gain = (
+                                without(seen, bit[v]),
+                                passed(0.0, own, piece, fewer, back),
+                                leave * right,
+                            )
                             row = heights[LEAVING, v, ahead, at_set]
                             may_go = some_below(soonest[g], more, gain, row, own_most, line_most, slopes)
                             row = heights[STAYING, v, ahead, at_set]
@@ -334,9 +338,7 @@ def grow_labels(
                                     fits = below_lines(total, reached, row, own_most, line_most, slopes)
                                 else:
                                     k = cell_of(reached, base, per, cells)
-                                    fits = (
-                                        total - slope * reached <= budget[place[STAYING, w, ahead, then], k] - less
-                                    )
+                                    fits = total - slope * reached <= budget[place[STAYING, w, ahead, then], k] - less
                                 if not fits or not total < np.inf:
                                     continue
                                 new = free if free >= 0 else top

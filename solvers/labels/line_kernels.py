@@ -1,12 +1,12 @@
 """Numba kernels of the bounds of hard thresholds: lines under what the rest of a plan may come to, by groups used.
 
-A frontier is cut into stretches, each with a slope: what accuracy costs along the convex hull there. For each slope one
-backward program tells the least that the rest of a plan may cost less what it gains is worth. It forgets nothing of the
-past, so that a label whose best completion by a slope lies above that stretch can end in no plan of interest there; one
-that is above all stretches is pruned. In place of a row for each of many cells of accuracy there are a few numbers.
-These are lower bounds by Lagrangean relaxation of the accuracy (Geoffrion, "Lagrangean relaxation for integer
-programming", 1974); that one finds the rest of a frontier between the plans of its hull is the second phase of Ulungu
-and Teghem, "The two phases method", 1995.
+A frontier is cut into stretches, each with a slope: what accuracy costs there. For each slope one backward program
+tells the least that the rest of a plan may cost less what its accuracy is worth, and forgets nothing of the past. So
+each slope gives a line that no end of a label lies below; a label is pruned where every stretch of the frontier lies
+below one of its lines. In place of rows of many cells of accuracy there are a few numbers. What is relaxed is the
+accuracy, to the convex hull of what can follow: Lagrangean relaxation (Geoffrion, "Lagrangean relaxation for integer
+programming", 1974), whose bounds by several slopes together are a bound set (Ehrgott and Gandibleux, "Bound sets for
+biobjective combinatorial optimization problems", 2007).
 
 All rounding goes towards keeping a label.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Heights = NDArray[np.float32]
 
-__all__ = ["LINES", "Lines", "heights_of", "below_lines", "most_by_lines", "some_below", "without"]
+__all__ = ["LINES", "Lines", "below_lines", "heights_of", "most_by_lines", "some_below", "without"]
 
 LINES = 16
 """Slopes by which a frontier is followed."""
@@ -51,8 +51,8 @@ class Lines(NamedTuple):
     slopes
         What accuracy is worth by each line; of length 0 where budgets by cells take their place.
     own, most
-        By stretch and line: what a whole plan of the stretch may cost, less what its accuracy is worth by the line; -inf
-        for none. And by stretch that of its own line.
+        By stretch and line: what a whole plan of the stretch may cost, less what its accuracy is worth by the line;
+        -inf for none. Each stretch has a line of its own, and `own` is what `most` says of that.
     heights
         2 x M x S x sets x lines, in single precision: what the rest of a plan gains is worth less what it costs, at
         most; before a node goes on (`STAYING`) and before its output is sent away (`LEAVING`), by the groups used but

@@ -10,8 +10,9 @@ on and the nodes used; not on the past. So partial plans (*labels*: cost and acc
 3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
    node that has used no other nodes, is pruned. Almost nothing survives both.
 4. Where a threshold makes more labels than that, it is *hard*: the few labels of each (block, node) that are furthest
-   below their budgets give better plans to begin with, and step 2 is done again with one row of budgets for each set
-   of nodes used, so that only cells of accuracy are relaxed; then step 3 again.
+   below their bounds give better plans to begin with, and the backward program is run again for each set of nodes used;
+   then step 3 again. Along a frontier a few slopes take the place of cells (`line_kernels`); where they let too many
+   labels pass, as for other questions, there is one row of budgets for each set, so that only cells are relaxed.
 
 Thresholds are independent but for the frontier they share; threads take them one by one.
 """
@@ -69,13 +70,19 @@ _SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
-_LINED = 12  # groups up to which all sets of them may have lines
+_LINED_LABELS = 100_000  # labels of a hard threshold, at least, that lines may let pass
+_LINED_TABLES = 4  # and in the time of how many tables of budgets, before these take their place
+_EACH = 4  # of so many hard thresholds one is looked ahead in
 _ENDLESS = 1 << 62
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
-_NO_BUDGETS = budget_kernels.Budgets(np.zeros((2, 0, 0, 0), np.int32), np.zeros((2, 0, 0, 0)), np.zeros((0, 2), np.float32))
-_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, line_kernels.LINES), np.float32))
+_NO_BUDGETS = budget_kernels.Budgets(
+    np.zeros((2, 0, 0, 0), np.int32), np.zeros((2, 0, 0, 0)), np.zeros((0, 2), np.float32)
+)
+_NONE = np.zeros((2, 0, 0, 0))
+_NO_BUDGETS = budget_kernels.Budgets(_NONE.astype(np.int32), _NONE, np.zeros((0, 2), np.float32))
+_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -291,10 +298,9 @@ class _Search:
         indices = range(len(self.space.threshold_indices))
         ending = self._share(self._grow, indices, options)
         if self.hard and not ending:
-            self.fully = sets_of(self.space, critical_groups(self.space, self._most_sets))
             if self.lined:
-                ending = self._share(self._look_ahead, sorted(self.hard), options)
-            ending = ending or self._share(self._grow_fully, sorted(self.hard), options)
+                self._share(self._look_ahead, sorted(self.hard)[::_EACH], options)
+            ending = self._share(self._grow_fully, sorted(self.hard), options)
         return ending
 
     def _share(self, work: Callable[[int, _Thread], None], indices: Sequence[int], options: Options) -> str:
@@ -319,27 +325,37 @@ class _Search:
 
     @cached_property
     def lined(self) -> bool:
-        """Whether lines bound the labels of hard thresholds: for a frontier, where there is room for all sets."""
+        """Whether lines bound the labels of hard thresholds: along a frontier, where there is room for all sets."""
         groups = len(set(self.space.group.tolist()))
         size = len(self.states.begins) * len(self.space.group) * line_kernels.LINES
-        return self.front and self.task.floor == -inf and groups <= _LINED and size << groups <= _BUDGET_ROOM
+        return self.front and size << groups <= _BUDGET_ROOM
+
+    @cached_property
+    def whole(self) -> budget_kernels.Sets:
+        """All sets of groups."""
+        return sets_of(self.space, sorted(set(self.space.group.tolist())))
+
+    @cached_property
+    def fully(self) -> budget_kernels.Sets:
+        """The sets of groups for which there is room in a table of budgets."""
+        return sets_of(self.space, critical_groups(self.space, self._most_sets))
 
     @property
     def _most_sets(self) -> int:
         """Sets of groups for which there is room in a table of budgets."""
         return _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * min(self.cells, _SET_CELLS))
 
-    @property
-    def _patience(self) -> int:
-        """Labels that take as long as budgets by sets of nodes do: so long is tried without them."""
+    def _patience(self, least: int, cells: int) -> int:
+        """Labels that take as long as a backward program does for each set of nodes, and so many at least."""
         sets = 1 << len(critical_groups(self.space, self._most_sets))
         pieces = self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit)
-        return max(_PATIENCE, pieces * sets * min(self.cells, _SET_CELLS) // _CELLS_A_LABEL)
+        return max(least, pieces * sets * cells // _CELLS_A_LABEL)
 
     def _grow(self, index: int, thread: _Thread) -> None:
         """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
         bounds = self._bounds(index, self.relaxed, thread)
-        found = self._grown(index, thread, bounds, patience=self._patience)
+        cells = line_kernels.LINES if self.lined else min(self.cells, _SET_CELLS)
+        found = self._grown(index, thread, bounds, patience=self._patience(_PATIENCE, cells))
         if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
             thread.stop[grow_kernels.FULL] = 0
             plans = () if self.lined else self._grown(index, thread, bounds, beam=_BEAM)
@@ -352,12 +368,22 @@ class _Search:
 
     def _look_ahead(self, index: int, thread: _Thread) -> None:
         """Grow few labels of a hard threshold, for plans to begin with."""
-        plans = self._grown(index, thread, self._bounds(index, self.fully, thread), beam=_BEAM)
-        with self.lock:
-            self._know(*plans)
+        bounds = self._lined_bounds(index, thread)
+        if bounds is not None:
+            plans = self._grown(index, thread, bounds, beam=_BEAM)
+            with self.lock:
+                self._know(*plans)
 
     def _grow_fully(self, index: int, thread: _Thread) -> None:
         """Grow the labels of a hard threshold."""
+        bounds = self._lined_bounds(index, thread) if self.lined else None
+        if bounds is not None:
+            patience = self._patience(_LINED_LABELS, _LINED_TABLES * _SET_CELLS)
+            found = self._grown(index, thread, bounds, patience=patience)
+            if not thread.stop[grow_kernels.FULL] or thread.stop[0]:
+                self._take(found, thread)
+                return
+            thread.stop[grow_kernels.FULL] = 0
         self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: _Thread) -> _Bounds:
@@ -369,22 +395,24 @@ class _Search:
             slope, allowed = 0.0, np.full_like(allowed, inf)
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
-        given = (self.rules, self.tables, shares, weight, self.states, sets)
-        lines = self._lines(given, thread) if self.lined and len(sets.sizes) > 1 else None
-        filled = _NO_BUDGETS
-        if lines is None:
-            filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, self.divided, *given, thread.stop))
-        return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled, lines or _NO_LINES)
+        given = (self.divided, self.rules, self.tables, shares, weight, self.states, sets)
+        filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, *given, thread.stop))
+        return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled, _NO_LINES)
 
-    def _lines(self, given: tuple[Any, ...], thread: _Thread) -> line_kernels.Lines | None:
-        """Return the lines that take the place of budgets; None where what is known leaves a plan free to cost all."""
+    def _lined_bounds(self, index: int, thread: _Thread) -> _Bounds | None:
+        """Return the same by lines, for all sets of groups; None where some plan of interest may cost anything."""
+        _, _, allowed_ends, cap = self._allowed(1)
         with self.lock:
             costs, rights = (each.copy() for each in self.known.held[:2])
         if not len(costs) or rights[-1] < self.reach[1] or not 1 / _SINGLE < costs[-1] < _SINGLE:
             return None
-        slopes, most = stretches(costs, rights)
+        shares = shares_at(self.space, index)
+        weight = self.costs.weigh(shares.stay)
+        given = (self.rules, self.tables, shares, weight, self.states, self.whole)
+        slopes, own, most = stretches(costs, rights)
         heights = line_kernels.heights_of(slopes, costs[-1], self.scale[1], *given, thread.stop)
-        return line_kernels.Lines(slopes, np.diagonal(most).copy(), most, heights)
+        lines = line_kernels.Lines(slopes, own, most, heights)
+        return _Bounds(0.0, allowed_ends, cap, shares, weight, self.whole, _NO_BUDGETS, lines)
 
     def _grown(
         self, index: int, thread: _Thread, bounds: _Bounds, *, patience: int = _ENDLESS, beam: int = 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["stretches"]
 
 
-def stretches(costs: Floats, rights: Floats) -> tuple[Floats, Floats]:
+def stretches(costs: Floats, rights: Floats) -> tuple[Floats, Floats, Floats]:
     """Cut a frontier into stretches of equal width in accuracy, the first of which is what lies below it.
 
     Parameters
@@ -27,8 +27,8 @@ def stretches(costs: Floats, rights: Floats) -> tuple[Floats, Floats]:
     Returns
     -------
     tuple
-        By line, its slope, that of the chord of its stretch; and by stretch and line the most that a plan of interest
-        there may cost, less what its accuracy is worth (-inf: none is of interest).
+        What `tiercut.solvers.labels.line_kernels.Lines` begins with: slopes, those of the chords of stretches, and what
+        plans of interest may cost.
     """
     slopes, most = np.zeros(LINES), np.full((LINES, LINES), -np.inf)
     allowed = costs * (1 + 1e-12) + 1e-15
@@ -41,10 +41,9 @@ def stretches(costs: Floats, rights: Floats) -> tuple[Floats, Floats]:
         below = rights[:-1, None] - 1e-12
         first = np.searchsorted(borders, below[:, 0], side="right").clip(1, LINES - 1)
         last = np.searchsorted(borders, rights[1:] + 1e-12).clip(1, LINES - 1)
-        worth = allowed[1:, None] - slopes * below
         for shift in range(int((last - first).max()) + 1):
             there = first + shift <= last
             from_ = np.maximum(below[:, 0], borders[(first + shift - 1).clip(0, LINES - 1)] - 1e-12)
             worth = allowed[1:, None] - slopes * from_[:, None]
             np.maximum.at(most, (first + shift)[there], worth[there])
-    return slopes, most
+    return slopes, np.diagonal(most).copy(), most

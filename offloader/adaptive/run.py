@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -23,6 +23,8 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.split import open_bundles
 from tiercut.offloader.bundles.stage import StageRunner
 from tiercut.offloader.bundles.whole import WholeNetwork, load_whole, range_of, split_whole
+from tiercut.offloader.disturbed.player import Player, Site, check_speeds
+from tiercut.offloader.disturbed.trace_file import check_within
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
@@ -33,26 +35,17 @@ from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.prediction import predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, latency_figures
-from tiercut.offloader.local.run import RunOptions, factors_of, times_of
+from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of, times_of
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["Site", "run_adaptive"]
+__all__ = ["run_adaptive"]
 
 _MOST_READY, _PAUSE_S, _TIMED = 32, 0.01, 5
 _STALE_S, _STALE_FRAMES = 1.0, 5
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What a run can be disturbed by: its agents by node, the file of its links' clock, and a node's agent anew."""
-
-    agents: dict[str, AgentProcess]
-    links: Path
-    again: Callable[[str], AgentProcess]
 
 
 def run_adaptive(
@@ -86,6 +79,7 @@ def run_adaptive(
         As `run_local`; or if no agent can run a plan, one has codecs, or the policy is of another topology.
     """
     check_grpc()
+    check_soon_enough(options)
     if options.fallback or options.explain_hop:
         raise QuestionError("--adapt moves frames to nodes that answer: leave out --fallback and --explain-hop")
     problem = build_problem(topology, profile)
@@ -95,7 +89,8 @@ def run_adaptive(
         folders, whole, bundles, runners = _split(plan, cut, nodes, Path(folder), options)
         frames = load_frames(data, bundles[0].inputs)
         factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
-        links = LinkClock.create(Path(folder) / "links", len(topology.network.hops))
+        links = LinkClock.create(Path(folder) / "links", len(topology.network.hops), len(topology.nodes))
+        check_speeds(options.moments, topology, {node: factor[node] for node in nodes})
         site = _site(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         shared = LinkClock(links)
         stack.callback(shared.close)
@@ -138,19 +133,23 @@ def run_adaptive(
                 mover.turn(found)
             return found
 
+        check_within(options.moments, options.frames * interval_s)
+        player = Player(options.moments, topology, site)
+        stack.callback(player.close)
         started(site)
         if mover is not None:
             stack.callback(mover.close)
             mover.start()
         with stage("sending frames") as sent:
-            outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent)
+            outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent, begins=player.start)
+        player.close()
         deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
         used = dict(fleet.known)
     verdicts = _verdicts(outcomes, used, ready[0], cut, frames)
     plain = [Verdict(each.exit, each.results, ()) for each in verdicts]
     ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, plain, frames)
     own = [_only(each, ready[0].number) for each in outcomes]
-    ran = Ran(ground, own, interval_s, deadline_s, deaths, ())
+    ran = Ran(ground, own, interval_s, deadline_s, deaths, (), player.done)
     found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
     made = () if mover is None else _with_gaps(mover, outcomes, used)
     return _completed(found, outcomes, verdicts, used, made, ground)
@@ -229,7 +228,8 @@ def _site(
     """Start an agent on every node, side by side."""
 
     def made(node: str, listen: str = "127.0.0.1:0") -> AgentProcess:
-        stands_for = Emulation(factor[node], links, workers=topology.node(node).workers)
+        speed = len(topology.network.hops) + topology.index(node)
+        stands_for = Emulation(factor[node], links, workers=topology.node(node).workers, speed=speed)
         return stack.enter_context(
             AgentProcess(
                 folders[node],

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,19 +23,20 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.split import open_bundles
 from tiercut.offloader.bundles.stage import StageRunner
 from tiercut.offloader.bundles.whole import WholeNetwork, load_whole, range_of, split_whole
-from tiercut.offloader.disturbed.player import Player, Site, check_speeds
+from tiercut.offloader.disturbed.player import Disturbance, Player, Site, check_speeds
 from tiercut.offloader.disturbed.trace_file import check_within
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver
-from tiercut.offloader.local.frames import load_frames
+from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.prediction import predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, latency_figures
 from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of, times_of
+from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
@@ -46,6 +47,16 @@ __all__ = ["run_adaptive"]
 
 _MOST_READY, _PAUSE_S, _TIMED = 32, 0.01, 5
 _STALE_S, _STALE_FRAMES = 1.0, 5
+
+
+class Sent(NamedTuple):
+    """What came of the frames of a run; see `tiercut.offloader.local.account.Ran`."""
+
+    outcomes: Sequence[Outcome]
+    interval_s: float
+    deadline_s: float
+    deaths: dict[str, str]
+    disturbances: tuple[Disturbance, ...]
 
 
 def run_adaptive(
@@ -120,10 +131,7 @@ def run_adaptive(
                 driver.add(each.number, each.bundles, each.address, each.way)
             watcher = Watcher(policy.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
             for each in reversed(ready):
-                driver.use(each.number)
-                leaving = [*sorted(each.plan.exits, reverse=True), *(_TIMED * [each.plan.partition[-1]])]
-                rounds = driver.warm_up(frames.frame(0), leaving, _PAUSE_S)
-                watcher.know(each.number, each.plan, rounds[-_TIMED:])
+                watcher.know(each.number, each.plan, _timed(driver, each, frames))
         room = partial(_full, topology=topology, problem=problem)
         mover = Mover(driver, fleet, watcher, policy, ready[0], full=room) if moves else None
 
@@ -140,19 +148,40 @@ def run_adaptive(
         if mover is not None:
             stack.callback(mover.close)
             mover.start()
-        with stage("sending frames") as sent:
-            outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent, begins=player.start)
+        with stage("sending frames") as told:
+            outcomes = driver.run(frame_of, options.frames, interval_s, sent=told, begins=player.start)
         player.close()
         deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
         used = dict(fleet.known)
     verdicts = _verdicts(outcomes, used, ready[0], cut, frames)
     plain = [Verdict(each.exit, each.results, ()) for each in verdicts]
     ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, plain, frames)
-    own = [_only(each, ready[0].number) for each in outcomes]
-    ran = Ran(ground, own, interval_s, deadline_s, deaths, (), player.done)
+    sent = Sent(outcomes, interval_s, deadline_s, deaths, player.done)
+    return _accounted(ground, profile, options, sent, used, ready[0].number, mover)
+
+
+def _timed(driver: Driver, ready: Ready, frames: Frames) -> Sequence[Round]:
+    """Send messages by a plan, past all links, and return what came of some of them."""
+    driver.use(ready.number)
+    leaving = [*sorted(ready.plan.exits, reverse=True), *(_TIMED * [ready.plan.partition[-1]])]
+    return driver.warm_up(frames.frame(0), leaving, _PAUSE_S)[-_TIMED:]
+
+
+def _accounted(
+    ground: Ground,
+    profile: Profile,
+    options: RunOptions,
+    sent: Sent,
+    used: Mapping[str, Ready],
+    first: str,
+    mover: Mover | None,
+) -> Run:
+    """Return what became of all frames; what is said of stages and predicted is of those by the first plan."""
+    outcomes = sent.outcomes
+    ran = Ran(ground, [_only(each, first) for each in outcomes], *sent[1:4], (), sent.disturbances)
     found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
     made = () if mover is None else _with_gaps(mover, outcomes, used)
-    return _completed(found, outcomes, verdicts, used, made, ground)
+    return _completed(found, outcomes, ground.verdicts, used, made, ground)
 
 
 def _split(

@@ -34,7 +34,6 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Way
-from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
+
+if TYPE_CHECKING:
+    from tiercut.offloader.bundles.stage import Slowed
 
 __all__ = ["AS_IT_IS", "Emulation", "slowing"]
 
@@ -58,7 +61,7 @@ AS_IT_IS = Emulation()
 """An agent that stands for nothing but itself."""
 
 
-def slowing(emulation: Emulation, clock: LinkClock | None) -> Callable[[int], None]:
+def slowing(emulation: Emulation, clock: LinkClock | None) -> Slowed:
     """Return what sleeps for what a slower machine would take longer: of what a call took, no more and no less."""
 
     def slow(took_ns: int) -> None:

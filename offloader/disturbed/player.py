@@ -240,5 +240,5 @@ def _too_quick(moments: Sequence[Moment], topology: Topology, factor: Mapping[st
             back = moment.topology.network.hops.get((receiver, sender))
             if hop.half and back is not None and (hop.bandwidth, hop.latency) != (back.bandwidth, back.latency):
                 yield (
-                    f"--disturb, at {at}: '{sender}-{receiver}' is half duplex, so change both of its directions at once"
+                    f"--disturb, at {at}: '{sender}-{receiver}' is half duplex: change both of its directions at once"
                 )

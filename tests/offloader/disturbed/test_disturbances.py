@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -98,7 +97,7 @@ def test_a_node_that_would_be_quicker_than_this_machine_is_refused(
     was = topology.node("gateway").slowdown
     found = moments(tmp_path, topology, profile, f"{{at: 5 s, conditions: {{slowdown(gateway): {was / 4}}}}}")
     check_speeds(found, topology, {"gateway": 4.0})
-    with pytest.raises(QuestionError, match="'gateway' with a slowdown of .* is quicker than this machine"):
+    with pytest.raises(QuestionError, match=r"'gateway' with a slowdown of .* is quicker than this machine"):
         check_speeds(found, topology, {"gateway": 3.9})
 
 
@@ -151,7 +150,7 @@ def played(site: Any, topology: Topology, found: tuple[Moment, ...], looks: list
     return player, [*seen, back]
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at /proc")
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks at /proc")
 def test_links_speeds_and_processes_are_what_the_file_says_when_it_says_so(
     tmp_path: Path, topology: Topology, profile: Profile, site: Any
 ) -> None:

@@ -23,8 +23,9 @@ from tiercut.topologies import Topology
 
 __all__ = ["Foresight", "Turn", "foreseen"]
 
-_EARLY, _EARLY_S = 1.25, 0.01
-"""A plan that gets worse is left by frames that are due so many times its longest way, and so many seconds, before."""
+_EARLY, _SURE_S = 1.25, 0.01
+"""A plan that gets worse is left by frames that are due so many times its longest way, and so many seconds, before; one
+that gets better is taken by those that are due so many seconds after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,15 @@ def foreseen(
 
 
 def _lead_s(plan: Plan, before: Topology, moment: Moment, profile: Profile) -> float:
-    """Return how long before a moment the last frame by a plan should have been sent; 0 where it gets no worse."""
+    """Return how long before a moment the last frame by a plan is to be due; less than 0: after it."""
     was = build_problem(before, profile)
     path = itinerary(was, decide_again(was, plan))
     ways = {(hop.sender, hop.receiver) for step in path.steps for hop in path.hops(step)}
     then = build_problem(moment.topology, profile)
     worse = itinerary(then, decide_again(then, plan)).latency_s > path.latency_s
     if worse or moment.nodes & set(plan.placement) or ways & moment.cut:
-        return _EARLY * max(path.path_seconds) + _EARLY_S
-    return 0.0
+        return _EARLY * max(path.path_seconds) + _SURE_S
+    return -_SURE_S
 
 
 class Foresight:

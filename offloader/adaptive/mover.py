@@ -295,6 +295,8 @@ class Mover:
     def rescue(self, number: str, reason: str) -> bool:
         """Leave a plan that lost a frame, if a node of it does not answer; return whether there is another one."""
         with self._lock:
+            if self._closed.is_set():  # agents are ended, and lose what nobody waits for
+                return False
             if number == self.now.number:
                 slow = any(word in reason for word in _SLOW)
                 gone = [n for n in self.now.plan.placement if not slow and self._fleet.addresses[n] in reason]

@@ -21,11 +21,15 @@ __all__ = ["check_adapting", "disturbed_by", "guide_for", "solver_of"]
 _ROUNDING = 1e-9
 
 
-def check_adapting(adapt: bool, foresee: bool, local: bool, policy: Path | None, *, asked: object) -> None:
+def check_adapting(
+    adapt: bool, foresee: bool, local: bool, policy: Path | None, *, disturbed: bool, asked: object
+) -> None:
     """Refuse what goes without, or not with, plans that change."""
     name = "--foresee" if foresee else "--adapt"
     if adapt and foresee:
         raise QuestionError("--adapt finds out what --foresee knows: give one of them")
+    if foresee and not disturbed:
+        raise QuestionError("--foresee knows beforehand what --disturb does: add it")
     if policy is not None and not adapt:
         raise QuestionError("--policy says which plan to change to: add --adapt")
     if not adapt and not foresee:
@@ -65,21 +69,44 @@ def solver_of(plan: Plan, topology: Topology, profile: Profile) -> Solver:
     """Return who finds the best plan under conditions, at least as accurate as a plan; what was solved is kept."""
     from tiercut.analysis import Resolver
     from tiercut.errors import InfeasibleError
+    from tiercut.optimizer import DOWN, Conditions
 
     accuracy = None if plan.accuracy is None else plan.accuracy - _ROUNDING
-    resolver = Resolver(topology, profile, min_accuracy=accuracy)
+    resolvers: dict[frozenset[str], tuple[Topology, Resolver]] = {}
     lock = threading.Lock()
 
+    def without(down: frozenset[str]) -> tuple[Topology, Resolver]:
+        """Return what is left without nodes and links that are down, and who answers there."""
+        if down not in resolvers:
+            left = Conditions(condition={DOWN: tuple(down)} if down else None).changed_topology(topology)
+            resolvers[down] = left, Resolver(left, profile, min_accuracy=accuracy)
+        return resolvers[down]
+
     def solve(values: Mapping[str, Any], down: Collection[str], rate: float | None) -> tuple[Plan | None, bool]:
-        condition = {**values, **({"down": tuple(down)} if down else {})}
         with lock:
+            left, resolver = without(frozenset(down))
+            condition = {name: value for name, value in values.items() if _is_there(left, name)}
             before = resolver.solves
             try:
                 if rate is None:
                     return resolver.best(condition=condition), resolver.solves == before
-                bounded = Resolver(topology, profile, min_accuracy=accuracy, bounds=[f"rate>={rate:.12g} fps"])
+                bounded = Resolver(left, profile, min_accuracy=accuracy, bounds=[f"rate>={rate:.12g} fps"])
                 return bounded.best(condition=condition), False
             except InfeasibleError:
                 return None, False
 
     return solve
+
+
+def _is_there(topology: Topology, name: str) -> bool:
+    """Return whether a condition is about a node or a link that is left."""
+    from tiercut.optimizer import name_of
+    from tiercut.topologies import directions_of
+
+    kind, place = name_of(name)
+    if kind not in ("bandwidth", "latency"):
+        return place in topology.node_names
+    try:
+        return bool(directions_of(topology, place))
+    except QuestionError:
+        return False

@@ -140,7 +140,8 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
-    check_adapting(adapt, foresee, local, policy, asked=parquet or trace or plot or agent or shape)
+    shown = parquet or trace or plot or agent or shape
+    check_adapting(adapt, foresee, local, policy, disturbed=disturb is not None, asked=shown)
     if shape is Shape.kernel:
         _enter_kernel(local, agent is not None)
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_adaptive, run_local, run_with_agents

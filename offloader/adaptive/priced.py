@@ -93,6 +93,9 @@ class Priced:
         if self._network.forwarding == "cut-through":  # all but the first packet pass at the pace of the slowest
             first = min(step.size, self._network.mtu)
             after = step.size - first
+        for place, seconds in self._coding(step):
+            rest -= seconds
+            yield place, seconds
         slowest = min(hops, key=lambda hop: hop.bandwidth, default=None)
         for hop in hops:
             seconds = (first + (after if hop is slowest else 0.0)) / hop.bandwidth
@@ -109,6 +112,16 @@ class Priced:
                 way = hop.sender, hop.receiver
                 medium = frozenset(way) if hop.half else way
                 yield medium, self._of_way(*way), step.size / hop.bandwidth
+            for name, (place, seconds) in zip((step.node, step.to), self._coding(step), strict=False):
+                yield name, place, seconds / self._workers[name or ""]
+
+    def _coding(self, step: Step) -> Iterator[tuple[int, float]]:
+        """Yield what both ends of a transfer take to make bytes of tensors and tensors of bytes."""
+        if step.sort == "result" or step.node == step.to:
+            return
+        for name, table in ((step.node, self._problem.encode_s), (step.to, self._problem.decode_s)):
+            assert name is not None
+            yield self._nodes.get(name, -1) + 1, float(table[step.last, self._problem.nodes.index(name)])
 
     def _of_node(self, step: Step) -> int:
         return self._nodes.get(step.node or "", -1) + 1

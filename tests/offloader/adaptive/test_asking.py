@@ -50,7 +50,7 @@ def plans(topology: Topology, profile: Profile) -> list[Plan]:
         {"partition": [12], "placement": ["camera"], "exits": [12]},
         {"partition": [12], "placement": ["gateway"], "exits": [12]},
         {"partition": [4, 6, 12], "placement": ["camera", "gateway", "cloud"], "exits": [3, 6, 12], "threshold": 0.5},
-        {"partition": [2, 12], "placement": ["gateway", "cloud"], "exits": [1, 12], "threshold": 0.4},
+        {"partition": [6, 12], "placement": ["camera", "gateway"], "exits": [12]},
     ]
     return [tiercut.plan(topology, profile, **each) for each in places]
 
@@ -196,7 +196,7 @@ def test_what_is_asked_for_under_watched_conditions_is_what_a_cold_solve_finds(
         assert plan is not None
         assert same_plan(plan, cold)
         assert plan.latency_s == cold.latency_s
-    assert proofs >= (3 if rate is None else 0)
+    assert proofs >= (1 if rate is None else 0)
 
 
 # Moving.
@@ -242,8 +242,8 @@ def mover_of(still: Still, priced: Priced, rate: float | None, plans: list[Plan]
 def two(topology: Topology, profile: Profile, plans: list[Plan]) -> tuple[Priced, list[Plan], dict[str, float]]:
     """Return the quicker of two plans first, and conditions under which the other one keeps up with more."""
     priced, values = Priced(topology, build_problem(topology, profile), NAMES), now(topology)
-    quick, steady = plans[1], plans[2]
-    values |= {"slowdown(gateway)": 30.0, "slowdown(camera)": 60.0}
+    quick, steady = plans[1], plans[3]
+    values["slowdown(gateway)"] = 60.0
     assert priced.seconds(quick, values) < priced.seconds(steady, values)
     assert priced.rate(steady, values) > 1.3 * priced.rate(quick, values)
     return priced, [quick, steady], values

@@ -109,7 +109,8 @@ def run_adaptive(
         factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
         links = LinkClock.create(Path(folder) / "links", len(topology.network.hops), len(topology.nodes))
         check_speeds(options.moments, topology, {node: factor[node] for node in nodes})
-        site = _site(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
+        agents = stack.enter_context(ExitStack())  # they end after all that asks them, those that came later too
+        site = _site(agents, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         shared = stack.enter_context(closing(LinkClock(links)))
         addresses = {node: agent.address for node, agent in site.agents.items()}
         fleet = stack.enter_context(

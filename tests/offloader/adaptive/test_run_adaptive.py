@@ -80,14 +80,14 @@ def check(run: Run) -> None:
     assert run.duplicated == 0
     assert run.same_as_uncut == run.frames
     ways = [(each.before.placement[0], each.after.placement[0]) for each in run.moves]
-    assert ways == [("gateway", "camera"), ("camera", "gateway")]
+    assert ways == [("gateway", "camera"), ("camera", "gateway")], run.moves
     assert sum(run.frames_by_plan.values()) == run.frames
     assert "moves" in "".join(str(part.title) for part in run_tables(run) if hasattr(part, "title"))
     for each in run.moves:
         assert each.switch_s < 0.05
         assert each.gap_s is not None
         longer_s = max(each.after.latency_s - each.before.latency_s, 0.0)
-        assert each.gap_s < 2 * APART_S + longer_s + 0.02
+        assert each.gap_s < 2 * APART_S + longer_s + 0.02, each
     assert min(each.deciding_s for each in run.moves) < 1e-3  # the other one may be held up where much else runs
 
 
@@ -113,8 +113,8 @@ def test_no_frame_is_lost_and_it_comes_back(
     said = {"moves", "frames_by_plan", "sent_again"}
     assert set(run.to_data()["adaptation"]) == (said | {"asked"} if asks else said)
     if asks:
-        assert sum(each.at_s < 0 for each in run.asked) == 7  # two links, three nodes, one that may die, and now
-        assert len(run.asked) > 7
+        assert sum(each.at_s < 0 for each in run.asked) == 8  # now, two links, three nodes, and two that may die
+        assert len(run.asked) > 8
         assert min(each.took_s for each in run.asked if each.proved) < 0.01
 
 

@@ -112,9 +112,13 @@ def run_adaptive(
         agents = stack.enter_context(ExitStack())  # they end after all that asks them, those that came later too
         site = _site(agents, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         shared = stack.enter_context(closing(LinkClock(links)))
-        addresses = {node: agent.address for node, agent in site.agents.items()}
         fleet = stack.enter_context(
-            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: _ways(each, topology, problem))
+            Fleet(
+                {node: agent.address for node, agent in site.agents.items()},
+                cut,
+                whole.whole.most_bytes,
+                ways=lambda each: _ways(each, topology, problem),
+            )
         )
         with stage("loading plans"):
             ready = [fleet.load(each) for each in plans]

@@ -54,9 +54,7 @@ def main() -> None:
     begun = time.monotonic()
     todo = [(number, network) for number in range(len(rounds())) for network in NETWORKS]
     for number, network in todo:
-        if (asked.networks and network.name not in asked.networks) or (
-            asked.rounds and number + 1 not in asked.rounds
-        ):
+        if (asked.networks and network.name not in asked.networks) or (asked.rounds and number + 1 not in asked.rounds):
             continue
         if (network.name, number) in done_in(asked.output):
             continue
@@ -115,7 +113,7 @@ def measured(
     network: Network, folder: Path, loads: Sequence[tuple[int, int]], processors: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Run the plans of each condition, and return what they took."""
-    from tiercut.offloader import RunOptions, open_bench
+    from tiercut.offloader import open_bench
     from tiercut.profiling import OnnxOptions, open_cut, start_for
 
     os.sched_setaffinity(0, {processors[1]})  # the source has little to do: it shares the cloud's
@@ -126,7 +124,7 @@ def measured(
     cut = open_cut(path, onnx=OnnxOptions(), size=None, blocks=[block.name for block in found.blocks])
     lines = []
     pins = dict(zip((EDGE, "cloud"), processors, strict=True))
-    with open_bench(everything[0], topology(), found, cut, network.data(folder), RunOptions(), processors=pins) as bench:
+    with open_bench(everything[0], topology(), found, cut, network.data(folder), processors=pins) as bench:
         bench.prepare(everything)
         for cpu, memory in loads:
             with bench.loaded(EDGE, {"cpu": cpu / 100, "memory": memory / 100}):
@@ -145,7 +143,7 @@ def in_turn(bench: Any, plans: Sequence[Any]) -> list[list[float]]:
     for turn in range(max(counts)):
         for each, count, known in zip(plans, counts, latencies, strict=True):
             if turn < count:
-                known += bench.latencies_s(each.plan, 1)
+                known.extend(bench.latencies_s(each.plan, 1))
     return latencies
 
 

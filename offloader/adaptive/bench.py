@@ -6,7 +6,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.adaptive.fleet import Fleet, Ready, same_plan
@@ -89,8 +93,8 @@ class Bench:
         self.driver.use(ready.number)
         found = []
         for number in range(count):
-            sent = self.driver.sent
-            (outcome,) = self.driver.run(lambda _, number=number: self.frames.frame(number), 1, 0.0, prefix=f"{sent} ")
+            frame = self.frames.frame(number)
+            (outcome,) = self.driver.run(partial(_same, frame), 1, 0.0, prefix=f"{self.driver.sent} ")
             if not outcome.answered:
                 raise QuestionError(f"a frame of the plan '{plan}' was lost: {outcome.failure}")
             found.append(outcome.latency_s)
@@ -129,6 +133,10 @@ class Bench:
             yield
 
 
+def _same(frame: Mapping[str, NDArray[Any]], _: int) -> Mapping[str, NDArray[Any]]:
+    return frame
+
+
 @contextmanager
 def open_bench(
     first: Plan,
@@ -136,7 +144,7 @@ def open_bench(
     profile: Profile,
     cut: CutNetwork,
     data: Path,
-    options: RunOptions = RunOptions(),
+    options: RunOptions | None = None,
     *,
     processors: Mapping[str, int] | None = None,
 ) -> Iterator[Bench]:
@@ -160,6 +168,7 @@ def open_bench(
         As `tiercut.offloader.adaptive.run.run_adaptive`.
     """
     check_grpc()
+    options = options or RunOptions()
     problem, network = build_problem(topology, profile), topology.network
     nodes = [node.name for node in topology.nodes]
     with tempfile.TemporaryDirectory(prefix="tiercut-bench-") as folder, ExitStack() as stack:

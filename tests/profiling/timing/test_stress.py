@@ -37,7 +37,18 @@ def test_what_is_no_share_is_refused(text: str) -> None:
 def test_stress_ng_runs_for_as_long_as_the_block_lasts(program: Path) -> None:
     with stressed({"cpu": 0.5, "memory": 0.9}):
         called = (program.parent / "called").read_text().split()
-    assert called == ["--quiet", "--cpu", str(cpu_count()), "--cpu-load", "50", "--vm", "1", "--vm-bytes", "90%", "--vm-keep"]
+    assert called == [
+        "--quiet",
+        "--cpu",
+        str(cpu_count()),
+        "--cpu-load",
+        "50",
+        "--vm",
+        "1",
+        "--vm-bytes",
+        "90%",
+        "--vm-keep",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system keeps nothing on a processor")

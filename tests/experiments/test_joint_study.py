@@ -430,7 +430,6 @@ def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says
 
 def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -> None:
     run = evaluation()
-    assert "clutter-settled" not in run.read_trainings(tmp_path)
     names = train.names(trainings.SETTINGS["clutter-settled"])
     some = trainings.Trainings({})
     for place, name in enumerate(names[:4]):  # all, a partitioning, the branch 8 alone, a partitioning
@@ -454,7 +453,9 @@ def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -
 
 def test_results_are_written_between_their_marks_and_nowhere_else() -> None:
     run = evaluation()
-    text = "before\n\n<!-- run.py --readme: A -->\n\nold\n\n<!-- end -->\n\nbetween\n<!-- run.py --readme: B -->\nx\n<!-- end -->\n"
+    text = (
+        "before\n\n<!-- run.py --readme: A -->\n\nold\n\n<!-- end -->\n\n<!-- run.py --readme: B -->\nx\n<!-- end -->\n"
+    )
     written = run.placed(text, {"A": "new"})
     assert written == text.replace("old", "new")
     assert run.placed(written, {"A": "new"}) == written

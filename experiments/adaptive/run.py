@@ -113,18 +113,14 @@ def measured(
     network: Network, folder: Path, loads: Sequence[tuple[int, int]], processors: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Run the plans of each condition, and return what they took."""
-    from tiercut.offloader import open_bench
-    from tiercut.profiling import OnnxOptions, open_cut, start_for
-
     os.sched_setaffinity(0, {processors[1]})  # the source has little to do: it shares the cloud's
-    found, path = tiercut.load_profile(network.profile(folder)), str(network.file(folder))
+    found = tiercut.load_profile(network.profile(folder))
     wanted = {each: plans for each, plans in planned(found).items() if (each.cpu, each.memory) in loads}
     everything = [each.plan for plans in wanted.values() for each in plans]
-    start_for(path, threads=1)
-    cut = open_cut(path, onnx=OnnxOptions(), size=None, blocks=[block.name for block in found.blocks])
     lines = []
     pins = dict(zip((EDGE, "cloud"), processors, strict=True))
-    with open_bench(everything[0], topology(), found, cut, network.data(folder), processors=pins) as bench:
+    files = network.file(folder), network.data(folder)
+    with tiercut.open_bench(everything[0], topology(), found, *files, processors=pins) as bench:
         bench.prepare(everything)
         for cpu, memory in loads:
             with bench.loaded(EDGE, {"cpu": cpu / 100, "memory": memory / 100}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.run import RunOptions, factors_of
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, build_problem
-from tiercut.profiling import CutNetwork, Profile, stressed
+from tiercut.profiling import CutNetwork, OnnxOptions, Profile, onnx_outputs, open_cut, start_for, stressed
 from tiercut.stages import stage
 from tiercut.topologies import Network, Topology, directions_of
 
@@ -133,6 +134,13 @@ class Bench:
             yield
 
 
+def _opened(path: str, profile: Profile, threads: int) -> CutNetwork:
+    start_for(path, threads=threads)
+    exits = onnx_outputs(path) if profile.exits is not None else ()
+    options = OnnxOptions(exits=tuple(exits)) if len(exits) > 1 else OnnxOptions()
+    return open_cut(path, onnx=options, blocks=[block.name for block in profile.blocks])
+
+
 def _same(frame: Mapping[str, NDArray[Any]], _: int) -> Mapping[str, NDArray[Any]]:
     return frame
 
@@ -142,10 +150,10 @@ def open_bench(
     first: Plan,
     topology: Topology,
     profile: Profile,
-    cut: CutNetwork,
-    data: Path,
-    options: RunOptions | None = None,
+    model: CutNetwork | str | os.PathLike[str],
+    data: str | os.PathLike[str],
     *,
+    threads: int = 1,
     processors: Mapping[str, int] | None = None,
 ) -> Iterator[Bench]:
     """Start an agent of the whole network for every node of a topology, on this machine, and end them afterwards.
@@ -156,9 +164,14 @@ def open_bench(
     ----------
     first
         A plan by which the network that agents hold is held against the uncut one.
-    topology, profile, cut, data, options
-        See `tiercut.offloader.local.run.run_local`; the network is that of an ONNX file, and of the options threads and
-        transport count.
+    topology, profile
+        What the plans are for.
+    model
+        The ONNX file that was profiled; its outputs are its exits where the profile has any.
+    data
+        Samples, see `tiercut.offloader.local.frames.load_frames`.
+    threads
+        To compute with, in each agent.
     processors
         The processor that the agent of a node is kept on, by the node's name.
 
@@ -168,13 +181,14 @@ def open_bench(
         As `tiercut.offloader.adaptive.run.run_adaptive`.
     """
     check_grpc()
-    options = options or RunOptions()
+    options = RunOptions(threads=threads)
+    cut = model if isinstance(model, CutNetwork) else _opened(os.fspath(model), profile, threads)
     problem, network = build_problem(topology, profile), topology.network
     nodes = [node.name for node in topology.nodes]
     with tempfile.TemporaryDirectory(prefix="tiercut-bench-") as folder, ExitStack() as stack:
         with stage("splitting the network"):
             folders, _ = split_whole(first, cut, nodes, Path(folder) / "bundles")
-            whole = load_whole(folders[0], threads=options.threads).whole
+            whole = load_whole(folders[0], threads=threads).whole
         frames = load_frames(data, whole.inputs)
         everywhere = replace(first, placement=tuple(nodes))
         factor = factors_of(everywhere, topology, problem, cut, (), frames, replace(options, retime=True))

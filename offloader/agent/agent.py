@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import Seen, check_destination, left_s
-from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, slowing
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
@@ -33,7 +33,6 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Way
-from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
@@ -107,6 +106,7 @@ class Agent:
         self._transport, self._tls = only_grpc(transport, tls), tls
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
+        self._slow = slowing(emulation, self._clock)
         self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
             outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
@@ -373,10 +373,6 @@ class Agent:
         if isinstance(sent_ns, int):
             found[named(stage, "send")] = job.received_ns - sent_ns
         return found
-
-    def _slow(self, took_ns: int) -> None:
-        """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
-        sleep_until(time.monotonic_ns() + round((self._emulation.factor - 1) * took_ns))
 
     def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()

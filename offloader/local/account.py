@@ -10,6 +10,7 @@ from typing import TypeVar
 from tiercut.offloader.agent.timings import came_by, named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Runtime
+from tiercut.offloader.disturbed.player import Disturbance
 from tiercut.offloader.local.cascade import Verdict
 from tiercut.offloader.local.driver import Outcome
 from tiercut.offloader.local.expected import by_formula, by_replay
@@ -55,6 +56,7 @@ class Ran:
     deadline_s: float
     deaths: dict[str, str]
     hops: tuple[HopParts, ...]
+    disturbances: tuple[Disturbance, ...] = ()
 
 
 def account(profile: Profile, ran: Ran, *, runtime: Runtime, threads: int, retimed: bool) -> Run:
@@ -112,6 +114,7 @@ def account(profile: Profile, ran: Ran, *, runtime: Runtime, threads: int, retim
             if each.fell_back is not None and each.exit is not None
         ),
         late=sum(each.late for each in outcomes),
+        disturbances=ran.disturbances,
     )
 
 

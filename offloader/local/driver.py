@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import RESULTS, SERVER
+from tiercut.offloader.agent.agent import RESULTS
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named
 from tiercut.offloader.bundles.manifest import Bundle
@@ -219,33 +219,10 @@ class Driver:
             sleep_until(time.monotonic_ns() + round((self._slowdown - 1) * took_ns))
         return contents
 
-    def check_first(self) -> None:
-        """Make sure that the first agent is one, and serves the first partition of this plan.
-
-        Raises
-        ------
-        QuestionError
-            If it does not answer, or serves something else.
-        """
-        import grpc
-
-        peer, first = self._entry.peer, self._entry.first
-        asked = message("ModelMetadataRequest", name=first.model)
-        try:
-            server = peer.call("ServerMetadata", message("ServerMetadataRequest"), _WARM_UP_S)
-            model = peer.call("ModelMetadata", asked, _WARM_UP_S)
-        except grpc.RpcError as error:
-            why: Any = error
-            raise QuestionError(f"{peer.address} does not answer as an agent: {why.details()}"[:300]) from None
-        parts = (model.inputs, first.inputs), (model.outputs, first.outputs)
-        same = all(
-            [(a.name, list(a.shape)) for a in there] == [(b.name, b.shape) for b in here] for there, here in parts
-        )
-        if server.name != SERVER or not same:
-            raise QuestionError(
-                f"{peer.address} serves something else than blocks {first.blocks[0]} to "
-                f"{first.blocks[1]} of {first.model}; start it with the first bundle of this plan"
-            )
+    @property
+    def entry(self) -> Entry:
+        """The plan that frames are sent by."""
+        return self._entry
 
     def warm_up(
         self,
@@ -313,6 +290,7 @@ class Driver:
         interval_s: float,
         *,
         sent: Callable[[float, float], None] = lambda *_: None,
+        begins: Callable[[int], None] = lambda _: None,
         prefix: str = "",
     ) -> list[Outcome]:
         """Send so many frames, one every `interval_s` seconds, and return what became of each.
@@ -325,11 +303,14 @@ class Driver:
             How many, and how far apart.
         sent
             Called with the number of frames sent so far, and of all.
+        begins
+            Called with when the first one is due, by `time.monotonic_ns`, before that.
         prefix
             Begins the names of the frames, which are new to the agents: no other driver has their beginning.
         """
         prefix = f"{self._token} {prefix}"
         begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
+        begins(begun_ns)
         due_ns = {f"{prefix}{number}": begun_ns + round(number * interval_s * 1e9) for number in range(count)}
         watchers = [
             threading.Thread(target=self._watch, args=(due_ns, *each), daemon=True)

@@ -7,13 +7,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tiercut.errors import QuestionError
+from tiercut.offloader.agent.agent import SERVER
 from tiercut.offloader.agent.outlet import Outlet
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.coding import coming
+from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.transports.offer import Transport
 
 __all__ = ["Entry", "Outcome"]
+
+_PATIENCE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -108,6 +113,34 @@ class Entry:
     def peer(self) -> Peer:
         """The first agent."""
         return self.outlet.peer
+
+    def check(self) -> None:
+        """Make sure that the first agent is one, and serves the first partition of a plan.
+
+        Raises
+        ------
+        QuestionError
+            If it does not answer, or serves something else.
+        """
+        import grpc
+
+        peer, first = self.peer, self.first
+        asked = message("ModelMetadataRequest", name=first.model)
+        try:
+            server = peer.call("ServerMetadata", message("ServerMetadataRequest"), _PATIENCE_S)
+            model = peer.call("ModelMetadata", asked, _PATIENCE_S)
+        except grpc.RpcError as error:
+            why: Any = error
+            raise QuestionError(f"{peer.address} does not answer as an agent: {why.details()}"[:300]) from None
+        parts = (model.inputs, first.inputs), (model.outputs, first.outputs)
+        same = all(
+            [(a.name, list(a.shape)) for a in there] == [(b.name, b.shape) for b in here] for there, here in parts
+        )
+        if server.name != SERVER or not same:
+            raise QuestionError(
+                f"{peer.address} serves something else than blocks {first.blocks[0]} to "
+                f"{first.blocks[1]} of {first.model}; start it with the first bundle of this plan"
+            )
 
 
 def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:

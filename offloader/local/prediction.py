@@ -12,7 +12,7 @@ from tiercut.offloader.local.timing import Round
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
-__all__ = ["Predicted", "factors", "on_links", "predicted", "way_of"]
+__all__ = ["Predicted", "factors", "numbers_of", "on_links", "predicted", "way_of"]
 
 K = TypeVar("K", bound=Hashable)
 Span = tuple[int, int]
@@ -190,12 +190,18 @@ def _on_links(problem: Problem, step: Step) -> float:
     return 0.0 if route is None else route.seconds(step.size, network.forwarding, network.mtu)
 
 
-def way_of(network: Network, path: Itinerary, step: Step) -> Way:
-    """Return the links of a transfer, with the number of each direction among all of the topology's."""
+def numbers_of(network: Network) -> dict[tuple[str, str], int]:
+    """Return the number of every direction in the clock of links; both directions of a half-duplex link have one."""
     numbers: dict[tuple[str, str], int] = {}
     for place, (ends, hop) in enumerate(network.hops.items()):
         other = numbers.get((ends[1], ends[0])) if hop.half else None
         numbers[ends] = place if other is None else other
+    return numbers
+
+
+def way_of(network: Network, path: Itinerary, step: Step) -> Way:
+    """Return the links of a transfer, with the number of each direction among all of the topology's."""
+    numbers = numbers_of(network)
     hops = path.hops(step)
     directions = tuple(Direction(numbers[hop.sender, hop.receiver], hop.bandwidth, hop.latency) for hop in hops)
     return Way(directions, network.forwarding, network.mtu)

@@ -56,7 +56,7 @@ RESULTS = "results"
 _LONGEST_ID = 256
 _MOST_HOMES, _MOST_RESULTS = 64, 4096
 _TOLD_S = 5.0
-_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
+_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave", "by_links")
 
 
 class Agent:
@@ -404,7 +404,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 carried | timings,
-                direct=job.warms_up,
+                direct=job.skips_links,
                 spare_ns=spare_ns,
                 answered=None if ended.leaves else partial(self._pass_on, job, carried | timings, time.monotonic_ns()),
             )
@@ -422,7 +422,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 timings | as_stage(job, called_ns - sent_ns, waited_ns, took_ns),
-                direct=job.warms_up,
+                direct=job.skips_links,
                 ready_ns=called_ns + waited_ns + took_ns,
             )
         except (Full, QuestionError) as error:

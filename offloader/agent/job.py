@@ -64,6 +64,11 @@ class Job:
         return self.parameters.get("warm_up") is True and self.result is None
 
     @property
+    def skips_links(self) -> bool:
+        """Whether it goes past all links, which are not timed."""
+        return self.warms_up and self.parameters.get("by_links") is not True
+
+    @property
     def spare_ns(self) -> int:
         """How long before its deadline it is answered from an exit here, if it cannot go on; 0: it is not."""
         said = self.parameters.get("fallback_ns")

@@ -1,4 +1,4 @@
-"""Slots of shared memory that are lent are free again when nobody has them, or once what was sent from them was read."""
+"""Slots of shared memory that were lent are free again when nobody has them, or once what they held was read."""
 
 from __future__ import annotations
 

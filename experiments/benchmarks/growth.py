@@ -43,6 +43,7 @@ SERIES: dict[str, dict[str, tuple[tuple[int, int, float | None], ...]]] = {
     },
 }
 """By what changes and by line: blocks, nodes and looseness; None: the chain from a slow device to a fast cloud."""
+LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"))
 SHOWN = {"seconds": "seconds", "labels": "labels grown", "memory_mb": "MB of tables and labels"}
 
 
@@ -98,8 +99,6 @@ def plot(results: dict[str, Any], path: Path) -> None:
     """Draw a panel for each thing that changes and each measure; what is not proved in time has an open mark."""
     from matplotlib.figure import Figure
 
-    from tiercut.report.plots.style import COLOURS, MARKERS
-
     points = {(each["blocks"], each["nodes"], each["looseness"]): each for each in results["points"]}
     figure = Figure(figsize=(9.0, 7.0), layout="constrained")
     grid = figure.subplots(len(SHOWN), len(SERIES), sharey="row", sharex="col")
@@ -108,7 +107,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
             ax = grid[row][column]
             for place, (name, sizes) in enumerate(lines.items()):
                 there = [points[each] for each in sizes if each in points]
-                look: dict[str, Any] = {"color": COLOURS[place], "marker": MARKERS[place], "ms": 4.5}
+                colour, marker = LOOKS[place]
+                look: dict[str, Any] = {"color": colour, "marker": marker, "ms": 4.5}
                 at = [each[changes] for each in there]
                 ax.plot(at, [each[measure] for each in there], lw=1.2, label=name, **look)
                 cut = [each for each in there if not each["proved"]]

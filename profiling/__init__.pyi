@@ -58,6 +58,7 @@ from .models.onnx.graph_onnx import OnnxModel as OnnxModel
 from .models.onnx.options import OnnxOptions as OnnxOptions, is_onnx as is_onnx
 from .models.onnx.reading import onnx_outputs as onnx_outputs
 from .models.piece_files import (
+    PieceCall as PieceCall,
     PieceTensor as PieceTensor,
     open_piece as open_piece,
     piece_tensor as piece_tensor,

@@ -63,8 +63,9 @@ NETWORKS = (
 """In an order in which small and large ones, chains and others, take turns.
 
 Images of 112x112 take 150 KB as float32, as those of the paper do as files, and a quarter of the arithmetic of 224x224.
-AlexNet leaves nothing of less than 224, and MobileNet would be done before other work gets its turn. VGG19 takes more memory to export
-than there is here (TensorFlow's folding of constants), unless its first dense layer has half of the weights."""
+AlexNet leaves nothing of less than 224, and MobileNet would be done before other work gets its turn. VGG19 takes more
+memory to export than there is (TensorFlow's folding of constants), unless its first dense layer has half of the
+weights."""
 
 
 def main() -> None:

@@ -6,11 +6,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,36 +23,40 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.split import open_bundles
 from tiercut.offloader.bundles.stage import StageRunner
 from tiercut.offloader.bundles.whole import WholeNetwork, load_whole, range_of, split_whole
+from tiercut.offloader.disturbed.player import Disturbance, Player, Site, check_speeds
+from tiercut.offloader.disturbed.trace_file import check_within
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS
 from tiercut.offloader.local.account import Ground, Ran, account
 from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver
-from tiercut.offloader.local.frames import load_frames
+from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.prediction import predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, latency_figures
-from tiercut.offloader.local.run import RunOptions, factors_of, times_of
+from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of, times_of
+from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["Site", "run_adaptive"]
+__all__ = ["run_adaptive"]
 
 _MOST_READY, _PAUSE_S, _TIMED = 32, 0.01, 5
 _STALE_S, _STALE_FRAMES = 1.0, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What a run can be disturbed by: its agents by node, the file of its links' clock, and a node's agent anew."""
+class Sent(NamedTuple):
+    """What came of the frames of a run; see `tiercut.offloader.local.account.Ran`."""
 
-    agents: dict[str, AgentProcess]
-    links: Path
-    again: Callable[[str], AgentProcess]
+    outcomes: Sequence[Outcome]
+    interval_s: float
+    deadline_s: float
+    deaths: dict[str, str]
+    disturbances: tuple[Disturbance, ...]
 
 
 def run_adaptive(
@@ -86,6 +90,7 @@ def run_adaptive(
         As `run_local`; or if no agent can run a plan, one has codecs, or the policy is of another topology.
     """
     check_grpc()
+    check_soon_enough(options)
     if options.fallback or options.explain_hop:
         raise QuestionError("--adapt moves frames to nodes that answer: leave out --fallback and --explain-hop")
     problem = build_problem(topology, profile)
@@ -95,13 +100,14 @@ def run_adaptive(
         folders, whole, bundles, runners = _split(plan, cut, nodes, Path(folder), options)
         frames = load_frames(data, bundles[0].inputs)
         factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
-        links = LinkClock.create(Path(folder) / "links", len(topology.network.hops))
-        site = _site(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
+        links = LinkClock.create(Path(folder) / "links", len(topology.network.hops), len(topology.nodes))
+        check_speeds(options.moments, topology, {node: factor[node] for node in nodes})
+        site = site_of(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         shared = LinkClock(links)
         stack.callback(shared.close)
         addresses = {node: agent.address for node, agent in site.agents.items()}
         fleet = stack.enter_context(
-            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: _ways(each, topology, problem))
+            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: ways_of(each, topology, problem))
         )
         with stage("loading plans"):
             ready = [fleet.load(each) for each in plans]
@@ -125,10 +131,7 @@ def run_adaptive(
                 driver.add(each.number, each.bundles, each.address, each.way)
             watcher = Watcher(policy.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
             for each in reversed(ready):
-                driver.use(each.number)
-                leaving = [*sorted(each.plan.exits, reverse=True), *(_TIMED * [each.plan.partition[-1]])]
-                rounds = driver.warm_up(frames.frame(0), leaving, _PAUSE_S)
-                watcher.know(each.number, each.plan, rounds[-_TIMED:])
+                watcher.know(each.number, each.plan, _timed(driver, each, frames))
         room = partial(_full, topology=topology, problem=problem)
         mover = Mover(driver, fleet, watcher, policy, ready[0], full=room) if moves else None
 
@@ -138,22 +141,47 @@ def run_adaptive(
                 mover.turn(found)
             return found
 
+        check_within(options.moments, options.frames * interval_s)
+        player = Player(options.moments, topology, site)
+        stack.callback(player.close)
         started(site)
         if mover is not None:
             stack.callback(mover.close)
             mover.start()
-        with stage("sending frames") as sent:
-            outcomes = driver.run(frame_of, options.frames, interval_s, sent=sent)
+        with stage("sending frames") as told:
+            outcomes = driver.run(frame_of, options.frames, interval_s, sent=told, begins=player.start)
+        player.close()
         deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
         used = dict(fleet.known)
     verdicts = _verdicts(outcomes, used, ready[0], cut, frames)
     plain = [Verdict(each.exit, each.results, ()) for each in verdicts]
     ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, plain, frames)
-    own = [_only(each, ready[0].number) for each in outcomes]
-    ran = Ran(ground, own, interval_s, deadline_s, deaths, ())
+    sent = Sent(outcomes, interval_s, deadline_s, deaths, player.done)
+    return _accounted(ground, profile, options, sent, used, ready[0].number, mover)
+
+
+def _timed(driver: Driver, ready: Ready, frames: Frames) -> Sequence[Round]:
+    """Send messages by a plan, past all links, and return what came of some of them."""
+    driver.use(ready.number)
+    leaving = [*sorted(ready.plan.exits, reverse=True), *(_TIMED * [ready.plan.partition[-1]])]
+    return driver.warm_up(frames.frame(0), leaving, _PAUSE_S)[-_TIMED:]
+
+
+def _accounted(
+    ground: Ground,
+    profile: Profile,
+    options: RunOptions,
+    sent: Sent,
+    used: Mapping[str, Ready],
+    first: str,
+    mover: Mover | None,
+) -> Run:
+    """Return what became of all frames; what is said of stages and predicted is of those by the first plan."""
+    outcomes = sent.outcomes
+    ran = Ran(ground, [_only(each, first) for each in outcomes], *sent[1:4], (), sent.disturbances)
     found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
     made = () if mover is None else _with_gaps(mover, outcomes, used)
-    return _completed(found, outcomes, verdicts, used, made, ground)
+    return _completed(found, outcomes, ground.verdicts, used, made, ground)
 
 
 def _split(
@@ -204,7 +232,7 @@ def _full(plans: Sequence[Plan], topology: Topology, problem: Problem) -> set[st
     return {node for node in held if held[node] > _MOST_READY or taken[node] > room[node]}
 
 
-def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
+def ways_of(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     network = topology.network
     found = predicted(problem, decide_again(problem, plan))
     ways = {
@@ -218,7 +246,7 @@ def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     )
 
 
-def _site(
+def site_of(
     stack: ExitStack,
     folders: Mapping[str, Path],
     factor: Mapping[str, float],
@@ -229,7 +257,8 @@ def _site(
     """Start an agent on every node, side by side."""
 
     def made(node: str, listen: str = "127.0.0.1:0") -> AgentProcess:
-        stands_for = Emulation(factor[node], links, workers=topology.node(node).workers)
+        speed = len(topology.network.hops) + topology.index(node)
+        stands_for = Emulation(factor[node], links, workers=topology.node(node).workers, speed=speed)
         return stack.enter_context(
             AgentProcess(
                 folders[node],

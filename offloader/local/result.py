@@ -15,6 +15,7 @@ from tiercut.optimizer import rank_of, samples_needed
 
 if TYPE_CHECKING:
     from tiercut.offloader.adaptive.mover import Move
+    from tiercut.offloader.disturbed.player import Disturbance
 
 __all__ = ["FORMAT", "QUANTILES", "Figures", "Run", "StageTimes", "latency_figures"]
 
@@ -65,7 +66,9 @@ class StageTimes:
         ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
-        ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
+        ``send``, ``compute`` and ``result``; ``coding``, the part of ``send`` that a codec takes at both ends; and,
+        where pieces were timed here, their ``variation`` (standard deviation over the mean) and the ``turnaround`` of a
+        worker from one frame to the next that waits.
     codec
         What encodes what comes there; None: it comes as it is.
     came_by, result_by
@@ -132,6 +135,8 @@ class Run:
         How many frames each plan answered, where plans changed; empty where they could not.
     sent_again
         How many frames were lost by a plan and sent by another.
+    disturbances
+        What was done to links and nodes meanwhile, in order.
     """
 
     title: str
@@ -159,6 +164,7 @@ class Run:
     moves: tuple[Move, ...] = ()
     frames_by_plan: dict[str, int] = field(default_factory=dict)
     sent_again: int = 0
+    disturbances: tuple[Disturbance, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -169,6 +175,11 @@ class Run:
     def fell_back_at(self) -> dict[int, int]:
         """How many frames were answered from each exit, by its block, as they could not go on."""
         return dict(sorted(Counter(exit_ for _, exit_, _ in self.fallbacks).items()))
+
+    @property
+    def marks(self) -> list[tuple[float, str]]:
+        """When something was done to links and nodes, in seconds from when the first frame was due, and what."""
+        return [(each.done_s, f"{each.what}: {each.value}") for each in self.disturbances if each.done_s is not None]
 
     def to_data(self) -> dict[str, Any]:
         """Return the run as plain data, ``tiercut.run/1``."""
@@ -198,6 +209,7 @@ class Run:
             ],
             "agents_ended": self.deaths,
             "frame_latency_s": list(self.latencies_s),
+            **({"disturbances": [asdict(each) for each in self.disturbances]} if self.disturbances else {}),
             **({"adaptation": self._adaptation()} if self.frames_by_plan else {}),
             **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),
         }
@@ -230,6 +242,8 @@ class Run:
                 "compute_s": stage.predicted["compute"],
                 "send_s": None if onward is None else onward.predicted["send"],
                 "result_s": stage.predicted["result"],
+                "compute_variation": stage.predicted.get("variation"),
+                "turnaround_s": stage.predicted.get("turnaround"),
             },
         }
 

@@ -13,7 +13,8 @@ import pytest
 import tiercut
 from tiercut.analysis import Policy, sensitivity
 from tiercut.offloader import Run, RunOptions
-from tiercut.offloader.adaptive.run import Site, run_adaptive
+from tiercut.offloader.adaptive.run import run_adaptive
+from tiercut.offloader.disturbed.player import Site
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.report import run_tables

@@ -9,11 +9,12 @@ from tiercut.errors import QuestionError
 
 if TYPE_CHECKING:
     from tiercut.analysis import Policy
+    from tiercut.offloader import Moment
     from tiercut.optimizer import Plan
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
 
-__all__ = ["check_adapting", "policy_for"]
+__all__ = ["check_adapting", "disturbed_by", "policy_for"]
 
 _LINK_SHARE, _SLOWER = 10, 5
 
@@ -29,6 +30,21 @@ def check_adapting(adapt: bool, local: bool, policy: Path | None, *, asked: obje
             "--adapt starts an agent of the whole network on every node: leave out --plot, --trace and --parquet, "
             "which show one plan, and --agent and --shape"
         )
+
+
+def disturbed_by(
+    path: Path | None, topology: Topology, profile: Profile, *, local: bool, shaped: bool
+) -> tuple[Moment, ...]:
+    """Return what a file does to a run; nothing without one."""
+    from tiercut.offloader import load_disturbances, moments_of
+
+    if path is None:
+        return ()
+    if not local or shaped:
+        raise QuestionError(
+            "--disturb changes links and nodes that this machine stands for: use --local, and leave out --shape kernel"
+        )
+    return moments_of(load_disturbances(path), topology, profile)
 
 
 def policy_for(path: Path | None, plan: Plan, topology: Topology, profile: Profile) -> Policy:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.commands.run.adapting import check_adapting, policy_for
+from tiercut.cli.commands.run.adapting import check_adapting, disturbed_by, policy_for
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import grouped
@@ -94,6 +94,12 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="With --adapt: which plan to run where, as sensitivity --policy writes it."),
     ] = None,
+    disturb: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --local: conditions over time, such as a link that slows or a node that dies."
+        ),
+    ] = None,
     tls: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="With --agent: tls.crt, tls.key and ca.crt, as the agents have."),
@@ -154,6 +160,7 @@ def run(
         transport="auto" if transport is None else transport.value,
         shape="user" if shape is None else shape.value,
         tls=None if tls is None else load_tls(tls),
+        moments=disturbed_by(disturb, where, found, local=local, shaped=shape is Shape.kernel),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
         if adapt:
@@ -173,7 +180,7 @@ def run(
         made.by_frame.to_parquet(parquet)
         note(f"wrote {parquet}")
     if trace is not None:
-        made.by_frame.to_trace(trace)
+        made.by_frame.to_trace(trace, made.marks)
         note(f"wrote {trace}")
     if plot is not None:
         from tiercut.report import run_picture, save

@@ -110,14 +110,14 @@ def run_adaptive(
         links = LinkClock.create(Path(folder) / "links", len(topology.network.hops), len(topology.nodes))
         check_speeds(options.moments, topology, {node: factor[node] for node in nodes})
         agents = stack.enter_context(ExitStack())  # they end after all that asks them, those that came later too
-        site = _site(agents, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
+        site = site_of(agents, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         shared = stack.enter_context(closing(LinkClock(links)))
         fleet = stack.enter_context(
             Fleet(
                 {node: agent.address for node, agent in site.agents.items()},
                 cut,
                 whole.whole.most_bytes,
-                ways=lambda each: _ways(each, topology, problem),
+                ways=lambda each: ways_of(each, topology, problem),
             )
         )
         with stage("loading plans"):
@@ -247,7 +247,7 @@ def _full(plans: Sequence[Plan], topology: Topology, problem: Problem) -> set[st
     return {node for node in held if held[node] > _MOST_READY or taken[node] > room[node]}
 
 
-def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
+def ways_of(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     network = topology.network
     found = predicted(problem, decide_again(problem, plan))
     ways = {
@@ -261,7 +261,7 @@ def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     )
 
 
-def _site(
+def site_of(
     stack: ExitStack,
     folders: Mapping[str, Path],
     factor: Mapping[str, float],

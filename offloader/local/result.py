@@ -67,7 +67,9 @@ class StageTimes:
         ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
-        ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
+        ``send``, ``compute`` and ``result``; ``coding``, the part of ``send`` that a codec takes at both ends; and,
+        where pieces were timed here, their ``variation`` (standard deviation over the mean) and the ``turnaround`` of a
+        worker from one frame to the next that waits.
     codec
         What encodes what comes there; None: it comes as it is.
     came_by, result_by
@@ -246,6 +248,8 @@ class Run:
                 "compute_s": stage.predicted["compute"],
                 "send_s": None if onward is None else onward.predicted["send"],
                 "result_s": stage.predicted["result"],
+                "compute_variation": stage.predicted.get("variation"),
+                "turnaround_s": stage.predicted.get("turnaround"),
             },
         }
 

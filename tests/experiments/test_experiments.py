@@ -45,6 +45,17 @@ def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
     assert all(row["same"] for result in results for row in result["rows"] if "same" in row)
 
 
+def test_the_study_of_growth_runs_in_its_smallest_sizes_and_draws_what_it_keeps(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
+    growth = importlib.import_module("growth")
+    results = growth.study(smoke=True)
+    assert all(point["proved"] and point["labels"] > 0 for point in results["points"])
+    growth.plot(results, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
 def test_a_benchmark_runs_alone_from_the_command_line() -> None:
     assert "| frontier-91x4x20 | exhaustive |" in run("experiments/benchmarks/run.py", "frontier-91x4x20", "--smoke")
 

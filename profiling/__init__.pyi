@@ -4,14 +4,19 @@ from .codecs.codec import (
     read_codec as read_codec,
 )
 from .codecs.form import Layout as Layout, usual_layout as usual_layout
-from .codecs.retraining import Retrained as Retrained, retrain_transfer_model as retrain_transfer_model
+from .codecs.retraining import (
+    Retrained as Retrained,
+    retrain_transfer_exits as retrain_transfer_exits,
+    retrain_transfer_model as retrain_transfer_model,
+)
 from .codecs.transfer_model import (
+    insert_among_exits as insert_among_exits,
     insert_transfer_layer as insert_transfer_layer,
     split_transfer_model as split_transfer_model,
 )
 from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
-from .exits.exit_files import has_exits as has_exits, load_exits as load_exits
+from .exits.exit_files import has_exits as has_exits, load_exits as load_exits, save_exits as save_exits
 from .exits.exits import attach_exits as attach_exits, configuration as configuration, read_branches as read_branches
 from .exits.onnx_exits import exit_ends as exit_ends, probabilities as probabilities
 from .exits.statistics import (
@@ -22,6 +27,7 @@ from .exits.statistics import (
 from .exits.trainer import (
     Trained as Trained,
     Training as Training,
+    data_of as data_of,
     train_network as train_network,
     unseen_samples as unseen_samples,
 )
@@ -52,6 +58,7 @@ from .models.onnx.graph_onnx import OnnxModel as OnnxModel
 from .models.onnx.options import OnnxOptions as OnnxOptions, is_onnx as is_onnx
 from .models.onnx.reading import onnx_outputs as onnx_outputs
 from .models.piece_files import (
+    PieceCall as PieceCall,
     PieceTensor as PieceTensor,
     open_piece as open_piece,
     piece_tensor as piece_tensor,
@@ -82,7 +89,7 @@ from .record.record_exits import sample_files as sample_files
 from .record.remote import record_remotely as record_remotely
 from .record.settings import Settings as Settings, check_settings as check_settings, effort_for as effort_for
 from .record.subject import open_cut as open_cut
-from .timing.stress import parse_stress as parse_stress
+from .timing.stress import parse_stress as parse_stress, stressed as stressed
 from .timing.stress_curves import parse_levels as parse_levels
 from .timing.timing import Effort as Effort, Runs as Runs
 from .timing.waiting import waiting_clock as waiting_clock

@@ -12,7 +12,7 @@ from four_cases import CASES
 from numpy.typing import NDArray
 from validation import ESTIMATORS, summary
 
-__all__ = ["Cloud", "Heat", "clouds", "draw_cases", "draw_validation", "heats"]
+__all__ = ["Cloud", "Heat", "clouds", "draw_cases", "draw_validation", "heats", "rate_clouds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,28 @@ def clouds(rows: pd.DataFrame, title: str) -> list[Cloud]:
         note = f"slope {each['slope']:.2f}, R² {each['r2']:.2f}\n" + _errors(each["mean"], each["worst"])
         columns = (group[name].to_numpy(dtype=float) for name in ("predicted", "measured", "threshold"))
         found.append(Cloud(f"{title}: {estimator}", *columns, note))
-    group = rows[rows["estimator"] == "marginal, joint"]
+    return [*found, _rates(rows[rows["estimator"] == "marginal, joint"], f"{title}: exit rates")]
+
+
+def rate_clouds(rows: pd.DataFrame, title: str) -> list[Cloud]:
+    """Return a panel of the exit rates for each estimator but those that have the rates of another one.
+
+    Parameters
+    ----------
+    rows
+        Of ``assumptions.parts`` and ``assumptions.corrections``.
+    title
+        The data set.
+    """
+    shown = rows[rows["estimator"] != "own entropies and hits"]
+    return [_rates(group, f"{title}, rates: {name}") for name, group in shown.groupby("estimator", sort=False)]
+
+
+def _rates(group: pd.DataFrame, title: str) -> Cloud:
     said, measured = (np.concatenate(group[name].to_list()) for name in ("predicted_rates", "measured_rates"))
     threshold = np.repeat(group["threshold"].to_numpy(dtype=float), [len(each) for each in group["predicted_rates"]])
     off = np.abs(said - measured)
-    return [*found, Cloud(f"{title}: exit rates", said, measured, threshold, _errors(off.mean(), off.max()))]
+    return Cloud(title, said, measured, threshold, _errors(off.mean(), off.max()))
 
 
 def _errors(mean: float, worst: float) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "conditions",
     "destinations",
     "examples",
+    "fourth",
     "questions",
     "shares",
 ]
@@ -194,7 +195,7 @@ class _Asked:
                 for case, without in (("I", self.whole), ("II", self.single), ("III", self.forward))
             }
             if best not in known:
-                known[best] = self._moved(best)
+                known[best] = self.moved(best)
             yield {
                 "condition": str(self.condition),
                 "topology": self.condition.topology,
@@ -213,7 +214,7 @@ class _Asked:
     def _backward(self, plan: Plan) -> bool:
         return any(self.places[after] < self.places[before] for before, after in pairwise(plan.placement))
 
-    def _moved(self, plan: Plan) -> dict[str, object]:
+    def moved(self, plan: Plan) -> dict[str, object]:
         """Return what becomes of a plan where its result is wanted at the last machine."""
         other = self.elsewhere.quickest(plan.accuracy or 0.0)
         if other is None or (other.partition, other.placement) == (plan.partition, plan.placement):
@@ -248,6 +249,50 @@ def destinations(profile: Profile, under: Iterable[Condition]) -> pd.DataFrame:
             {"condition": str(condition), "topology": condition.topology, "plan": plan, "other": other}
             | {"IV": moved or not alike, "same cuts": alike and moved}
         )
+    return pd.DataFrame(rows)
+
+
+def fourth(profile: Profile, under: Iterable[Condition], least: float = 0.8, **query: object) -> pd.DataFrame:
+    """Ask the paper's fourth question of a network with exits: the least latency from some accuracy on, for either end.
+
+    Parameters
+    ----------
+    profile
+        The network.
+    under
+        The conditions.
+    least
+        The least accuracy.
+    query
+        More of the question, such as an estimator.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each condition and each plan of its frontier from `least` on: ``condition``; ``bound``, the accuracy
+        that is asked for (`least` itself in the ``first`` row of a condition); ``plan`` and ``other``, for a result
+        wanted at the device and at the last machine; whether they differ (``IV``), whether they do so in their
+        placement alone (``same cuts``), and whether this goes from the second and third machine to the second and the
+        last, as in the paper (``as published``); ``gain``, what the plan takes longer than the other for the last
+        machine (a share).
+    """
+    rows = []
+    for condition in under:
+        asked = _Asked.of(profile, condition, query)
+        names = [*asked.places]
+        bounds = [least, *(plan.accuracy or 0.0 for plan in asked.every.plans if (plan.accuracy or 0.0) > least)]
+        plans = [(bound, plan) for bound in bounds if (plan := asked.every.quickest(bound)) is not None]
+        for place, (bound, plan) in enumerate(plans):
+            if place == 1 and plan == plans[0][1]:
+                continue  # the answer to the first question, again
+            moved = asked.moved(plan)
+            other, alike = moved["other"], moved["IV"] and moved["same cuts"]
+            ways = plan.placement, other.placement if isinstance(other, Plan) else ()
+            rows.append(
+                {"condition": str(condition), "bound": bound, "first": place == 0, "plan": plan, "other": other}
+                | {"IV": moved["IV"], "same cuts": alike, "gain": moved["IV gain"]}
+                | {"as published": alike and ways == ((names[1], names[2]), (names[1], names[-1]))}
+            )
     return pd.DataFrame(rows)
 
 

@@ -1,8 +1,8 @@
 """Evaluate the study of the Joint model: how good its estimates are, and how common its four cases.
 
 ``python experiments/joint/run.py`` prints the tables of README.md, with ``accuracy`` or ``cases`` those of one part.
-``--plots FOLDER`` draws its pictures, and ``--data FOLDER`` compares with published measurements too (by default those
-under ``TIERCUT_DATA``).
+``--plots FOLDER`` draws its pictures, ``--readme`` writes both into README.md and its folder, and ``--data FOLDER``
+compares with published measurements too (by default those under ``TIERCUT_DATA``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from drawing import clouds, draw_cases, draw_validation, heats
-from four_cases import CASES, conditions, destinations, examples, questions, shares
+from assumptions import Network, corrections, parts, sureness
+from drawing import clouds, draw_cases, draw_validation, heats, rate_clouds
+from four_cases import CASES, conditions, destinations, examples, fourth, questions, shares
 from published import cascades, compare
 from trainings import RECORDED, SETTINGS, Trainings, archive_of, partitionings
 from validation import Table, against_recording, against_trainings, summary
@@ -26,8 +27,8 @@ import tiercut
 PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
 """The recorded networks, and what to call them."""
 
-SWEEPS = [(name, estimator) for name in PROFILES for estimator in ("marginal", "conditional")]
-"""What is asked of which network, and how its accuracy is estimated."""
+WITH_EXITS = "inceptionv3-clutter"
+"""InceptionV3 with exits, asked for the four cases where it is recorded."""
 
 INCEPTION = Path(__file__).parent.parent / "scission" / "profiles" / "inceptionv3.json"
 """InceptionV3 without exits, as the study of Scission recorded it."""
@@ -37,6 +38,8 @@ THRESHOLDS = [place / 20 for place in range(1, 21)]
 DRAWN = 28
 """Partitionings drawn for what needs no training: as many as in the paper."""
 
+README, IMAGES = Path(__file__).with_name("README.md"), Path(__file__).with_name("images")
+
 
 def main() -> None:
     """Print the tables that are asked for."""
@@ -45,52 +48,81 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=_data_folder(), help="published measurements")
     parser.add_argument("--trained", type=Path, default=RECORDED, help="folder of train.py --to, finished or not")
     parser.add_argument("--plots", type=Path, help="folder for the pictures")
+    parser.add_argument("--readme", action="store_true", help="write tables and pictures into README.md and its folder")
     given = parser.parse_args()
-    if given.plots:
-        given.plots.mkdir(parents=True, exist_ok=True)
+    if given.readme and not given.data and given.part != "accuracy":
+        parser.error("--readme needs the published measurements, which README.md quotes: --data FOLDER")
+    plots = given.plots or (IMAGES if given.readme else None)
+    if plots:
+        plots.mkdir(parents=True, exist_ok=True)
+    sections: dict[str, str] = {}
     if given.part != "cases":
-        accuracy(given.data and given.data / "joint", given.plots, read_trainings(given.trained))
+        sections |= accuracy(given.data and given.data / "joint", plots, read_trainings(given.trained))
     if given.part != "accuracy":
-        cases(given.data and given.data / "scission", given.plots)
+        sections |= cases(given.data and given.data / "scission", plots)
+    for title, text in sections.items():
+        print(f"\n### {title}\n\n{text}")
+    if given.readme:
+        README.write_text(placed(README.read_text(encoding="utf-8"), sections), encoding="utf-8")
 
 
-def accuracy(data: Path | None, plots: Path | None, trained: dict[str, Trainings]) -> None:
-    """Print how good estimates are, and draw it."""
-    rows_of = specialised(trained)
-    show("What was trained", progress(trained))
-    show("Accuracy of every branch", depth(trained))
-    show("The same network, its branches used in part", table(recordings()))
-    show("Networks trained with their exits alone", table(rows_of))
+def placed(readme: str, sections: dict[str, str]) -> str:
+    """Return a text with sections in the place of what stands between their marks."""
+    for title, text in sections.items():
+        begin, end = f"<!-- run.py --readme: {title} -->\n", "\n<!-- end -->"
+        before, mark, rest = readme.partition(begin)
+        if not mark:
+            raise ValueError(f"README.md has no place for '{title}': expected the line {begin.strip()}")
+        readme = f"{before}{mark}\n{text}\n{end}{rest.partition(end)[2]}"
+    return readme
+
+
+def accuracy(data: Path | None, plots: Path | None, trained: dict[str, Trainings]) -> dict[str, str]:
+    """Return how good estimates are, by title, and draw it."""
+    rows_of, networks = specialised(trained), by_setting(trained)
+    apart = {name: parts(each, THRESHOLDS) for name, each in networks.items()}
+    corrected = corrections(networks, THRESHOLDS)
+    sections = {
+        "What was trained": progress(trained),
+        "Accuracy of every branch": depth(trained),
+        "The same network, its branches used in part": table(recordings()),
+        "Networks trained with their exits alone": table(rows_of),
+        "Which assumption breaks": "\n\n".join([table(apart), sure(trained, networks)]),
+        "A correction": "\n\n".join([table(corrected), numbers(networks, corrected)]),
+    }
     if data:
-        show("Published networks", table(published(data)))
+        sections["Published networks"] = table(published(data))
     if plots:
         panels = {name: clouds(rows, name) for name, rows in rows_of.items()}
         draw_validation(panels).savefig(plots / "validation.png", dpi=110)
+        rates = {name: rate_clouds(pd.concat([rows, corrected[name]]), name) for name, rows in apart.items()}
+        draw_validation(rates).savefig(plots / "rates.png", dpi=110)
+    return sections
 
 
-def cases(data: Path | None, plots: Path | None) -> None:
-    """Print how common the four cases are, and draw where."""
+def cases(data: Path | None, plots: Path | None) -> dict[str, str]:
+    """Return how common the four cases are, by title, and draw where."""
     asked = sweep()
-    show("How often", common(asked))
-    show("Where each saves most", "\n".join(line for name, rows in asked.items() for line in found(name, rows)))
     timed = [
         ("timed here", tiercut.load_profile(INCEPTION)),
         *([("published", published_inception(data))] if data else []),
     ]
-    show("InceptionV3", "\n".join(line for name, profile in timed for line in inception(name, profile)))
+    sections = {
+        "How often": common(asked),
+        "Where each saves most": "\n".join(line for name, rows in asked.items() for line in found(name, rows)),
+        "InceptionV3": "\n".join(line for name, profile in timed for line in inception(name, profile)),
+    }
+    if WITH_EXITS in tiercut.recorded():
+        sections["InceptionV3 with exits"] = "\n".join(as_published(tiercut.load_profile(WITH_EXITS)))
     if plots:
         drawn = [row for name, rows in asked.items() if name.startswith("clutter") for row in heats(rows, name)]
         draw_cases(drawn).savefig(plots / "cases.png", dpi=90)
+    return sections
 
 
 def _data_folder() -> Path | None:
     named = os.environ.get("TIERCUT_DATA")
     return Path(named) if named else None
-
-
-def show(title: str, text: str) -> None:
-    """Print one section."""
-    print(f"\n### {title}\n\n{text}")
 
 
 def read_trainings(folder: Path) -> dict[str, Trainings]:
@@ -163,6 +195,68 @@ def recorded_tables(file: str) -> tuple[Table, Table]:
     return Table(entropy, correct), Table(other.entropy.astype(float), other.correct)
 
 
+def by_setting(trained: dict[str, Trainings]) -> dict[str, list[Network]]:
+    """Return, by setting, the networks that were trained with their exits alone, and what was known before."""
+    found = {}
+    for setting, trainings in trained.items():
+        whole = Table(trainings.entropy("all", "profile"), trainings.correct("all", "profile"))
+        networks = []
+        for name, blocks in trainings.partitionings():
+            own = Table(trainings.entropy(name, "test"), trainings.correct(name, "test"))
+            networks.append(Network(blocks, own, whole.of(blocks), branches_alone(trainings, blocks)))
+        if networks:
+            found[setting] = networks
+    return found
+
+
+def branches_alone(trainings: Trainings, blocks: Iterable[int]) -> Table | None:
+    """Return what branches that were trained by themselves say of the profile split; None where one was not."""
+    names = [str(block) for block in blocks]
+    if not all(trainings.has(name) for name in names):
+        return None
+    return Table(
+        np.hstack([trainings.entropy(name, "profile") for name in names]),
+        np.hstack([trainings.correct(name, "profile") for name in names]),
+    )
+
+
+def sure(trained: dict[str, Trainings], networks: dict[str, list[Network]]) -> str:
+    """Return a table of how sure and how right branches are with all others, with some, and by themselves."""
+    lines = [
+        "| network | branches | of them | mean entropy: with all | own | accuracy: with all | as sure as own | own "
+        "| size of the last step |",
+        "| --- | --- " + "| ---: " * 7 + "|",
+    ]
+    for setting, each in networks.items():
+        whole = Table(trained[setting].entropy("all", "profile"), trained[setting].correct("all", "profile"))
+        alone = [
+            Network((block,), own, whole.of([block]))
+            for block in range(1, 11)
+            if (own := branches_alone(trained[setting], [block]))
+        ]
+        for name, some in (("of partitionings", each), ("by themselves", alone)):
+            if some:
+                found = sureness(some)
+                shares = " | ".join(f"{found[key]:.1%}" for key in ("accuracy", "accuracy_as_sure", "accuracy_own"))
+                cells = f"{found['branches']:.0f} | {found['entropy']:.3f} | {found['entropy_own']:.3f} | {shares}"
+                lines.append(f"| {setting} | {name} | {cells} | {found['off_as_sure'] * 100:.1f} points |")
+    return "\n".join(lines)
+
+
+def numbers(networks: dict[str, list[Network]], corrected: dict[str, pd.DataFrame]) -> str:
+    """Return a line for each setting and correction: how many networks it was measured on, and the numbers found."""
+    lines = []
+    for setting, rows in corrected.items():
+        for name, group in rows.groupby("estimator", sort=False):
+            least, most, count = group["by"].min(), group["by"].max(), group["partitioning"].nunique()
+            kind = "power" if name == "sharpened" else "weight of branches by themselves"
+            lines.append(
+                f"- {setting}, {name}: {count} of {len(networks[setting])} networks, each with a {kind} found on "
+                f"others: {least:.2f} to {most:.2f}"
+            )
+    return "\n".join(lines)
+
+
 def specialised(trained: dict[str, Trainings]) -> dict[str, pd.DataFrame]:
     """Return, by setting, how estimates compare with networks that were trained with their exits alone."""
     found = {}
@@ -216,11 +310,35 @@ def inception(name: str, profile: tiercut.Profile) -> Iterator[str]:
         )
 
 
+def as_published(profile: tiercut.Profile) -> Iterator[str]:
+    """Yield what the paper's fourth question comes to for a network with exits: on iot, more than 80 % accuracy."""
+    rows = fourth(profile, conditions(topologies=["iot"]), estimator="marginal")
+    asked = rows[rows["first"]]
+    yield (
+        f"- accuracy ≥ 80 %: the plan differs in {asked['IV'].sum()} of {len(asked)} conditions, in its placement "
+        f"alone in {asked['same cuts'].sum()}"
+    )
+    for row in asked.head(1).itertuples():
+        yield f"- {row.condition}, accuracy ≥ 80 %: {row.plan} becomes {row.other}"
+    exact = rows[rows["as published"]]
+    yield (
+        f"- of all {len(rows)} plans of the frontiers from 80 % on, {rows['same cuts'].sum()} differ in their "
+        f"placement alone, and {len(exact)} of these are A = [2, 3] that becomes A = [2, 4], as in the paper"
+    )
+    for row in exact.sort_values("gain", ascending=False).head(3).itertuples():
+        yield (
+            f"- {row.condition}, accuracy ≥ {row.bound:.4f}: {row.plan} becomes {row.other}; the first plan would take "
+            f"{row.gain:+.1%} there"
+        )
+
+
 def sweep() -> dict[str, pd.DataFrame]:
     """Return the questions of the sweep with their answers, by network and estimator."""
+    networks = PROFILES | ({"inception": WITH_EXITS} if WITH_EXITS in tiercut.recorded() else {})
     return {
-        f"{name}, {estimator}": questions(tiercut.load_profile(PROFILES[name]), conditions(), estimator=estimator)
-        for name, estimator in SWEEPS
+        f"{name}, {estimator}": questions(tiercut.load_profile(file), conditions(), estimator=estimator)
+        for name, file in networks.items()
+        for estimator in ("marginal", "conditional")
     }
 
 

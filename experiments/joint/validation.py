@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["ESTIMATORS", "Table", "against_recording", "against_trainings", "estimate", "replayed", "summary"]
+__all__ = [
+    "ESTIMATORS",
+    "Table",
+    "against_recording",
+    "against_trainings",
+    "compared",
+    "estimate",
+    "replayed",
+    "summary",
+]
 
 ESTIMATORS = ("marginal, joint", "marginal, separate", "conditional", "conditional, separate", "replay")
 """Ways to an accuracy. All but the last weigh accuracies with the rates of the full configuration: of the branches over
@@ -26,11 +36,11 @@ class Table:
     entropy
         Normalised entropies, float64[samples, branches].
     correct
-        Hits, bool[samples, branches].
+        Hits, bool[samples, branches]; or shares of hits, float64, where answers alike are counted together.
     """
 
     entropy: NDArray[np.float64]
-    correct: NDArray[np.bool_]
+    correct: NDArray[Any]
 
     def of(self, blocks: Sequence[int]) -> Table:
         """Return the columns of some blocks, 1-based."""
@@ -116,7 +126,7 @@ def against_recording(
     Returns
     -------
     pandas.DataFrame
-        One row for each partitioning, threshold, estimator and truth (``recorded`` or ``held out``), see `_row`.
+        One row for each partitioning, threshold, estimator and truth (``recorded`` or ``held out``), see `compared`.
     """
     rows = []
     for blocks in partitionings:
@@ -125,7 +135,7 @@ def against_recording(
             measured = {name: replayed(table.of(blocks), threshold) for name, table in truths.items()}
             for estimator in ("marginal, joint", "conditional", "replay"):
                 said = estimate(recorded, blocks, threshold, estimator)
-                rows += [_row(blocks, threshold, estimator, name, said, truth) for name, truth in measured.items()]
+                rows += [compared(blocks, threshold, estimator, name, said, truth) for name, truth in measured.items()]
     return pd.DataFrame(rows)
 
 
@@ -161,7 +171,7 @@ def against_trainings(
                 if estimator.endswith("separate") and not _known(separate, blocks):
                     continue
                 said = estimate(recorded, blocks, threshold, estimator, separate)
-                rows.append(_row(blocks, threshold, estimator, "trained", said, measured))
+                rows.append(compared(blocks, threshold, estimator, "trained", said, measured))
     return pd.DataFrame(rows)
 
 
@@ -169,7 +179,7 @@ def _known(accuracies: NDArray[np.float64] | None, blocks: Sequence[int]) -> boo
     return accuracies is not None and bool(np.all(np.isfinite(accuracies[[block - 1 for block in blocks]])))
 
 
-def _row(
+def compared(
     blocks: Sequence[int],
     threshold: float,
     estimator: str,
@@ -177,6 +187,7 @@ def _row(
     said: tuple[NDArray[np.float64], float],
     measured: tuple[NDArray[np.float64], float],
 ) -> dict[str, object]:
+    """Return the row of one comparison, from the exit rates and the accuracy that were said and measured."""
     return {
         "partitioning": tuple(blocks),
         "threshold": threshold,

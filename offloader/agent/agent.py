@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,19 +21,18 @@ from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import Seen, check_destination, left_s
-from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, slowing
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
-from tiercut.offloader.agent.timings import came_by, named, of_piece
+from tiercut.offloader.agent.timings import came_by, named
 from tiercut.offloader.agent.version import Outlets, Version, only_version
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Way
-from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
@@ -58,7 +56,7 @@ RESULTS = "results"
 _LONGEST_ID = 256
 _MOST_HOMES, _MOST_RESULTS = 64, 4096
 _TOLD_S = 5.0
-_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
+_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave", "by_links")
 
 
 class Agent:
@@ -108,6 +106,7 @@ class Agent:
         self._transport, self._tls = only_grpc(transport, tls), tls
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
+        self._slow = slowing(emulation, self._clock)
         self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
             outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
@@ -329,7 +328,7 @@ class Agent:
             return
         try:
             tensors, decode_ns = self._decoded(job)
-            ended, more = self._warmed_up(job, tensors) if job.warms_up else (job.version.run(tensors, self._slow), {})
+            ended, more = job.run(tensors, self._slow)
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
             ended = job.apart(ended)
             if job.result is None:
@@ -363,16 +362,6 @@ class Agent:
             self._slow(version.run.clock() - begun)
         return contents
 
-    def _warmed_up(self, job: Job, tensors: Mapping[str, NDArray[Any]]) -> tuple[Ended, dict[str, int]]:
-        """Send a message that warms up through, which leaves where it says; return also what each piece took.
-
-        It goes the way of a frame, past the links alone. So all ways are known to work, and what comes home says what a
-        frame will find: every hop without its link, and every piece as on the machine that this one stands for.
-        """
-        said = job.parameters.get("leave")
-        ended, took = job.version.run.until(tensors, said if isinstance(said, int) else sys.maxsize, self._slow)
-        return ended, {of_piece(job.version.bundle.stage, place): each for place, each in enumerate(took)}
-
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = job.version.bundle.stage, job.parameters.get("sent_ns")
         found = {
@@ -384,10 +373,6 @@ class Agent:
         if isinstance(sent_ns, int):
             found[named(stage, "send")] = job.received_ns - sent_ns
         return found
-
-    def _slow(self, took_ns: int) -> None:
-        """Sleep for what a slower machine would take longer: of what this call took, no more and no less."""
-        sleep_until(time.monotonic_ns() + round((self._emulation.factor - 1) * took_ns))
 
     def _send(self, job: Job, ended: Ended, timings: dict[str, int]) -> None:
         begun_ns = time.monotonic_ns()
@@ -419,7 +404,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 carried | timings,
-                direct=job.warms_up,
+                direct=job.skips_links,
                 spare_ns=spare_ns,
                 answered=None if ended.leaves else partial(self._pass_on, job, carried | timings, time.monotonic_ns()),
             )
@@ -437,7 +422,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 timings | as_stage(job, called_ns - sent_ns, waited_ns, took_ns),
-                direct=job.warms_up,
+                direct=job.skips_links,
                 ready_ns=called_ns + waited_ns + took_ns,
             )
         except (Full, QuestionError) as error:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tiercut.errors import QuestionError
+from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
+from tiercut.offloader.links.waiting import sleep_until
 
-__all__ = ["AS_IT_IS", "Emulation"]
+if TYPE_CHECKING:
+    from tiercut.offloader.bundles.stage import Slowed
+
+__all__ = ["AS_IT_IS", "Emulation", "slowing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class Emulation:
         way to the destination.
     told_later
         Whether it is told where the next agent listens once it is ready itself.
+    speed
+        Number in the clock of the share of its speed that it has now; None: it has all of it.
     """
 
     factor: float = 1.0
@@ -40,6 +49,7 @@ class Emulation:
     next_factor: float = 1.0
     next_home: Way = NO_LINKS
     told_later: bool = False
+    speed: int | None = None
 
     def __post_init__(self) -> None:
         for factor in (self.factor, self.next_factor):
@@ -49,3 +59,13 @@ class Emulation:
 
 AS_IT_IS = Emulation()
 """An agent that stands for nothing but itself."""
+
+
+def slowing(emulation: Emulation, clock: LinkClock | None) -> Slowed:
+    """Return what sleeps for what a slower machine would take longer: of what a call took, no more and no less."""
+
+    def slow(took_ns: int) -> None:
+        share = 1.0 if clock is None or emulation.speed is None else clock.pace(emulation.speed)
+        sleep_until(time.monotonic_ns() + round((emulation.factor / share - 1) * took_ns))
+
+    return slow

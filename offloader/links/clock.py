@@ -21,7 +21,8 @@ _ONE = threading.Lock()
 class LinkClock:
     """A file with whole nanoseconds for each direction: until when it is busy, by `time.monotonic_ns`.
 
-    After these stand the shares of their bandwidths that directions have now, as doubles.
+    After these stand the shares of their bandwidths that directions have now, and what their latencies are longer by,
+    as doubles. After the directions come nodes, which have a share of their speed.
 
     A direction is a token bucket that holds no more than the payload that is on its way: it passes one payload at a
     time, at its bandwidth, in the order in which processes come.
@@ -37,10 +38,10 @@ class LinkClock:
         self._words = mmap.mmap(self._file, 0)
 
     @staticmethod
-    def create(path: Path, directions: int) -> Path:
-        """Write the file of so many directions, all free, and return its place."""
-        count = max(directions, 1)
-        path.write_bytes(bytes(_WORD.size * count) + _PACE.pack(1.0) * count)
+    def create(path: Path, directions: int, nodes: int = 0) -> Path:
+        """Write the file of so many directions and nodes, all free and as they are, and return its place."""
+        count = max(directions + nodes, 1)
+        path.write_bytes(bytes(_WORD.size * count) + _PACE.pack(1.0) * count + _PACE.pack(0.0) * count)
         return path
 
     def reserve(self, direction: int, ready_ns: int, busy_ns: int, until_ns: int | None = None) -> int | None:
@@ -72,18 +73,33 @@ class LinkClock:
             self.take(direction, max(self.free(direction), time.monotonic_ns() + round(seconds * 1e9)))
 
     def pace(self, direction: int) -> float:
-        """Return which share of its bandwidth a direction has now; 1 unless `set_pace` said otherwise."""
+        """Return which share of its bandwidth (or speed) a direction (or node) has; 1 unless `set_pace` was called."""
         return float(_PACE.unpack_from(self._words, self._pace_at(direction))[0])
 
     def set_pace(self, direction: int, share: float) -> None:
-        """Give a direction a share of its bandwidth, above 0, from the next payload on, in all processes."""
+        """Give a direction a share of its bandwidth, or a node one of its speed, above 0, in all processes.
+
+        It counts from the next payload, or piece, on.
+        """
         if not 0 < share < float("inf"):
             raise ValueError(f"a link has a share of its bandwidth above 0, not {share}")
         with self:
             _PACE.pack_into(self._words, self._pace_at(direction), share)
 
+    def lag(self, direction: int) -> float:
+        """Return by how many seconds the latency of a direction is longer now; 0 unless `set_lag` was called."""
+        return float(_PACE.unpack_from(self._words, self._lag_at(direction))[0])
+
+    def set_lag(self, direction: int, seconds: float) -> None:
+        """Make the latency of a direction longer by some seconds (less than 0: shorter), from the next payload on."""
+        with self:
+            _PACE.pack_into(self._words, self._lag_at(direction), seconds)
+
     def _pace_at(self, direction: int) -> int:
-        return len(self._words) // 2 + _PACE.size * direction
+        return len(self._words) // 3 + _PACE.size * direction
+
+    def _lag_at(self, direction: int) -> int:
+        return 2 * len(self._words) // 3 + _PACE.size * direction
 
     def free(self, direction: int) -> int:
         """Return until when a direction is taken; within `with`, so that nobody takes it meanwhile."""

@@ -174,7 +174,7 @@ class ShapedPath(Generic[P]):
         link = self._way.directions[stage]
         busy_ns = round(item.size / (link.bandwidth * self._clock.pace(link.number)) * _NS)
         sent_ns = self._clock.reserve(link.number, item.ready_ns, busy_ns, item.until_ns)
-        return None if sent_ns is None else (sent_ns, sent_ns + round(link.latency * _NS))
+        return None if sent_ns is None else (sent_ns, sent_ns + round(self._paced(link, self._clock).latency * _NS))
 
     def _through(self, item: _Item[P], clock: LinkClock) -> tuple[int, int] | None:
         """Take all links at once: only the first packet pays each, the others follow at the pace of the slowest."""
@@ -196,7 +196,8 @@ class ShapedPath(Generic[P]):
 
     @staticmethod
     def _paced(link: Direction, clock: LinkClock) -> Direction:
-        return replace(link, bandwidth=link.bandwidth * clock.pace(link.number))
+        number = link.number
+        return Direction(number, link.bandwidth * clock.pace(number), max(link.latency + clock.lag(number), 0.0))
 
     def close(self) -> None:
         """Let what is on its way arrive, and end."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 from tiercut.offloader.agent.timings import came_by, named, of_stage
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Runtime
+from tiercut.offloader.disturbed.player import Disturbance
 from tiercut.offloader.local.cascade import Verdict
 from tiercut.offloader.local.driver import Outcome
 from tiercut.offloader.local.expected import by_formula, by_replay
@@ -55,6 +56,7 @@ class Ran:
     deadline_s: float
     deaths: dict[str, str]
     hops: tuple[HopParts, ...]
+    disturbances: tuple[Disturbance, ...] = ()
 
 
 def account(profile: Profile, ran: Ran, *, runtime: Runtime, threads: int, retimed: bool) -> Run:
@@ -112,6 +114,7 @@ def account(profile: Profile, ran: Ran, *, runtime: Runtime, threads: int, retim
             if each.fell_back is not None and each.exit is not None
         ),
         late=sum(each.late for each in outcomes),
+        disturbances=ran.disturbances,
     )
 
 
@@ -172,6 +175,8 @@ def _stages(ground: Ground, answered: Sequence[Outcome], expected: Mapping[int, 
                     "coding": ground.prediction.coding_s(place),
                     "compute": ground.prediction.compute_s(place, expected),
                     "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
+                    "variation": _at(ground.prediction.variations, place),
+                    "turnaround": _at(ground.prediction.turnarounds_s, place),
                 },
                 bundle.input_codec,
                 None if (by := _most(came)) is None or not 0 <= by < len(TRANSPORTS) else TRANSPORTS[by],
@@ -179,6 +184,10 @@ def _stages(ground: Ground, answered: Sequence[Outcome], expected: Mapping[int, 
             )
         )
     return found
+
+
+def _at(values: Sequence[float | None], place: int) -> float | None:
+    return values[place] if place < len(values) else None
 
 
 def _most(values: Sequence[A]) -> A | None:

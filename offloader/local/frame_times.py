@@ -177,10 +177,17 @@ class FrameTimes:
         sorts |= dict.fromkeys(("frame", "exit"), int) | dict.fromkeys(("right", "as_uncut"), bool)
         write_parquet(self.to_frame(), path, sorts)
 
-    def to_trace(self, path: str | os.PathLike[str]) -> None:
+    def to_trace(self, path: str | os.PathLike[str], marks: Sequence[tuple[float, str]] = ()) -> None:
         """Write what every node and link did for which frame as a trace that Perfetto (ui.perfetto.dev) opens.
 
         Steps of a frame follow one another from when it was due. What no step accounts for stands at its end.
+
+        Parameters
+        ----------
+        path
+            The file.
+        marks
+            What else happened: seconds from when the first frame was due, and what.
 
         Raises
         ------
@@ -192,7 +199,7 @@ class FrameTimes:
                 "a trace needs one clock for all agents, so it belongs to --local; of agents elsewhere it is not known "
                 "when they did what"
             )
-        documents.write_text(path, _trace_text(self))
+        documents.write_text(path, _trace_text(self, marks))
 
 
 ON_THE_WAY = "on the way"
@@ -318,7 +325,7 @@ def _spans(times: FrameTimes) -> Iterator[_Span]:
         yield _Span((f"{before} > destination", True), frame, "result", now + encode, now + encode + home)
 
 
-def _trace_text(times: FrameTimes) -> str:
+def _trace_text(times: FrameTimes, marks: Sequence[tuple[float, str]]) -> str:
     """Return the spans as a trace; what goes on at once on one node or link stands in lanes beside each other."""
     spans = sorted(_spans(times), key=lambda each: (each.began_s, each.frame))
     free: dict[tuple[str, bool], list[float]] = {}
@@ -343,4 +350,5 @@ def _trace_text(times: FrameTimes) -> str:
             for frame, (reason, ended_s) in enumerate(zip(times.failures, times.due_s + times.failed_s, strict=True))
             if reason is not None
         ]
+        events += [trace_events.instant(lanes_by_track[order[0]][0], what, at_s) for at_s, what in marks]
     return trace_events.text_of(events)

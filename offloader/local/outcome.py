@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
+from tiercut.errors import QuestionError
+from tiercut.offloader.agent.agent import SERVER
 from tiercut.offloader.agent.outlet import Outlet
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.coding import coming
+from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.transports.offer import Transport
 
 __all__ = ["Entry", "Outcome"]
+
+_PATIENCE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -79,6 +85,15 @@ class Outcome:
         assert self.ended_ns is not None
         return (self.ended_ns - self.due_ns) / 1e9
 
+    def count_again(self, parameters: Mapping[str, str | int | bool]) -> None:
+        """Count a further result: answered twice by the plan, or late beside another answer."""
+        if "failed" in parameters or not self.answered:
+            return
+        if self.fell_back is not None or "fell_back" in parameters or self.sent > 1:
+            self.late += 1
+        else:
+            self.doubled += 1
+
 
 class Entry:
     """A plan as its driver sees it: where frames go in, and what comes out.
@@ -108,6 +123,34 @@ class Entry:
     def peer(self) -> Peer:
         """The first agent."""
         return self.outlet.peer
+
+    def check(self) -> None:
+        """Make sure that the first agent is one, and serves the first partition of a plan.
+
+        Raises
+        ------
+        QuestionError
+            If it does not answer, or serves something else.
+        """
+        import grpc
+
+        peer, first = self.peer, self.first
+        asked = message("ModelMetadataRequest", name=first.model)
+        try:
+            server = peer.call("ServerMetadata", message("ServerMetadataRequest"), _PATIENCE_S)
+            model = peer.call("ModelMetadata", asked, _PATIENCE_S)
+        except grpc.RpcError as error:
+            why: Any = error
+            raise QuestionError(f"{peer.address} does not answer as an agent: {why.details()}"[:300]) from None
+        parts = (model.inputs, first.inputs), (model.outputs, first.outputs)
+        same = all(
+            [(a.name, list(a.shape)) for a in there] == [(b.name, b.shape) for b in here] for there, here in parts
+        )
+        if server.name != SERVER or not same:
+            raise QuestionError(
+                f"{peer.address} serves something else than blocks {first.blocks[0]} to "
+                f"{first.blocks[1]} of {first.model}; start it with the first bundle of this plan"
+            )
 
 
 def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:

@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.path import Direction, Way
-from tiercut.offloader.local.timing import Round
+from tiercut.offloader.local.timing import Round, variations
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
-__all__ = ["Predicted", "factors", "on_links", "predicted", "way_of"]
+__all__ = ["Predicted", "factors", "numbers_of", "on_links", "predicted", "way_of"]
 
 K = TypeVar("K", bound=Hashable)
 Span = tuple[int, int]
@@ -34,12 +34,19 @@ class Predicted:
     rounds_s
         Seconds until a frame has left at each exit, by its block, in every round in which pieces and hops were timed;
         empty where they were not.
+    variations
+        By stage how much its pieces varied then, the standard deviation over the mean; empty where they were not timed.
+    turnarounds_s
+        By stage how soon a worker turned to the next message that waited, once it was done with the pieces of one;
+        None where too few waited, empty where messages came one at a time.
     """
 
     path: Itinerary
     timed: bool = False
     hops_coding_s: tuple[float, ...] = ()
     rounds_s: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    variations: tuple[float, ...] = ()
+    turnarounds_s: tuple[float | None, ...] = ()
 
     def with_rounds(self, spans: Sequence[Sequence[Span]], rounds: Sequence[Round]) -> Predicted:
         """Return the plan with what pieces took, and hops beside their links, in some rounds: on average, and in each.
@@ -76,6 +83,7 @@ class Predicted:
             mean,
             hops_coding_s=tuple(coding.all[stage] for stage in range(len(spans))),
             rounds_s={block: tuple(seconds) for block, seconds in at_exit.items()},
+            variations=variations(rounds),
         )
 
     def _with_times(
@@ -190,12 +198,18 @@ def _on_links(problem: Problem, step: Step) -> float:
     return 0.0 if route is None else route.seconds(step.size, network.forwarding, network.mtu)
 
 
-def way_of(network: Network, path: Itinerary, step: Step) -> Way:
-    """Return the links of a transfer, with the number of each direction among all of the topology's."""
+def numbers_of(network: Network) -> dict[tuple[str, str], int]:
+    """Return the number of every direction in the clock of links; both directions of a half-duplex link have one."""
     numbers: dict[tuple[str, str], int] = {}
     for place, (ends, hop) in enumerate(network.hops.items()):
         other = numbers.get((ends[1], ends[0])) if hop.half else None
         numbers[ends] = place if other is None else other
+    return numbers
+
+
+def way_of(network: Network, path: Itinerary, step: Step) -> Way:
+    """Return the links of a transfer, with the number of each direction among all of the topology's."""
+    numbers = numbers_of(network)
     hops = path.hops(step)
     directions = tuple(Direction(numbers[hop.sender, hop.receiver], hop.bandwidth, hop.latency) for hop in hops)
     return Way(directions, network.forwarding, network.mtu)

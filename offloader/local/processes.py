@@ -38,6 +38,7 @@ def emulation_data(emulation: Emulation) -> dict[str, Any]:
         "workers": emulation.workers,
         "next_factor": emulation.next_factor,
         "next_home": emulation.next_home.to_data(),
+        "speed": emulation.speed,
     }
 
 
@@ -53,6 +54,7 @@ def emulation_from(text: str) -> Emulation:
         float(data["next_factor"]),
         Way.from_data(data["next_home"]),
         told_later=True,
+        speed=None if data["speed"] is None else int(data["speed"]),
     )
 
 

@@ -14,7 +14,9 @@ from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
 
 if TYPE_CHECKING:
+    from tiercut.offloader.adaptive.asking import Asked
     from tiercut.offloader.adaptive.mover import Move
+    from tiercut.offloader.disturbed.player import Disturbance
 
 __all__ = ["FORMAT", "QUANTILES", "Figures", "Run", "StageTimes", "latency_figures"]
 
@@ -65,7 +67,9 @@ class StageTimes:
         ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
-        ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
+        ``send``, ``compute`` and ``result``; ``coding``, the part of ``send`` that a codec takes at both ends; and,
+        where pieces were timed here, their ``variation`` (standard deviation over the mean) and the ``turnaround`` of a
+        worker from one frame to the next that waits.
     codec
         What encodes what comes there; None: it comes as it is.
     came_by, result_by
@@ -132,6 +136,10 @@ class Run:
         How many frames each plan answered, where plans changed; empty where they could not.
     sent_again
         How many frames were lost by a plan and sent by another.
+    asked
+        What a solver was asked meanwhile, in order.
+    disturbances
+        What was done to links and nodes meanwhile, in order.
     """
 
     title: str
@@ -159,6 +167,8 @@ class Run:
     moves: tuple[Move, ...] = ()
     frames_by_plan: dict[str, int] = field(default_factory=dict)
     sent_again: int = 0
+    asked: tuple[Asked, ...] = ()
+    disturbances: tuple[Disturbance, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -169,6 +179,11 @@ class Run:
     def fell_back_at(self) -> dict[int, int]:
         """How many frames were answered from each exit, by its block, as they could not go on."""
         return dict(sorted(Counter(exit_ for _, exit_, _ in self.fallbacks).items()))
+
+    @property
+    def marks(self) -> list[tuple[float, str]]:
+        """When something was done to links and nodes, in seconds from when the first frame was due, and what."""
+        return [(each.done_s, f"{each.what}: {each.value}") for each in self.disturbances if each.done_s is not None]
 
     def to_data(self) -> dict[str, Any]:
         """Return the run as plain data, ``tiercut.run/1``."""
@@ -198,13 +213,16 @@ class Run:
             ],
             "agents_ended": self.deaths,
             "frame_latency_s": list(self.latencies_s),
+            **({"disturbances": [asdict(each) for each in self.disturbances]} if self.disturbances else {}),
             **({"adaptation": self._adaptation()} if self.frames_by_plan else {}),
             **({"hops": [asdict(each) for each in self.hops]} if self.hops else {}),
         }
 
     def _adaptation(self) -> dict[str, Any]:
         moves = [asdict(each) | {"before": str(each.before), "after": str(each.after)} for each in self.moves]
-        return {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
+        asked = [asdict(each) | {"plan": None if each.plan is None else str(each.plan)} for each in self.asked]
+        found = {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
+        return found | ({"asked": asked} if asked else {})
 
     def _stage(self, stage: StageTimes) -> dict[str, Any]:
         place = self.stages.index(stage)
@@ -230,6 +248,8 @@ class Run:
                 "compute_s": stage.predicted["compute"],
                 "send_s": None if onward is None else onward.predicted["send"],
                 "result_s": stage.predicted["result"],
+                "compute_variation": stage.predicted.get("variation"),
+                "turnaround_s": stage.predicted.get("turnaround"),
             },
         }
 

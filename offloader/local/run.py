@@ -16,6 +16,8 @@ from tiercut.offloader.agent.stand_in import check_stand_in
 from tiercut.offloader.bundles.split import open_bundles, split_plan
 from tiercut.offloader.bundles.stage import Runtime, StageRunner
 from tiercut.offloader.bundles.uncut import Uncut
+from tiercut.offloader.disturbed.player import Player, Site, check_speeds
+from tiercut.offloader.disturbed.trace_file import Moment, check_within
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.kernel import KernelLinks, check_forwarding
 from tiercut.offloader.links.path import NO_LINKS
@@ -28,7 +30,7 @@ from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
-from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule
+from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule, turnarounds, without_waits
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
 from tiercut.offloader.transports.offer import Wanted
@@ -37,7 +39,7 @@ from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["RunOptions", "factors_of", "run_local", "run_with_agents", "times_of"]
+__all__ = ["RunOptions", "check_soon_enough", "factors_of", "run_local", "run_with_agents", "times_of"]
 
 _WARM_UP, _PAUSE_S = 40, 0.01
 _ACQUAINTED, _SETTLED = 4, 2
@@ -46,6 +48,9 @@ _ACQUAINTED, _SETTLED = 4, 2
 _LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
 """Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
 after so many seconds."""
+
+_STREAM_S, _MOST_STREAMED = 10.0, 1000
+"""Frames that meet each other are rehearsed for so long, with so many messages at most, and no more than frames."""
 
 _LONGEST_PAUSE_S = 1.0
 """Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
@@ -89,6 +94,8 @@ class RunOptions:
         HOST:PORT of a server of the protocol that runs already and serves the last partition, in place of an agent.
     shape
         Who keeps what is sent back for the bandwidth of its links: the sending process, or the kernel.
+    moments
+        What becomes of links and nodes while frames are sent.
     """
 
     frames: int = 100
@@ -103,6 +110,7 @@ class RunOptions:
     tls: Tls | None = None
     last: str | None = None
     shape: Literal["user", "kernel"] = "user"
+    moments: tuple[Moment, ...] = ()
 
 
 def run_local(
@@ -145,6 +153,7 @@ def run_local(
         options = replace(options, transport="grpc")
     problem = build_problem(topology, profile)
     prediction = predicted(problem, decide_again(problem, plan))
+    check_soon_enough(options)
     if options.shape == "kernel":
         check_forwarding(topology.network, ((prediction.path.hops(step), step.size) for step in prediction.steps))
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
@@ -212,13 +221,19 @@ def run_with_agents(
         transport=options.transport,
         tls=options.tls,
     ) as driver:
-        driver.check_first()
+        driver.entry.check()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
         driver.warm_up(frames.frame(0), schedule(prediction.rates, _WARM_UP, _ACQUAINTED), _PAUSE_S)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = Ran(ground, outcomes, interval_s, deadline_s, {}, ())
     runtime = options.runtime or runners[0].runtime
     return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
+
+
+def check_soon_enough(options: RunOptions) -> None:
+    """Refuse disturbances after the last frame, where it is known already when that is due."""
+    if options.interval_s is not None:
+        check_within(options.moments, options.frames * options.interval_s)
 
 
 def times_of(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
@@ -228,9 +243,11 @@ def times_of(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
     return interval_s, options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
 
 
-def _sent(driver: Driver, frames: Frames, count: int, interval_s: float) -> list[Outcome]:
+def _sent(
+    driver: Driver, frames: Frames, count: int, interval_s: float, begins: Callable[[int], None] = lambda _: None
+) -> list[Outcome]:
     with stage("sending frames") as sent:
-        outcomes = driver.run(frames.frame, count, interval_s, sent=sent)
+        outcomes = driver.run(frames.frame, count, interval_s, sent=sent, begins=begins)
     time.sleep(_AFTER_S)
     return outcomes
 
@@ -288,8 +305,9 @@ def _run(
 ) -> Ran:
     """Start the agents, time the hops between them, and send the frames."""
     network = ground.topology.network
-    clock = LinkClock.create(folder / "links", len(network.hops))
+    clock = LinkClock.create(folder / "links", len(network.hops), len(ground.topology.nodes))
     steps = ground.prediction.steps
+    check_speeds(options.moments, ground.topology, {node: ground.factor[node] for node in ground.plan.placement})
     first_way = way_of(network, ground.prediction.path, steps[0])
     patience_s = max(times_of(ground.prediction, replace(options, deadline_s=None))[1], _WARM_UP_S)
     with ExitStack() as stack:
@@ -297,7 +315,9 @@ def _run(
         if options.shape == "kernel":
             routes = [ground.prediction.path.hops(step) for step in steps]
             links = stack.enter_context(KernelLinks(ground.topology.source, routes))
-        agents = _agents(stack, ground, folders, clock, runtime, options, links)
+        # Agents end after all that asks them, those that came later too.
+        site = _agents(stack.enter_context(ExitStack()), ground, folders, clock, runtime, options, links)
+        agents = list(site.agents.values())
         pin_apart(agents)
         shared = LinkClock(clock)
         stack.callback(shared.close)
@@ -325,12 +345,14 @@ def _run(
             links.shape()
         interval_s, deadline_s = times_of(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
+        check_within(options.moments, options.frames * interval_s)
+        player = Player(options.moments, ground.topology, site)
+        stack.callback(player.close)
         started(agents)
-        outcomes = _sent(driver, ground.frames, options.frames, interval_s)
-        deaths = {
-            bundle.node: death for bundle, agent in zip(ground.bundles, agents, strict=False) if (death := agent.death)
-        }
-        return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts)
+        outcomes = _sent(driver, ground.frames, options.frames, interval_s, player.start)
+        player.close()
+        deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
+        return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts, player.done)
 
 
 def _rehearsed(
@@ -353,7 +375,30 @@ def _rehearsed(
             patience_s=max(deadline_s, _WARM_UP_S),
             until_s=_ROUNDS_S,
         )
-    return replace(ground, prediction=_timed(ground, rounds)), rounds
+    ground = replace(ground, prediction=_timed(ground, rounds))
+    if interval_s < max(ground.prediction.at_exit.values()):
+        ground = _rehearsed_as_stream(ground, driver, rounds, interval_s, options)
+    return ground, rounds
+
+
+def _rehearsed_as_stream(
+    ground: Ground, driver: Driver, alone: Sequence[Round], interval_s: float, options: RunOptions
+) -> Ground:
+    """Return the prediction from what pieces take where frames meet: machines that seldom rest stay warm.
+
+    Messages are due at the pace of the frames, leave in the order in which samples do, and wait for links and for each
+    other. What ways take without all that is known from those that came alone.
+    """
+    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), options.frames, _MOST_STREAMED)
+    verdicts, depth = ground.verdicts, len(ground.bundles)
+    leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
+    streamed = driver.rehearse(
+        ground.frames.frame, leaving, interval_s, patience_s=max(times_of(ground.prediction, options)[1], _WARM_UP_S)
+    )
+    if not streamed:
+        return ground
+    prediction = _timed(ground, without_waits(streamed, alone))
+    return replace(ground, prediction=replace(prediction, turnarounds_s=turnarounds(streamed, depth)))
 
 
 def _pace_s(prediction: Predicted, interval_s: float) -> float:
@@ -377,42 +422,56 @@ def _agents(
     runtime: Runtime,
     options: RunOptions,
     links: KernelLinks | None,
-) -> list[AgentProcess]:
+) -> Site:
     """Start the agents side by side, and tell each where the next one listens, and the last one of another server."""
-    network, steps = ground.topology.network, ground.prediction.steps
+    network, steps, plan = ground.topology.network, ground.prediction.steps, ground.plan
     ways = {(step.sort, step.stage): way_of(network, ground.prediction.path, step) for step in steps}
     if links is not None:
         ways = {key: way.without_bandwidth() for key, way in ways.items()}
-    agents: list[AgentProcess] = []
+    own = folders if options.last is None else folders[:-1]
+
+    def made(place: int, listen: str) -> AgentProcess:
+        node = plan.placement[place]
+        answers = options.last is not None and place + 1 == len(own)
+        stands_for = Emulation(
+            ground.factor[node],
+            clock,
+            ways.get(("send", place), NO_LINKS),
+            ways.get(("result", place), NO_LINKS),
+            ground.topology.node(node).workers,
+            ground.factor[plan.placement[-1]] if answers else 1.0,
+            ways.get(("result", place + 1), NO_LINKS) if answers else NO_LINKS,
+            speed=len(network.hops) + ground.topology.index(node),
+        )
+        agent = AgentProcess(
+            folders[place],
+            stands_for,
+            listen=listen,
+            runtime=runtime,
+            threads=options.threads,
+            transport=options.transport,
+            results=None if links is None else links.address(ground.topology.source),
+            inside=() if links is None else links.inside(node),
+        )
+        return stack.enter_context(agent)
+
+    def again(node: str) -> AgentProcess:
+        place = plan.placement.index(node)
+        agent = agents[node] = made(place, agents[node].address)
+        agent.wait_until_ready()
+        follows(place)
+        return agent
+
+    def follows(place: int) -> None:
+        after = agents[plan.placement[place + 1]].address if place + 1 < len(own) else options.last
+        if after is not None:
+            agents[plan.placement[place]].follow(after)
+
     with stage("starting agents"):
-        own = folders if options.last is None else folders[:-1]
-        for place, folder in enumerate(own):
-            node = ground.plan.placement[place]
-            answers = options.last is not None and place + 1 == len(own)
-            stands_for = Emulation(
-                ground.factor[node],
-                clock,
-                ways.get(("send", place), NO_LINKS),
-                ways.get(("result", place), NO_LINKS),
-                ground.topology.node(node).workers,
-                ground.factor[ground.plan.placement[-1]] if answers else 1.0,
-                ways.get(("result", place + 1), NO_LINKS) if answers else NO_LINKS,
-            )
-            agent = AgentProcess(
-                folder,
-                stands_for,
-                listen="127.0.0.1:0" if links is None else f"{links.address(node)}:0",
-                runtime=runtime,
-                threads=options.threads,
-                transport=options.transport,
-                results=None if links is None else links.address(ground.topology.source),
-                inside=() if links is None else links.inside(node),
-            )
-            agents.append(stack.enter_context(agent))
-        for before, agent in zip([None, *agents], agents, strict=False):
-            address = agent.wait_until_ready()
-            if before is not None:
-                before.follow(address)
-        if options.last is not None:
-            agents[-1].follow(options.last)
-    return agents
+        agents: dict[str, AgentProcess] = {}
+        for place, node in enumerate(plan.placement[: len(own)]):
+            agents[node] = made(place, "127.0.0.1:0" if links is None else f"{links.address(node)}:0")
+        for place, agent in reversed(list(enumerate(agents.values()))):
+            agent.wait_until_ready()
+            follows(place)
+    return Site(agents, clock, again)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from tiercut import documents
 from tiercut.errors import QuestionError
 from tiercut.profiling.codecs.transfer_model import without_transfer_layer
 from tiercut.profiling.data.datasets import Dataset, Split
+from tiercut.profiling.exits.exit_files import ExitFile, save_exits
+from tiercut.profiling.exits.exits import ExitModel
 from tiercut.profiling.exits.training import Epoch, Schedule, retrain
 
-__all__ = ["Hits", "Retrained", "retrain_transfer_model"]
+__all__ = ["ExitHits", "Hits", "Retrained", "retrain_transfer_exits", "retrain_transfer_model"]
 
 _BATCH = 256
 _SECONDS = "seconds.json"
@@ -42,19 +44,39 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True)
+class ExitHits:
+    """The same of one exit, asked about every sample.
+
+    Parameters
+    ----------
+    block
+        The layer that ends its block.
+    before, inserted, retrained
+        See `Retrained`.
+    """
+
+    block: str
+    before: Hits
+    inserted: Hits
+    retrained: Hits
+
+
+@dataclass(frozen=True, slots=True)
 class Retrained:
     """What retraining gave, on samples that nothing was fitted to or chosen by.
 
     Parameters
     ----------
     before, inserted, retrained
-        Without the transfer layer, with it and the weights of before, and with those of now.
+        Without the transfer layer, with it and the weights of before, and with those of now; of the last exit.
     samples
         How many these were measured on.
     epochs, seconds
         What was trained, and what it took, interrupted or not.
     losses
         The mean loss of every epoch.
+    exits
+        Every exit of a network with exits, in order, the last one too; empty for any other.
     """
 
     before: Hits
@@ -64,6 +86,7 @@ class Retrained:
     epochs: int
     seconds: float
     losses: tuple[float, ...]
+    exits: tuple[ExitHits, ...] = ()
 
     @property
     def drop(self) -> float:
@@ -72,7 +95,8 @@ class Retrained:
 
     def to_data(self) -> dict[str, Any]:
         """Return it as plain data, ``tiercut.retrained/1``."""
-        return {"format": "tiercut.retrained/1", **asdict(self), "losses": list(self.losses)}
+        lists = {"losses": list(self.losses), "exits": [asdict(each) for each in self.exits]}
+        return {"format": "tiercut.retrained/1", **asdict(self), **lists}
 
 
 def retrain_transfer_model(
@@ -111,6 +135,74 @@ def retrain_transfer_model(
     InputError
         If the file or a checkpoint cannot be written.
     """
+    if len(model.outputs) != 1:
+        raise QuestionError(
+            f"model '{model.name}' has {len(model.outputs)} outputs, so it is not retrained; networks with exits are "
+            "what tiercut train writes"
+        )
+    return _retrained(model, data, schedule, output, momentum, progress, save=lambda: model.save(output))
+
+
+def retrain_transfer_exits(
+    exits: ExitModel,
+    record: ExitFile,
+    data: Dataset,
+    schedule: Schedule,
+    output: Path,
+    *,
+    momentum: float = 0.0,
+    progress: Callable[[Epoch], None] = lambda *_: None,
+) -> Retrained:
+    """Train a network with exits and a transfer layer, all of its branches together, and write it.
+
+    The loss is the sum of the branches' cross entropies, as in `tiercut.profiling.exits.training.train_jointly`.
+
+    Parameters
+    ----------
+    exits
+        What `tiercut.profiling.codecs.transfer_model.insert_among_exits` returns; its weights change.
+    record
+        What its file says of it. Accuracies of branches trained by themselves and temperatures are those of other
+        weights, and are not written again.
+    data
+        The data set in the splits of its training.
+    schedule, output, momentum, progress
+        See `retrain_transfer_model`.
+
+    Raises
+    ------
+    QuestionError, InputError
+        See `retrain_transfer_model`.
+    """
+    told = {
+        "origin": f"{record.origin}; retrained with a transfer layer, {schedule.epochs} epochs".removeprefix("; "),
+        "accuracy_separate": None,
+        "temperature": None,
+    }
+    names = [exits.blocks[place].name for place in exits.present]
+    return _retrained(
+        exits.model,
+        data,
+        schedule,
+        output,
+        momentum,
+        progress,
+        save=lambda: save_exits(exits, record.model_copy(update=told), output),
+        exits=names,
+    )
+
+
+def _retrained(
+    model: Any,
+    data: Dataset,
+    schedule: Schedule,
+    output: Path,
+    momentum: float,
+    progress: Callable[[Epoch], None],
+    *,
+    save: Callable[[], None],
+    exits: Sequence[str] = (),
+) -> Retrained:
     _check(model, data)
     original = without_transfer_layer(model)
     before, inserted = _hits(original, data.test), _hits(model, data.test)
@@ -123,19 +215,26 @@ def retrain_transfer_model(
         progress(epoch)
 
     losses = retrain(model, data.train, schedule, momentum=momentum, checkpoint=kept / "retrained.npz", progress=ended)
-    model.save(output)
+    save()
     for each in kept.iterdir():
         each.unlink()
     kept.rmdir()
     now = _hits(model, data.test)
-    return Retrained(before, inserted, now, len(data.test), len(losses), clock.total(len(losses)), tuple(losses))
+    return Retrained(
+        before[-1],
+        inserted[-1],
+        now[-1],
+        len(data.test),
+        len(losses),
+        clock.total(len(losses)),
+        tuple(losses),
+        tuple(ExitHits(*each) for each in zip(exits, before, inserted, now, strict=True)) if exits else (),
+    )
 
 
 def _check(model: Any, data: Dataset) -> None:
-    if len(model.outputs) != 1 or len(model.inputs) != 1 or len(model.outputs[0].shape) != 2:
-        raise QuestionError(
-            f"model '{model.name}' is no classifier with one input and one output, so it is not retrained"
-        )
+    if len(model.inputs) != 1 or len(model.outputs[0].shape) != 2:
+        raise QuestionError(f"model '{model.name}' is no classifier with one input, so it is not retrained")
     wanted, there = tuple(model.inputs[0].shape[1:]), data.test.images.shape[1:]
     same_axes = len(wanted) == len(there)
     if not same_axes or any(size not in (None, own) for size, own in zip(wanted, there, strict=True)):
@@ -168,15 +267,16 @@ class _Clock:
         return sum(self._laps[:epochs])
 
 
-def _hits(model: Any, split: Split) -> Hits:
-    """Return which share of samples a model is right about."""
-    first = five = 0
+def _hits(model: Any, split: Split) -> list[Hits]:
+    """Return which share of samples each output of a model is right about."""
+    first, five = ([0] * len(model.outputs) for _ in range(2))
     for begin in range(0, len(split), _BATCH):
-        scores = np.asarray(model.predict_on_batch(split.images[begin : begin + _BATCH]))
+        made = model.predict_on_batch(split.images[begin : begin + _BATCH])
         labels: NDArray[np.int64] = split.labels[begin : begin + _BATCH]
-        own = scores[np.arange(len(labels)), labels][:, None]
-        better = (scores > own).sum(axis=1)
-        first += int((scores.argmax(axis=1) == labels).sum())
-        five += int((better < 5).sum())
+        for place, each in enumerate(made if isinstance(made, list) else [made]):
+            scores = np.asarray(each)
+            own = scores[np.arange(len(labels)), labels][:, None]
+            first[place] += int((scores.argmax(axis=1) == labels).sum())
+            five[place] += int(((scores > own).sum(axis=1) < 5).sum())
     many = int(model.outputs[0].shape[1]) > 5
-    return Hits(first / len(split), five / len(split) if many else None)
+    return [Hits(a / len(split), b / len(split) if many else None) for a, b in zip(first, five, strict=True)]

@@ -176,7 +176,8 @@ def retrain(
     Parameters
     ----------
     model
-        A Keras model with one output, probabilities or logits; its weights change.
+        A Keras model, whose outputs are all probabilities or all logits; its weights change. The loss is the sum of
+        those of its outputs.
     split, schedule, checkpoint, progress
         See `train_jointly`.
     momentum
@@ -199,11 +200,12 @@ def retrain(
     keras.utils.set_random_seed(schedule.seed)
     settings = asdict(schedule) | {"optimizer": "sgd", "momentum": momentum}
     mark = digest(settings, [*_values(_variables(model)), split.images, split.labels])
-    run = _Run(model, 1, mark, checkpoint)
-    scores = np.asarray(model.predict_on_batch(split.images[:1]), dtype=np.float64)
+    run = _Run(model, len(model.outputs), mark, checkpoint)
+    made = model.predict_on_batch(split.images[:1])
+    scores = np.asarray(made[-1] if isinstance(made, list) else made, dtype=np.float64)
     logits = bool(scores.min() < 0 or abs(scores.sum() - 1) > _SUM)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
-    run.compile(keras.optimizers.SGD(schedule.learning_rate, momentum=momentum), loss, [1.0])
+    run.compile(keras.optimizers.SGD(schedule.learning_rate, momentum=momentum), loss, [1.0] * run.branches)
     _epochs(run, fitted, held, schedule, progress)
     return run.losses
 

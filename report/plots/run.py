@@ -41,6 +41,8 @@ class LivedFrames:
         When frames were due that failed.
     names, colours
         P: of the parts.
+    disturbed
+        When something was done to links or nodes, in seconds.
     means, predicted_means
         P: over the frames that were answered; 0 where nothing is predicted.
     """
@@ -54,6 +56,7 @@ class LivedFrames:
     colours: tuple[str, ...]
     means: NDArray[np.float64]
     predicted_means: NDArray[np.float64]
+    disturbed: tuple[float, ...] = ()
 
 
 def lived_frames(run: Run) -> LivedFrames:
@@ -80,6 +83,7 @@ def lived_frames(run: Run) -> LivedFrames:
         tuple(_colour(terms[place].sort, terms[place].stage) for place in kept),
         means[kept] * scale,
         expected_means[kept] * scale,
+        tuple(sorted({each.at_s if each.done_s is None else each.done_s for each in run.disturbances})),
     )
 
 
@@ -110,6 +114,8 @@ def draw_frames(data: LivedFrames, ax: Axes) -> None:
     if len(data.failed):
         where = np.zeros(len(data.failed))
         ax.plot(data.failed, where, "x", color=COLOURS[1], markersize=5, clip_on=False, label="failed", zorder=5)
+    for place, at_s in enumerate(data.disturbed):
+        ax.axvline(at_s, color="0.25", linewidth=0.9, linestyle=":", label=None if place else "disturbed")
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(bottom=0)
     ax.set_xlabel("when the frame was due (s)")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tiercut.report.plots.run import plot_run
 from tiercut.report.plots.style import figure_of
-from tiercut.report.runs.tables import became, hop_rows, run_rows
+from tiercut.report.runs.tables import became, disturbance_rows, hop_rows, run_rows
 from tiercut.report.saving import Picture
 
 if TYPE_CHECKING:
@@ -17,5 +17,7 @@ __all__ = ["run_picture"]
 
 def run_picture(run: Run) -> Picture:
     """Return the latency of every frame by its parts, with what was predicted and measured as rows."""
-    tables = run_rows(run), *([hop_rows(run)] if run.hops else [])
-    return Picture(figure_of(plot_run(run)), run.title, None, tables, (became(run),))
+    tables = [run_rows(run)]
+    tables += [hop_rows(run)] if run.hops else []
+    tables += [disturbance_rows(run)] if run.disturbances else []
+    return Picture(figure_of(plot_run(run)), run.title, None, tuple(tables), (became(run),))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.offloader import Run, StageTimes
 
-__all__ = ["became", "hop_rows", "move_rows", "run_rows", "run_tables"]
+__all__ = ["became", "disturbance_rows", "hop_rows", "move_rows", "run_rows", "run_tables"]
 
 _REASONS = 3
 
@@ -35,6 +35,8 @@ def run_tables(run: Run) -> Iterator[Table | Text]:
     if len(run.failures) > _REASONS:
         yield text_of(f"and {len(run.failures) - _REASONS} more")
     yield from _fallbacks(run)
+    if run.disturbances:
+        yield table_from(disturbance_rows(run))
     if run.frames_by_plan:
         if run.moves:
             yield table_from(move_rows(run))
@@ -114,6 +116,21 @@ def move_rows(run: Run) -> Rows:
         Column("gap"),
     )
     return Rows("moves", columns, tuple(cells))
+
+
+def disturbance_rows(run: Run) -> Rows:
+    """Return what was done to links and nodes while frames were sent, and when."""
+    cells = [
+        (
+            units.format_seconds(each.at_s),
+            each.what,
+            each.value,
+            "never" if each.done_s is None else units.format_seconds(each.done_s),
+        )
+        for each in run.disturbances
+    ]
+    columns = Column("at"), Column("what", "left"), Column("became", "left"), Column("done")
+    return Rows("disturbances", columns, tuple(cells))
 
 
 def hop_rows(run: Run) -> Rows:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Heights = NDArray[np.float32]
 
-__all__ = ["LINES", "Lines", "below_lines", "heights_of", "most_by_lines", "some_below", "without"]
+__all__ = ["LINES", "Lines", "below_lines", "heights_of", "lines_along", "most_by_lines", "some_below", "without"]
 
 LINES = 16
 """Slopes by which a frontier is followed."""
@@ -63,6 +63,38 @@ class Lines(NamedTuple):
     own: Floats
     most: Floats
     heights: Heights
+
+
+def lines_along(costs: Floats, rights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Cut a frontier into stretches of equal width in accuracy, the first of which is what lies below it.
+
+    Parameters
+    ----------
+    costs, rights
+        The frontier so far, rising in both; no plan's accuracy exceeds that of the last.
+
+    Returns
+    -------
+    tuple
+        What `Lines` begins with: slopes, those of the chords of stretches, and what plans of interest may cost.
+    """
+    slopes, most = np.zeros(LINES), np.full((LINES, LINES), -np.inf)
+    allowed = costs * (1 + 1e-12) + 1e-15
+    most[0] = np.inf
+    most[0, 0] = allowed[0]
+    if len(costs) > 1:
+        borders = np.linspace(rights[0], rights[-1], LINES)
+        slopes[1:] = np.diff(np.interp(borders, rights, costs)) / np.diff(borders)
+        # What is more accurate than one plan may cost as much as the next, wherever between them it lies.
+        below = rights[:-1, None] - 1e-12
+        first = np.searchsorted(borders, below[:, 0], side="right").clip(1, LINES - 1)
+        last = np.searchsorted(borders, rights[1:] + 1e-12).clip(1, LINES - 1)
+        for shift in range(int((last - first).max()) + 1):
+            there = first + shift <= last
+            from_ = np.maximum(below[:, 0], borders[(first + shift - 1).clip(0, LINES - 1)] - 1e-12)
+            worth = allowed[1:, None] - slopes * from_[:, None]
+            np.maximum.at(most, (first + shift)[there], worth[there])
+    return slopes, np.diagonal(most).copy(), most
 
 
 @compiled

@@ -94,6 +94,9 @@ def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
         (["--data", "absent.npz", "--local"], "absent.npz: there is no such file"),
         (["--data", NAME, "--local", "--rate", "0 fps"], "--rate: expected more than 0 fps"),
         (["--data", NAME, "--local", "--deadline", "soon"], "--deadline: expected a time with its unit"),
+        (["--data", NAME, "--agent", "camera=127.0.0.1:1", "--disturb", "late.yaml"], "use --local"),
+        (["--data", NAME, "--local", "--shape", "user", "--disturb", "none.yaml"], "none.yaml: there is no such file"),
+        (["--data", NAME, "--local", "--disturb", "late.yaml", "--rate", "50 fps"], "something is to happen at 9 s"),
         (["--data", NAME, "--local", "--rank", "7"], "rank 7 was asked for"),
         (["--data", NAME, "--local", "--profile", "resnet20-digits32"], "is not what was recorded: it has 12 blocks"),
         (["--data", "wrong.npz", "--local"], "expected samples of the shape (32, 32, 3)"),
@@ -103,6 +106,9 @@ def test_a_wrong_call_is_refused_in_a_line(
     shell_call: Any, monkeypatch: pytest.MonkeyPatch, answer: Path, tmp_path: Path, more: list[str], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("late.yaml").write_text(
+        "format: tiercut.disturbances/1\ndisturbances: [{at: 9 s, conditions: {slowdown(gateway): 60}}]\n"
+    )
     np.savez("wrong.npz", images=np.zeros((2, 4), np.float32), labels=np.zeros(2, np.int64))
     status, out, err = shell_call("run", str(answer), NAME, *more)
     assert (status, out) == (2, "")

@@ -19,6 +19,7 @@ from tiercut import Profile
 
 sys.path.insert(0, str(ROOT / "experiments" / "joint"))
 
+import assumptions
 import drawing
 import four_cases
 import published
@@ -128,6 +129,78 @@ def test_comparisons_have_a_row_for_everything_that_was_compared() -> None:
     assert trained["measured"].iloc[0] == validation.replayed(part, 0.3)[1]
 
 
+def networks(*shift: float) -> list[assumptions.Network]:
+    """Return networks whose branches are surer than those of the whole, by a power of the entropy each."""
+    found = []
+    for place, power in enumerate(shift):
+        whole = made(400, 3, place)
+        whole = Table(np.clip(whole.entropy, 1e-6, 1), whole.correct)
+        blocks = ((1, 2, 3), (1, 2, 4), (1, 3, 4), (2, 3, 4))[place]
+        found.append(assumptions.Network(blocks, Table(whole.entropy**power, whole.correct), whole))
+    return found
+
+
+def test_a_networks_own_entropies_and_hits_in_its_own_order_are_the_network() -> None:
+    own, other = made(50, 3, 1), made(50, 3, 2)
+    found = assumptions.in_order_of(own, own, hits=True)
+    np.testing.assert_array_equal(found.entropy, own.entropy)
+    np.testing.assert_array_equal(found.correct, own.correct)
+    mixed = assumptions.in_order_of(other, own, hits=False)
+    np.testing.assert_array_equal(np.sort(mixed.entropy, axis=0), np.sort(own.entropy, axis=0))
+    np.testing.assert_array_equal(mixed.entropy.argsort(axis=0), other.entropy.argsort(axis=0))
+    assert mixed.correct is other.correct
+    both = assumptions.in_order_of(other, own, hits=True)
+    assert both.correct.mean(axis=0).tolist() == own.correct.mean(axis=0).tolist()
+
+
+def test_with_a_networks_own_entropies_its_rates_come_out_and_with_its_hits_its_accuracy() -> None:
+    rows = assumptions.parts(networks(2.0, 3.0), [0.2, 0.4])
+    found = validation.summary(rows).set_index("estimator")
+    assert found["points"].tolist() == [4, 4, 4]
+    assert found.loc["as recorded", "rate_mean"] > 0.02
+    assert found.loc["own entropies", "rate_mean"] == pytest.approx(0, abs=1e-12)
+    assert found.loc["own entropies and hits", "worst"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_power_is_found_on_other_networks_and_corrects_what_is_sharper_by_it() -> None:
+    made_sharper = {"made": networks(2.0, 2.0, 2.0, 2.0)}
+    rows = assumptions.corrections(made_sharper, [0.2, 0.4, 0.6])["made"]
+    assert set(rows["estimator"]) == {"sharpened"}  # no branch was trained by itself
+    assert rows["by"].to_numpy() == pytest.approx(2.0, rel=0.03)
+    assert validation.summary(rows)["rate_mean"].iloc[0] < 0.01
+    odd = {"made": networks(2.0, 2.0, 2.0, 1.0)}
+    powers = assumptions.corrections(odd, [0.2, 0.4, 0.6])["made"].groupby("partitioning")["by"].first()
+    assert powers[2, 3, 4] == pytest.approx(2.0, rel=0.03)  # its own power is not known to it
+    alone = assumptions.corrections({"few": networks(2.0)}, [0.5])
+    assert alone == {}  # there is no other network
+    few = assumptions.corrections({"few": networks(1.0), "more": networks(3.0, 2.0, 2.0, 2.0)}, [0.2, 0.4])
+    assert few["few"]["by"].to_numpy() == pytest.approx(2.0, rel=0.03)  # of those with another partitioning
+
+
+def test_branches_by_themselves_are_weighed_as_they_explain_the_rates_of_other_networks() -> None:
+    some = networks(2.0, 2.0, 2.0, 2.0)
+    with_alone = [assumptions.Network(each.blocks, each.own, each.whole, alone=each.own) for each in some[:-1]]
+    rows = assumptions.corrections({"made": [*with_alone, some[-1]]}, [0.2, 0.4])["made"]
+    blended = rows[rows["estimator"] == "blended"]
+    assert blended["partitioning"].nunique() == 3
+    assert blended["by"].to_numpy() == pytest.approx(1.0)
+    assert validation.summary(blended)["worst"].iloc[0] == pytest.approx(0, abs=1e-12)
+    useless = [assumptions.Network(each.blocks, each.whole, each.whole, alone=each.own) for each in some]
+    assert (assumptions.corrections({"made": useless}, [0.2])["made"].query("estimator == 'blended'")["by"] == 0).all()
+
+
+def test_surer_answers_that_are_as_often_right_at_their_entropy_are_no_change_of_calibration() -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.random((4000, 1)), rng.random((4000, 1)) ** 2
+    tables = [Table(each, rng.random((4000, 1)) < 1 - each) for each in (before, after)]
+    found = assumptions.sureness([assumptions.Network((1,), own=tables[1], whole=tables[0])])
+    assert found["branches"] == 1
+    assert found["entropy_own"] < found["entropy"] - 0.1
+    assert found["accuracy_own"] > found["accuracy"] + 0.1
+    assert found["accuracy_as_sure"] == pytest.approx(found["accuracy_own"], abs=0.03)
+    assert found["off_as_sure"] == abs(found["accuracy_as_sure"] - found["accuracy_own"])
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_nested_hits_are_exact_where_nobody_or_everybody_leaves_early(threshold: float) -> None:
     exits = {
@@ -211,6 +284,23 @@ def test_the_destination_alone_moves_the_quickest_plan_of_a_network() -> None:
     assert (row["plan"].placement, row["other"].placement) == (("micro",), ("global",))
     assert row["IV"]
     assert row["same cuts"]
+
+
+def test_the_fourth_question_is_asked_for_both_ends_from_an_accuracy_on() -> None:
+    conditions = [four_cases.Condition("iot"), four_cases.Condition("iot", 5, 10)]
+    rows = four_cases.fourth(tiercut.load_profile(DIGITS), conditions, 0.9, estimator="marginal")
+    assert rows["first"].sum() == 2
+    assert rows["IV"].any()
+    assert (rows["same cuts"] <= rows["IV"]).all()
+    assert (rows["as published"] <= rows["same cuts"]).all()
+    assert (rows["gain"] >= 0).all()
+    for row in rows[rows["first"]].itertuples():
+        condition = next(each for each in conditions if str(each) == row.condition)
+        for end, plan in ((None, row.plan), ("global", row.other)):
+            best = tiercut.solve(condition.load(end), DIGITS, min_accuracy=0.9, estimator="marginal").best
+            # the other is asked for the accuracy of the plan, which may be more than the bound
+            assert plan.latency_s >= best.latency_s - 1e-9
+            assert end or plan.latency_s == pytest.approx(best.latency_s)
 
 
 def test_shares_and_pictures_say_how_common_each_case_is(asked: pd.DataFrame) -> None:
@@ -340,7 +430,6 @@ def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says
 
 def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -> None:
     run = evaluation()
-    assert "clutter-settled" not in run.read_trainings(tmp_path)
     names = train.names(trainings.SETTINGS["clutter-settled"])
     some = trainings.Trainings({})
     for place, name in enumerate(names[:4]):  # all, a partitioning, the branch 8 alone, a partitioning
@@ -360,3 +449,23 @@ def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -
     )
     assert lines[0].endswith("8 of 8 partitionings and 10 of 10 branches alone; 3 epochs, at most 3")
     assert "clutter-settled | exits 3, 4, 5, 8" in run.depth(trained)
+
+
+def test_results_are_written_between_their_marks_and_nowhere_else() -> None:
+    run = evaluation()
+    text = (
+        "before\n\n<!-- run.py --readme: A -->\n\nold\n\n<!-- end -->\n\n<!-- run.py --readme: B -->\nx\n<!-- end -->\n"
+    )
+    written = run.placed(text, {"A": "new"})
+    assert written == text.replace("old", "new")
+    assert run.placed(written, {"A": "new"}) == written
+    with pytest.raises(ValueError, match="no place for 'C'"):
+        run.placed(text, {"C": "new"})
+
+
+def test_what_is_recorded_of_settled_networks_shows_which_assumption_breaks() -> None:
+    run = evaluation()
+    for networks_of in run.by_setting(run.read_trainings(trainings.RECORDED)).values():
+        found = validation.summary(assumptions.parts(networks_of, [0.2, 0.5, 0.8])).set_index("estimator")
+        assert found.loc["own entropies", "rate_mean"] < found.loc["as recorded", "rate_mean"] / 10
+        assert found.loc["own entropies and hits", "mean"] < found.loc["as recorded", "mean"] / 2

@@ -13,13 +13,16 @@ from typer.testing import CliRunner
 from tiercut.cli.app import app
 from tiercut.errors import QuestionError
 from tiercut.profiling.codecs.codec import read_codec
-from tiercut.profiling.codecs.retraining import retrain_transfer_model
+from tiercut.profiling.codecs.retraining import retrain_transfer_exits, retrain_transfer_model
 from tiercut.profiling.codecs.transfer_model import (
+    insert_among_exits,
     insert_transfer_layer,
     split_transfer_model,
     without_transfer_layer,
 )
 from tiercut.profiling.data.datasets import split
+from tiercut.profiling.exits.exit_files import ExitFile, load_exits
+from tiercut.profiling.exits.exits import ExitModel, attach_exits
 from tiercut.profiling.exits.training import Epoch, Schedule
 from tiercut.profiling.models.piece_files import open_piece
 
@@ -119,6 +122,103 @@ def test_a_model_that_is_split_answers_as_before_from_a_quarter_of_the_numbers(t
     crossing = open_piece(device.files["keras"])([IMAGES[:1]])
     answer = open_piece(edge.files["keras"])(crossing)[0]
     np.testing.assert_allclose(answer, np.asarray(there(IMAGES[:1])), rtol=1e-4, atol=1e-6)
+
+
+def branched() -> ExitModel:
+    return attach_exits(small(), cuts=("first", "second"))
+
+
+def answers(exits: ExitModel) -> list[Any]:
+    return [np.asarray(each) for each in exits.model(IMAGES)]
+
+
+def test_among_exits_the_block_ends_where_it_sends_and_its_exit_reads_what_is_sent() -> None:
+    import keras
+
+    exits = branched()
+    there = insert_among_exits(exits, "first")
+    assert [block.name for block in there.blocks] == ["transfer_down", "second", "flat"]
+    assert there.present == exits.present == (0, 1, 2)
+    sent = keras.Model(there.model.input, there.model.get_layer("transfer_down").output)(IMAGES)
+    assert sent.shape[1:3] == (4, 4)
+    head = exits.model.get_layer("exit1_classifier")
+    first = np.asarray(head(np.asarray(sent).mean(axis=(1, 2))))
+    np.testing.assert_allclose(answers(there)[0], first, rtol=1e-4, atol=1e-6)
+    last = np.asarray(insert_transfer_layer(exits.backbone, "first")(IMAGES))
+    np.testing.assert_allclose(answers(there)[-1], last, rtol=1e-4, atol=1e-6)
+
+
+def test_an_exit_before_the_layer_stays_as_it_was() -> None:
+    exits = branched()
+    there = insert_among_exits(exits, "second")
+    np.testing.assert_allclose(answers(there)[0], answers(exits)[0], rtol=1e-5)
+    for again, before in zip(without_transfer_layer(there.model)(IMAGES), answers(exits), strict=True):
+        np.testing.assert_allclose(np.asarray(again), before, rtol=1e-5)
+
+
+def test_among_exits_a_layer_where_no_block_ends_is_refused() -> None:
+    with pytest.raises(QuestionError, match=r"none ends with 'entry'; they end with first, second$"):
+        insert_among_exits(branched(), "entry")
+    there = insert_among_exits(branched(), "first")
+    with pytest.raises(QuestionError, match="has a transfer layer already"):
+        insert_among_exits(there, "second")
+
+
+def test_retraining_with_exits_tells_what_each_is_right_about_and_is_a_network_with_exits_again(
+    tmp_path: Path,
+) -> None:
+    data = split("spots", IMAGES, LABELS, seed=0)
+    there = insert_among_exits(branched(), "second")
+    names = [block.name for block in there.blocks]
+    record = ExitFile(
+        title="small",
+        cuts=names,
+        branches=[1, 2, 3],
+        dataset="spots",
+        seed=0,
+        trained_on="0" * 64,
+        temperature=[1.0, 1.0, 1.0],
+    )
+    output = tmp_path / "retrained.keras"
+    made = retrain_transfer_exits(there, record, data, SCHEDULE, output)
+    assert [each.block for each in made.exits] == names
+    assert made.exits[-1].retrained == made.retrained
+    assert made.exits[0].before == made.exits[0].inserted  # it stands before the layer
+    assert made.losses[-1] < made.losses[0]
+    loaded, found = load_exits(output)
+    assert found.temperature is None
+    assert "retrained with a transfer layer, 3 epochs" in found.origin
+    for own, written in zip(answers(there), answers(loaded), strict=True):
+        np.testing.assert_allclose(own, written, rtol=1e-5)
+    assert [each["block"] for each in made.to_data()["exits"]] == names
+
+
+def test_each_half_of_a_network_with_exits_has_its_own(tmp_path: Path) -> None:
+    there = insert_among_exits(branched(), "first")
+    device, edge = split_transfer_model(there, tmp_path / "halves")
+    assert [each.shape for each in device.outputs] == [(1, 2), (1, 4, 4, 4)]
+    assert [each.shape for each in edge.outputs] == [(1, 2), (1, 2)]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*no better than chance")
+def test_the_commands_do_the_same_for_a_network_with_exits(tmp_path: Path) -> None:
+    trained, layered, again = (str(tmp_path / f"{name}.keras") for name in ("trained", "layered", "again"))
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(app, [*words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return str(done.stdout)
+
+    run("train", "lenet", "--dataset", "digits16", "--epochs", "2", "--shift", "1", "--output", trained)
+    run("codec", "insert", trained, "conv1", layered)
+    found = json.loads(run("codec", "train", layered, "--epochs", "2", "--json", "--output", again))
+    assert found["exits"][0]["block"] == "transfer_down"
+    assert "makes float32 [1, 10], float32 [1, " in run("codec", "split", again, str(tmp_path / "halves"))
+    assert "exit after" in run("codec", "train", layered, "--epochs", "1", "--output", str(tmp_path / "table.keras"))
+    profile = tmp_path / "profile.json"
+    run("profile", again, "--output", str(profile), "--limit", "2 s")
+    assert "transfer_down" in profile.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

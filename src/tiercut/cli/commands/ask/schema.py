@@ -17,12 +17,14 @@ class Format(StrEnum):
     query = "query"
     grid = "grid"
     sweep = "sweep"
+    disturbances = "disturbances"
 
 
 def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
     """Print the JSON Schema of a file format, for editors."""
     from tiercut.analysis import GridFile, SweepFile
     from tiercut.documents import Document
+    from tiercut.offloader import DisturbanceFile
     from tiercut.optimizer import QueryFile
     from tiercut.profiling import Profile
     from tiercut.topologies import Topology
@@ -33,5 +35,6 @@ def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -
         Format.query: QueryFile,
         Format.grid: GridFile,
         Format.sweep: SweepFile,
+        Format.disturbances: DisturbanceFile,
     }
     typer.echo(writer.dumps(models[name].model_json_schema(), indent=2))

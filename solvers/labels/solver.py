@@ -19,7 +19,7 @@ Thresholds are independent but for the frontier they share; threads take them on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from math import inf
 from threading import Lock
@@ -38,8 +38,18 @@ from tiercut.solvers.kernels import plain_kernels
 from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, tables_of
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels, line_kernels
+from tiercut.solvers.labels.bounds import (
+    NO_LINES,
+    Bounds,
+    Thread,
+    accuracies_of,
+    critical_groups,
+    lines_for,
+    no_budgets,
+    sets_of,
+    slope_along,
+)
 from tiercut.solvers.labels.front import PointLabels
-from tiercut.solvers.labels.used_sets import critical_groups, sets_of
 from tiercut.solvers.parallel import Ending, share_out, thread_count
 from tiercut.solvers.pipelines.greatest_rate import NEAR, finds_row, greatest_rate, load_kernels
 from tiercut.solvers.states import follows_of, states_of
@@ -52,7 +62,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.optimizer import Space
-    from tiercut.solvers.kernels.arguments import Shares
     from tiercut.solvers.task import Goals, Task
 
 __all__ = ["Labels"]
@@ -76,8 +85,6 @@ _ENDLESS = 1 << 62
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
-_NONE = np.zeros((2, 0, 0, 0))
-_NO_LINES = line_kernels.Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
 _FIRST = 60_000_000  # plans of two partitions that are scored to begin with, at most
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
@@ -179,14 +186,7 @@ class _Search:
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
         self.stretches = budget_kernels.stretches_of(self.tables)
         self.limited = space.most < len(set(space.group.tolist()))
-        rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
-        least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
-        # What codecs may take or give besides, of the input and at every cut.
-        falls, rises = (
-            max((space.most - 1) * float((sign * space.drops).max()), 0.0)
-            + max(float((sign * space.input_drops).max()), 0.0)
-            for sign in (1.0, -1.0)
-        )
+        least, most_right, falls, rises = accuracies_of(space)
         self.reach = (least - falls, most_right + rises)
         self.scale = (min(-falls, 0.0), max(self.reach[1], 1e-9))  # what cells divide: labels begin with nothing
         self.divided = budget_kernels.Cells(*self.scale, least, most_right)
@@ -234,14 +234,7 @@ class _Search:
     @property
     def slope(self) -> float:
         """What accuracy costs along the frontier that is known, its steep part aside; 0 for other questions."""
-        costs, rights = self.known.costs[: self.known.count], self.known.accuracies[: self.known.count]
-        if not self.front or len(costs) < 3:
-            return 0.0
-        chord = np.interp(rights, rights[[0, -1]], costs[[0, -1]])
-        knee = int(np.clip(np.abs(costs - chord).argmax(), 1, len(costs) - 2))
-        # The smaller of two: where budgets fall from cell to cell, labels seem to be worth more than they are.
-        slopes = np.diff(costs[[0, knee, -1]]) / np.diff(rights[[0, knee, -1]])
-        return float(slopes.min())
+        return slope_along(*self.known.held[:2]) if self.front else 0.0
 
     def begin(self) -> None:
         """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space.
@@ -317,7 +310,7 @@ class _Search:
             ending = self._share(self._grow_fully, sorted(self.hard), options)
         return ending
 
-    def _share(self, work: Callable[[int, _Thread], None], indices: Sequence[int], options: Options) -> str:
+    def _share(self, work: Callable[[int, Thread], None], indices: Sequence[int], options: Options) -> str:
         """Let threads take thresholds one by one; return why not all was done, empty where it was."""
         small = self.steps * len(self.space.option_exit) < _SMALL
         threads = [self._thread() for _ in range(thread_count(options, len(indices), small=small))]
@@ -333,9 +326,9 @@ class _Search:
         full = any(stop[grow_kernels.FULL] for stop in stops)
         return f"out of room for labels ({_ROOM:,} for one threshold)" if full else ending
 
-    def _thread(self) -> _Thread:
+    def _thread(self) -> Thread:
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
-        return _Thread(best, np.zeros(3, np.int64))
+        return Thread(best, np.zeros(3, np.int64))
 
     @cached_property
     def lined(self) -> bool:
@@ -365,7 +358,7 @@ class _Search:
         pieces = self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit)
         return max(least, pieces * sets * cells // _CELLS_A_LABEL)
 
-    def _grow(self, index: int, thread: _Thread) -> None:
+    def _grow(self, index: int, thread: Thread) -> None:
         """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
         bounds = self._bounds(index, self.relaxed, thread)
         cells = line_kernels.LINES if self.lined else min(self.cells, _SET_CELLS)
@@ -380,7 +373,7 @@ class _Search:
         else:
             self._take(found, thread)
 
-    def _look_ahead(self, index: int, thread: _Thread) -> None:
+    def _look_ahead(self, index: int, thread: Thread) -> None:
         """Grow few labels of a hard threshold, for plans to begin with."""
         bounds = self._lined_bounds(index, thread)
         if bounds is not None:
@@ -388,7 +381,7 @@ class _Search:
             with self.lock:
                 self._know(*plans)
 
-    def _grow_fully(self, index: int, thread: _Thread) -> None:
+    def _grow_fully(self, index: int, thread: Thread) -> None:
         """Grow the labels of a hard threshold."""
         bounds = self._lined_bounds(index, thread) if self.lined else None
         if bounds is not None:
@@ -400,7 +393,7 @@ class _Search:
             thread.stop[grow_kernels.FULL] = 0
         self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
 
-    def _bounds(self, index: int, sets: budget_kernels.Sets, thread: _Thread) -> _Bounds:
+    def _bounds(self, index: int, sets: budget_kernels.Sets, thread: Thread) -> Bounds:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
         cells = self.cells if len(sets.sizes) == 1 else min(self.cells, _SET_CELLS)
         slope, allowed, allowed_ends, cap = self._allowed(cells)
@@ -411,9 +404,9 @@ class _Search:
         weight = self.costs.weigh(shares.stay)
         given = (self.divided, self.rules, self.tables, self.stretches, shares, weight, self.states, sets)
         filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, *given, thread.stop))
-        return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled, _NO_LINES)
+        return Bounds(slope, allowed_ends, cap, shares, weight, sets, filled, NO_LINES)
 
-    def _lined_bounds(self, index: int, thread: _Thread) -> _Bounds | None:
+    def _lined_bounds(self, index: int, thread: Thread) -> Bounds | None:
         """Return the same by lines, for all sets of groups; None where some plan of interest may cost anything."""
         _, _, allowed_ends, cap = self._allowed(1)
         with self.lock:
@@ -422,16 +415,13 @@ class _Search:
             return None
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
-        given = (self.rules, self.tables, shares, weight, self.states, self.whole)
-        slopes, own, most = line_kernels.lines_along(costs, rights)
-        heights = line_kernels.heights_of(slopes, costs[-1], self.scale[1], *given, thread.stop)
-        lines = line_kernels.Lines(slopes, own, most, heights)
+        given = (self.rules, self.tables, shares, weight, self.states, self.whole, thread.stop)
+        lines = lines_for(costs, rights, self.scale[1], given)
         near = np.ones((len(self.space.group), len(self.states.begins), self.stretches.back.shape[1]), bool)
-        none = budget_kernels.Budgets(_NONE.astype(np.int32), _NONE, np.zeros((0, 2), np.float32), near)
-        return _Bounds(0.0, allowed_ends, cap, shares, weight, self.whole, none, lines)
+        return Bounds(0.0, allowed_ends, cap, shares, weight, self.whole, no_budgets(near), lines)
 
     def _grown(
-        self, index: int, thread: _Thread, bounds: _Bounds, *, patience: int = _ENDLESS, beam: int = 0
+        self, index: int, thread: Thread, bounds: Bounds, *, patience: int = _ENDLESS, beam: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Return the plans that labels of one threshold end in; not all for a beam, nor where the stop says `FULL`."""
         best, stop, before = thread.best, thread.stop, thread.best.copy()
@@ -443,24 +433,10 @@ class _Search:
                 bounds.cap, beam,
             )  # fmt: skip
             found, rights, keys, count = grow_kernels.grow_labels(
-                index,
-                self.layout.places,
-                self.layout.width,
-                self.rules,
-                self.tables,
-                self.ties,
-                bounds.shares,
-                bounds.weight,
-                self.states,
-                bounds.sets,
-                bounds.budgets,
-                bounds.lines,
-                limits,
-                best,
-                room,
-                patience,
+                index, self.layout.places, self.layout.width, self.rules, self.tables, self.ties, bounds.shares,
+                bounds.weight, self.states, bounds.sets, bounds.budgets, bounds.lines, limits, best, room, patience,
                 stop,
-            )
+            )  # fmt: skip
             full = bool(stop[grow_kernels.FULL])
             if full or beam:
                 best[:] = before  # what is found again must not count twice
@@ -474,7 +450,7 @@ class _Search:
         thread.most = max(thread.most, bounds.bytes + _LABEL_BYTES * int(min(stop[1], room)))
         return found[:count], rights[:count], keys[:count]
 
-    def _take(self, plans: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], thread: _Thread) -> None:
+    def _take(self, plans: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], thread: Thread) -> None:
         """Take over the plans of a threshold that is done, or has no room to be."""
         if thread.stop[grow_kernels.FULL]:
             thread.stop[0] = 1
@@ -521,31 +497,3 @@ class _Search:
         fresh = self._keeper()
         fresh.merge_once((self.found, self.known), but_tie=True)
         return fresh
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """What prunes the labels of one threshold, and what is known of its samples."""
-
-    slope: float
-    allowed_ends: NDArray[np.float64]
-    cap: float
-    shares: Shares
-    weight: NDArray[np.float64]
-    sets: budget_kernels.Sets
-    budgets: budget_kernels.Budgets
-    lines: line_kernels.Lines
-
-    @property
-    def bytes(self) -> int:
-        """What they take; the rows stand beside those of steps that gain accuracy, which are as many."""
-        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes + self.lines.heights.nbytes
-
-
-@dataclass(slots=True)
-class _Thread:
-    """What a thread keeps for itself: the N best costs, its stop, and the most memory it had."""
-
-    best: NDArray[np.float64]
-    stop: NDArray[np.int64]
-    most: int = 0

@@ -1,0 +1,114 @@
+"""What prunes the labels of a threshold: budgets by cells or lines, and which groups they remember as used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiercut.solvers.labels.budget_kernels import Budgets, Sets
+from tiercut.solvers.labels.line_kernels import Lines, heights_of, lines_along
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tiercut.optimizer import Space
+    from tiercut.solvers.kernels.arguments import Shares
+
+__all__ = [
+    "NO_LINES", "Bounds", "Thread", "accuracies_of", "critical_groups", "lines_for", "no_budgets", "sets_of",
+    "slope_along",
+]  # fmt: skip
+
+NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What prunes the labels of one threshold, and what is known of its samples."""
+
+    slope: float
+    allowed_ends: NDArray[np.float64]
+    cap: float
+    shares: Shares
+    weight: NDArray[np.float64]
+    sets: Sets
+    budgets: Budgets
+    lines: Lines
+
+    @property
+    def bytes(self) -> int:
+        """What they take; the rows stand beside those of steps that gain accuracy, which are as many."""
+        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes + self.lines.heights.nbytes
+
+
+@dataclass(slots=True)
+class Thread:
+    """What a thread keeps for itself: the N best costs, its stop, and the most memory it had."""
+
+    best: NDArray[np.float64]
+    stop: NDArray[np.int64]
+    most: int = 0
+
+
+def no_budgets(near: NDArray[np.bool_]) -> Budgets:
+    """Return budgets that prune nothing where lines take their place; ``near`` as in `Budgets`."""
+    none = np.zeros((2, 0, 0, 0))
+    return Budgets(none.astype(np.int32), none, np.zeros((0, 2), np.float32), near)
+
+
+def lines_for(costs: NDArray[np.float64], rights: NDArray[np.float64], summit: float, given: tuple[Any, ...]) -> Lines:
+    """Return the lines that follow a frontier; ``given``: what `heights_of` takes after the summit."""
+    slopes, own, most = lines_along(costs, rights)
+    return Lines(slopes, own, most, heights_of(slopes, costs[-1], summit, *given))
+
+
+def critical_groups(space: Space, most: int) -> tuple[int, ...]:
+    """Return groups whose sets are no more than so many: all, or first of all not the source's.
+
+    The source is the node that a plan least wants to come back to, as nearly all begin there.
+    """
+    groups = sorted(set(space.group.tolist()))
+    own = int(space.group[space.problem.source])
+    count = min(len(groups), max(most, 1).bit_length() - 1)
+    return tuple(sorted(groups, key=lambda group: group == own)[:count])
+
+
+def sets_of(space: Space, critical: Sequence[int]) -> Sets:
+    """Return the sets of critical groups; without any there is one, of none."""
+    place = {group: 1 << at for at, group in enumerate(critical)}
+    bit = np.array([place.get(group, 0) for group in space.group.tolist()], np.int64)
+    members = np.arange(1 << len(critical))[:, None] >> np.arange(len(critical)) & 1
+    sizes = members.sum(axis=1)
+    others = sorted(set(space.group.tolist()) - set(critical))
+    may_end = sizes + len(others) >= space.fewest
+    for one in space.required:
+        if not one[others].any():
+            may_end &= (members * one[list(critical)]).any(axis=1)
+    return Sets(bit, sizes, may_end)
+
+
+def slope_along(costs: NDArray[np.float64], rights: NDArray[np.float64]) -> float:
+    """Return what accuracy costs along a frontier, its steep part aside; 0 where it is too short to say."""
+    if len(costs) < 3:
+        return 0.0
+    chord = np.interp(rights, rights[[0, -1]], costs[[0, -1]])
+    knee = int(np.clip(np.abs(costs - chord).argmax(), 1, len(costs) - 2))
+    # The smaller of two: where budgets fall from cell to cell, labels seem to be worth more than they are.
+    slopes = np.diff(costs[[0, knee, -1]]) / np.diff(rights[[0, knee, -1]])
+    return float(slopes.min())
+
+
+def accuracies_of(space: Space) -> tuple[float, float, float, float]:
+    """Return the least and greatest accuracy of an end, and what codecs may take or give besides at most."""
+    rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
+    # Of the input and at every cut.
+    falls, rises = (
+        max((space.most - 1) * float((sign * space.drops).max()), 0.0)
+        + max(float((sign * space.input_drops).max()), 0.0)
+        for sign in (1.0, -1.0)
+    )
+    return min(float(each.min()) for each in rights), max(float(each.max()) for each in rights), falls, rises

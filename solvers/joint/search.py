@@ -266,7 +266,7 @@ class _Search:
             far = best is not None and high > (1 + _NEAR) * low
             cap = 0.5 * (low + high) if far else high * (1 - _LITTLE)
 
-    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> _Relaxed:  # noqa: PLR0911, PLR0912 one loop with many ends
+    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> _Relaxed:  # noqa: PLR0911, PLR0912, PLR0915 one loop, many ends
         """Find the plans that a relaxed choice in a part of the joint plans needs; or those of the first there is."""
         optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
         optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])

@@ -87,7 +87,7 @@ def _most(run: Mapping[str, Any], name: str) -> str:
 
 
 def _median(seconds: list[float]) -> str:
-    return f"median {1e3 * float(np.median(seconds)):.2g} ms" if seconds else "never"
+    return f"median {1e3 * float(np.median(seconds)):.3g} ms" if seconds else "never"
 
 
 def draw(runs: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -109,7 +109,7 @@ def draw(runs: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         ax.set_ylabel("ms", fontsize=8)
         ax.set_title(kind, fontsize=9, loc="left")
         if failed.any() or run["moves"]:
-            ax.legend(loc="upper right", fontsize=7)
+            ax.legend(loc="upper left", fontsize=7)
     shown: dict[float, list[str]] = {}
     for each in next(iter(runs.values()))["disturbances"]:
         shown.setdefault(each["at_s"], []).append(f"{each['what']} {each['value']}".replace("camera-gateway", "link"))

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import tiercut
-from tiercut.topologies import topology_data
-
 __all__ = ["DEADLINE_S", "NETWORK", "RATE", "SECONDS", "TRACE", "write_inputs"]
 
 NETWORK, RATE, SECONDS, DEADLINE_S = "digits-onnx", 16.0, 60.0, 2.0
@@ -27,13 +24,21 @@ TRACE: tuple[tuple[float, dict[str, object]], ...] = (
 GRID = {LINK: ["8 Mb/s", "0.8 Mb/s"], "slowdown(gateway)": [8, 40], "down": ["gateway"]}
 
 
-def topology() -> tiercut.Topology:
-    """Return machines and links where a gateway pays as long as its link is good."""
-    return tiercut.load_topology("three-tiers").with_changes(
-        latency={"camera-gateway": 0.001, "gateway-cloud": 0.002},
-        bandwidth={"camera-gateway": 1e6, "gateway-cloud": 1e6},
-        slowdown={"camera": 90, "gateway": 8, "cloud": 4},
-    )
+TOPOLOGY = {
+    "format": "tiercut.topology/1",
+    "name": "live",
+    "source": "camera",
+    "nodes": [
+        {"name": "camera", "slowdown": 90.0},
+        {"name": "gateway", "slowdown": 8.0},
+        {"name": "cloud", "slowdown": 4.0},
+    ],
+    "links": [
+        {"between": ["camera", "gateway"], "bandwidth": "8 Mb/s", "latency": "1 ms"},
+        {"between": ["gateway", "cloud"], "bandwidth": "8 Mb/s", "latency": "2 ms"},
+    ],
+}
+"""Machines and links where a gateway pays as long as its link is good."""
 
 
 def write_inputs(folder: Path, scale: float) -> None:
@@ -48,7 +53,7 @@ def write_inputs(folder: Path, scale: float) -> None:
     """
     disturbances = [{"at": f"{scale * at:.9g} s", "conditions": change} for at, change in TRACE]
     made = {
-        "topology.json": topology_data(topology()),
+        "topology.json": TOPOLOGY,
         "grid.yaml": {"format": "tiercut.grid/1", "conditions": GRID},
         "disturb.yaml": {"format": "tiercut.disturbances/1", "disturbances": disturbances},
     }

@@ -102,12 +102,12 @@ def run_adaptive(
         factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
         links = LinkClock.create(Path(folder) / "links", len(topology.network.hops), len(topology.nodes))
         check_speeds(options.moments, topology, {node: factor[node] for node in nodes})
-        site = _site(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
+        site = site_of(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         shared = LinkClock(links)
         stack.callback(shared.close)
         addresses = {node: agent.address for node, agent in site.agents.items()}
         fleet = stack.enter_context(
-            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: _ways(each, topology, problem))
+            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: ways_of(each, topology, problem))
         )
         with stage("loading plans"):
             ready = [fleet.load(each) for each in plans]
@@ -232,7 +232,7 @@ def _full(plans: Sequence[Plan], topology: Topology, problem: Problem) -> set[st
     return {node for node in held if held[node] > _MOST_READY or taken[node] > room[node]}
 
 
-def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
+def ways_of(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     network = topology.network
     found = predicted(problem, decide_again(problem, plan))
     ways = {
@@ -246,7 +246,7 @@ def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     )
 
 
-def _site(
+def site_of(
     stack: ExitStack,
     folders: Mapping[str, Path],
     factor: Mapping[str, float],

@@ -192,7 +192,7 @@ def open_bench(
         frames = load_frames(data, whole.inputs)
         everywhere = replace(first, placement=tuple(nodes))
         factor = factors_of(everywhere, topology, problem, cut, (), frames, replace(options, retime=True))
-        links = LinkClock.create(Path(folder) / "links", len(network.hops), len(nodes))
+        links = LinkClock.create(Path(folder) / "links", len(network.hops), len(topology.nodes))
         site = site_of(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
         for node, processor in (processors or {}).items():
             site.agents[node].pin(processor)

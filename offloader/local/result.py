@@ -14,6 +14,7 @@ from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
 
 if TYPE_CHECKING:
+    from tiercut.offloader.adaptive.asking import Asked
     from tiercut.offloader.adaptive.mover import Move
     from tiercut.offloader.disturbed.player import Disturbance
 
@@ -135,6 +136,8 @@ class Run:
         How many frames each plan answered, where plans changed; empty where they could not.
     sent_again
         How many frames were lost by a plan and sent by another.
+    asked
+        What a solver was asked meanwhile, in order.
     disturbances
         What was done to links and nodes meanwhile, in order.
     """
@@ -164,6 +167,7 @@ class Run:
     moves: tuple[Move, ...] = ()
     frames_by_plan: dict[str, int] = field(default_factory=dict)
     sent_again: int = 0
+    asked: tuple[Asked, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
 
     @property
@@ -216,7 +220,9 @@ class Run:
 
     def _adaptation(self) -> dict[str, Any]:
         moves = [asdict(each) | {"before": str(each.before), "after": str(each.after)} for each in self.moves]
-        return {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
+        asked = [asdict(each) | {"plan": None if each.plan is None else str(each.plan)} for each in self.asked]
+        found = {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
+        return found | ({"asked": asked} if asked else {})
 
     def _stage(self, stage: StageTimes) -> dict[str, Any]:
         place = self.stages.index(stage)

@@ -315,7 +315,8 @@ def _run(
         if options.shape == "kernel":
             routes = [ground.prediction.path.hops(step) for step in steps]
             links = stack.enter_context(KernelLinks(ground.topology.source, routes))
-        site = _agents(stack, ground, folders, clock, runtime, options, links)
+        # Agents end after all that asks them, those that came later too.
+        site = _agents(stack.enter_context(ExitStack()), ground, folders, clock, runtime, options, links)
         agents = list(site.agents.values())
         pin_apart(agents)
         shared = LinkClock(clock)

@@ -171,11 +171,8 @@ class _Search:
         self.bounds = (task.cap, task.floor)
         jump = without_repeats(space).jump if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
-        self.stretches = budget_kernels.stretches_of(
-            self.tables,
-            self.rules,
-            plain=space.codec_choices.tolist() == [PLAIN] and not (space.drops.any() or space.input_drops.any()),
-        )
+        plain = space.codec_choices.tolist() == [PLAIN]
+        self.stretches = budget_kernels.stretches_of(self.tables, self.rules, plain=plain)
         self.limited = space.most < len(set(space.group.tolist()))
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)

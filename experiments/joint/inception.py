@@ -11,14 +11,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tiercut.profiling.exits.training import Schedule
-from tiercut.profiling.models.backbones import BACKBONES, Backbone
-
 import tiercut
+from tiercut.profiling.models.backbones import BACKBONES, Backbone
 
 NAME = "inceptionv3half"
 
-TRAINING = tiercut.Training(Schedule(epochs=3, batch=32, learning_rate=1e-3, shift=0))
+TRAINING = tiercut.Training(tiercut.Schedule(epochs=3, batch=32, learning_rate=1e-3, shift=0))
 """As many epochs and as large batches as the ResNet-20 of ``trainings.SETTINGS["clutter"]`` has."""
 
 

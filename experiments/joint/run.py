@@ -24,11 +24,8 @@ from validation import Table, against_recording, against_trainings, summary
 
 import tiercut
 
-PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
+PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter", "inception": "inceptionv3half-clutter"}
 """The recorded networks, and what to call them."""
-
-WITH_EXITS = "inceptionv3-clutter"
-"""InceptionV3 with exits, asked for the four cases where it is recorded."""
 
 INCEPTION = Path(__file__).parent.parent / "scission" / "profiles" / "inceptionv3.json"
 """InceptionV3 without exits, as the study of Scission recorded it."""
@@ -111,9 +108,8 @@ def cases(data: Path | None, plots: Path | None) -> dict[str, str]:
         "How often": common(asked),
         "Where each saves most": "\n".join(line for name, rows in asked.items() for line in found(name, rows)),
         "InceptionV3": "\n".join(line for name, profile in timed for line in inception(name, profile)),
+        "InceptionV3 with exits": "\n".join(as_published(tiercut.load_profile(PROFILES["inception"]))),
     }
-    if WITH_EXITS in tiercut.recorded():
-        sections["InceptionV3 with exits"] = "\n".join(as_published(tiercut.load_profile(WITH_EXITS)))
     if plots:
         drawn = [row for name, rows in asked.items() if name.startswith("clutter") for row in heats(rows, name)]
         draw_cases(drawn).savefig(plots / "cases.png", dpi=90)
@@ -152,18 +148,20 @@ def progress(trained: dict[str, Trainings]) -> str:
 
 def depth(trained: dict[str, Trainings]) -> str:
     """Return a table of the accuracy of every branch of what was trained, and of the recorded networks."""
-    lines = ["| network | trained with | measured on | " + " | ".join(map(str, range(1, 11))) + " |"]
-    lines.append("| --- | --- | --- " + "| ---: " * 10 + "|")
-    for name, file in PROFILES.items():
-        exits = tiercut.load_profile(file).exits
-        lines.append(_percent(f"| {name} | all exits | profile split ", exits.accuracy))
+    recorded = {name: tiercut.load_profile(file).exits.accuracy for name, file in PROFILES.items()}
+    places = range(1, max(map(len, recorded.values())) + 1)
+    lines = ["| network | trained with | measured on | " + " | ".join(map(str, places)) + " |"]
+    lines.append("| --- | --- | --- " + "| ---: " * len(places) + "|")
+    for name, shares in recorded.items():
+        cells = [*shares, *[np.nan] * (len(places) - len(shares))]
+        lines.append(_percent(f"| {name} | all exits | profile split ", cells))
     for setting, trainings in trained.items():
         rows = [("all exits", "all", tuple(range(1, 11)))]
         rows += [(f"exits {', '.join(map(str, blocks))}", key, blocks) for key, blocks in trainings.partitionings()]
         rows += [(f"exit {block}", str(block), (block,)) for block in range(1, 11) if trainings.has(str(block))]
         for how, key, blocks in rows:
             shares = dict(zip(blocks, trainings.correct(key, "test").mean(axis=0), strict=True))
-            cells = [shares.get(block, np.nan) for block in range(1, 11)]
+            cells = [shares.get(block, np.nan) for block in places]
             lines.append(_percent(f"| {setting} | {how} | test split ", cells))
     return "\n".join(lines)
 
@@ -175,7 +173,9 @@ def _percent(head: str, shares: Iterable[float]) -> str:
 def recordings() -> dict[str, pd.DataFrame]:
     """Return, by network, how estimates compare with the recorded network whose branches are used in part."""
     return {
-        name: against_recording(*recorded_tables(file), THRESHOLDS, partitionings(DRAWN))
+        name: against_recording(
+            *recorded_tables(file), THRESHOLDS, partitionings(DRAWN, blocks=tiercut.load_profile(file).block_count)
+        )
         for name, file in PROFILES.items()
     }
 
@@ -334,10 +334,9 @@ def as_published(profile: tiercut.Profile) -> Iterator[str]:
 
 def sweep() -> dict[str, pd.DataFrame]:
     """Return the questions of the sweep with their answers, by network and estimator."""
-    networks = PROFILES | ({"inception": WITH_EXITS} if WITH_EXITS in tiercut.recorded() else {})
     return {
         f"{name}, {estimator}": questions(tiercut.load_profile(file), conditions(), estimator=estimator)
-        for name, file in networks.items()
+        for name, file in PROFILES.items()
         for estimator in ("marginal", "conditional")
     }
 

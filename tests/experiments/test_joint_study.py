@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "experiments" / "joint"))
 import assumptions
 import drawing
 import four_cases
+import inception
 import published
 import record
 import settling
@@ -449,6 +450,15 @@ def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -
     )
     assert lines[0].endswith("8 of 8 partitionings and 10 of 10 branches alone; 3 epochs, at most 3")
     assert "clutter-settled | exits 3, 4, 5, 8" in run.depth(trained)
+
+
+@pytest.mark.slow
+def test_inception_of_half_the_width_is_cut_as_the_whole_one_and_has_a_quarter_of_its_weights() -> None:
+    whole, half = tiercut.backbone("inceptionv3"), inception.half()
+    assert half.cuts == whole.cuts
+    assert half.model.output_shape == whole.model.output_shape
+    assert half.model.count_params() == pytest.approx(whole.model.count_params() / 4, rel=0.02)
+    assert {layer.momentum for layer in half.model.layers if hasattr(layer, "momentum")} == {0.9}
 
 
 def test_results_are_written_between_their_marks_and_nowhere_else() -> None:

@@ -24,7 +24,7 @@ from validation import Table, against_recording, against_trainings, summary
 
 import tiercut
 
-PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter", "inception": "inceptionv3half-clutter"}
+PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
 """The recorded networks, and what to call them."""
 
 INCEPTION = Path(__file__).parent.parent / "scission" / "profiles" / "inceptionv3.json"
@@ -152,8 +152,8 @@ def depth(trained: dict[str, Trainings]) -> str:
     places = range(1, max(map(len, recorded.values())) + 1)
     lines = ["| network | trained with | measured on | " + " | ".join(map(str, places)) + " |"]
     lines.append("| --- | --- | --- " + "| ---: " * len(places) + "|")
-    for name, shares in recorded.items():
-        cells = [*shares, *[np.nan] * (len(places) - len(shares))]
+    for name, known in recorded.items():
+        cells = [*known, *[np.nan] * (len(places) - len(known))]
         lines.append(_percent(f"| {name} | all exits | profile split ", cells))
     for setting, trainings in trained.items():
         rows = [("all exits", "all", tuple(range(1, 11)))]

@@ -185,9 +185,22 @@ def test_branches_by_themselves_are_weighed_as_they_explain_the_rates_of_other_n
     blended = rows[rows["estimator"] == "blended"]
     assert blended["partitioning"].nunique() == 3
     assert blended["by"].to_numpy() == pytest.approx(1.0)
-    assert validation.summary(blended)["worst"].iloc[0] == pytest.approx(0, abs=1e-12)
+    assert validation.summary(blended)["rate_worst"].iloc[0] == pytest.approx(0, abs=1e-12)
     useless = [assumptions.Network(each.blocks, each.whole, each.whole, alone=each.own) for each in some]
     assert (assumptions.corrections({"made": useless}, [0.2])["made"].query("estimator == 'blended'")["by"] == 0).all()
+
+
+def test_a_blend_lies_between_both_and_is_right_as_often_as_they_are_at_its_entropies() -> None:
+    together, alone = made(2000, 2, 1), made(2000, 2, 2)
+    network = assumptions.Network((1, 2), together, together, Table(alone.entropy**3, alone.correct))
+    ends = [assumptions.blended(network, weight) for weight in (0.0, 0.5, 1.0)]
+    np.testing.assert_allclose(ends[0].entropy, np.clip(together.entropy, 1e-6, 1))
+    np.testing.assert_allclose(np.sort(ends[2].entropy, axis=0), np.sort(np.clip(alone.entropy**3, 1e-6, 1), axis=0))
+    low, middle, high = (np.sort(each.entropy, axis=0) for each in ends)
+    assert (middle >= np.minimum(low, high) - 1e-12).all()
+    assert (middle <= np.maximum(low, high) + 1e-12).all()
+    np.testing.assert_allclose(ends[0].correct.mean(axis=0), together.correct.mean(axis=0), atol=0.02)
+    np.testing.assert_allclose(ends[2].correct.mean(axis=0), alone.correct.mean(axis=0), atol=0.02)
 
 
 def test_surer_answers_that_are_as_often_right_at_their_entropy_are_no_change_of_calibration() -> None:

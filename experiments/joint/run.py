@@ -24,7 +24,7 @@ from validation import Table, against_recording, against_trainings, summary
 
 import tiercut
 
-PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter"}
+PROFILES = {"digits": "resnet20-digits32", "clutter": "resnet20-clutter", "inception": "inceptionv3half-clutter"}
 """The recorded networks, and what to call them."""
 
 INCEPTION = Path(__file__).parent.parent / "scission" / "profiles" / "inceptionv3.json"

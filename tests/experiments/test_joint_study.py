@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 from support.checkout import ROOT
 
 import tiercut
+import tiercut.profiling
 from tiercut import Profile
 
 sys.path.insert(0, str(ROOT / "experiments" / "joint"))
@@ -301,7 +302,8 @@ def test_the_destination_alone_moves_the_quickest_plan_of_a_network() -> None:
 
 
 def test_the_fourth_question_is_asked_for_both_ends_from_an_accuracy_on() -> None:
-    conditions = [four_cases.Condition("iot"), four_cases.Condition("iot", 5, 10)]
+    conditions = [four_cases.Condition("iot", reference=3), four_cases.Condition("iot", 5, 10)]
+    assert conditions[0].load().nodes[0].slowdown == pytest.approx(100 / 3)
     rows = four_cases.fourth(tiercut.load_profile(DIGITS), conditions, 0.9, estimator="marginal")
     assert rows["first"].sum() == 2
     assert rows["IV"].any()
@@ -371,6 +373,21 @@ def test_the_recorded_profile_is_what_its_trainings_make(tmp_path: Path) -> None
     for block in range(1, 11):
         some = some.with_training(str(block), {"profile_correct": np.ones((1, 1)), "test_correct": np.ones((1, 1))})
     assert record.record("clutter", some, tmp_path).exits.accuracy_separate == [1.0] * 10
+
+
+def test_a_profile_is_kept_with_entropies_in_half_precision_and_else_as_it_is(tmp_path: Path) -> None:
+    recorded = Path(tiercut.profiling.__file__).parent / "recorded" / "inceptionv3half-clutter.json"
+    profile = tiercut.load_profile(recorded)
+    assert record.shrink(recorded, tmp_path) == profile  # which has them already
+    samples = tiercut.samples_of(profile)
+    exact = tiercut.Samples(np.clip(samples.entropy + 1e-5, 0, 1).astype(np.float32), samples.correct)
+    (tmp_path / "exact").mkdir()
+    files = record._saved("exact", exact, samples, tmp_path / "exact")
+    tiercut.save_profile(profile.model_copy(update=files), tmp_path / "exact" / "exact.json")
+    record.shrink(tmp_path / "exact" / "exact.json", tmp_path)
+    again = tiercut.samples_of(tiercut.load_profile(tmp_path / "exact.json"))
+    assert (again.entropy == exact.entropy.astype(np.float16)).all()
+    assert (again.correct == exact.correct).all()
 
 
 def test_trainings_are_done_in_one_order_the_whole_network_first() -> None:

@@ -316,7 +316,7 @@ def inception(name: str, profile: tiercut.Profile) -> Iterator[str]:
 
 def as_published(profile: tiercut.Profile) -> Iterator[str]:
     """Yield a table and lines of what the paper's fourth question comes to for a network with exits."""
-    yield "| reference | the question: moved | placement alone | plans from 80 % on | placement alone | as in the paper |"
+    yield "| reference | questions: moved | placement alone | plans from 80 % on | placement alone | as in the paper |"
     yield "| --- " + "| ---: " * 5 + "|"
     shown = []
     for times in REFERENCES:
@@ -330,7 +330,7 @@ def as_published(profile: tiercut.Profile) -> Iterator[str]:
         shown += [row for row in (first, best) if row is not None]
     yield ""
     for row in shown:
-        gain = f"the first plan would take {row.gain:+.1%} there"
+        gain = f"the first plan would take {row.gain:+.2%} there"
         yield f"- {row.condition}, accuracy ≥ {row.bound:.4f}: {row.plan} becomes {row.other}; {gain}"
 
 

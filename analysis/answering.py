@@ -152,6 +152,7 @@ def _answered(
         found, why = registry.choose(task) if solver == "auto" else (registry.find(solver), "")
     quick = _without_rate(task, query, options) if solver == "auto" else None
     outcome, why = quick or (_solved(task, query, found, options), why)
+    del task  # what follows may need as large tables again
     if query.kind == "frontier":
         plans = frontier_plans(space.problem, query, outcome.decisions)
     else:

@@ -1,3 +1,5 @@
+from .adaptive.asking import Solver as Solver
+from .adaptive.bench import Bench as Bench, open_bench as open_bench
 from .adaptive.run import run_adaptive as run_adaptive
 from .agent.agent import Agent as Agent
 from .agent.emulation import Emulation as Emulation

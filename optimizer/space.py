@@ -211,16 +211,24 @@ class Space:
         QuestionError
             If a node that may run a part has no value of it.
         """
-        span, bare = unlocked(measure.span), unlocked(measure.bare)
-        if not self.allowed.all():
-            span, bare = (np.where(self.allowed, table, np.inf) for table in (span, bare))
+        return self._costs(measure, {})
+
+    def _costs(self, measure: Measure, fitted: dict[int, Floats]) -> Costs:
+        """Return the tables of a measure; ``fitted`` has those of pieces by what they were, as many links share one."""
+        for table in (measure.span, measure.bare):
+            if id(table) not in fitted:
+                mine = unlocked(table)
+                fitted[id(table)] = mine if self.allowed.all() else np.where(self.allowed, mine, np.inf)
+        span, bare = fitted[id(measure.span)], fitted[id(measure.bare)]
+        plain = self.codec_choices.tolist() == [PLAIN]
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
         if measure.unknown:
             check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
             span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
-        others = tuple(self.costs(each) for each in measure.others)
-        return Costs(self._first(measure), span, bare, np.stack(send), measure.result.copy(), *weighed, others)
+        others = tuple(self._costs(each, fitted) for each in measure.others)
+        sends = unlocked(measure.send)[None] if plain else np.stack(send)  # each may take megabytes, and no one writes
+        return Costs(self._first(measure), span, bare, sends, measure.result.copy(), *weighed, others)
 
     def _coded(self, measure: Measure, codec: int) -> Floats:
         usable = np.isfinite(self.problem.codec_s[codec, 1:])

@@ -58,6 +58,7 @@ from .models.onnx.graph_onnx import OnnxModel as OnnxModel
 from .models.onnx.options import OnnxOptions as OnnxOptions, is_onnx as is_onnx
 from .models.onnx.reading import onnx_outputs as onnx_outputs
 from .models.piece_files import (
+    PieceCall as PieceCall,
     PieceTensor as PieceTensor,
     open_piece as open_piece,
     piece_tensor as piece_tensor,
@@ -88,7 +89,7 @@ from .record.record_exits import sample_files as sample_files
 from .record.remote import record_remotely as record_remotely
 from .record.settings import Settings as Settings, check_settings as check_settings, effort_for as effort_for
 from .record.subject import open_cut as open_cut
-from .timing.stress import parse_stress as parse_stress
+from .timing.stress import parse_stress as parse_stress, stressed as stressed
 from .timing.stress_curves import parse_levels as parse_levels
 from .timing.timing import Effort as Effort, Runs as Runs
 from .timing.waiting import waiting_clock as waiting_clock

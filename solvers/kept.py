@@ -177,8 +177,13 @@ class Keeper:
         costs, accuracies, keys = (
             np.concatenate(each) for each in zip(self.held, (costs, accuracies, keys), strict=True)
         )
-        columns = (*keys.T[::-1], keys[:, -2], -accuracies, costs)  # the last decides first: the order of equal plans
-        order = np.lexsort(columns)
+        order = np.lexsort((-accuracies, costs))
+        equal = (np.diff(costs[order]) == 0.0) & (np.diff(accuracies[order]) == 0.0)
+        if equal.any():  # keys, which are long, decide among equal plans alone
+            places = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+            few = order[places]
+            columns = (*keys[few].T[::-1], keys[few, -2], -accuracies[few], costs[few])  # the last decides first
+            order[places] = few[np.lexsort(columns)]
         rights = accuracies[order]
         best = order[np.concatenate([[True], rights[1:] > np.maximum.accumulate(rights)[:-1]])]
         self.costs, self.accuracies, self.keys, self.count = costs[best], accuracies[best], keys[best], len(best)

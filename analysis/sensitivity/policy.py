@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite
@@ -179,16 +179,22 @@ class Policy:
         """All plans, each once, those with nothing down first."""
         return tuple(table.plans[place] for table, place in self._places.values())
 
+    def choices(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> list[tuple[Plan, float]]:
+        """Return the plans that use none of some nodes, each with its latency in seconds; those within the bound."""
+        return [each for each in self._without(values, avoid) if each[1] <= self.cap_s + SLACK]
+
     def best(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> tuple[Plan | None, float]:
         """Return the best plan that uses none of some nodes, and its latency in seconds; None where there is none."""
-        found: tuple[Plan | None, float] = (None, inf)
+        found = min(self._without(values, avoid), key=lambda each: each[1], default=(None, inf))
+        return found if found[1] <= self.cap_s + SLACK else (None, found[1])
+
+    def _without(self, values: Mapping[str, float], avoid: Collection[str]) -> Iterator[tuple[Plan, float]]:
         # With a node down, what goes by it goes another way, or not at all: its own table knows.
         gone = [each for each in self.tables if each.down is not None and each.down in avoid]
         for table in gone or [each for each in self.tables if each.down is None]:
             for plan, seconds in zip(table.plans, self.seconds(values, table.down).tolist(), strict=True):
-                if seconds < found[1] and not set(avoid) & set(plan.placement):
-                    found = plan, seconds
-        return found if found[1] <= self.cap_s + SLACK else (None, found[1])
+                if not set(avoid) & set(plan.placement):
+                    yield plan, seconds
 
     def latency_of(self, plan: Plan, values: Mapping[str, float]) -> float | None:
         """Return the latency of a plan in seconds; None where the policy does not hold it."""

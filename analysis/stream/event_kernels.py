@@ -41,7 +41,9 @@ MOST_PACKETS, MOST_FRAMES, MOST_SOURCES = 1 << 18, 1 << 32, 1 << 10
 """What the order of events has room for."""
 
 _END, _BIRTH, _ARRIVAL, _TIMER = 0, 1, 2, 3
-_FRAME, _STEP, _PACKET, _COUNT, _LEG, _JOINED, _NEXT = 0, 1, 2, 3, 4, 5, 6
+_FRAME, _STEP, _PACKET, _COUNT, _LEG, _JOINED, _NEXT, _WIDTH = 0, 1, 2, 3, 4, 5, 6, 8
+_NEVER = 1 << 62
+"""When nothing happens."""
 
 
 @compiled
@@ -57,16 +59,14 @@ def _push(times: Ints, keys: Ints, items: Ints, size: int, time: int, key: int, 
 
 
 @compiled
-def _pop(times: Ints, keys: Ints, items: Ints, size: int) -> None:
-    """Take the first event out of a heap of `size` events."""
-    last = size - 1
-    time, key, item = times[last], keys[last], items[last]
+def _sink(times: Ints, keys: Ints, items: Ints, size: int, time: int, key: int, item: int) -> None:
+    """Put an event in the place of the first one, in a heap of `size` events."""
     at = 0
     while True:
         child = 2 * at + 1
-        if child >= last:
+        if child >= size:
             break
-        if child + 1 < last and (
+        if child + 1 < size and (
             times[child + 1] < times[child] or (times[child + 1] == times[child] and keys[child + 1] < keys[child])
         ):
             child += 1
@@ -75,6 +75,20 @@ def _pop(times: Ints, keys: Ints, items: Ints, size: int) -> None:
         times[at], keys[at], items[at] = times[child], keys[child], items[child]
         at = child
     times[at], keys[at], items[at] = time, key, item
+
+
+@compiled
+def _add(
+    times: Ints, keys: Ints, items: Ints, size: int, held: tuple[int, int, int], time: int, key: int, item: int
+) -> tuple[int, tuple[int, int, int]]:
+    """Add an event to a heap and the one beside it, which is the first of those added since; return both anew."""
+    if held[0] == _NEVER:
+        return size, (time, key, item)
+    if time < held[0] or (time == held[0] and key < held[1]):
+        _push(times, keys, items, size, held[0], held[1], held[2])
+        return size + 1, (time, key, item)
+    _push(times, keys, items, size, time, key, item)
+    return size + 1, held
 
 
 @compiled
@@ -133,45 +147,55 @@ def run_events(
     sources = frames.first.shape[0] - 1
     total = servers.workers.shape[0]
     leg = np.zeros(count, np.int64)
-    source_of = np.zeros(count, np.int64)
+    order = np.empty(count, np.int64)  # of the frames among events of one time and sort
     for source in range(sources):
-        source_of[frames.first[source] : frames.first[source + 1]] = source
+        for frame in range(frames.first[source], frames.first[source + 1]):
+            order[frame] = _key(0, source, frame - frames.first[source], 0)
     free = servers.workers.copy()
     head, tail = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
     waiting, armed = np.zeros(total, np.int64), np.full(total, -1, np.int64)
     widest = (servers.batch + servers.workers).max()  # of the events that one event brings
-    items = np.empty((1024, 7), np.int64)
+    items = np.empty((1024, _WIDTH), np.int64)
     spare, made = -1, 0
+    # Most events bring one that comes next or soon: the first of those is kept beside the heap.
     times, keys, held = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.int64)
-    size = 0
+    size, soon = 0, (_NEVER, 0, 0)
     log, lines = np.empty((16, 6), np.int64), 0
     for source in range(sources):  # no more of them than the heap has room for
         if frames.first[source] < frames.first[source + 1]:
             born = frames.first[source]
             _push(times, keys, held, size, frames.birth[born], _key(_BIRTH, source, 0, 0), source)
             size += 1
-    while size > 0:
-        now, key, item = times[0], keys[0], held[0]
-        if now > until:
-            break
-        _pop(times, keys, held, size)
-        size -= 1
+    while True:
+        if size == 0 or soon[0] < times[0] or (soon[0] == times[0] and soon[1] < keys[0]):
+            now, key, item = soon
+            if now > until or now == _NEVER:
+                break
+        else:
+            now, key, item = times[0], keys[0], held[0]
+            if now > until:
+                break
+            if soon[0] < _NEVER:
+                _sink(times, keys, held, size, soon[0], soon[1], soon[2])
+            else:
+                size -= 1
+                _sink(times, keys, held, size, times[size], keys[size], held[size])
+        soon = (_NEVER, 0, 0)
         sort = key >> 60
         if size + widest + 8 > times.shape[0]:
             room = 2 * (size + widest + 8)
             times, keys, held = _longer(times, room), _longer(keys, room), _longer(held, room)
         if made + 4 > items.shape[0]:
-            grown = np.empty((2 * made + 8, 7), np.int64)
+            grown = np.empty((2 * made + 8, _WIDTH), np.int64)
             grown[:made] = items[:made]
             items = grown
-        server, arrived = -1, -1
+        server, arrived, straight = -1, -1, -1
         if sort == _BIRTH:
             source = item
             frame = frames.first[source] + ((key >> 18) & (MOST_FRAMES - 1))
             if frame + 1 < frames.first[source + 1]:
-                number = frame + 1 - frames.first[source]
-                _push(times, keys, held, size, frames.birth[frame + 1], _key(_BIRTH, source, number, 0), source)
-                size += 1
+                following = (_BIRTH << 60) | order[frame + 1]
+                size, soon = _add(times, keys, held, size, soon, frames.birth[frame + 1], following, source)
             status[frame], way[frame], where[frame], ended[frame] = UNDER_WAY, frames.way[frame], -1, -1
             begin = ways.first[way[frame]]
             if begin == ways.first[way[frame] + 1]:
@@ -208,10 +232,9 @@ def run_events(
                         packet = 0
                         items[item, _PACKET], items[item, _COUNT] = 0, ways.packets[step + 1]
                     items[item, _STEP] = step + 1
-                    source = source_of[frame]
-                    order = _key(_ARRIVAL, source, frame - frames.first[source], packet)
-                    _push(times, keys, held, size, there, order, item)
-                    size += 1
+                    size, soon = _add(
+                        times, keys, held, size, soon, there, (_ARRIVAL << 60) | order[frame] | packet, item
+                    )
                 item = following
         if arrived >= 0:
             frame, step, packet = items[arrived, _FRAME], items[arrived, _STEP], items[arrived, _PACKET]
@@ -255,10 +278,8 @@ def run_events(
                         else:
                             items[arrived, _STEP], items[arrived, _COUNT] = begin, ways.packets[begin]
                             items[arrived, _LEG] = leg[frame]
-                            source = source_of[frame]
-                            order = _key(_ARRIVAL, source, frame - frames.first[source], 0)
-                            _push(times, keys, held, size, now, order, arrived)
-                            size += 1
+                            again = (_ARRIVAL << 60) | order[frame]
+                            size, soon = _add(times, keys, held, size, soon, now, again, arrived)
                             continue
                     else:
                         tallies[server, LOST] += 1
@@ -269,26 +290,31 @@ def run_events(
                 items[arrived, _NEXT], spare = spare, arrived
                 continue
             items[arrived, _JOINED], items[arrived, _NEXT] = now, -1
-            if tail[server] >= 0:
+            idle = free[server] > 0 and head[server] < 0
+            if idle and servers.batch[server] == 1 and items[arrived, _COUNT] <= 1:
+                straight = arrived  # nobody waits: it needs no queue
+            elif tail[server] >= 0:
                 items[tail[server], _NEXT] = arrived
+                tail[server] = arrived
             else:
-                head[server] = arrived
-            tail[server] = arrived
+                head[server] = tail[server] = arrived
         # The server takes what it can.
         while free[server] > 0:
-            while head[server] >= 0:
+            while straight < 0 and head[server] >= 0:
                 first = head[server]
                 if status[items[first, _FRAME]] == UNDER_WAY and items[first, _LEG] == leg[items[first, _FRAME]]:
                     break
                 head[server] = items[first, _NEXT]
                 items[first, _NEXT], spare = spare, first
-            first = head[server]
+            first = straight if straight >= 0 else head[server]
             if first < 0:
                 tail[server] = -1
                 break
             step = items[first, _STEP]
             chain = -1
-            if servers.batch[server] > 1:
+            if straight >= 0:
+                chain, straight = straight, -1
+            elif servers.batch[server] > 1:
                 alike, kind, each = 0, ways.kind[step], first
                 while each >= 0 and alike < servers.batch[server]:
                     frame = items[each, _FRAME]
@@ -304,8 +330,8 @@ def run_events(
                 if alike < servers.batch[server] and now < deadline and not full:
                     if armed[server] != deadline:
                         armed[server] = deadline
-                        _push(times, keys, held, size, deadline, (_TIMER << 60) | server, server)
-                        size += 1
+                        timer = (_TIMER << 60) | server
+                        size, soon = _add(times, keys, held, size, soon, deadline, timer, server)
                     break
                 # Those of one kind leave the queue, in order, and are chained.
                 previous, each, last_in_chain = -1, first, -1
@@ -368,7 +394,7 @@ def run_events(
             each = chain
             while each >= 0 and logged > 0:
                 frame = items[each, _FRAME]
-                if frame - frames.first[source_of[frame]] < logged:
+                if (order[frame] >> 18) & (MOST_FRAMES - 1) < logged:
                     if lines == log.shape[0]:
                         longer = np.empty((2 * lines, 6), np.int64)
                         longer[:lines] = log
@@ -377,10 +403,7 @@ def run_events(
                     log[lines, 3], log[lines, 4], log[lines, 5] = items[each, _JOINED], now, now + lasts
                     lines += 1
                 each = items[each, _NEXT]
-            frame = items[chain, _FRAME]
-            source = source_of[frame]
-            order = _key(_END, source, frame - frames.first[source], items[chain, _PACKET])
-            _push(times, keys, held, size, now + lasts, order, chain)
-            size += 1
+            end = (_END << 60) | order[items[chain, _FRAME]] | items[chain, _PACKET]
+            size, soon = _add(times, keys, held, size, soon, now + lasts, end, chain)
         tallies[server, LONGEST] = max(tallies[server, LONGEST], waiting[server])
     return log[:lines].copy()

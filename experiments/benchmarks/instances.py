@@ -104,18 +104,19 @@ def joined(blocks: int, nodes: int, *, seed: int = 0, growth: float = 2.0) -> In
     return _document(machines, links), profile
 
 
-def loose(blocks: int, nodes: int, thresholds: int, *, seed: int = 0) -> Instance:
+def loose(blocks: int, nodes: int, thresholds: int, *, seed: int = 0, looseness: float = 1.0) -> Instance:
     """Return an instance whose relaxation is weak: each node is fast at blocks of its own, and links are nearly free.
 
-    A plan would like to come back to a node again and again, which the relaxed bound lets it do.
+    A plan would like to come back to a node again and again, which the relaxed bound lets it do. With less looseness
+    nodes are less slow at the blocks of others, and links cost more; at 0 all are alike, and links cost as in `chain`.
     """
     rng = np.random.default_rng(seed)
     devices = {}
     for v in range(nodes):
-        factor = np.where(rng.integers(nodes, size=blocks) == v, 1.0, 8.0)
+        factor = np.where(rng.integers(nodes, size=blocks) == v, 1.0, 8.0**looseness)
         devices[f"d{v}"] = _times(rng, blocks, factor)
     machines = [{"name": f"n{v}", "device": f"d{v}"} for v in range(nodes)]
-    return _topology(rng, machines, 0.01), _profile(rng, blocks, thresholds, devices)
+    return _topology(rng, machines, 0.01**looseness), _profile(rng, blocks, thresholds, devices)
 
 
 def spans(blocks: int, nodes: int, thresholds: int, *, seed: int = 0) -> Instance:

@@ -1,7 +1,8 @@
 """Tables and the figure of what ``run.py`` measured: ``python experiments/fidelity/report.py``.
 
 Writes ``figure.png`` and all that ``README.md`` says of results, between its two marks, from ``results.jsonl`` (or the
-file that is named; with ``--print`` nothing is written).
+file that is named; with ``--print`` nothing is written). What ran once more, of ``again.jsonl``, is said of the largest
+errors alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from networks import NETWORKS
 from study import COUNT
 
 HERE = Path(__file__).parent
+AGAIN = HERE / "again.jsonl"
 MARKS = "<!-- results -->", "<!-- end of results -->"
 HELD_OUT = {each.name for each in NETWORKS if each.held_out}
 Line = dict[str, Any]
@@ -77,7 +79,7 @@ def report(lines: Sequence[Line], ran: Sequence[Line]) -> list[str]:
         "![Predicted and measured mean latency](figure.png)",
         "",
     ]
-    tables = (aim_table, latency_table, group_table, term_table, answer_table, what_remains)
+    tables = (aim_table, latency_table, group_table, term_table, reach_table, answer_table, what_remains, worst)
     return [*out, *(line for table in tables for line in table(ran))]
 
 
@@ -223,20 +225,102 @@ def what_remains(ran: Sequence[Line]) -> list[str]:
         for name in ran[0]["terms_s"]
     }
     most = max(shares, key=lambda name: float(np.median(np.abs(shares[name]))))
-    worst = sorted(zip(np.abs(off), off, ran, strict=True), key=lambda each: -each[0])[:3]
-    named = "; ".join(
-        f"{error:+.1%} in number {each['configuration']['number']} ({each['configuration']['network']}, "
-        f"{each['configuration']['nodes']} machines, slowed up to {max(each['configuration']['slowdowns']):.0f} times, "
-        f"most by {max(each['terms_s'], key=lambda name: abs(each['terms_s'][name]))})"
-        for _, error, each in worst
-    )
     return [
         f"What remains: the median error of the mean is {np.median(np.abs(off)):.1%}, of which bias is "
         f"{np.median(off):+.1%} and scatter {spread(off):.1%}. The medians of both halves of the frames of one "
         f"configuration, between which nothing changes but the machine, differ by {np.median(np.abs(drift)):.1%} "
         f"(median; {np.quantile(np.abs(drift), 0.95):.1%} in 95 % of the configurations), which no prediction that is "
         f"made before can foresee. The term that is off the most is {most} (median of its size "
-        f"{np.median(np.abs(shares[most])):.1%} of the latency). The largest errors: {named}.",
+        f"{np.median(np.abs(shares[most])):.1%} of the latency).",
+        "",
+    ]
+
+
+_WORST = 3
+
+
+def worst(ran: Sequence[Line]) -> list[str]:
+    """Return what is known of the largest errors."""
+    off = errors(pairs(ran, "mean"))
+    found = sorted(zip(np.abs(off), off, ran, strict=True), key=lambda each: -each[0])[:_WORST]
+    again = [json.loads(each) for each in AGAIN.read_text(encoding="utf-8").splitlines()] if AGAIN.exists() else []
+    out = ["The largest errors:", ""]
+    for _, error, line in found:
+        own = line["configuration"]
+        parts = [
+            f"- {error:+.1%} in number {own['number']} ({own['network']}, {own['nodes']} machines, slowed up to "
+            f"{max(own['slowdowns']):.0f} times), most by "
+            f"{max(line['terms_s'], key=lambda name: abs(line['terms_s'][name]))}.",
+            *over_profile(line, ran),
+        ]
+        if along := line.get("computing"):
+            parts.append(
+                f"From tenth to tenth of its frames computing took {min(along):.2f} to {max(along):.2f} of what it had "
+                "taken in the rehearsal."
+            )
+        if else_ := line.get("elsewhere"):
+            parts.append(
+                f"Meanwhile {else_['others']:.2f} processors were busy with what is no part of the run, and "
+                f"{else_['stolen']:.2f} were taken away."
+            )
+        once_more = [each for each in again if "run" in each and each["configuration"]["number"] == own["number"]]
+        if once_more:
+            said = ", ".join(f"{each:+.1%}" for each in errors(pairs(once_more, "mean")))
+            parts.append(f"Run again, with nothing changed: {said}.")
+        out.append(" ".join(parts))
+    return [*out, ""]
+
+
+def over_profile(line: Line, ran: Sequence[Line]) -> list[str]:
+    """Return how long pieces took, before the frames and for them, as multiples of what the profile has for them."""
+    name = line["configuration"]["network"]
+    others = [each for each in ran if each is not line and each["configuration"]["network"] == name]
+    told = [slowness(each) for each in others if "profiled_s" in each]
+    if "profiled_s" not in line or not told:
+        return []
+    before, during = slowness(line)
+    usual = np.median(np.array(told), axis=0)
+    return [
+        f"Its pieces took {before:.1f} times the seconds of the profile in the rehearsal and {during:.1f} times in the "
+        f"frames; those of the other configurations of {name} {usual[0]:.1f} and {usual[1]:.1f} times (medians)."
+    ]
+
+
+def slowness(line: Line) -> tuple[float, float]:
+    """Return computing in the rehearsal and in the run over that of the profile, over all frames."""
+    stages = [each for each in zip(line["run"]["stages"], line["profiled_s"], strict=True) if each[0]["frames"]]
+    profiled = sum(stage["frames"] * seconds for stage, seconds in stages)
+    before = sum(stage["frames"] * stage["predicted"]["compute_s"] for stage, _ in stages)
+    return before / profiled, sum(stage["frames"] * stage["compute_s"] for stage, _ in stages) / profiled
+
+
+REACHES = (
+    ("all frames come, first", 1.0),
+    ("all frames come, later", 1.0),
+    ("1 of 5 or more come", 0.2),
+    ("fewer", 0.0),
+)
+
+
+def reach_table(ran: Sequence[Line]) -> list[str]:
+    """Return how much longer computing took than in the rehearsal, by how many frames come to a machine."""
+    by_kind: dict[str, list[float]] = {name: [] for name, _ in REACHES}
+    for each in ran:
+        for place, stage in enumerate(each["run"]["stages"]):
+            if stage["frames"]:
+                share = stage["frames"] / each["run"]["answered"]
+                kinds = [name for name, least in REACHES[0 if place == 0 else 1 :] if share >= least]
+                by_kind[kinds[0]].append(stage["compute_s"] / stage["predicted"]["compute_s"] - 1)
+    out = ["| computing on a machine to which | machines | bias | scatter |", "|" + " --- |" * 4]
+    for name, off in by_kind.items():
+        if off:
+            out.append(f"| {name} | {len(off)} | {np.median(off):+.1%} | {spread(np.array(off)):.1%} |")
+    return [
+        *out,
+        "",
+        "Four messages of a rehearsal at least leave at every exit, so machines to which few frames come rest longer "
+        "in the run than in it, and the pace counts; they have little weight in a mean. Messages go past the links, so "
+        "later machines begin as soon as the one before is done, and may find in the caches what both use.",
         "",
     ]
 

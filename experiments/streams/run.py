@@ -1,4 +1,4 @@
-"""Runs streams beside their simulation: ``python experiments/streams/run.py``, about seven minutes on an idle machine.
+"""Runs streams beside their simulation: ``python experiments/streams/run.py``, about nine minutes on an idle machine.
 
 Needs the extras ``offload`` and ``tables``. What came of each run is kept in results.json, so that a call that was
 stopped goes on where it was, and the tables of README.md are made of that.
@@ -65,17 +65,15 @@ def main() -> None:
 
 
 def first(planned: Planned) -> dict[str, Any]:
-    """Run a plan at some rate; return what each stage takes to make bytes of tensors, and the sustainable rate."""
+    """Run a plan at some rate; return the sustainable rate, and what a frame takes of this machine."""
     document, frames = ran(planned, _FIRST_RATE, _FIRST)
-    encode_s = [each["encode_s"] or 0.0 for each in document["stages"]]
-    stream = beside(planned, frames, encode_s, "predicted_compute_s")
+    stream = beside(planned, frames, between(document), "predicted_compute_s")
     cores_s = {
         each["node"]: each["frames"] / document["answered"] * each["compute_s"] / each["factor"]
         for each in document["stages"]
         if each["frames"]
     }
     return {
-        "encode_s": encode_s,
         "sustainable_rate": stream.sustainable_rate,
         "busiest": stream.busiest,
         "cores_s": {**cores_s, "messages": stream.hops_s},
@@ -90,15 +88,17 @@ def came_of(planned: Planned, load: float, count: int, known: dict[str, Any]) ->
         return {**line, "refused": why}
     line["load_before"] = os.getloadavg()[0]
     document, frames = ran(planned, rate, count)
-    stream = beside(planned, frames, known["encode_s"], "predicted_compute_s")
-    again = beside(planned, frames, [each["encode_s"] or 0.0 for each in document["stages"]], "compute_s")
+    variation = [each["predicted"]["compute_variation"] or 0.0 for each in document["stages"]]
+    stream = beside(planned, frames, between(document), "predicted_compute_s", variation)
+    means = beside(planned, frames, between(document), "predicted_compute_s")
+    again = beside(planned, frames, between(document), "compute_s", variation_of(planned, frames))
     there = frames["latency_s"].notna().to_numpy()
     passes = there & (stream.exit > before(planned, stream.busiest))
     interval_s, latency_s = document["interval_s"], frames["latency_s"].to_numpy(float)
 
     def of(latencies: Any) -> dict[str, float | None]:
-        growth = growth_s(latencies, stream.alone_s, passes)
-        return figures(latencies[there]) | {"growth_s": growth, "turning_rate": turning_rate(interval_s, growth)}
+        growth = growth_s(latencies.mean(axis=0), stream.alone_s, passes)
+        return figures(latencies[:, there]) | {"growth_s": growth, "turning_rate": turning_rate(interval_s, growth)}
 
     return {
         **line,
@@ -108,11 +108,31 @@ def came_of(planned: Planned, load: float, count: int, known: dict[str, Any]) ->
         "load_as_timed": rate / stream.sustainable_rate,
         "busiest": stream.busiest,
         "cores": rate * sum(known["cores_s"].values()),
-        "measured": of(latency_s),
+        "measured": of(latency_s[None]),
         "simulated": of(stream.latency_s),
-        "with_its_services": figures(again.latency_s[there]),
+        "with_means": figures(means.latency_s[:, there]),
+        "with_its_services": figures(again.latency_s[:, there]),
         "nodes": [node_of(planned, place, each, frames, stream) for place, each in enumerate(document["stages"])],
     }
+
+
+def between(document: dict[str, Any]) -> list[float]:
+    """Return by stage how soon a worker turns from one frame to the next, as timed before the frames.
+
+    Where too few messages waited for that, it is what the run's frames took to become bytes, which is most of it.
+    """
+    return [each["predicted"]["turnaround_s"] or each["encode_s"] or 0.0 for each in document["stages"]]
+
+
+def variation_of(planned: Planned, frames: pd.DataFrame) -> list[float]:
+    """Return by stage how much computing varied in the run from frame to frame that left at one exit."""
+    found = []
+    for stage, (node, last) in enumerate(zip(planned.slowdown, planned.partition, strict=True)):
+        took = frames[f"{stage + 1}-{node}.compute_s"]
+        there = took.notna()
+        exits = frames.loc[there, "exit"].astype(int).clip(upper=last)
+        found.append(float((took[there] / took[there].groupby(exits).transform("mean")).std(ddof=0)))
+    return found
 
 
 def before(planned: Planned, node: str) -> int:
@@ -127,7 +147,8 @@ def node_of(
     """Return how busy a node was, and what its pieces took of what they had taken when they were timed before."""
     name = f"{place + 1}-{stage['node']}"
     there = frames[frames[f"{name}.compute_s"].notna()]
-    busy_s = there[f"{name}.compute_s"].sum() + len(there) * (stage["encode_s"] or 0.0)
+    between_s = stage["predicted"]["turnaround_s"] or stage["encode_s"] or 0.0
+    busy_s = there[f"{name}.compute_s"].sum() + len(there) * between_s
     return {
         "node": stage["node"],
         "factor": planned.slowdown[stage["node"]],
@@ -157,7 +178,9 @@ def ran(planned: Planned, rate: float, count: int) -> tuple[dict[str, Any], pd.D
         return json.loads(done.stdout), pd.read_parquet(rows)
 
 
-def beside(planned: Planned, frames: pd.DataFrame, encode_s: list[float], column: str) -> Simulated:
+def beside(
+    planned: Planned, frames: pd.DataFrame, between_s: list[float], column: str, variation: list[float] | None = None
+) -> Simulated:
     """Simulate the frames of a run: due when they were, and served for as long as a column says."""
     hops_s = frames[frames["exit"].notna()].groupby("exit")["predicted_s"].mean()
     with tempfile.TemporaryDirectory() as folder:
@@ -166,9 +189,10 @@ def beside(planned: Planned, frames: pd.DataFrame, encode_s: list[float], column
         return simulated(
             planned,
             tiercut.load_profile(NETWORK),
-            services_of(frames, planned, column, encode_s),
+            services_of(frames, planned, column, between_s),
             due,
             {int(block): float(seconds) for block, seconds in hops_s.items()},
+            variation,
             frames=len(frames),
         )
 

@@ -25,9 +25,12 @@ Numbers = NDArray[np.float64]
 
 
 def figures(latency_s: Numbers) -> dict[str, float | None]:
-    """Return mean and p99 (the smallest latency that 99 % do not exceed; None where frames are too few), in seconds."""
-    ordered = np.sort(latency_s)
-    p99 = float(ordered[ceil(0.99 * len(ordered)) - 1]) if len(ordered) >= _LEAST_P99 else None
+    """Return mean and p99 of D x F latencies, in seconds: of F frames, in each of D simulations or in one run.
+
+    A p99 is the smallest latency that 99 % do not exceed; None where the frames are too few.
+    """
+    ordered = np.sort(latency_s, axis=None)
+    p99 = float(ordered[ceil(0.99 * len(ordered)) - 1]) if latency_s.shape[-1] >= _LEAST_P99 else None
     return {"mean": float(ordered.mean()), "p99": p99}
 
 
@@ -129,8 +132,9 @@ def _said(lines: Sequence[Mapping[str, Any]], ran: Sequence[Mapping[str, Any]], 
 def _latencies(loads: Sequence[Mapping[str, Any]]) -> list[str]:
     out = [
         "| plan | load | as timed before | rate (fps) | frames | mean, run (ms) | simulated | error |"
-        " p99, run (ms) | simulated | error | error with the services of the run (mean, p99) |",
-        "|" + " --- |" * 12,
+        " p99, run (ms) | simulated | error | error with mean services (mean, p99) |"
+        " with the services of the run (mean, p99) |",
+        "|" + " --- |" * 13,
     ]
     for each in loads:
         row = [each["plan"], f"{each['load']:.2f}", f"{each['load_as_timed']:.3f}", f"{each['rate']:.1f}"]
@@ -138,8 +142,9 @@ def _latencies(loads: Sequence[Mapping[str, Any]]) -> list[str]:
         for name in _LIMITS:
             measured, simulated = each["measured"][name], each["simulated"][name]
             row += [_ms(measured), _ms(simulated), _percent(error(simulated, measured))]
-        again = [_percent(error(each["with_its_services"][name], each["measured"][name])) for name in _LIMITS]
-        out.append("| " + " | ".join([*row, ", ".join(again)]) + " |")
+        for key in ("with_means", "with_its_services"):
+            row.append(", ".join(_percent(error(each[key][name], each["measured"][name])) for name in _LIMITS))
+        out.append("| " + " | ".join(row) + " |")
     return out
 
 

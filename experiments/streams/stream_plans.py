@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 
 import tiercut
 
-__all__ = ["NETWORK", "PLANS", "Planned", "Simulated", "services_of", "simulated"]
+__all__ = ["DRAWS", "NETWORK", "PLANS", "Planned", "Simulated", "services_of", "simulated"]
 
 NETWORK = "digits-onnx"
+DRAWS = 20
+"""Simulations with services that are drawn."""
+
 _APART_S = 10.0
+_Z99 = NormalDist().inv_cdf(0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,10 @@ class Simulated:
 
     Parameters
     ----------
-    latency_s, alone_s, exit
-        F: latency, latency where the frame meets no other, and the block where it leaves.
+    latency_s
+        D x F: of each frame in each simulation: in one, or in `DRAWS` where services are drawn.
+    alone_s, exit
+        F: latency where the frame meets no other, and the block where it leaves.
     used
         Share of the time for which each node is busy.
     busiest, sustainable_rate
@@ -104,6 +111,7 @@ def simulated(
     services: Mapping[tuple[int, int], float],
     due: Path,
     hops_s: Mapping[int, float],
+    variation: Sequence[float] | None = None,
     *,
     frames: int,
 ) -> Simulated:
@@ -120,6 +128,9 @@ def simulated(
     hops_s
         Seconds of a frame that meets no other, by the block where it leaves: all that nodes and links leave of it is
         what hops take beside their links, and keeps no server busy.
+    variation
+        By stage how much services vary from frame to frame: the standard deviation over the mean. They are drawn,
+        log-normal with these means, anew in each of `DRAWS` simulations; None: each takes its mean.
     frames
         How many.
     """
@@ -132,11 +143,21 @@ def simulated(
     told = stream.to_frame()
     left = told["exit"].to_numpy(np.int64)
     more = np.array([beside.get(int(block), 0.0) for block in left])
+    latency_s = told["latency_s"].to_numpy(float)[None]
+    if variation is not None:
+        varied = with_services(profile, planned, services, variation)
+        drawn = [
+            tiercut.simulate(
+                topology, varied, plan, arrivals=due, frames=frames, split="test", times="drawn", seed=seed
+            ).to_frame()["latency_s"]
+            for seed in range(DRAWS)
+        ]
+        latency_s = np.array(drawn, float)
     bottleneck, most = stream.bottleneck, stream.sustainable_rate
     assert bottleneck is not None
     assert most is not None
     return Simulated(
-        told["latency_s"].to_numpy(float) + more,
+        latency_s + more,
         np.array([lone[int(block)] for block in left]) + more,
         left,
         {each.server.name: each.utilisation or 0.0 for each in stream.servers if not each.server.is_link},
@@ -147,11 +168,20 @@ def simulated(
 
 
 def with_services(
-    profile: tiercut.Profile, planned: Planned, services: Mapping[tuple[int, int], float]
+    profile: tiercut.Profile,
+    planned: Planned,
+    services: Mapping[tuple[int, int], float],
+    variation: Sequence[float] | None = None,
 ) -> tiercut.Profile:
-    """Return a profile in which the pieces of a plan take what they took; its nodes are then not slowed any more."""
-    blocks = [0.0] * len(profile.blocks)
+    """Return a profile in which the pieces of a plan take what they took; its nodes are then not slowed any more.
+
+    With their variation by stage it has the quantiles of log-normal times with these means.
+    """
+    blocks, sigma = [0.0] * len(profile.blocks), [0.0] * len(profile.blocks)
     for stage in range(len(planned.partition)):
+        first, last_one = (0, *planned.partition)[stage], planned.partition[stage]
+        varies = 0.0 if variation is None else variation[stage]
+        sigma[first:last_one] = [float(np.sqrt(np.log1p(varies**2)))] * (last_one - first)
         before = 0.0
         for (_, last), seconds in sorted(each for each in services.items() if each[0][0] == stage):
             blocks[last - 1] = max(seconds - before, 0.0)
@@ -161,12 +191,17 @@ def with_services(
     none = {key: None for key in type(device).model_fields if key.startswith("whole_model")}
     none |= dict.fromkeys(("span_s", "encode_s", "decode_s"))
     none |= {key: None for key in type(device).model_fields if key.startswith(("block_", "branch_"))}
-    changed = device.model_copy(update=none | {"block_s": blocks, "branch_s": [0.0] * len(blocks)})
+    times: dict[str, Any] = {"block_s": blocks, "branch_s": [0.0] * len(blocks)}
+    if variation is not None:
+        middle = [mean * np.exp(-(each**2) / 2) for mean, each in zip(blocks, sigma, strict=True)]
+        times["block_p50_s"] = middle
+        times["block_p99_s"] = [mean * np.exp(_Z99 * each) for mean, each in zip(middle, sigma, strict=True)]
+    changed = device.model_copy(update=none | times)
     return profile.model_copy(update={"devices": {name: changed}})
 
 
 def services_of(
-    frames: pd.DataFrame, planned: Planned, column: str, encode_s: Sequence[float]
+    frames: pd.DataFrame, planned: Planned, column: str, between_s: Sequence[float]
 ) -> dict[tuple[int, int], float]:
     """Return mean seconds in each stage of the frames that pass it up to a block, as `simulated` takes them.
 
@@ -178,8 +213,8 @@ def services_of(
         The plan.
     column
         ``compute_s``, or ``predicted_compute_s``: as it was timed before.
-    encode_s
-        By stage what it takes to make bytes of what goes on; the worker that computes does that too.
+    between_s
+        By stage what keeps a worker busy from the end of its pieces until it can begin those of the next frame.
     """
     found = {}
     for stage, (node, last) in enumerate(zip(planned.slowdown, planned.partition, strict=True)):
@@ -187,5 +222,5 @@ def services_of(
         there = frames[frames[f"{name}.compute_s"].notna()]
         until = there["exit"].astype(int).clip(upper=last)
         for block, seconds in there.groupby(until)[f"{name}.{column}"].mean().items():
-            found[stage, int(block)] = float(seconds) + encode_s[stage]
+            found[stage, int(block)] = float(seconds) + between_s[stage]
     return found

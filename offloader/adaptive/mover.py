@@ -7,13 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
+from tiercut.offloader.adaptive.asking import Asking
 from tiercut.offloader.adaptive.fleet import Fleet, Ready, same_plan
+from tiercut.offloader.adaptive.priced import Priced
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.outcome import Outcome
@@ -24,13 +27,16 @@ __all__ = ["Move", "Mover", "PolicyLike"]
 _MARGIN = 0.1
 """Share of the latency below which a gain is none: measurements differ by as much."""
 
+_BEHIND = 0.5
+"""What a frame is said to lose, as a share of the latency, by a plan that does not keep up with the rate."""
+
 _AGAIN_S, _LONGEST_S, _BEAT_S, _PATIENCE_S = 1.0, 8.0, 0.25, 1.0
 _SLOW = "deadline", "DEADLINE_", "RESOURCE_EXHAUSTED", "ALREADY_EXISTS"
 """What a node that is well may say of a frame: it was too late, there were too many, or it is here already."""
 
 
 class PolicyLike(Protocol):
-    """What says which plan to run: `tiercut.analysis.Policy`."""
+    """What says which plan to run: `tiercut.analysis.Policy`, or `tiercut.offloader.adaptive.asking.Asking`."""
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -42,8 +48,8 @@ class PolicyLike(Protocol):
         """All that it may say."""
         ...
 
-    def best(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> tuple[Plan | None, float]:
-        """Return the best plan without some nodes, and its latency in seconds."""
+    def choices(self, values: Mapping[str, float], avoid: Collection[str] = ()) -> Sequence[tuple[Plan, float]]:
+        """Return the plans that may run without some nodes, each with its latency in seconds."""
         ...
 
     def latency_of(self, plan: Plan, values: Mapping[str, float]) -> float | None:
@@ -64,7 +70,7 @@ class Move:
     why
         What had changed, in words.
     deciding_s
-        What it took to look the plan up.
+        What it took to find it among all plans that are known.
     switch_s
         From the decision until frames went by the plan, loading included where it was not ready.
     gap_s
@@ -91,6 +97,10 @@ class Mover:
         The plan to begin with, which is ready.
     full
         Gives the nodes that do not have room for some plans at once.
+    asking
+        What is told of conditions after every frame, and asks a solver beside the frames.
+    rates
+        Knows which rate a plan keeps up with, and the frames per second that it must; None: none.
     clock
         Nanoseconds, as frames have them.
     """
@@ -104,10 +114,13 @@ class Mover:
         now: Ready,
         *,
         full: Callable[[Sequence[Plan]], Collection[str]] = lambda _: (),
+        asking: Asking | None = None,
+        rates: tuple[Priced, float] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._driver, self._fleet, self._watcher, self._policy = driver, fleet, watcher, policy
         self.now, self._full, self._clock = now, full, clock
+        self._asking, self._rates = asking, rates
         self.moves: list[Move] = []
         self.begun_ns = clock()
         self._regret_s, self._down = 0.0, set[str]()
@@ -125,10 +138,19 @@ class Mover:
         for work in (self._follow, self._beat):
             self._threads.append(threading.Thread(target=work, daemon=True, name="mover"))
             self._threads[-1].start()
+        if self._asking is not None:
+            self._asking.start(self.prepare)
+
+    @property
+    def origin_ns(self) -> int | None:
+        """From when on moves count their seconds."""
+        return self.begun_ns
 
     def close(self) -> None:
         """Follow no longer."""
         self._closed.set()
+        if self._asking is not None:
+            self._asking.close()
         self._ended.put(None)
         for thread in self._threads:
             thread.join(2 * _PATIENCE_S)
@@ -144,20 +166,58 @@ class Mover:
         """
         self._watcher.see(outcome)
         with self._lock:
-            begun_ns, was = time.perf_counter_ns(), self.now
-            best, best_s = self._policy.best(self._watcher.values, self._down)
-            now_s = self._policy.latency_of(was.plan, self._watcher.values)
+            begun_ns, was, values = time.perf_counter_ns(), self.now, self._watcher.values
+            best, best_s = self._choose(values)
+            now_s = self._policy.latency_of(was.plan, values)
             now_s = self._watcher.seconds(was.number) if now_s is None else now_s
+            behind = not self._keeps_up(was.plan, values)
             took_s = (time.perf_counter_ns() - begun_ns) / 1e9
+            if self._asking is not None:
+                self._asking.heed(values, self._down)
             if best is None or same_plan(best, was.plan):
                 self._regret_s = max(self._regret_s - _MARGIN * now_s, 0.0)
                 return
-            gain_s = now_s - best_s
+            gain_s = _BEHIND * now_s if behind else now_s - best_s  # every frame then waits for longer than the last
             self._regret_s = max(self._regret_s + (gain_s if gain_s > _MARGIN * now_s else -_MARGIN * now_s), 0.0)
             if self._regret_s < now_s:
                 return
         why = f"{now_s * 1e3:.3g} ms became {best_s * 1e3:.3g} ms"
+        if behind:
+            why = f"it kept up with {self._rate_of(was.plan, values):.3g} frames per second only"
         self._move(best, why, took_s, was)
+
+    def _choose(self, values: Mapping[str, float]) -> tuple[Plan | None, float]:
+        """Return the quickest plan of those that keep up with the rate, and its latency; where none does, the nearest.
+
+        Another plan than that of now must be able to take a tenth more, or it would be left again at once.
+        """
+        choices = self._policy.choices(values, self._down)
+        quick = [each for each in choices if self._keeps_up(each[0], values, _MARGIN)]
+        if quick or not choices:
+            return min(quick, key=lambda each: each[1], default=(None, inf))
+        best = max(choices, key=lambda each: self._rate_of(each[0], values))
+        if self._rate_of(best[0], values) > (1 + _MARGIN) * self._rate_of(self.now.plan, values):
+            return best
+        return next((each for each in choices if same_plan(each[0], self.now.plan)), best)
+
+    def _rate_of(self, plan: Plan, values: Mapping[str, float]) -> float:
+        return inf if self._rates is None else self._rates[0].rate(plan, values)
+
+    def _keeps_up(self, plan: Plan, values: Mapping[str, float], margin: float = 0.0) -> bool:
+        if self._rates is None:
+            return True
+        more = 0.0 if same_plan(plan, self.now.plan) else margin
+        return self._rate_of(plan, values) >= (1 + more) * self._rates[1]
+
+    def prepare(self, plan: Plan) -> None:
+        """Make a plan ready that frames may go by later.
+
+        Raises
+        ------
+        QuestionError
+            If its agents do not take it.
+        """
+        self._load(plan)
 
     def _move(self, plan: Plan, why: str, deciding_s: float, was: Ready) -> bool:
         """Move, unless it was left meanwhile, and return whether it did; frames go on while a plan is loaded."""
@@ -203,18 +263,20 @@ class Mover:
 
     # What nobody has seen for a while.
 
-    def turn(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+    def turn(self, tensors: Mapping[str, NDArray[Any]], due_s: float = 0.0) -> None:
         """Send a copy of a frame, now and then, by the plan that would be the best if all that is unseen were well.
 
-        Nobody waits for its answer; it shows whether what was slow has recovered.
+        Nobody waits for its answer; it shows whether what was slow has recovered. It does not matter when the frame is
+        due.
         """
+        del due_s
         if not self._lock.acquire(blocking=False):  # a move goes on: frames do not wait for it
             return
         try:
             now_ns = self._clock()
             if now_ns < self._try_ns:
                 return
-            best, _ = self._policy.best(self._watcher.values | dict(self._watcher.unseen), self._down)
+            best, _ = self._choose(self._watcher.values | dict(self._watcher.unseen))
             found = None if best is None else self._fleet.find(best)
             if found is not None and found is not self.now:
                 self._asks += 1
@@ -233,6 +295,8 @@ class Mover:
     def rescue(self, number: str, reason: str) -> bool:
         """Leave a plan that lost a frame, if a node of it does not answer; return whether there is another one."""
         with self._lock:
+            if self._closed.is_set():  # agents are ended, and lose what nobody waits for
+                return False
             if number == self.now.number:
                 slow = any(word in reason for word in _SLOW)
                 gone = [n for n in self.now.plan.placement if not slow and self._fleet.addresses[n] in reason]
@@ -248,7 +312,7 @@ class Mover:
             while True:
                 why = f"{', '.join(sorted(self._down))} did not answer"
                 begun_ns = time.perf_counter_ns()
-                best, _ = self._policy.best(self._watcher.values, self._down)
+                best, _ = self._choose(self._watcher.values)
                 took_s = (time.perf_counter_ns() - begun_ns) / 1e9
                 if best is None:  # until a node is back, or the next beat
                     return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
+from tiercut.offloader.adaptive.asking import Solver
 from tiercut.offloader.adaptive.fleet import Fleet, Ready, Ways, same_plan
-from tiercut.offloader.adaptive.mover import Move, Mover, PolicyLike
+from tiercut.offloader.adaptive.guides import Cast, Director, guide_of
+from tiercut.offloader.adaptive.mover import Move, PolicyLike
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.bundles.manifest import Bundle
@@ -65,20 +67,23 @@ def run_adaptive(
     profile: Profile,
     cut: CutNetwork,
     data: Path,
-    policy: PolicyLike,
+    policy: PolicyLike | Solver,
     options: RunOptions,
     *,
+    foresees: bool = False,
     moves: bool = True,
     started: Callable[[Site], None] = lambda _: None,
 ) -> Run:
-    """Run a plan on this machine, and others in its place where a policy says that they are better by now.
+    """Run a plan on this machine, and others in its place where these are better by now.
 
     Parameters
     ----------
     plan, topology, profile, cut, data, options
         See `tiercut.offloader.local.run.run_local`; the network is that of an ONNX file.
     policy
-        Which plans there are, and which is the best when.
+        Which plans there are, and which is the best when; or a solver that is asked again as conditions move.
+    foresees
+        Whether the solver is asked beforehand for all that `RunOptions.moments` do, and plans change when these come.
     moves
         Whether there are moves at all; without, it is a run of the first plan by the same agents.
     started
@@ -94,20 +99,26 @@ def run_adaptive(
     if options.fallback or options.explain_hop:
         raise QuestionError("--adapt moves frames to nodes that answer: leave out --fallback and --explain-hop")
     problem = build_problem(topology, profile)
-    plans = _held(plan, policy, topology, problem)
-    nodes = list(dict.fromkeys(node for each in plans for node in each.placement))
+    room = partial(_full, topology=topology, problem=problem)
+    guide = guide_of(plan, policy, topology, profile, problem, options, foresees=foresees)
+    plans = _held(plan, guide.plans, topology, problem)
+    nodes = list(dict.fromkeys([*(node for each in plans for node in each.placement), *guide.nodes]))
     with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder, ExitStack() as stack:
         folders, whole, bundles, runners = _split(plan, cut, nodes, Path(folder), options)
         frames = load_frames(data, bundles[0].inputs)
         factor = factors_of(replace(plan, placement=tuple(nodes)), topology, problem, cut, runners, frames, options)
         links = LinkClock.create(Path(folder) / "links", len(topology.network.hops), len(topology.nodes))
         check_speeds(options.moments, topology, {node: factor[node] for node in nodes})
-        site = _site(stack, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
-        shared = LinkClock(links)
-        stack.callback(shared.close)
-        addresses = {node: agent.address for node, agent in site.agents.items()}
+        agents = stack.enter_context(ExitStack())  # they end after all that asks them, those that came later too
+        site = site_of(agents, dict(zip(nodes, folders, strict=True)), factor, links, topology, options)
+        shared = stack.enter_context(closing(LinkClock(links)))
         fleet = stack.enter_context(
-            Fleet(addresses, cut, whole.whole.most_bytes, ways=lambda each: _ways(each, topology, problem))
+            Fleet(
+                {node: agent.address for node, agent in site.agents.items()},
+                cut,
+                whole.whole.most_bytes,
+                ways=lambda each: ways_of(each, topology, problem),
+            )
         )
         with stage("loading plans"):
             ready = [fleet.load(each) for each in plans]
@@ -126,28 +137,23 @@ def run_adaptive(
                 most_bytes=whole.whole.most_bytes,
             )
         )
-        with stage("warming up"):
-            for each in ready[1:]:
-                driver.add(each.number, each.bundles, each.address, each.way)
-            watcher = Watcher(policy.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
-            for each in reversed(ready):
-                watcher.know(each.number, each.plan, _timed(driver, each, frames))
-        room = partial(_full, topology=topology, problem=problem)
-        mover = Mover(driver, fleet, watcher, policy, ready[0], full=room) if moves else None
+        watcher = Watcher(guide.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
+        _warm_up(driver, ready, watcher, frames)
+        check_within(options.moments, options.frames * interval_s)
+        director = guide.direct(Cast(driver, fleet, watcher, ready[0], room)) if moves else None
+        player = Player(options.moments, topology, site, returned=guide.returned)
+        stack.callback(player.close)
+        started(site)
+        if director is not None:
+            stack.callback(director.close)
+            director.start()
 
         def frame_of(number: int) -> Mapping[str, Any]:
             found = frames.frame(number)
-            if mover is not None:
-                mover.turn(found)
+            if director is not None:
+                director.turn(found, number * interval_s)
             return found
 
-        check_within(options.moments, options.frames * interval_s)
-        player = Player(options.moments, topology, site)
-        stack.callback(player.close)
-        started(site)
-        if mover is not None:
-            stack.callback(mover.close)
-            mover.start()
         with stage("sending frames") as told:
             outcomes = driver.run(frame_of, options.frames, interval_s, sent=told, begins=player.start)
         player.close()
@@ -157,7 +163,18 @@ def run_adaptive(
     plain = [Verdict(each.exit, each.results, ()) for each in verdicts]
     ground = Ground(plan, problem, topology, bundles, prediction, factor, verdicts, plain, frames)
     sent = Sent(outcomes, interval_s, deadline_s, deaths, player.done)
-    return _accounted(ground, profile, options, sent, used, ready[0].number, mover)
+    found = _accounted(ground, profile, options, sent, used, ready[0].number)
+    asked = tuple(replace(each, at_s=(at_ns - outcomes[0].due_ns) / 1e9) for at_ns, each in guide.asked)
+    return replace(found, moves=() if director is None else _with_gaps(director, outcomes, used), asked=asked)
+
+
+def _warm_up(driver: Driver, ready: Sequence[Ready], watcher: Watcher, frames: Frames) -> None:
+    """Time every plan that is ready, the first one last, and tell the watcher."""
+    with stage("warming up"):
+        for each in ready[1:]:
+            driver.add(each.number, each.bundles, each.address, each.way)
+        for each in reversed(ready):
+            watcher.know(each.number, each.plan, _timed(driver, each, frames))
 
 
 def _timed(driver: Driver, ready: Ready, frames: Frames) -> Sequence[Round]:
@@ -174,14 +191,12 @@ def _accounted(
     sent: Sent,
     used: Mapping[str, Ready],
     first: str,
-    mover: Mover | None,
 ) -> Run:
     """Return what became of all frames; what is said of stages and predicted is of those by the first plan."""
     outcomes = sent.outcomes
     ran = Ran(ground, [_only(each, first) for each in outcomes], *sent[1:4], (), sent.disturbances)
     found = account(profile, ran, runtime="onnx", threads=options.threads, retimed=options.retime)
-    made = () if mover is None else _with_gaps(mover, outcomes, used)
-    return _completed(found, outcomes, ground.verdicts, used, made, ground)
+    return _completed(found, outcomes, ground.verdicts, used, ground)
 
 
 def _split(
@@ -198,7 +213,7 @@ def _split(
     return folders, whole, bundles, runners
 
 
-def _held(plan: Plan, policy: PolicyLike, topology: Topology, problem: Problem) -> list[Plan]:
+def _held(plan: Plan, others: Sequence[Plan], topology: Topology, problem: Problem) -> list[Plan]:
     """Return the plans that are made ready beforehand: as many as fit into their nodes' memory, this one first.
 
     Raises
@@ -206,7 +221,7 @@ def _held(plan: Plan, policy: PolicyLike, topology: Topology, problem: Problem) 
     QuestionError
         If one has codecs, or is for nodes that there are not.
     """
-    wanted = [plan, *(each for each in policy.plans if not same_plan(each, plan))]
+    wanted = [plan, *(each for each in others if not same_plan(each, plan))]
     names = [node.name for node in topology.nodes]
     for each in wanted:
         if each.uses_codecs:
@@ -232,7 +247,7 @@ def _full(plans: Sequence[Plan], topology: Topology, problem: Problem) -> set[st
     return {node for node in held if held[node] > _MOST_READY or taken[node] > room[node]}
 
 
-def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
+def ways_of(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     network = topology.network
     found = predicted(problem, decide_again(problem, plan))
     ways = {
@@ -246,7 +261,7 @@ def _ways(plan: Plan, topology: Topology, problem: Problem) -> Ways:
     )
 
 
-def _site(
+def site_of(
     stack: ExitStack,
     folders: Mapping[str, Path],
     factor: Mapping[str, float],
@@ -293,12 +308,13 @@ def _verdicts(
     return [by_plan[each.plan][place % len(by_plan[each.plan])] for place, each in enumerate(outcomes)]
 
 
-def _with_gaps(mover: Mover, outcomes: Sequence[Outcome], used: Mapping[str, Ready]) -> tuple[Move, ...]:
+def _with_gaps(director: Director, outcomes: Sequence[Outcome], used: Mapping[str, Ready]) -> tuple[Move, ...]:
     """Return the moves by the clock of the frames, each with how long there was no result before its first one."""
     answered = sorted((each.ended_ns, each.plan) for each in outcomes if each.answered and each.ended_ns is not None)
     found = []
-    for move in mover.moves:
-        at_ns, gap_s = mover.begun_ns + round(move.at_s * 1e9), None
+    origin_ns = outcomes[0].due_ns if director.origin_ns is None else director.origin_ns
+    for move in director.moves:
+        at_ns, gap_s = origin_ns + round(move.at_s * 1e9), None
         for place in range(1, len(answered)):
             ended_ns, number = answered[place]
             if ended_ns > at_ns and same_plan(used[number].plan, move.after):
@@ -317,7 +333,6 @@ def _completed(
     outcomes: Sequence[Outcome],
     verdicts: Sequence[Verdict],
     used: Mapping[str, Ready],
-    moves: tuple[Move, ...],
     ground: Ground,
 ) -> Run:
     """Return the run of all frames, whichever plan answered them; stages and prediction are those of the first."""
@@ -343,7 +358,6 @@ def _completed(
         ),
         latencies_s=tuple(each.latency_s if each.answered else None for each in outcomes),
         late=sum(each.late for each in outcomes),
-        moves=moves,
         frames_by_plan=dict(counts),
         sent_again=sum(each.sent > 1 for each in outcomes),
     )

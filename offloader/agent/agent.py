@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
-from tiercut.offloader.agent.timings import came_by, named, of_piece
+from tiercut.offloader.agent.timings import came_by, named
 from tiercut.offloader.agent.version import Outlets, Version, only_version
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime
@@ -57,7 +56,7 @@ RESULTS = "results"
 _LONGEST_ID = 256
 _MOST_HOMES, _MOST_RESULTS = 64, 4096
 _TOLD_S = 5.0
-_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave")
+_PASSED_ON = ("destination", "fallback_ns", "warm_up", "leave", "by_links")
 
 
 class Agent:
@@ -329,7 +328,7 @@ class Agent:
             return
         try:
             tensors, decode_ns = self._decoded(job)
-            ended, more = self._warmed_up(job, tensors) if job.warms_up else (job.version.run(tensors, self._slow), {})
+            ended, more = job.run(tensors, self._slow)
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
             ended = job.apart(ended)
             if job.result is None:
@@ -362,16 +361,6 @@ class Agent:
         if version.going.codec is not None:
             self._slow(version.run.clock() - begun)
         return contents
-
-    def _warmed_up(self, job: Job, tensors: Mapping[str, NDArray[Any]]) -> tuple[Ended, dict[str, int]]:
-        """Send a message that warms up through, which leaves where it says; return also what each piece took.
-
-        It goes the way of a frame, past the links alone. So all ways are known to work, and what comes home says what a
-        frame will find: every hop without its link, and every piece as on the machine that this one stands for.
-        """
-        said = job.parameters.get("leave")
-        ended, took = job.version.run.until(tensors, said if isinstance(said, int) else sys.maxsize, self._slow)
-        return ended, {of_piece(job.version.bundle.stage, place): each for place, each in enumerate(took)}
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:
         stage, sent_ns = job.version.bundle.stage, job.parameters.get("sent_ns")
@@ -415,7 +404,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 carried | timings,
-                direct=job.warms_up,
+                direct=job.skips_links,
                 spare_ns=spare_ns,
                 answered=None if ended.leaves else partial(self._pass_on, job, carried | timings, time.monotonic_ns()),
             )
@@ -433,7 +422,7 @@ class Agent:
                 job.until_ns,
                 lambda why: self._not_taken(job, why),
                 timings | as_stage(job, called_ns - sent_ns, waited_ns, took_ns),
-                direct=job.warms_up,
+                direct=job.skips_links,
                 ready_ns=called_ns + waited_ns + took_ns,
             )
         except (Full, QuestionError) as error:

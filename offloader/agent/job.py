@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiercut.offloader.agent.timings import of_piece
 from tiercut.offloader.agent.version import Version
-from tiercut.offloader.bundles.stage import Ended
+from tiercut.offloader.bundles.stage import Ended, Room, Slowed
 from tiercut.offloader.transports.server import Arrival
 
 __all__ = ["Job"]
@@ -61,12 +64,38 @@ class Job:
         return self.parameters.get("warm_up") is True and self.result is None
 
     @property
+    def skips_links(self) -> bool:
+        """Whether it goes past all links, which are not timed."""
+        return self.warms_up and self.parameters.get("by_links") is not True
+
+    @property
     def spare_ns(self) -> int:
         """How long before its deadline it is answered from an exit here, if it cannot go on; 0: it is not."""
         said = self.parameters.get("fallback_ns")
         if not isinstance(said, int) or said <= 0:
             return 0
         return min(said, (self.until_ns - self.received_ns) // 2)
+
+    def run(self, tensors: Mapping[str, NDArray[Any]], slowed: Slowed) -> tuple[Ended, dict[str, int]]:
+        """Send what came through the pieces; return what became of it and, of what warms up, what each piece took.
+
+        What warms up leaves where it says. It goes the way of a frame, past the links alone. So all ways are known to
+        work, and what comes home says what a frame will find: every hop without its link, and every piece as on the
+        machine that this one stands for.
+        """
+        version = self.version
+        if not self.warms_up:
+            return version.run(tensors, slowed, self._room), {}
+        said = self.parameters.get("leave")
+        leave = said if isinstance(said, int) else sys.maxsize
+        ended, took = version.run.until(tensors, leave, slowed, self._room)
+        return ended, {of_piece(version.bundle.stage, place): each for place, each in enumerate(took)}
+
+    @property
+    def _room(self) -> Room | None:
+        """Asks for memory that is shared with the next agent, if what goes on is not encoded and nobody waits here."""
+        onward = self.version.onward
+        return None if onward is None or self.result is not None or self.version.going.codec else onward.room
 
     def apart(self, ended: Ended) -> Ended:
         """Return what is to be sent, apart from what came: that memory is used again once a worker is done with it."""

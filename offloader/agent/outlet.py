@@ -141,6 +141,10 @@ class Outlet:
             until_ns=until_ns - spare_ns,
         )
 
+    def room(self, sizes: Sequence[int]) -> list[Bytes] | None:
+        """See `tiercut.offloader.transports.courier.Courier.room`."""
+        return self._courier.room(sizes)
+
     @property
     def is_up(self) -> bool:
         """Whether the peer answers, as far as is known."""

@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.bundles.manifest import Bundle, Piece
-from tiercut.profiling import normalised_entropy, open_piece, probabilities
+from tiercut.offloader.bundles.manifest import Bundle, Piece, TensorSpec
+from tiercut.profiling import PieceCall, normalised_entropy, open_piece, probabilities
 
-__all__ = ["Ended", "Runtime", "StageRunner", "leaves"]
+__all__ = ["Ended", "Room", "Runtime", "Slowed", "StageRunner", "leaves"]
 
 Numbers = NDArray[Any]
-_Call = Callable[[Sequence[Numbers]], list[Numbers]]
+
+_WORTH = 1 << 16
+"""Bytes that are copied sooner than memory is found for them."""
+
+Room = Callable[[Sequence[int]], Sequence[NDArray[np.uint8]] | None]
+"""Gives memory for tensors of so many bytes, from which they are sent without a copy; None where there is none."""
+
 Runtime = Literal["onnx", "keras"]
 
 
@@ -87,7 +93,7 @@ class StageRunner:
         self.clock = time.thread_time_ns if alone else time.perf_counter_ns
         self._calls = [self._open(folder, piece, threads) for piece in bundle.pieces]
 
-    def _open(self, folder: Path, piece: Piece, threads: int | None) -> tuple[Piece, _Call]:
+    def _open(self, folder: Path, piece: Piece, threads: int | None) -> tuple[Piece, PieceCall]:
         if self.runtime not in piece.files:
             raise QuestionError(
                 f"the bundle has no files for {self.runtime}, only for {', '.join(piece.files)}; leave out --runtime, "
@@ -101,12 +107,14 @@ class StageRunner:
             for _ in range(runs):
                 _made(piece, call, _zeros(piece))
 
-    def until(self, tensors: Mapping[str, Numbers], block: int, slowed: Slowed) -> tuple[Ended, list[int]]:
+    def until(
+        self, tensors: Mapping[str, Numbers], block: int, slowed: Slowed, room: Room | None = None
+    ) -> tuple[Ended, list[int]]:
         """Send a frame through that leaves at the exit of a block; return what becomes of it, and nanoseconds by piece.
 
         Parameters
         ----------
-        tensors, slowed
+        tensors, slowed, room
             As of a frame; what `slowed` takes is part of what a piece does.
         block
             Where it leaves, 1-based.
@@ -117,10 +125,10 @@ class StageRunner:
             If there is no exit.
         """
         since_ns = time.monotonic_ns()
-        held, took = dict(tensors), []
+        held, took, places = dict(tensors), [], _Places(self.bundle.outputs, room)
         for piece, call in self._calls:
             begun = self.clock()
-            named, entropy = _made(piece, call, held)
+            named, entropy = _made(piece, call, held, places.of(piece))
             slowed(self.clock() - begun)
             held |= named
             took.append(time.monotonic_ns() - since_ns)
@@ -143,7 +151,7 @@ class StageRunner:
             held |= named
             yield piece, named
 
-    def __call__(self, tensors: Mapping[str, Numbers], slowed: Slowed | None = None) -> Ended:
+    def __call__(self, tensors: Mapping[str, Numbers], slowed: Slowed | None = None, room: Room | None = None) -> Ended:
         """Send a frame through.
 
         Parameters
@@ -152,18 +160,20 @@ class StageRunner:
             What comes in, by name.
         slowed
             Called after each piece.
+        room
+            Asked for memory for what goes on, where that is large.
 
         Raises
         ------
         QuestionError
             If scores are no numbers.
         """
-        held = dict(tensors)
+        held, places = dict(tensors), _Places(self.bundle.outputs, room)
         entropy = None
         asked: Ended | None = None
         for piece, call in self._calls:
             begun = self.clock()
-            named, entropy = _made(piece, call, held)
+            named, entropy = _made(piece, call, held, places.of(piece))
             if slowed is not None:
                 slowed(self.clock() - begun)
             if piece.exit is not None and entropy is not None:
@@ -177,9 +187,37 @@ class StageRunner:
         return Ended(results, self.bundle.pieces[-1].exit if last else None, entropy, leaves=last, instead=asked)
 
 
-def _made(piece: Piece, call: _Call, held: Mapping[str, Numbers]) -> tuple[dict[str, Numbers], float | None]:
+class _Places:
+    """Where pieces are to write what goes on, where there is room for it."""
+
+    def __init__(self, outputs: Sequence[TensorSpec], room: Room | None) -> None:
+        sizes = [each.nbytes for each in outputs]
+        self._outputs, self._sizes = outputs, sizes
+        self._room = room if sum(sizes) >= _WORTH else None
+        self._found: dict[str, Numbers] = {}
+
+    def of(self, piece: Piece) -> list[Numbers | None] | None:
+        """Return the place of each output of a piece that has one; None where none has."""
+        if self._room is None:
+            return None
+        names = [each.name for each in piece.outputs]
+        if not self._found and any(each.name in names for each in self._outputs):
+            memory = self._room(self._sizes)
+            if memory is None:
+                self._room = None
+                return None
+            self._found = {
+                each.name: part.view(each.dtype).reshape(each.shape)
+                for each, part in zip(self._outputs, memory, strict=True)
+            }
+        return [self._found.get(name) for name in names] if self._found else None
+
+
+def _made(
+    piece: Piece, call: PieceCall, held: Mapping[str, Numbers], places: Sequence[Numbers | None] | None = None
+) -> tuple[dict[str, Numbers], float | None]:
     """Return what a piece makes of what is held, by name, and the entropy at its exit."""
-    made = call([held[each.name] for each in piece.inputs])
+    made = call([held[each.name] for each in piece.inputs], places)
     named = dict(zip((each.name for each in piece.outputs), made, strict=True))
     if piece.scores is None:
         return named, None

@@ -175,6 +175,8 @@ def _stages(ground: Ground, answered: Sequence[Outcome], expected: Mapping[int, 
                     "coding": ground.prediction.coding_s(place),
                     "compute": ground.prediction.compute_s(place, expected),
                     "result": sum(n * s for n, s in returns) / sum(n for n, _ in returns) if returns else None,
+                    "variation": _at(ground.prediction.variations, place),
+                    "turnaround": _at(ground.prediction.turnarounds_s, place),
                 },
                 bundle.input_codec,
                 None if (by := _most(came)) is None or not 0 <= by < len(TRANSPORTS) else TRANSPORTS[by],
@@ -182,6 +184,10 @@ def _stages(ground: Ground, answered: Sequence[Outcome], expected: Mapping[int, 
             )
         )
     return found
+
+
+def _at(values: Sequence[float | None], place: int) -> float | None:
+    return values[place] if place < len(values) else None
 
 
 def _most(values: Sequence[A]) -> A | None:

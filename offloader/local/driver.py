@@ -27,7 +27,7 @@ from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
 from tiercut.offloader.local.outcome import Entry, Outcome
-from tiercut.offloader.local.timing import Round
+from tiercut.offloader.local.timing import Round, Rounds
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import ACCEPTED, message
 from tiercut.offloader.protocol.service import Refused, Service
@@ -94,9 +94,9 @@ class Driver:
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
         self._frames: dict[str, Outcome] = {}
         self._kept: dict[str, Mapping[str, NDArray[Any]]] = {}
-        self._rounds, self._round_ns = list[Round](), 0
         self._ended = threading.Condition()
         self._token = secrets.token_hex(4)
+        self._rounds = Rounds(self._token)
         here = address_of(listen, what="--results")
         self._streams = StreamServer(here.rpartition(":")[0], self._streamed, most, transport)
         self._service = Service(
@@ -253,31 +253,47 @@ class Driver:
         QuestionError
             If one is lost.
         """
-        before, wanted = len(self._rounds), set(leaving)
-        begun_ns = next_ns = time.monotonic_ns()
-        for number, block in enumerate(leaving, 1):
-            if not wanted and time.monotonic_ns() - begun_ns > until_s * 1e9:
-                break
-            wanted.discard(block)
-            sleep_until(next_ns := max(next_ns + round(interval_s * 1e9), time.monotonic_ns()))
-            self._round_ns = next_ns
-            self._send_round(tensors, block, patience_s)
-            with self._ended:
-                there = self._ended.wait_for(lambda: len(self._rounds) >= before + number, patience_s)  # noqa: B023
-            if not there:
-                stage = next(each.stage for each in self._entry.bundles if block <= each.blocks[1])
-                raise QuestionError(f"the agents of the stages 1 to {stage} do not answer together")
-        return self._rounds[before:]
+        send = partial(self._send_round, tensors, patience_s)
+        return self._rounds.one_by_one(send, leaving, interval_s, patience_s, until_s)
 
-    def _send_round(self, tensors: Mapping[str, NDArray[Any]], block: int, patience_s: float) -> None:
+    def rehearse(
+        self,
+        frame_of: Callable[[int], Mapping[str, NDArray[Any]]],
+        leaving: Sequence[int],
+        interval_s: float,
+        *,
+        patience_s: float,
+    ) -> list[Round]:
+        """Send messages as frames are sent, over the links and whether earlier ones are home or not.
+
+        Return what came of those that came home in time, as far as there was room for them; what they waited for each
+        other is part of their hops. Parameters are those of `run` and `warm_up`.
+        """
+        messages = ((frame_of(number), block) for number, block in enumerate(leaving))
+        return self._rounds.as_stream(
+            lambda tensors, block, due_ns: self._send_round(tensors, patience_s, block, due_ns, by_links=True),
+            messages,
+            interval_s,
+            patience_s,
+        )
+
+    def _send_round(
+        self, tensors: Mapping[str, NDArray[Any]], patience_s: float, block: int, due_ns: int, *, by_links: bool = False
+    ) -> str:
         entry, begun_ns = self._entry, time.monotonic_ns()
-        number = len(self._rounds)
-        request = self._request(entry, f"warm-up {self._token} {number}")
+        frame = self._rounds.begin(due_ns, entry.bundles)
+        request = self._request(entry, frame)
         contents = self._described(entry, request, tensors)
-        put_parameters(request, {"destination": self.address, "warm_up": True, "leave": block})
+        put_parameters(request, {"destination": self.address, "warm_up": True, "leave": block, "by_links": by_links})
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         until_ns = begun_ns + round(patience_s * 1e9)
-        entry.outlet.put(request, contents, until_ns, lambda _: None, timings, direct=True)
+        try:
+            entry.outlet.put(
+                request, contents, until_ns, lambda _: self._rounds.lost(frame), timings, direct=not by_links
+            )
+        except Full:
+            self._rounds.lost(frame)
+        return frame
 
     def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""
@@ -400,8 +416,8 @@ class Driver:
             raise Refused("NOT_FOUND", f"results are sent to the model '{RESULTS}'")
         try:
             parameters = take_parameters(request)
-            if parameters.get("warm_up") is True:
-                return self._warmed_up(request.id, parameters, there_ns)
+            if self._rounds.took(request.id, parameters, there_ns):
+                return _taken(request.id)
             said = parameters.get("failed")
             entry, exit_ = self._entries.get(request.model_version, self._entry), parameters.get("exit")
             block = entry.last_exit if exit_ is None else _block(exit_)
@@ -417,7 +433,7 @@ class Driver:
             if outcome is None:
                 self.strays += 1
             elif outcome.ended_ns is not None:
-                self._count_again(outcome, parameters)
+                outcome.count_again(parameters)
             elif said is not None and (
                 outcome.asked  # its answer comes, or its deadline
                 or self._fall_back(request.id, str(said), partial(self._fail, request.id, str(said)))
@@ -440,24 +456,6 @@ class Driver:
         if ended is not None:
             self.on_end(ended)
         return _taken(request.id)
-
-    @staticmethod
-    def _count_again(outcome: Outcome, parameters: Mapping[str, str | int | bool]) -> None:
-        """Count a result of a frame that has ended: twice answered by the plan, or late beside another answer."""
-        if "failed" in parameters or not outcome.answered:
-            return
-        if outcome.fell_back is not None or "fell_back" in parameters or outcome.sent > 1:
-            outcome.late += 1
-        else:
-            outcome.doubled += 1
-
-    def _warmed_up(self, frame: str, parameters: Mapping[str, str | int | bool], there_ns: int) -> Any:
-        found = Round.of(parameters, self._entry.bundles, self._round_ns, there_ns)
-        if found is not None:
-            with self._ended:
-                self._rounds.append(found)
-                self._ended.notify_all()
-        return _taken(frame)
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +84,15 @@ class Outcome:
         """From when it was due until it ended."""
         assert self.ended_ns is not None
         return (self.ended_ns - self.due_ns) / 1e9
+
+    def count_again(self, parameters: Mapping[str, str | int | bool]) -> None:
+        """Count a further result: answered twice by the plan, or late beside another answer."""
+        if "failed" in parameters or not self.answered:
+            return
+        if self.fell_back is not None or "fell_back" in parameters or self.sent > 1:
+            self.late += 1
+        else:
+            self.doubled += 1
 
 
 class Entry:

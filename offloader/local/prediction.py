@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.links.path import Direction, Way
-from tiercut.offloader.local.timing import Round
+from tiercut.offloader.local.timing import Round, variations
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
@@ -34,12 +34,19 @@ class Predicted:
     rounds_s
         Seconds until a frame has left at each exit, by its block, in every round in which pieces and hops were timed;
         empty where they were not.
+    variations
+        By stage how much its pieces varied then, the standard deviation over the mean; empty where they were not timed.
+    turnarounds_s
+        By stage how soon a worker turned to the next message that waited, once it was done with the pieces of one;
+        None where too few waited, empty where messages came one at a time.
     """
 
     path: Itinerary
     timed: bool = False
     hops_coding_s: tuple[float, ...] = ()
     rounds_s: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    variations: tuple[float, ...] = ()
+    turnarounds_s: tuple[float | None, ...] = ()
 
     def with_rounds(self, spans: Sequence[Sequence[Span]], rounds: Sequence[Round]) -> Predicted:
         """Return the plan with what pieces took, and hops beside their links, in some rounds: on average, and in each.
@@ -76,6 +83,7 @@ class Predicted:
             mean,
             hops_coding_s=tuple(coding.all[stage] for stage in range(len(spans))),
             rounds_s={block: tuple(seconds) for block, seconds in at_exit.items()},
+            variations=variations(rounds),
         )
 
     def _with_times(

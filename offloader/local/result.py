@@ -14,6 +14,7 @@ from tiercut.offloader.transports.offer import Transport
 from tiercut.optimizer import rank_of, samples_needed
 
 if TYPE_CHECKING:
+    from tiercut.offloader.adaptive.asking import Asked
     from tiercut.offloader.adaptive.mover import Move
     from tiercut.offloader.disturbed.player import Disturbance
 
@@ -66,7 +67,9 @@ class StageTimes:
         ``encode_before`` (tensors to bytes, before they are sent there), ``send`` (on the way, links included),
         ``queue``, ``decode``, ``compute``, ``encode`` and ``result`` (the way home of those that left there).
     predicted
-        ``send``, ``compute`` and ``result``; and ``coding``, the part of ``send`` that a codec takes at both ends.
+        ``send``, ``compute`` and ``result``; ``coding``, the part of ``send`` that a codec takes at both ends; and,
+        where pieces were timed here, their ``variation`` (standard deviation over the mean) and the ``turnaround`` of a
+        worker from one frame to the next that waits.
     codec
         What encodes what comes there; None: it comes as it is.
     came_by, result_by
@@ -133,6 +136,8 @@ class Run:
         How many frames each plan answered, where plans changed; empty where they could not.
     sent_again
         How many frames were lost by a plan and sent by another.
+    asked
+        What a solver was asked meanwhile, in order.
     disturbances
         What was done to links and nodes meanwhile, in order.
     """
@@ -162,6 +167,7 @@ class Run:
     moves: tuple[Move, ...] = ()
     frames_by_plan: dict[str, int] = field(default_factory=dict)
     sent_again: int = 0
+    asked: tuple[Asked, ...] = ()
     disturbances: tuple[Disturbance, ...] = ()
 
     @property
@@ -214,7 +220,9 @@ class Run:
 
     def _adaptation(self) -> dict[str, Any]:
         moves = [asdict(each) | {"before": str(each.before), "after": str(each.after)} for each in self.moves]
-        return {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
+        asked = [asdict(each) | {"plan": None if each.plan is None else str(each.plan)} for each in self.asked]
+        found = {"moves": moves, "frames_by_plan": self.frames_by_plan, "sent_again": self.sent_again}
+        return found | ({"asked": asked} if asked else {})
 
     def _stage(self, stage: StageTimes) -> dict[str, Any]:
         place = self.stages.index(stage)
@@ -240,6 +248,8 @@ class Run:
                 "compute_s": stage.predicted["compute"],
                 "send_s": None if onward is None else onward.predicted["send"],
                 "result_s": stage.predicted["result"],
+                "compute_variation": stage.predicted.get("variation"),
+                "turnaround_s": stage.predicted.get("turnaround"),
             },
         }
 

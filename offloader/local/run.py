@@ -30,7 +30,7 @@ from tiercut.offloader.local.hops import hop_parts
 from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
-from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule
+from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule, turnarounds, without_waits
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
 from tiercut.offloader.transports.offer import Wanted
@@ -48,6 +48,9 @@ _ACQUAINTED, _SETTLED = 4, 2
 _LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
 """Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
 after so many seconds."""
+
+_STREAM_S, _MOST_STREAMED = 10.0, 1000
+"""Frames that meet each other are rehearsed for so long, with so many messages at most, and no more than frames."""
 
 _LONGEST_PAUSE_S = 1.0
 """Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
@@ -312,7 +315,8 @@ def _run(
         if options.shape == "kernel":
             routes = [ground.prediction.path.hops(step) for step in steps]
             links = stack.enter_context(KernelLinks(ground.topology.source, routes))
-        site = _agents(stack, ground, folders, clock, runtime, options, links)
+        # Agents end after all that asks them, those that came later too.
+        site = _agents(stack.enter_context(ExitStack()), ground, folders, clock, runtime, options, links)
         agents = list(site.agents.values())
         pin_apart(agents)
         shared = LinkClock(clock)
@@ -371,7 +375,30 @@ def _rehearsed(
             patience_s=max(deadline_s, _WARM_UP_S),
             until_s=_ROUNDS_S,
         )
-    return replace(ground, prediction=_timed(ground, rounds)), rounds
+    ground = replace(ground, prediction=_timed(ground, rounds))
+    if interval_s < max(ground.prediction.at_exit.values()):
+        ground = _rehearsed_as_stream(ground, driver, rounds, interval_s, options)
+    return ground, rounds
+
+
+def _rehearsed_as_stream(
+    ground: Ground, driver: Driver, alone: Sequence[Round], interval_s: float, options: RunOptions
+) -> Ground:
+    """Return the prediction from what pieces take where frames meet: machines that seldom rest stay warm.
+
+    Messages are due at the pace of the frames, leave in the order in which samples do, and wait for links and for each
+    other. What ways take without all that is known from those that came alone.
+    """
+    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), options.frames, _MOST_STREAMED)
+    verdicts, depth = ground.verdicts, len(ground.bundles)
+    leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
+    streamed = driver.rehearse(
+        ground.frames.frame, leaving, interval_s, patience_s=max(times_of(ground.prediction, options)[1], _WARM_UP_S)
+    )
+    if not streamed:
+        return ground
+    prediction = _timed(ground, without_waits(streamed, alone))
+    return replace(ground, prediction=replace(prediction, turnarounds_s=turnarounds(streamed, depth)))
 
 
 def _pace_s(prediction: Predicted, interval_s: float) -> float:

@@ -56,6 +56,11 @@ class Courier:
         stream = self._stream
         return stream.kind if stream is not None and stream.is_open else "grpc"
 
+    def room(self, sizes: Sequence[int]) -> list[Bytes] | None:
+        """Return memory from which tensors of so many bytes go without being copied, where the peer shares some."""
+        stream = self._stream
+        return stream.room(sizes) if stream is not None and stream.is_open else None
+
     def send(
         self,
         request: Any,

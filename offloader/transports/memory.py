@@ -11,7 +11,9 @@ import os
 import socket
 import struct
 import threading
+import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,8 +59,11 @@ class Slots:
         os.ftruncate(self.file, self.size * count)
         fcntl.fcntl(self.file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if self.size * count <= _POPULATED else 0)
-        self._bytes = np.frombuffer(mmap.mmap(self.file, self.size * count, flags), np.uint8)
-        self._lock, self._free = threading.Lock(), set(range(count))
+        self._memory: mmap.mmap | None = mmap.mmap(self.file, self.size * count, flags)
+        self._start = _address(np.frombuffer(self._memory, np.uint8))
+        # NOTE a slot that was lent is given back wherever its last piece goes, and that may be in the midst of taking
+        self._lock, self._free = threading.RLock(), set(range(count))
+        self._lent: dict[int, weakref.finalize[Any, Any]] = {}
         self.count = count
 
     def take(self, sizes: Sequence[int]) -> tuple[int, list[Bytes]] | None:
@@ -69,7 +74,55 @@ class Slots:
             if not self._free:
                 return None
             slot = self._free.pop()
-            return slot, pieces(self._bytes, slot * self.size, sizes)
+            return slot, pieces(self._slot(slot), 0, sizes)
+
+    def lend(self, sizes: Sequence[int]) -> list[Bytes] | None:
+        """Return a piece of a slot for each size, which is free again when none of them is there any more.
+
+        Unless it was sent before: see `lent`. None where no slot is free or it is too small.
+        """
+        with self._lock:
+            taken = self.take(sizes)
+            if taken is None:
+                return None
+            slot, found = taken
+            self._lend(slot, found[0].base)
+            return found
+
+    def _lend(self, slot: int, whole: Any) -> None:
+        self._lent[slot] = weakref.finalize(whole, self._given_back, slot)
+        self._lent[slot].atexit = False
+
+    def _given_back(self, slot: int) -> None:
+        with self._lock:
+            self._lent.pop(slot, None)
+            self.release(slot)
+
+    def lent(self, contents: Sequence[Any]) -> int | None:
+        """Return the slot that some arrays of bytes are all pieces of, in their order; None where they are none.
+
+        Whoever asks is to send it and to release it; see `not_sent`.
+        """
+        if not contents or not all(isinstance(each, np.ndarray) for each in contents):
+            return None
+        slot, begin = divmod(_address(contents[0]) - self._start, self.size)
+        for each in contents:
+            if _address(each) != self._start + slot * self.size + begin:
+                return None
+            begin += aligned(len(each))
+        with self._lock:
+            given = self._lent.pop(slot, None) if begin == sum(aligned(len(each)) for each in contents) else None
+            return None if given is None or given.detach() is None else slot
+
+    def not_sent(self, slot: int, contents: Sequence[Bytes]) -> None:
+        """Say that a slot that was lent could not be sent, so that it is free again when its pieces are gone."""
+        with self._lock:
+            self._lend(slot, contents[0].base)
+
+    def _slot(self, slot: int) -> Bytes:
+        """Return a slot as an array that its pieces, and no others, are views of."""
+        assert self._memory is not None
+        return np.frombuffer(self._memory, np.uint8, self.size, slot * self.size)
 
     def release(self, slot: int) -> None:
         """Say that a slot is free again."""
@@ -83,7 +136,7 @@ class Slots:
             if self.file >= 0:
                 os.close(self.file)
                 self.file = -1
-            self._free, self._bytes = set(), np.empty(0, np.uint8)
+            self._free, self._lent, self._memory = set(), {}, None
 
 
 class SlotView:
@@ -130,6 +183,10 @@ class SlotView:
         if not 0 <= slot < self._count or sum(map(aligned, sizes)) > self._size:
             raise StreamError("there is no such slot, or it holds less")
         return pieces(self._bytes, slot * self._size, sizes)
+
+
+def _address(numbers: Bytes) -> int:
+    return int(numbers.__array_interface__["data"][0])
 
 
 def pieces(memory: Bytes, begin: int, sizes: Sequence[int]) -> list[Bytes]:

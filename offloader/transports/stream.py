@@ -117,6 +117,10 @@ class Stream:
         """Return a slot of shared memory and a piece of it for each tensor, to be written; None where there is none."""
         return None if self._slots is None else self._slots.take(sizes)
 
+    def room(self, sizes: Sequence[int]) -> list[Bytes] | None:
+        """Return memory for the tensors of a message, to be written and sent from there; see `Slots.lend`."""
+        return None if self._slots is None else self._slots.lend(sizes)
+
     def send(self, head: bytes, contents: Sequence[Bytes], timeout_s: float, done: Done) -> bool:
         """Send a message; return whether it is under way, else nothing was done: it is too large, or the stream ended.
 
@@ -125,13 +129,19 @@ class Stream:
         head
             The message without its raw tensors.
         contents
-            Their bytes.
+            Their bytes; from memory that `room` gave they are not copied.
         timeout_s
             Seconds after which it has failed, and the stream with it.
         done
             Called once, with None when it was taken, or with why not; in a thread of the stream, or in this one.
         """
         sizes = [len(each) for each in contents]
+        slot = None if self._slots is None else self._slots.lent(contents)
+        if slot is not None and self._slots is not None:
+            under_way = self._sent(PLACED, slot, head, sizes, (), timeout_s, done)
+            if not under_way:
+                self._slots.not_sent(slot, contents)
+            return under_way
         placed = self.place(sizes)
         if placed is None:
             return self._sent(INLINE, 0, head, sizes, contents, timeout_s, done)

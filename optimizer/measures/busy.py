@@ -48,9 +48,10 @@ def busy_tables(problem: Problem) -> Iterator[Measure]:
         weights = np.zeros(problem.node_count)
         weights[node] = 1.0 / float(problem.workers[node])
         yield busy_seconds(problem, weights)
+    nothing = np.zeros(problem.span_s.shape)
     for place in tuple(servers(problem))[problem.node_count :]:
         hops = shared_hops_of(problem, place)
-        crossed = crossing(problem, {(hop.sender, hop.receiver): 1.0 / hop.bandwidth for hop in hops})
+        crossed = crossing(problem, {(hop.sender, hop.receiver): 1.0 / hop.bandwidth for hop in hops}, nothing)
         if any(getattr(crossed, name).any() for name in _CROSSING):
             yield crossed
 

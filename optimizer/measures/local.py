@@ -137,7 +137,9 @@ def busy_seconds(problem: Problem, weights: Floats) -> Measure:
 
     The result is neither encoded nor decoded (formulation: rate).
     """
-    span, bare = (table * weights[:, None, None] for table in (problem.span_s, problem.bare_s))
+    span, bare = np.zeros(problem.span_s.shape), np.zeros(problem.bare_s.shape)
+    for node in np.flatnonzero(weights):  # of one node alone, most of a large table is never touched
+        span[node], bare[node] = problem.span_s[node] * weights[node], problem.bare_s[node] * weights[node]
     apart = 1.0 - np.eye(problem.node_count)
 
     def coded(encode: Floats, decode: Floats) -> Floats:
@@ -176,8 +178,11 @@ def between(problem: Problem, tables: Measure, pair: str) -> Measure:
     )
 
 
-def crossing(problem: Problem, weights: Mapping[Pair, float]) -> Measure:
-    """Return bytes times the weights of the links that they cross (formulation: other additive measures, and rate)."""
+def crossing(problem: Problem, weights: Mapping[Pair, float], nothing: Floats | None = None) -> Measure:
+    """Return bytes times the weights of the links that they cross (formulation: other additive measures, and rate).
+
+    ``nothing`` is M x N x N zeros for the pieces, which the measures of many links may share.
+    """
     network = network_of(problem)
 
     def crossed(sizes: Floats) -> Floats:
@@ -190,5 +195,6 @@ def crossing(problem: Problem, weights: Mapping[Pair, float]) -> Measure:
         result = np.tile(crossed(np.array([problem.result_bytes]))[0, :, problem.destination], (len(result), 1))
     codecs = [crossed(sizes) for sizes in problem.codec_bytes]
     coded = np.stack(codecs) if codecs else np.zeros_like(problem.codec_s)
-    nothing, source = np.zeros_like(problem.span_s), problem.source
+    nothing = np.zeros(problem.span_s.shape) if nothing is None else nothing
+    source = problem.source
     return Measure(sends[0, source], nothing, nothing, sends[1:], result, coded[:, 0, source], coded[:, 1:])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,21 @@ from tiercut.profiling.models.onnx.graph_onnx import OnnxModel
 from tiercut.profiling.models.onnx.sessions import model_bytes, open_session, refused, save_model, start_onnx
 from tiercut.profiling.models.runtime import compile_piece, start_framework
 
-__all__ = ["PieceTensor", "WrittenPiece", "open_piece", "piece_tensor", "write_piece"]
+__all__ = ["PieceCall", "PieceTensor", "WrittenPiece", "open_piece", "piece_tensor", "write_piece"]
 
 Numbers = NDArray[Any]
+
+
+class PieceCall(Protocol):
+    """What a piece computes."""
+
+    def __call__(self, values: Sequence[Numbers], places: Sequence[Numbers | None] | None = None, /) -> list[Numbers]:
+        """Return the outputs for inputs, both in the order of the file.
+
+        An output for which there is a place may be written there, if what runs it can, and is then that very array.
+        """
+        ...
+
 
 _ONE_FILE = 2_000_000_000
 
@@ -122,7 +134,7 @@ def _write_keras(model: KerasModel, taken: Sequence[int], made: Sequence[int], f
     )
 
 
-def open_piece(path: Path, *, threads: int | None = None) -> Callable[[Sequence[Numbers]], list[Numbers]]:
+def open_piece(path: Path, *, threads: int | None = None) -> PieceCall:
     """Return what a file of `write_piece` computes: from its inputs, in order, to its outputs.
 
     Parameters
@@ -142,7 +154,7 @@ def open_piece(path: Path, *, threads: int | None = None) -> Callable[[Sequence[
     return _open_onnx(path, threads) if path.suffix == ".onnx" else _open_keras(path, threads)
 
 
-def _open_onnx(path: Path, threads: int | None) -> Callable[[Sequence[Numbers]], list[Numbers]]:
+def _open_onnx(path: Path, threads: int | None) -> PieceCall:
     start_onnx(threads)
     try:
         session = open_session(path)
@@ -150,14 +162,28 @@ def _open_onnx(path: Path, threads: int | None) -> Callable[[Sequence[Numbers]],
         raise refused(str(path), error) from None
     names = [each.name for each in session.get_inputs()]
 
-    def call(values: Sequence[Numbers]) -> list[Numbers]:
-        found: list[Numbers] = session.run(None, dict(zip(names, values, strict=True)))
-        return found
+    ends = [each.name for each in session.get_outputs()]
+
+    def call(values: Sequence[Numbers], places: Sequence[Numbers | None] | None = None, /) -> list[Numbers]:
+        if places is None:
+            found: list[Numbers] = session.run(None, dict(zip(names, values, strict=True)))
+            return found
+        binding = session.io_binding()
+        for name, value in zip(names, values, strict=True):
+            binding.bind_cpu_input(name, value)
+        for name, place in zip(ends, places, strict=True):
+            if place is None:
+                binding.bind_output(name, "cpu")
+            else:
+                binding.bind_output(name, "cpu", 0, place.dtype, place.shape, place.ctypes.data)
+        session.run_with_iobinding(binding)
+        made = binding.get_outputs()
+        return [each.numpy() if place is None else place for each, place in zip(made, places, strict=True)]
 
     return call
 
 
-def _open_keras(path: Path, threads: int | None) -> Callable[[Sequence[Numbers]], list[Numbers]]:
+def _open_keras(path: Path, threads: int | None) -> PieceCall:
     start_framework(threads)
     import keras
 
@@ -166,7 +192,7 @@ def _open_keras(path: Path, threads: int | None) -> Callable[[Sequence[Numbers]]
         raise InputError(str(path), "is no piece of a network")
     piece = compile_piece(tuple(model.inputs), list(model.outputs))
 
-    def call(values: Sequence[Numbers]) -> list[Numbers]:
+    def call(values: Sequence[Numbers], _: Sequence[Numbers | None] | None = None, /) -> list[Numbers]:
         made = piece(tuple(keras.ops.convert_to_tensor(each) for each in values))
         return [np.asarray(keras.ops.convert_to_numpy(each)) for each in made]
 

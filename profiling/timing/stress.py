@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError
 
 __all__ = ["KINDS", "find_program", "parse_stress", "stressed"]
@@ -51,11 +53,18 @@ def find_program() -> str:
 
 
 @contextmanager
-def stressed(shares: Mapping[str, float]) -> Iterator[None]:
-    """Keep shares of all processors and of the memory busy for as long as the block lasts.
+def stressed(shares: Mapping[str, float], *, processor: int | None = None) -> Iterator[None]:
+    """Keep shares of processors and of the memory busy for as long as the block lasts.
 
     Processors by ``stress-ng --cpu``, memory by ``--vm``: the conditions that McNamee et al., "The case for adaptive
     deep neural networks in edge computing" (CLOUD 2021), section IV, vary.
+
+    Parameters
+    ----------
+    shares
+        Of ``cpu`` and ``memory``, above 0 and up to 1.
+    processor
+        The one whose load it is; None: all that the calling thread may use.
 
     Raises
     ------
@@ -65,9 +74,12 @@ def stressed(shares: Mapping[str, float]) -> Iterator[None]:
     if not shares:
         yield
         return
-    with subprocess.Popen(
-        [find_program(), *_arguments(shares)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
+    program = find_program()
+    with _on(processor):  # which the program inherits
+        process = subprocess.Popen(
+            [program, *_arguments(shares)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+    with process:
         try:
             time.sleep(_SETTLING_S)
             _check(process)
@@ -77,10 +89,25 @@ def stressed(shares: Mapping[str, float]) -> Iterator[None]:
             process.terminate()
 
 
+@contextmanager
+def _on(processor: int | None) -> Iterator[None]:
+    """Keep the calling thread, and what it starts, on a processor, where the system can."""
+    if processor is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {processor})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def _arguments(shares: Mapping[str, float]) -> list[str]:
     arguments = ["--quiet"]
     if "cpu" in shares:
-        arguments += ["--cpu", "0", "--cpu-load", f"{shares['cpu']:.0%}".removesuffix("%")]
+        # As many as there are processors to run on: stress-ng's own "all" counts those that it may not use too.
+        arguments += ["--cpu", str(cpu_count()), "--cpu-load", f"{shares['cpu']:.0%}".removesuffix("%")]
     if "memory" in shares:
         arguments += ["--vm", "1", "--vm-bytes", f"{shares['memory']:.0%}", "--vm-keep"]
     return arguments

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -128,11 +129,14 @@ class Branch:
         By stream: those that its plans keep to.
     served
         By stream: whether it has to be served, or must not be; of others both may be.
+    cap
+        Greatest latency of any plan, in seconds.
     """
 
     bound: float
     rules: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
     served: dict[int, bool] = field(default_factory=dict)
+    cap: float = inf
 
     def of(self, place: int) -> tuple[Rule, ...]:
         """Return the rules for the plans of a stream."""
@@ -140,7 +144,8 @@ class Branch:
 
     def admits(self, place: int, column: Column) -> bool:
         """Return whether a stream may have a plan."""
-        return self.served.get(place, True) and all(rule.holds(column) for rule in self.of(place))
+        may = self.served.get(place, True) and column.latency_s <= self.cap
+        return may and all(rule.holds(column) for rule in self.of(place))
 
     def halves(self, place: int, *rules: Rule) -> tuple[Branch, ...]:
         """Return the parts in which the plans of a stream keep to one rule more."""

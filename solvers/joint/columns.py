@@ -31,6 +31,7 @@ from tiercut.optimizer import (
 )
 from tiercut.solvers.interface import Options
 from tiercut.solvers.joint.branches import Side, narrowed
+from tiercut.solvers.joint.curves import Curve, Priced, Wanted
 from tiercut.solvers.registry import choose
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from tiercut.solvers.joint.task import Floats, JointTask, Limit, Stream
     from tiercut.solvers.task import Task
 
-__all__ = ["Column", "Multipliers", "Pool", "Priced", "Pricer", "Pricers"]
+__all__ = ["Column", "Multipliers", "Pool", "Pricer", "Pricers"]
 
 Found = TypeVar("Found")
 
@@ -79,14 +80,6 @@ class Column:
     decision: Decision
     latency_s: float
     loads: Floats
-
-
-class Priced(NamedTuple):
-    """The cheapest plan of a stream at some multipliers: what it costs (inf: there is none), whether it is proved."""
-
-    value: float
-    decision: Decision | None
-    proved: bool
 
 
 class Pool:
@@ -148,22 +141,37 @@ class Pricer:
             found = self.columns[decision] = Column(decision, latency, self._adds @ busy)
         return found
 
-    def borrowed(self, factor: float, prices: Floats, below: float, most: int) -> list[Column]:
+    def borrowed(self, factor: float, prices: Floats, below: float, most: int, cap: float = inf) -> list[Column]:
         """Return the cheapest plans of the pool that cost less than so much, and that this stream may have."""
         if not self.pool.rows:
             return []
-        latencies, rights, busy = self.pool.arrays
-        task = self.stream.task
-        costs = factor * latencies + busy @ (prices @ self._adds)
-        costs[(rights < task.floor) | (latencies > task.cap)] = inf
+        costs = self._pool_costs(factor, prices, cap)
         best = np.argsort(costs, kind="stable")[:most]
         return [self.column(self.pool.decisions[at]) for at in best if costs[at] < below]
+
+    def cheapest_known(self, factor: float, prices: Floats, cap: float = inf) -> tuple[float, Decision | None]:
+        """Return the cheapest plan of the pool that this stream may have, and what it costs; inf: there is none."""
+        if not self.pool.rows:
+            return inf, None
+        costs = self._pool_costs(factor, prices, cap)
+        best = int(np.argmin(costs))
+        return (inf, None) if costs[best] == inf else (float(costs[best]), self.pool.decisions[best])
+
+    def _pool_costs(self, factor: float, prices: Floats, cap: float) -> Floats:
+        """Return what each plan of the pool costs this stream; inf where it may not have it."""
+        latencies, rights, busy = self.pool.arrays
+        task = self.stream.task
+        costs: Floats = factor * latencies + busy @ (prices @ self._adds)
+        costs[(rights < task.floor) | (latencies > min(task.cap, cap))] = inf
+        return costs
 
     def alone(self) -> Outcome:
         """Return the best plan of the stream by itself."""
         return _solved(choose(self.stream.task)[0], self.stream.task)
 
-    def cheapest(self, factor: float, prices: Floats, rules: Sequence[Rule] = ()) -> Priced:
+    def cheapest(
+        self, factor: float, prices: Floats, rules: Sequence[Rule] = (), cap: float = inf, within: float = 0.0
+    ) -> Priced:
         """Return the plan that costs least: so much for a second of latency, and for all that each limit allows.
 
         Only plans that are cheaper than all known ones are looked for; where there are none, the best of these is the
@@ -175,16 +183,23 @@ class Pricer:
             The multipliers of the stream, and of the K limits.
         rules
             That the plan keeps to.
+        cap
+            Its greatest latency.
+        within
+            By which share a plan has to be cheaper than those that are known to be looked for.
         """
-        least, best = min(
+        less = 1.0 - max(within, _LESS)
+        least, known = min(
             (
-                (factor * column.latency_s + float(prices @ column.loads), at)
-                for at, column in enumerate(self.columns.values())
-                if all(rule.holds(column) for rule in rules)
+                (factor * column.latency_s + float(prices @ column.loads), column.decision)
+                for column in self.columns.values()
+                if column.latency_s <= cap and all(rule.holds(column) for rule in rules)
             ),
-            default=(inf, -1),
+            key=lambda each: each[0],
+            default=(inf, None),
         )
-        known = None if best < 0 else list(self.columns)[best]
+        if not rules and (pooled := self.cheapest_known(factor, prices, cap))[0] < least:
+            least, known = pooled
         if least <= 0:
             return Priced(least, known, proved=True)
         tables, base = self._tables(factor, prices), self.stream.task
@@ -198,16 +213,25 @@ class Pricer:
             measure=tables,
             costs=space.costs(tables),
             ties=base.costs if space is base.space else space.costs(self.latency),
-            cap=least * (1 - _LESS),
+            cap=least * less,
             constraints=tuple(self._fitted(space, each) for each in (*self._constraints, *sides)),
         )
+        solver, outcome = self._within(task, cap)
+        decision = outcome.decisions[0] if outcome.decisions else known
+        value = evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else least * less
+        return Priced(value, decision, proved=solver.exact and outcome.status in ("optimal", "infeasible"))
+
+    def _within(self, task: Task, cap: float) -> tuple[Solver, Outcome]:
+        """Return the best plan up to a latency, and who found it: the best of all, where that is quick enough."""
         solver = choose(task)[0]
         outcome = _solved(solver, task)
-        decision = outcome.decisions[0] if outcome.decisions else known
-        value = (
-            evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else least * (1 - _LESS)
-        )
-        return Priced(value, decision, proved=solver.exact and outcome.status in ("optimal", "infeasible"))
+        if not outcome.decisions or self.pool.take(self.problem, outcome.decisions[0])[0] <= cap:
+            return solver, outcome
+        assert task.ties is not None
+        bound = Constraint("latency", self.latency, task.ties, cap)
+        task = replace(task, constraints=(bound, *task.constraints))
+        solver = choose(task)[0]
+        return solver, _solved(solver, task)
 
     def _fitted(self, space: Space, bound: Constraint) -> Constraint:
         """Return a constraint with tables that are fitted to a part of the stream's space."""
@@ -245,23 +269,61 @@ class Pricers:
             pool = pools.setdefault(id(stream.task.space.problem), Pool()) if alike else Pool()
             self.each.append(Pricer(stream, task.limits, pool))
         self.threads = max(min(options.workers or cpu_count(), len(self.each)), 1)
+        self.looked = 0  # how many prices were looked for
 
     def alone(self) -> list[Outcome]:
         """Return the best plan of each stream by itself."""
-        return self._all(lambda place: self.each[place].alone())
+        return self._all(lambda place: self.each[place].alone(), range(len(self.each)))
 
-    def cheapest(self, at: Multipliers, branch: Branch) -> list[Priced]:
-        """Return the cheapest plan of each stream that a part of the joint plans admits."""
-        return self._all(lambda place: self._cheapest(at, place, branch))
+    def cheapest(self, at: Multipliers, branch: Branch, within: float = 0.0) -> list[Priced]:
+        """Return the cheapest plan of each stream that a part of the joint plans admits.
 
-    def _cheapest(self, at: Multipliers, place: int, branch: Branch) -> Priced:
-        if not branch.served.get(place, True):
-            return Priced(inf, None, proved=True)
-        return self.each[place].cheapest(float(at.latency[place]), at.limits, branch.of(place))
+        Parameters
+        ----------
+        at, branch
+            The multipliers, and the part.
+        within
+            By which share a price may be too low, and its plan too dear.
+        """
+        curves = [self._curve(own, at, branch, within) for own in self._alike(branch)]
+        while jobs := [(curve, each) for curve in curves for each in curve.next()]:
+            found = self._all(
+                lambda place: self._cheapest(at, place, branch, 0.5 * within), [each.place for _, each in jobs]
+            )
+            self.looked += len(jobs)
+            for (curve, each), priced in zip(jobs, found, strict=True):
+                curve.take(each, priced)
+        prices = {place: priced for curve in curves for place, priced in curve.found.items()}
+        return [prices.get(place, Priced(inf, None, proved=True)) for place in range(len(self.each))]
 
-    def _all(self, work: Callable[[int], Found]) -> list[Found]:
-        places = range(len(self.each))
-        if self.threads == 1:
+    def _alike(self, branch: Branch) -> list[list[int]]:
+        """Return the streams that may be served in groups of those with the same plans."""
+        groups: dict[object, list[int]] = {}
+        for place, pricer in enumerate(self.each):
+            if branch.served.get(place, True):
+                own = branch.of(place)
+                groups.setdefault((-1, place) if own else (id(pricer.pool), pricer.stream.task.cap), []).append(place)
+        return list(groups.values())
+
+    def _curve(self, places: Sequence[int], at: Multipliers, branch: Branch, within: float) -> Curve:
+        wanted = []
+        for place in places:
+            stream = self.each[place].stream
+            factor = float(at.latency[place])
+            wanted.append(Wanted(place, factor / stream.rate_fps, stream.rate_fps, stream.task.floor))
+
+        def known(place: int) -> tuple[float, Decision | None]:
+            return self.each[place].cheapest_known(float(at.latency[place]), at.limits, branch.cap)
+
+        return Curve(wanted, known, within)
+
+    def _cheapest(self, at: Multipliers, place: int, branch: Branch, within: float) -> Priced:
+        factor = float(at.latency[place])
+        return self.each[place].cheapest(factor, at.limits, branch.of(place), branch.cap, within)
+
+    def _all(self, work: Callable[[int], Found], places: Sequence[int]) -> list[Found]:
+        """Return what comes of some work for each of some streams."""
+        if self.threads == 1 or len(places) == 1:
             return [work(place) for place in places]
         with ThreadPoolExecutor(self.threads) as pool:
             # A context for each, as the clock of the calling thread is to count in all of them.

@@ -155,6 +155,12 @@ class Master:
             left[place] = made.solution_value()
         return shares, left
 
+    @property
+    def latest(self) -> float:
+        """The greatest latency of the plans that the last choice takes, however little; inf without a choice."""
+        taken = [column.latency_s for own in self.mixed[0] for column, share in own if share > _OVER]
+        return max(taken, default=inf)
+
     def least(self, values: Floats) -> Floats:
         """Return the least that each stream adds, from what its cheapest plan costs: it may also be left out."""
         left = self.weights if self.stage == "served" else np.zeros(len(values))
@@ -190,7 +196,12 @@ def goal_value(stage: Stage, weights: Floats, picked: Sequence[Column | None]) -
 
 
 def choose_whole(  # noqa: PLR0912 a model, row by row
-    stage: Stage, weights: Floats, columns: Sequence[Sequence[Column]], limits: int, seconds: float = inf
+    stage: Stage,
+    weights: Floats,
+    columns: Sequence[Sequence[Column]],
+    limits: int,
+    seconds: float = inf,
+    bound: float = 0.0,
 ) -> Choice:
     """Return the best whole choice among columns.
 
@@ -205,6 +216,8 @@ def choose_whole(  # noqa: PLR0912 a model, row by row
         Of each stream.
     seconds
         After which to stop.
+    bound
+        For ``worst``: a latency of which it is known that no choice is quicker, so that it makes no difference below.
     """
     solver = _linear_solver("SCIP")
     solver.SetSolverSpecificParametersAsString(
@@ -241,7 +254,7 @@ def choose_whole(  # noqa: PLR0912 a model, row by row
             if stage == "mean":
                 goal.SetCoefficient(one, float(weight) * column.latency_s)
             if late is not None:
-                late.SetCoefficient(one, column.latency_s)
+                late.SetCoefficient(one, max(column.latency_s, bound))
             for row, load in zip(bounds, column.loads, strict=True):
                 if load:
                     row.SetCoefficient(one, float(load))

@@ -44,7 +44,13 @@ __all__ = ["solve_jointly"]
 
 _SAME = 1e-9  # value and bound that differ by this share are one
 _CLOSE = 1e-7  # relaxed value and bound at which prices are no longer improved
+_PROVED = 1e-4  # and where it is proved that limits cannot be kept
+_TOO_MUCH = 0.2  # and where limits are still exceeded, to ask whether they have to be
 _STAY = 0.5  # how far prices stay at the best known ones
+_ROUGH = 0.02  # by which share prices may be off at first
+_FINER = 0.1  # and of the gap, later
+_LITTLE = 1e-10  # what a latency is left above or below another
+_NEAR = 0.02  # by which share a cap may be above one that is too low to be tried itself
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
 _DEAR = 10.0  # penalty of a limit that is exceeded once, in what the goal is at least
@@ -127,6 +133,8 @@ class _Search:
         Master("short", self.weights, self.limits)
         with time_limit(_LOADED_S):
             self.pricers.each[0].cheapest(1.0, np.zeros(self.limits))
+            if self.goal == "worst":
+                self.pricers.each[0].cheapest(0.0, np.ones(self.limits), cap=0.0)
 
     def run(self) -> None:
         """Go through the steps until nothing is left to be done, or the time is up."""
@@ -169,10 +177,10 @@ class _Search:
                 _, _, branch = heappop(waiting)
                 if not self._is_better(branch.bound):
                     continue
-                found = self._generate(self.goal, branch)
+                found = self._least_worst(branch) if self.goal == "worst" else self._generate(self.goal, branch)
                 bound = max(branch.bound, found.bound)
                 if bound < inf:
-                    self._choose(often=taken % _SELDOM == 0 or bool(self.reason))
+                    self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
                 parts = split(replace(branch, bound=bound), *found.mixed, self.prices) if bound < inf else ()
                 if not parts and not self.reason and bound < inf:
                     self._adopt(found)
@@ -184,9 +192,9 @@ class _Search:
                     taken += 1
                     heappush(waiting, (part.bound, taken, part))
                 self.bound = max(self.bound, min((self.closed, *(each[0] for each in waiting))))
-                if self.rounds * len(self.weights) > _PRICED and waiting:
+                if self.pricers.looked > _PRICED and waiting:
                     self.reason = f"{_PRICED:,} plans were priced"
-                    self._choose(often=True)
+                    self._choose(self.bound, often=True)
         if not waiting and not self.reason:
             self.bound = self.best.value  # inf: there is no joint plan
             if self._is_better(self.closed):
@@ -216,13 +224,36 @@ class _Search:
         """Return whether there may be a better choice above a bound."""
         return bound < inf and (not self.best.picked or self.best.value - bound > _SAME * abs(self.best.value))
 
-    def _generate(self, stage: Stage, branch: Branch) -> _Relaxed:  # noqa: PLR0911, PLR0912 one loop with many ends
-        """Find the plans that a relaxed choice in a part of the joint plans needs."""
+    def _least_worst(self, branch: Branch) -> _Relaxed:
+        """Find the least latency within which all streams of a part have plans that go together, by halving.
+
+        Mixes of plans hide slow ones, so the relaxed choice by the worst latency says little. Instead no plan is
+        slower than a cap, and the least cap that leaves a relaxed choice is looked for: some plan's own latency.
+        """
+        low, high, best = branch.bound, self.best.value, None
+        cap = low * (1 + _LITTLE)
+        while True:
+            found = self._generate("mean", replace(branch, cap=cap), first=True)
+            if self.reason or (found.bound < inf and found.master.exceeds):
+                return _Relaxed(low, best or found.master)
+            if found.bound == inf:
+                if cap >= high * (1 - _LITTLE):  # nothing is better than what is known, or than this mix
+                    return _Relaxed(inf if best is None else high, best or found.master)
+                low = cap
+            else:
+                best, high = found.master, min(high, found.master.latest)
+                if high <= low * (1 + _LITTLE):
+                    return _Relaxed(low, best)
+            far = best is not None and high > (1 + _NEAR) * low
+            cap = 0.5 * (low + high) if far else high * (1 - _LITTLE)
+
+    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> _Relaxed:  # noqa: PLR0911, PLR0912 one loop with many ends
+        """Find the plans that a relaxed choice in a part of the joint plans needs; or those of the first there is."""
         optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
         optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])
         master = Master(stage, self.weights, self.limits, optional)
         self._seed(master, branch)
-        bound, centre = -inf, None
+        bound, centre, within = -inf, None, _ROUGH
         if stage == "short" and self.prices.sum() > 0:
             # Where limits alone count, and few of them, many plans cost nothing: slow to tell apart.
             centre = Multipliers(np.zeros(len(self.weights)), self.prices / self.prices.sum())
@@ -236,17 +267,23 @@ class _Search:
                 elif not self._fill(master, branch):
                     return _Relaxed(bound if self.reason else inf, master)
                 continue
-            if stage == "short" and value <= 1.0 + SLACK:
+            if value <= 1.0 + SLACK if stage == "short" else first and not master.exceeds:
                 return _Relaxed(bound, master)
             if self._borrow(master, branch, newest, own):
                 continue
-            close = max(_CLOSE * abs(value), SLACK) if stage == "short" else 0.5 * _SAME * abs(value)
+            close = 0.5 * _SAME * abs(value)
+            if stage == "short":
+                close = _PROVED * value if bound > 1.0 + SLACK else max(_CLOSE * abs(value), SLACK)
+                if first and bound > 1.0 + SLACK:
+                    return _Relaxed(bound, master)
+            elif master.exceeds:
+                close = _TOO_MUCH * abs(value)
             if value - bound > close:
                 if seconds_left() <= self._reserve:
                     self.reason = _UP
                     return _Relaxed(bound, master)
                 at = newest if centre is None else newest.towards(centre, _STAY)
-                found = self.pricers.cheapest(at, branch)
+                found = self.pricers.cheapest(at, branch, within)
                 self.rounds += 1
                 if not all(each.proved for each in found):
                     self.reason = self._unproved
@@ -255,14 +292,18 @@ class _Search:
                 if (new := float(least.sum() - master.allowed(at))) > bound:
                     bound, centre, self.prices = new, at, at.limits
                 columns = [[] if each.decision is None else [each.decision] for each in found]
+                within = min(within, _FINER * (value - bound) / abs(value)) if bound > 0 else within
                 if self._add(master, branch, columns, newest, own):
                     continue
-                if at is not newest:
-                    centre = None  # prices between the two said nothing new: the newest themselves are next
+                if at is not newest or within:
+                    # Prices between the two, or rough ones, said nothing new: the newest themselves are next.
+                    centre, within = None, 0.0 if at is newest else within
                     continue
-            if not master.exceeds or not self._is_better(bound):
+            if stage == "mean" and bound > branch.cap * (1 + _SAME):  # as if a mean were above the greatest of all
+                return _Relaxed(inf, master)
+            if not master.exceeds or not (first or self._is_better(bound)):
                 return _Relaxed(bound, master)
-            if self._short(branch):
+            if self._short(branch, first=first):
                 return _Relaxed(inf, master)
             if not self._seed(master, branch):  # nothing new came of it: it ended early
                 return _Relaxed(bound, master)
@@ -273,11 +314,11 @@ class _Search:
         """What it costs to exceed a limit once, in units of the goal."""
         return _DEAR * (self.start if self.start > 0 else 1.0)
 
-    def _short(self, branch: Branch) -> bool:
+    def _short(self, branch: Branch, *, first: bool) -> bool:
         """Return whether limits cannot be kept together in a part of the joint plans, not even by mixing plans."""
         with at_stage("looking for plans that go together"):
-            factor = self._generate("short", branch).bound
-        if not branch.rules and not branch.served:
+            factor = self._generate("short", branch, first=first and branch.cap < inf).bound
+        if not branch.rules and not branch.served and branch.cap == inf:
             self.factor = factor
         return factor > 1.0 + SLACK
 
@@ -336,15 +377,19 @@ class _Search:
         """By how much value and bound differ; 0 where it is nothing."""
         return self.best.value - self.bound if self._is_better(self.bound) else 0.0
 
-    def _choose(self, *, often: bool) -> None:
+    def _choose(self, bound: float, *, often: bool) -> None:
         """Choose among all plans that were found, where there are new ones, now and then where there are many."""
-        every = [undominated(list(pricer.columns.values())) for pricer in self.pricers.each]
+        latest = self.best.value if self.goal == "worst" else inf  # a later one is of no use
+        every = [
+            undominated([column for column in pricer.columns.values() if column.latency_s <= latest])
+            for pricer in self.pricers.each
+        ]
         count = sum(len(pricer.columns) for pricer in self.pricers.each)
         if count == self.chosen_of or not (often or count <= _FEW):
             return
         self.chosen_of = count
         with at_stage("choosing a plan for each source"):
-            found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice)
+            found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice, bound)
         if found.picked and found.value < self.best.value:
             self.best = found
 

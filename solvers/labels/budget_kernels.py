@@ -32,7 +32,16 @@ from tiercut.solvers.labels.cell_kernels import (
     transposed,
     varies,
 )
-from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, floors, onward, within
+from tiercut.solvers.labels.floor_kernels import (
+    LEAVING,
+    SHIFT,
+    STAYING,
+    by_stretch,
+    floors,
+    greatest_by_stretch,
+    onward,
+    within,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +52,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["Budgets", "Cells", "Sets", "budgets"]
+__all__ = ["Budgets", "Cells", "Sets", "Stretches", "budgets", "stretches_of"]
 
 _LARGEST = 3e38  # in single precision
 _END = 1
@@ -84,11 +93,40 @@ class Budgets(NamedTuple):
         As large: the greatest budget over all cells; -inf where no label is of interest.
     rows
         Rows x (C+1), in single precision: by cells of accuracy gained.
+    near
+        M x S x stretches of blocks: whether any piece from a state on a node, ending there, is of interest.
     """
 
     place: NDArray[np.int32]
     peaks: Floats
     rows: NDArray[np.float32]
+    near: Bools
+
+
+class Stretches(NamedTuple):
+    """The least of all pieces that end in a stretch of blocks (see `tiercut.solvers.labels.floor_kernels.SHIFT`).
+
+    Parameters
+    ----------
+    span, bare
+        M x N x stretches, of the tables of the same names.
+    back
+        M x stretches: the least that sending a result from there costs; -inf where any costs less than nothing.
+    """
+
+    span: Floats
+    bare: Floats
+    back: Floats
+
+
+def stretches_of(tables: Tables) -> Stretches:
+    """Return the least of all pieces by stretch of blocks."""
+    begins = np.arange(0, tables.span.shape[2], 1 << SHIFT)
+    span, bare = (np.minimum.reduceat(table, begins, axis=2) for table in (tables.span, tables.bare))
+    back = np.ascontiguousarray(np.minimum.reduceat(tables.result, begins, axis=0).T)
+    if not (tables.result >= 0.0).all():
+        back[:] = -np.inf
+    return Stretches(span, bare, back)
 
 
 class Cells(NamedTuple):
@@ -110,8 +148,8 @@ class Cells(NamedTuple):
 
 @compiled
 def budgets(
-    allowed: Floats, slope: float, cells: Cells, rules: Rules, tables: Tables, shares: Shares, weight: Floats,
-    states: States, sets: Sets, stop: Ints,
+    allowed: Floats, slope: float, cells: Cells, rules: Rules, tables: Tables, stretches: Stretches, shares: Shares,
+    weight: Floats, states: States, sets: Sets, stop: Ints,
 ) -> Any:  # fmt: skip
     """Return how much a label may have cost so far and still be of interest, by the critical groups that it has used.
 
@@ -125,8 +163,9 @@ def budgets(
         As it takes them.
     cells
         Between which accuracies there are.
-    rules, tables, shares
-        Which plans there are, the tables of one measure, and what is known of the samples at one threshold.
+    rules, tables, stretches, shares
+        Which plans there are, the tables of one measure, the least in them by stretch of blocks, and what is known of
+        the samples at one threshold.
     weight
         Q: what the terms of the cost count.
     states
@@ -144,6 +183,7 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     source, most, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
     first, span, bare, send, result = tables
+    least_span, least_bare, least_back = stretches
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
@@ -157,6 +197,7 @@ def budgets(
     stay_here: Any = np.int64(STAYING)
     go_away: Any = np.int64(LEAVING)
     ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    picked = np.empty(room, np.int64)
     gains, fewer, shears, over = np.empty(room), np.empty(room), np.empty(room), np.empty(max(room, blocks))
     closing = np.empty(blocks)
     places = np.empty((max(2 * room + blocks, nodes * codecs), 8), np.int64)
@@ -164,7 +205,7 @@ def budgets(
     lows = floors(
         source, most, slope, first, stay, weight, accuracy, span, bare, send, back, drops, input_drops, option_exit,
         option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest, bit, sizes, stop,
-        ends, options, aheads, gains, fewer, shears,
+        ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back,
     )  # fmt: skip
     # One state more than there are, the end: all rows there are one, what whole plans may cost.
     last = begins.shape[0]
@@ -178,6 +219,10 @@ def budgets(
     budget, paired = both[0], both[1]
     peaks, crests = np.full(place.shape, -np.inf), np.full(place.shape[:3], -np.inf)  # by set, and of all sets
     rest = np.full(place.shape, np.inf)  # the least that comes yet, whatever it gains
+    near = np.zeros((nodes, last, least_back.shape[1]), np.bool_)
+    most_shear, least_fewer = np.empty(near.shape[2]), np.empty(near.shape[2])
+    most_crest = np.full((nodes, (last >> SHIFT) + 1), -np.inf)  # of those that leave, by stretch of states
+    most_closing = np.empty(near.shape[2])
     bottoms, tops = rows_of_interest(allowed, base, per, low, high, stay, levels, varies(drops) or varies(input_drops))
     highest_cost, highest = most_cost(allowed, slope, base, per), greatest(allowed)
     spare = _ROUNDED * (most_finite(allowed) + 2 * slope * (summit - base))
@@ -202,33 +247,63 @@ def budgets(
         )  # fmt: skip
         for end in range(start, blocks):
             closing[end] = slope * (share * accuracy[at, end, final]) if can_end[end] else -np.inf
+        greatest_by_stretch(closing, start, blocks, most_closing)
+        alike = many > 0 and run and not inside
+        if alike:
+            by_stretch(ends[0], many, shears, fewer, most_shear, least_fewer)
         for v in range(nodes):
             lowest = least(lows[STAYING, v, state])
             if not lowest < np.inf:
                 continue
             # By how much each piece is too dear even for the cheapest label; those that are not are looked at again.
-            length = furthest[v, start] + 1 - start
-            pieces, results = span[v, start, start : start + length], back[v, start : start + length]
-            shear, beyond = closing[start : start + length], over[:length]
-            for k in range(length):  # vector instructions
-                beyond[k] = lowest + (own * (pieces[k] + results[k]) - shear[k]) - highest
-            steps = none
-            for k in range(length):
-                if not over[k] <= 0.0:
+            steps, lasting, to = none, furthest[v, start], start
+            while to <= lasting:
+                stretch = to >> SHIFT
+                past = min(lasting + 1, (stretch + 1) << SHIFT)
+                length, begin, to = past - to, to, past
+                low_piece, low_back = least_span[v, start, stretch], least_back[v, stretch]
+                if lowest + (own * (low_piece + low_back) - most_closing[stretch]) > highest:
                     continue
-                end = start + k
-                gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + back[v, end])
-                if cost < np.inf:
-                    steps = _note(places, values, steps, stay_here, last, v, gain, cost, slope, per, none, top)
-            there = within(ends, many, furthest[v, start])
-            if there > 0 and run and not inside:
-                crest = crests[LEAVING, v, aheads[0] : aheads[0] + there]
-                pieces = (span if option_exit[options[0]] else bare)[v, start, ends[0] : ends[0] + there]
-                results = back[v, ends[0] : ends[0] + there]
-                less, shear, beyond = fewer[:there], shears[:there], over[:there]
-                for k in range(there):  # vector instructions
-                    step = passed(0.0, own, pieces[k], less[k], results[k]) - shear[k]
-                    beyond[k] = lowest + step - crest[k]
+                pieces, results = span[v, start, begin:past], back[v, begin:past]
+                shear, beyond = closing[begin:past], over[:length]
+                for k in range(length):  # vector instructions
+                    beyond[k] = lowest + (own * (pieces[k] + results[k]) - shear[k]) - highest
+                for k in range(length):
+                    if not over[k] <= 0.0:
+                        continue
+                    end = begin + k
+                    gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + back[v, end])
+                    if cost < np.inf:
+                        near[v, state, stretch] = True
+                        steps = _note(places, values, steps, stay_here, last, v, gain, cost, slope, per, none, top)
+            there, chosen = within(ends, many, furthest[v, start]), 0
+            if there > 0 and alike:
+                offered = span if option_exit[options[0]] else bare
+                quickest = (least_span if option_exit[options[0]] else least_bare)[v, start]
+                to, lasting = ends[0], ends[there - 1]
+                while to <= lasting:
+                    stretch = to >> SHIFT
+                    past = min(lasting + 1, (stretch + 1) << SHIFT)
+                    at_first, length = to - ends[0], past - to
+                    to, ahead = past, aheads[at_first]
+                    step = (
+                        passed(0.0, own, quickest[stretch], least_fewer[stretch], least_back[v, stretch])
+                        - most_shear[stretch]
+                    )
+                    crest_there = max(most_crest[v, ahead >> SHIFT], most_crest[v, ahead + length - 1 >> SHIFT])
+                    beyond = over[:length]
+                    if lowest + step > crest_there:
+                        continue
+                    crest = crests[LEAVING, v, ahead : ahead + length]
+                    pieces, results = offered[v, start, past - length : past], back[v, past - length : past]
+                    less, shear = fewer[at_first : at_first + length], shears[at_first : at_first + length]
+                    for k in range(length):  # vector instructions
+                        step = passed(0.0, own, pieces[k], less[k], results[k]) - shear[k]
+                        beyond[k] = lowest + step - crest[k]
+                    for k in range(length):
+                        if over[k] <= 0.0:
+                            picked[chosen] = at_first + k
+                            chosen += 1
             else:
                 for k in range(there):
                     asks = option_exit[options[k]]
@@ -237,10 +312,11 @@ def budgets(
                     crest_there = crests[LEAVING, v, aheads[k]]
                     if inside and asks:
                         crest_there = max(crest_there, crests[STAYING, v, aheads[k]])
-                    over[k] = lowest + step - crest_there
-            for k in range(there):
-                if not over[k] <= 0.0:
-                    continue
+                    if lowest + step - crest_there <= 0.0:
+                        picked[chosen] = k
+                        chosen += 1
+            for p in range(chosen):
+                k = picked[p]
                 asks, end, then, gain = option_exit[options[k]], ends[k], aheads[k], gains[k]
                 piece = span[v, start, end] if asks else bare[v, start, end]
                 cost = passed(0.0, own, piece, fewer[k], back[v, end])
@@ -249,6 +325,7 @@ def budgets(
                 floor = max(bottoms[then] - (1 if gain != 0.0 else 0), 0)
                 for to in range(STAYING if inside and asks else LEAVING, LEAVING + 1):
                     if lowest + (cost - shears[k]) <= crests[to, v, then]:
+                        near[v, state, end >> SHIFT] = True
                         steps = _note(places, values, steps, to, then, v, gain, cost, slope, per, floor, tops[then])
             _raise(
                 both, place, peaks, rest, lows, stay_here, state, v, places, values, steps, bit, sizes, count,
@@ -296,8 +373,9 @@ def budgets(
                     if peak >= lows[LEAVING, v, state, used]:
                         peaks[LEAVING, v, state, used] = peak
                         crests[LEAVING, v, state] = max(crests[LEAVING, v, state], peak)
+                        most_crest[v, state >> SHIFT] = max(most_crest[v, state >> SHIFT], peak)
                         pair(row, paired[place[LEAVING, v, state, used]], bottom, roof)
-    return place, peaks, budget
+    return place, peaks, budget, near
 
 
 _TO, _THEN, _NODE, _NEAR, _FAR, _PLANE, _FLOOR, _ROOF = range(8)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["LEAVING", "STAYING", "floors", "onward", "within"]
+__all__ = ["LEAVING", "SHIFT", "STAYING", "by_stretch", "floors", "greatest_by_stretch", "onward", "within"]
+
+SHIFT = 5
+"""Blocks are looked at in stretches of 2 to this: most have no piece that counts, which one look at the least tells."""
 
 STAYING, LEAVING = 0, 1
 """The tables of budgets: a node is to go on from a state; the output of the last block is to be sent away from it."""
@@ -80,12 +83,27 @@ def within(ends: Ints, many: int, last: int) -> int:
 
 
 @compiled
+def greatest_by_stretch(values: Floats, first: int, end: int, into: Floats) -> None:
+    """Write the greatest value of each stretch of blocks from `first` to before `end`; what is outside counts not."""
+    for stretch in range(first >> SHIFT, (max(end, first + 1) - 1 >> SHIFT) + 1):
+        k, past = max(first, stretch << SHIFT), min(end, (stretch + 1) << SHIFT)
+        one = two = -np.inf  # side by side: each comparison waits for the one before
+        while k + 1 < past:
+            one, two = values[k] if values[k] > one else one, values[k + 1] if values[k + 1] > two else two
+            k += 2
+        if k < past:
+            one = max(one, values[k])
+        into[stretch] = max(one, two)
+
+
+@compiled
 def floors(
     source: int, most: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, send: Floats, back: Floats, drops: Floats, input_drops: Floats, option_exit: Bools,
     option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
     rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
-    ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
+    ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats, least_span: Floats,
+    least_bare: Floats, least_back: Floats,
 ) -> Floats:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope.
 
@@ -95,6 +113,8 @@ def floors(
         As in `budgets`; where it is stopped, what it returns is not complete. ``back`` is M x N.
     ends, ..., shears
         Room for what `onward` writes.
+    least_span, least_bare, least_back
+        Of `tiercut.solvers.labels.budget_kernels.Stretches`.
 
     Returns
     -------
@@ -107,6 +127,9 @@ def floors(
     lows = np.empty((2, nodes, begins.shape[0], sets))
     lines = lows.reshape((2, nodes, begins.shape[0] * sets))
     reached, left = lows[STAYING], lows[LEAVING]
+    stretches = least_back.shape[1]
+    most_left = np.full((nodes, (begins.shape[0] >> SHIFT) + 1), np.inf)  # the greatest of `left` by stretch of states
+    most_shear, least_fewer = np.empty(stretches), np.empty(stretches)
     for v in range(nodes):
         if stop[0] != 0:
             return lows
@@ -123,6 +146,9 @@ def floors(
             levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy, option_exit,
             option_threshold, jump, state_of, ends, options, aheads, gains, fewer, shears,
         )  # fmt: skip
+        alike = many > 0 and run and sets == 1 and not inside
+        if alike:
+            by_stretch(ends[0], many, shears, fewer, most_shear, least_fewer)
         for v in range(nodes if start > 0 else 0):
             if not least(left[v, state]) < np.inf:
                 continue
@@ -139,13 +165,32 @@ def floors(
         for v in range(nodes):
             here = reached[v, state]
             near = within(ends, many, furthest[v, start]) if least(here) < np.inf else 0
-            if near > 0 and run and sets == 1 and not inside:
-                low, line = here[0], lines[LEAVING, v, aheads[0] : aheads[0] + near]
-                pieces = (span if option_exit[options[0]] else bare)[v, start, ends[0] : ends[0] + near]
-                results, less, shear = back[v, ends[0] : ends[0] + near], fewer[:near], shears[:near]
-                for k in range(near):  # vector instructions
-                    there = low + (passed(0.0, own, pieces[k], less[k], results[k]) - shear[k])
-                    line[k] = there if there < line[k] else line[k]
+            if near > 0 and alike:
+                low, table = here[0], span if option_exit[options[0]] else bare
+                quickest = (least_span if option_exit[options[0]] else least_bare)[v, start]
+                to, lasting = ends[0], ends[near - 1]
+                while to <= lasting:
+                    stretch = to >> SHIFT
+                    past = min(lasting + 1, (stretch + 1) << SHIFT)
+                    k, count = to - ends[0], past - to
+                    ahead = aheads[k]
+                    # The least of all pieces here against the greatest value there is: nearly always too dear.
+                    bound = low + (
+                        passed(0.0, own, quickest[stretch], least_fewer[stretch], least_back[v, stretch])
+                        - most_shear[stretch]
+                    )
+                    one, two = ahead >> SHIFT, ahead + count - 1 >> SHIFT
+                    to = past
+                    if bound >= max(most_left[v, one], most_left[v, two]):
+                        continue
+                    line, pieces = lines[LEAVING, v, ahead : ahead + count], table[v, start, past - count : past]
+                    results, less = back[v, past - count : past], fewer[k : k + count]
+                    shear = shears[k : k + count]
+                    for i in range(count):  # vector instructions
+                        there = low + (passed(0.0, own, pieces[i], less[i], results[i]) - shear[i])
+                        line[i] = there if there < line[i] else line[i]
+                    reach = min((two + 1) << SHIFT, lines.shape[2])
+                    greatest_by_stretch(lines[LEAVING, v], one << SHIFT, reach, most_left[v])
                 continue
             for k in range(near):
                 asks, end, ahead = option_exit[options[k]], ends[k], aheads[k]
@@ -157,3 +202,17 @@ def floors(
                     if inside and asks:
                         reached[v, ahead, used] = min(reached[v, ahead, used], there)
     return lows
+
+
+@compiled
+def by_stretch(first: int, many: int, shears: Floats, fewer: Floats, most_shear: Floats, least_fewer: Floats) -> None:
+    """Write by stretch of blocks the greatest of the shears, and the least share whose results are sent.
+
+    They belong to pieces that end with block `first` and the `many` - 1 that follow.
+    """
+    for stretch in range(first >> SHIFT, (first + many - 1 >> SHIFT) + 1):
+        most_shear[stretch], least_fewer[stretch] = -np.inf, np.inf
+    for k in range(many):
+        stretch = first + k >> SHIFT
+        most_shear[stretch] = max(most_shear[stretch], shears[k])
+        least_fewer[stretch] = min(least_fewer[stretch], fewer[k])

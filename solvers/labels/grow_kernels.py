@@ -24,7 +24,7 @@ from tiercut.solvers.kernels.step_kernels import (
     write_end,
 )
 from tiercut.solvers.labels.cell_kernels import cell_of
-from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING
+from tiercut.solvers.labels.floor_kernels import LEAVING, SHIFT, STAYING
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     BEGIN,
@@ -138,7 +138,7 @@ def grow_labels(
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     bit, sizes, _ = sets
-    place, peaks, budget = budgets
+    place, peaks, budget, near = budgets
     limited, future, slope, base, summit, allowed, cost_cap, floor, keep, cap, beam = limits
     nodes, cells, fine = group.shape[0], budget.shape[1] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
@@ -157,7 +157,7 @@ def grow_labels(
         np.empty(sizes.shape[0] + 1, np.int64),
         np.empty(sizes.shape[0], np.int64),
     )
-    soonest = np.empty(sizes.shape[0])
+    soonest, piece_ends = np.empty(sizes.shape[0]), np.empty(can_end.shape[0], np.int64)
     set_number, one_of, best_rights = sweep_room(group, keep, inside, furthest)
     heads = np.full((begins.shape[0], nodes), -1)
     most_found = max(room // 8, 1024)
@@ -228,7 +228,9 @@ def grow_labels(
                     least, most_right = min(least, costs_here[i]), max(most_right, rights_here[i])
                     soonest[g] = min(soonest[g], costs_here[i] - slope * rights_here[i])
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
-            for end in range(start, furthest[v, start] + 1):
+            pieces = _ends(near[v, state], start, furthest[v, start], piece_ends)
+            for p in range(pieces):
+                end = piece_ends[p]
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
                 last, back, right = span[v, start, end], result[end, v], accuracy[at, end, final]
                 earliest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
@@ -411,3 +413,15 @@ def _insert(values: Floats, value: float) -> None:
         values[place] = values[place - 1]
         place -= 1
     values[place] = value
+
+
+@compiled
+def _ends(near: NDArray[np.bool_], start: int, last: int, ends: Ints) -> int:
+    """Write the last blocks of pieces that may be of interest, by stretch of blocks, and return their number."""
+    count = 0
+    for stretch in range(start >> SHIFT, (last >> SHIFT) + 1):
+        if near[stretch]:
+            for end in range(max(start, stretch << SHIFT), min(last + 1, (stretch + 1) << SHIFT)):
+                ends[count] = end
+                count += 1
+    return count

@@ -72,6 +72,7 @@ _ENDLESS = 1 << 62
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
+_FIRST = 60_000_000  # plans of two partitions that are scored to begin with, at most
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -170,6 +171,7 @@ class _Search:
         self.bounds = (task.cap, task.floor)
         jump = without_repeats(space).jump if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
+        self.stretches = budget_kernels.stretches_of(self.tables)
         self.limited = space.most < len(set(space.group.tolist()))
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
@@ -185,6 +187,7 @@ class _Search:
         self.known = self._keeper()
         self.found = self._keeper()
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
+        self.done = False  # whether what is known from the beginning on is the answer
         self.relaxed = sets_of(space, ())
         self.hard: list[int] = []
         self.finished = 0
@@ -235,7 +238,11 @@ class _Search:
         return float(slopes.min())
 
     def begin(self) -> None:
-        """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space."""
+        """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space.
+
+        Where no plan has more partitions, and the best are wanted, that is the answer. Of very many plans with two
+        those are left out that are cut elsewhere than after every second, third, ... block.
+        """
         space, known = self.space, self.known
         simple = plain_part(space)
         if simple is not None:
@@ -250,20 +257,29 @@ class _Search:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
+        roots, cuts = np.flatnonzero(space.linked[space.problem.source]), np.flatnonzero(space.can_cut)
+        pairs = len(roots) * len(space.group) * len(cuts) * len(space.accuracy) // 2 * rules[0].shape[1]
+        few = space.most > 1 and pairs > _FIRST
+        if few:
+            thinned = np.zeros_like(space.can_cut)
+            thinned[cuts[:: -(-pairs // _FIRST)]] = True
+            rules = (*rules[:2], thinned, *rules[3:])
         rough = (
             Keeper(front=True, by_accuracy=False, capacity=BUCKETS + 1, width=self.layout.width)
             if self.front
             else known
         )
         rough.costs[:] = inf
-        for root in np.flatnonzero(space.linked[space.problem.source]):
+        for root in roots:
             if seconds_left() <= 0:
-                break
+                return
             branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
             rough.enumerate(branch, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
         if self.front:
             there = np.isfinite(rough.costs)
             known.offer(rough.costs[there], rough.accuracies[there], rough.keys[there])
+        elif space.most <= 2 and not few and self.task.ties is None:
+            self.done, self.labels = True, int(known.progress[1])
 
     def _borrow(self, simple: Space) -> None:
         """Answer the same task with exits at cuts, one threshold and no codecs, and price the plans here."""
@@ -284,6 +300,9 @@ class _Search:
 
     def run(self, options: Options) -> str:
         """Grow the labels of all thresholds, and of those that are hard once more; return why not all was done."""
+        if self.done:
+            self.found = self.known
+            return ""
         indices = range(len(self.space.threshold_indices))
         ending = self._share(self._grow, indices, options)
         if self.hard and not ending:
@@ -349,7 +368,7 @@ class _Search:
             slope, allowed = 0.0, np.full_like(allowed, inf)
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)
-        given = (self.divided, self.rules, self.tables, shares, weight, self.states, sets)
+        given = (self.divided, self.rules, self.tables, self.stretches, shares, weight, self.states, sets)
         filled = budget_kernels.Budgets(*budget_kernels.budgets(allowed, slope, *given, thread.stop))
         return _Bounds(slope, allowed_ends, cap, shares, weight, sets, filled)
 

@@ -41,6 +41,7 @@ from .errors import (
     TiercutError as TiercutError,
     TiercutWarning as TiercutWarning,
 )
+from .offloader import Bench as Bench, open_bench as open_bench
 from .optimizer import (
     Bound as Bound,
     Conditions as Conditions,

@@ -45,6 +45,17 @@ def test_every_benchmark_runs_in_its_smallest_size_and_both_exact_solvers_agree(
     assert all(row["same"] for result in results for row in result["rows"] if "same" in row)
 
 
+def test_the_study_of_growth_runs_in_its_smallest_sizes_and_draws_what_it_keeps(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "benchmarks"))
+    growth = importlib.import_module("growth")
+    results = growth.study(smoke=True)
+    assert all(point["proved"] and point["labels"] > 0 for point in results["points"])
+    growth.plot(results, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+
+
 def test_a_benchmark_runs_alone_from_the_command_line() -> None:
     assert "| frontier-91x4x20 | exhaustive |" in run("experiments/benchmarks/run.py", "frontier-91x4x20", "--smoke")
 
@@ -104,11 +115,25 @@ def test_the_study_of_fidelity_tells_what_its_lines_hold(tmp_path: Path) -> None
                 "measured": {"latency_s": measured, **said},
             }
             more = {"codecs": [None], "terms_s": {"computing": 2e-4, "return": 0.0}, "halves": [0.02, 0.03]}
+            more |= {"profiled_s": [0.005 if number % 2 else 0.001], "computing": [1.0] * 9 + [1.3]}
+            more |= {"elsewhere": {"others": 0.25, "stolen": 0.5}}
             line = {"configuration": where, "load_before": 0.1, "plan": "a", "run": run_, **more}
             out.write(json.dumps(line) + "\n")
+    shutil.copy(folder / "results.jsonl", folder / "again.jsonl")
+    with (folder / "results.jsonl").open("a", encoding="utf-8") as out:
         out.write(json.dumps({"configuration": where, "load_before": 0.1, "skipped": "no plan"}) + "\n")
     told = run(str(folder / "report.py"))
     assert "| mean | 8 | 2.0% | 2.0% | 100% | 1.020 | 1.0000 | +2.0% | 0.0% |" in told
+    assert "| all frames come, first | 8 | +2.0% | 0.0% |" in told
+    worst = [each for each in told.splitlines() if each.startswith("- +2.0% in number ")]
+    assert len(worst) == 3
+    for each in worst:
+        before, during = ("2.0", "2.0") if "simulator" in each else ("10.0", "10.2")
+        assert f"took {before} times the seconds of the profile in the rehearsal and {during} times in the" in each
+        assert f"{before} and {during} times (medians)" in each
+        assert "took 1.00 to 1.30 of what it had" in each
+        assert "0.25 processors were busy with what is no part of the run, and 0.50 were taken away" in each
+        assert each.endswith("Run again, with nothing changed: +2.0%.")
     assert "| network | simulator (held out) | 4 | +2.0% | 0.0% | 100% |" in told
     assert "| computing | +200 us | 0 us |" in told
     assert "| mean latency: within 5 % | 95 % | 100% | yes |" in told

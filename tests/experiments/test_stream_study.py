@@ -112,8 +112,26 @@ def test_services_that_were_timed_come_back_as_latencies_of_frames_that_meet_no_
     (tmp_path / "due.txt").write_text("\n".join(str(each) for each in range(246)), encoding="utf-8")
     stream = plans.simulated(planned, profile, services, tmp_path / "due.txt", ends, frames=246)
     assert set(stream.exit.tolist()) == set(ends)
-    assert stream.latency_s == pytest.approx(np.array([ends[int(each)] for each in stream.exit]), abs=1e-9)
+    assert stream.latency_s == pytest.approx(np.array([[ends[int(each)] for each in stream.exit]]), abs=1e-9)
     there = stream.exit[stream.exit > 4]
     busy = sum(services[1, int(each)] for each in there)
     assert 1 / stream.sustainable_rate == pytest.approx(max(busy / 246, 0.010), rel=1e-6)
     assert stream.used["device"] == pytest.approx(2.46 / (245 + ends[int(stream.exit[-1])]), rel=1e-2)
+
+
+def test_services_that_vary_are_drawn_with_the_means_that_were_timed(plans: Any, tmp_path: Any) -> None:
+    import tiercut
+
+    profile, planned = tiercut.load_profile(plans.NETWORK), plans.PLANS[1]
+    services = {(0, 4): 0.010, (1, 5): 0.002, (1, 7): 0.008, (1, 9): 0.012, (1, 12): 0.015}
+    ends = {4: 0.0105, 5: 0.02, 7: 0.03, 9: 0.04, 12: 0.05}
+    (tmp_path / "due.txt").write_text("\n".join(str(each) for each in range(246)), encoding="utf-8")
+    found = plans.simulated(planned, profile, services, tmp_path / "due.txt", ends, [0.3, 0.0], frames=246)
+    assert found.latency_s.shape == (plans.DRAWS, 246)
+    device = found.latency_s - np.array([ends[int(each)] for each in found.exit]) + services[0, 4]
+    assert device.mean() == pytest.approx(0.010, rel=0.02)
+    assert device.std() / device.mean() == pytest.approx(0.3, rel=0.05)
+    with_more = plans.with_services(profile, planned, services, [0.0, 0.2])
+    (changed,) = with_more.devices.values()
+    assert changed.block_p50_s[3] == pytest.approx(changed.block_p99_s[3])
+    assert changed.block_p50_s[4] < 0.002 < changed.block_p99_s[4]

@@ -19,7 +19,7 @@ from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.tensors import put, put_parameters, take_parameters
-from tiercut.offloader.transports.memory import has_memory
+from tiercut.offloader.transports.memory import Slots, has_memory
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.topologies import Topology
@@ -208,6 +208,31 @@ def test_agents_that_run_already_are_run_through(
     assert ran.to_data()["stages"][0]["came_by"] == came_by
     assert ran.predicted.exit_rate == pytest.approx(ran.measured.exit_rate)
     assert [stage.measured["send"] for stage in ran.stages] == [None] * 3
+
+
+@pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux has")
+def test_large_outputs_are_sent_from_where_the_next_agent_reads_them(
+    first: Agent,
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tiercut.offloader.bundles.stage._WORTH", 1)
+    lent, sent_from = Slots.lent, []
+
+    def noted(slots: Slots, contents: Any) -> int | None:
+        slot = lent(slots, contents)
+        if slot is not None:
+            sent_from.append(slot)
+        return slot
+
+    monkeypatch.setattr(Slots, "lent", noted)
+    ran = run_with_agents(plan, topology, profile, cut, data, first.address, RunOptions(40, 0.01, transport="memory"))
+    assert (ran.answered, ran.duplicated, ran.same_as_uncut) == (40, 0, 40)
+    assert len(sent_from) > 8  # more often than there are slots, so that they were free again
 
 
 def test_agents_of_another_plan_are_refused(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,37 @@ def test_the_pieces_take_every_exit_as_the_uncut_network_does(
         np.testing.assert_allclose(next(iter(held.values())), verdict.results[0], rtol=0, atol=1e-4)
         taken.add(ended.exit)
     assert taken == set(plan.exits)
+
+
+def test_what_goes_on_is_written_where_there_is_room_and_is_the_same(
+    folders: tuple[Path, ...], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiercut.offloader.bundles.stage._WORTH", 1)
+    bundles, runners = open_bundles(folders)
+    frames = load_frames(data, bundles[0].inputs)
+    rooms: list[list[np.ndarray[Any, np.dtype[np.uint8]]]] = []
+
+    def room(sizes: Sequence[int]) -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
+        rooms.append([np.zeros(size, np.uint8) for size in sizes])
+        return rooms[-1]
+
+    went_on = 0
+    for number in range(30):
+        held = frames.frame(number)
+        for runner in runners:
+            rooms.clear()
+            plain, placed = runner(held), runner(held, None, room)
+            assert (plain.exit, plain.entropy, plain.leaves) == (placed.exit, placed.entropy, placed.leaves)
+            for name, numbers in plain.tensors.items():
+                np.testing.assert_array_equal(numbers, placed.tensors[name])
+            if plain.leaves:
+                break
+            assert [np.shares_memory(*pair) for pair in zip(placed.tensors.values(), rooms[0], strict=True)] == [True]
+            went_on += 1
+            held = placed.tensors
+    assert went_on
+    nowhere = runners[0](frames.frame(0), None, lambda _: None)
+    assert nowhere.tensors.keys() == runners[0](frames.frame(0)).tensors.keys()
 
 
 def test_a_trimmed_plan_without_early_exits_is_split(

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,16 @@ from tiercut.offloader.bundles.stage import StageRunner
 from tiercut.offloader.local.expected import by_formula
 from tiercut.offloader.local.prediction import on_links
 from tiercut.offloader.local.run import _pace_s
-from tiercut.offloader.local.timing import Hop, Round, middle, schedule
+from tiercut.offloader.local.timing import (
+    Hop,
+    Round,
+    Rounds,
+    middle,
+    schedule,
+    turnarounds,
+    variations,
+    without_waits,
+)
 from tiercut.optimizer import Plan, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.topologies import Topology
@@ -83,6 +94,68 @@ def test_a_prediction_of_rounds_is_links_and_means_and_varies_as_they_did(
     assert last == pytest.approx([0.0305 + 0.026, 0.0305 + 0.043])
     assert found.hops_coding_s == pytest.approx([5e-3] * 3)
     assert found.compute_s(0, {3: 1, 4: 0, 6: 0, 12: 1}) == pytest.approx(0.020 + 0.5 * 0.002)
+
+
+def test_messages_of_a_stream_count_as_if_none_had_met_another() -> None:
+    waited = Hop(1.5e-3, 80e-3, 90e-3, 4.5e-3)
+    streamed = [Round(6, (waited, waited), ((0.016, 0.001), (0.0015,)), 70e-3, 30e-3)] * 3
+    found = without_waits(streamed, rounds())
+    assert [each.block for each in found] == [6, 6, 6, 3, 4, 12, 12]  # those that came alone stand for other exits
+    assert found[0].hops == tuple(pytest.approx(Hop(1.5e-3, 2e-3, 3e-3, 4.5e-3)) for _ in range(2))
+    assert (found[0].pieces_s, found[0].rest_s) == (streamed[0].pieces_s, 0.0)
+    assert found[0].back_s == pytest.approx(0.5e-3)
+    assert without_waits([], rounds()) == rounds()
+
+
+def test_pieces_vary_from_message_to_message_and_not_with_how_many_there_are() -> None:
+    device, gateway, cloud = variations(rounds())
+    passed = [0.022, 0.022, 0.021, 0.033]  # both pieces; one message passed but the first
+    shares = np.array([1.0, *(np.array(passed) / np.mean(passed))])
+    assert device == pytest.approx(shares.std())
+    assert gateway == pytest.approx((np.array([3, 2, 4]) / 3).std())
+    assert cloud == pytest.approx(1 / 3)
+    assert variations([Round(3, (HOP,), ((s,),), 0.0) for s in (0.01, 0.01)]) == (0.0,)
+
+
+def test_a_worker_turns_from_one_message_to_the_next_that_waits_for_it() -> None:
+    begins = np.arange(8) * 0.0103  # it works for 10 ms, and 0.3 ms later on the next one
+    sent = np.arange(8) * 0.002
+    stream = [
+        Round(3, (Hop(0.0, 0.0, begun - due, 0.0),), ((0.010,),), 0.0, 0.0, due)
+        for due, begun in zip(sent, begins, strict=True)
+    ]
+    assert turnarounds(stream, 2) == (pytest.approx(0.3e-3), None)
+    assert turnarounds(stream[:4], 1) == (None,)  # too few waited
+    alone = [each._replace(hops=(HOP._replace(queue=1e-4),), due_s=number) for number, each in enumerate(stream)]
+    assert turnarounds(alone, 1) == (None,)
+
+
+def test_messages_of_a_stream_are_sent_when_due_and_those_that_are_lost_hold_nobody_up() -> None:
+    underway, sent = Rounds("token"), list[tuple[int, int]]()
+    said = {"exit": 3, "sent_ns": 5, "stage1.compute_ns": 9, "stage1.piece0_ns": 7, "stage1.encode_ns": 0}
+    said |= {f"stage1.{step}_ns": 0 for step in ("send", "queue", "decode")}
+    bundles: list[Any] = [SimpleNamespace(stage=1, pieces=[None], blocks=(1, 3))]
+
+    def send(tensors: object, block: int, due_ns: int) -> str:
+        frame = underway.begin(due_ns, bundles)
+        sent.append((block, due_ns))
+        if block == 4:
+            underway.lost(frame)
+        elif block == 5:
+            assert underway.took(frame, {"failed": "no room"}, due_ns + 20)
+        else:
+            assert underway.took(frame, said, due_ns + 20)
+            assert underway.took(frame, said, due_ns + 90)  # a second result counts for nothing
+        return frame
+
+    found = underway.as_stream(send, [({}, block) for block in (3, 4, 5, 3)], 0.002, 9.0)
+    assert [block for block, _ in sent] == [3, 4, 5, 3]
+    assert np.diff([due_ns for _, due_ns in sent]).tolist() == [2_000_000] * 3
+    assert [each.due_s for each in found] == [sent[0][1] / 1e9, sent[3][1] / 1e9]
+    assert found[0].pieces_s == ((9e-9,),)  # what the worker did beside its piece counts to that
+    assert not underway.took("of another driver", said, 0)
+    with pytest.raises(QuestionError, match="the agents of the stages 1 to 1 do not answer together"):
+        underway.one_by_one(lambda _, due_ns: underway.begin(due_ns, bundles), [3], 0.0, 0.01, 9.0)
 
 
 def test_a_rehearsal_of_rare_frames_does_not_take_as_long_as_they(

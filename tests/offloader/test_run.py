@@ -101,7 +101,8 @@ def test_its_json_is_that_of_the_format(ran: Run) -> None:
         assert set(data[part]["exit_rate"]) == {"3", "4", "6", "12"}
     for stage in data["stages"]:
         assert {"node", "blocks", "decode_s", "compute_s", "encode_s", "send_s", "predicted"} <= set(stage)
-        assert {"compute_s", "send_s"} <= set(stage["predicted"])
+        assert {"compute_s", "send_s", "turnaround_s"} <= set(stage["predicted"])
+        assert stage["predicted"]["compute_variation"] > 0
     assert data["measured"]["latency_s"]["p99"] is None  # too few frames to tell
     assert data["stages"][-1]["send_s"] is None
 

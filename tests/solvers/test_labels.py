@@ -310,7 +310,8 @@ def test_an_interrupt_in_compiled_code_ends_with_what_is_known(monkeypatch: pyte
     def broken(*_: Any) -> None:
         raise SystemError("something else")
 
-    space = make_space(random_case([13, 1], blocks=5, nodes=3).problem)
+    space = make_space(random_case([13, 6], blocks=5, nodes=3).problem)
+    assert space.most == 3
     monkeypatch.setattr(_Search, "_grow", interrupted)
     labels._load_kernels.cache_clear()
     outcome = find("labels").solve(make_task(space, Query(kind="rank")), Options())
@@ -318,3 +319,50 @@ def test_an_interrupt_in_compiled_code_ends_with_what_is_known(monkeypatch: pyte
     monkeypatch.setattr(_Search, "_grow", broken)
     with pytest.raises(SystemError, match="something else"):
         find("labels").solve(make_task(space, Query(kind="rank")), Options())
+
+
+def test_the_best_plans_of_two_partitions_at_most_are_found_without_labels(
+    instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels._load_kernels("plain")
+
+    def grow(*_: Any) -> None:
+        raise AssertionError("labels are grown")
+
+    monkeypatch.setattr(_Search, "_grow", grow)
+    topology, profile = instances.load(instances.chain(9, 4, 3))
+    query = Query(kind="rank", most_partitions=2, top=9, min_accuracy=0.4)
+    space = narrow(make_space(tiercut.problem(topology, profile)), query)
+    outcomes = [find(name).solve(make_task(space, query), Options(workers=1)) for name in ("labels", "exhaustive")]
+    assert outcomes[0].decisions == outcomes[1].decisions
+    assert outcomes[0].scored == outcomes[1].scored
+
+
+def test_it_does_not_matter_which_plans_a_frontier_begins_with(instances: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    topology, profile = instances.load(instances.chain(40, 4, 5))
+    space = make_space(tiercut.problem(topology, profile))
+    task = make_task(space, Query(kind="frontier"))
+    whole = find("labels").solve(task, Options(workers=1))
+    monkeypatch.setattr(labels, "_FIRST", 1000)
+    assert find("labels").solve(task, Options(workers=1)).decisions == whole.decisions
+
+
+def test_stretches_of_pieces_that_are_too_dear_are_passed_over_and_nothing_is_lost(instances: Any) -> None:
+    topology, profile = instances.load(instances.spans(70, 3, 2))  # several stretches, times that are no sums
+    space = make_space(tiercut.problem(topology, profile))
+    task = make_task(space, Query(kind="frontier"))
+    answers = [find(name).solve(task, Options(workers=1)).decisions for name in ("labels", "exhaustive")]
+    assert answers[0] == answers[1]
+
+
+def test_long_frontiers_merged_at_once_keep_what_one_by_one_would() -> None:
+    rng = np.random.default_rng(4)
+    costs, rights = rng.integers(1, 60, 5000) / 64, rng.integers(1, 60, 5000) / 64
+    keys = rng.integers(0, 3, (5000, 6))
+    keys[:, 0] = 1
+    sorted_at_once, one_by_one = (Keeper(front=True, by_accuracy=False, capacity=64, width=6) for _ in range(2))
+    sorted_at_once.offer(costs, rights, keys)
+    for low in range(0, 5000, 50):
+        one_by_one.offer(*(each[low : low + 50] for each in (costs, rights, keys)))
+    for at_once, each in zip(sorted_at_once.held, one_by_one.held, strict=True):
+        assert np.array_equal(at_once, each)

@@ -110,9 +110,9 @@ def _streams(stack: ExitStack, where: Addresses) -> dict[str, Timed]:
         stack.callback(memory.close)
 
         def placed(done: Callable[[Failure | None], None]) -> bool:
-            while (found := memory.place([SIZE])) is None:
+            while (room := memory.room([SIZE])) is None:  # what a piece writes into
                 pass  # its slots are free again once the last message has been dealt with
-            return memory.send_placed(found[0], text, [SIZE], _PATIENCE_S, done)
+            return memory.send(text, room, _PATIENCE_S, done)
 
         made["shared memory, written in place"] = _acknowledged(placed)
         made["shared memory, copied into it"] = _acknowledged(

@@ -46,6 +46,9 @@ class _Gone:
 
     by = "memory"
 
+    def room(self, _: Any) -> None:
+        """There is none."""
+
     def send(self, request: Any, contents: Any, timeout_s: float, done: Callable[[None], None], answered: Any) -> None:
         del contents, timeout_s, answered
         request.SerializeToString()

@@ -421,22 +421,25 @@ def test_a_policy_that_does_not_belong_to_the_run_is_refused(
     plan = policy.plans[0]
     odd: Any = SimpleNamespace(plans=(plan, replace(plan, **change)))
     with pytest.raises(QuestionError, match=said):
-        _held(plan, odd, topology, build_problem(topology, profile))
+        _held(plan, odd.plans, topology, build_problem(topology, profile))
 
 
 @pytest.mark.parametrize(
-    ("adapt", "local", "policy_file", "asked", "said"),
+    ("flags", "said"),
     [
-        (False, True, "policy.json", None, "--policy says which plan to change to"),
-        (True, False, None, None, "it belongs to --local"),
-        (True, True, None, "trace.json", "leave out --plot, --trace and --parquet"),
+        ({"policy": Path("policy.json"), "adapt": False}, "--policy says which plan to change to"),
+        ({"local": False}, "--adapt follows what one clock tells of all agents, so it belongs to --local"),
+        ({"asked": "trace.json"}, "leave out --plot, --trace and --parquet"),
+        ({"foresee": True}, "give one of them"),
+        ({"adapt": False, "foresee": True, "disturbed": False}, "what --disturb does: add it"),
+        ({"adapt": False, "foresee": True, "asked": "trace.json"}, "--foresee starts an agent"),
     ],
 )
-def test_what_does_not_go_with_plans_that_change_is_refused(
-    adapt: bool, local: bool, policy_file: str | None, asked: object, said: str
-) -> None:
+def test_what_does_not_go_with_plans_that_change_is_refused(flags: dict[str, Any], said: str) -> None:
+    usual = {"adapt": True, "foresee": False, "local": True, "policy": None, "disturbed": True, "asked": None}
+    check_adapting(**usual)
     with pytest.raises(QuestionError, match=said):
-        check_adapting(adapt, local, None if policy_file is None else Path(policy_file), asked=asked)
+        check_adapting(**(usual | flags))
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 import tiercut
 from tiercut.analysis import Policy, sensitivity
-from tiercut.offloader import Run, RunOptions
+from tiercut.cli.commands.run.adapting import solver_of
+from tiercut.offloader import Run, RunOptions, Solver, load_disturbances, moments_of
 from tiercut.offloader.adaptive.run import run_adaptive
-from tiercut.offloader.disturbed.player import Site
-from tiercut.offloader.links.clock import LinkClock
+from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.report import run_tables
 from tiercut.topologies import Topology
@@ -48,66 +44,88 @@ def policy(topology: Topology, profile: Profile) -> Policy:
     return sensitivity(topology, profile, grid, min_accuracy=0.95).policy()
 
 
+DROPS = """
+  - {at: 5 s, conditions: {bandwidth(camera-gateway): 0.8 Mb/s}}
+  - {at: 10 s, conditions: {bandwidth(camera-gateway): 8 Mb/s}}
+"""
+DIES = """
+  - {at: 5 s, conditions: {down: [gateway]}}
+  - {at: 8 s, conditions: {down: []}}
+"""
+
+
 def disturbed(
-    script: list[tuple[float, str]], topology: Topology, profile: Profile, cut: CutNetwork, data: Path, policy: Policy
-) -> Run:
-    """Run for 20 seconds, with a link paced (a number) or an agent killed or started again at some of them."""
-    ended = threading.Event()
-
-    def play(site: Site) -> None:
-        begun, clock = time.monotonic(), LinkClock(site.links)
-        for at_s, what in script:
-            if ended.wait(max(begun + at_s - time.monotonic(), 0.0)):
-                break
-            if what == "kill":
-                os.kill(site.agents["gateway"].pid, signal.SIGKILL)
-            elif what == "again":
-                site.again("gateway")
-            else:
-                for direction in (0, 1):
-                    clock.set_pace(direction, float(what))
-        clock.close()
-
-    players: list[threading.Thread] = []
-
-    def started(site: Site) -> None:
-        players.append(threading.Thread(target=play, args=(site,), daemon=True))
-        players[0].start()
-
-    plan = policy.plans[0]
-    options = RunOptions(frames=round(20 / APART_S), interval_s=APART_S, deadline_s=5.0)
-    try:
-        return run_adaptive(plan, topology, profile, cut, data, policy, options, started=started)
-    finally:
-        ended.set()
-        players[0].join()
-
-
-@pytest.mark.parametrize(
-    "script", [[(5.0, "0.1"), (10.0, "1.0")], [(5.0, "kill"), (9.0, "again")]], ids=["a link drops", "a node dies"]
-)
-def test_no_frame_is_lost_and_it_comes_back(
-    script: list[tuple[float, str]],
+    steps: str,
     topology: Topology,
     profile: Profile,
     cut: CutNetwork,
     data: Path,
-    policy: Policy,
-) -> None:
-    run = disturbed(script, topology, profile, cut, data, policy)
+    policy: Policy | Solver,
+    first: Plan,
+    folder: Path,
+    **how: bool,
+) -> Run:
+    """Run for 20 seconds, with a link or a node that changes."""
+    path = folder / "disturb.yaml"
+    path.write_text(f"format: tiercut.disturbances/1\ndisturbances:{steps}", encoding="utf-8")
+    moments = moments_of(load_disturbances(path), topology, profile)
+    options = RunOptions(frames=round(20 / APART_S), interval_s=APART_S, deadline_s=5.0, moments=moments)
+    return run_adaptive(first, topology, profile, cut, data, policy, options, **how)
+
+
+def check(run: Run) -> None:
+    """Make sure that every frame was answered, and that the run left the gateway, and came back to it."""
     assert run.failures == ()
     assert run.answered == run.frames
     assert run.duplicated == 0
     assert run.same_as_uncut == run.frames
     ways = [(each.before.placement[0], each.after.placement[0]) for each in run.moves]
-    assert ways == [("gateway", "camera"), ("camera", "gateway")]
-    for each, (at_s, _) in zip(run.moves, script, strict=True):
-        assert at_s - 0.1 < each.at_s < at_s + 9.5  # the script begins shortly before the first frame is due
+    assert ways == [("gateway", "camera"), ("camera", "gateway")], run.moves
+    assert sum(run.frames_by_plan.values()) == run.frames
+    assert "moves" in "".join(str(part.title) for part in run_tables(run) if hasattr(part, "title"))
+    for each in run.moves:
         assert each.switch_s < 0.05
         assert each.gap_s is not None
         longer_s = max(each.after.latency_s - each.before.latency_s, 0.0)
-        assert each.gap_s < 2 * APART_S + longer_s + 0.02
+        assert each.gap_s < 2 * APART_S + longer_s + 0.02, each
     assert min(each.deciding_s for each in run.moves) < 1e-3  # the other one may be held up where much else runs
-    assert "moves" in "".join(str(part.title) for part in run_tables(run) if hasattr(part, "title"))
-    assert sum(run.frames_by_plan.values()) == run.frames
-    assert set(run.to_data()["adaptation"]) == {"moves", "frames_by_plan", "sent_again"}
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["a policy", "a solver"])
+@pytest.mark.parametrize("steps", [DROPS, DIES], ids=["a link drops", "a node dies"])
+def test_no_frame_is_lost_and_it_comes_back(
+    steps: str,
+    asks: bool,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    policy: Policy,
+    tmp_path: Path,
+) -> None:
+    first = policy.plans[0]
+    guide = solver_of(first, topology, profile) if asks else policy
+    run = disturbed(steps, topology, profile, cut, data, guide, first, tmp_path)
+    check(run)
+    there = [each.done_s for each in run.disturbances if each.done_s is not None]
+    for move, at_s in zip(run.moves, (min(there), max(there)), strict=True):
+        assert at_s - 0.1 < move.at_s < at_s + 9.5
+    said = {"moves", "frames_by_plan", "sent_again"}
+    assert set(run.to_data()["adaptation"]) == (said | {"asked"} if asks else said)
+    if asks:
+        assert sum(each.at_s < 0 for each in run.asked) == 8  # now, two links, three nodes, and two that may die
+        assert len(run.asked) > 8
+        assert min(each.took_s for each in run.asked if each.proved) < 0.01
+
+
+@pytest.mark.parametrize("steps", [DROPS, DIES], ids=["a link drops", "a node dies"])
+def test_who_foresees_moves_when_it_is_time(
+    steps: str, topology: Topology, profile: Profile, cut: CutNetwork, data: Path, policy: Policy, tmp_path: Path
+) -> None:
+    first = policy.plans[0]
+    solver = solver_of(first, topology, profile)
+    run = disturbed(steps, topology, profile, cut, data, solver, first, tmp_path, foresees=True)
+    check(run)
+    assert 4.8 < run.moves[0].at_s <= 5.0
+    back_s = max(each.done_s or 0.0 for each in run.disturbances)
+    assert back_s - 0.1 < run.moves[1].at_s < back_s + 1.0

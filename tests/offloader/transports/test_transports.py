@@ -136,6 +136,41 @@ def test_what_finds_no_slot_goes_by_the_stream_and_slots_are_used_again(server: 
         assert found is not None
 
 
+@pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux has")
+def test_what_is_written_in_place_is_sent_from_there_and_its_slot_is_free_once_it_was_read(
+    server: StreamServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.keeps = True
+    with closing(Stream(HOST, server.offer, "memory", MOST)) as stream:
+        monkeypatch.setattr("tiercut.offloader.transports.stream.np.copyto", None)  # nothing is copied
+        for number in range(SLOTS):
+            room = stream.room([40, 3])
+            assert room is not None
+            room[0].view(np.int64)[:] = number
+            room[1][:] = 7
+            assert sent(stream, room) is None
+            del room
+        assert stream.room([8]) is None  # they have been sent, but not read
+        for number, arrival in enumerate(sink.held):
+            np.testing.assert_array_equal(np.frombuffer(arrival.contents[0], np.int64), np.full(5, number))
+            assert bytes(arrival.contents[1]) == b"\7\7\7"
+            arrival.release()
+        until = time.monotonic() + 5
+        while (again := stream.room([8])) is None and time.monotonic() < until:
+            time.sleep(0.001)
+        assert again is not None
+
+
+@pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux has")
+def test_what_was_written_in_place_is_still_there_when_the_stream_has_ended(server: StreamServer) -> None:
+    with closing(Stream(HOST, server.offer, "memory", MOST)) as stream:
+        room = stream.room([5])
+        assert room is not None
+        room[0][:] = 9
+    assert not stream.send(head(), room, 5.0, lambda _: None)
+    assert bytes(room[0]) == b"\x09" * 5
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_under_way_fails_when_the_other_side_ends(sink: Sink, kind: Transport) -> None:
     blocked = threading.Event()
@@ -209,7 +244,7 @@ def test_memory_that_was_closed_has_no_slots() -> None:
     slots.close()
     slots.release(taken[0])
     assert slots.take([8]) is None
-    assert slots._bytes.size == 0
+    assert slots._memory is None
 
 
 @pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux has")

@@ -22,8 +22,10 @@ from tiercut.cli.app import app
 from tiercut.errors import InputError, QuestionError
 from tiercut.optimizer.frontier import frontier_plans, values_of
 from tiercut.optimizer.measures.busy import busy_by_place
+from tiercut.optimizer.memory import within_memory
 from tiercut.optimizer.pricing import evaluate
 from tiercut.optimizer.query import Bound, Query
+from tiercut.optimizer.space import make_space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import SOLVERS, find, needs
 from tiercut.solvers.task import make_task
@@ -47,6 +49,22 @@ def test_it_is_what_the_busiest_place_of_the_itinerary_allows(seed: int) -> None
         decision = case.decision(choice)
         most = max(busy_by_place(case.problem, decision).values())
         assert isclose(evaluate(case.problem, decision, "rate"), most, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_links_share_the_tables_of_pieces_which_they_have_none_of() -> None:
+    """One table of zeros for all: of many machines, each link's own would take a gigabyte."""
+    nodes = [{"name": "a", "memory": "250 B"}, {"name": "b"}, {"name": "c"}]
+    profile = profile_data([1.0, 2.0], [4.0, 8.0, 1.0], accuracy=0.9)
+    profile["blocks"] = [{**block, "parameter_bytes": 150, "activation_bytes": 10} for block in profile["blocks"]]
+    problem = problem_of(topology_data(nodes, [both("a", "b", 1, 4), both("b", "c", 1, 4)]), profile)
+    task = make_task(within_memory(make_space(problem)), Query(objective="rate"))
+    links = task.costs.others[2:]
+    assert len(links) == 4
+    assert np.isinf(links[0].span[0, 0, 1])  # it does not fit
+    for table in ("span", "bare"):
+        assert len({getattr(each, table).ctypes.data for each in links}) == 1
+    measured = task.measure.others[2:]
+    assert all(np.shares_memory(mine.send, each.send) for mine, each in zip(links, measured, strict=True))
 
 
 def test_a_simulated_stream_turns_at_the_rate_that_the_answer_has() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError
 from tiercut.profiling.timing import stress
 from tiercut.profiling.timing.stress import parse_stress, stressed
@@ -36,7 +37,29 @@ def test_what_is_no_share_is_refused(text: str) -> None:
 def test_stress_ng_runs_for_as_long_as_the_block_lasts(program: Path) -> None:
     with stressed({"cpu": 0.5, "memory": 0.9}):
         called = (program.parent / "called").read_text().split()
-    assert called == ["--quiet", "--cpu", "0", "--cpu-load", "50", "--vm", "1", "--vm-bytes", "90%", "--vm-keep"]
+    assert called == [
+        "--quiet",
+        "--cpu",
+        str(cpu_count()),
+        "--cpu-load",
+        "50",
+        "--vm",
+        "1",
+        "--vm-bytes",
+        "90%",
+        "--vm-keep",
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system keeps nothing on a processor")
+def test_one_processor_alone_is_kept_busy_by_one_worker_there(program: Path) -> None:
+    program.write_text(f'#!/bin/sh\necho "$@" $(taskset -cp $$) > {program.parent}/called\nexec sleep 60\n')
+    before = os.sched_getaffinity(0)
+    with stressed({"cpu": 0.5}, processor=max(before)):
+        called = (program.parent / "called").read_text().split()
+        assert os.sched_getaffinity(0) == before
+    assert called[1:3] == ["--cpu", "1"]
+    assert called[-1] == str(max(before))
 
 
 def test_stress_ng_that_fails_is_told(program: Path) -> None:

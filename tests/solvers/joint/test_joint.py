@@ -52,7 +52,7 @@ def assert_as_tried(seed: int, folder: Path) -> dict[str, str]:
     return seen
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", [*range(24), 41])  # of the last: a least cap at which only mixes go together
 def test_no_combination_of_plans_is_better(seed: int, tmp_path: Path) -> None:
     assert_as_tried(seed, tmp_path)
 

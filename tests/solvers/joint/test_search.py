@@ -16,7 +16,8 @@ import tiercut
 from tiercut.analysis import JointAnswer
 from tiercut.optimizer import SLACK
 from tiercut.solvers.joint import columns, search
-from tiercut.solvers.joint.columns import Multipliers, Priced
+from tiercut.solvers.joint.columns import Multipliers
+from tiercut.solvers.joint.curves import Priced
 from tiercut.solvers.joint.master import Choice, Master
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tiercut.cli import arguments as given
-from tiercut.cli.commands.run.adapting import check_adapting, disturbed_by, policy_for
+from tiercut.cli.commands.run.adapting import check_adapting, disturbed_by, guide_for
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import grouped
@@ -92,7 +92,10 @@ def run(
     ] = False,
     policy: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --adapt: which plan to run where, as sensitivity --policy writes it."),
+        typer.Option(
+            metavar="FILE",
+            help="With --adapt: look plans up in what sensitivity --policy wrote; else ask a solver.",
+        ),
     ] = None,
     disturb: Annotated[
         Path | None,
@@ -100,6 +103,13 @@ def run(
             metavar="FILE", help="With --local: conditions over time, such as a link that slows or a node that dies."
         ),
     ] = None,
+    foresee: Annotated[
+        bool,
+        typer.Option(
+            "--foresee",
+            help="With --disturb: change plans just when --adapt should, as all is known.",
+        ),
+    ] = False,
     tls: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="With --agent: tls.crt, tls.key and ca.crt, as the agents have."),
@@ -130,7 +140,8 @@ def run(
     named = pairs("--agent", agent or ())
     timed, encrypted = retime or explain_hop, tls is not None
     _check_place(local, named, results, timed=timed, traced=trace is not None, encrypted=encrypted)
-    check_adapting(adapt, local, policy, asked=parquet or trace or plot or agent or shape)
+    shown = parquet or trace or plot or agent or shape
+    check_adapting(adapt, foresee, local, policy, disturbed=disturb is not None, asked=shown)
     if shape is Shape.kernel:
         _enter_kernel(local, agent is not None)
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_adaptive, run_local, run_with_agents
@@ -163,8 +174,9 @@ def run(
         moments=disturbed_by(disturb, where, found, local=local, shaped=shape is Shape.kernel),
     )
     with _samples(data, model, trust=trust_model) as samples, at_work("running"):
-        if adapt:
-            made = run_adaptive(plan, where, found, cut, samples, policy_for(policy, plan, where, found), options)
+        if adapt or foresee:
+            guide = guide_for(policy, plan, where, found)
+            made = run_adaptive(plan, where, found, cut, samples, guide, options, foresees=foresee)
         elif local:
             options = replace(options, last=_stand_in(named, plan.placement))
             made = run_local(plan, where, found, cut, samples, options)

@@ -23,20 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["best_over_range"]
 
-
-@compiled
-def _travel(size: float, route: int, routes: Routes, latency: Floats, bandwidth: Floats, inverse: Floats) -> float:
-    """Return the seconds of a payload along a route, summed as `tiercut.topologies.route.Route.seconds` does."""
-    delay, per_byte, slowest = 0.0, 0.0, np.inf
-    for at in range(routes.begin[route], routes.begin[route + 1]):
-        hop = routes.hops[at]
-        delay += latency[hop]
-        per_byte += inverse[hop]
-        slowest = min(slowest, bandwidth[hop])
-    if not routes.packets:
-        return float(delay + size * per_byte)
-    first = min(size, routes.mtu)
-    return float(delay + first * per_byte + (size - first) / slowest)
+_LANES = 16
+"""Levels of the last condition that are added up side by side, each in the order of a sum of its own."""
 
 
 @compiled
@@ -52,22 +40,53 @@ def _rank(size: float, route: int, routes: Routes, latency: Floats, bandwidth: F
 
 
 @compiled
-def _worked_out(
-    atom: int, atoms: Atoms, routes: Routes, slow: Floats, latency: Floats, bandwidth: Floats, inverse: Floats
-) -> float:
-    """Return the seconds of an atom as things stand."""
-    value = atoms.one[atom] * slow[atoms.here[atom]] + atoms.other[atom] * slow[atoms.there[atom]]
-    start, stop = atoms.route[atom], atoms.route_end[atom]
-    if stop == start:
-        return float(value)
-    size, quickest = atoms.size[atom], start
-    if stop > start + 1:
-        least = _rank(size, start, routes, latency, bandwidth)
-        for route in range(start + 1, stop):
-            rank = _rank(size, route, routes, latency, bandwidth)
-            if rank < least:
-                least, quickest = rank, route
-    return float(value + _travel(size, quickest, routes, latency, bandwidth, inverse))
+def _quickest(size: float, start: int, stop: int, routes: Routes, latency: Floats, bandwidth: Floats) -> int:
+    """Return the quickest of several routes."""
+    quickest, least = start, _rank(size, start, routes, latency, bandwidth)
+    for route in range(start + 1, stop):
+        rank = _rank(size, route, routes, latency, bandwidth)
+        if rank < least:
+            least, quickest = rank, route
+    return quickest
+
+
+@compiled
+def _work_out(
+    which: Ints, atoms: Atoms, routes: Routes, slow: Floats, latency: Floats, bandwidth: Floats, times: Floats,
+    first: int, stop: int,
+) -> None:  # fmt: skip
+    """Fill the seconds of some atoms as things stand, in a range of columns.
+
+    Routes are summed as `tiercut.topologies.route.Route.seconds` does, once for all that goes along them.
+    """
+    count = len(routes.begin) - 1
+    delay, per_byte, slowest = np.zeros(count), np.zeros(count), np.full(count, np.inf)
+    for route in range(count):
+        for at in range(routes.begin[route], routes.begin[route + 1]):
+            hop = routes.hops[at]
+            delay[route] += latency[hop]
+            per_byte[route] += 1.0 / bandwidth[hop]
+            slowest[route] = min(slowest[route], bandwidth[hop])
+    for atom in which:
+        value = atoms.one[atom] * slow[atoms.here[atom]] + atoms.other[atom] * slow[atoms.there[atom]]
+        route, end = atoms.route[atom], atoms.route_end[atom]
+        if end > route:
+            size = atoms.size[atom]
+            if end > route + 1:
+                route = _quickest(size, route, end, routes, latency, bandwidth)
+            if routes.packets:
+                packet = min(size, routes.mtu)
+                value += delay[route] + packet * per_byte[route] + (size - packet) / slowest[route]
+            else:
+                value += delay[route] + size * per_byte[route]
+        times[atom, first:stop] = value
+
+
+@compiled
+def _set(axes: Axes, axis: int, level: int, values: Floats) -> None:
+    value = axes.values[axes.values_at[axis] + level]
+    for at in range(axes.targets_at[axis], axes.targets_at[axis + 1]):
+        values[axes.targets[at]] = value
 
 
 @compiled
@@ -97,50 +116,55 @@ def best_over_range(
         Filled, one for each combination: the plan (-1: none is quick enough) and its latency.
     """
     count, links = len(axes.sizes), (len(begin) - 3 * nodes) // 2
+    last = count - 1
     values, levels = begin.copy(), np.zeros(count, np.int64)
     rest = start
-    for axis in range(count - 1, -1, -1):
+    for axis in range(last, -1, -1):
         levels[axis] = rest % axes.sizes[axis]
         rest //= axes.sizes[axis]
     slow = np.empty(nodes)
     bandwidth, latency = values[3 * nodes : 3 * nodes + links], values[3 * nodes + links :]
-    inverse = np.empty(links)
-    times = np.empty(len(atoms.size))
-    changed, everything = 0, True
-    for point in range(start, stop):
-        for axis in range(changed, count):
-            value = axes.values[axes.values_at[axis] + levels[axis]]
-            for at in range(axes.targets_at[axis], axes.targets_at[axis + 1]):
-                values[axes.targets[at]] = value
-        for node in range(nodes):
-            slow[node] = values[node] * values[nodes + node] * values[2 * nodes + node]
-        for hop in range(links):
-            inverse[hop] = 1.0 / bandwidth[hop]
-        if everything:
-            for atom in range(len(times)):
-                times[atom] = _worked_out(atom, atoms, routes, slow, latency, bandwidth, inverse)
-            everything = False
-        else:
-            for at in range(axes.follow_at[changed], axes.follow_at[changed + 1]):
-                atom = axes.follow[at]
-                times[atom] = _worked_out(atom, atoms, routes, slow, latency, bandwidth, inverse)
+    all_atoms = np.arange(len(atoms.size))
+    times = np.zeros((len(atoms.size), _LANES))
+    total, spent, found = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES, np.int64)
+    changed, everything, point = 0, True, start
+    while point < stop:
+        lanes = min(axes.sizes[last] - levels[last], stop - point, _LANES) if count > 0 else 1
+        for axis in range(changed, last):
+            _set(axes, axis, levels[axis], values)
+        for lane in range(lanes):
+            if count > 0:
+                _set(axes, last, levels[last] + lane, values)
+            for node in range(nodes):
+                slow[node] = values[node] * values[nodes + node] * values[2 * nodes + node]
+            if everything or (lane == 0 and changed < last):
+                which = all_atoms if everything else axes.follow[axes.follow_at[changed] : axes.follow_at[changed + 1]]
+                _work_out(which, atoms, routes, slow, latency, bandwidth, times, 0, _LANES)
+                everything = False
+            else:
+                which = axes.follow[axes.follow_at[last] : axes.follow_at[last + 1]]
+                _work_out(which, atoms, routes, slow, latency, bandwidth, times, lane, lane + 1)
 
-        found, spent = -1, np.inf
+        found[:], spent[:] = -1, np.inf
         for plan in range(len(plans.accuracy)):
-            total = 0.0
+            total[:] = 0.0
             for at in range(plans.begin[plan], plans.begin[plan + 1]):
-                total += plans.weight[at] * times[plans.atom[at]]
-            if total < spent and total <= cap:
-                if by_accuracy and found >= 0 and plans.accuracy[plan] < plans.accuracy[found]:
-                    break
-                found, spent = plan, total
-        best[point - start], seconds[point - start] = found, spent
+                weight, atom = plans.weight[at], plans.atom[at]
+                for lane in range(_LANES):
+                    total[lane] += weight * times[atom, lane]
+            for lane in range(_LANES):
+                if total[lane] < spent[lane] and total[lane] <= cap:
+                    worse = by_accuracy and found[lane] >= 0 and plans.accuracy[plan] < plans.accuracy[found[lane]]
+                    if not worse:
+                        found[lane], spent[lane] = plan, total[lane]
+        for lane in range(lanes):
+            best[point - start + lane], seconds[point - start + lane] = found[lane], spent[lane]
 
-        changed = count - 1
-        while changed >= 0:
-            levels[changed] += 1
-            if levels[changed] < axes.sizes[changed]:
-                break
-            levels[changed] = 0
-            changed -= 1
-        changed = max(changed, 0)
+        point += lanes
+        changed = max(last, 0)
+        if count > 0:
+            levels[last] += lanes
+            while changed > 0 and levels[changed] == axes.sizes[changed]:
+                levels[changed] = 0
+                changed -= 1
+                levels[changed] += 1

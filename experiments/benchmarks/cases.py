@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from math import isclose
 from pathlib import Path
 from statistics import median
@@ -15,6 +18,7 @@ from typing import Any
 
 import hops
 import instances
+import pandas as pd
 import peers
 import replays
 import streams
@@ -244,6 +248,46 @@ def _area(answer: Answer, worst: float) -> float:
     return area
 
 
+def _sweep(blocks: int, levels: int, singles: int) -> list[Row]:
+    """Sweep two machines, one exit and every cut, and solve a few of its points one by one.
+
+    The row of the sweep has the clock on the wall, reading and writing included.
+    """
+    if find_spec("pyarrow") is None or find_spec("joblib") is None:
+        return []
+    topology, profile = instances.joined(blocks, 2)
+    question = {"exits": "final"}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("profile.json", "topology.json")]
+        for file, data in zip(files, (profile, topology), strict=True):
+            file.write_text(json.dumps(data), encoding="utf-8")
+        ranges = {
+            "slowdown(n0)": {"from": 5, "to": 80, "count": levels, "spacing": "ratio"},
+            "slowdown(n1)": {"from": 1, "to": 20, "count": levels, "spacing": "ratio"},
+            "bandwidth(n0-n1)": {"from": "1 Mb/s", "to": "1 Gb/s", "count": levels, "spacing": "ratio"},
+        }
+        named: dict[str, Any] = {"models": [str(files[0])], "topologies": [str(files[1])], "questions": [question]}
+        swept = tiercut.sweep({"format": "tiercut.sweep/1", "conditions": ranges, **named}, Path(folder) / "out")
+        each = swept.seconds / swept.points
+        row = {"solver": "sweep", "seconds": swept.seconds, "work": swept.points, "ns_each": 1e9 * each, "ratio": 1.0}
+        rows = [row | {"status": f"{swept.tasks} files, {1e6 * each:.3g} us a point"}]
+        drawn = sorted(random.Random(0).sample(range(swept.points), singles))
+        wanted = pd.read_parquet(Path(folder) / "out" / "points", filters=[("point", "in", drawn)])
+    where, network = instances.load((topology, profile))
+    seconds, same = [], True
+    for point in wanted.itertuples():
+        at = wanted.loc[point.Index]
+        condition = {name: float(at[name]) for name in ranges}
+        began = time.perf_counter()
+        best = tiercut.solve(where, network, condition=condition, **question).best
+        seconds.append(time.perf_counter() - began)
+        same &= best.latency_s == at["latency_s"] and ",".join(map(str, best.partition)) == at["partition"]
+    one = median(seconds)
+    row = {"solver": "tiercut.solve, one by one", "seconds": one * swept.points, "work": singles, "ns_each": 1e9 * one}
+    told = f"{1e3 * one:.3g} ms a point, of {singles}; seconds reckoned for all"
+    return [*rows, row | {"ratio": one / each, "status": told, "same": same}]
+
+
 def _process(repeat: int) -> list[Row]:
     """Time whole processes in turn: the imports that anybody pays, and a question."""
     command = str(Path(sys.executable).with_name("tiercut"))
@@ -320,6 +364,8 @@ CASES = (
     Case("sources-50x91x6x20", "a plan for each of fifty sources that share six nodes, 30 seconds at most", _sources,
          {"sources": 50, "blocks": 91, "thresholds": 20, "rate": 6.0, "limit": 30.0},
          {"sources": 3, "blocks": 5, "thresholds": 2, "rate": 1.0, "limit": 30.0}),
+    Case("sweep-8e6", "eight million points on two machines, one exit and every cut, and a few of them one by one",
+         _sweep, {"blocks": 40, "levels": 200, "singles": 200}, {"blocks": 6, "levels": 3, "singles": 3}),
     Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),
 )  # fmt: skip
 """Every benchmark, in the order of the report."""

@@ -23,7 +23,6 @@ sys.path.insert(0, str(ROOT / "experiments" / "joint"))
 import assumptions
 import drawing
 import four_cases
-import inception
 import published
 import record
 import settling
@@ -187,8 +186,6 @@ def test_branches_by_themselves_are_weighed_as_they_explain_the_rates_of_other_n
     assert blended["partitioning"].nunique() == 3
     assert blended["by"].to_numpy() == pytest.approx(1.0)
     assert validation.summary(blended)["rate_worst"].iloc[0] == pytest.approx(0, abs=1e-12)
-    useless = [assumptions.Network(each.blocks, each.whole, each.whole, alone=each.own) for each in some]
-    assert (assumptions.corrections({"made": useless}, [0.2])["made"].query("estimator == 'blended'")["by"] == 0).all()
 
 
 def test_a_blend_lies_between_both_and_is_right_as_often_as_they_are_at_its_entropies() -> None:
@@ -480,21 +477,6 @@ def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -
     )
     assert lines[0].endswith("8 of 8 partitionings and 10 of 10 branches alone; 3 epochs, at most 3")
     assert "clutter-settled | exits 3, 4, 5, 8" in run.depth(trained)
-
-
-@pytest.mark.slow
-def test_inception_of_half_the_width_is_cut_as_the_whole_one_and_has_a_quarter_of_its_weights() -> None:
-    import keras
-
-    found = []
-    for build in (lambda: tiercut.backbone("inceptionv3"), inception.half):
-        keras.utils.clear_session()  # names that Keras makes up count from 1 again
-        found.append(build())
-    whole, half = found
-    assert half.cuts == whole.cuts
-    assert half.model.output_shape == whole.model.output_shape
-    assert half.model.count_params() == pytest.approx(whole.model.count_params() / 4, rel=0.02)
-    assert {layer.momentum for layer in half.model.layers if hasattr(layer, "momentum")} == {0.9}
 
 
 def test_results_are_written_between_their_marks_and_nowhere_else() -> None:

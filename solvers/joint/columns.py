@@ -169,6 +169,17 @@ class Pricer:
         """Return the best plan of the stream by itself."""
         return _solved(choose(self.stream.task)[0], self.stream.task)
 
+    def list_all(self, most: int) -> bool:
+        """Take every plan of the stream, where there are no more than so many; return whether that was done."""
+        base = self.stream.task
+        if base.space.decisions > most:
+            return False
+        task = replace(base, kind="rank", top=base.space.decisions)
+        outcome = _solved(choose(task)[0], task)
+        for decision in outcome.decisions:
+            self.column(decision)
+        return outcome.status == "optimal"
+
     def cheapest(
         self, factor: float, prices: Floats, rules: Sequence[Rule] = (), cap: float = inf, within: float = 0.0
     ) -> Priced:

@@ -227,6 +227,10 @@ def choose_whole(  # noqa: PLR0912 a model, row by row
         solver.SetTimeLimit(max(int(seconds * 1000), 1))
     goal = solver.Objective()
     goal.SetMinimization()
+    # SCIP's tolerances are absolute: latencies are counted in thousandths of what they are at least.
+    quickest = [min((column.latency_s for column in own), default=0.0) for own in columns]
+    least = max(quickest, default=0.0) if stage == "worst" else float(np.dot(weights, quickest))
+    unit = 1e3 / least if least > 0 else 1.0
     free = -solver.infinity()
     bounds = [solver.Constraint(free, 0.0 if stage == "short" else 1.0 + SLACK) for _ in range(limits)]
     top = None
@@ -252,9 +256,9 @@ def choose_whole(  # noqa: PLR0912 a model, row by row
             made[-1].append(one)
             pick.SetCoefficient(one, 1.0)
             if stage == "mean":
-                goal.SetCoefficient(one, float(weight) * column.latency_s)
+                goal.SetCoefficient(one, unit * float(weight) * column.latency_s)
             if late is not None:
-                late.SetCoefficient(one, max(column.latency_s, bound))
+                late.SetCoefficient(one, unit * max(column.latency_s, bound))
             for row, load in zip(bounds, column.loads, strict=True):
                 if load:
                     row.SetCoefficient(one, float(load))

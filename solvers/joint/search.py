@@ -55,10 +55,13 @@ _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
 _DEAR = 10.0  # penalty of a limit that is exceeded once, in what the goal is at least
 _PRICED = 5000  # plans of streams, after which the gap that is left is what is said
+_LISTED = 2000  # plans of a stream that are all listed where the first part leaves a gap
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
 _LOADED_S = 0.01  # of a search whose kernels are to be loaded
+_MOST_FAILED = 4  # times in one part that the relaxed choice is not solved: once loosened and filled it can be
+_FAILED = "the relaxed choice could not be solved"
 _UP = "the time was up"
 _UNPROVED = "the best plan of a source could not be proved"
 _CLOSED = "a choice within tolerances could not be taken as it is"
@@ -181,6 +184,8 @@ class _Search:
                 bound = max(branch.bound, found.bound)
                 if bound < inf:
                     self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
+                if branch is whole and self._try_all(bound):
+                    return
                 parts = split(replace(branch, bound=bound), *found.mixed, self.prices) if bound < inf else ()
                 if not parts and not self.reason and bound < inf:
                     self._adopt(found)
@@ -200,6 +205,20 @@ class _Search:
             if self._is_better(self.closed):
                 self.reason = _CLOSED
         self.bound = min(self.bound, self.best.value, self.closed)
+
+    def _try_all(self, bound: float) -> bool:
+        """Choose among all plans of all streams, where these are few; return whether that is proved to be the best."""
+        if bound == inf or self.reason or not self._is_better(bound):
+            return False
+        if not all(pricer.list_all(_LISTED) for pricer in self.pricers.each):
+            return False
+        every = [undominated(list(pricer.columns.values())) for pricer in self.pricers.each]
+        found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice, bound)
+        if found.picked and found.value < self.best.value:
+            self.best = found
+        if found.proved:
+            self.bound = self.best.value
+        return found.proved
 
     def _adopt(self, found: _Relaxed) -> None:
         """Take a relaxed choice that is a whole one."""
@@ -247,19 +266,24 @@ class _Search:
             far = best is not None and high > (1 + _NEAR) * low
             cap = 0.5 * (low + high) if far else high * (1 - _LITTLE)
 
-    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> _Relaxed:  # noqa: PLR0911, PLR0912 one loop with many ends
+    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> _Relaxed:  # noqa: PLR0911, PLR0912, PLR0915 one loop, many ends
         """Find the plans that a relaxed choice in a part of the joint plans needs; or those of the first there is."""
         optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
         optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])
         master = Master(stage, self.weights, self.limits, optional)
         self._seed(master, branch)
-        bound, centre, within = -inf, None, _ROUGH
+        bound, centre, failed = -inf, None, 0
+        within = 0.0 if branch.rules or branch.served else _ROUGH  # parts begin with what the whole has found
         if stage == "short" and self.prices.sum() > 0:
             # Where limits alone count, and few of them, many plans cost nothing: slow to tell apart.
             centre = Multipliers(np.zeros(len(self.weights)), self.prices / self.prices.sum())
         while True:
             value, newest, own = master.solve()
             if value == inf:
+                failed += 1
+                if failed > _MOST_FAILED:
+                    self.reason = _FAILED
+                    return _Relaxed(bound, master)
                 if stage != "short" and not master.over:
                     master.loosen(self._penalty)
                 elif master.over and not master.penalty:

@@ -52,6 +52,17 @@ def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_pat
             assert serving.wait(10) == 0
 
 
+def test_a_run_refuses_plans_of_several_sources(shell_call: Any, answer: Path, tmp_path: Path) -> None:
+    joint, data = tmp_path / "joint.json", json.loads(answer.read_text(encoding="utf-8"))
+    rows = [{**data["plans"][0], "rank": rank, "source": f"cam{rank}", "rate_fps": 3.0} for rank in (1, 2, 3)]
+    joint.write_text(json.dumps({**data, "plans": rows}), encoding="utf-8")
+    status, out, err = shell_call("run", str(joint), NAME, "--data", NAME, "--local")
+    assert (status, out) == (2, "")
+    said = " ".join(err.split())
+    assert "has plans of 3 sources that share machines" in said
+    assert "tiercut simulate takes it whole" in said
+
+
 def test_the_whole_network_is_written_for_every_node(shell_call: Any, answer: Path, tmp_path: Path) -> None:
     status, out, err = shell_call("split", str(answer), NAME, str(tmp_path), "--whole")
     assert status == 0

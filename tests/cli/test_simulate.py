@@ -62,6 +62,42 @@ def test_several_plans_have_a_rate_each(call: Any, tmp_path: Path) -> None:
     assert [each["source"] for each in named["sources"]] == ["micro", "raspberry"]
 
 
+@pytest.fixture(scope="module")
+def joint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the answer for the three sources of the factory."""
+    path = tmp_path_factory.mktemp("joint") / "joint.json"
+    path.write_text(tiercut.solve_sources("factory", joint="served", workers=1).to_json(), encoding="utf-8")
+    return path
+
+
+def test_an_answer_for_several_sources_keeps_machines_as_busy_as_it_says(shell_call: Any, joint_file: Path) -> None:
+    status, out, err = shell_call("simulate", "factory", "--plan", str(joint_file), "--until", "40 s", "--json")
+    assert (status, err) == (0, "")
+    data, found = json.loads(out), json.loads(joint_file.read_text())
+    rows = found["plans"]
+    assert [each["source"] for each in data["sources"]] == [each["source"] for each in rows]
+    for simulated, plan in zip(data["sources"], rows, strict=True):
+        assert simulated["rate"] == plan["rate_fps"]
+        assert simulated["latency_s"]["mean"] >= plan["latency_s"] * 0.97  # frames wait for each other besides
+        assert abs(simulated["accuracy"] - plan["accuracy"]) < 0.03
+    shares = {each["node"]: each for each in data["servers"] if "node" in each}
+    nodes = [each for each in found["joint"]["shared"] if "node" in each]
+    assert {each["node"] for each in nodes} == set(shares)
+    for shared in nodes:
+        assert shares[shared["node"]]["load"] == pytest.approx(shared["utilisation"])
+        assert shares[shared["node"]]["utilisation"] == pytest.approx(shared["utilisation"], abs=0.03)
+
+
+def test_an_answer_for_several_sources_names_their_rates_and_stands_alone(shell_call: Any, joint_file: Path) -> None:
+    for more, said in (
+        (("--rate", "3 fps"), "the answer names profiles, sources and rates"),
+        (("--plan", str(joint_file)), "an answer for several sources has all their plans; give it alone"),
+    ):
+        status, out, err = shell_call("simulate", "factory", "--plan", str(joint_file), *more)
+        assert (status, out) == (2, "")
+        assert said in " ".join(err.split())
+
+
 REFUSED = [
     (("--rate", "3 fps"), "name a plan to simulate"),
     ((*PLAN, "--rate", "nan fps"), "--rate"),

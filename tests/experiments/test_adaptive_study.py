@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,13 +12,18 @@ from support.checkout import ROOT
 
 import tiercut
 
+OWN = ("networks", "study", "report", "run")
+"""Files of this study; others have some of these names too."""
+
 
 @pytest.fixture
-def study(monkeypatch: pytest.MonkeyPatch) -> Any:
+def study(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "adaptive"))
-    for name in ("networks", "study", "report", "run"):  # other studies have files of these names
-        monkeypatch.delitem(__import__("sys").modules, name, raising=False)
-    return importlib.import_module("study")
+    for name in OWN:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield importlib.import_module("study")
+    for name in OWN:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

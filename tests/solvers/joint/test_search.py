@@ -58,6 +58,17 @@ def test_prices_that_are_not_proved_do_not_prove_that_there_is_no_plan(
     assert (answer.status, answer.outcome.reason) == ("stopped", search._UNPROVED)
 
 
+def test_a_relaxed_choice_that_is_never_solved_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(master: Master) -> tuple[float, Multipliers, Any]:
+        count = len(master.weights)
+        return inf, Multipliers(np.zeros(count), np.zeros(len(master.limits))), np.zeros(count)
+
+    monkeypatch.setattr(Master, "solve", fails)
+    answer = asked(19, tmp_path)
+    assert answer.outcome.reason == search._FAILED
+    assert answer.outcome.bound <= by_trying(joint_case(19)).mean
+
+
 def test_a_master_without_a_choice_mixes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     master = Master("mean", np.array([0.5, 0.5]), 1)
     shares, left = master.mixed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.solvers.labels.budget_kernels import Budgets, Sets
-from tiercut.solvers.labels.line_kernels import Lines, heights_of, lines_along
+from tiercut.solvers.labels.line_kernels import LINES, Lines, heights_of, lines_along
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tiercut.solvers.kernels.arguments import Shares
 
 __all__ = [
-    "NO_LINES", "Bounds", "Thread", "accuracies_of", "critical_groups", "lines_for", "no_budgets", "sets_of",
-    "slope_along",
+    "NO_LINES", "Bounds", "Thread", "accuracies_of", "cells_for", "critical_groups", "lines_fit", "lines_for",
+    "no_budgets", "sets_of", "slope_along",
 ]  # fmt: skip
 
 NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
@@ -52,6 +52,18 @@ class Thread:
     best: NDArray[np.float64]
     stop: NDArray[np.int64]
     most: int = 0
+
+
+def cells_for(space: Space, states: int, sets: int, few: int, most: int, room: int) -> int:
+    """Return the cells of budgets of so many states and sets: many, few for each set, or as there is room."""
+    if sets > 1 and space.per_exit:  # labels are many there, and states few
+        return max(few, min(most, room // (states * len(space.group) * sets)))
+    return most if sets == 1 else few
+
+
+def lines_fit(space: Space, states: int, room: int) -> bool:
+    """Return whether there is room for the lines of so many states with every set of groups."""
+    return states * len(space.group) * LINES << len(set(space.group.tolist())) <= room
 
 
 def no_budgets(near: NDArray[np.bool_]) -> Budgets:

@@ -12,8 +12,7 @@ on and the nodes used; not on the past. So partial plans (*labels*: cost and acc
 4. Where a threshold makes more labels than that, it is *hard*: the few labels of each (block, node) that are furthest
    below their bounds give better plans to begin with, and the backward program is run again for each set of nodes used;
    then step 3 again. Along a frontier a few slopes take the place of cells (`line_kernels`); where they let too many
-   labels pass, as for other questions, there is one row of budgets for each set, so that only cells are relaxed.
-
+   labels pass, as for other questions, each set has a row of budgets, so that only cells are relaxed.
 Thresholds are independent but for the frontier they share; threads take them one by one.
 """
 
@@ -43,7 +42,9 @@ from tiercut.solvers.labels.bounds import (
     Bounds,
     Thread,
     accuracies_of,
+    cells_for,
     critical_groups,
+    lines_fit,
     lines_for,
     no_budgets,
     sets_of,
@@ -74,7 +75,7 @@ _LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a
 _LEAST_ROOM, _FIRST_ROOM = 1 << 10, 1 << 18  # labels for which there is room at first
 _MORE = 8  # how many times that there is when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
-_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
+_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
@@ -184,7 +185,8 @@ class _Search:
         self.bounds = (task.cap, task.floor)
         jump = without_repeats(space).jump if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
-        self.stretches = budget_kernels.stretches_of(self.tables)
+        plain = space.codec_choices.tolist() == [PLAIN]
+        self.stretches = budget_kernels.stretches_of(self.tables, self.rules, plain=plain)
         self.limited = space.most < len(set(space.group.tolist()))
         least, most_right, falls, rises = accuracies_of(space)
         self.reach = (least - falls, most_right + rises)
@@ -333,9 +335,7 @@ class _Search:
     @cached_property
     def lined(self) -> bool:
         """Whether lines bound the labels of hard thresholds: along a frontier, where there is room for all sets."""
-        groups = len(set(self.space.group.tolist()))
-        size = len(self.states.begins) * len(self.space.group) * line_kernels.LINES
-        return self.front and size << groups <= _BUDGET_ROOM
+        return self.front and lines_fit(self.space, len(self.states.begins), _BUDGET_ROOM)
 
     @cached_property
     def whole(self) -> budget_kernels.Sets:
@@ -395,7 +395,8 @@ class _Search:
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: Thread) -> Bounds:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
-        cells = self.cells if len(sets.sizes) == 1 else min(self.cells, _SET_CELLS)
+        counts, few = (len(self.states.begins), len(sets.sizes)), min(self.cells, _SET_CELLS)
+        cells = cells_for(self.space, *counts, few, self.cells, _BUDGET_ROOM)
         slope, allowed, allowed_ends, cap = self._allowed(cells)
         most = cell_kernels.most_finite(allowed)
         if most > _SINGLE or 0 < most < 1 / _SINGLE:  # budgets in single precision would prune what they must not

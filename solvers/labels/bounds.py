@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from tiercut.solvers.kernels.arguments import Shares
 
 __all__ = [
-    "NO_LINES", "Bounds", "Thread", "accuracies_of", "cells_for", "critical_groups", "lines_fit", "lines_for",
-    "no_budgets", "sets_of", "slope_along",
+    "BUDGET_ROOM", "NO_LINES", "SET_CELLS", "Bounds", "Thread", "accuracies_of", "cells_for", "critical_groups",
+    "lines_fit", "lines_for", "lines_serve", "no_budgets", "sets_of", "slope_along",
 ]  # fmt: skip
+
+BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
+SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
+_NARROW = 1e-9  # accuracies of a frontier as near as this are one, and there is no line along them
 
 NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
 
@@ -54,16 +58,22 @@ class Thread:
     most: int = 0
 
 
-def cells_for(space: Space, states: int, sets: int, few: int, most: int, room: int) -> int:
-    """Return the cells of budgets of so many states and sets: many, few for each set, or as there is room."""
+def cells_for(space: Space, states: int, sets: int, most: int) -> int:
+    """Return the cells of budgets of so many states and sets: the most, few for each set, or as there is room."""
+    few = min(most, SET_CELLS)
     if sets > 1 and space.per_exit:  # labels are many there, and states few
-        return max(few, min(most, room // (states * len(space.group) * sets)))
+        return max(few, min(most, BUDGET_ROOM // (states * len(space.group) * sets)))
     return most if sets == 1 else few
 
 
-def lines_fit(space: Space, states: int, room: int) -> bool:
+def lines_fit(space: Space, states: int) -> bool:
     """Return whether there is room for the lines of so many states with every set of groups."""
-    return states * len(space.group) * LINES << len(set(space.group.tolist())) <= room
+    return states * len(space.group) * LINES << len(set(space.group.tolist())) <= BUDGET_ROOM
+
+
+def lines_serve(rights: NDArray[np.float64], most: float) -> bool:
+    """Return whether lines bound anything: a plan is known that is as accurate as any may be, and others are less."""
+    return len(rights) > 0 and bool(rights[-1] >= most) and bool(rights[-1] - rights[0] > _NARROW)
 
 
 def no_budgets(near: NDArray[np.bool_]) -> Budgets:
@@ -78,13 +88,14 @@ def lines_for(costs: NDArray[np.float64], rights: NDArray[np.float64], summit: f
     return Lines(slopes, own, most, heights_of(slopes, costs[-1], summit, *given))
 
 
-def critical_groups(space: Space, most: int) -> tuple[int, ...]:
-    """Return groups whose sets are no more than so many: all, or first of all not the source's.
+def critical_groups(space: Space, states: int, cells: int) -> tuple[int, ...]:
+    """Return groups for whose sets there is room in a table of budgets: all, or first of all not the source's.
 
     The source is the node that a plan least wants to come back to, as nearly all begin there.
     """
     groups = sorted(set(space.group.tolist()))
     own = int(space.group[space.problem.source])
+    most = BUDGET_ROOM // (states * len(space.group) * min(cells, SET_CELLS))
     count = min(len(groups), max(most, 1).bit_length() - 1)
     return tuple(sorted(groups, key=lambda group: group == own)[:count])
 

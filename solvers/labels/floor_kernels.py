@@ -124,6 +124,7 @@ def ceilings(
     if blocks == 0:
         return most
     rest, least_back, by_level = np.full(states, np.inf), np.full(blocks, np.inf), accuracy.shape[0] > 1
+    final = accuracy.shape[2] - 1
     for v in range(back.shape[0]):
         for end in range(blocks):
             least_back[end] = min(least_back[end], back[v, end])
@@ -133,7 +134,7 @@ def ceilings(
         for end in range(start, blocks):
             piece, worth = own * quickest[start, end], slope * accuracy[at, end, 0]
             if can_end[end]:
-                still = min(still, piece + own * least_back[end] - share * worth)
+                still = min(still, piece + own * least_back[end] - share * slope * accuracy[at, end, final])
             after = jump[level, end, 0]
             if after >= 0:
                 gone = (own - weight[after]) * least_back[end] - (share - stay[after]) * worth

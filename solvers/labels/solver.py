@@ -38,7 +38,9 @@ from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, table
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels, line_kernels
 from tiercut.solvers.labels.bounds import (
+    BUDGET_ROOM,
     NO_LINES,
+    SET_CELLS,
     Bounds,
     Thread,
     accuracies_of,
@@ -46,6 +48,7 @@ from tiercut.solvers.labels.bounds import (
     critical_groups,
     lines_fit,
     lines_for,
+    lines_serve,
     no_budgets,
     sets_of,
     slope_along,
@@ -74,15 +77,12 @@ _ROOM = 8_000_000  # labels of one threshold, about 1 GB; more end the work with
 _LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a word of the groups used
 _LEAST_ROOM, _FIRST_ROOM = 1 << 10, 1 << 18  # labels for which there is room at first
 _MORE = 8  # how many times that there is when it is too few
-_BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
-_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
 _LINED_LABELS = 100_000  # labels of a hard threshold, at least, that lines may let pass
 _LINED_TABLES = 4  # and in the time of how many tables of budgets, before these take their place
-_EACH = 4  # of so many hard thresholds one is looked ahead in
-_ENDLESS = 1 << 62
+_EACH, _ENDLESS = 4, 1 << 62  # of so many hard thresholds one is looked ahead in; and no end of labels
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
@@ -179,7 +179,7 @@ class _Search:
         self.ties = self._ties()
         self.future = follows_of(space)
         counts = self.front or self.by_accuracy or task.floor > -inf
-        room = _BUDGET_ROOM // (len(self.states.begins) * len(space.group))
+        room = BUDGET_ROOM // (len(self.states.begins) * len(space.group))
         most = _MANY_CELLS if space.per_exit else _CELLS if self.steps >= _TINY else _FEW_CELLS
         self.cells = int(np.clip(room, 32, most)) if counts and space.exits != "final" else 4
         self.bounds = (task.cap, task.floor)
@@ -273,7 +273,8 @@ class _Search:
         rough.costs[:] = inf
         for root in roots:
             if seconds_left() <= 0:
-                return
+                few = True  # not all of them
+                break
             branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
             rough.enumerate(branch, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
         if self.front:
@@ -308,8 +309,9 @@ class _Search:
         ending = self._share(self._grow, indices, options)
         if self.hard and not ending:
             if self.lined:
-                self._share(self._look_ahead, sorted(self.hard)[::_EACH], options)
-            ending = self._share(self._grow_fully, sorted(self.hard), options)
+                ending = self._share(self._look_ahead, sorted(self.hard)[::_EACH], options)
+            if ending != Ending.INTERRUPTED:
+                ending = self._share(self._grow_fully, sorted(self.hard), options)
         return ending
 
     def _share(self, work: Callable[[int, Thread], None], indices: Sequence[int], options: Options) -> str:
@@ -325,17 +327,18 @@ class _Search:
 
         ending = share_out(indices, work, threads, stops, options, done, small=small)
         self.memory = max(self.memory, sum(thread.most for thread in threads))
-        full = any(stop[grow_kernels.FULL] for stop in stops)
-        return f"out of room for labels ({_ROOM:,} for one threshold)" if full else ending
+        room = f"out of room for labels ({_ROOM:,} for one threshold)"
+        return room if any(stop[grow_kernels.FULL] for stop in stops) else ending
 
     def _thread(self) -> Thread:
         best = np.full(self.top, inf) if not self.front and not self.by_accuracy else np.empty(0)
         return Thread(best, np.zeros(3, np.int64))
 
-    @cached_property
+    @property
     def lined(self) -> bool:
         """Whether lines bound the labels of hard thresholds: along a frontier, where there is room for all sets."""
-        return self.front and lines_fit(self.space, len(self.states.begins), _BUDGET_ROOM)
+        serve = self.front and lines_serve(self.known.held[1], self.reach[1])
+        return serve and lines_fit(self.space, len(self.states.begins))
 
     @cached_property
     def whole(self) -> budget_kernels.Sets:
@@ -345,23 +348,18 @@ class _Search:
     @cached_property
     def fully(self) -> budget_kernels.Sets:
         """The sets of groups for which there is room in a table of budgets."""
-        return sets_of(self.space, critical_groups(self.space, self._most_sets))
-
-    @property
-    def _most_sets(self) -> int:
-        """Sets of groups for which there is room in a table of budgets."""
-        return _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * min(self.cells, _SET_CELLS))
+        return sets_of(self.space, critical_groups(self.space, len(self.states.begins), self.cells))
 
     def _patience(self, least: int, cells: int) -> int:
         """Labels that take as long as a backward program does for each set of nodes, and so many at least."""
-        sets = 1 << len(critical_groups(self.space, self._most_sets))
+        sets = len(self.fully.sizes)
         pieces = self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit)
         return max(least, pieces * sets * cells // _CELLS_A_LABEL)
 
     def _grow(self, index: int, thread: Thread) -> None:
         """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
         bounds = self._bounds(index, self.relaxed, thread)
-        cells = line_kernels.LINES if self.lined else min(self.cells, _SET_CELLS)
+        cells = line_kernels.LINES if self.lined else min(self.cells, SET_CELLS)
         found = self._grown(index, thread, bounds, patience=self._patience(_PATIENCE, cells))
         if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
             thread.stop[grow_kernels.FULL] = 0
@@ -385,18 +383,20 @@ class _Search:
         """Grow the labels of a hard threshold."""
         bounds = self._lined_bounds(index, thread) if self.lined else None
         if bounds is not None:
-            patience = self._patience(_LINED_LABELS, _LINED_TABLES * _SET_CELLS)
+            patience = self._patience(_LINED_LABELS, _LINED_TABLES * SET_CELLS)
             found = self._grown(index, thread, bounds, patience=patience)
-            if not thread.stop[grow_kernels.FULL] or thread.stop[0]:
+            done = not thread.stop[grow_kernels.FULL] or thread.stop[0]
+            thread.stop[grow_kernels.FULL] = 0
+            if done:
                 self._take(found, thread)
                 return
-            thread.stop[grow_kernels.FULL] = 0
+            with self.lock:
+                self._know(*found)
         self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: Thread) -> Bounds:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
-        counts, few = (len(self.states.begins), len(sets.sizes)), min(self.cells, _SET_CELLS)
-        cells = cells_for(self.space, *counts, few, self.cells, _BUDGET_ROOM)
+        cells = cells_for(self.space, len(self.states.begins), len(sets.sizes), self.cells)
         slope, allowed, allowed_ends, cap = self._allowed(cells)
         most = cell_kernels.most_finite(allowed)
         if most > _SINGLE or 0 < most < 1 / _SINGLE:  # budgets in single precision would prune what they must not
@@ -412,7 +412,7 @@ class _Search:
         _, _, allowed_ends, cap = self._allowed(1)
         with self.lock:
             costs, rights = (each.copy() for each in self.known.held[:2])
-        if not len(costs) or rights[-1] < self.reach[1] or not 1 / _SINGLE < costs[-1] < _SINGLE:
+        if not 1 / _SINGLE < costs[-1] < _SINGLE:
             return None
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)

@@ -412,7 +412,7 @@ class _Search:
         _, _, allowed_ends, cap = self._allowed(1)
         with self.lock:
             costs, rights = (each.copy() for each in self.known.held[:2])
-        if not 1 / _SINGLE < costs[-1] < _SINGLE:
+        if not lines_serve(rights, self.reach[1]) or not 1 / _SINGLE < costs[-1] < _SINGLE:
             return None
         shares = shares_at(self.space, index)
         weight = self.costs.weigh(shares.stay)

@@ -21,7 +21,7 @@ from tiercut.solvers.encoding import Layout, decision_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
-from tiercut.solvers.labels import budget_kernels, cell_kernels, solver as labels
+from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, solver as labels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import make_task
@@ -125,6 +125,10 @@ def all_hard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "_CELLS_A_LABEL", 1 << 40)
 
 
+def groups_of(space: Space) -> list[int]:
+    return sorted(set(space.group.tolist()))
+
+
 @pytest.mark.parametrize("chunk", range(4))
 @pytest.mark.usefixtures("all_hard")
 def test_labels_within_bounds_that_know_the_nodes_used_find_what_trying_everything_finds(
@@ -147,9 +151,10 @@ def test_labels_within_bounds_that_know_the_nodes_used_find_what_trying_everythi
         )
         for space in spaces(case):
             monkeypatch.setattr(labels, "_BEAM", int(rng.integers(1, 4)))
-            monkeypatch.setattr(labels, "_SET_CELLS", int(rng.integers(1, 40)))
-            most = int(rng.integers(1, 40))
-            monkeypatch.setattr(_Search, "_most_sets", property(lambda _, most=most: most))
+            few, count = int(rng.integers(1, 40)), int(rng.integers(5))
+            for place in (labels, bounds):
+                monkeypatch.setattr(place, "SET_CELLS", few)
+            monkeypatch.setattr(labels, "critical_groups", lambda space, *_, count=count: groups_of(space)[:count])
             lined = bool(rng.integers(4))
             monkeypatch.setattr(_Search, "lined", property(lambda search, lined=lined: search.front and lined))
             monkeypatch.setattr(labels, "_LINED_LABELS", int(rng.choice([3, 10_000])))
@@ -186,8 +191,9 @@ def test_where_every_node_is_quick_at_blocks_of_its_own_few_labels_survive_bound
 def test_budgets_are_right_however_coarse_their_cells_are(
     cells: int, instances: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_CELLS", "_FEW_CELLS", "_MANY_CELLS", "_SET_CELLS"):
+    for name in ("_CELLS", "_FEW_CELLS", "_MANY_CELLS", "SET_CELLS"):
         monkeypatch.setattr(labels, name, cells)
+    monkeypatch.setattr(bounds, "SET_CELLS", cells)
     made = [(make, seed) for make in (instances.chain, instances.loose) for seed in range(6)]
     problems = [tiercut.problem(*instances.load(make(9, 4, 4, seed=seed))) for make, seed in made]
     for space in [make_space(problem) for problem in problems] + [
@@ -359,6 +365,20 @@ def test_pieces_that_are_too_dear_are_passed_over_and_nothing_is_lost(
         task = make_task(make_space(tiercut.problem(topology, profile)), Query(kind="frontier"))
         answers = [find(name).solve(task, Options(workers=1)).decisions for name in ("labels", "exhaustive")]
         assert answers[0] == answers[1]
+
+
+def test_what_is_left_out_of_long_networks_heeds_who_stays_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where samples are told apart by where they stayed, the last exit is worth another share than one on the way."""
+    monkeypatch.setattr(budget_kernels, "_LONG", 1)
+    known = tiercut.problem("iot", "resnet20-digits32", estimator="conditional")
+    assert known.leavers is not None
+    for seed in range(6):
+        drawn = np.random.default_rng(seed).random(known.leavers.one.shape) ** 3
+        problem = replace(known, leavers=replace(known.leavers, one=drawn + 0 * known.leavers.one))
+        space, query = make_space(problem, exits="cuts"), Query(kind="frontier")
+        wanted, got = values(space, query, "exhaustive"), values(space, query, "labels")
+        assert got.shape == wanted.shape, seed
+        assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), seed
 
 
 def test_long_frontiers_merged_at_once_keep_what_one_by_one_would() -> None:

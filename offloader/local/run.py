@@ -46,11 +46,11 @@ _ACQUAINTED, _SETTLED = 4, 2
 """Messages for each exit before a plan is timed: those that open all ways, and some at the pace as known so far."""
 
 _LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
-"""Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
-after so many seconds."""
+"""Messages that time a plan by its links, and half as many its hops: one for so many frames, no less and no more, so
+many at least at each exit, and no new one after so many seconds."""
 
 _STREAM_S, _MOST_STREAMED = 10.0, 1000
-"""Frames that meet each other are rehearsed for so long, with so many messages at most, and no more than frames."""
+"""Frames are rehearsed over links for so long; such as meet with so many messages at most, and no more than frames."""
 
 _LONGEST_PAUSE_S = 1.0
 """Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
@@ -361,11 +361,11 @@ def _rehearsed(
     """Return the prediction from what pieces and hops take at the pace of the frames.
 
     What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another
-    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be; links, of which
-    all is known, are left out.
+    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be. Hops are timed by
+    messages that leave links out, of which all is known; pieces by others that pass them, as a machine waits for what
+    is on its way.
     """
-    many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
-    for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
+    for count, least in ((0, _SETTLED), (_rounds_for(options) // 2, _AN_EXIT)):
         ground = replace(ground, prediction=_timed(ground, rounds))
         interval_s, deadline_s = times_of(ground.prediction, replace(options, deadline_s=None))
         rounds = driver.warm_up(
@@ -376,22 +376,30 @@ def _rehearsed(
             until_s=_ROUNDS_S,
         )
     ground = replace(ground, prediction=_timed(ground, rounds))
-    if interval_s < max(ground.prediction.at_exit.values()):
-        ground = _rehearsed_as_stream(ground, driver, rounds, interval_s, options)
-    return ground, rounds
+    return _rehearsed_by_links(ground, driver, rounds, interval_s, options), rounds
 
 
-def _rehearsed_as_stream(
+def _rounds_for(options: RunOptions) -> int:
+    return min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
+
+
+def _rehearsed_by_links(
     ground: Ground, driver: Driver, alone: Sequence[Round], interval_s: float, options: RunOptions
 ) -> Ground:
-    """Return the prediction from what pieces take where frames meet: machines that seldom rest stay warm.
+    """Return the prediction from what pieces take as frames come: machines rest while links are busy, or seldom.
 
-    Messages are due at the pace of the frames, leave in the order in which samples do, and wait for links and for each
-    other. What ways take without all that is known from those that came alone.
+    Messages are due at the pace of the frames and wait for links. Where frames meet, messages leave in the order in
+    which samples do, and wait for each other too. What ways take without all that is known from those that came alone.
     """
-    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), options.frames, _MOST_STREAMED)
+    meet = interval_s < max(ground.prediction.at_exit.values())
+    most = min(options.frames, _MOST_STREAMED) if meet else _rounds_for(options)
+    interval_s = interval_s if meet else _pace_s(ground.prediction, interval_s)
+    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), most)
     verdicts, depth = ground.verdicts, len(ground.bundles)
-    leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
+    if meet:
+        leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
+    else:
+        leaving = schedule(ground.prediction.rates, count, _AN_EXIT)
     streamed = driver.rehearse(
         ground.frames.frame, leaving, interval_s, patience_s=max(times_of(ground.prediction, options)[1], _WARM_UP_S)
     )

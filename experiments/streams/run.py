@@ -129,7 +129,7 @@ def variation_of(planned: Planned, frames: pd.DataFrame) -> list[float]:
     found = []
     for stage, (node, last) in enumerate(zip(planned.slowdown, planned.partition, strict=True)):
         took = frames[f"{stage + 1}-{node}.compute_s"]
-        there = took.notna()
+        there = took.notna() & frames["exit"].notna()
         exits = frames.loc[there, "exit"].astype(int).clip(upper=last)
         found.append(float((took[there] / took[there].groupby(exits).transform("mean")).std(ddof=0)))
     return found

@@ -338,10 +338,10 @@ def _run(
             first = driver.warm_up(ground.frames.frame(0), leaving, _PAUSE_S, patience_s=patience_s)
             rounds: Sequence[Round] = first
             if options.retime:
-                ground, rounds = _rehearsed(ground, driver, rounds, options)
+                ground, rounds = _rehearsed(ground, driver, rounds, options, links)
             sizes = [step.size for step in steps if step.sort in ("input", "send")]
             parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
-        if links is not None:  # only now: hops were timed without their links
+        if links is not None and not options.retime:  # only now: hops were timed without their links
             links.shape()
         interval_s, deadline_s = times_of(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
@@ -356,7 +356,7 @@ def _run(
 
 
 def _rehearsed(
-    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions
+    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions, links: KernelLinks | None
 ) -> tuple[Ground, Sequence[Round]]:
     """Return the prediction from what pieces and hops take at the pace of the frames.
 
@@ -376,21 +376,22 @@ def _rehearsed(
             until_s=_ROUNDS_S,
         )
     ground = replace(ground, prediction=_timed(ground, rounds))
-    return _rehearsed_by_links(ground, driver, rounds, interval_s, options), rounds
+    if links is not None:  # only now: hops were timed without them
+        links.shape()
+    return _rehearsed_by_links(ground, driver, rounds, options), rounds
 
 
 def _rounds_for(options: RunOptions) -> int:
     return min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
 
 
-def _rehearsed_by_links(
-    ground: Ground, driver: Driver, alone: Sequence[Round], interval_s: float, options: RunOptions
-) -> Ground:
+def _rehearsed_by_links(ground: Ground, driver: Driver, alone: Sequence[Round], options: RunOptions) -> Ground:
     """Return the prediction from what pieces take as frames come: machines rest while links are busy, or seldom.
 
     Messages are due at the pace of the frames and wait for links. Where frames meet, messages leave in the order in
     which samples do, and wait for each other too. What ways take without all that is known from those that came alone.
     """
+    interval_s, deadline_s = times_of(ground.prediction, options)
     meet = interval_s < max(ground.prediction.at_exit.values())
     most = min(options.frames, _MOST_STREAMED) if meet else _rounds_for(options)
     interval_s = interval_s if meet else _pace_s(ground.prediction, interval_s)
@@ -401,12 +402,14 @@ def _rehearsed_by_links(
     else:
         leaving = schedule(ground.prediction.rates, count, _AN_EXIT)
     streamed = driver.rehearse(
-        ground.frames.frame, leaving, interval_s, patience_s=max(times_of(ground.prediction, options)[1], _WARM_UP_S)
+        ground.frames.frame, leaving, interval_s, patience_s=max(deadline_s, _WARM_UP_S), until_s=_ROUNDS_S
     )
     if not streamed:
         return ground
     prediction = _timed(ground, without_waits(streamed, alone))
-    return replace(ground, prediction=replace(prediction, turnarounds_s=turnarounds(streamed, depth)))
+    workers = [ground.topology.node(node).workers for node in ground.plan.placement]
+    turns = [each if workers[stage] == 1 else None for stage, each in enumerate(turnarounds(streamed, depth))]
+    return replace(ground, prediction=replace(prediction, turnarounds_s=tuple(turns)))
 
 
 def _pace_s(prediction: Predicted, interval_s: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from math import inf, isclose
 from pathlib import Path
+from threading import get_ident
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,14 +22,14 @@ from tiercut.solvers.joint.curves import Priced
 from tiercut.solvers.joint.master import Choice, Master
 
 
-def asked(seed: int, folder: Path) -> JointAnswer:
+def asked(seed: int, folder: Path, goal: Any = "mean", workers: int = 1) -> JointAnswer:
     case = joint_case(seed)
     for name, profile in case.profiles.items():
         (folder / f"{name}.json").write_text(json.dumps(profile))
     for source in case.sources:
         source["profile"] = str(folder / f"{source['profile']}.json")
     topology = tiercut.Topology.from_data(case.topology)
-    return tiercut.solve_sources(topology, joint="mean", max_utilisation=case.most, workers=1, estimator="marginal")
+    return tiercut.solve_sources(topology, joint=goal, max_utilisation=case.most, workers=workers, estimator="marginal")
 
 
 @pytest.mark.parametrize("seed", [19, 20, 22])  # in which what is best for each source does not go together
@@ -67,6 +68,29 @@ def test_a_relaxed_choice_that_is_never_solved_ends_the_search(tmp_path: Path, m
     answer = asked(19, tmp_path)
     assert answer.outcome.reason == search._FAILED
     assert answer.outcome.bound <= by_trying(joint_case(19)).mean
+
+
+@pytest.mark.parametrize("goal", ["mean", "worst"])
+def test_threads_that_price_plans_add_none_to_what_they_share(
+    goal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced, added = set(), set()
+    cheapest, take = columns.Pricer.cheapest, columns.Pool.take
+
+    def pricing(pricer: columns.Pricer, *given: Any) -> Priced:
+        priced.add(get_ident())
+        return cheapest(pricer, *given)
+
+    def adding(pool: columns.Pool, *given: Any) -> Any:
+        added.add(get_ident())
+        return take(pool, *given)
+
+    monkeypatch.setattr(search._Search, "load", lambda *_: None)
+    monkeypatch.setattr(columns.Pricer, "cheapest", pricing)
+    monkeypatch.setattr(columns.Pool, "take", adding)
+    asked(41, tmp_path, goal, workers=2)
+    assert priced - {get_ident()}
+    assert added == {get_ident()}
 
 
 def test_a_master_without_a_choice_mixes_nothing(capfd: pytest.CaptureFixture[str]) -> None:

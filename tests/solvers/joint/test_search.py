@@ -17,6 +17,7 @@ import tiercut
 from tiercut.analysis import JointAnswer
 from tiercut.optimizer import SLACK
 from tiercut.solvers.joint import columns, search
+from tiercut.solvers.joint.branches import Branch
 from tiercut.solvers.joint.columns import Multipliers
 from tiercut.solvers.joint.curves import Priced
 from tiercut.solvers.joint.master import Choice, Master
@@ -91,6 +92,41 @@ def test_threads_that_price_plans_add_none_to_what_they_share(
     asked(41, tmp_path, goal, workers=2)
     assert priced - {get_ident()}
     assert added == {get_ident()}
+
+
+def test_where_enough_is_priced_halving_ends_between_two_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    caps, generate = [], search._Search._generate
+
+    def generating(search_: search._Search, stage: Any, branch: Branch, *, first: bool = False) -> Any:
+        caps.extend([branch.cap] if stage == "mean" else [])
+        return generate(search_, stage, branch, first=first)
+
+    monkeypatch.setattr(search, "_PRICED", 0)
+    monkeypatch.setattr(search._Search, "_generate", generating)
+    answer = asked(40, tmp_path, "worst")
+    assert len(caps) == 1
+    assert answer.outcome.reason == "0 plans were priced"
+    assert answer.outcome.bound <= by_trying(joint_case(40)).worst
+
+
+def test_no_stream_borrows_a_plan_that_is_slower_than_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    caps, borrow = [], search._Search._borrow
+    borrowed = columns.Pricer.borrowed
+
+    def borrowing(search_: search._Search, master: Master, branch: Branch, *given: Any) -> bool:
+        caps.append(branch.cap)
+        return borrow(search_, master, branch, *given)
+
+    def within(pricer: columns.Pricer, *given: Any) -> list[columns.Column]:
+        found = borrowed(pricer, *given)
+        assert given[-1] == caps[-1]
+        assert all(column.latency_s <= caps[-1] for column in found)
+        return found
+
+    monkeypatch.setattr(search._Search, "_borrow", borrowing)
+    monkeypatch.setattr(columns.Pricer, "borrowed", within)
+    asked(41, tmp_path, "worst")
+    assert min(caps) < inf
 
 
 def test_a_master_without_a_choice_mixes_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,7 @@ class Pricer:
         outcome = _solved(choose(task)[0], task)
         for decision in outcome.decisions:
             self.column(decision)
-        return outcome.status == "optimal"
+        return outcome.status in ("optimal", "infeasible")  # of the latter it is proved that there is none
 
     def cheapest(
         self, factor: float, prices: Floats, rules: Sequence[Rule] = (), cap: float = inf, within: float = 0.0

@@ -109,6 +109,20 @@ def test_where_enough_is_priced_halving_ends_between_two_caps(tmp_path: Path, mo
     assert answer.outcome.bound <= by_trying(joint_case(40)).worst
 
 
+def test_a_source_without_any_plan_has_all_of_them_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, list_all = [], columns.Pricer.list_all
+
+    def listing(pricer: columns.Pricer, most: int) -> bool:
+        done = list_all(pricer, most)
+        listed.append((len(pricer.columns), done))
+        return done
+
+    monkeypatch.setattr(columns.Pricer, "list_all", listing)
+    assert asked(3, tmp_path, "served").status == "optimal"
+    assert (0, True) in listed
+    assert all(done for _, done in listed)
+
+
 def test_no_stream_borrows_a_plan_that_is_slower_than_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     caps, borrow = [], search._Search._borrow
     borrowed = columns.Pricer.borrowed

@@ -199,6 +199,42 @@ def test_what_is_asked_for_under_watched_conditions_is_what_a_cold_solve_finds(
     assert proofs >= (1 if rate is None else 0)
 
 
+def test_where_nothing_leads_to_the_destination_without_a_node_there_is_no_plan(
+    topology: Topology, profile: Profile, plans: list[Plan]
+) -> None:
+    behind = topology.with_changes(destination="cloud")
+    first = tiercut.plan(behind, profile, partition=[12], placement=["camera"], exits=[12])
+    solver = solver_of(first, behind, profile)
+    asking = asking_of(solver, behind, profile, down=["gateway"])
+    assert asking.plans
+    for gone in (["gateway"], ["camera"], ["cloud"]):
+        assert asking.choices({}, gone) == []
+
+
+def test_a_question_that_is_refused_does_not_end_asking(
+    known: Known, topology: Topology, profile: Profile, plans: list[Plan]
+) -> None:
+    known.near = known.far
+    asking = asking_of(known, topology, profile)
+    known.near, refused = plans[0], threading.Event()
+    ask = known.__call__
+
+    def once(*asked: Any) -> tuple[Plan | None, bool]:
+        if not refused.is_set():
+            refused.set()
+            raise QuestionError("nobody knows")
+        return ask(*asked)
+
+    asking._solver = once
+    asking.start(lambda _: None)
+    asking.heed(now(topology) | {NAMES[0]: 0.1e6})
+    assert refused.wait(5)
+    wait_for(lambda: asking._at[frozenset()][NAMES[0]] == 0.1e6)
+    asking.heed(now(topology) | {NAMES[0]: 0.2e6})
+    wait_for(lambda: plans[0] in asking.plans)
+    asking.close()
+
+
 # Moving.
 
 

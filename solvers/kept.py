@@ -177,9 +177,9 @@ class Keeper:
         costs, accuracies, keys = (
             np.concatenate(each) for each in zip(self.held, (costs, accuracies, keys), strict=True)
         )
-        order = np.lexsort((-accuracies, costs))
-        equal = (np.diff(costs[order]) == 0.0) & (np.diff(accuracies[order]) == 0.0)
-        if equal.any():  # keys, which are long, decide among equal plans alone
+        order = np.argsort(costs, kind="stable")
+        equal = np.diff(costs[order]) == 0.0
+        if equal.any():  # accuracies and keys, which are long, decide among plans of equal cost alone
             places = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
             few = order[places]
             columns = (*keys[few].T[::-1], keys[few, -2], -accuracies[few], costs[few])  # the last decides first

@@ -8,7 +8,7 @@ estimates: of the same recordings, with one number found on other networks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from validation import Table, compared, replayed
 
-__all__ = ["FEW", "Network", "corrections", "in_order_of", "parts", "sharpened", "sureness"]
+__all__ = ["FEW", "Network", "blended", "corrections", "in_order_of", "parts", "sharpened", "sureness"]
 
 FEW = 3
 """A correction is found on the other networks of its setting; with fewer of them, on those of all settings."""
 
-POWERS = np.geomspace(0.5, 4, 43)
-"""Powers of the entropy that are tried."""
+NUMBERS = {"sharpened": np.geomspace(0.5, 4, 22), "blended": np.linspace(0, 1, 21)}
+"""By correction: the powers of the entropy, and the weights of branches by themselves, that are tried."""
+
+_LEAST = 1e-6
+"""Entropies are taken to be this far from 0 and 1, whose log-odds are infinite."""
 
 _BINS = 30
 """Equal parts of the samples, by their entropy, between which the share of hits is interpolated."""
@@ -71,18 +74,44 @@ def in_order_of(table: Table, own: Table, *, hits: bool) -> Table:
     return Table(entropy, np.take_along_axis(own.correct, place, axis=0) if hits else table.correct)
 
 
-def sharpened(table: Table, power: float) -> Table:
-    """Return a table with its entropies raised to a power, whose hits are shares: what had that entropy before.
+def sharpened(network: Network, power: float) -> Table:
+    """Return the branches of the network with every branch, their entropies raised to a power.
 
-    A power above 1 makes answers surer, and a branch whose answers are surer is right more often; an answer as sure as
-    another one is right as often.
+    A power above 1 makes answers surer, and a branch whose answers are surer is right more often: hits are shares,
+    those of the answers that had this entropy before.
     """
-    entropy = table.entropy**power
-    hits = [
-        _right_at(entropy[:, branch], table.entropy[:, branch], table.correct[:, branch])
-        for branch in range(entropy.shape[1])
-    ]
-    return Table(entropy, np.column_stack(hits))
+    entropy = _entropies(network, "sharpened", power)
+    return Table(entropy, _hits(entropy, network.whole))
+
+
+def blended(network: Network, weight: float) -> Table:
+    """Return branches between those of the network with every branch and those that were trained by themselves.
+
+    The log-odds of the quantiles of each branch's entropies are a weighted mean of both, in the order of the samples of
+    the network with every branch; hits are shares, the weighted mean of what both have at this entropy.
+    """
+    entropy = _entropies(network, "blended", weight)
+    together, alone = (_hits(entropy, table) for table in (network.whole, network.alone or network.whole))
+    return Table(entropy, (1 - weight) * together + weight * alone)
+
+
+def _entropies(network: Network, correction: str, number: float) -> NDArray[np.float64]:
+    """Return the entropies that a correction gives, [samples, branches]."""
+    if correction == "sharpened":
+        return network.whole.entropy**number
+    tables = network.whole, network.alone or network.whole
+    together, alone = (np.sort(np.clip(table.entropy, _LEAST, 1 - _LEAST), axis=0) for table in tables)
+    odds = (together / (1 - together)) ** (1 - number) * (alone / (1 - alone)) ** number
+    quantiles = odds / (1 + odds)
+    quantiles[quantiles > 1 - 2 * _LEAST] = 1.0  # below no threshold, as before
+    ranks = network.whole.entropy.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    return np.take_along_axis(quantiles, ranks, axis=0)
+
+
+def _hits(wanted: NDArray[np.float64], table: Table) -> NDArray[np.float64]:
+    """Return the share of hits that each branch of a table has at the wanted entropies, [samples, branches]."""
+    columns = zip(wanted.T, table.entropy.T, table.correct.T, strict=True)
+    return np.column_stack([_right_at(*each) for each in columns])
 
 
 def _right_at(
@@ -141,10 +170,8 @@ def parts(networks: Sequence[Network], thresholds: Sequence[float]) -> pd.DataFr
 def corrections(settings: Mapping[str, Sequence[Network]], thresholds: Sequence[float]) -> dict[str, pd.DataFrame]:
     """Compare networks with estimates that have one number from other networks, which is found anew for each.
 
-    - ``sharpened``: the recording with its entropies raised to the power with which exit rates of the others come out
-      best, see `sharpened`.
-    - ``blended``: a mean of what the network with every branch comes to and what branches trained by themselves do,
-      weighted so that exit rates of the others come out best. Of networks all of whose branches were.
+    The number is the one with which exit rates of the others come out best. ``sharpened`` has a power, see `sharpened`;
+    ``blended`` a weight, see `blended`, for networks all of whose branches were trained by themselves, too.
 
     The others have another partitioning, see `FEW`.
 
@@ -160,92 +187,55 @@ def corrections(settings: Mapping[str, Sequence[Network]], thresholds: Sequence[
     dict
         By setting, as of ``validation.against_trainings``, with the number in the column ``by``.
     """
-    tried = {
-        name: [(each.blocks, _Tried.of(each, thresholds)) for each in networks] for name, networks in settings.items()
-    }
+    tried = {name: [_Tried.of(each, thresholds) for each in networks] for name, networks in settings.items()}
     everyone = [each for networks in tried.values() for each in networks]
     found = {}
-    for name, networks in settings.items():
+    for name, networks in tried.items():
         rows: list[dict[str, object]] = []
-        for network in networks:
-            near = [each for blocks, each in tried[name] if blocks != network.blocks]
-            others = near if len(near) >= FEW else [each for blocks, each in everyone if blocks != network.blocks]
-            rows += _corrected(network, others, thresholds)
+        for each in networks:
+            blocks = each.network.blocks
+            near = [other for other in networks if other.network.blocks != blocks]
+            others = near if len(near) >= FEW else [other for other in everyone if other.network.blocks != blocks]
+            rows += _corrected(each, others, thresholds)
         if rows:
             found[name] = pd.DataFrame(rows)
     return found
 
 
-def _corrected(network: Network, others: Sequence[_Tried], thresholds: Sequence[float]) -> list[dict[str, object]]:
-    rows = []
-    power, weight = _power(others), _weight(others)
-    surer = None if power is None else sharpened(network.whole, power)
-    for threshold in thresholds:
-        measured = replayed(network.own, threshold)
-        if surer is not None:
-            said = replayed(surer, threshold)
-            rows.append(compared(network.blocks, threshold, "sharpened", "trained", said, measured) | {"by": power})
-        if weight is not None and network.alone is not None:
-            (rates, right), (alone, right_alone) = (
-                replayed(table, threshold) for table in (network.whole, network.alone)
-            )
-            said = (1 - weight) * rates + weight * alone, (1 - weight) * right + weight * right_alone
-            rows.append(compared(network.blocks, threshold, "blended", "trained", said, measured) | {"by": weight})
-    return rows
-
-
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What a network shows of both numbers.
+    """A network, and by correction the mean error of its exit rates with each of the `NUMBERS`."""
 
-    Parameters
-    ----------
-    off
-        The mean error of the exit rates at each of `POWERS`.
-    recorded, alone, own
-        Exit rates of the network with every branch, of branches by themselves (None where one was not trained), and
-        of the network, [thresholds, branches].
-    """
-
-    off: NDArray[np.float64]
-    recorded: NDArray[np.float64]
-    alone: NDArray[np.float64] | None
-    own: NDArray[np.float64]
+    network: Network
+    off: Mapping[str, NDArray[np.float64]]
 
     @classmethod
     def of(cls, network: Network, thresholds: Sequence[float]) -> _Tried:
-        at = np.asarray(thresholds, dtype=float)
-        own, surest = _rates(network.own, at), _surest(network.whole)
-        # a power of the entropy is below a threshold where the entropy is below the root of the threshold
-        off = [np.abs(_rates_below(surest, at ** (1 / power)) - own).mean() for power in POWERS]
-        alone = None if network.alone is None else _rates(network.alone, at)
-        return cls(np.array(off), _rates_below(surest, at), alone, own)
+        at, off = np.asarray(thresholds, dtype=float), {}
+        own = _rates(network.own.entropy, at)
+        for correction, numbers in NUMBERS.items():
+            if correction == "sharpened" or network.alone is not None:
+                said = [_rates(_entropies(network, correction, number), at) for number in numbers]
+                off[correction] = np.array([np.abs(each - own).mean() for each in said])
+        return cls(network, off)
 
 
-def _power(others: Sequence[_Tried]) -> float | None:
-    return float(POWERS[np.argmin(np.mean([each.off for each in others], axis=0))]) if others else None
+def _corrected(tried: _Tried, others: Sequence[_Tried], thresholds: Sequence[float]) -> Iterator[dict[str, object]]:
+    network = tried.network
+    for correction in tried.off:
+        known = [other.off[correction] for other in others if correction in other.off]
+        if not known:
+            continue
+        number = float(NUMBERS[correction][np.argmin(np.mean(known, axis=0))])
+        table = {"sharpened": sharpened, "blended": blended}[correction](network, number)
+        for threshold in thresholds:
+            said, measured = replayed(table, threshold), replayed(network.own, threshold)
+            yield compared(network.blocks, threshold, correction, "trained", said, measured) | {"by": number}
 
 
-def _weight(others: Sequence[_Tried]) -> float | None:
-    """Return the weight of branches by themselves in 0..1 with the least squares of errors of the exit rates."""
-    pairs = [(each.alone - each.recorded, each.own - each.recorded) for each in others if each.alone is not None]
-    if not pairs:
-        return None
-    there, wanted = (np.concatenate([each[side].ravel() for each in pairs]) for side in (0, 1))
-    return float(np.clip(there @ wanted / (there @ there), 0, 1)) if there.any() else 0.0
-
-
-def _rates(table: Table, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rates(entropy: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the exit rates at all thresholds, [thresholds, branches]."""
-    return _rates_below(_surest(table), thresholds)
-
-
-def _surest(table: Table) -> NDArray[np.float64]:
-    """Return the least entropy of each sample up to each branch but the last, sorted, [branches - 1, samples]."""
-    return np.sort(np.minimum.accumulate(table.entropy[:, :-1], axis=1).T, axis=1)
-
-
-def _rates_below(surest: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    gone = [np.searchsorted(each, thresholds) / len(each) for each in surest]
+    surest = np.sort(np.minimum.accumulate(entropy[:, :-1], axis=1), axis=0)
+    gone = [np.searchsorted(each, thresholds) / len(each) for each in surest.T]
     every = np.column_stack([np.zeros(len(thresholds)), *gone, np.ones(len(thresholds))])
     return np.diff(every, axis=1)

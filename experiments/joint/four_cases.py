@@ -54,26 +54,31 @@ class Condition:
         How many times as fast the device is.
     bandwidth
         How many times as wide the device's link is.
+    reference
+        How many times as fast as the machine that was recorded the reference is, of which all machines have a slowdown.
     """
 
     topology: str
     speed: float = 1.0
     bandwidth: float = 1.0
+    reference: float = 1.0
 
     def load(self, destination: str | None = None) -> Topology:
         """Return the topology, with the result wanted at the device or at another node."""
         plain = _plain(self.topology)
         device, neighbour, _ = ENDS[self.topology]
-        slowdown = next(node.slowdown for node in plain.nodes if node.name == device)
+        slowdown = {node.name: (node.slowdown or 1.0) / self.reference for node in plain.nodes}
+        slowdown[device] /= self.speed
         width = next(link.bandwidth for link in plain.links if link.between == (device, neighbour))
         return plain.with_changes(
-            slowdown={device: slowdown / self.speed},
+            slowdown=slowdown,
             bandwidth={f"{device}-{neighbour}": width * self.bandwidth},
             destination=destination or device,
         )
 
     def __str__(self) -> str:
-        return f"{self.topology}, device x{self.speed:g}, link x{self.bandwidth:g}"
+        every = "" if self.reference == 1 else f"reference x{self.reference:g}, "
+        return f"{self.topology}, {every}device x{self.speed:g}, link x{self.bandwidth:g}"
 
 
 @cache

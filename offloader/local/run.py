@@ -468,13 +468,13 @@ def _agents(
 
     def again(node: str) -> AgentProcess:
         place = plan.placement.index(node)
-        agent = agents[node] = made(place, agents[node].address)
+        agent = agents[node] = made(place, addresses[node])  # one that died before it was ready has none of its own
         agent.wait_until_ready()
         follows(place)
         return agent
 
     def follows(place: int) -> None:
-        after = agents[plan.placement[place + 1]].address if place + 1 < len(own) else options.last
+        after = addresses[plan.placement[place + 1]] if place + 1 < len(own) else options.last
         if after is not None:
             agents[plan.placement[place]].follow(after)
 
@@ -482,7 +482,8 @@ def _agents(
         agents: dict[str, AgentProcess] = {}
         for place, node in enumerate(plan.placement[: len(own)]):
             agents[node] = made(place, "127.0.0.1:0" if links is None else f"{links.address(node)}:0")
+        addresses: dict[str, str] = {}
         for place, agent in reversed(list(enumerate(agents.values()))):
-            agent.wait_until_ready()
+            addresses[plan.placement[place]] = agent.wait_until_ready()
             follows(place)
     return Site(agents, clock, again)

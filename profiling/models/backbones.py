@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tiercut.errors import QuestionError, unknown_name
-from tiercut.profiling.models.networks import Backbone, alexnet, inception_v3, lenet, mobilenet_v2, simulator
+from tiercut.profiling.models.networks import (
+    Backbone,
+    alexnet,
+    half_inception_v3,
+    inception_v3,
+    lenet,
+    mobilenet_v2,
+    simulator,
+)
 from tiercut.profiling.models.residual import resnet
 
 __all__ = ["BACKBONES", "Backbone", "backbone"]
@@ -20,6 +28,7 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     },
     "mobilenetv2": mobilenet_v2,
     "inceptionv3": inception_v3,
+    "inceptionv3half": half_inception_v3,
     "lenet": lenet,
     "alexnet": alexnet,
     "simulator": simulator,

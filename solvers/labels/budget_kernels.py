@@ -37,6 +37,7 @@ from tiercut.solvers.labels.floor_kernels import (
     SHIFT,
     STAYING,
     by_stretch,
+    ceilings,
     floors,
     greatest_by_stretch,
     onward,
@@ -57,6 +58,9 @@ __all__ = ["Budgets", "Cells", "Sets", "Stretches", "budgets", "stretches_of"]
 _LARGEST = 3e38  # in single precision
 _END = 1
 """The row of what whole plans may cost; row 0 is of none."""
+
+_LONG = 200
+"""Blocks from which on it pays to know what the rest costs at least, whatever node it runs on."""
 
 _ROUNDED = 4e-7
 """Budgets are kept in single precision; each step loosens them by this share of the greatest value of interest, which
@@ -112,21 +116,28 @@ class Stretches(NamedTuple):
         M x N x stretches, of the tables of the same names.
     back
         M x stretches: the least that sending a result from there costs; -inf where any costs less than nothing.
+    quickest
+        N x N: the least of each piece over all nodes, of long networks with exits at their cuts; else 0 x 0.
     """
 
     span: Floats
     bare: Floats
     back: Floats
+    quickest: Floats
 
 
-def stretches_of(tables: Tables) -> Stretches:
-    """Return the least of all pieces by stretch of blocks."""
+def stretches_of(tables: Tables, rules: Rules, *, plain: bool) -> Stretches:
+    """Return the least of all pieces by stretch of blocks; `plain`: without codecs."""
     begins = np.arange(0, tables.span.shape[2], 1 << SHIFT)
     span, bare = (np.minimum.reduceat(table, begins, axis=2) for table in (tables.span, tables.bare))
     back = np.ascontiguousarray(np.minimum.reduceat(tables.result, begins, axis=0).T)
     if not (tables.result >= 0.0).all():
         back[:] = -np.inf
-    return Stretches(span, bare, back)
+    quickest = np.empty((0, 0))
+    alike = plain and len(rules.option_exit) == 1 and bool(rules.option_exit[0])
+    if alike and len(rules.can_end) >= _LONG and (tables.result >= 0.0).all() and (tables.send >= 0.0).all():
+        quickest = tables.span.min(axis=0)
+    return Stretches(span, bare, back, quickest)
 
 
 class Cells(NamedTuple):
@@ -183,7 +194,7 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     source, most, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
     first, span, bare, send, result = tables
-    least_span, least_bare, least_back = stretches
+    least_span, least_bare, least_back, quickest = stretches
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
@@ -202,10 +213,15 @@ def budgets(
     closing = np.empty(blocks)
     places = np.empty((max(2 * room + blocks, nodes * codecs), 8), np.int64)
     values = np.empty((places.shape[0], 2))
+    highest_cost, highest = most_cost(allowed, slope, base, per), greatest(allowed)
+    spare = _ROUNDED * (most_finite(allowed) + 2 * slope * (summit - base))
+    ceiling = ceilings(
+        highest, spare, slope, quickest, back, stay, weight, accuracy, jump, can_end, state_of, begins, levels
+    )
     lows = floors(
         source, most, slope, first, stay, weight, accuracy, span, bare, send, back, drops, input_drops, option_exit,
         option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest, bit, sizes, stop,
-        ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back,
+        ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back, ceiling,
     )  # fmt: skip
     # One state more than there are, the end: all rows there are one, what whole plans may cost.
     last = begins.shape[0]
@@ -224,8 +240,6 @@ def budgets(
     most_crest = np.full((nodes, (last >> SHIFT) + 1), -np.inf)  # of those that leave, by stretch of states
     most_closing = np.empty(near.shape[2])
     bottoms, tops = rows_of_interest(allowed, base, per, low, high, stay, levels, varies(drops) or varies(input_drops))
-    highest_cost, highest = most_cost(allowed, slope, base, per), greatest(allowed)
-    spare = _ROUNDED * (most_finite(allowed) + 2 * slope * (summit - base))
     budget[0] = -np.inf
     for k in range(top + 1):
         budget[_END, k] = np.float32(allowed[k] + spare)
@@ -279,7 +293,7 @@ def budgets(
             there, chosen = within(ends, many, furthest[v, start]), 0
             if there > 0 and alike:
                 offered = span if option_exit[options[0]] else bare
-                quickest = (least_span if option_exit[options[0]] else least_bare)[v, start]
+                soonest = (least_span if option_exit[options[0]] else least_bare)[v, start]
                 to, lasting = ends[0], ends[there - 1]
                 while to <= lasting:
                     stretch = to >> SHIFT
@@ -287,7 +301,7 @@ def budgets(
                     at_first, length = to - ends[0], past - to
                     to, ahead = past, aheads[at_first]
                     step = (
-                        passed(0.0, own, quickest[stretch], least_fewer[stretch], least_back[v, stretch])
+                        passed(0.0, own, soonest[stretch], least_fewer[stretch], least_back[v, stretch])
                         - most_shear[stretch]
                     )
                     crest_there = max(most_crest[v, ahead >> SHIFT], most_crest[v, ahead + length - 1 >> SHIFT])

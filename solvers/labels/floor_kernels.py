@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["LEAVING", "SHIFT", "STAYING", "by_stretch", "floors", "greatest_by_stretch", "onward", "within"]
+__all__ = [
+    "LEAVING", "SHIFT", "STAYING", "by_stretch", "ceilings", "floors", "greatest_by_stretch", "onward", "within",
+]  # fmt: skip
 
 SHIFT = 5
 """Blocks are looked at in stretches of 2 to this: most have no piece that counts, which one look at the least tells."""
@@ -97,13 +99,58 @@ def greatest_by_stretch(values: Floats, first: int, end: int, into: Floats) -> N
 
 
 @compiled
+def ceilings(
+    highest: float, spare: float, slope: float, quickest: Floats, back: Floats, stay: Floats, weight: Floats,
+    accuracy: Floats, jump: Ints, can_end: Bools, state_of: Ints, begins: Ints, levels: Ints,
+) -> Floats:  # fmt: skip
+    """Return by state the most that a label may have cost, less what it gained times the slope, to be of interest.
+
+    What the rest costs at least is summed over the quickest node of each piece, as if nothing crossed a link.
+
+    Parameters
+    ----------
+    highest, spare
+        The most that a whole plan of interest may cost, less the slope times what it gains, and how far that may be
+        off.
+    slope, stay, weight, accuracy, jump, can_end, state_of, begins, levels
+        As in `budgets`; there is one option.
+    quickest
+        N x N, the least of each piece over all nodes; 0 x 0 where that is not known, and nothing is left out.
+    back
+        M x N: what sending a result takes.
+    """
+    states, blocks = begins.shape[0], quickest.shape[0]
+    most = np.full(states, np.inf)
+    if blocks == 0:
+        return most
+    rest, least_back, by_level = np.full(states, np.inf), np.full(blocks, np.inf), accuracy.shape[0] > 1
+    for v in range(back.shape[0]):
+        for end in range(blocks):
+            least_back[end] = min(least_back[end], back[v, end])
+    for state in range(states - 1, -1, -1):
+        start, level = begins[state], levels[state]
+        share, own, at, still = stay[level], weight[level], level if by_level else 0, np.inf
+        for end in range(start, blocks):
+            piece, worth = own * quickest[start, end], slope * accuracy[at, end, 0]
+            if can_end[end]:
+                still = min(still, piece + own * least_back[end] - share * worth)
+            after = jump[level, end, 0]
+            if after >= 0:
+                gone = (own - weight[after]) * least_back[end] - (share - stay[after]) * worth
+                still = min(still, piece + gone + rest[state_of[end + 1, after]])
+        rest[state] = still
+        most[state] = highest - still + spare
+    return most
+
+
+@compiled
 def floors(
     source: int, most: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, send: Floats, back: Floats, drops: Floats, input_drops: Floats, option_exit: Bools,
     option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
     rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
     ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats, least_span: Floats,
-    least_bare: Floats, least_back: Floats,
+    least_bare: Floats, least_back: Floats, ceiling: Floats,
 ) -> Floats:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope.
 
@@ -115,6 +162,8 @@ def floors(
         Room for what `onward` writes.
     least_span, least_bare, least_back
         Of `tiercut.solvers.labels.budget_kernels.Stretches`.
+    ceiling
+        Of `ceilings`: what costs more is as if it were not there.
 
     Returns
     -------
@@ -152,6 +201,9 @@ def floors(
         for v in range(nodes if start > 0 else 0):
             if not least(left[v, state]) < np.inf:
                 continue
+            if least(left[v, state]) > ceiling[state]:
+                left[v, state] = np.inf
+                continue
             for w in range(nodes):
                 if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
                     continue
@@ -164,6 +216,8 @@ def floors(
                         reached[w, state, then] = min(reached[w, state, then], left[v, state, used] + cost)
         for v in range(nodes):
             here = reached[v, state]
+            if least(here) > ceiling[state]:
+                here[:] = np.inf
             near = within(ends, many, furthest[v, start]) if least(here) < np.inf else 0
             if near > 0 and alike:
                 low, table = here[0], span if option_exit[options[0]] else bare

@@ -64,7 +64,7 @@ _LABEL_BYTES = 120  # cost, accuracy, tie, place in its line, ten columns, and a
 _LEAST_ROOM, _FIRST_ROOM = 1 << 10, 1 << 18  # labels for which there is room at first
 _MORE = 8  # how many times that there is when it is too few
 _BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
-_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart
+_SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
@@ -171,7 +171,8 @@ class _Search:
         self.bounds = (task.cap, task.floor)
         jump = without_repeats(space).jump if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
-        self.stretches = budget_kernels.stretches_of(self.tables)
+        plain = space.codec_choices.tolist() == [PLAIN]
+        self.stretches = budget_kernels.stretches_of(self.tables, self.rules, plain=plain)
         self.limited = space.most < len(set(space.group.tolist()))
         rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
         least, most_right = min(float(each.min()) for each in rights), max(float(each.max()) for each in rights)
@@ -335,6 +336,14 @@ class _Search:
         """Sets of groups for which there is room in a table of budgets."""
         return _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * min(self.cells, _SET_CELLS))
 
+    def _cells_of(self, sets: int) -> int:
+        """Return the cells of budgets that tell so many sets apart; where labels are many and states few, more."""
+        few = min(self.cells, _SET_CELLS)
+        if not self.space.per_exit:
+            return few
+        room = _BUDGET_ROOM // (len(self.states.begins) * len(self.space.group) * sets)
+        return max(few, min(self.cells, room))
+
     @property
     def _patience(self) -> int:
         """Labels that take as long as budgets by sets of nodes do: so long is tried without them."""
@@ -361,7 +370,7 @@ class _Search:
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: _Thread) -> _Bounds:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
-        cells = self.cells if len(sets.sizes) == 1 else min(self.cells, _SET_CELLS)
+        cells = self.cells if len(sets.sizes) == 1 else self._cells_of(len(sets.sizes))
         slope, allowed, allowed_ends, cap = self._allowed(cells)
         most = cell_kernels.most_finite(allowed)
         if most > _SINGLE or 0 < most < 1 / _SINGLE:  # budgets in single precision would prune what they must not

@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 from support.checkout import ROOT
 
 import tiercut
+import tiercut.profiling
 from tiercut import Profile
 
 sys.path.insert(0, str(ROOT / "experiments" / "joint"))
@@ -184,9 +185,20 @@ def test_branches_by_themselves_are_weighed_as_they_explain_the_rates_of_other_n
     blended = rows[rows["estimator"] == "blended"]
     assert blended["partitioning"].nunique() == 3
     assert blended["by"].to_numpy() == pytest.approx(1.0)
-    assert validation.summary(blended)["worst"].iloc[0] == pytest.approx(0, abs=1e-12)
-    useless = [assumptions.Network(each.blocks, each.whole, each.whole, alone=each.own) for each in some]
-    assert (assumptions.corrections({"made": useless}, [0.2])["made"].query("estimator == 'blended'")["by"] == 0).all()
+    assert validation.summary(blended)["rate_worst"].iloc[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_blend_lies_between_both_and_is_right_as_often_as_they_are_at_its_entropies() -> None:
+    together, alone = made(2000, 2, 1), made(2000, 2, 2)
+    network = assumptions.Network((1, 2), together, together, Table(alone.entropy**3, alone.correct))
+    ends = [assumptions.blended(network, weight) for weight in (0.0, 0.5, 1.0)]
+    np.testing.assert_allclose(ends[0].entropy, np.clip(together.entropy, 1e-6, 1))
+    np.testing.assert_allclose(np.sort(ends[2].entropy, axis=0), np.sort(np.clip(alone.entropy**3, 1e-6, 1), axis=0))
+    low, middle, high = (np.sort(each.entropy, axis=0) for each in ends)
+    assert (middle >= np.minimum(low, high) - 1e-12).all()
+    assert (middle <= np.maximum(low, high) + 1e-12).all()
+    np.testing.assert_allclose(ends[0].correct.mean(axis=0), together.correct.mean(axis=0), atol=0.02)
+    np.testing.assert_allclose(ends[2].correct.mean(axis=0), alone.correct.mean(axis=0), atol=0.02)
 
 
 def test_surer_answers_that_are_as_often_right_at_their_entropy_are_no_change_of_calibration() -> None:
@@ -287,7 +299,8 @@ def test_the_destination_alone_moves_the_quickest_plan_of_a_network() -> None:
 
 
 def test_the_fourth_question_is_asked_for_both_ends_from_an_accuracy_on() -> None:
-    conditions = [four_cases.Condition("iot"), four_cases.Condition("iot", 5, 10)]
+    conditions = [four_cases.Condition("iot", reference=3), four_cases.Condition("iot", 5, 10)]
+    assert conditions[0].load().nodes[0].slowdown == pytest.approx(100 / 3)
     rows = four_cases.fourth(tiercut.load_profile(DIGITS), conditions, 0.9, estimator="marginal")
     assert rows["first"].sum() == 2
     assert rows["IV"].any()
@@ -357,6 +370,21 @@ def test_the_recorded_profile_is_what_its_trainings_make(tmp_path: Path) -> None
     for block in range(1, 11):
         some = some.with_training(str(block), {"profile_correct": np.ones((1, 1)), "test_correct": np.ones((1, 1))})
     assert record.record("clutter", some, tmp_path).exits.accuracy_separate == [1.0] * 10
+
+
+def test_a_profile_is_kept_with_entropies_in_half_precision_and_else_as_it_is(tmp_path: Path) -> None:
+    recorded = Path(tiercut.profiling.__file__).parent / "recorded" / "inceptionv3half-clutter.json"
+    profile = tiercut.load_profile(recorded)
+    assert record.shrink(recorded, tmp_path) == profile  # which has them already
+    samples = tiercut.samples_of(profile)
+    exact = tiercut.Samples(np.clip(samples.entropy + 1e-5, 0, 1).astype(np.float32), samples.correct)
+    (tmp_path / "exact").mkdir()
+    files = record._saved("exact", exact, samples, tmp_path / "exact")
+    tiercut.save_profile(profile.model_copy(update=files), tmp_path / "exact" / "exact.json")
+    record.shrink(tmp_path / "exact" / "exact.json", tmp_path)
+    again = tiercut.samples_of(tiercut.load_profile(tmp_path / "exact.json"))
+    assert (again.entropy == exact.entropy.astype(np.float16)).all()
+    assert (again.correct == exact.correct).all()
 
 
 def test_trainings_are_done_in_one_order_the_whole_network_first() -> None:

@@ -21,7 +21,7 @@ from tiercut.solvers.encoding import Layout, decision_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
-from tiercut.solvers.labels import cell_kernels, solver as labels
+from tiercut.solvers.labels import budget_kernels, cell_kernels, solver as labels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import make_task
@@ -347,12 +347,15 @@ def test_it_does_not_matter_which_plans_a_frontier_begins_with(instances: Any, m
     assert find("labels").solve(task, Options(workers=1)).decisions == whole.decisions
 
 
-def test_stretches_of_pieces_that_are_too_dear_are_passed_over_and_nothing_is_lost(instances: Any) -> None:
-    topology, profile = instances.load(instances.spans(70, 3, 2))  # several stretches, times that are no sums
-    space = make_space(tiercut.problem(topology, profile))
-    task = make_task(space, Query(kind="frontier"))
-    answers = [find(name).solve(task, Options(workers=1)).decisions for name in ("labels", "exhaustive")]
-    assert answers[0] == answers[1]
+@pytest.mark.parametrize("long", [10, 1000])
+def test_pieces_that_are_too_dear_are_passed_over_and_nothing_is_lost(
+    long: int, instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget_kernels, "_LONG", long)
+    for topology, profile in map(instances.load, (instances.spans(70, 3, 2), instances.chain(70, 3, 3, seed=1))):
+        task = make_task(make_space(tiercut.problem(topology, profile)), Query(kind="frontier"))
+        answers = [find(name).solve(task, Options(workers=1)).decisions for name in ("labels", "exhaustive")]
+        assert answers[0] == answers[1]
 
 
 def test_long_frontiers_merged_at_once_keep_what_one_by_one_would() -> None:

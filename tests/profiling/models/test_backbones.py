@@ -106,3 +106,18 @@ def test_the_scores_of_a_backbone_are_in_single_precision_also_where_it_computes
 
 def test_every_backbone_is_named_as_commands_take_it() -> None:
     assert set(BACKBONES) >= {"resnet20", "resnet110", "mobilenetv2", "inceptionv3", "simulator", "lenet", "alexnet"}
+
+
+@pytest.mark.slow
+def test_inception_of_half_the_width_is_cut_as_the_whole_one_and_has_a_quarter_of_its_weights() -> None:
+    import keras
+
+    found = []
+    for name in ("inceptionv3", "inceptionv3half"):
+        keras.utils.clear_session()  # names that Keras makes up count from 1 again
+        found.append(backbone(name))
+    whole, half = found
+    assert half.cuts == whole.cuts
+    assert half.model.output_shape == whole.model.output_shape
+    assert half.model.count_params() == pytest.approx(whole.model.count_params() / 4, rel=0.02)
+    assert {layer.momentum for layer in half.model.layers if hasattr(layer, "momentum")} == {0.9}

@@ -130,6 +130,20 @@ def test_the_profile_of_the_made_data_set_is_tied_to_its_samples_and_rises_from_
     assert sum(path.stat().st_size for path in FOLDER.glob("resnet20-clutter.*")) < 2 << 20
 
 
+def test_inception_with_exits_is_tied_to_its_samples_small_and_right_four_times_out_of_five() -> None:
+    inception = load_profile("inceptionv3half-clutter")
+    assert inception.exits is not None
+    recorded, tested = samples_of(inception), samples_of(inception, "test")
+    of_samples = exits_record(recorded, inception.exits.thresholds)
+    assert {name: getattr(inception.exits, name) for name in of_samples} == of_samples
+    accuracy = np.array(inception.exits.accuracy, dtype=float)
+    assert len(accuracy) == inception.block_count == 13
+    assert accuracy[0] < 0.5
+    assert accuracy.max() > 0.8
+    np.testing.assert_allclose(tested.correct.mean(axis=0), accuracy, atol=0.03)
+    assert sum(path.stat().st_size for path in FOLDER.glob("inceptionv3half-clutter.*")) < 1 << 19
+
+
 def test_the_network_that_comes_with_its_weights_is_small_and_its_samples_are_those_that_were_recorded() -> None:
     found = load_profile("digits-onnx")
     assert (FOLDER / "digits-onnx.onnx").stat().st_size < 2 << 20

@@ -340,8 +340,7 @@ def turnarounds(rounds: Sequence[Round], depth: int) -> tuple[float | None, ...]
         turns = [
             after[0] - before[1]
             for before, after in pairwise(there)
-            if after[2] > _WAITED_S
-            and after[0] - after[2] - after[3] <= before[1]  # the other was not done yet
+            if after[2] > _WAITED_S and after[0] - after[2] - after[3] <= before[1]  # the other was not done yet
         ]
         found.append(max(float(np.median(turns)), 0.0) if len(turns) >= _TURNS else None)
     return tuple(found)

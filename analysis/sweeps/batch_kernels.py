@@ -147,6 +147,9 @@ def best_over_range(
 
         found[:], spent[:] = -1, np.inf
         for plan in range(len(plans.accuracy)):
+            less = plan > 0 and plans.accuracy[plan] < plans.accuracy[plan - 1]
+            if by_accuracy and less and (found[:lanes] >= 0).all():  # no plan that is left is as accurate
+                break
             total[:] = 0.0
             for at in range(plans.begin[plan], plans.begin[plan + 1]):
                 weight, atom = plans.weight[at], plans.atom[at]

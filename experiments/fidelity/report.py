@@ -319,8 +319,7 @@ def reach_table(ran: Sequence[Line]) -> list[str]:
         *out,
         "",
         "Four messages of a rehearsal at least leave at every exit, so machines to which few frames come rest longer "
-        "in the run than in it, and the pace counts; they have little weight in a mean. Messages go past the links, so "
-        "later machines begin as soon as the one before is done, and may find in the caches what both use.",
+        "in the run than in it, and the pace counts; they have little weight in a mean.",
         "",
     ]
 

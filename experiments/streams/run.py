@@ -47,6 +47,8 @@ def main() -> None:
     kept: dict[str, Any] = {"first": {}, "runs": []}
     if asked.output.exists():
         kept = json.loads(asked.output.read_text(encoding="utf-8"))
+        if any("refused" not in each and "with_means" not in each for each in kept["runs"]):
+            sys.exit(f"{asked.output} is of an earlier rehearsal: remove it to run all again, or name another --output")
     for planned in (each for each in PLANS if each.name in asked.plans):
         for load in asked.loads:
             wanted = planned.name, load, asked.frames or LOADS[load]
@@ -129,7 +131,7 @@ def variation_of(planned: Planned, frames: pd.DataFrame) -> list[float]:
     found = []
     for stage, (node, last) in enumerate(zip(planned.slowdown, planned.partition, strict=True)):
         took = frames[f"{stage + 1}-{node}.compute_s"]
-        there = took.notna()
+        there = took.notna() & frames["exit"].notna()
         exits = frames.loc[there, "exit"].astype(int).clip(upper=last)
         found.append(float((took[there] / took[there].groupby(exits).transform("mean")).std(ddof=0)))
     return found

@@ -169,7 +169,10 @@ class Asking:
                 if self._closed or self._wanted is None:
                     return
                 (values, gone), self._wanted = self._wanted, None
-            plan = self._ask(values, gone)
+            try:
+                plan = self._ask(values, gone)
+            except TiercutError:
+                plan = None  # it is asked again when conditions move on
             self._at[gone] = values
             if plan is None or any(same_plan(plan, each) for each in self._plans.get(gone, ())):
                 continue

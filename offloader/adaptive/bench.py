@@ -20,6 +20,7 @@ from tiercut.offloader.bundles.whole import load_whole, split_whole
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.frames import Frames, load_frames
+from tiercut.offloader.local.prediction import numbers_of
 from tiercut.offloader.local.run import RunOptions, factors_of
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, build_problem
@@ -109,9 +110,9 @@ class Bench:
         QuestionError
             If there is no such link.
         """
-        places = {ends: place for place, ends in enumerate(self.network.hops)}
+        numbers = numbers_of(self.network)
         for ends in directions_of(self.network, link):
-            self.clock.set_pace(places[ends], bandwidth / self.network.hops[ends].bandwidth)
+            self.clock.set_pace(numbers[ends], bandwidth / self.network.hops[ends].bandwidth)
 
     @contextmanager
     def loaded(self, node: str, shares: Mapping[str, float]) -> Iterator[None]:

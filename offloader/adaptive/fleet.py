@@ -113,8 +113,17 @@ class Fleet:
         """Return a plan that is ready; None if it is not."""
         return next((each for each in list(self.ready.values()) if same_plan(each.plan, plan)), None)
 
-    def load(self, plan: Plan) -> Ready:
+    def load(self, plan: Plan, *, told: Callable[[Ready], object] = lambda _: None) -> Ready:
         """Make a plan ready on its agents, unless it is, and return what is needed to send frames by it.
+
+        Several may be loaded at once: an agent that does not answer holds up only those that it is to run.
+
+        Parameters
+        ----------
+        plan
+            Which.
+        told
+            Called once agents have it, before anybody else can find it.
 
         Raises
         ------
@@ -127,15 +136,21 @@ class Fleet:
             if missing := [node for node in plan.placement if node not in self.addresses]:
                 raise QuestionError(f"there is no agent on '{missing[0]}', which the plan '{plan}' uses")
             self._count += 1
-            ready = self._described(plan, str(self._count))
-            try:
-                for place in reversed(range(len(plan.partition))):  # the last first: nobody hands on to nothing
-                    self._tell(ready, place)
-            except QuestionError:
-                self._forget(ready, plan.placement[place + 1 :])
-                raise
-            self.ready[ready.number] = self.known[ready.number] = ready
-            return ready
+            number = str(self._count)
+        ready = self._described(plan, number)
+        try:
+            for place in reversed(range(len(plan.partition))):  # the last first: nobody hands on to nothing
+                self._tell(ready, place)
+        except QuestionError:
+            self._forget(ready, plan.placement[place + 1 :])
+            raise
+        with self._lock:
+            if (found := self.find(plan)) is None:
+                told(ready)
+                self.ready[number] = self.known[number] = ready
+                return ready
+        self._forget(ready, plan.placement)  # somebody else loaded it meanwhile
+        return found
 
     def load_again(self, node: str) -> None:
         """Make all plans ready on an agent that was started anew.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from numpy.typing import NDArray
@@ -113,7 +114,8 @@ class Foresight:
         self.now = now
         self.moves: list[Move] = []
         self.origin_ns: int | None = None
-        self._down, self._away = frozenset[str](), set[str]()
+        self._down = frozenset[str]()
+        self._away, self._back = dict[str, float](), dict[str, float]()  # since which moment, of each node
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -129,11 +131,15 @@ class Foresight:
         begun_ns = time.perf_counter_ns()
         with self._lock:
             while self._moments and self._moments[0].at_s <= due_s:
-                nodes = self._moments.pop(0).nodes
-                self._away |= nodes - self._down
-                self._down = nodes
+                moment = self._moments.pop(0)
+                for node in moment.nodes - self._down:
+                    if self._back.get(node, -inf) < moment.at_s:  # a stop may be shorter than frames are apart
+                        self._away[node] = moment.at_s
+                self._down = moment.nodes
             due = [each for each in self._turns if each.at_s <= due_s]
-            while due and self._away & set(due[-1].plan.placement):  # a machine that is to be there, and is not yet
+            while due and self._away.keys() & set(
+                due[-1].plan.placement
+            ):  # a machine that is to be there, and is not yet
                 due.pop()
             self._turns = self._turns[len(due) :]
             ready = self._fleet.find(due[-1].plan) if due else None
@@ -146,9 +152,11 @@ class Foresight:
         self.moves.append(Move(due_s, self.now.plan, ready.plan, due[-1].why, deciding_s, switch_s))
         self.now = ready
 
-    def returned(self, node: str) -> None:
-        """Take it that the agent of a node is there again, and tell it what it forgot."""
+    def returned(self, node: str, at_s: float) -> None:
+        """Take it that the agent of a node is there again since a moment, and tell it what it forgot."""
         with suppress(QuestionError):
             self._fleet.load_again(node)
             with self._lock:
-                self._away.discard(node)
+                self._back[node] = at_s
+                if self._away.get(node, inf) < at_s:
+                    del self._away[node]

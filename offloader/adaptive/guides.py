@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from tiercut.errors import QuestionError
 from tiercut.offloader.adaptive.asking import Asked, Asking, Solver
 from tiercut.offloader.adaptive.fleet import Fleet, Ready
 from tiercut.offloader.adaptive.foresight import Foresight, foreseen
@@ -92,8 +93,8 @@ class Guide:
         driver, fleet, watcher, now, full = cast
         return Mover(driver, fleet, watcher, self._policy, now, full=full, rates=self._rates)
 
-    def returned(self, node: str) -> None:
-        """Take it that the agent of a node was started anew: whoever moves finds that out by itself."""
+    def returned(self, node: str, at_s: float) -> None:
+        """Take it that the agent of a node is there again since a moment: whoever moves finds that out by itself."""
 
 
 class _Asks(Guide):
@@ -130,12 +131,18 @@ class _Foresees(Guide):
         return [each.plan for each in self._turns]
 
     def direct(self, cast: Cast) -> Director:
+        for each in self._turns:
+            if cast.fleet.find(each.plan) is None:
+                raise QuestionError(
+                    f"--foresee: there is no room to hold the plan '{each.plan}' beforehand, beside those before it: "
+                    "give its nodes more memory, or take --adapt, which makes room"
+                )
         self._foresight = Foresight(cast.driver, cast.fleet, self._turns, self._moments, cast.now)
         return self._foresight
 
-    def returned(self, node: str) -> None:
+    def returned(self, node: str, at_s: float) -> None:
         if self._foresight is not None:
-            self._foresight.returned(node)
+            self._foresight.returned(node, at_s)
 
 
 def guide_of(

@@ -189,7 +189,8 @@ class Mover:
     def _choose(self, values: Mapping[str, float]) -> tuple[Plan | None, float]:
         """Return the quickest plan of those that keep up with the rate, and its latency; where none does, the nearest.
 
-        Another plan than that of now must be able to take a tenth more, or it would be left again at once.
+        None where that of now is to stay, or there is no plan. Another plan than that of now must be able to take a
+        tenth more, or it would be left again at once.
         """
         choices = self._policy.choices(values, self._down)
         quick = [each for each in choices if self._keeps_up(each[0], values, _MARGIN)]
@@ -198,7 +199,8 @@ class Mover:
         best = max(choices, key=lambda each: self._rate_of(each[0], values))
         if self._rate_of(best[0], values) > (1 + _MARGIN) * self._rate_of(self.now.plan, values):
             return best
-        return next((each for each in choices if same_plan(each[0], self.now.plan)), best)
+        stays = best if self._down & set(self.now.plan.placement) else (None, inf)  # it may be none of the policy's
+        return next((each for each in choices if same_plan(each[0], self.now.plan)), stays)
 
     def _rate_of(self, plan: Plan, values: Mapping[str, float]) -> float:
         return inf if self._rates is None else self._rates[0].rate(plan, values)
@@ -242,10 +244,13 @@ class Mover:
         found = self._fleet.find(plan)
         if found is None:
             self._make_room(plan)
-            found = self._fleet.load(plan)
-            self._driver.add(found.number, found.bundles, found.address, found.way)
-            self._watcher.know(found.number, plan)
+            found = self._fleet.load(plan, told=self._tell)
         return found
+
+    def _tell(self, ready: Ready) -> None:
+        """Tell the driver and the watcher of a plan, before anybody can find it."""
+        self._driver.add(ready.number, ready.bundles, ready.address, ready.way)
+        self._watcher.know(ready.number, ready.plan)
 
     def _make_room(self, plan: Plan) -> None:
         """Let agents forget plans that no frame uses, the oldest first, until there is room for one more.

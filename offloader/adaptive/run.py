@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -71,8 +71,6 @@ def run_adaptive(
     options: RunOptions,
     *,
     foresees: bool = False,
-    moves: bool = True,
-    started: Callable[[Site], None] = lambda _: None,
 ) -> Run:
     """Run a plan on this machine, and others in its place where these are better by now.
 
@@ -84,10 +82,6 @@ def run_adaptive(
         Which plans there are, and which is the best when; or a solver that is asked again as conditions move.
     foresees
         Whether the solver is asked beforehand for all that `RunOptions.moments` do, and plans change when these come.
-    moves
-        Whether there are moves at all; without, it is a run of the first plan by the same agents.
-    started
-        Called before the first frame.
 
     Raises
     ------
@@ -140,18 +134,15 @@ def run_adaptive(
         watcher = Watcher(guide.conditions, topology, problem, stale_s=max(_STALE_S, _STALE_FRAMES * interval_s))
         _warm_up(driver, ready, watcher, frames)
         check_within(options.moments, options.frames * interval_s)
-        director = guide.direct(Cast(driver, fleet, watcher, ready[0], room)) if moves else None
+        director = guide.direct(Cast(driver, fleet, watcher, ready[0], room))
         player = Player(options.moments, topology, site, returned=guide.returned)
         stack.callback(player.close)
-        started(site)
-        if director is not None:
-            stack.callback(director.close)
-            director.start()
+        stack.callback(director.close)
+        director.start()
 
         def frame_of(number: int) -> Mapping[str, Any]:
             found = frames.frame(number)
-            if director is not None:
-                director.turn(found, number * interval_s)
+            director.turn(found, number * interval_s)
             return found
 
         with stage("sending frames") as told:
@@ -165,7 +156,7 @@ def run_adaptive(
     sent = Sent(outcomes, interval_s, deadline_s, deaths, player.done)
     found = _accounted(ground, profile, options, sent, used, ready[0].number)
     asked = tuple(replace(each, at_s=(at_ns - outcomes[0].due_ns) / 1e9) for at_ns, each in guide.asked)
-    return replace(found, moves=() if director is None else _with_gaps(director, outcomes, used), asked=asked)
+    return replace(found, moves=_with_gaps(director, outcomes, used), asked=asked)
 
 
 def _warm_up(driver: Driver, ready: Sequence[Ready], watcher: Watcher, frames: Frames) -> None:
@@ -286,14 +277,13 @@ def site_of(
         )
 
     def again(node: str) -> AgentProcess:
-        agents[node] = made(node, agents[node].address)
+        agents[node] = made(node, addresses[node])  # one that died before it was ready has none of its own
         agents[node].wait_until_ready()
         return agents[node]
 
     with stage("starting agents"):
         agents = {node: made(node) for node in folders}
-        for agent in agents.values():
-            agent.wait_until_ready()
+        addresses = {node: agent.wait_until_ready() for node, agent in agents.items()}
     pin_apart(list(agents.values()))
     return Site(agents, links, again)
 

@@ -79,8 +79,8 @@ class Job:
     def run(self, tensors: Mapping[str, NDArray[Any]], slowed: Slowed) -> tuple[Ended, dict[str, int]]:
         """Send what came through the pieces; return what became of it and, of what warms up, what each piece took.
 
-        What warms up leaves where it says. It goes the way of a frame, past the links alone. So all ways are known to
-        work, and what comes home says what a frame will find: every hop without its link, and every piece as on the
+        What warms up leaves where it says. It goes the way of a frame, past links or over them, so all ways are known
+        to work, and what comes home says what a frame will find: every hop without its link, and every piece as on the
         machine that this one stands for.
         """
         version = self.version

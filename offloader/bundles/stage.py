@@ -125,7 +125,7 @@ class StageRunner:
             If there is no exit.
         """
         since_ns = time.monotonic_ns()
-        held, took, places = dict(tensors), [], _Places(self.bundle.outputs, room)
+        held, took, places = dict(tensors), [], _Places(self.bundle.outputs, room if self.runtime == "onnx" else None)
         for piece, call in self._calls:
             begun = self.clock()
             named, entropy = _made(piece, call, held, places.of(piece))
@@ -168,7 +168,7 @@ class StageRunner:
         QuestionError
             If scores are no numbers.
         """
-        held, places = dict(tensors), _Places(self.bundle.outputs, room)
+        held, places = dict(tensors), _Places(self.bundle.outputs, room if self.runtime == "onnx" else None)
         entropy = None
         asked: Ended | None = None
         for piece, call in self._calls:

@@ -69,7 +69,8 @@ class Player:
     site
         What is disturbed; nodes that have no agent are left alone.
     returned
-        Called with a node once its agent is there again, in a thread of its own.
+        Called with a node once its agent is there again, and the moment that brought it back, in seconds from when the
+        first frame was due; in a thread of its own.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Player:
         topology: Topology,
         site: Site,
         *,
-        returned: Callable[[str], None] = lambda _: None,
+        returned: Callable[[str, float], None] = lambda *_: None,
     ) -> None:
         self._moments, self._topology, self._site, self._returned = moments, topology, site, returned
         self._clock = LinkClock(site.links)
@@ -194,7 +195,7 @@ class Player:
                     self._site.again(node)
                 done_s = self._now_s()
         if done_s is not None:
-            self._returned(node)
+            self._returned(node, moment.at_s)
         self._done.append(Disturbance(moment.at_s, f"down({node})", "up", done_s))
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -263,6 +264,7 @@ class Driver:
         interval_s: float,
         *,
         patience_s: float,
+        until_s: float = inf,
     ) -> list[Round]:
         """Send messages as frames are sent, over the links and whether earlier ones are home or not.
 
@@ -275,6 +277,7 @@ class Driver:
             messages,
             interval_s,
             patience_s,
+            until_s,
         )
 
     def _send_round(
@@ -289,11 +292,15 @@ class Driver:
         until_ns = begun_ns + round(patience_s * 1e9)
         try:
             entry.outlet.put(
-                request, contents, until_ns, lambda _: self._rounds.lost(frame), timings, direct=not by_links
+                request, contents, until_ns, partial(self._round_lost, frame, by_links), timings, direct=not by_links
             )
         except Full:
             self._rounds.lost(frame)
         return frame
+
+    def _round_lost(self, frame: str, by_links: bool, _: str) -> None:
+        if by_links:  # of others the result may still come, which is waited for
+            self._rounds.lost(frame)
 
     def wait_for(self, deadline_s: float, fallback_s: float = 0.0) -> None:
         """Let frames that are sent from now on have so many seconds, the last of them to fall back in."""

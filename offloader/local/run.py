@@ -46,11 +46,11 @@ _ACQUAINTED, _SETTLED = 4, 2
 """Messages for each exit before a plan is timed: those that open all ways, and some at the pace as known so far."""
 
 _LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
-"""Messages that time a plan: one for so many frames, no less and no more, so many at least at each exit, and no new one
-after so many seconds."""
+"""Messages that time a plan by its links, and half as many its hops: one for so many frames, no less and no more, so
+many at least at each exit, and no new one after so many seconds."""
 
 _STREAM_S, _MOST_STREAMED = 10.0, 1000
-"""Frames that meet each other are rehearsed for so long, with so many messages at most, and no more than frames."""
+"""Frames are rehearsed over links for so long; such as meet with so many messages at most, and no more than frames."""
 
 _LONGEST_PAUSE_S = 1.0
 """Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
@@ -338,10 +338,10 @@ def _run(
             first = driver.warm_up(ground.frames.frame(0), leaving, _PAUSE_S, patience_s=patience_s)
             rounds: Sequence[Round] = first
             if options.retime:
-                ground, rounds = _rehearsed(ground, driver, rounds, options)
+                ground, rounds = _rehearsed(ground, driver, rounds, options, links)
             sizes = [step.size for step in steps if step.sort in ("input", "send")]
             parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
-        if links is not None:  # only now: hops were timed without their links
+        if links is not None and not options.retime:  # only now: hops were timed without their links
             links.shape()
         interval_s, deadline_s = times_of(ground.prediction, options)
         driver.wait_for(deadline_s, spare_s(ground.prediction, deadline_s) if options.fallback else 0.0)
@@ -356,16 +356,16 @@ def _run(
 
 
 def _rehearsed(
-    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions
+    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions, links: KernelLinks | None
 ) -> tuple[Ground, Sequence[Round]]:
     """Return the prediction from what pieces and hops take at the pace of the frames.
 
     What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another
-    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be; links, of which
-    all is known, are left out.
+    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be. Hops are timed by
+    messages that leave links out, of which all is known; pieces by others that pass them, as a machine waits for what
+    is on its way.
     """
-    many = min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
-    for count, least in ((0, _SETTLED), (many, _AN_EXIT)):
+    for count, least in ((0, _SETTLED), (_rounds_for(options) // 2, _AN_EXIT)):
         ground = replace(ground, prediction=_timed(ground, rounds))
         interval_s, deadline_s = times_of(ground.prediction, replace(options, deadline_s=None))
         rounds = driver.warm_up(
@@ -376,29 +376,40 @@ def _rehearsed(
             until_s=_ROUNDS_S,
         )
     ground = replace(ground, prediction=_timed(ground, rounds))
-    if interval_s < max(ground.prediction.at_exit.values()):
-        ground = _rehearsed_as_stream(ground, driver, rounds, interval_s, options)
-    return ground, rounds
+    if links is not None:  # only now: hops were timed without them
+        links.shape()
+    return _rehearsed_by_links(ground, driver, rounds, options), rounds
 
 
-def _rehearsed_as_stream(
-    ground: Ground, driver: Driver, alone: Sequence[Round], interval_s: float, options: RunOptions
-) -> Ground:
-    """Return the prediction from what pieces take where frames meet: machines that seldom rest stay warm.
+def _rounds_for(options: RunOptions) -> int:
+    return min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
 
-    Messages are due at the pace of the frames, leave in the order in which samples do, and wait for links and for each
-    other. What ways take without all that is known from those that came alone.
+
+def _rehearsed_by_links(ground: Ground, driver: Driver, alone: Sequence[Round], options: RunOptions) -> Ground:
+    """Return the prediction from what pieces take as frames come: machines rest while links are busy, or seldom.
+
+    Messages are due at the pace of the frames and wait for links. Where frames meet, messages leave in the order in
+    which samples do, and wait for each other too. What ways take without all that is known from those that came alone.
     """
-    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), options.frames, _MOST_STREAMED)
+    interval_s, deadline_s = times_of(ground.prediction, options)
+    meet = interval_s < max(ground.prediction.at_exit.values())
+    most = min(options.frames, _MOST_STREAMED) if meet else _rounds_for(options)
+    interval_s = interval_s if meet else _pace_s(ground.prediction, interval_s)
+    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), most)
     verdicts, depth = ground.verdicts, len(ground.bundles)
-    leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
+    if meet:
+        leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
+    else:
+        leaving = schedule(ground.prediction.rates, count, _AN_EXIT)
     streamed = driver.rehearse(
-        ground.frames.frame, leaving, interval_s, patience_s=max(times_of(ground.prediction, options)[1], _WARM_UP_S)
+        ground.frames.frame, leaving, interval_s, patience_s=max(deadline_s, _WARM_UP_S), until_s=_ROUNDS_S
     )
     if not streamed:
         return ground
     prediction = _timed(ground, without_waits(streamed, alone))
-    return replace(ground, prediction=replace(prediction, turnarounds_s=turnarounds(streamed, depth)))
+    workers = [ground.topology.node(node).workers for node in ground.plan.placement]
+    turns = [each if workers[stage] == 1 else None for stage, each in enumerate(turnarounds(streamed, depth))]
+    return replace(ground, prediction=replace(prediction, turnarounds_s=tuple(turns)))
 
 
 def _pace_s(prediction: Predicted, interval_s: float) -> float:
@@ -457,13 +468,13 @@ def _agents(
 
     def again(node: str) -> AgentProcess:
         place = plan.placement.index(node)
-        agent = agents[node] = made(place, agents[node].address)
+        agent = agents[node] = made(place, addresses[node])  # one that died before it was ready has none of its own
         agent.wait_until_ready()
         follows(place)
         return agent
 
     def follows(place: int) -> None:
-        after = agents[plan.placement[place + 1]].address if place + 1 < len(own) else options.last
+        after = addresses[plan.placement[place + 1]] if place + 1 < len(own) else options.last
         if after is not None:
             agents[plan.placement[place]].follow(after)
 
@@ -471,7 +482,8 @@ def _agents(
         agents: dict[str, AgentProcess] = {}
         for place, node in enumerate(plan.placement[: len(own)]):
             agents[node] = made(place, "127.0.0.1:0" if links is None else f"{links.address(node)}:0")
+        addresses: dict[str, str] = {}
         for place, agent in reversed(list(enumerate(agents.values()))):
-            agent.wait_until_ready()
+            addresses[plan.placement[place]] = agent.wait_until_ready()
             follows(place)
     return Site(agents, clock, again)

@@ -89,7 +89,7 @@ class Hop(NamedTuple):
 
 
 class Round(NamedTuple):
-    """What came of a message that passed the stages of a plan until it left at one of them, past all links.
+    """What came of a message that passed the stages of a plan until it left at one of them, past links or over them.
 
     Parameters
     ----------
@@ -248,6 +248,7 @@ class Rounds:
         messages: Iterable[tuple[Mapping[str, NDArray[Any]], int]],
         interval_s: float,
         patience_s: float,
+        until_s: float,
     ) -> list[Round]:
         """Send messages when they are due; see `tiercut.offloader.local.driver.Driver.rehearse`.
 
@@ -257,11 +258,14 @@ class Rounds:
             Sends tensors that leave at the exit of a block and are due at a time; returns the name of the message.
         messages
             Tensors, and the block where they leave.
-        interval_s, patience_s
+        interval_s, patience_s, until_s
             See there.
         """
-        due_ns, sent = time.monotonic_ns() + round(interval_s * 1e9), list[str]()
+        begun_ns, sent = time.monotonic_ns(), list[str]()
+        due_ns = begun_ns + round(interval_s * 1e9)
         for tensors, block in messages:
+            if sent and due_ns - begun_ns > until_s * 1e9:
+                break
             sleep_until(due_ns)
             sent.append(send(tensors, block, due_ns))
             due_ns += round(interval_s * 1e9)
@@ -331,8 +335,13 @@ def turnarounds(rounds: Sequence[Round], depth: int) -> tuple[float | None, ...]
     """
     found: list[float | None] = []
     for stage in range(depth):
-        there = sorted((*each.served(stage), each.hops[stage].queue) for each in rounds if stage < len(each.hops))
-        turns = [after[0] - before[1] for before, after in pairwise(there) if after[2] > _WAITED_S]
+        hops = ((each, each.hops[stage]) for each in rounds if stage < len(each.hops))
+        there = sorted((*each.served(stage), hop.queue, hop.decode) for each, hop in hops)
+        turns = [
+            after[0] - before[1]
+            for before, after in pairwise(there)
+            if after[2] > _WAITED_S and after[0] - after[2] - after[3] <= before[1]  # the other was not done yet
+        ]
         found.append(max(float(np.median(turns)), 0.0) if len(turns) >= _TURNS else None)
     return tuple(found)
 

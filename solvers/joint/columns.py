@@ -83,7 +83,10 @@ class Column:
 
 
 class Pool:
-    """Plans of one network from one node, whichever stream found them: what each takes of every server for a frame."""
+    """Plans of one network from one node, whichever stream found them: what each takes of every server for a frame.
+
+    One thread alone may add plans, while no other reads them.
+    """
 
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
@@ -95,9 +98,9 @@ class Pool:
         """Return the latency, the accuracy and the seconds on each server of a plan, which is kept."""
         at = self.place.get(decision)
         if at is None:
-            at = self.place[decision] = len(self.rows)
             plan, busy = price(problem, decision), busy_by_place(problem, decision)
             right = inf if plan.accuracy is None else plan.accuracy
+            at = self.place[decision] = len(self.rows)
             self.decisions.append(decision)
             self.rows.append((plan.latency_s, right, np.array(list(busy.values()))))
             self._arrays = None
@@ -178,7 +181,7 @@ class Pricer:
         outcome = _solved(choose(task)[0], task)
         for decision in outcome.decisions:
             self.column(decision)
-        return outcome.status == "optimal"
+        return outcome.status in ("optimal", "infeasible")  # of the latter it is proved that there is none
 
     def cheapest(
         self, factor: float, prices: Floats, rules: Sequence[Rule] = (), cap: float = inf, within: float = 0.0
@@ -236,7 +239,8 @@ class Pricer:
         """Return the best plan up to a latency, and who found it: the best of all, where that is quick enough."""
         solver = choose(task)[0]
         outcome = _solved(solver, task)
-        if not outcome.decisions or self.pool.take(self.problem, outcome.decisions[0])[0] <= cap:
+        # Not taken from the pool: this runs in several threads, which share it.
+        if cap == inf or not outcome.decisions or price(self.problem, outcome.decisions[0]).latency_s <= cap:
             return solver, outcome
         assert task.ties is not None
         bound = Constraint("latency", self.latency, task.ties, cap)
@@ -303,6 +307,9 @@ class Pricers:
             )
             self.looked += len(jobs)
             for (curve, each), priced in zip(jobs, found, strict=True):
+                # Only now, and in this order, so that what the next ones know depends on no thread.
+                if priced.decision is not None:
+                    self.each[each.place].column(priced.decision)
                 curve.take(each, priced)
         prices = {place: priced for curve in curves for place, priced in curve.found.items()}
         return [prices.get(place, Priced(inf, None, proved=True)) for place in range(len(self.each))]

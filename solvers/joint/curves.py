@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "Priced", "Wanted"]
 
 _ROUNDED = 1e-12  # by which share a sum may be off
-_SAME = 1e-10  # bounds that differ by this share are one
+_SAME = 2e-10  # bounds that differ by this share are one: a plan that nothing beats is priced 1e-10 below what it costs
 
 
 class Priced(NamedTuple):

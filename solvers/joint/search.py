@@ -197,8 +197,7 @@ class _Search:
                     taken += 1
                     heappush(waiting, (part.bound, taken, part))
                 self.bound = max(self.bound, min((self.closed, *(each[0] for each in waiting))))
-                if self.pricers.looked > _PRICED and waiting:
-                    self.reason = f"{_PRICED:,} plans were priced"
+                if waiting and self._priced_enough():
                     self._choose(self.bound, often=True)
         if not waiting and not self.reason:
             self.bound = self.best.value  # inf: there is no joint plan
@@ -239,6 +238,13 @@ class _Search:
         """Why a price is not proved."""
         return _UP if seconds_left() <= 0 else _UNPROVED
 
+    def _priced_enough(self) -> bool:
+        """Return whether so many plans were priced that it ends, which is then the reason."""
+        if self.pricers.looked <= _PRICED:
+            return False
+        self.reason = f"{_PRICED:,} plans were priced"
+        return True
+
     def _is_better(self, bound: float) -> bool:
         """Return whether there may be a better choice above a bound."""
         return bound < inf and (not self.best.picked or self.best.value - bound > _SAME * abs(self.best.value))
@@ -263,6 +269,8 @@ class _Search:
                 best, high = found.master, min(high, found.master.latest)
                 if high <= low * (1 + _LITTLE):
                     return _Relaxed(low, best)
+            if self._priced_enough():
+                return _Relaxed(low, best or found.master)
             far = best is not None and high > (1 + _NEAR) * low
             cap = 0.5 * (low + high) if far else high * (1 - _LITTLE)
 
@@ -385,7 +393,7 @@ class _Search:
     def _borrow(self, master: Master, branch: Branch, at: Multipliers, own: Floats) -> bool:
         """Take plans that other streams found where they are better for one; return whether there are any."""
         found = [
-            pricer.borrowed(float(at.latency[place]), at.limits, _below(own[place]), _BORROWED)
+            pricer.borrowed(float(at.latency[place]), at.limits, _below(own[place]), _BORROWED, branch.cap)
             for place, pricer in enumerate(self.pricers.each)
         ]
         return self._add(master, branch, [[column.decision for column in each] for each in found], at, own)
@@ -403,15 +411,15 @@ class _Search:
 
     def _choose(self, bound: float, *, often: bool) -> None:
         """Choose among all plans that were found, where there are new ones, now and then where there are many."""
+        count = sum(len(pricer.columns) for pricer in self.pricers.each)
+        if count == self.chosen_of or not (often or count <= _FEW):
+            return
         latest = self.best.value if self.goal == "worst" else inf  # a later one is of no use
+        self.chosen_of = count
         every = [
             undominated([column for column in pricer.columns.values() if column.latency_s <= latest])
             for pricer in self.pricers.each
         ]
-        count = sum(len(pricer.columns) for pricer in self.pricers.each)
-        if count == self.chosen_of or not (often or count <= _FEW):
-            return
-        self.chosen_of = count
         with at_stage("choosing a plan for each source"):
             found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice, bound)
         if found.picked and found.value < self.best.value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,20 @@ def test_a_frame_that_failed_counts_with_its_deadline_and_means_are_held_against
     assert "median 1 ms" in lines[-1]
     report.draw(runs, tmp_path / "latency.png")
     assert (tmp_path / "latency.png").stat().st_size > 5000
+
+
+def test_results_of_another_scale_are_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = ROOT / "experiments" / "adaptive" / "live" / "run.py"
+    spec = importlib.util.spec_from_file_location("live_run", path)  # other studies have a run.py too
+    assert spec is not None
+    assert spec.loader is not None
+    study = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(study)
+    results = tmp_path / "results.json"
+    results.write_text('{"scale": 1.0, "load_before": {}, "runs": {}}', encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["run.py", "--output", str(tmp_path), "--scale", "0.1", "--kinds"])
+    with pytest.raises(SystemExit):
+        study.main()
+    assert "is of --scale 1: name another folder by --output" in capsys.readouterr().err

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import numpy as np
@@ -74,6 +77,22 @@ def test_a_stream_whose_queue_does_not_grow_is_no_agreement_about_where_it_does(
     line = {"plan": "p", "load": 1.05, "load_as_timed": 1.06, "rate": 50.0, "sustainable_rate": 47.0, "frames": 9}
     line |= {"answered": 9, "same_exits": 9, "load_before": 0.1, "nodes": []}
     assert said in errors.tables([{**line, "measured": told[0], "simulated": told[1]}])
+
+
+def test_results_of_an_earlier_rehearsal_are_refused_before_anything_runs(
+    plans: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_from_file_location("run_streams", ROOT / "experiments" / "streams" / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    study: Any = module_from_spec(spec)
+    spec.loader.exec_module(study)
+    monkeypatch.setattr(study, "ran", lambda *_: pytest.fail("a stream ran"))
+    output = tmp_path / "results.json"
+    output.write_text(json.dumps({"first": {}, "runs": [{"plan": "p", "load": 0.5, "frames": 9}]}), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["run.py", "--output", str(output), "--readme", str(tmp_path / "README.md")])
+    with pytest.raises(SystemExit, match=r"results\.json is of an earlier rehearsal: remove it"):
+        study.main()
 
 
 def test_latency_that_an_earlier_exit_saves_is_no_growth(errors: Any) -> None:

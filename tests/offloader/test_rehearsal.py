@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -148,7 +149,7 @@ def test_messages_of_a_stream_are_sent_when_due_and_those_that_are_lost_hold_nob
             assert underway.took(frame, said, due_ns + 90)  # a second result counts for nothing
         return frame
 
-    found = underway.as_stream(send, [({}, block) for block in (3, 4, 5, 3)], 0.002, 9.0)
+    found = underway.as_stream(send, [({}, block) for block in (3, 4, 5, 3)], 0.002, 9.0, inf)
     assert [block for block, _ in sent] == [3, 4, 5, 3]
     assert np.diff([due_ns for _, due_ns in sent]).tolist() == [2_000_000] * 3
     assert [each.due_s for each in found] == [sent[0][1] / 1e9, sent[3][1] / 1e9]

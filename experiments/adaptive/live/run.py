@@ -39,8 +39,10 @@ def main() -> None:
     asked.output.mkdir(parents=True, exist_ok=True)
     results = asked.output / "results.json"
     found: dict[str, Any] = {"scale": asked.scale, "load_before": {}, "runs": {}}
-    if results.exists() and (old := json.loads(results.read_text(encoding="utf-8")))["scale"] == asked.scale:
-        found = old
+    if results.exists():
+        found = json.loads(results.read_text(encoding="utf-8"))
+        if found["scale"] != asked.scale:
+            parser.error(f"{results} is of --scale {found['scale']:g}: name another folder by --output")
     with tempfile.TemporaryDirectory() as folder:
         write_inputs(Path(folder), asked.scale)
         prepare(Path(folder))

@@ -15,10 +15,11 @@ import pytest
 import tiercut
 from tiercut.cli.commands.run.adapting import solver_of
 from tiercut.errors import QuestionError
-from tiercut.offloader import load_disturbances, moments_of
+from tiercut.offloader import RunOptions, load_disturbances, moments_of
 from tiercut.offloader.adaptive.asking import Asking
 from tiercut.offloader.adaptive.fleet import same_plan
 from tiercut.offloader.adaptive.foresight import Foresight, Turn, foreseen
+from tiercut.offloader.adaptive.guides import Cast, guide_of
 from tiercut.offloader.adaptive.mover import Mover
 from tiercut.offloader.adaptive.priced import Priced
 from tiercut.optimizer import Plan, build_problem, busy_by_place, decide_again, price
@@ -199,6 +200,42 @@ def test_what_is_asked_for_under_watched_conditions_is_what_a_cold_solve_finds(
     assert proofs >= (1 if rate is None else 0)
 
 
+def test_where_nothing_leads_to_the_destination_without_a_node_there_is_no_plan(
+    topology: Topology, profile: Profile, plans: list[Plan]
+) -> None:
+    behind = topology.with_changes(destination="cloud")
+    first = tiercut.plan(behind, profile, partition=[12], placement=["camera"], exits=[12])
+    solver = solver_of(first, behind, profile)
+    asking = asking_of(solver, behind, profile, down=["gateway"])
+    assert asking.plans
+    for gone in (["gateway"], ["camera"], ["cloud"]):
+        assert asking.choices({}, gone) == []
+
+
+def test_a_question_that_is_refused_does_not_end_asking(
+    known: Known, topology: Topology, profile: Profile, plans: list[Plan]
+) -> None:
+    known.near = known.far
+    asking = asking_of(known, topology, profile)
+    known.near, refused = plans[0], threading.Event()
+    ask = known.__call__
+
+    def once(*asked: Any) -> tuple[Plan | None, bool]:
+        if not refused.is_set():
+            refused.set()
+            raise QuestionError("nobody knows")
+        return ask(*asked)
+
+    asking._solver = once
+    asking.start(lambda _: None)
+    asking.heed(now(topology) | {NAMES[0]: 0.1e6})
+    assert refused.wait(5)
+    wait_for(lambda: asking._at[frozenset()][NAMES[0]] == 0.1e6)
+    asking.heed(now(topology) | {NAMES[0]: 0.2e6})
+    wait_for(lambda: plans[0] in asking.plans)
+    asking.close()
+
+
 # Moving.
 
 
@@ -291,6 +328,22 @@ def test_where_no_plan_keeps_up_the_one_that_falls_behind_least_runs(
     assert len(mover.moves) == 1
 
 
+def test_a_plan_that_is_none_of_the_choices_is_not_left_for_one_that_falls_behind_more(
+    two: tuple[Priced, list[Plan], dict[str, float]],
+) -> None:
+    priced, plans, values = two
+    given, others = plans[1], [plans[0]]
+    still = Still([given, *others], values)
+    mover = mover_of(still, priced, 10 * priced.rate(given, values), others)
+    for _ in range(10):
+        mover.take(None)  # type: ignore[arg-type]
+    mover._try_ns = 0
+    mover.turn({})
+    assert mover.moves == []
+    mover._down |= set(given.placement)
+    assert mover._choose(values)[0] == others[0]
+
+
 # Foreseeing.
 
 
@@ -333,12 +386,57 @@ def test_frames_go_by_what_is_the_best_when_they_are_due_but_not_by_a_machine_th
     assert used == ["", "1", "1", "0", "0", "0"]
     assert still.rescue("1", "it died")
     assert not still.rescue("0", "it died")
-    foresight.returned("gateway")
+    foresight.returned("gateway", 4.0)
     assert still.again == ["gateway"]
     foresight.turn({}, 4.2)
     assert still.used == "1"
     assert [each.at_s for each in foresight.moves] == [1.0, 2.0, 4.2]
     foresight.close()
+
+
+def test_a_stop_that_is_over_before_the_next_frame_is_due_bars_nobody(plans: list[Plan]) -> None:
+    still: Any = Still(plans, {})
+    moments: Any = [
+        SimpleNamespace(at_s=at_s, nodes=frozenset(nodes))
+        for at_s, nodes in ((2.1, ["gateway"]), (2.2, []), (3.1, ["gateway"]), (3.2, []))
+    ]
+    foresight = Foresight(still, still, [Turn(3.0, plans[1], "first")], moments, still.ready["0"])
+    foresight.returned("gateway", 2.2)
+    foresight.turn({}, 3.0)
+    assert still.used == "1"
+    foresight.turn({}, 3.5)  # its second stop is one that it has not returned from
+    foresight.returned("gateway", 2.2)
+    assert foresight._away == {"gateway": 3.1}
+    foresight.returned("gateway", 3.2)
+    assert foresight._away == {}
+
+
+def test_who_foresees_refuses_a_plan_that_did_not_fit_beforehand(
+    topology: Topology, profile: Profile, plans: list[Plan], tmp_path: Path
+) -> None:
+    path = tmp_path / "disturb.yaml"
+    path.write_text(
+        "format: tiercut.disturbances/1\ndisturbances:\n  - {at: 1 s, conditions: {down: [gateway]}}\n",
+        encoding="utf-8",
+    )
+    moments = moments_of(load_disturbances(path), topology, profile)
+    solver = Known(plans[0], plans[1])
+    options, problem = RunOptions(frames=20, interval_s=0.1, moments=moments), build_problem(topology, profile)
+    guide = guide_of(plans[1], asks(solver), topology, profile, problem, options, foresees=True)
+    assert [each.placement for each in guide.plans] == [("camera",)]
+    for there in (plans[1:], plans):
+        still: Any = Still(there, {})
+        cast = Cast(still, still, still, still.find(plans[1]), lambda _: ())
+        if plans[0] in there:
+            guide.direct(cast).close()
+        else:
+            with pytest.raises(QuestionError, match="--foresee: there is no room to hold the plan"):
+                guide.direct(cast)
+
+
+def asks(known: Known) -> Any:
+    """Return a solver that is told all conditions, however few changed."""
+    return lambda values, down, rate: known({NAMES[0]: 1e6} | dict(values), down, rate)
 
 
 def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +12,12 @@ import pytest
 import tiercut
 from tiercut.errors import QuestionError
 from tiercut.offloader import open_bench
+from tiercut.offloader.adaptive.bench import Bench
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.topologies import Topology
 
 pytest.importorskip("grpc", reason="needs the extra 'offload'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -27,6 +28,21 @@ def topology() -> Topology:
     return Topology.from_data(data)
 
 
+@pytest.mark.parametrize(("duplex", "set_to"), [("half", {0: 0.5}), ("full", {0: 0.5, 1: 0.5})])
+def test_a_bandwidth_is_set_where_the_link_is_in_the_clock(
+    duplex: str, set_to: dict[int, float], topology: Topology
+) -> None:
+    links = tuple(each.model_copy(update={"duplex": duplex}) for each in topology.links)
+    paces: dict[int, float] = {}
+    clock: Any = SimpleNamespace(set_pace=paces.__setitem__)
+    made: Any = None
+    Bench(made, made, clock, topology.model_copy(update={"links": links}).network, made, {}).set_bandwidth(
+        "edge-cloud", 0.5 * topology.links[0].bandwidth
+    )
+    assert paces == set_to
+
+
+@pytest.mark.slow
 def test_plans_take_their_turns_and_feel_the_bandwidth_of_now(
     topology: Topology, profile: Profile, cut: CutNetwork, data: Path
 ) -> None:

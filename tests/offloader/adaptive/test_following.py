@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ import tiercut
 from tiercut.analysis import Policy, sensitivity
 from tiercut.cli.commands.run.adapting import check_adapting
 from tiercut.errors import QuestionError
+from tiercut.offloader import RunOptions
+from tiercut.offloader.adaptive import run
 from tiercut.offloader.adaptive.fleet import Ready, same_plan
 from tiercut.offloader.adaptive.mover import Mover
 from tiercut.offloader.adaptive.run import _full, _held
@@ -99,11 +102,12 @@ class Stage:
     def find(self, plan: Plan) -> Ready | None:
         return next((each for each in self.ready.values() if same_plan(each.plan, plan)), None)
 
-    def load(self, plan: Plan) -> Ready:
+    def load(self, plan: Plan, *, told: Callable[[Ready], object]) -> Ready:
         self.count += 1
-        number = str(self.count)
-        self.ready[number] = Ready(number, plan, (), "here", None, ())  # type: ignore[arg-type]
-        return self.ready[number]
+        ready = Ready(str(self.count), plan, (), "here", None, ())  # type: ignore[arg-type]
+        told(ready)
+        self.ready[ready.number] = ready
+        return ready
 
     def unload(self, number: str) -> None:
         del self.ready[number]
@@ -392,6 +396,36 @@ def test_plans_that_no_frame_uses_are_forgotten_where_there_is_no_room(
     stage.under.clear()
     assert stage.mover._load(fourth).number == "4"
     assert set(stage.ready) == {"1", "4"}
+
+
+def test_an_agent_that_died_before_it_was_ready_comes_back_where_the_others_look_for_it(
+    topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listened: list[str] = []
+
+    class Made(ExitStack):
+        def __init__(self, *_: object, listen: str, **__: object) -> None:
+            super().__init__()
+            listened.append(listen)
+            self.address = ""
+
+        def wait_until_ready(self) -> str:
+            if len(listened) == 4:
+                raise QuestionError("it was killed")
+            self.address = f"here:{len(listened)}"
+            return self.address
+
+    monkeypatch.setattr(run, "AgentProcess", Made)
+    monkeypatch.setattr(run, "pin_apart", lambda _: None)
+    names = [node.name for node in topology.nodes]
+    site = run.site_of(
+        ExitStack(), dict.fromkeys(names, Path()), dict.fromkeys(names, 1.0), Path(), topology, RunOptions()
+    )
+    before = site.agents["gateway"].address
+    with pytest.raises(QuestionError):
+        site.again("gateway")
+    site.again("gateway")
+    assert listened[3:] == [before, before]
 
 
 def test_a_node_is_full_by_its_memory_and_by_the_plans_that_it_has(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -145,6 +146,31 @@ def test_a_plan_that_is_ready_is_not_loaded_again(fleet: Fleet, plans: list[Plan
     assert fleet.load(plans[0]) is fleet.load(plans[0])
     assert same_plan(plans[0], plans[0])
     assert not same_plan(plans[0], plans[1])
+
+
+def test_a_plan_that_waits_for_an_agent_holds_up_no_other_and_is_told_of_before_it_is_found(
+    fleet: Fleet, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, goes_on, tell = threading.Event(), threading.Event(), fleet._tell
+
+    def slow(ready: Ready, place: int) -> None:
+        if ready.plan is plans[0] and threading.current_thread() is not threading.main_thread():
+            waits.set()
+            assert goes_on.wait(10)
+        tell(ready, place)
+
+    monkeypatch.setattr(fleet, "_tell", slow)
+    found, told = list[Ready](), list[bool]()
+    loading = threading.Thread(target=lambda: found.append(fleet.load(plans[0], told=lambda _: told.append(False))))
+    loading.start()
+    assert waits.wait(10)
+    other = fleet.load(plans[1], told=lambda ready: told.append(fleet.find(ready.plan) is None))
+    first = fleet.load(plans[0])  # the same one meanwhile: whoever is there first is the one for all
+    goes_on.set()
+    loading.join()
+    assert told == [True]
+    assert found == [first]
+    assert list(fleet.ready.values()) == [other, first]
 
 
 def test_a_plan_that_is_unloaded_is_known_still_and_loaded_by_another_number(fleet: Fleet, plans: list[Plan]) -> None:

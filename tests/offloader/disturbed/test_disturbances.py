@@ -135,8 +135,13 @@ def site(tmp_path: Path, topology: Topology) -> Iterator[Any]:
 
 def played(site: Any, topology: Topology, found: tuple[Moment, ...], looks: list[float]) -> tuple[Any, list[Any]]:
     """Play, and look at the links, the speed of the gateway, and its process after some seconds."""
-    back: list[str] = []
-    player = Player(found, topology, Site(site.agents, site.links, site.again), returned=back.append)
+    back: list[tuple[str, float]] = []
+    player = Player(
+        found,
+        topology,
+        Site(site.agents, site.links, site.again),
+        returned=lambda node, at_s: back.append((node, at_s)),
+    )
     clock, number, seen = LinkClock(site.links), len(topology.network.hops) + topology.index("gateway"), []
     begun_ns = time.monotonic_ns()
     player.start(begun_ns)
@@ -179,7 +184,7 @@ def test_links_speeds_and_processes_are_what_the_file_says_when_it_says_so(
     assert 0.2 <= told[0.2, "down(gateway)", "stop"] < 0.2 + 0.2
     assert 0.4 <= told[0.4, "down(camera>gateway)", "down"] < 0.4 + 0.2
     assert 0.6 <= told[0.6, "down(gateway)", "kill"] < 0.6 + 0.2
-    assert back[0] == "gateway"
+    assert back[0] == ("gateway", 0.4)
 
 
 def test_a_node_that_is_back_runs_again_and_one_that_never_was_there_is_told(
@@ -193,7 +198,7 @@ def test_a_node_that_is_back_runs_again_and_one_that_never_was_there_is_told(
         "{at: 100 ms, conditions: {down: []}}",
     )
     player, seen = played(site, topology, found, [0.3])
-    assert sorted(seen[-1]) == ["cloud", "gateway"]
+    assert sorted(seen[-1]) == [("cloud", 0.1), ("gateway", 0.1)]
     assert len(site.all) == 2
     assert site.agents["gateway"].state != "gone"
     assert len(player.done) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from math import inf, isclose
 from pathlib import Path
+from threading import get_ident
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,19 +17,20 @@ import tiercut
 from tiercut.analysis import JointAnswer
 from tiercut.optimizer import SLACK
 from tiercut.solvers.joint import columns, search
+from tiercut.solvers.joint.branches import Branch
 from tiercut.solvers.joint.columns import Multipliers
 from tiercut.solvers.joint.curves import Priced
 from tiercut.solvers.joint.master import Choice, Master
 
 
-def asked(seed: int, folder: Path) -> JointAnswer:
+def asked(seed: int, folder: Path, goal: Any = "mean", workers: int = 1) -> JointAnswer:
     case = joint_case(seed)
     for name, profile in case.profiles.items():
         (folder / f"{name}.json").write_text(json.dumps(profile))
     for source in case.sources:
         source["profile"] = str(folder / f"{source['profile']}.json")
     topology = tiercut.Topology.from_data(case.topology)
-    return tiercut.solve_sources(topology, joint="mean", max_utilisation=case.most, workers=1, estimator="marginal")
+    return tiercut.solve_sources(topology, joint=goal, max_utilisation=case.most, workers=workers, estimator="marginal")
 
 
 @pytest.mark.parametrize("seed", [19, 20, 22])  # in which what is best for each source does not go together
@@ -67,6 +69,78 @@ def test_a_relaxed_choice_that_is_never_solved_ends_the_search(tmp_path: Path, m
     answer = asked(19, tmp_path)
     assert answer.outcome.reason == search._FAILED
     assert answer.outcome.bound <= by_trying(joint_case(19)).mean
+
+
+@pytest.mark.parametrize("goal", ["mean", "worst"])
+def test_threads_that_price_plans_add_none_to_what_they_share(
+    goal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced, added = set(), set()
+    cheapest, take = columns.Pricer.cheapest, columns.Pool.take
+
+    def pricing(pricer: columns.Pricer, *given: Any) -> Priced:
+        priced.add(get_ident())
+        return cheapest(pricer, *given)
+
+    def adding(pool: columns.Pool, *given: Any) -> Any:
+        added.add(get_ident())
+        return take(pool, *given)
+
+    monkeypatch.setattr(search._Search, "load", lambda *_: None)
+    monkeypatch.setattr(columns.Pricer, "cheapest", pricing)
+    monkeypatch.setattr(columns.Pool, "take", adding)
+    asked(41, tmp_path, goal, workers=2)
+    assert priced - {get_ident()}
+    assert added == {get_ident()}
+
+
+def test_where_enough_is_priced_halving_ends_between_two_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    caps, generate = [], search._Search._generate
+
+    def generating(search_: search._Search, stage: Any, branch: Branch, *, first: bool = False) -> Any:
+        caps.extend([branch.cap] if stage == "mean" else [])
+        return generate(search_, stage, branch, first=first)
+
+    monkeypatch.setattr(search, "_PRICED", 0)
+    monkeypatch.setattr(search._Search, "_generate", generating)
+    answer = asked(40, tmp_path, "worst")
+    assert len(caps) == 1
+    assert answer.outcome.reason == "0 plans were priced"
+    assert answer.outcome.bound <= by_trying(joint_case(40)).worst
+
+
+def test_a_source_without_any_plan_has_all_of_them_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, list_all = [], columns.Pricer.list_all
+
+    def listing(pricer: columns.Pricer, most: int) -> bool:
+        done = list_all(pricer, most)
+        listed.append((len(pricer.columns), done))
+        return done
+
+    monkeypatch.setattr(columns.Pricer, "list_all", listing)
+    assert asked(3, tmp_path, "served").status == "optimal"
+    assert (0, True) in listed
+    assert all(done for _, done in listed)
+
+
+def test_no_stream_borrows_a_plan_that_is_slower_than_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    caps, borrow = [], search._Search._borrow
+    borrowed = columns.Pricer.borrowed
+
+    def borrowing(search_: search._Search, master: Master, branch: Branch, *given: Any) -> bool:
+        caps.append(branch.cap)
+        return borrow(search_, master, branch, *given)
+
+    def within(pricer: columns.Pricer, *given: Any) -> list[columns.Column]:
+        found = borrowed(pricer, *given)
+        assert given[-1] == caps[-1]
+        assert all(column.latency_s <= caps[-1] for column in found)
+        return found
+
+    monkeypatch.setattr(search._Search, "_borrow", borrowing)
+    monkeypatch.setattr(columns.Pricer, "borrowed", within)
+    asked(41, tmp_path, "worst")
+    assert min(caps) < inf
 
 
 def test_a_master_without_a_choice_mixes_nothing(capfd: pytest.CaptureFixture[str]) -> None:

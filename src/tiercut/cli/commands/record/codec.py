@@ -172,6 +172,7 @@ def _print(made: Retrained) -> None:
     stages = ("without the layer", "with it", "retrained")
     title = f"right about {made.samples} test samples"
     if made.exits:
+        title += ", with their likeliest class"
         columns = (Column("exit after", "left"), *(Column(each) for each in stages))
         rows = [(each.block, each.before, each.inserted, each.retrained) for each in made.exits]
         cells = tuple((name, *(f"{hits.top1:.2%}" for hits in found)) for name, *found in rows)

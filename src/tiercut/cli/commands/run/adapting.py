@@ -84,7 +84,12 @@ def solver_of(plan: Plan, topology: Topology, profile: Profile) -> Solver:
 
     def solve(values: Mapping[str, Any], down: Collection[str], rate: float | None) -> tuple[Plan | None, bool]:
         with lock:
-            left, resolver = without(frozenset(down))
+            try:
+                left, resolver = without(frozenset(down))
+            except QuestionError:  # source or destination is down, or nothing leads from one to the other
+                if not down:
+                    raise
+                return None, False
             condition = {name: value for name, value in values.items() if _is_there(left, name)}
             before = resolver.solves
             try:

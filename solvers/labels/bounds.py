@@ -25,6 +25,7 @@ __all__ = [
 
 BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
 SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
+_MANY_CELLS = 1_000_000  # of one budget table, from which on a table of lines pays
 _NARROW = 1e-9  # accuracies of a frontier as near as this are one, and there is no line along them
 
 NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
@@ -67,8 +68,12 @@ def cells_for(space: Space, states: int, sets: int, most: int) -> int:
 
 
 def lines_fit(space: Space, states: int) -> bool:
-    """Return whether there is room for the lines of so many states with every set of groups."""
-    return states * len(space.group) * LINES << len(set(space.group.tolist())) <= BUDGET_ROOM
+    """Return whether lines of so many states, with every set of groups, fit and are found sooner than cells would be.
+
+    Where each exit has a threshold of its own, states are few and labels many, and cells let fewer of them pass.
+    """
+    rows = states * len(space.group) << len(set(space.group.tolist()))
+    return not space.per_exit and rows * LINES <= BUDGET_ROOM and rows * SET_CELLS >= _MANY_CELLS
 
 
 def lines_serve(rights: NDArray[np.float64], most: float) -> bool:

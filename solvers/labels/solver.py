@@ -336,7 +336,7 @@ class _Search:
 
     @property
     def lined(self) -> bool:
-        """Whether lines bound the labels of hard thresholds: along a frontier, where there is room for all sets."""
+        """Whether lines bound the labels of hard thresholds: along a frontier, where sets of nodes are many."""
         serve = self.front and lines_serve(self.known.held[1], self.reach[1])
         return serve and lines_fit(self.space, len(self.states.begins))
 

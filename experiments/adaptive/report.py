@@ -261,7 +261,8 @@ def draw(cases: Sequence[Case], path: Path) -> None:
         at = names.index(each.network), CONDITIONS.index(each.condition)
         table[at] = 100 * each.regret
         text = "same" if each.first == each.best else f"{each.cuts[each.first]}>\n{each.cuts[each.best]}"
-        right.text(at[1], at[0], text, ha="center", va="center", fontsize=7)
+        shade = "white" if table[at] > 15 else "black"
+        right.text(at[1], at[0], text, ha="center", va="center", fontsize=7, color=shade)
     image = right.imshow(np.minimum(table, 30), cmap="YlOrRd", vmin=0, vmax=30, aspect="auto", alpha=0.8)
     right.set_yticks(range(len(names)), names)
     heads = [f"{cpu}/{memory}\n{mbps}" for cpu, memory, mbps in CONDITIONS]

@@ -21,7 +21,7 @@ from tiercut.solvers.encoding import Layout, decision_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
-from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, solver as labels
+from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, floor_kernels, solver as labels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import make_task
@@ -367,18 +367,15 @@ def test_pieces_that_are_too_dear_are_passed_over_and_nothing_is_lost(
         assert answers[0] == answers[1]
 
 
-def test_what_is_left_out_of_long_networks_heeds_who_stays_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where samples are told apart by where they stayed, the last exit is worth another share than one on the way."""
-    monkeypatch.setattr(budget_kernels, "_LONG", 1)
-    known = tiercut.problem("iot", "resnet20-digits32", estimator="conditional")
-    assert known.leavers is not None
-    for seed in range(6):
-        drawn = np.random.default_rng(seed).random(known.leavers.one.shape) ** 3
-        problem = replace(known, leavers=replace(known.leavers, one=drawn + 0 * known.leavers.one))
-        space, query = make_space(problem, exits="cuts"), Query(kind="frontier")
-        wanted, got = values(space, query, "exhaustive"), values(space, query, "labels")
-        assert got.shape == wanted.shape, seed
-        assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), seed
+def test_the_end_of_a_long_network_is_worth_what_those_get_right_who_stay_until_then() -> None:
+    """Where samples are told apart by where they stayed, that is another share than of those who leave on the way."""
+    one, nothing = np.ones(1), np.zeros(1, np.int64)
+    accuracy = np.array([[[0.0, 1.0]]])  # of those who leave, and of those who stay
+    most = floor_kernels.ceilings(
+        0.0, 0.0, 3.0, np.array([[2.0]]), np.zeros((1, 1)), one, one, accuracy, np.full((1, 1, 1), -1),
+        np.array([True]), np.zeros((2, 1), np.int64), nothing, nothing,
+    )  # fmt: skip
+    assert most.tolist() == [1.0]  # a plan takes 2 more, and gains 3
 
 
 def test_long_frontiers_merged_at_once_keep_what_one_by_one_would() -> None:

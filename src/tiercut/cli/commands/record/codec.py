@@ -152,9 +152,10 @@ def split(
     from tiercut.profiling import has_exits, load_exits, load_keras, split_transfer_model, start_for
 
     start_for(model, threads=threads)
-    found = (load_exits(model, trust=trust_model) if has_exits(model) else load_keras(model, trust=trust_model)[::-1])[
-        0
-    ]
+    if has_exits(model):
+        found, _ = load_exits(model, trust=trust_model)
+    else:
+        _, found = load_keras(model, trust=trust_model)
     device, edge = split_transfer_model(found, output)
     for name, piece in (("device", device), ("edge", edge)):
         made = ", ".join(f"{each.dtype} {list(each.shape)}" for each in piece.outputs)

@@ -24,13 +24,18 @@ _LEAST_S = 1e-4
 _OVERDUE, _LEAST_WAIT_S = 2.0, 0.05
 """What has taken so many times as long as expected, and so many seconds longer, is missed: machines stall for less."""
 
-_DOWN_S, _DOWN = 0.5, 1.0
-"""A link over which nothing has come for so many seconds carries a byte in so many."""
+_DOWN_S, _DOWN_TIMES, _DOWN = 0.5, 10.0, 1.0
+"""A link that has had a message for so many seconds, and so many times as long as it takes when all is well, is down:
+it carries a byte in so many seconds."""
 
 
 def overdue(waited_s: float, expected_s: float) -> bool:
     """Return whether something is missed that was expected to take less."""
     return waited_s > max(_OVERDUE * expected_s, expected_s + _LEAST_WAIT_S)
+
+
+def _is_down(waited_s: float, usual_s: float) -> bool:
+    return waited_s >= max(_DOWN_S, _DOWN_TIMES * usual_s)
 
 
 class Smoothed:
@@ -210,7 +215,8 @@ class Watcher:
     def miss_message(self, number: str, sort: str, stage: int, waited_s: float, size: float) -> bool:
         """Take it that the links of a step have had a message for so long, and return whether that says anything.
 
-        They are so slow at least; those over which nothing has come for half a second count as down.
+        They are so slow at least; those that had it for half a second, and ten times as long as it takes when all is
+        well, count as down.
 
         Parameters
         ----------
@@ -240,9 +246,9 @@ class Watcher:
         left_s = waited_s - spare_s - sum(hop.latency for hop in hops)
         left_s -= sum(took_s for hop, took_s in takes_s.items() if hop not in suspects)
         longer = left_s / sum(takes_s[hop] for hop in suspects) if suspects else 0.0
-        news = False
+        news, is_down = False, _is_down(waited_s, step.seconds)
         for held in {id(each): each for hop in suspects if (each := self._fast[hop.sender, hop.receiver])}.values():
-            news |= held.at_least(_DOWN if waited_s >= _DOWN_S else held.value * longer, self._clock())
+            news |= held.at_least(_DOWN if is_down else held.value * longer, self._clock())
         return news
 
     def miss_node(self, number: str, stage: int, waited_s: float) -> bool:
@@ -281,9 +287,10 @@ class Watcher:
     def _see_way(self, hops: Sequence[Hop], size: float, ready_ns: int, arrived_ns: int) -> None:
         """Take when a message was ready for some links and when it was there."""
         now_ns, ways = self._clock(), tuple((hop.sender, hop.receiver) for hop in hops)
-        waited = [held for way in ways if (held := self._fast.get(way)) is not None and ready_ns < (held.bound_ns or 0)]
-        if waited:  # it was on its way already: what it waited for may be over
-            for held in waited:
+        bound = [held for way in ways if (held := self._fast.get(way)) is not None and held.bound_ns is not None]
+        took_s, usual_s = (arrived_ns - ready_ns) / 1e9, sum(size / hop.bandwidth + hop.latency for hop in hops)
+        if bound and (_is_down(took_s, usual_s) or ready_ns < max(held.bound_ns or 0 for held in bound)):
+            for held in bound:  # it was among what was missed: what it waited for is over
                 held.seen_ns = None
             return
         left_ns = arrived_ns - round(sum(hop.latency for hop in hops) * 1e9)

@@ -40,6 +40,7 @@ from tiercut.offloader.transports.server import Arrival, StreamServer
 
 __all__ = ["Driver", "Outcome"]
 
+_THERE = "ALREADY_EXISTS"
 _SETTLE_S, _WARM_UP_S, _LOOKS_S = 0.02, 10.0, 0.05
 
 
@@ -193,7 +194,8 @@ class Driver:
         """Send a frame that a plan lost again, if it is to be rescued, or let it fail."""
         with self._ended:
             outcome = self._frames[frame]
-            if outcome.ended_ns is not None or outcome.plan != number:
+            again = outcome.sent > 1 and _THERE in reason  # it came back to a plan that has it already
+            if outcome.ended_ns is not None or outcome.plan != number or again:
                 return
             if (tensors := self._kept.get(frame)) is not None:
                 outcome.plan = ""  # and nobody else takes it for lost

@@ -187,7 +187,7 @@ class Fleet:
     def _forget(self, ready: Ready, nodes: Sequence[str]) -> None:
         import grpc
 
-        gone = grpc.RpcError, grpc.FutureCancelledError, ValueError  # an agent that is gone has forgotten it
+        gone = grpc.RpcError, ValueError  # an agent that is gone has forgotten it
         for node in nodes:
             request = message("RepositoryModelUnloadRequest", model_name=ready.bundles[0].model)
             request.parameters["version"].string_param = ready.number
@@ -200,7 +200,7 @@ class Fleet:
 
         try:
             return bool(self._peers[node].call("ServerReady", message("ServerReadyRequest"), patience_s).ready)
-        except (grpc.RpcError, grpc.FutureCancelledError, ValueError):
+        except (grpc.RpcError, ValueError):
             return False
 
     def waits(self, node: str, number: str, destination: str, patience_s: float) -> dict[str, int] | None:
@@ -254,7 +254,7 @@ class Fleet:
         except grpc.RpcError as error:
             why: Any = error
             raise QuestionError(f"the agent of '{node}' does not take a plan: {why.details()}"[:400]) from None
-        except (grpc.FutureCancelledError, ValueError):
+        except ValueError:
             raise QuestionError(f"the channel to the agent of '{node}' is closed") from None
 
     def close(self) -> None:

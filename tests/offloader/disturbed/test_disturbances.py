@@ -84,6 +84,24 @@ def test_what_is_wrong_in_the_file_is_said_with_its_place(
     assert "disturb" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("down", "said"),
+    [
+        ("gateway", "nothing leads from the source 'camera' to the destination 'cloud' without gateway: leave a way"),
+        ("gateway-cloud", "without gateway-cloud: leave a way"),
+        ("cloud", "'cloud' is the destination, where all results go: it cannot be down"),
+    ],
+)
+def test_what_cuts_the_destination_off_is_refused_by_name(
+    down: str, said: str, tmp_path: Path, topology: Topology, profile: Profile
+) -> None:
+    behind = topology.with_changes(destination="cloud")
+    with pytest.raises(QuestionError, match=r"^--disturb, at 5 s: ") as caught:
+        moments(tmp_path, behind, profile, f"{{at: 5 s, conditions: {{down: [{down}]}}}}")
+    assert said in str(caught.value)
+    assert len(moments(tmp_path, behind, profile, "{at: 5 s, conditions: {down: [cloud>gateway]}}")) == 1
+
+
 def test_what_would_come_after_the_last_frame_is_refused(tmp_path: Path, topology: Topology, profile: Profile) -> None:
     found = moments(tmp_path, topology, profile, "{at: 5 s, conditions: {slowdown(gateway): 40}}")
     check_within(found, 5.1)

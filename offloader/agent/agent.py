@@ -28,9 +28,9 @@ from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named
-from tiercut.offloader.agent.version import Outlets, Version, only_version
+from tiercut.offloader.agent.version import Outlets, Version, only_version, several_versions
 from tiercut.offloader.bundles.manifest import Bundle
-from tiercut.offloader.bundles.stage import Ended, Runtime
+from tiercut.offloader.bundles.stage import Ended, Runtime, Slowed
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Way
 from tiercut.offloader.protocol.channels import Peer, address_of
@@ -111,6 +111,8 @@ class Agent:
         if is_whole(folder):
             outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
             self._shelf = Shelf.of_whole(folder, runtime, threads, outlets, shaped=self._clock is not None)
+        elif emulation.shares:
+            self._shelf = Shelf.of_several(several_versions(emulation, self._clock, runtime, threads))
         else:
             self._shelf = Shelf.of_one(only_version(folder, next_address, emulation, runtime, threads))
         self._most_bytes = self._shelf.most_bytes
@@ -143,11 +145,11 @@ class Agent:
             self._streams.close()
             raise
 
-    def follow(self, next_address: str) -> None:
-        """Hand on to an agent that listens at HOST:PORT, from now on."""
-        only = self._shelf.only
-        before, address = only.onward, address_of(next_address, what="--next")
-        only.follow(self._outlet(address, self._emulation.onward, carries=only.bundle.onward_bytes))
+    def follow(self, next_address: str, number: str = "") -> None:
+        """Hand on to an agent that listens at HOST:PORT, from now on; of several plans, what one of them has it do."""
+        version = self._shelf.only if self._shelf.is_one else self._shelf.numbered(number)
+        before, address = version.onward, address_of(next_address, what="--next")
+        version.follow(self._outlet(address, version.way, carries=version.bundle.onward_bytes))
         if before is not None:
             before.close()
 
@@ -156,7 +158,7 @@ class Agent:
         return Outlet(peer, way, self._clock, most=most or self._most, transport=self._transport, carries=carries)
 
     def _way_home(self, address: str, way: Way) -> Outlet:
-        return self._outlet(address, way, _MOST_RESULTS, None if self._shelf.is_whole else self.bundle.result_bytes)
+        return self._outlet(address, way, _MOST_RESULTS, self.bundle.result_bytes if self._shelf.is_one else None)
 
     @property
     def bundle(self) -> Bundle:
@@ -166,7 +168,7 @@ class Agent:
     @property
     def awaits_next(self) -> bool:
         """Whether it has to be told who comes next."""
-        return not self._shelf.is_whole and not self.bundle.is_last
+        return self._shelf.is_one and not self.bundle.is_last
 
     @property
     def address(self) -> str:
@@ -208,9 +210,9 @@ class Agent:
         return message("ServerMetadataResponse", name=SERVER, version=__version__, extensions=streams)
 
     def _model_metadata(self, request: Any, _: Any) -> Any:
-        shelf, served = self._shelf, self._shelf.of(request.name, request.version)
-        numbers = shelf.numbers if shelf.is_whole else ["1"]
-        found = message("ModelMetadataResponse", name=shelf.model, versions=numbers, platform=served.run.runtime)
+        served, numbers = self._shelf.of(request.name, request.version), self._shelf.numbers
+        numbers = ("1",) if self._shelf.is_one else numbers
+        found = message("ModelMetadataResponse", name=request.name, versions=numbers, platform=served.run.runtime)
         for part, tensors in ((found.inputs, served.bundle.inputs), (found.outputs, served.bundle.outputs)):
             for each in tensors:
                 part.add(name=each.name, datatype=DATATYPES[each.dtype], shape=each.shape)
@@ -313,6 +315,7 @@ class Agent:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
+            begun_ns = time.monotonic_ns()
             try:
                 self._serve(job)
             except Exception as error:  # a frame that cannot be served is reported, and the next one served
@@ -320,6 +323,16 @@ class Agent:
                 self._fail(job, f"{type(error).__name__}: {error}"[:300])
             finally:
                 job.arrival.release()
+                self._count(time.monotonic_ns() - begun_ns)
+
+    def _count(self, busy_ns: int) -> None:
+        """Add to how long the workers of the machine that several plans share were busy."""
+        if self._clock is not None and self._emulation.speed is not None and self._emulation.shares:
+            with self._clock as clock:
+                clock.count(self._emulation.speed, busy_ns)
+
+    def _slow_of(self, version: Version) -> Slowed:
+        return version.slow or self._slow
 
     def _serve(self, job: Job) -> None:
         begun_ns = time.monotonic_ns()
@@ -328,7 +341,7 @@ class Agent:
             return
         try:
             tensors, decode_ns = self._decoded(job)
-            ended, more = job.run(tensors, self._slow)
+            ended, more = job.run(tensors, self._slow_of(job.version))
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
             ended = job.apart(ended)
             if job.result is None:
@@ -345,7 +358,7 @@ class Agent:
             return job.tensors, 0
         since_ns, begun = time.monotonic_ns(), clock()
         tensors = coming.decoded(job.tensors, job.parameters)
-        self._slow(clock() - begun)
+        self._slow_of(job.version)(clock() - begun)
         return tensors, time.monotonic_ns() - since_ns
 
     @staticmethod
@@ -359,7 +372,7 @@ class Agent:
         begun = version.run.clock()
         contents = version.going.describe(request, tensors)
         if version.going.codec is not None:
-            self._slow(version.run.clock() - begun)
+            self._slow_of(version)(version.run.clock() - begun)
         return contents
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:

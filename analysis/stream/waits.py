@@ -39,6 +39,8 @@ class Timed:
         The block where each of them leaves, F.
     pieces_s
         Seconds for which each piece keeps a worker busy, by its node, first and last block.
+    with_coding
+        Whether these hold what a worker takes to make bytes and tensors; else the profile says that.
     """
 
     topology: Topology
@@ -47,6 +49,7 @@ class Timed:
     rate: float
     leaving: Sequence[int]
     pieces_s: Mapping[tuple[str, int, int], float]
+    with_coding: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +97,8 @@ def _feed(source: Timed, leaving: Sequence[int], rate: float) -> Feed:
     problem = build_problem(source.topology, source.profile)
     decision = decide_again(problem, source.plan)
     tables = _with_pieces(problem, decision, source.pieces_s)
+    if source.with_coding:
+        tables = replace(tables, encode_s=np.zeros_like(tables.encode_s), decode_s=np.zeros_like(tables.decode_s))
     recorded = _leavers(leaving, problem.block_count)
     return Feed(tables, decision, Service(tables), rate, "periodic", len(leaving), recorded)
 

@@ -58,6 +58,11 @@ class SourceRun:
     loaded_s: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
+    def is_timed(self) -> bool:
+        """Whether its pieces were timed here, and what is between two frames with them."""
+        return bool(self.between_s)
+
+    @property
     def pieces_s(self) -> dict[tuple[str, int, int], float]:
         """Seconds for which each piece keeps a worker busy, by its node, first and last block."""
         steps = [step for step in self.prediction.steps if step.sort == "compute"]

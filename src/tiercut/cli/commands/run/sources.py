@@ -112,7 +112,7 @@ def run_answer(
         with at_work("running"):
             made = run_sources(senders, options)
             timed = [
-                Timed(each.topology, each.profile, each.plan, each.rate, each.leaving, each.pieces_s)
+                Timed(each.topology, each.profile, each.plan, each.rate, each.leaving, each.pieces_s, each.is_timed)
                 for each in made.sources
             ]
             waits = waits_of(sites[0], timed)

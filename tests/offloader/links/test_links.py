@@ -166,3 +166,17 @@ def test_a_wait_ends_when_it_is_due() -> None:
         late.append(time.monotonic_ns() - due_ns)
     assert min(late) >= 0
     assert min(late) < 40_000  # a plain sleep is over 50 us late on Linux, always
+
+
+def test_a_clock_counts_for_how_long_directions_are_taken(tmp_path: Path) -> None:
+    links = clock(tmp_path, 3)
+    links.reserve(1, 0, 400)
+    links.reserve(1, 0, 600)
+    links.cut(1, 9.0)  # a link that is cut carries nothing
+    assert links.reserve(1, 0, 100, until_ns=1) is None
+    way = Way((Direction(0, 1000.0, 0.0), Direction(2, 2000.0, 0.0)), "cut-through", 1500.0)
+    path: ShapedPath[int] = ShapedPath(way, links, lambda _: None)
+    path.put(0, 10)
+    path.close()
+    with LinkClock(tmp_path / "links") as other:
+        assert [other.busy(each) for each in range(3)] == [10_000_000, 1000, 5_000_000]

@@ -198,9 +198,10 @@ def test_results_are_taken_where_another_run_took_them_before(
 ) -> None:
     bundles, listen = tuple(load_bundle(each) for each in folders), ANY
     for _ in range(2):
-        with Driver(bundles, chain.addresses[0], deadline_s=20.0, listen=listen) as driver:
-            driver.warm_up(frames.frame(0), [12], 0.0)
-            assert [each.failure for each in driver.run(frames.frame, 2, 0.01)] == [None, None]
+        with Driver(bundles, chain.addresses[0], deadline_s=2.0, listen=listen) as driver:
+            until = time.monotonic() + 30
+            while any(each.failure for each in driver.run(frames.frame, 2, 0.01, prefix=f"{time.monotonic_ns()} ")):
+                assert time.monotonic() < until  # an agent whose results nobody took calls again in half a second
             listen = driver.address
 
 

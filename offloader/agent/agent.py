@@ -29,6 +29,7 @@ from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named
 from tiercut.offloader.agent.version import Outlets, Version, only_version
+from tiercut.offloader.agent.waits import ASKS, what_waits
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
@@ -116,6 +117,7 @@ class Agent:
         self._most_bytes = self._shelf.most_bytes
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
         self._seen, self._held = Seen(), HeldAnswers()
+        self._at_work: dict[int, tuple[str, int]] = {}  # by thread: of which version, and since when
         self._stood_for = SlowedServer(emulation.next_factor)
         if next_address is not None:
             self.follow(next_address)
@@ -235,6 +237,10 @@ class Agent:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
+            if parameters.get(ASKS) is True:
+                check_destination(destination := parameters.get("destination", ""), self._allowed)
+                home = self._home(str(destination), version.home)
+                return what_waits(request, self._at_work, version.onward, home)
             tensors = version.coming.take(request, parameters, arrival.contents)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
@@ -319,6 +325,7 @@ class Agent:
                 log.exception("frame '%s'", job.request.id)
                 self._fail(job, f"{type(error).__name__}: {error}"[:300])
             finally:
+                self._at_work.pop(threading.get_ident(), None)
                 job.arrival.release()
 
     def _serve(self, job: Job) -> None:
@@ -326,10 +333,12 @@ class Agent:
         if begun_ns > job.until_ns:
             self._fail(job, "it waited for a worker until its deadline")
             return
+        self._at_work[threading.get_ident()] = job.version.number, begun_ns
         try:
             tensors, decode_ns = self._decoded(job)
             ended, more = job.run(tensors, self._slow)
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
+            self._at_work.pop(threading.get_ident(), None)
             ended = job.apart(ended)
             if job.result is None:
                 self._send(job, ended, timings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,29 @@ def test_a_peer_that_was_closed_is_not_opened_again() -> None:
     peer.close()
     with pytest.raises(ValueError, match=r"the channel to 127\.0\.0\.1:1 is closed"):
         peer.start("ServerLive", message("ServerLiveRequest"), 1.0)
+
+
+def test_a_call_that_nobody_answers_is_given_up_when_its_peer_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        peer = Peer(_at(silent), 1 << 10)
+        waiting = pool.submit(peer.call, "ServerLive", message("ServerLiveRequest"), 60.0)
+        with silent.accept()[0]:  # the call is under way
+            peer.close()
+        with pytest.raises((grpc.RpcError, ValueError)):
+            waiting.result(30.0)
+
+
+def test_a_call_that_came_too_late_leaves_its_channel_to_the_next_one_anew() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, closing(Peer(_at(silent), 1 << 10)) as peer:
+        before = peer._open()
+        with pytest.raises(grpc.RpcError) as caught:
+            peer.call("ServerLive", message("ServerLiveRequest"), 0.02)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert peer._open() is not before
+
+
+def _at(listener: socket.socket) -> str:
+    return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_where_results_went_last_is_kept_the_longest(first: Agent, monkeypatch: pytest.MonkeyPatch) -> None:

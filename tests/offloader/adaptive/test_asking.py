@@ -114,7 +114,7 @@ def test_plans_of_neighbouring_conditions_are_asked_for_beforehand(
     known: Known, topology: Topology, profile: Profile, plans: list[Plan]
 ) -> None:
     asking = asking_of(known, topology, profile, down=["gateway"])
-    assert len(known.asked) == 2 + len(NAMES)
+    assert len(known.asked) == 4 + len(NAMES)
     assert [each.placement for each in asking.plans] == [plans[1].placement, plans[0].placement]
     assert [each for each, _ in asking.choices({}, ["gateway"])] == [plans[0]]
     asking.choices({NAMES[0]: 1e6}, ["cloud"])  # nobody had thought of that
@@ -159,7 +159,7 @@ def test_a_plan_that_agents_do_not_take_does_not_count(
     asking.heed(now(topology) | {NAMES[0]: 0.1e6})
     assert tried.wait(30)
     asking.heed(now(topology) | {NAMES[0]: 0.2e6})
-    wait_for(lambda: len(known.asked) == 8)
+    wait_for(lambda: len(known.asked) == 10)
     assert plans[0] not in asking.plans
     asking.close()
 

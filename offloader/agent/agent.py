@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import Seen, check_destination, left_s
-from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, slowing
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, counting, slowing
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
@@ -29,8 +29,9 @@ from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named
 from tiercut.offloader.agent.version import Outlets, Version, only_version, several_versions
+from tiercut.offloader.agent.waits import ASKS, what_waits
 from tiercut.offloader.bundles.manifest import Bundle
-from tiercut.offloader.bundles.stage import Ended, Runtime, Slowed
+from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Way
 from tiercut.offloader.protocol.channels import Peer, address_of
@@ -106,7 +107,7 @@ class Agent:
         self._transport, self._tls = only_grpc(transport, tls), tls
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
-        self._slow = slowing(emulation, self._clock)
+        self._slow, self._count = slowing(emulation, self._clock), counting(emulation, self._clock)
         self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
             outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
@@ -118,6 +119,7 @@ class Agent:
         self._most_bytes = self._shelf.most_bytes
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
         self._seen, self._held = Seen(), HeldAnswers()
+        self._at_work: dict[int, tuple[str, int]] = {}  # by thread: of which version, and since when
         self._stood_for = SlowedServer(emulation.next_factor)
         if next_address is not None:
             self.follow(next_address)
@@ -147,7 +149,7 @@ class Agent:
 
     def follow(self, next_address: str, number: str = "") -> None:
         """Hand on to an agent that listens at HOST:PORT, from now on; of several plans, what one of them has it do."""
-        version = self._shelf.only if self._shelf.is_one else self._shelf.numbered(number)
+        version = self._shelf.numbered(number) if number else self._shelf.only
         before, address = version.onward, address_of(next_address, what="--next")
         version.follow(self._outlet(address, version.way, carries=version.bundle.onward_bytes))
         if before is not None:
@@ -237,6 +239,10 @@ class Agent:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
+            if parameters.get(ASKS) is True:
+                check_destination(destination := parameters.get("destination", ""), self._allowed)
+                home = self._home(str(destination), version.home)
+                return what_waits(request, self._at_work, version.onward, home)
             tensors = version.coming.take(request, parameters, arrival.contents)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
@@ -322,27 +328,21 @@ class Agent:
                 log.exception("frame '%s'", job.request.id)
                 self._fail(job, f"{type(error).__name__}: {error}"[:300])
             finally:
+                self._at_work.pop(threading.get_ident(), None)
                 job.arrival.release()
                 self._count(time.monotonic_ns() - begun_ns)
-
-    def _count(self, busy_ns: int) -> None:
-        """Add to how long the workers of the machine that several plans share were busy."""
-        if self._clock is not None and self._emulation.speed is not None and self._emulation.shares:
-            with self._clock as clock:
-                clock.count(self._emulation.speed, busy_ns)
-
-    def _slow_of(self, version: Version) -> Slowed:
-        return version.slow or self._slow
 
     def _serve(self, job: Job) -> None:
         begun_ns = time.monotonic_ns()
         if begun_ns > job.until_ns:
             self._fail(job, "it waited for a worker until its deadline")
             return
+        self._at_work[threading.get_ident()] = job.version.number, begun_ns
         try:
             tensors, decode_ns = self._decoded(job)
-            ended, more = job.run(tensors, self._slow_of(job.version))
+            ended, more = job.run(tensors, (job.version.slow or self._slow))
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
+            self._at_work.pop(threading.get_ident(), None)
             ended = job.apart(ended)
             if job.result is None:
                 self._send(job, ended, timings)
@@ -358,7 +358,7 @@ class Agent:
             return job.tensors, 0
         since_ns, begun = time.monotonic_ns(), clock()
         tensors = coming.decoded(job.tensors, job.parameters)
-        self._slow_of(job.version)(clock() - begun)
+        (job.version.slow or self._slow)(clock() - begun)
         return tensors, time.monotonic_ns() - since_ns
 
     @staticmethod
@@ -372,7 +372,7 @@ class Agent:
         begun = version.run.clock()
         contents = version.going.describe(request, tensors)
         if version.going.codec is not None:
-            self._slow_of(version)(version.run.clock() - begun)
+            (version.slow or self._slow)(version.run.clock() - begun)
         return contents
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:

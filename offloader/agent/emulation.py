@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from tiercut.offloader.links.waiting import sleep_until
 if TYPE_CHECKING:
     from tiercut.offloader.bundles.stage import Slowed
 
-__all__ = ["AS_IT_IS", "Emulation", "Share", "slowing"]
+__all__ = ["AS_IT_IS", "Emulation", "Share", "counting", "slowing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,14 @@ def slowing(emulation: Emulation, clock: LinkClock | None, factor: float | None 
         sleep_until(time.monotonic_ns() + round((times / share - 1) * took_ns))
 
     return slow
+
+
+def counting(emulation: Emulation, clock: LinkClock | None) -> Callable[[int], None]:
+    """Return what adds nanoseconds of work to how long the workers of a machine were busy that several plans share."""
+
+    def count(busy_ns: int) -> None:
+        if clock is not None and emulation.speed is not None and emulation.shares:
+            with clock:
+                clock.count(emulation.speed, busy_ns)
+
+    return count

@@ -105,7 +105,7 @@ class Shelf:
     def only(self) -> Version:
         """The partition, of an agent that has but one."""
         if not self.is_one:
-            raise QuestionError("an agent of a whole network is told by its caller what it runs, and who comes next")
+            raise QuestionError("an agent of several partitions is told by its caller what it runs, and who comes next")
         return self._versions[""]
 
     @property

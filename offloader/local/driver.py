@@ -27,7 +27,7 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
-from tiercut.offloader.local.outcome import Entry, Outcome
+from tiercut.offloader.local.outcome import Entry, Outcome, UnderWay
 from tiercut.offloader.local.timing import Round, Rounds
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import ACCEPTED, message
@@ -40,6 +40,7 @@ from tiercut.offloader.transports.server import Arrival, StreamServer
 
 __all__ = ["Driver", "Outcome"]
 
+_THERE = "ALREADY_EXISTS"
 _SETTLE_S, _WARM_UP_S, _LOOKS_S = 0.02, 10.0, 0.05
 
 
@@ -113,6 +114,7 @@ class Driver:
         )
         self._outlets: dict[tuple[str, Way], Outlet] = {}
         self._entries: dict[str, Entry] = {}
+        self.waiting = UnderWay()
         self._entry = self.add(number, bundles, address, way)
         self.strays = 0  # results of frames that were never sent
         # Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again.
@@ -143,9 +145,11 @@ class Driver:
 
     def under_way(self, number: str) -> int:
         """Return how many frames that were sent by a plan have not ended, and are not past their deadline."""
-        with self._ended:
-            due = [each.due_ns for each in self._frames.values() if each.ended_ns is None and each.plan == number]
-        return sum(due_ns + self._deadline_ns > time.monotonic_ns() for due_ns in due)
+        return self.waiting.count(number, time.monotonic_ns())
+
+    def entry_of(self, number: str) -> Entry:
+        """Return a plan that frames can be sent by."""
+        return self._entries[number]
 
     @property
     def address(self) -> str:
@@ -157,20 +161,20 @@ class Driver:
         """How many frames were sent."""
         return len(self._frames)
 
-    def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int) -> None:
-        """Send a frame now, that was due at a time."""
+    def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int, *, by: Entry | None = None) -> None:
+        """Send a frame now, that was due at a time; by a plan that it names, it is not sent again where it is lost."""
         outcome = Outcome(due_ns)
         with self._ended:  # those who watch it look by themselves: waking them now would hold up what is sent
             self._frames[frame] = outcome
-            if self.rescue is not None:
+            if self.rescue is not None and by is None:
                 self._kept[frame] = tensors
         outcome.late_ns = time.monotonic_ns() - due_ns
-        self._send(frame, outcome, tensors)
+        self._send(frame, outcome, tensors, by or self._entry)
 
-    def _send(self, frame: str, outcome: Outcome, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """Send a frame by the plan that counts now."""
-        entry, begun_ns = self._entry, time.monotonic_ns()
+    def _send(self, frame: str, outcome: Outcome, tensors: Mapping[str, NDArray[Any]], entry: Entry) -> None:
+        begun_ns, until_ns = time.monotonic_ns(), outcome.due_ns + self._deadline_ns
         outcome.plan, outcome.sent = entry.number, outcome.sent + 1
+        self.waiting.begin(frame, entry.number, begun_ns, until_ns)
         request = self._request(entry, frame)
         try:
             contents = self._described(entry, request, tensors)
@@ -180,7 +184,6 @@ class Driver:
         put_parameters(request, {"destination": self.address})
         if self._fallback_ns:
             put_parameters(request, {"fallback_ns": self._fallback_ns})
-        until_ns = outcome.due_ns + self._deadline_ns
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         try:
             entry.outlet.put(request, contents, until_ns, partial(self._lost, frame, entry.number), timings)
@@ -191,12 +194,13 @@ class Driver:
         """Send a frame that a plan lost again, if it is to be rescued, or let it fail."""
         with self._ended:
             outcome = self._frames[frame]
-            if outcome.ended_ns is not None or outcome.plan != number:
+            again = outcome.sent > 1 and _THERE in reason  # it came back to a plan that has it already
+            if outcome.ended_ns is not None or outcome.plan != number or again:
                 return
             if (tensors := self._kept.get(frame)) is not None:
                 outcome.plan = ""  # and nobody else takes it for lost
         if tensors is not None and self.rescue is not None and self.rescue(number, reason) and outcome.ended_ns is None:
-            self._send(frame, outcome, tensors)
+            self._send(frame, outcome, tensors, self._entry)
         else:
             self._fail(frame, reason)
 
@@ -379,6 +383,7 @@ class Driver:
             outcome = self._frames[frame]
             if outcome.ended_ns is None:
                 outcome.ended_ns, outcome.failure = time.monotonic_ns(), reason
+                self.waiting.end(frame, outcome.ended_ns)
                 self._kept.pop(frame, None)
                 self._ended.notify_all()
 
@@ -453,6 +458,7 @@ class Driver:
                 lost = True
             else:
                 outcome.ended_ns, outcome.plan = there_ns, str(request.model_version)
+                self.waiting.end(request.id, there_ns, outcome.plan)
                 outcome.exit, outcome.results, outcome.parameters = block, results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 outcome.by = arrival.by

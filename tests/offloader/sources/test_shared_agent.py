@@ -63,7 +63,7 @@ def test_each_frame_is_answered_by_the_plan_that_it_names(
 ) -> None:
     with closing(Peer(shared.address, 1 << 20)) as peer:
         for place in range(2):
-            answer = peer.call("ModelInfer", asked(plans, place, str(place + 1)), 5.0)
+            answer = peer.call("ModelInfer", asked(plans, place, str(place + 1)), 60.0)
             said = take_parameters(answer)
             assert said["exit"] == 12
             assert "stage2.compute_ns" in said
@@ -74,7 +74,7 @@ def test_each_frame_is_answered_by_the_plan_that_it_names(
             (0, "2", "digits-onnx", "there is no tensor"),  # what the other plan sends is something else
         ):
             with pytest.raises(grpc.RpcError, match=words):
-                peer.call("ModelInfer", asked(plans, place, number, name), 5.0)
+                peer.call("ModelInfer", asked(plans, place, number, name), 60.0)
     with clock:
         assert clock.busy(NODE) > 0
         assert [clock.busy(each) for each in range(NODE)] == [0] * NODE
@@ -100,7 +100,7 @@ def test_a_worker_has_one_frame_at_a_time_whichever_plan_it_is_of(
     monkeypatch.setattr(shared, "_serve", watched)
     with closing(Peer(shared.address, 1 << 20)) as peer:
         callers = [
-            threading.Thread(target=peer.call, args=("ModelInfer", asked(plans, k % 2, str(k % 2 + 1)), 5.0))
+            threading.Thread(target=peer.call, args=("ModelInfer", asked(plans, k % 2, str(k % 2 + 1)), 60.0))
             for k in range(8)
         ]
         for each in callers:

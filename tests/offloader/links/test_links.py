@@ -194,3 +194,19 @@ def test_a_wait_ends_when_it_is_due_though_sleeps_end_late(monkeypatch: pytest.M
         due_ns = now[0] + left_ns
         sleep_until(due_ns)
         assert 0 <= now[0] - due_ns < 1000
+
+
+def test_a_clock_counts_for_how_long_directions_are_taken(tmp_path: Path) -> None:
+    links = clock(tmp_path, 3)
+    links.reserve(1, 0, 400)
+    links.reserve(1, 0, 600)
+    links.cut(1, 9.0)  # a link that is cut carries nothing
+    assert links.reserve(1, 0, 100, until_ns=1) is None
+    way = Way((Direction(0, 1000.0, 0.0), Direction(2, 2000.0, 0.0)), "cut-through", 1500.0)
+    there: queue.Queue[int] = queue.Queue()
+    path: ShapedPath[int] = ShapedPath(way, links, there.put)
+    path.put(0, 10)
+    there.get(timeout=60)
+    path.close()
+    with LinkClock(tmp_path / "links") as other:
+        assert [other.busy(each) for each in range(3)] == [10_000_000, 1000, 5_000_000]

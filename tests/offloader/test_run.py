@@ -85,9 +85,7 @@ def test_the_time_of_every_frame_is_accounted_for(ran: Run) -> None:
     assert list(times.latency_s) == list(ran.latencies_s)
     rest = times.measured_s[:, -1]
     assert (rest > 0).all()
-    assert (
-        np.median(rest) < 0.1
-    )  # what is between the steps that are timed: a fraction of a millisecond where it is calm
+    assert np.median(rest) < 0.1  # between steps that are timed: a fraction of a millisecond on a calm machine
     left = np.bincount(times.exit, minlength=13)[[3, 4, 6, 12]] / 40
     assert left.tolist() == pytest.approx(list(ran.measured.exit_rate.values()))
     assert times.predicted_latency_s.mean() == pytest.approx(ran.predicted.latency_s["mean"])

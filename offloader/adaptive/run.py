@@ -37,9 +37,10 @@ from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.prediction import predicted, source_of, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, latency_figures
-from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of, times_of
+from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of
 from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import check_grpc
+from tiercut.offloader.rehearsal.rehearse import times_of
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage

@@ -319,6 +319,7 @@ class Driver:
         sent: Callable[[float, float], None] = lambda *_: None,
         begins: Callable[[int], None] = lambda _: None,
         prefix: str = "",
+        first_ns: int | None = None,
     ) -> list[Outcome]:
         """Send so many frames, one every `interval_s` seconds, and return what became of each.
 
@@ -334,9 +335,11 @@ class Driver:
             Called with when the first one is due, by `time.monotonic_ns`, before that.
         prefix
             Begins the names of the frames, which are new to the agents: no other driver has their beginning.
+        first_ns
+            When the first one is due, by `time.monotonic_ns`; None: soon.
         """
         prefix = f"{self._token} {prefix}"
-        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
+        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9) if first_ns is None else first_ns
         begins(begun_ns)
         due_ns = {f"{prefix}{number}": begun_ns + round(number * interval_s * 1e9) for number in range(count)}
         watchers = [

@@ -377,7 +377,7 @@ def test_a_frame_that_is_due_does_not_wait_for_a_move(stage: Stage) -> None:
     def hold() -> None:
         with stage.mover._lock:
             held.set()
-            free.wait(5)
+            free.wait(30)
 
     holder = threading.Thread(target=hold)
     holder.start()
@@ -387,7 +387,7 @@ def test_a_frame_that_is_due_does_not_wait_for_a_move(stage: Stage) -> None:
     took_s = time.monotonic() - begun
     free.set()
     holder.join()
-    assert took_s < 2
+    assert took_s < 20
     assert stage.asked == []
 
 
@@ -486,7 +486,7 @@ def test_what_does_not_go_with_plans_that_change_is_refused(flags: dict[str, Any
         check_adapting(**(usual | flags))
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until

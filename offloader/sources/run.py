@@ -15,7 +15,7 @@ from tiercut.offloader.bundles.stage import Runtime
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.local.account import Ran, account
 from tiercut.offloader.local.driver import Driver, Outcome
-from tiercut.offloader.local.prediction import way_of
+from tiercut.offloader.local.prediction import source_of, way_of
 from tiercut.offloader.local.processes import AgentProcess
 from tiercut.offloader.local.run import Prepared, RunOptions, prepared
 from tiercut.offloader.local.timing import Round, middle
@@ -162,7 +162,7 @@ def _drivers(
             deadline_s=LEAST_PATIENCE_S,
             way=way_of(ready.ground.topology.network, ready.ground.prediction.path, ready.ground.prediction.steps[0]),
             clock=clock,
-            slowdown=ready.ground.factor.get(ready.ground.topology.source, 1.0),
+            stands_for=source_of(ready.ground.topology, ready.ground.factor),
             transport=options.transport,
             number=number_of(place),
             most_bytes=most_bytes,

@@ -41,6 +41,8 @@ class Timed:
         Seconds for which each piece keeps a worker busy, by its node, first and last block.
     with_coding
         Whether these hold what a worker takes to make bytes and tensors; else the profile says that.
+    first_s
+        When the first frame is born.
     """
 
     topology: Topology
@@ -50,6 +52,7 @@ class Timed:
     leaving: Sequence[int]
     pieces_s: Mapping[tuple[str, int, int], float]
     with_coding: bool = False
+    first_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +72,7 @@ class Waits:
 
 
 def waits_of(topology: Topology, sources: Sequence[Timed]) -> Waits:
-    """Simulate the frames of all sources at once, the first ones born at the same time, and each by itself.
+    """Simulate the frames of all sources at once, one every so often, and each by itself.
 
     Parameters
     ----------
@@ -100,7 +103,7 @@ def _feed(source: Timed, leaving: Sequence[int], rate: float) -> Feed:
     if source.with_coding:
         tables = replace(tables, encode_s=np.zeros_like(tables.encode_s), decode_s=np.zeros_like(tables.decode_s))
     recorded = _leavers(leaving, problem.block_count)
-    return Feed(tables, decision, Service(tables), rate, "periodic", len(leaving), recorded)
+    return Feed(tables, decision, Service(tables), rate, "periodic", len(leaving), recorded, source.first_s)
 
 
 def _with_pieces(problem: Problem, decision: Decision, pieces_s: Mapping[tuple[str, int, int], float]) -> Problem:

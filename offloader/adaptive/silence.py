@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tiercut.offloader.adaptive.fleet import Fleet
-from tiercut.offloader.adaptive.watcher import Watcher, overdue
+from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.local.driver import Driver
 
 __all__ = ["LOOK_S", "Missed", "Silence"]
@@ -55,9 +55,10 @@ class _Late:
 class Silence:
     """Looks for frames that are missed, and says so to a watcher.
 
-    A frame is missed once nothing has come by its plan for twice as long as its longest way takes, and 50 ms longer
-    than that. Then what waits where is asked: the source's own way to the first agent, and each agent in turn. A
-    message that a link has had for so long bounds what the link carries, before any frame has failed.
+    A frame is missed once nothing has come by its plan for twice as long as its longest way takes, and so much longer
+    than that as hardly any frame was lately. Then what waits where is asked: the source's own way to the first agent,
+    and each agent in turn. A message that a link has had for so long bounds what the link carries, before any frame
+    has failed.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ class Silence:
             waited_s, late = (now_ns - since_ns) / 1e9, self._late.get(number)
             if late is None or late.since_ns != since_ns:
                 expected_s = self._watcher.longest_s(number)
-                if not overdue(waited_s, expected_s):
+                if not self._watcher.misses(waited_s, expected_s):
                     continue
                 late = self._late[number] = _Late(since_ns, expected_s)
             if waited_s < late.again_s:

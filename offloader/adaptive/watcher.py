@@ -14,24 +14,20 @@ from tiercut.offloader.local.timing import Round
 from tiercut.optimizer import Itinerary, Plan, Problem, Step, decide_again, itinerary, name_of
 from tiercut.topologies import Hop, Topology, directions_of
 
-__all__ = ["Smoothed", "Watcher", "overdue"]
+__all__ = ["Smoothed", "Watcher"]
 
 _KEPT, _WEIGHT = 5, 0.5
 _REMEMBERED = 32
 _LEAST_S = 1e-4
 """What a link is busy for less cannot be told from what a hop takes besides."""
 
-_OVERDUE, _LEAST_WAIT_S = 2.0, 0.05
-"""What has taken so many times as long as expected, and so many seconds longer, is missed: machines stall for less."""
+_OVERDUE, _STRAYED, _LOOKED_BACK, _WAIT_S = 2.0, 1.5, 64, (0.025, 0.1)
+"""What has taken so many times as long as expected is missed, if that is also so many times as much longer as all but
+one of the last frames strayed by; of seconds so few and so many at the least and at the most."""
 
 _DOWN_S, _DOWN_TIMES, _DOWN = 0.5, 10.0, 1.0
 """A link that has had a message for so many seconds, and so many times as long as it takes when all is well, is down:
 it carries a byte in so many seconds."""
-
-
-def overdue(waited_s: float, expected_s: float) -> bool:
-    """Return whether something is missed that was expected to take less."""
-    return waited_s > max(_OVERDUE * expected_s, expected_s + _LEAST_WAIT_S)
 
 
 def _is_down(waited_s: float, usual_s: float) -> bool:
@@ -137,6 +133,7 @@ class Watcher:
             lambda: deque(maxlen=_REMEMBERED)
         )
         self._alone_ns: dict[tuple[str, str], int] = {}
+        self._strayed_s: deque[float] = deque(maxlen=_LOOKED_BACK)
         for name in names:
             kind, place = name_of(name)
             if kind == "slowdown":
@@ -203,6 +200,12 @@ class Watcher:
                 took_s += step.size * (link.value - link.start)
         return took_s
 
+    def misses(self, waited_s: float, expected_s: float) -> bool:
+        """Return whether something is missed that was expected to take less: machines stall for a while."""
+        strayed_s = sorted(self._strayed_s)[-2] if len(self._strayed_s) > 1 else _WAIT_S[1]
+        longer_s = min(max(_STRAYED * strayed_s, _WAIT_S[0]), _WAIT_S[1])
+        return waited_s > max(_OVERDUE * expected_s, expected_s + longer_s)
+
     @property
     def is_waiting(self) -> bool:
         """Whether a link is known only by what does not come back over it."""
@@ -236,7 +239,7 @@ class Watcher:
         step = steps[0]
         spare_s = 0.0 if sort == "result" else known.spare_s[0 if sort == "input" else stage + 1]
         expected_s = self._takes_s(known, step) + spare_s
-        if not overdue(waited_s, expected_s):
+        if not self.misses(waited_s, expected_s):
             return False
         takes_s = {hop: max(size, step.size) * self._pace(hop) for hop in hops}
         fresh_ns = self._clock() - self._stale_ns
@@ -258,7 +261,7 @@ class Watcher:
             return False
         held = self._slow.get(self.nodes_of(number)[stage])
         took_s = sum(took for _, took in known.pieces_s[stage])
-        if held is None or took_s <= 0 or not overdue(waited_s, took_s * held.value / held.start):
+        if held is None or took_s <= 0 or not self.misses(waited_s, took_s * held.value / held.start):
             return False
         return held.at_least(held.start * waited_s / took_s, self._clock())
 
@@ -267,6 +270,8 @@ class Watcher:
         known = self._plans.get(outcome.plan)
         if known is None or outcome.exit is None or outcome.sent != 1:
             return
+        if outcome.ended_ns is not None:
+            self._strayed_s.append(outcome.latency_s - outcome.late_ns / 1e9 - self.longest_s(outcome.plan))
         encoded = outcome.parameters.get(named(0, "encode"))
         ready_ns = outcome.due_ns + outcome.late_ns + (encoded if isinstance(encoded, int) else 0)
         coming = [step for step in known.path.steps if step.sort in ("input", "send")]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, slowing
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named
 from tiercut.offloader.bundles.manifest import Bundle
@@ -59,7 +60,7 @@ class Driver:
         After which a frame has failed, from when it is due.
     listen
         HOST:PORT where results are taken; agents must reach it by that name.
-    slowdown
+    stands_for
         How much slower the source is than this machine, where it encodes the input by a codec.
     fallback_s
         So long before its deadline a frame without a result is answered from the last exit at the source; 0: never.
@@ -82,7 +83,7 @@ class Driver:
         listen: str = "127.0.0.1:0",
         way: Way = NO_LINKS,
         clock: LinkClock | None = None,
-        slowdown: float = 1.0,
+        stands_for: Emulation = AS_IT_IS,
         fallback_s: float = 0.0,
         transport: Wanted = "auto",
         tls: Tls | None = None,
@@ -90,7 +91,7 @@ class Driver:
         most_bytes: int | None = None,
     ) -> None:
         transport = only_grpc(transport, tls)
-        self._slowdown, self._means, self._tls, self._clock = slowdown, transport, tls, clock
+        self._slow, self._means, self._tls, self._clock = slowing(stands_for, clock), transport, tls, clock
         self._fallback_ns = round(fallback_s * 1e9)
         self._deadline_ns = round(deadline_s * 1e9)
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
@@ -220,8 +221,7 @@ class Driver:
         begun_ns = time.perf_counter_ns()
         contents = entry.coding.describe(request, tensors)
         if entry.coding.codec is not None:
-            took_ns = time.perf_counter_ns() - begun_ns
-            sleep_until(time.monotonic_ns() + round((self._slowdown - 1) * took_ns))
+            self._slow(time.perf_counter_ns() - begun_ns)
         return contents
 
     @property

@@ -27,7 +27,7 @@ from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.fallback import check_fallback, spare_s
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import hop_parts
-from tiercut.offloader.local.prediction import factors, predicted, way_of
+from tiercut.offloader.local.prediction import factors, predicted, source_of, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
 from tiercut.offloader.local.timing import middle, paced_medians
@@ -327,7 +327,7 @@ def _run(ready: Prepared, folder: Path, options: RunOptions, started: Callable[[
                 listen="127.0.0.1:0" if links is None else f"{links.address(ground.topology.source)}:0",
                 way=first_way if links is None else first_way.without_bandwidth(),
                 clock=shared,
-                slowdown=ground.factor.get(ground.topology.source, 1.0),
+                stands_for=source_of(ground.topology, ground.factor),
                 transport=options.transport,
             )
         )

@@ -35,6 +35,8 @@ class SourceRun:
         What its plan was made for, the topology as this source sees it.
     prediction
         The plan in seconds, of a frame that meets no other.
+    first_s
+        When its first frame was due, from the first one of all on.
     leaving
         The block where each of its frames leaves the uncut network, F.
     between_s
@@ -52,6 +54,7 @@ class SourceRun:
     profile: Profile
     plan: Plan
     prediction: Predicted
+    first_s: float
     leaving: tuple[int, ...]
     between_s: tuple[float, ...]
     run: Run
@@ -92,6 +95,7 @@ class SourceRun:
         return {
             "source": self.name,
             "rate_fps": self.rate,
+            "first_s": self.first_s,
             "predicted_under_load": {"latency_s": dict(self.loaded_s)} if self.loaded_s else None,
             "run": self.run.to_data(),
         }

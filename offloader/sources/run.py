@@ -15,7 +15,7 @@ from tiercut.offloader.bundles.stage import Runtime
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.local.account import Ran, account
 from tiercut.offloader.local.driver import Driver, Outcome
-from tiercut.offloader.local.prediction import way_of
+from tiercut.offloader.local.prediction import source_of, way_of
 from tiercut.offloader.local.processes import AgentProcess
 from tiercut.offloader.local.run import Prepared, RunOptions, prepared
 from tiercut.offloader.local.timing import Round, middle
@@ -31,6 +31,10 @@ from tiercut.topologies import Topology
 __all__ = ["Sender", "between_of", "check_options", "run_sources"]
 
 _SETTLE_S, _AFTER_S = 0.1, 0.05
+
+_TURN = (5**0.5 - 1) / 2
+"""Each source begins so much of its interval later than the one before: no multiple of that is a whole number, nor
+close to one, so that frames of two rates never keep coming at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def run_sources(
     """Run the plans of several sources at once, with an agent for each node and links that all share.
 
     A node works on the frames of all plans in the order in which they come, on as many at once as it has workers. Each
-    source sends `RunOptions.frames` frames at its own rate, the first ones of all at the same time. Beforehand each
+    source sends `RunOptions.frames` frames at its own rate, and begins at another part of its interval. Beforehand each
     plan is timed by itself.
 
     Parameters
@@ -114,8 +118,10 @@ def run_sources(
         )
         deaths = {node: death for node, agent in agents.items() if (death := agent.death)}
     found = (
-        _source(sender, ready, own, pace, between_s, deaths)
-        for sender, (ready, between_s), own, pace in zip(senders, timed, outcomes, paces, strict=True)
+        _source(place, sender, ready, own, pace, between_s, deaths)
+        for place, (sender, (ready, between_s), own, pace) in enumerate(
+            zip(senders, timed, outcomes, paces, strict=True)
+        )
     )
     return JointRun(tuple(found), used, duration_s, sum(map(_processors, senders, plans)))
 
@@ -156,7 +162,7 @@ def _drivers(
             deadline_s=LEAST_PATIENCE_S,
             way=way_of(ready.ground.topology.network, ready.ground.prediction.path, ready.ground.prediction.steps[0]),
             clock=clock,
-            slowdown=ready.ground.factor.get(ready.ground.topology.source, 1.0),
+            stands_for=source_of(ready.ground.topology, ready.ground.factor),
             transport=options.transport,
             number=number_of(place),
             most_bytes=most_bytes,
@@ -189,7 +195,7 @@ def between_of(turnarounds_s: Sequence[float | None], rounds: Sequence[Round]) -
 def _sent(
     plans: Sequence[Prepared], drivers: Sequence[Driver], paces: Sequence[RunOptions]
 ) -> tuple[int, list[list[Outcome]]]:
-    """Send the frames of all sources, and return when the first ones were due, and what became of all."""
+    """Send the frames of all sources, and return when the first one was due, and what became of all."""
     first_ns, counts = time.monotonic_ns() + round(_SETTLE_S * 1e9), [0] * len(plans)
     with stage("sending frames") as sent, ThreadPoolExecutor(len(plans)) as pool:
 
@@ -201,14 +207,21 @@ def _sent(
                 sent(sum(counts), sum(each.frames for each in paces))
 
             interval_s, _ = times_of(ground.prediction, pace)
-            return drivers[place].run(ground.frames.frame, pace.frames, interval_s, sent=told, first_ns=first_ns)
+            own_ns = first_ns + round(_first_s(place, interval_s) * 1e9)
+            return drivers[place].run(ground.frames.frame, pace.frames, interval_s, sent=told, first_ns=own_ns)
 
         outcomes = list(pool.map(send, range(len(plans))))
     time.sleep(_AFTER_S)
     return first_ns, outcomes
 
 
+def _first_s(place: int, interval_s: float) -> float:
+    """Return how many seconds after the first source another one begins."""
+    return place * _TURN % 1.0 * interval_s
+
+
 def _source(
+    place: int,
     sender: Sender,
     ready: Prepared,
     outcomes: Sequence[Outcome],
@@ -227,6 +240,7 @@ def _source(
         sender.profile,
         sender.plan,
         ground.prediction,
+        _first_s(place, ran.interval_s),
         tuple(verdicts[number % len(verdicts)].exit for number in range(len(outcomes))),
         between_s,
         account(sender.profile, ran, runtime=ready.runtime, threads=options.threads, retimed=options.retime),

@@ -37,7 +37,7 @@ def joint_run_tables(run: JointRun) -> Iterator[Table | Text]:
     )
     for each in run.sources:
         yield Text.assemble((each.name, "bold"), f", {each.rate:g} fps, {each.run.title}")
-        yield text_of(f"  {became(each.run)}")
+        yield text_of(became(each.run))
     yield table_from(joint_run_rows(run))
     yield table_from(place_rows(run))
     yield from _failures(run)

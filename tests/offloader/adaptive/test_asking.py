@@ -16,6 +16,7 @@ import tiercut
 from tiercut.cli.commands.run.adapting import solver_of
 from tiercut.errors import QuestionError
 from tiercut.offloader import RunOptions, load_disturbances, moments_of
+from tiercut.offloader.adaptive import foresight as foresight_module
 from tiercut.offloader.adaptive.asking import Asking
 from tiercut.offloader.adaptive.fleet import same_plan
 from tiercut.offloader.adaptive.foresight import Foresight, Turn, foreseen
@@ -392,6 +393,32 @@ def test_frames_go_by_what_is_the_best_when_they_are_due_but_not_by_a_machine_th
     assert still.used == "1"
     assert [each.at_s for each in foresight.moves] == [1.0, 2.0, 4.2]
     foresight.close()
+
+
+def test_an_agent_that_does_not_take_its_plans_when_it_is_back_is_told_again(
+    plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foresight_module, "_AGAIN_S", 0.001)
+    still: Any = Still(plans, {})
+    tell, told = still.load_again, threading.Event()
+
+    def third_time(node: str) -> None:
+        tell(node)
+        if len(still.again) < 3:
+            raise QuestionError("it is not there yet")
+        told.set()
+
+    still.load_again = third_time
+    foresight = Foresight(still, still, [], [SimpleNamespace(at_s=1.0, nodes={"gateway"})], still.ready["0"])  # type: ignore[list-item]
+    foresight.turn({}, 1.0)
+    foresight.returned("gateway", 2.0)
+    assert told.wait(5)
+    wait_for(lambda: not foresight._away)
+    foresight.close()
+    still.again.clear()
+    foresight.returned("gateway", 3.0)
+    time.sleep(0.02)
+    assert still.again == ["gateway"]  # nobody waits for it any more
 
 
 def test_a_stop_that_is_over_before_the_next_frame_is_due_bars_nobody(plans: list[Plan]) -> None:

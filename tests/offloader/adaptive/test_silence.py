@@ -14,7 +14,7 @@ import tiercut
 from tiercut.offloader.adaptive.mover import Mover
 from tiercut.offloader.adaptive.priced import Priced
 from tiercut.offloader.adaptive.silence import Silence
-from tiercut.offloader.adaptive.watcher import Watcher, overdue
+from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.agent.outlet import Outlet, Waits
 from tiercut.offloader.agent.waits import what_waits
 from tiercut.offloader.links.clock import LinkClock
@@ -125,6 +125,7 @@ def sent(scene: Scene, number: str = "0") -> None:
 
 
 def test_a_plan_over_a_link_that_is_cut_is_left_long_before_the_deadline(scene: Scene) -> None:
+    scene.watcher._strayed_s += [0.03, 0.03]
     sent(scene)
     scene.pass_by(60)
     assert scene.mover.moves == []
@@ -247,11 +248,20 @@ def answered(scene: Scene, waited_ms: int) -> None:
     scene.mover.take(Outcome(due_ns, scene.now_ns, exit=12, parameters=dict(own), plan="0", sent=1))
 
 
-@pytest.mark.parametrize(
-    ("waited_s", "expected_s", "missed"), [(0.06, 0.02, False), (0.08, 0.02, True), (1.9, 1.0, False), (2.1, 1.0, True)]
-)
-def test_what_takes_twice_as_long_and_50_ms_longer_is_missed(waited_s: float, expected_s: float, missed: bool) -> None:
-    assert overdue(waited_s, expected_s) == missed
+def test_what_takes_twice_as_long_and_longer_than_frames_strayed_by_lately_is_missed(scene: Scene) -> None:
+    misses, strayed_s = scene.watcher.misses, scene.watcher._strayed_s
+    assert (misses(0.11, 0.02), misses(0.13, 0.02)) == (False, True)  # nothing is known of this machine
+    strayed_s += [0.001] * 20 + [0.5]  # one frame tells nothing
+    assert (misses(0.04, 0.02), misses(0.05, 0.02)) == (False, True)
+    strayed_s += [0.04, 0.001]
+    assert (misses(0.07, 0.02), misses(0.09, 0.02)) == (False, True)
+    strayed_s.append(3.0)
+    assert (misses(0.11, 0.02), misses(0.13, 0.02)) == (False, True)
+    assert (misses(1.9, 1.0), misses(2.1, 1.0)) == (False, True)
+    before = len(strayed_s)
+    answered(scene, waited_ms=12)
+    assert len(strayed_s) == before + 1
+    assert strayed_s[-1] == pytest.approx(0.0, abs=0.02)
 
 
 def test_the_oldest_frame_of_each_plan_counts_from_the_last_answer_by_it() -> None:

@@ -21,6 +21,8 @@ from tiercut.offloader.disturbed.player import Disturbance, Player, Site, check_
 from tiercut.offloader.disturbed.trace_file import Moment, check_within, load_disturbances, moments_of
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Direction, ShapedPath, Way
+from tiercut.offloader.local.driver import Driver
+from tiercut.offloader.local.prediction import source_of
 from tiercut.profiling import Profile
 from tiercut.topologies import Topology
 
@@ -85,6 +87,34 @@ def test_what_is_wrong_in_the_file_is_said_with_its_place(
         moments(tmp_path, topology, profile, *steps)
     assert said in str(caught.value)
     assert "disturb" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("down", "said"),
+    [
+        ("gateway", "nothing leads from the source 'camera' to the destination 'cloud' without gateway: leave a way"),
+        ("gateway-cloud", "without gateway-cloud: leave a way"),
+        ("cloud", "'cloud' is the destination, where all results go: it cannot be down"),
+    ],
+)
+def test_what_cuts_the_destination_off_is_refused_by_name(
+    down: str, said: str, tmp_path: Path, topology: Topology, profile: Profile
+) -> None:
+    behind = topology.with_changes(destination="cloud")
+    with pytest.raises(QuestionError, match=r"^--disturb, at 5 s: ") as caught:
+        moments(tmp_path, behind, profile, f"{{at: 5 s, conditions: {{down: [{down}]}}}}")
+    assert said in str(caught.value)
+    assert len(moments(tmp_path, behind, profile, "{at: 5 s, conditions: {down: [cloud>gateway]}}")) == 1
+
+
+def test_what_the_source_encodes_is_slowed_like_its_pieces(topology: Topology) -> None:
+    assert source_of(topology, {"camera": 2.0}) == Emulation(2.0, speed=len(topology.network.hops))
+    slowed = list[int]()
+    driver: Any = SimpleNamespace(_slow=slowed.append)
+    for codec in (None, "int8"):
+        entry: Any = SimpleNamespace(coding=SimpleNamespace(codec=codec, describe=lambda *_: ["bytes"]))
+        assert Driver._described(driver, entry, None, {}) == ["bytes"]
+    assert len(slowed) == 1
 
 
 def test_what_would_come_after_the_last_frame_is_refused(tmp_path: Path, topology: Topology, profile: Profile) -> None:

@@ -31,7 +31,7 @@ FRAMES = 200
 def source_of(sender: Sender, ready: Prepared, run: Any, leaving: tuple[int, ...]) -> SourceRun:
     prediction = ready.ground.prediction
     return SourceRun(
-        sender.name, sender.rate, sender.topology, sender.profile, sender.plan, prediction, leaving, (), run
+        sender.name, sender.rate, sender.topology, sender.profile, sender.plan, prediction, 0.0, leaving, (), run
     )
 
 
@@ -70,6 +70,9 @@ def test_frames_that_come_at_once_wait_for_each_other_and_no_others_do(
     assert found.waited_s[1] == pytest.approx(np.tile([0.01, 0.02], 20), abs=1e-11)
     assert found.busy["box"] == pytest.approx(20 * (0.01 + 0.02 + 0.03 + 0.06) / 40, rel=0.03)  # in some 40 s
     assert waits_of(site, [second]).waited_s[0] == pytest.approx(np.zeros(40), abs=1e-11)
+    later = waits_of(site, [first, replace(second, first_s=0.008)])  # only who comes back from block 12 is still there
+    assert later.waited_s[0] == pytest.approx(np.zeros(40), abs=1e-11)
+    assert later.waited_s[1] == pytest.approx(np.tile([0.002, 0.012], 20), abs=1e-11)
 
 
 def test_what_keeps_a_worker_busy_is_its_pieces_and_what_is_between_two_frames(sources: Sequence[SourceRun]) -> None:

@@ -112,7 +112,16 @@ def run_answer(
         with at_work("running"):
             made = run_sources(senders, options)
             timed = [
-                Timed(each.topology, each.profile, each.plan, each.rate, each.leaving, each.pieces_s, each.is_timed)
+                Timed(
+                    each.topology,
+                    each.profile,
+                    each.plan,
+                    each.rate,
+                    each.leaving,
+                    each.pieces_s,
+                    each.is_timed,
+                    each.first_s,
+                )
                 for each in made.sources
             ]
             waits = waits_of(sites[0], timed)

@@ -45,11 +45,11 @@ def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_pat
             from tiercut.offloader.protocol.messages import message
 
             peer = Peer(address, 1 << 20)
-            assert peer.call("ServerReady", message("ServerReadyRequest"), 10.0).ready
+            assert peer.call("ServerReady", message("ServerReadyRequest"), 60.0).ready
             peer.close()
         finally:
             serving.send_signal(signal.SIGTERM)
-            assert serving.wait(10) == 0
+            assert serving.wait(60) == 0
 
 
 def test_a_run_of_several_sources_refuses_what_one_plan_takes(shell_call: Any, answer: Path, tmp_path: Path) -> None:
@@ -120,7 +120,21 @@ def test_the_whole_network_is_written_for_every_node(shell_call: Any, answer: Pa
 def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
     shell_call: Any, answer: Path, tmp_path: Path
 ) -> None:
-    run = ("run", str(answer), NAME, "--data", NAME, "--local", "--retime", "--frames", "8", "--rate", "40 fps")
+    run = (
+        "run",
+        str(answer),
+        NAME,
+        "--data",
+        NAME,
+        "--local",
+        "--retime",
+        "--frames",
+        "8",
+        "--rate",
+        "40 fps",
+        "--deadline",
+        "30 s",
+    )
     trace, plot = tmp_path / "trace.json", tmp_path / "run.html"
     status, out, err = shell_call(*run, "--json", "--trace", trace, "--plot", plot)
     assert status == 0

@@ -49,7 +49,7 @@ def describe(message: Any, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[
 
     The bytes are those of the tensors themselves where these lie side by side in memory.
     """
-    described = message.inputs if is_request(type(message)) else message.outputs
+    described = message.inputs if is_request(message.__class__) else message.outputs
     found = []
     for name, numbers in tensors.items():
         described.add(name=name, datatype=_datatype(numbers.dtype), shape=numbers.shape)
@@ -59,7 +59,7 @@ def describe(message: Any, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[
 
 def fill(message: Any, contents: Sequence[NDArray[np.uint8]]) -> None:
     """Put the bytes of tensors into a message that describes them."""
-    raw = message.raw_input_contents if is_request(type(message)) else message.raw_output_contents
+    raw = message.raw_input_contents if is_request(message.__class__) else message.raw_output_contents
     raw.extend(each.tobytes() for each in contents)
 
 
@@ -87,7 +87,7 @@ def take(
     QuestionError
         Says which tensor is missing, one too many, or not what was expected.
     """
-    from_caller = is_request(type(message))
+    from_caller = is_request(message.__class__)
     described = list(message.inputs if from_caller else message.outputs)
     raw = contents
     if raw is None:

@@ -138,9 +138,10 @@ class Plans:
 
     def best(self, row: int, caps: Floats, strict: int | None) -> Best:
         """Return the `top` best plans in a row that are known and hold some caps."""
-        best = Best(row, caps, strict, self.top)
-        for plan in self.pool.values():
-            best.see(plan)
+        best, plans = Best(row, caps, strict, self.top), list(self.pool.values())
+        values = np.array([plan.values for plan in plans]).reshape(-1, len(caps))
+        for place in np.flatnonzero((values <= caps).all(axis=1)):
+            best.see(plans[place])
         return best
 
     def known(self, relaxed: Relaxation, strict: int | None) -> list[frozenset[int]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tiercut.errors import QuestionError
@@ -28,7 +31,7 @@ from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["Sender", "between_of", "check_options", "first_of", "run_sources"]
+__all__ = ["Sender", "at_once", "between_of", "check_options", "first_of", "run_sources"]
 
 _SETTLE_S, _AFTER_S = 0.1, 0.05
 
@@ -200,12 +203,15 @@ def _sent(
 ) -> tuple[int, list[list[Outcome]]]:
     """Send the frames of all sources, and return when the first one was due, and what became of all."""
     first_ns, counts = time.monotonic_ns() + round(_SETTLE_S * 1e9), [0] * len(plans)
-    with stage("sending frames") as sent, ThreadPoolExecutor(len(plans)) as pool:
+    over = threading.Event()
+    with stage("sending frames") as sent:
 
         def send(place: int) -> list[Outcome]:
             pace, ground = paces[place], plans[place].ground
 
             def told(number: float, _: float) -> None:
+                if over.is_set():
+                    raise InterruptedError("the run of all sources has ended")
                 counts[place] = int(number)
                 sent(sum(counts), sum(each.frames for each in paces))
 
@@ -213,9 +219,32 @@ def _sent(
             own_ns = first_ns + round(first_s[place] * 1e9)
             return drivers[place].run(ground.frames.frame, pace.frames, interval_s, sent=told, first_ns=own_ns)
 
-        outcomes = list(pool.map(send, range(len(plans))))
+        try:
+            outcomes = at_once([partial(send, place) for place in range(len(plans))])
+        finally:
+            over.set()
     time.sleep(_AFTER_S)
     return first_ns, outcomes
+
+
+def at_once(works: Sequence[Callable[[], list[Outcome]]]) -> list[list[Outcome]]:
+    """Do several things, each in a thread of its own that tells who listens of its stages; return what they return.
+
+    Where one of them fails, or on Ctrl-C, nobody waits for the others.
+    """
+    found, contexts = [Future[list[Outcome]]() for _ in works], [copy_context() for _ in works]
+
+    def work(place: int) -> None:
+        try:
+            found[place].set_result(contexts[place].run(works[place]))
+        except BaseException as error:
+            found[place].set_exception(error)
+
+    for place in range(len(works)):
+        threading.Thread(target=work, args=(place,), daemon=True, name=f"source-{place}").start()
+    for each in wait(found, return_when=FIRST_EXCEPTION).done:
+        each.result()
+    return [each.result() for each in found]
 
 
 def first_of(rates: Sequence[float]) -> tuple[float, ...]:

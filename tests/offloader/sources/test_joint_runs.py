@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,12 +16,14 @@ import tiercut
 from tiercut.analysis import Timed, waits_of
 from tiercut.errors import QuestionError
 from tiercut.offloader import JointRun, Run, RunOptions, Sender, SourceRun, run_sources
+from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.run import Prepared
 from tiercut.offloader.local.timing import Hop, Round
 from tiercut.offloader.sources.result import PlaceUse
-from tiercut.offloader.sources.run import between_of, check_options, first_of
+from tiercut.offloader.sources.run import at_once, between_of, check_options, first_of
 from tiercut.offloader.sources.site import places_of
 from tiercut.report import joint_run_tables
+from tiercut.stages import Stage, listening, stage
 from tiercut.topologies import Topology
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
@@ -122,6 +125,37 @@ def run(sources: Sequence[SourceRun], site: Topology, plans: Sequence[Prepared])
     lost: Any = SimpleNamespace(**{**vars(made), "failures": ((3, "box: 64 frames wait already"),), "failed": 1})
     places = tuple(PlaceUse(each.name, each.is_link, 0.25) for each in places_of(site, plans))
     return JointRun((replace(sources[0], run=made), replace(sources[1], run=lost)), places, 3.0, 0.01)
+
+
+def test_a_run_that_is_interrupted_waits_for_no_source() -> None:
+    goes_on, has_ended = threading.Event(), threading.Event()
+
+    def stopped() -> list[Outcome]:
+        raise KeyboardInterrupt
+
+    def sends() -> list[Outcome]:
+        goes_on.wait(30)
+        has_ended.set()
+        return []
+
+    for works in ([stopped, sends], [sends, stopped]):
+        with pytest.raises(KeyboardInterrupt):
+            at_once(works)
+    assert not has_ended.is_set()
+    goes_on.set()
+    assert at_once([sends, sends]) == [[], []]
+
+
+def test_who_listens_is_told_how_many_frames_are_sent() -> None:
+    heard: list[Stage | None] = []
+    with listening(heard.append), stage("sending frames") as sent:
+
+        def sends() -> list[Outcome]:
+            sent(1, 2)
+            return []
+
+        at_once([sends])
+        assert heard[-1] == Stage("sending frames", 1, 2)
 
 
 def test_the_document_has_a_run_for_each_source_and_what_they_share(run: JointRun) -> None:

@@ -61,8 +61,8 @@ class Problem:
     branch
         N: whether a branch hangs after the block. The last one always has the backbone's own.
     span_s, bare_s
-        M x N x N: seconds for blocks i..j (0-based, inclusive) with branch j, and without one; undefined for j < i. Read
-        as arrays are; see `tiercut.optimizer.measures.piece_table.PieceTable`.
+        M x N x N: seconds for blocks i..j (0-based, inclusive) with branch j, and without one; undefined for j < i.
+        Read as arrays are; see `tiercut.optimizer.measures.piece_table.PieceTable`.
     transfer_s
         (N+1) x M x M: seconds to send the input (0) or block i's output from one node to another; inf: no path.
     result_s

@@ -69,8 +69,8 @@ NEVER = -2
 class Costs:
     """The tables of one measure, fitted to a space; W codec choices at a cut.
 
-    ``first`` W x M; ``span`` and ``bare`` M x N x N, no arrays but a `PieceTable`, with the branch of the last block and
-    without; ``send`` W x N x M x M; ``result`` N x M. A piece that may not be is infinite. The rest says how terms
+    ``first`` W x M; ``span`` and ``bare`` M x N x N, no arrays but a `PieceTable`, with the branch of the last block
+    and without; ``send`` W x N x M x M; ``result`` N x M. A piece that may not be is infinite. The rest says how terms
     count, as in `tiercut.optimizer.measures.tables.Measure`.
     """
 

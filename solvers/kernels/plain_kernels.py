@@ -32,7 +32,7 @@ UNCUT, ALL = -1, -2
 @compiled
 def _next_hit(
     end: int, v: int, start: int, depth: int, width: int, cost: Floats, right: Floats, stay: Floats, last: Floats,
-    which: Ints, factor: Floats, result: Floats, accuracy: Floats, can_end: Bools, limit: Floats, floor: float,
+    place: int, pace: float, result: Floats, accuracy: Floats, can_end: Bools, limit: Floats, floor: float,
 ) -> int:  # fmt: skip
     """Score the plans that end with a block, by threshold, from block `end` on; stop at the first of interest.
 
@@ -41,7 +41,7 @@ def _next_hit(
     blocks = len(accuracy)
     while end < blocks:
         if can_end[end]:
-            piece, back, share, hits = last[which[v], start, end] * factor[v], result[end, v], accuracy[end], 0
+            piece, back, share, hits = last[place, start, end] * pace, result[end, v], accuracy[end], 0
             for t in range(width):
                 c = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
                 a = right[depth, t] + stay[start, t] * share
@@ -154,8 +154,8 @@ def enumerate_plans(
                     right,
                     stay,
                     last,
-                    which,
-                    factor,
+                    which[v],
+                    factor[v],
                     result,
                     accuracy,
                     can_end,

@@ -50,6 +50,7 @@ from .measures.names import (
     plain_amount as plain_amount,
     split_name as split_name,
 )
+from .measures.piece_table import PieceTable as PieceTable
 from .measures.registry import kind_of as kind_of
 from .measures.tables import Measure as Measure, measure as measure, plus as plus, scaled as scaled
 from .measures.tails import quantile_of as quantile_of

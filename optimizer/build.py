@@ -10,6 +10,7 @@ import numpy as np
 
 from tiercut.errors import QuestionError, TiercutWarning, unknown_name
 from tiercut.memory import check_room
+from tiercut.optimizer.measures.piece_table import PieceTable
 from tiercut.optimizer.problem import ANYWHERE, Problem
 from tiercut.topologies import transfer_prices, transfer_seconds
 
@@ -144,8 +145,8 @@ def rebuild_problem(problem: Problem, before: Topology, topology: Topology, prof
     encode_s, decode_s = coding_seconds(devices, slow, len(payload))
     changed = replace(
         problem,
-        span_s=problem.span_s if same else problem.span_s * factor,
-        bare_s=problem.bare_s if same else problem.bare_s * factor,
+        span_s=problem.span_s if same else PieceTable.of(problem.span_s.whole * factor),
+        bare_s=problem.bare_s if same else PieceTable.of(problem.bare_s.whole * factor),
         encode_s=encode_s,
         decode_s=decode_s,
         transfer_s=_handed_on(encode_s, decode_s, transfer_seconds(network, payload)),
@@ -266,28 +267,28 @@ def _stay_alone(exits: Exits | None, count: int) -> Floats:
     return stay
 
 
-def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:
+def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[PieceTable, PieceTable]:
     """Return M x N x N seconds of blocks i..j on each node, with branch j and without.
 
-    NOTE: With a thousand blocks each table is 8 MB a node, so a device's are made once, and nothing is stacked.
+    NOTE: With a thousand blocks each table is 8 MB, so there is one for each device.
     """
-    what = f"the times of all spans of {count:,} blocks on {len(devices)} nodes (blocks x blocks x nodes)"
-    check_room(2.0 * (len(devices) + 1) * count * count * 8, what)
-    # Two arrays and not the halves of one, so that kernels take them as they are (`Space.costs`).
-    span_s, bare_s = np.empty((len(devices), count, count)), np.empty((len(devices), count, count))
-    for device in {id(each): each for each in devices}.values():
-        span, bare = piece_seconds(device, count)
-        for node in (at for at, each in enumerate(devices) if each is device):
-            with np.errstate(over="ignore"):
-                np.multiply(span, slow[node], out=span_s[node])
-                np.multiply(bare, slow[node], out=bare_s[node])
-    return span_s, bare_s
+    once = {id(each): each for each in devices}
+    what = f"the times of all spans of {count:,} blocks on {len(once)} devices (blocks x blocks x devices)"
+    check_room(2.0 * (len(once) + 1) * count * count * 8, what)
+    # Two arrays and not the halves of one, so that kernels take them as they are.
+    span_s, bare_s = np.empty((len(once), count, count)), np.empty((len(once), count, count))
+    for place, device in enumerate(once.values()):
+        span_s[place], bare_s[place] = piece_seconds(device, count)
+    which = np.array([list(once).index(id(each)) for each in devices])
+    return PieceTable(span_s, which, slow), PieceTable(bare_s, which, slow)
 
 
-def _check_sums(topology: Topology, profile: Profile, span_s: Floats) -> None:
+def _check_sums(topology: Topology, profile: Profile, span_s: PieceTable) -> None:
     """Refuse seconds whose sum is no number any more: such plans would be passed over without a word."""
-    for node, seconds in zip(topology.nodes, span_s, strict=True):
-        if not np.isfinite(seconds[0]).all():
+    with np.errstate(over="ignore"):
+        whole = span_s[:, 0]
+    for node, seconds in zip(topology.nodes, whole, strict=True):
+        if not np.isfinite(seconds).all():
             raise QuestionError(
                 f"the seconds of profile '{profile.name}' on node '{node.name}' add up to more than a number can hold "
                 f"(1.8e308); check the unit of its times, and the node's slowdown ({node.slowdown:g})"

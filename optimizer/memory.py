@@ -82,7 +82,7 @@ def within_bounds(space: Space, query: Query) -> Space:
     for bound in query.bounds:
         if bound.at_most is not None and is_rule(space, bound):
             span = bound_measure(space.problem, bound, query.rate_fps).span
-            space = _within(space, span <= limit_with_slack(bound.at_most))
+            space = _within(space, np.asarray(span) <= limit_with_slack(bound.at_most))
     return space
 
 

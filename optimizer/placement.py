@@ -52,7 +52,7 @@ def narrow(space: Space, query: Query) -> Space:
     space = space if query.ignore_memory else within_memory(space)
     return replace(
         space,
-        allowed=space.allowed & allowed,
+        allowed=space.allowed if allowed.all() else space.allowed & allowed,
         required=np.array([_groups(space, here) for here in required], bool).reshape(-1, space.required.shape[1]),
         fewest=max(space.fewest, query.fewest_partitions or 1),
         most=min(space.most, query.most_partitions or space.most),

@@ -13,6 +13,7 @@ from tiercut.units import distinct_digits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.measures.piece_table import PieceTable
     from tiercut.optimizer.samples.leavers import Leavers
     from tiercut.optimizer.samples.recorded import Recorded
     from tiercut.topologies import Network
@@ -61,6 +62,7 @@ class Problem:
         N: whether a branch hangs after the block. The last one always has the backbone's own.
     span_s, bare_s
         M x N x N: seconds for blocks i..j (0-based, inclusive) with branch j, and without one; undefined for j < i.
+        Read as arrays are; see `tiercut.optimizer.measures.piece_table.PieceTable`.
     transfer_s
         (N+1) x M x M: seconds to send the input (0) or block i's output from one node to another; inf: no path.
     result_s
@@ -113,8 +115,8 @@ class Problem:
     stay_alone: Floats
     accuracy: Floats
     branch: NDArray[np.bool_]
-    span_s: Floats
-    bare_s: Floats
+    span_s: PieceTable
+    bare_s: PieceTable
     transfer_s: Floats
     result_s: Floats
     payload_bytes: Floats

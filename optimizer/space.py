@@ -26,6 +26,7 @@ import numpy as np
 
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.memory import check_room
+from tiercut.optimizer.measures.piece_table import PieceTable
 from tiercut.optimizer.measures.tables import check_known, unlocked
 from tiercut.optimizer.plan import NEGLIGIBLE
 from tiercut.optimizer.spaces.decisions import count_decisions
@@ -68,14 +69,14 @@ NEVER = -2
 class Costs:
     """The tables of one measure, fitted to a space; W codec choices at a cut.
 
-    ``first`` W x M; ``span`` and ``bare`` M x N x N, with the branch of the last block and without; ``send``
-    W x N x M x M; ``result`` N x M. A piece that may not be is infinite. The rest says how terms count, as in
-    `tiercut.optimizer.measures.tables.Measure`.
+    ``first`` W x M; ``span`` and ``bare`` M x N x N, no arrays but a `PieceTable`, with the branch of the last block
+    and without; ``send`` W x N x M x M; ``result`` N x M. A piece that may not be is infinite. The rest says how terms
+    count, as in `tiercut.optimizer.measures.tables.Measure`.
     """
 
     first: Floats
-    span: Floats
-    bare: Floats
+    span: PieceTable
+    bare: PieceTable
     send: Floats
     result: Floats
     whole: bool = False
@@ -91,7 +92,7 @@ class Costs:
     @property
     def last(self) -> Floats:
         """M x N x N: `span`, with the transfer of the result from the node that computed it."""
-        return self.span + self.result.T[:, None, :]
+        return self.span.whole + self.result.T[:, None, :]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -213,18 +214,19 @@ class Space:
         """
         return self._costs(measure, {})
 
-    def _costs(self, measure: Measure, fitted: dict[int, Floats]) -> Costs:
+    def _costs(self, measure: Measure, fitted: dict[int, PieceTable]) -> Costs:
         """Return the tables of a measure; ``fitted`` has those of pieces by what they were, as many links share one."""
         for table in (measure.span, measure.bare):
             if id(table) not in fitted:
-                mine = unlocked(table)
-                fitted[id(table)] = mine if self.allowed.all() else np.where(self.allowed, mine, np.inf)
+                mine = table if isinstance(table, PieceTable) else unlocked(table)
+                fits = PieceTable.of(mine if self.allowed.all() else np.where(self.allowed, mine, np.inf))
+                fitted[id(table)] = fits
         span, bare = fitted[id(measure.span)], fitted[id(measure.bare)]
         plain = self.codec_choices.tolist() == [PLAIN]
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
         if measure.unknown:
             check_known(self.problem, measure, np.asarray(np.isnan(np.triu(span)).any(axis=(1, 2))))
-            span, bare = (np.nan_to_num(table, nan=0.0, posinf=np.inf) for table in (span, bare))
+            span, bare = (PieceTable.of(np.nan_to_num(each, nan=0.0, posinf=np.inf)) for each in (span, bare))
         weighed = measure.whole, measure.once, measure.tail, measure.spread
         others = tuple(self._costs(each, fitted) for each in measure.others)
         sends = unlocked(measure.send)[None] if plain else np.stack(send)  # each may take megabytes, and no one writes
@@ -491,5 +493,7 @@ def without_repeats(space: Space) -> Space:
     What comes of such an option equals what comes of the one before, and is later among equals.
     """
     jump, evaluated = space.jump, space.option_exit
+    if len(evaluated) == 1:
+        return space
     same = (jump[:, :, 1:] == jump[:, :, :-1]) & (evaluated[1:] == evaluated[:-1])
     return replace(space, jump=np.ascontiguousarray(np.where(np.pad(same, ((0, 0), (0, 0), (1, 0))), -1, jump)))

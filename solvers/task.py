@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.optimizer import constraints_of, measure, within_bounds
+from tiercut.solvers.kernels.arguments import one_or_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +201,7 @@ def _noise(costs: Costs) -> tuple[float, float]:
     if costs.others:
         each = [_noise(one) for one in (replace(costs, others=()), *costs.others)]
         return max(share for share, _ in each), max(more for _, more in each)
-    values = [getattr(costs, name) for name in _TABLES]
+    values = [np.asarray(getattr(costs, name)) for name in _TABLES]
     finite = [table[np.isfinite(table)] for table in values]
     if costs.whole and all((table == np.rint(table)).all() for table in finite):
         return 0.0, 0.0
@@ -215,4 +216,5 @@ def plain_tables(space: Space, costs: Costs) -> tuple[tuple[Floats, ...], tuple[
     middle = costs.span if space.option_exit[0] else costs.bare
     stay = space.stay if space.option_exit[0] else np.ones((len(space.accuracy) + 1, 1))
     rules = (stay, space.accuracy, space.can_cut, space.can_end, space.group, space.rank, space.linked)
-    return (costs.first[0], middle, costs.span, costs.send[0], costs.result), rules
+    pieces, which, factor = one_or_each(middle, costs.span)
+    return (costs.first[0], *pieces, which, factor, costs.send[0], costs.result), rules

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tiercut.optimizer import Problem, Query, Space, make_space
+from tiercut.optimizer import PieceTable, Problem, Query, Space, make_space
 from tiercut.solvers.task import Task, make_task
 
 __all__ = ["Sort", "kernels_folder", "tiny_tasks"]
@@ -48,8 +48,8 @@ def _tiny_space() -> Space:
             stay_alone=np.array([[1.0, 0.5, 0.0]]),
             accuracy=np.array([0.5, 1.0]),
             branch=np.ones(2, bool),
-            span_s=np.ones((2, 2, 2)),
-            bare_s=np.ones((2, 2, 2)),
+            span_s=PieceTable.of(np.ones((2, 2, 2))),
+            bare_s=PieceTable.of(np.ones((2, 2, 2))),
             transfer_s=np.ones((3, 2, 2)),
             result_s=np.ones((2, 2)),
             payload_bytes=np.ones(3),

@@ -10,7 +10,7 @@ import numpy as np
 
 from tiercut.analysis.stream.service import Service
 from tiercut.analysis.stream.simulate import Feed, simulate_feeds
-from tiercut.optimizer import Recorded, build_problem, decide_again, itinerary
+from tiercut.optimizer import PieceTable, Recorded, build_problem, decide_again, itinerary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,13 +109,13 @@ def _feed(source: Timed, leaving: Sequence[int], rate: float) -> Feed:
 
 def _with_pieces(problem: Problem, decision: Decision, pieces_s: Mapping[tuple[str, int, int], float]) -> Problem:
     """Return the tables of a problem in which the pieces of a plan take so long."""
-    span_s, bare_s = problem.span_s.copy(), problem.bare_s.copy()
+    span_s, bare_s = problem.span_s.whole, problem.bare_s.whole
     for step in itinerary(problem, decision).steps:
         if step.sort == "compute":
             table = span_s if step.exits else bare_s
             node = problem.nodes.index(str(step.node))
             table[node, step.first - 1, step.last - 1] = pieces_s[str(step.node), step.first, step.last]
-    return replace(problem, span_s=span_s, bare_s=bare_s)
+    return replace(problem, span_s=PieceTable.of(span_s), bare_s=PieceTable.of(bare_s))
 
 
 def _without_coding(problem: Problem) -> Problem:

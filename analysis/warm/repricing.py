@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.optimizer import ANYWHERE, coding_seconds, device_of, piece_seconds, price
+from tiercut.optimizer import ANYWHERE, PieceTable, coding_seconds, device_of, piece_seconds, price
 from tiercut.topologies import Route, quickest_route
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ class Repricer:
         # NOTE Whatever a price reads is written first, and nothing else: pages that nobody writes take no memory. The
         # problem locks its views of these tables, not the tables.
         span, bare, transfer, result = (
-            np.zeros_like(each) for each in (problem.span_s, problem.bare_s, problem.transfer_s, problem.result_s)
+            np.zeros(each.shape) for each in (problem.span_s, problem.bare_s, problem.transfer_s, problem.result_s)
         )
-        self._problem = replace(problem, span_s=span, bare_s=bare, transfer_s=transfer, result_s=result)
+        pieces, bare_pieces = PieceTable.of(span), PieceTable.of(bare)
+        self._problem = replace(problem, span_s=pieces, bare_s=bare_pieces, transfer_s=transfer, result_s=result)
         self._tables = {"span_s": span, "bare_s": bare, "transfer_s": transfer, "result_s": result}
         self._network = topology.network
         ends = {frozenset(way) for way in self._network.hops}

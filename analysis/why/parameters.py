@@ -144,7 +144,7 @@ def _slopes(problem: Problem, decision: Decision, rise: _Rise) -> Measure:
     if problem.destination != ANYWHERE:
         for node in decision.placement:
             result[:, node] = rise(node, problem.destination, problem.result_bytes)
-    nothing = np.zeros_like(problem.span_s)
+    nothing = np.zeros(problem.span_s.shape)
     return Measure(first, nothing, nothing, send, result, coded_first, coded)
 
 

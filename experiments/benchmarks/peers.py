@@ -105,7 +105,7 @@ def formula_best(problem: Problem, drawn: Pairs, floor: float) -> float:
 def tuned_best(problem: Problem, drawn: Pairs, floor: float) -> float:
     """Plain Python with the sums of all partitions looked up, as nobody writes it at first."""
     stay, accuracy = problem.stay.tolist(), problem.accuracy.tolist()
-    span, transfer, result = problem.span_s.tolist(), problem.transfer_s.tolist(), problem.result_s.tolist()
+    span, transfer, result = problem.span_s.whole.tolist(), problem.transfer_s.tolist(), problem.result_s.tolist()
     best = float("inf")
     for cuts, places in _rows(drawn):
         parts = len(cuts)

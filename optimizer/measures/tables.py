@@ -19,6 +19,7 @@ from tiercut.optimizer.measures.tails import tail_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tiercut.optimizer.measures.piece_table import PieceTable
     from tiercut.optimizer.problem import Floats, Problem
 
 __all__ = ["Measure", "check_known", "measure", "minus", "plus", "scaled", "unlocked"]
@@ -58,8 +59,8 @@ class Measure:
     """
 
     first: Floats
-    span: Floats
-    bare: Floats
+    span: Floats | PieceTable
+    bare: Floats | PieceTable
     send: Floats
     result: Floats
     codec_first: Floats
@@ -162,7 +163,8 @@ def _combined(left: Measure, right: Measure, factor: float) -> Measure:
     )
 
 
-def _sum(left: Floats, right: Floats, factor: float) -> Floats:
+def _sum(left: Floats | PieceTable, right: Floats | PieceTable, factor: float) -> Floats:
+    left, right = np.asarray(left), np.asarray(right)
     # What cannot be is kept out by `Space.linked`, whose pairs have no finite time; here it must only stay a number.
     endless = np.isinf(left) | np.isinf(right)
     return np.where(endless, 0.0, np.where(endless, 0.0, left) + factor * np.where(endless, 0.0, right))

@@ -143,7 +143,7 @@ def _score_tables(task: Task, layout: Layout) -> score_kernels.ScoreTables:
     return score_kernels.ScoreTables(
         rules=np.array([*sizes, layout.exits_at, layout.thresholds_at, layout.codecs_at, entered[1:].any()], np.int64),
         first=_own(first),
-        pieces=np.array([[getattr(each, name) for each in costs] for name in ("bare", "span")]),
+        pieces=np.array([[np.asarray(getattr(each, name)) for each in costs] for name in ("bare", "span")]),
         send=_own(send),
         result=_own(np.stack([each.result for each in costs], axis=-1)),
         stay=_own(space.stay),

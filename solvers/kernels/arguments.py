@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tiercut.optimizer import PieceTable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Compared", "Kept", "Known", "Measures", "Places", "Rules", "Samples", "Shares", "States", "Tables",
     "Wanted",
-    "measures_of", "packed", "rules_of", "samples_of", "shares_at", "stacked", "sums_of", "tables_of",
+    "measures_of", "one_or_each", "packed", "rules_of", "samples_of", "shares_at", "stacked", "sums_of", "tables_of",
 ]  # fmt: skip
 
 
@@ -42,13 +44,19 @@ class Places(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """The tables of `tiercut.optimizer.space.Costs`, of one measure, or of R measures in one more axis, the last."""
+    """The tables of `tiercut.optimizer.space.Costs`, of one measure, or of R measures in one more axis, the last.
+
+    Of one measure ``span`` and ``bare`` are D x N x N: node v has table ``which[v]``, times ``factor[v]``. Of several
+    they are M x N x N x R, and `which` and `factor` say no more.
+    """
 
     first: Floats
     span: Floats
     bare: Floats
     send: Floats
     result: Floats
+    which: Ints
+    factor: Floats
 
 
 class Measures(NamedTuple):
@@ -253,12 +261,29 @@ def shares_at(space: Space, index: int) -> Shares:
     return Shares(stay, space.accuracies(index), space.drops, space.input_drops)
 
 
-def tables_of(costs: Costs) -> Tables:
-    """Return the tables of one measure."""
-    return Tables(costs.first, costs.span, costs.bare, costs.send, costs.result)
+def tables_of(costs: Costs | None) -> Tables:
+    """Return the tables of one measure; empty ones where there is none."""
+    if costs is None:
+        none, which = np.empty((0, 0, 0)), np.empty(0, np.int64)
+        return Tables(np.empty((0, 0)), none, none, np.empty((0, 0, 0, 0)), np.empty((0, 0)), which, np.empty(0))
+    (span, bare), which, factor = one_or_each(costs.span, costs.bare)
+    return Tables(costs.first, span, bare, costs.send, costs.result, which, factor)
+
+
+def one_or_each(*tables: PieceTable) -> tuple[tuple[Floats, ...], Ints, Floats]:
+    """Return the arrays of some tables, and which of them each node has and by what it is multiplied, alike for all."""
+    first = tables[0]
+    if not all(
+        np.array_equal(first.which, each.which) and np.array_equal(first.factor, each.factor) for each in tables
+    ):
+        tables = tuple(PieceTable.of(each.whole) for each in tables)
+    return tuple(each.tables for each in tables), tables[0].which, tables[0].factor
 
 
 def stacked(costs: Sequence[Costs]) -> Tables:
     """Return the tables of the R sums of some measures (see `sums_of`)."""
     costs = sums_of(costs)
-    return Tables(*(np.stack([getattr(each, name) for each in costs], axis=-1) for name in Tables._fields))
+    first, span, bare, send, result = (
+        np.stack([np.asarray(getattr(each, name)) for each in costs], axis=-1) for name in Tables._fields[:5]
+    )
+    return Tables(first, span, bare, send, result, np.arange(len(span)), np.ones(len(span)))

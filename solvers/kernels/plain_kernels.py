@@ -32,7 +32,7 @@ UNCUT, ALL = -1, -2
 @compiled
 def _next_hit(
     end: int, v: int, start: int, depth: int, width: int, cost: Floats, right: Floats, stay: Floats, last: Floats,
-    result: Floats, accuracy: Floats, can_end: Bools, limit: Floats, floor: float,
+    place: int, pace: float, result: Floats, accuracy: Floats, can_end: Bools, limit: Floats, floor: float,
 ) -> int:  # fmt: skip
     """Score the plans that end with a block, by threshold, from block `end` on; stop at the first of interest.
 
@@ -41,7 +41,7 @@ def _next_hit(
     blocks = len(accuracy)
     while end < blocks:
         if can_end[end]:
-            piece, back, share, hits = last[v, start, end], result[end, v], accuracy[end], 0
+            piece, back, share, hits = last[place, start, end] * pace, result[end, v], accuracy[end], 0
             for t in range(width):
                 c = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
                 a = right[depth, t] + stay[start, t] * share
@@ -55,9 +55,9 @@ def _next_hit(
 @compiled
 def enumerate_plans(
     root: int, first_cut: int, most: int, deepest: int, coarse: bool, first: Floats, middle: Floats, last: Floats,
-    send: Floats, result: Floats, stay: Floats, accuracy: Floats, can_cut: Bools, can_end: Bools, group: Ints,
-    rank: Ints, linked: Bools, front: bool, by_accuracy: bool, cost_cap: float, accuracy_floor: float,
-    costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
+    which: Ints, factor: Floats, send: Floats, result: Floats, stay: Floats, accuracy: Floats, can_cut: Bools,
+    can_end: Bools, group: Ints, rank: Ints, linked: Bools, front: bool, by_accuracy: bool, cost_cap: float,
+    accuracy_floor: float, costs: Floats, accuracies: Floats, keys: Ints, table: Floats, count: int, progress: Ints,
 ) -> int:  # fmt: skip
     """Score every decision of a plain space that begins on node `root` and is first cut after block `first_cut`.
 
@@ -70,9 +70,10 @@ def enumerate_plans(
     coarse
         Whether a frontier needs no more than one point for each bucket of accuracies and one of the greatest accuracy
         there is, kept in its place: room for all of them is needed, and infinite costs where there is none yet.
-    first, middle, last, send, result
+    first, middle, last, which, factor, send, result
         The tables of `tiercut.optimizer.space.Costs`: `middle` with branches or without, as cuts have them, `last` with
-        them, without the transfer of the result; `send` N x M x M.
+        them, without the transfer of the result; `send` N x M x M. Of pieces a node has table ``which``, times
+        ``factor``.
     stay
         (N+1) x T: after each block, thresholds in the fast direction.
     accuracy, can_cut, can_end, group, rank, linked
@@ -144,11 +145,26 @@ def enumerate_plans(
                     elif costs[count - 1] < limit[0]:
                         limit[:] = cap = costs[count - 1]
                 end = _next_hit(
-                    end + 1, v, start, depth, width, cost, right, stay, last, result, accuracy, can_end, limit, floor
+                    end + 1,
+                    v,
+                    start,
+                    depth,
+                    width,
+                    cost,
+                    right,
+                    stay,
+                    last,
+                    which[v],
+                    factor[v],
+                    result,
+                    accuracy,
+                    can_end,
+                    limit,
+                    floor,
                 )
                 if end == blocks:
                     break
-                piece, back, share = last[v, start, end], result[end, v], accuracy[end]
+                piece, back, share = last[which[v], start, end] * factor[v], result[end, v], accuracy[end]
                 for t in range(width):
                     c = cost[depth, t] + stay[start, t] * piece + stay[start, t] * back
                     a = right[depth, t] + stay[start, t] * share
@@ -213,7 +229,7 @@ def enumerate_plans(
             continue
         cut[depth] = end
         following[depth] = 0
-        piece, back, share = middle[v, start, end], result[end, v], accuracy[end]
+        piece, back, share = middle[which[v], start, end] * factor[v], result[end, v], accuracy[end]
         for t in range(thresholds):
             leave = stay[start, t] - stay[end + 1, t]
             onward[depth, t] = cost[depth, t] + stay[start, t] * piece + leave * back

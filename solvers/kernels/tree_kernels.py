@@ -124,7 +124,7 @@ def _walk(
     # A tree, depth first; a frame for each piece. The counter of a frame runs over (end, option, next node, codec).
     source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
-    first, span, bare, send, result = tables
+    first, span, bare, send, result, _, _ = tables
     whole, once, tails, spreads, caps, peaks = measures
     stay, accuracy, drops, input_drops = shares
     front, by_accuracy, tied, floor = wanted

@@ -129,15 +129,17 @@ class Stretches(NamedTuple):
 
 def stretches_of(tables: Tables, rules: Rules, *, plain: bool) -> Stretches:
     """Return the least of all pieces by stretch of blocks; `plain`: without codecs."""
-    begins = np.arange(0, tables.span.shape[2], 1 << SHIFT)
-    span, bare = (np.minimum.reduceat(table, begins, axis=2) for table in (tables.span, tables.bare))
+    begins, factor = np.arange(0, tables.span.shape[2], 1 << SHIFT), tables.factor
+    least = (np.minimum.reduceat(table, begins, axis=2)[tables.which] for table in (tables.span, tables.bare))
+    span, bare = (each * factor[:, None, None] for each in least)
     back = np.ascontiguousarray(np.minimum.reduceat(tables.result, begins, axis=0).T)
     if not (tables.result >= 0.0).all():
         back[:] = -np.inf
     quickest = np.empty((0, 0))
     alike = plain and len(rules.option_exit) == 1 and bool(rules.option_exit[0])
     if alike and len(rules.can_end) >= _LONG and (tables.result >= 0.0).all() and (tables.send >= 0.0).all():
-        quickest = tables.span.min(axis=0)
+        each = [table * factor[tables.which == place].min() for place, table in enumerate(tables.span)]
+        quickest = each[0] if len(each) == 1 else np.min(each, axis=0)
     return Stretches(span, bare, back, quickest)
 
 
@@ -194,7 +196,7 @@ def budgets(
     """
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     source, most, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
-    first, span, bare, send, result = tables
+    first, span, bare, send, result, which, factor = tables
     least_span, least_bare, least_back, quickest = stretches
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
@@ -220,9 +222,9 @@ def budgets(
         highest, spare, slope, quickest, back, stay, weight, accuracy, jump, can_end, state_of, begins, levels
     )
     lows = floors(
-        source, most, slope, first, stay, weight, accuracy, span, bare, send, back, drops, input_drops, option_exit,
-        option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest, bit, sizes, stop,
-        ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back, ceiling,
+        source, most, slope, first, stay, weight, accuracy, span, bare, which, factor, send, back, drops, input_drops,
+        option_exit, option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest,
+        bit, sizes, stop, ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back, ceiling,
     )  # fmt: skip
     # One state more than there are, the end: all rows there are one, what whole plans may cost.
     last = begins.shape[0]
@@ -267,6 +269,7 @@ def budgets(
         if alike:
             by_stretch(ends[0], many, shears, fewer, most_shear, least_fewer)
         for v in range(nodes):
+            table, pace = which[v], factor[v]
             lowest = least(lows[STAYING, v, state])
             if not lowest < np.inf:
                 continue
@@ -279,15 +282,15 @@ def budgets(
                 low_piece, low_back = least_span[v, start, stretch], least_back[v, stretch]
                 if lowest + (own * (low_piece + low_back) - most_closing[stretch]) > highest:
                     continue
-                pieces, results = span[v, start, begin:past], back[v, begin:past]
+                pieces, results = span[table, start, begin:past], back[v, begin:past]
                 shear, beyond = closing[begin:past], over[:length]
                 for k in range(length):  # vector instructions
-                    beyond[k] = lowest + (own * (pieces[k] + results[k]) - shear[k]) - highest
+                    beyond[k] = lowest + (own * (pieces[k] * pace + results[k]) - shear[k]) - highest
                 for k in range(length):
                     if not over[k] <= 0.0:
                         continue
                     end = begin + k
-                    gain, cost = share * accuracy[at, end, final], own * (span[v, start, end] + back[v, end])
+                    gain, cost = share * accuracy[at, end, final], own * (span[table, start, end] * pace + back[v, end])
                     if cost < np.inf:
                         near[v, state, stretch] = True
                         steps = _note(places, values, steps, stay_here, last, v, gain, cost, slope, per, none, top)
@@ -310,10 +313,10 @@ def budgets(
                     if lowest + step > crest_there:
                         continue
                     crest = crests[LEAVING, v, ahead : ahead + length]
-                    pieces, results = offered[v, start, past - length : past], back[v, past - length : past]
+                    pieces, results = offered[table, start, past - length : past], back[v, past - length : past]
                     less, shear = fewer[at_first : at_first + length], shears[at_first : at_first + length]
                     for k in range(length):  # vector instructions
-                        step = passed(0.0, own, pieces[k], less[k], results[k]) - shear[k]
+                        step = passed(0.0, own, pieces[k] * pace, less[k], results[k]) - shear[k]
                         beyond[k] = lowest + step - crest[k]
                     for k in range(length):
                         if over[k] <= 0.0:
@@ -322,7 +325,7 @@ def budgets(
             else:
                 for k in range(there):
                     asks = option_exit[options[k]]
-                    piece = span[v, start, ends[k]] if asks else bare[v, start, ends[k]]
+                    piece = (span[table, start, ends[k]] if asks else bare[table, start, ends[k]]) * pace
                     step = passed(0.0, own, piece, fewer[k], back[v, ends[k]]) - shears[k]
                     crest_there = crests[LEAVING, v, aheads[k]]
                     if inside and asks:
@@ -333,7 +336,7 @@ def budgets(
             for p in range(chosen):
                 k = picked[p]
                 asks, end, then, gain = option_exit[options[k]], ends[k], aheads[k], gains[k]
-                piece = span[v, start, end] if asks else bare[v, start, end]
+                piece = (span[table, start, end] if asks else bare[table, start, end]) * pace
                 cost = passed(0.0, own, piece, fewer[k], back[v, end])
                 if not cost < np.inf:
                     continue

@@ -203,7 +203,8 @@ def ceilings(
 @compiled
 def floors(
     source: int, most: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
-    bare: Floats, send: Floats, back: Floats, drops: Floats, input_drops: Floats, option_exit: Bools,
+    bare: Floats, which: Ints, factor: Floats, send: Floats, back: Floats, drops: Floats, input_drops: Floats,
+    option_exit: Bools,
     option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
     rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
     ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats, least_span: Floats,
@@ -272,7 +273,7 @@ def floors(
                         then = used | bit[w]
                         reached[w, state, then] = min(reached[w, state, then], left[v, state, used] + cost)
         for v in range(nodes):
-            here = reached[v, state]
+            here, place, pace = reached[v, state], which[v], factor[v]
             if least(here) > ceiling[state]:
                 here[:] = np.inf
             near = within(ends, many, furthest[v, start]) if least(here) < np.inf else 0
@@ -294,18 +295,18 @@ def floors(
                     to = past
                     if bound >= max(most_left[v, one], most_left[v, two]):
                         continue
-                    line, pieces = lines[LEAVING, v, ahead : ahead + count], table[v, start, past - count : past]
+                    line, pieces = lines[LEAVING, v, ahead : ahead + count], table[place, start, past - count : past]
                     results, less = back[v, past - count : past], fewer[k : k + count]
                     shear = shears[k : k + count]
                     for i in range(count):  # vector instructions
-                        there = low + (passed(0.0, own, pieces[i], less[i], results[i]) - shear[i])
+                        there = low + (passed(0.0, own, pieces[i] * pace, less[i], results[i]) - shear[i])
                         line[i] = there if there < line[i] else line[i]
                     reach = min((two + 1) << SHIFT, lines.shape[2])
                     greatest_by_stretch(lines[LEAVING, v], one << SHIFT, reach, most_left[v])
                 continue
             for k in range(near):
                 asks, end, ahead = option_exit[options[k]], ends[k], aheads[k]
-                piece = span[v, start, end] if asks else bare[v, start, end]
+                piece = (span[place, start, end] if asks else bare[place, start, end]) * pace
                 step = passed(0.0, own, piece, fewer[k], back[v, end]) - shears[k]
                 for used in range(sets):
                     there = here[used] + step

@@ -112,7 +112,7 @@ def least_ahead(
         Read now and then: a value that is not 0 ends the work.
     """
     _, _, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, _ = rules
-    _, span, bare, send, result = tables
+    _, span, bare, send, result, _, _ = tables
     whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, _ = shares
     state_of, begins, levels = states
@@ -263,7 +263,7 @@ def grow_points(
     # One loop nest over labels in a linked list for each (state, node): split, every part would need all these arrays.
     source, _, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
-    first, span, bare, send, result = tables
+    first, span, bare, send, result, _, _ = tables
     whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states

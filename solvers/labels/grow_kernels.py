@@ -135,8 +135,8 @@ def grow_labels(
     # One loop nest over pieces and the labels of each (state, node): split, every part would need all these arrays.
     source, most, fewest, required, inside, option_exit, option_threshold, jump, can_end = rules[:9]
     group, rank, linked, furthest = rules[9:]
-    first, span, bare, send, result = tables
-    tie_first, tie_span, tie_bare, tie_send, tie_result = ties
+    first, span, bare, send, result, which, factor = tables
+    tie_first, tie_span, tie_bare, tie_send, tie_result, tie_which, tie_factor = ties
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     bit, sizes, _ = sets
@@ -245,7 +245,7 @@ def grow_labels(
             for p in range(pieces):
                 end = piece_ends[p]
                 less = max(0.0, cap - best_costs[ranked - 1]) if ranked > 0 and cap < np.inf else 0.0
-                last, back, right = span[v, start, end], result[end, v], accuracy[at, end, final]
+                last, back, right = span[which[v], start, end] * factor[v], result[end, v], accuracy[at, end, final]
                 earliest, best_right = ended(least, own, last, own, back), answered(most_right, share, right)
                 ends = can_end[end] and earliest <= allowed[cell_of(best_right, base, fine_per, fine)] - less
                 for i in range(few if ends else 0):
@@ -269,7 +269,8 @@ def grow_labels(
                     prefix(here, chain, at_key, key)
                     write_end(key, at_key, chain[here, PARTS], chain[here, EVALUATED], end + 1, index)
                     if tied:
-                        bits[0] = ended(tie[here], share, tie_span[v, start, end], share, tie_result[end, v])
+                        time = tie_span[tie_which[v], start, end] * tie_factor[v]
+                        bits[0] = ended(tie[here], share, time, share, tie_result[end, v])
                         key[width - 2] = bits.view(np.int64)[0]
                     found_cost[found], found_right[found] = c, a
                     found += 1
@@ -286,7 +287,7 @@ def grow_labels(
                         continue
                     ahead, onward = state_of[end + 1, after], stay[after]
                     leave = share - onward
-                    piece = span[v, start, end] if option_exit[option] else bare[v, start, end]
+                    piece = (span if option_exit[option] else bare)[which[v], start, end] * factor[v]
                     column = column_of(option_threshold[option], final)
                     right, fewer = accuracy[at, end, column], own - weight[after]
                     stays = inside and option_exit[option]
@@ -361,7 +362,8 @@ def grow_labels(
                                     chain[new, AFTER] = following
                                     continue
                                 if tied:
-                                    time = tie_span[v, start, end] if option_exit[option] else tie_bare[v, start, end]
+                                    times = tie_span if option_exit[option] else tie_bare
+                                    time = times[tie_which[v], start, end] * tie_factor[v]
                                     time = passed(tie[here], share, time, leave, tie_result[end, v])
                                     tie[new] = crossed(time, onward, tie_send[codec, end, v, w]) if w != v else time
                                 chain[new, AFTER], heads[ahead, w] = heads[ahead, w], new

@@ -171,7 +171,7 @@ def heights_of(
         As in `tiercut.solvers.labels.budget_kernels.budgets`.
     """
     _, largest, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
-    _, span, bare, send, result = tables
+    _, span, bare, send, result, which, factor = tables
     stay, accuracy, drops, _ = shares
     state_of, begins, levels = states
     bit, sizes, may_end = sets
@@ -201,7 +201,10 @@ def heights_of(
         for v in range(nodes):
             closing[:] = -np.inf
             for end in range(start, furthest[v, start] + 1):
-                cost, gain = own * (span[v, start, end] + result[end, v]), share * accuracy[at, end, final]
+                cost, gain = (
+                    own * (span[which[v], start, end] * factor[v] + result[end, v]),
+                    share * accuracy[at, end, final],
+                )
                 if can_end[end] and cost < np.inf:
                     for k in range(LINES):
                         left = np.float32(slopes[k] * gain - cost + spare[k])
@@ -209,7 +212,8 @@ def heights_of(
             steps = 0
             for piece in range(within(ends, many, furthest[v, start])):
                 asks, end = option_exit[options[piece]], ends[piece]
-                cost = passed(0.0, own, (span if asks else bare)[v, start, end], fewer[piece], result[end, v])
+                least = (span if asks else bare)[which[v], start, end] * factor[v]
+                cost = passed(0.0, own, least, fewer[piece], result[end, v])
                 if not cost < np.inf:
                     continue
                 for to in range(STAYING if inside and asks else LEAVING, LEAVING + 1):

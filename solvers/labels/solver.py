@@ -34,7 +34,7 @@ from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
-from tiercut.solvers.kernels.arguments import Tables, rules_of, shares_at, tables_of
+from tiercut.solvers.kernels.arguments import rules_of, shares_at, tables_of
 from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels, line_kernels
 from tiercut.solvers.labels.bounds import (
@@ -176,7 +176,7 @@ class _Search:
         self.states = states_of(space)
         self.front, self.by_accuracy, self.top = task.front, task.by_accuracy, task.top
         self.costs = task.costs
-        self.ties = self._ties()
+        self.ties = tables_of(task.ties)  # the latency, which decides among plans of equal cost
         self.future = follows_of(space)
         counts = self.front or self.by_accuracy or task.floor > -inf
         room = BUDGET_ROOM // (len(self.states.begins) * len(space.group))
@@ -210,14 +210,6 @@ class _Search:
             * len(self.space.accuracy)
             * len(self.space.threshold_indices)
         )
-
-    def _ties(self) -> Tables:
-        """Return the tables of the latency, which decides among plans of equal cost; empty where it is the cost."""
-        tie = self.task.ties
-        if tie is None:
-            none = np.empty((0, 0, 0))
-            return Tables(np.empty((0, 0)), none, none, np.empty((0, 0, 0, 0)), np.empty((0, 0)))
-        return tables_of(tie)
 
     def _keeper(self) -> Keeper:
         return Keeper.of(self.task, self.layout)

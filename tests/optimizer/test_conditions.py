@@ -129,7 +129,7 @@ def test_every_function_takes_conditions() -> None:
         lambda topology, **more: tiercut.explain(topology, DIGITS, best, **more),
         lambda topology, **more: tiercut.replay(topology, DIGITS, best, **more).to_data(),
         lambda topology, **more: tiercut.plan(topology, DIGITS, partition=[5], placement=["phone"], **more),
-        lambda topology, **more: tiercut.problem(topology, DIGITS, **more).span_s.tolist(),
+        lambda topology, **more: tiercut.problem(topology, DIGITS, **more).span_s.whole.tolist(),
         lambda topology, **more: tiercut.why(topology, DIGITS, min_accuracy=0.9, kinds=(), **more).plan,
     ]
     for call in calls:

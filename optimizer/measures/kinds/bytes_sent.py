@@ -30,7 +30,7 @@ def _of_plan(problem: Problem) -> Measure:
 
     count = problem.node_count
     apart = 1.0 - np.eye(count)
-    nothing = np.zeros_like(problem.span_s)
+    nothing = np.zeros(problem.span_s.shape)
     away = np.ones(count)
     away[problem.destination if problem.destination != ANYWHERE else slice(None)] = 0.0
     sends = problem.payload_bytes[:, None, None] * apart

@@ -17,7 +17,7 @@ __all__ = ["KIND"]
 def _tables(scope: Scope) -> Measure:
     from tiercut.optimizer.measures.local import pieces_at
 
-    return pieces_at(scope.problem, scope.place, scope.problem.span_s, scope.problem.bare_s)
+    return pieces_at(scope.problem, scope.place, scope.problem.span_s.whole, scope.problem.bare_s.whole)
 
 
 KIND = MeasureKind(

@@ -22,8 +22,8 @@ def _tables(scope: Scope) -> Measure:
     rate = problem.price[:, None, None]
     return Measure(
         first=problem.transfer_cost[0, problem.source],
-        span=problem.span_s * rate,
-        bare=problem.bare_s * rate,
+        span=problem.span_s.whole * rate,
+        bare=problem.bare_s.whole * rate,
         send=problem.transfer_cost[1:],
         result=problem.result_cost,
         codec_first=problem.codec_cost[:, 0, problem.source],

@@ -34,7 +34,7 @@ def _tables(scope: Scope) -> Measure:
     idle = problem.idle_power * here
     # While one node computes, all others wait.
     watts = (_given(problem.power, here) + (1.0 - np.eye(len(idle))) @ idle)[:, None, None]
-    tables = pieces(problem, problem.span_s * watts, problem.bare_s * watts)
+    tables = pieces(problem, problem.span_s.whole * watts, problem.bare_s.whole * watts)
     if idle.any():
         waiting = scaled(latency.KIND.tables(scope), float(idle.sum()))
         tables = replace(waiting, span=tables.span, bare=tables.bare)

@@ -1,0 +1,50 @@
+"""A table of pieces is read as the array that it stands for, to the last bit, and holds one table for each device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from support.made import problem_of, profile_data, topology_data
+
+from tiercut.optimizer.measures.piece_table import PieceTable
+
+RNG = np.random.default_rng(7)
+TABLES, WHICH, FACTOR = RNG.uniform(0, 9, (2, 5, 5)), np.array([1, 0, 1]), np.array([0.3, 1.0, 7.7])
+EACH = np.arange(3)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        1,
+        slice(None),
+        slice(1, 3),
+        EACH,
+        (2, 0, 4),
+        (0, 3),
+        (1, slice(None), -1),
+        (slice(None), 0),
+        (slice(None), 0, slice(None)),
+        (EACH, EACH, EACH + 1),
+        (EACH[:, None], 1, np.arange(2, 5)),
+        (np.array([2, 0]), 1, slice(2, None)),
+    ],
+)
+def test_a_table_is_read_as_the_array_that_it_stands_for(index: Any) -> None:
+    array = TABLES[WHICH] * FACTOR[:, None, None]
+    table = PieceTable(TABLES, WHICH, FACTOR)
+    assert table.shape == array.shape
+    assert np.array_equal(table[index], array[index])
+    assert np.array_equal(np.asarray(table), array)
+    assert np.array_equal(PieceTable.of(array)[index], array[index])
+
+
+def test_nodes_of_one_device_share_its_table() -> None:
+    nodes = [{"name": name, "slowdown": slowdown} for name, slowdown in (("a", 1.0), ("b", 3.0), ("c", 0.7))]
+    links = [{"between": pair, "bandwidth": "1 MB/s", "latency": "1 ms"} for pair in (["a", "b"], ["b", "c"])]
+    problem = problem_of(topology_data(nodes, links), profile_data([0.1, 0.2, 0.3], [8.0] * 4))
+    assert problem.span_s.shape == (3, 3, 3)
+    assert problem.span_s.tables.shape == (1, 3, 3)
+    assert problem.span_s[1, 0, 2] == (0.1 + 0.2 + 0.3) * 3.0

@@ -274,7 +274,8 @@ def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[PieceTa
     """
     once = {id(each): each for each in devices}
     what = f"the times of all spans of {count:,} blocks on {len(once)} devices (blocks x blocks x devices)"
-    check_room(2.0 * (len(once) + 1) * count * count * 8, what)
+    # And two bytes a node: which of them it may run (`Space.allowed`), and once more with the rules of a question.
+    check_room((16.0 * (len(once) + 1) + 2.0 * len(devices)) * count * count, what)
     # Two arrays and not the halves of one, so that kernels take them as they are.
     span_s, bare_s = np.empty((len(once), count, count)), np.empty((len(once), count, count))
     for place, device in enumerate(once.values()):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from tiercut.errors import InputError
+from tiercut.optimizer.measures.piece_table import PieceTable
 from tiercut.units import distinct_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tiercut.optimizer.measures.piece_table import PieceTable
     from tiercut.optimizer.samples.leavers import Leavers
     from tiercut.optimizer.samples.recorded import Recorded
     from tiercut.topologies import Network
@@ -62,7 +62,7 @@ class Problem:
         N: whether a branch hangs after the block. The last one always has the backbone's own.
     span_s, bare_s
         M x N x N: seconds for blocks i..j (0-based, inclusive) with branch j, and without one; undefined for j < i.
-        Read as arrays are; see `tiercut.optimizer.measures.piece_table.PieceTable`.
+        Indexed as arrays are, and made of arrays too; see `tiercut.optimizer.measures.piece_table.PieceTable`.
     transfer_s
         (N+1) x M x M: seconds to send the input (0) or block i's output from one node to another; inf: no path.
     result_s
@@ -151,6 +151,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         self._check_shapes()
+        for name in ("span_s", "bare_s"):
+            object.__setattr__(self, name, PieceTable.of(getattr(self, name)))
         for name in ("transfer_s", "result_s", "payload_bytes"):
             if np.any(np.isnan(array := getattr(self, name))) or np.any(array < 0):
                 raise InputError(name, "holds a value that is negative or no number")

@@ -89,11 +89,6 @@ class Costs:
         """Return what terms count that shares of the samples meet (see `Measure.tail`)."""
         return shares if self.tail is None else (shares > self.tail).astype(float)
 
-    @property
-    def last(self) -> Floats:
-        """M x N x N: `span`, with the transfer of the result from the node that computed it."""
-        return self.span.whole + self.result.T[:, None, :]
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Space:

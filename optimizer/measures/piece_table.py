@@ -7,9 +7,12 @@ slowdowns, and a look multiplies: to the same bits as a table that was multiplie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from tiercut.memory import check_room
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +53,9 @@ class PieceTable:
 
     @property
     def whole(self) -> Floats:
-        """M x N x N: a new array."""
+        """M x N x N: a new array; a MemoryError where there is no room for it."""
+        what = f"a table of pieces for each of {len(self.which)} nodes, and what is made of it,"
+        check_room(16.0 * prod(self.shape), what)
         whole: Floats = self[:]
         return whole
 
@@ -61,9 +66,12 @@ class PieceTable:
     def __getitem__(self, index: Any) -> Any:
         """Return what an array of this shape has there: by node, then by first and last block."""
         node, *rest = index if isinstance(index, tuple) else (index,)
-        factor = self.factor[node]
+        if isinstance(node, int | np.integer):
+            return self.tables[(self.which[node], *rest)] * self.factor[node]
+        if node is Ellipsis:
+            return self.whole[index]
         if isinstance(node, slice):  # so that no more is copied than is wanted
             found = self.tables[(slice(None), *rest)][self.which[node]]
         else:
             found = self.tables[(self.which[node], *rest)]
-        return found * factor.reshape(factor.shape + (1,) * (found.ndim - factor.ndim))
+        return found * np.broadcast_to(self.factor[:, None, None], self.shape)[index]

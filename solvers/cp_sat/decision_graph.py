@@ -211,7 +211,10 @@ class _Maker:
         v, share = np.arange(self.nodes)[:, None], self.stay[level]
         with np.errstate(invalid="ignore"):
             weights = [1.0 if each.whole else each.weigh(self.stay)[level] for each in self._tables]
-            ends = [weight * each.last[v, begin, end] for weight, each in zip(weights, self._tables, strict=True)]
+            ends = [
+                weight * (each.span[v, begin, end] + each.result[end, v])
+                for weight, each in zip(weights, self._tables, strict=True)
+            ]
             rows = [ends[0], -share * self._right(level)[end, -1], *ends[1:]]
         head = np.full((self.nodes, len(end)), self.vertices - 1)
         self._add(self._vertex(state, _ARRIVED, v), head, END, rows, node=v, end=end)

@@ -154,7 +154,7 @@ def test_tables_that_can_never_fit_are_refused_before_they_are_made(monkeypatch:
     with pytest.raises(MemoryError, match=r"^many numbers need 1e\+09 GB, and .* GB may be used$"):
         check_room(1e18, "many numbers")
     monkeypatch.setattr(build, "check_room", lambda size, what: pytest.fail(f"{what}: {size}"))
-    with pytest.raises(pytest.fail.Exception, match=r"spans of 3 blocks on 2 devices .*: 432\.0"):
+    with pytest.raises(pytest.fail.Exception, match=r"spans of 3 blocks on 2 devices .*: 468\.0"):
         build._spans([object(), object()], np.ones(2), 3)  # type: ignore[list-item]
 
 

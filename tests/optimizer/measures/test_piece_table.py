@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.made import problem_of, profile_data, topology_data
+from support.made import both, problem_of, profile_data, topology_data
 
 from tiercut.optimizer.measures.piece_table import PieceTable
 
@@ -30,6 +31,8 @@ EACH = np.arange(3)
         (EACH, EACH, EACH + 1),
         (EACH[:, None], 1, np.arange(2, 5)),
         (np.array([2, 0]), 1, slice(2, None)),
+        (..., 0),
+        (EACH, EACH[:, None], 0),
     ],
 )
 def test_a_table_is_read_as_the_array_that_it_stands_for(index: Any) -> None:
@@ -39,6 +42,20 @@ def test_a_table_is_read_as_the_array_that_it_stands_for(index: Any) -> None:
     assert np.array_equal(table[index], array[index])
     assert np.array_equal(np.asarray(table), array)
     assert np.array_equal(PieceTable.of(array)[index], array[index])
+
+
+def test_an_array_that_can_never_fit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tiercut.memory.available", lambda: 16 * 3 * 5 * 5 - 1)
+    with pytest.raises(MemoryError, match="a table of pieces for each of 3 nodes"):
+        np.asarray(PieceTable(TABLES, WHICH, FACTOR))
+
+
+def test_a_problem_takes_arrays_too() -> None:
+    problem = problem_of(topology_data("a b", [both("a", "b", 1, 1)]), profile_data([0.1, 0.2], [8.0] * 3))
+    again = replace(problem, span_s=problem.span_s.whole, bare_s=problem.bare_s.whole)  # type: ignore[arg-type]
+    assert isinstance(again.span_s, PieceTable)
+    assert np.array_equal(again.span_s.whole, problem.span_s.whole)
+    assert np.array_equal(again.bare_s.whole, problem.bare_s.whole)
 
 
 def test_nodes_of_one_device_share_its_table() -> None:

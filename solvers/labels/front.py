@@ -21,7 +21,7 @@ import numpy as np
 from tiercut.solvers.front_search import FrontSearch
 from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
-from tiercut.solvers.labels.grid_kernels import edges_of, grid_of
+from tiercut.solvers.labels.grid_kernels import edges_of, grid_of, strips_of
 from tiercut.solvers.labels.peak_kernels import Peak
 from tiercut.solvers.states import follows_of, states_of
 
@@ -95,8 +95,9 @@ class PointLabels(FrontSearch):
         limited = self.deepest < len(set(space.group.tolist()))
         found, at, compared = self.known(), self.layout.places, goals.compared
         edges = edges_of(found.held[0], compared)
-        grid = grid_of(found.points, found.keys, found.state, compared, edges)
-        bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid)
+        spots, strips = strips_of(len(found.held[0]), compared, edges)
+        grid = grid_of(found.points, found.keys, found.state, compared, edges, spots, strips)
+        bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid, spots, strips)
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
         wanted = (pruning, self.peak, self.sorted_by, found.known)
         found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))

@@ -45,6 +45,7 @@ from tiercut.solvers.labels.label_kernels import (
     earlier,
     prefix,
 )
+from tiercut.solvers.labels.onward_kernels import RUN, steps_from
 from tiercut.solvers.labels.peak_kernels import note_open, peak_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Pruning(NamedTuple):
         Of `least_ahead`.
     loose, caps
         As in `_is_pruned`.
-    edges, grid
+    edges, grid, spots, strips
         As in `tiercut.solvers.labels.grid_kernels`.
     """
 
@@ -88,6 +89,8 @@ class Pruning(NamedTuple):
     caps: Floats
     edges: Floats
     grid: Floats
+    spots: Floats
+    strips: Ints
 
 
 @compiled
@@ -181,24 +184,49 @@ def least_ahead(
 
 @compiled
 def _is_pruned(
-    values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
-    points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats,
+    values: Floats, rests: Floats, a: int, b: int, turned: Ints, loose: Floats, compared: int, caps: Floats,
+    bound: Floats, points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats, spots: Floats, strips: Ints,
 ) -> bool:  # fmt: skip
     """Return whether no plan that a label can become holds the caps and is of interest.
 
-    ``loose`` is 2 x F by place in a point: by which share of what is added, and by what, a bound may be too high.
+    What is least ahead of each sum, of the accuracy and of the peak stands at ``rests[a, b]``: a look at these alone
+    would count references for longer than it takes to compare. ``loose`` is 2 x F by place in a point: by which share
+    of what is added, and by what, a bound may be too high.
     """
-    peak = values.shape[0] - 1
     for f in range(turned.shape[0]):
-        own, more = values[turned[f]], rest[turned[f]]
-        if own + more == np.inf:
-            return True
+        bound[f] = rests[a, b, turned[f]]
+    return _leads_nowhere(
+        values, turned, loose, compared, caps, bound, points, lows, known, edges, grid, spots, strips
+    )  # fmt: skip
+
+
+@compiled
+def _is_skipped(
+    values: Floats, rests: Floats, a: int, b: int, turned: Ints, loose: Floats, compared: int, caps: Floats,
+    bound: Floats, points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats, spots: Floats, strips: Ints,
+) -> bool:  # fmt: skip
+    """As `_is_pruned`, where what is ahead is in the order of a point."""
+    for f in range(turned.shape[0]):
+        bound[f] = rests[a, b, f]
+    return _leads_nowhere(
+        values, turned, loose, compared, caps, bound, points, lows, known, edges, grid, spots, strips
+    )  # fmt: skip
+
+
+@compiled
+def _leads_nowhere(
+    values: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats, points: Floats,
+    lows: Floats, known: Ints, edges: Floats, grid: Floats, spots: Floats, strips: Ints,
+) -> bool:  # fmt: skip
+    """As `_is_pruned`, of what is ahead in ``bound``, which then has what plans have at least."""
+    peak, none = values.shape[0] - 1, False
+    for f in range(turned.shape[0]):
+        own, more = values[turned[f]], bound[f]
         both = own + more if turned[f] != peak else max(own, more)
         low = both - loose[0, f] * (abs(own) + abs(more)) - loose[1, f]
-        if low > caps[f]:
-            return True
+        none = none or own + more == np.inf or low > caps[f]
         bound[f] = low
-    return is_beaten(bound, compared, points, lows, known, edges, grid)
+    return none or is_beaten(bound, compared, points, lows, known, edges, grid, spots, strips)
 
 
 @compiled
@@ -209,30 +237,32 @@ def _dominates(
     """Return 1 where whatever the right label may become, the left one may too and at least as well.
 
     2 where the two come to the same in all that counts, so that their order decides; 0 otherwise.
+
+    NOTE: One way out, here and in what else is called for every label: numba takes out the counting of references to
+    arrays only where all ways lead to one end.
     """
-    undecided = True
+    verdict, undecided = 1, True
     for f in range(turned.shape[0]):
         one, two = values[left, turned[f]], values[right, turned[f]]
         if one > two and (f < compared or caps[f] < np.inf or (undecided and f < compared + ties)):
-            return 0
+            verdict = 0
+            break
         # Of two peaks the lower one decides nothing yet: what follows may lift both alike.
         if one < two and f < compared + ties and turned[f] != values.shape[1] - 1:
             undecided = False
-    for k in range(peaked.shape[0]):
+    for k in range(peaked.shape[0] if verdict == 1 else 0):
         if values[left, peaked[k]] > least[right, k]:
-            return 0
-    if chain[left, LAST] < chain[right, LAST]:
-        return 0
-    few, many = chain[left, PARTS], chain[right, PARTS]
-    if not ((few >= fewest or few >= many) and (few <= many or not limited)):
-        return 0
-    if many == most:  # no part follows, and what is required has been used, or the label would not be there
-        open_ = few == many or uses(chain, left, USED, required)
-    else:
-        open_ = leaves_open(chain, left, right, USED, future, v, required)
-    if not open_:
-        return 0
-    return 2 if undecided else 1
+            verdict = 0
+            break
+    if verdict == 1:
+        few, many = chain[left, PARTS], chain[right, PARTS]
+        if chain[left, LAST] < chain[right, LAST] or (few < fewest and few < many) or (few > many and limited):
+            verdict = 0
+        elif many == most:  # no part follows, and what is required has been used, or the label would not be there
+            verdict = int(few == many or uses(chain, left, USED, required))
+        else:
+            verdict = int(leaves_open(chain, left, right, USED, future, v, required))
+    return 2 if verdict == 1 and undecided else verdict
 
 
 @compiled
@@ -267,7 +297,7 @@ def grow_points(
     whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
-    deepest, limited, future, ahead, leaving, loose, caps, edges, grid = pruning
+    deepest, limited, future, ahead, leaving, loose, caps, edges, grid, spots, strips = pruning
     peaked = peak.rows
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
@@ -279,6 +309,10 @@ def grow_points(
     values, chain = np.empty((size, rows + 2)), np.zeros((size, USED + future.shape[1]), np.int64)
     least = np.empty((size, peaked.shape[0]))
     heads = np.full((begins.shape[0], nodes), -1)
+    blocks, measured = can_end.shape[0], turned.shape[0]
+    ending, passing = np.empty((blocks, 2, rows)), np.empty((blocks, options, 2, rows))
+    rests, runs = np.empty((blocks, options, measured)), np.empty((blocks // RUN + 1, 1, measured))
+    mine, new = np.empty(rows + 2), np.empty(rows + 2)  # of the label that is taken up, and of a new one
     at, point, bound = np.empty(rows + 2), np.empty(turned.shape[0]), np.empty(turned.shape[0])
     key = np.zeros(width, np.int64)
     for step in range(nodes * codecs):
@@ -302,12 +336,17 @@ def grow_points(
     for state in range(begins.shape[0]):
         start, share, level = begins[state], stay[levels[state]], levels[state] if by_level else 0
         for v in range(nodes):
+            told = False
             label = heads[state, v]
             while label >= 0 and stop[0] == 0:
                 here, label = label, chain[label, AFTER]
+                for r in range(rows + 2):
+                    mine[r] = values[here, r]
                 if chain[here, ALIVE] == 0 or _is_pruned(
-                    values[here],
-                    ahead[state, v],
+                    mine,
+                    ahead,
+                    state,
+                    v,
                     turned,
                     loose,
                     compared,
@@ -318,29 +357,46 @@ def grow_points(
                     known,
                     edges,
                     grid,
+                    spots,
+                    strips,
                 ):
                     continue
                 complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
+                if not told:
+                    told = True
+                    steps_from(
+                        start, share, level, v, inside, can_end, jump[levels[state]], state_of, stay, option_exit,
+                        option_threshold, accuracy, whole, tails, span, bare, result, ahead, leaving, peaked, turned,
+                        ending, passing, rests, runs,
+                    )  # fmt: skip
+                skipped = False
                 for end in range(start, chain[here, LAST] + 1):
                     if stop[0] != 0:
                         break
+                    if (end - start) % RUN == 0:
+                        skipped = _is_skipped(
+                            mine, runs, (end - start) // RUN, 0, turned, loose, compared, caps, bound, points, lows,
+                            known, edges, grid, spots, strips,
+                        )  # fmt: skip
+                    if skipped:
+                        continue
                     if can_end[end] and complete:
-                        at[rows] = -answered(-values[here, rows], share, accuracy[level, end, final])
-                        at[rows + 1], fits = values[here, rows + 1], True
+                        at[rows] = -answered(float(-mine[rows]), share, accuracy[level, end, final])
+                        at[rows + 1], fits = mine[rows + 1], True
                         # First without the sums whose greatest counts: the peak so far is often enough.
                         for low, high in ((0, lead), (lead, rows)):
                             for r in range(low, high):
-                                own, piece = weighed(share, tails[r]), span[v, start, end, r]
-                                weight = 1.0 if whole[r] else own
-                                at[r] = ended(values[here, r], weight, piece, own, result[end, v, r])
+                                at[r] = mine[r] + ending[end, 0, r] + ending[end, 1, r]
                             if low > 0:
                                 at[rows + 1] = peak_of(at, peaked, at[rows + 1])
                             fits = fits and at[0] < np.inf
                             for f in range(turned.shape[0]):
                                 point[f] = at[turned[f]]
                                 fits = fits and point[f] <= caps[f]
-                            fits = fits and not is_beaten(point, compared, points, lows, known, edges, grid)
+                            fits = fits and not is_beaten(
+                                point, compared, points, lows, known, edges, grid, spots, strips
+                            )
                             if not fits or lead == rows:
                                 break
                         if fits:
@@ -349,32 +405,35 @@ def grow_points(
                             points, keys, lows, known = offer_point(
                                 point, key, compared, ties, points, keys, lows, known
                             )
-                            mark(point, compared, edges, grid)
+                            mark(point, compared, edges, grid, spots, strips)
                     for option in range(options):
                         after = jump[levels[state], end, option]
                         if after < 0:
                             continue
+                        if _is_skipped(
+                            mine, rests, end, option, turned, loose, compared, caps, bound, points, lows, known,
+                            edges, grid, spots, strips,
+                        ):  # fmt: skip
+                            continue
                         then, onward = state_of[end + 1, after], stay[after]
                         leave, column = share - onward, column_of(option_threshold[option], final)
-                        at[rows] = -answered(-values[here, rows], leave, accuracy[level, end, column])
-                        at[rows + 1] = values[here, rows + 1]
+                        at[rows] = -answered(float(-mine[rows]), leave, accuracy[level, end, column])
+                        at[rows + 1] = mine[rows + 1]
                         stays, away = inside and option_exit[option], chain[here, PARTS] < deepest
                         for low, high in ((0, lead), (lead, rows)):
                             for r in range(low, high):
-                                piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                                own, back = weighed(share, tails[r]), result[end, v, r]
-                                less = own - weighed(onward, tails[r])
-                                at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
+                                at[r] = mine[r] + passing[end, option, 0, r] + passing[end, option, 1, r]
                             if low > 0:
                                 at[rows + 1] = peak_of(at, peaked, at[rows + 1])
                             if not at[0] < np.inf:
                                 away = stays = False
-                            away = away and not _is_pruned(
-                                at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known,
-                                edges, grid,
-                            )  # fmt: skip
                             if lead == rows or (not away and not stays):
                                 break
+                            # What is added may lift the peak further than by itself.
+                            away = away and not _is_pruned(
+                                at, leaving, then, v, turned, loose, compared, caps, bound, points, lows, known,
+                                edges, grid, spots, strips,
+                            )  # fmt: skip
                         if not away and not stays:
                             continue
                         for step in range(nodes * codecs):
@@ -390,8 +449,8 @@ def grow_points(
                                     return points, keys, lows, known
                                 values, chain, least = doubled(values), doubled(chain), doubled(least)
                                 size = 2 * size
-                            new, row = values[grown], chain[grown]
-                            new[:] = at
+                            for r in range(rows + 2):
+                                new[r] = at[r]
                             if w != v:
                                 for r in range(rows):
                                     new[r] = crossed(at[r], weighed(onward, tails[r]), send[codec, end, v, w, r])
@@ -399,7 +458,9 @@ def grow_points(
                                 new[rows + 1] = peak_of(new, peaked, at[rows + 1])
                             if not new[0] < np.inf or _is_pruned(
                                 new,
-                                ahead[then, w],
+                                ahead,
+                                then,
+                                w,
                                 turned,
                                 loose,
                                 compared,
@@ -410,15 +471,19 @@ def grow_points(
                                 known,
                                 edges,
                                 grid,
+                                spots,
+                                strips,
                             ):
                                 continue
-                            row[PARENT], row[NODE], row[BEGIN], row[CODEC] = here, w, end + 1, codec
+                            for r in range(rows + 2):
+                                values[grown, r] = new[r]
+                            chain[grown, PARENT], chain[grown, NODE], chain[grown, BEGIN] = here, w, end + 1
                             use(chain, grown, USED, here, group[w])
-                            row[PARTS] = chain[here, PARTS] + (w != v)
-                            row[EVALUATED] = chain[here, EVALUATED] + option_exit[option]
-                            row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
-                            row[LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
-                            if row[PARTS] == deepest and not uses(chain, grown, USED, required):
+                            chain[grown, CODEC], chain[grown, PARTS] = codec, chain[here, PARTS] + (w != v)
+                            chain[grown, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
+                            chain[grown, THRESHOLD], chain[grown, ALIVE] = option_threshold[option], 1
+                            chain[grown, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
+                            if chain[grown, PARTS] == deepest and not uses(chain, grown, USED, required):
                                 continue
                             note_open(grown, end + 1, onward, chain, values, least, w, group, peak)
                             # The list is sorted by the first measure: only what stands before can dominate.
@@ -435,7 +500,7 @@ def grow_points(
                                 before, other = other, chain[other, AFTER]
                             if worse:
                                 continue
-                            row[AFTER] = other
+                            chain[grown, AFTER] = other
                             if before < 0:
                                 heads[then, w] = grown
                             else:

@@ -1,0 +1,95 @@
+"""Numba kernels of what leads on from a state and node, worked out once for all labels there: sums, and their bounds.
+
+`tiercut.solvers.labels.front_kernels` says what the sums of a label are, and what is least ahead of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiercut.compiled import compiled
+from tiercut.solvers.kernels.step_kernels import column_of, weighed
+from tiercut.solvers.labels.peak_kernels import peak_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["RUN", "steps_from"]
+
+RUN = 8
+"""Last blocks that one bound turns away together."""
+
+
+@compiled
+def steps_from(
+    start: int, share: float, row: int, v: int, inside: bool, can_end: Bools, jumps: Ints, state_of: Ints, stay: Floats,
+    option_exit: Bools, option_threshold: Ints, accuracy: Floats, whole: Bools, tails: Floats, span: Floats,
+    bare: Floats, result: Floats, ahead: Floats, leaving: Floats, peaked: Ints, turned: Ints,
+    ending: Floats, passing: Floats, rests: Floats, runs: Floats,
+) -> None:  # fmt: skip
+    """Write down what the pieces on node v after ``start`` blocks add, and the least that plans through them can add.
+
+    Parameters
+    ----------
+    start, share, row
+        Of the state: blocks done, share of samples, row of accuracies.
+    v, inside, can_end, jumps, state_of, stay, option_exit, option_threshold, accuracy, whole, tails, span, bare, result
+        The node; the rules, shares, states, and tables of R measures; ``jumps`` N x O are those of the state's level.
+    ahead, leaving, peaked, turned
+        As in `tiercut.solvers.labels.front_kernels.grow_points`; F measures are compared, tie or are bounded.
+    ending
+        N x 2 x R, filled: what a plan's last piece adds by computing, and by sending the result.
+    passing
+        N x O x 2 x R, filled: the same of a piece that others follow, where the option leads anywhere.
+    rests
+        N x O x F, filled: the least of each measure that such a piece has with all that may follow it.
+    runs
+        By `RUN` last blocks, x 1 x F, filled: the least of that and of plans that end there.
+    """
+    blocks, rows, final = can_end.shape[0], whole.shape[0], accuracy.shape[2] - 1
+    sums = np.empty(rows)
+    for end in range(start, blocks):
+        run = (end - start) // RUN
+        if (end - start) % RUN == 0:
+            runs[run] = np.inf
+        if can_end[end]:
+            for r in range(rows):
+                own = weighed(share, tails[r])
+                ending[end, 0, r] = (1.0 if whole[r] else own) * span[v, start, end, r]
+                ending[end, 1, r] = own * result[end, v, r]
+                sums[r] = ending[end, 0, r] + ending[end, 1, r]
+            for f in range(turned.shape[0]):
+                least = -share * accuracy[row, end, final] if turned[f] == rows else peak_of(sums, peaked, 0.0)
+                least = sums[turned[f]] if turned[f] < rows else least
+                runs[run, 0, f] = min(runs[run, 0, f], least)
+        for option in range(option_exit.shape[0]):
+            after = jumps[end, option]
+            if after < 0:
+                continue
+            then, asks = state_of[end + 1, after], option_exit[option]
+            for r in range(rows):
+                own = weighed(share, tails[r])
+                piece = span[v, start, end, r] if asks else bare[v, start, end, r]
+                passing[end, option, 0, r] = (1.0 if whole[r] else own) * piece
+                passing[end, option, 1, r] = (own - weighed(stay[after], tails[r])) * result[end, v, r]
+                sums[r] = passing[end, option, 0, r] + passing[end, option, 1, r]
+            for f in range(turned.shape[0]):
+                m = turned[f]
+                rest = leaving[then, v, m]
+                if inside and asks:
+                    rest = min(rest, ahead[then, v, m])
+                if m < rows:
+                    rest = sums[m] + rest
+                elif m == rows:
+                    gain = (share - stay[after]) * accuracy[row, end, column_of(option_threshold[option], final)]
+                    rest = rest - gain
+                else:
+                    rest = max(rest, peak_of(sums, peaked, 0.0))
+                rests[end, option, f] = rest
+                runs[run, 0, f] = min(runs[run, 0, f], rest)

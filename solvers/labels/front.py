@@ -23,6 +23,7 @@ from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
 from tiercut.solvers.labels.grid_kernels import edges_of, grid_of, strips_of
 from tiercut.solvers.labels.peak_kernels import Peak
+from tiercut.solvers.labels.zones import make_zones, no_zones
 from tiercut.solvers.states import follows_of, states_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,12 @@ class PointLabels(FrontSearch):
         grid = grid_of(found.points, found.keys, found.state, compared, edges, spots, strips)
         bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid, spots, strips)
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
-        wanted = (pruning, self.peak, self.sorted_by, found.known)
+        zones = no_zones(shape[:2])
+        if self.deepest > 2 and compared == 3 and len(found.held[0]) > 256:
+            zones = make_zones(
+                found.held[0], self.sorted_by.turned, goals.caps, shape[2] - 2, tables, self.peak.rows, stop
+            )
+        wanted = (pruning, zones, self.peak, self.sorted_by, found.known)
         found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))
         size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
         self.take(index, found, int(stop[1]), size)

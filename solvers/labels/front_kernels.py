@@ -47,12 +47,14 @@ from tiercut.solvers.labels.label_kernels import (
 )
 from tiercut.solvers.labels.onward_kernels import RUN, steps_from
 from tiercut.solvers.labels.peak_kernels import note_open, peak_of
+from tiercut.solvers.labels.zone_kernels import is_outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.kernels.arguments import Compared, Known, Measures, Places, Rules, Shares, States, Tables
     from tiercut.solvers.labels.peak_kernels import Peak
+    from tiercut.solvers.labels.zone_kernels import Zones
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -268,7 +270,7 @@ def _dominates(
 @compiled
 def grow_points(
     index: int, at_key: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares,
-    states: States, pruning: Pruning, peak: Peak, wanted: Compared, so_far: Known, room: int, stop: Ints,
+    states: States, pruning: Pruning, zones: Zones, peak: Peak, wanted: Compared, so_far: Known, room: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that may still become of interest, and keep the points that none dominates.
 
@@ -298,6 +300,9 @@ def grow_points(
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     deepest, limited, future, ahead, leaving, loose, caps, edges, grid, spots, strips = pruning
+    weights, slack, heights, boxes, starts, lined, lined_leaving = zones
+    told_apart, lines = heights.shape[0] > 0, weights.shape[0]
+    line_sums, line_spare, line_least, seen = np.empty(lines), np.empty(lines), np.empty(lines), np.full(2, -1)
     peaked = peak.rows
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
@@ -360,6 +365,11 @@ def grow_points(
                     spots,
                     strips,
                 ):
+                    continue
+                if told_apart and is_outside(
+                    mine, bound, lined, state, v, turned, weights, slack, heights, boxes, starts, line_sums,
+                    line_spare, line_least, seen,
+                ):  # fmt: skip
                     continue
                 complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
@@ -434,6 +444,13 @@ def grow_points(
                                 at, leaving, then, v, turned, loose, compared, caps, bound, points, lows, known,
                                 edges, grid, spots, strips,
                             )  # fmt: skip
+                            away = away and not (
+                                told_apart
+                                and is_outside(
+                                    at, bound, lined_leaving, then, v, turned, weights, slack, heights, boxes, starts,
+                                    line_sums, line_spare, line_least, seen,
+                                )
+                            )  # fmt: skip
                         if not away and not stays:
                             continue
                         for step in range(nodes * codecs):
@@ -474,6 +491,11 @@ def grow_points(
                                 spots,
                                 strips,
                             ):
+                                continue
+                            if told_apart and is_outside(
+                                new, bound, lined, then, w, turned, weights, slack, heights, boxes, starts, line_sums,
+                                line_spare, line_least, seen,
+                            ):  # fmt: skip
                                 continue
                             for r in range(rows + 2):
                                 values[grown, r] = new[r]

@@ -14,7 +14,7 @@ Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
 from tiercut.solvers.labels.grid_kernels import edges_of, grid_of, strips_of
 from tiercut.solvers.labels.peak_kernels import Peak
-from tiercut.solvers.labels.zones import make_zones, no_zones
+from tiercut.solvers.labels.zone_kernels import Zones, least_lines
+from tiercut.solvers.labels.zones import no_zones, zones_between
 from tiercut.solvers.states import follows_of, states_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["PointLabels"]
 
 _ROOM = 6_000_000  # labels of one threshold, about 0.7 GB; more end the work with what is proved so far
+_FEW_POINTS = 256  # below which zones cost more than they prune
+_NEWS = 1.02  # how many times as many points there are when zones are worked out again
 
 
 class PointLabels(FrontSearch):
@@ -51,6 +54,7 @@ class PointLabels(FrontSearch):
         self.future = follows_of(self.space)
         self.deepest = self.space.most
         self.peak = self._peak()
+        self.zones: tuple[int, Any] = (0, None)
         # Kernels have the peak after the sums and the accuracy.
         turned, sums = self.compared.turned, self.tables.first.shape[2]
         turned = np.where(np.isin(turned, self.peak.rows), sums + 1, turned)
@@ -101,14 +105,25 @@ class PointLabels(FrontSearch):
         bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid, spots, strips)
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
         zones = no_zones(shape[:2])
-        if self.deepest > 2 and compared == 3 and len(found.held[0]) > 256:
-            zones = make_zones(
-                found.held[0], self.sorted_by.turned, goals.caps, shape[2] - 2, tables, self.peak.rows, stop
-            )
+        if self.deepest > 2 and compared == 3 and len(found.held[0]) >= _FEW_POINTS:
+            weights, slack, boxes, starts = self._zones(found.held[0], shape[2] - 2)
+            lined = (*shape[:2], len(weights))
+            zones = Zones(weights, slack, boxes, starts, np.empty(lined), np.empty(lined))
+            least_lines(*tables, weights, zones.ahead, zones.leaving, stop)
         wanted = (pruning, zones, self.peak, self.sorted_by, found.known)
         found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))
         size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
         self.take(index, found, int(stop[1]), size)
+
+    def _zones(self, points: NDArray[np.float64], sums: int) -> tuple[NDArray[Any], ...]:
+        """Return the zones between the points that are known, or between nearly all of them."""
+        with self.lock:
+            count, zones = self.zones
+        if zones is None or len(points) > _NEWS * count:
+            zones = zones_between(points, self.goals.caps, self.sorted_by.turned, sums)
+            with self.lock:
+                self.zones = (len(points), zones)
+        return zones
 
 
 def _finite(table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -300,9 +300,9 @@ def grow_points(
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     deepest, limited, future, ahead, leaving, loose, caps, edges, grid, spots, strips = pruning
-    weights, slack, heights, boxes, starts, lined, lined_leaving = zones
-    told_apart, lines = heights.shape[0] > 0, weights.shape[0]
-    line_sums, line_spare, line_least, seen = np.empty(lines), np.empty(lines), np.empty(lines), np.full(2, -1)
+    weights, slack, boxes, starts, lined, lined_leaving = zones
+    zoned, lines = boxes.shape[0] > 0, weights.shape[0]
+    line_least, seen = np.empty(lines), np.zeros(1, np.int64)
     peaked = peak.rows
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
@@ -317,6 +317,7 @@ def grow_points(
     blocks, measured = can_end.shape[0], turned.shape[0]
     ending, passing = np.empty((blocks, 2, rows)), np.empty((blocks, options, 2, rows))
     rests, runs = np.empty((blocks, options, measured)), np.empty((blocks // RUN + 1, 1, measured))
+    rest_lines, run_lines = np.empty((blocks, options, lines)), np.empty((blocks // RUN + 1, 1, lines))
     mine, new = np.empty(rows + 2), np.empty(rows + 2)  # of the label that is taken up, and of a new one
     at, point, bound = np.empty(rows + 2), np.empty(turned.shape[0]), np.empty(turned.shape[0])
     key = np.zeros(width, np.int64)
@@ -366,11 +367,6 @@ def grow_points(
                     strips,
                 ):
                     continue
-                if told_apart and is_outside(
-                    mine, bound, lined, state, v, turned, weights, slack, heights, boxes, starts, line_sums,
-                    line_spare, line_least, seen,
-                ):  # fmt: skip
-                    continue
                 complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
                 if not told:
@@ -378,7 +374,7 @@ def grow_points(
                     steps_from(
                         start, share, level, v, inside, can_end, jump[levels[state]], state_of, stay, option_exit,
                         option_threshold, accuracy, whole, tails, span, bare, result, ahead, leaving, peaked, turned,
-                        ending, passing, rests, runs,
+                        weights, lined, lined_leaving, ending, passing, rests, runs, rest_lines, run_lines,
                     )  # fmt: skip
                 skipped = False
                 for end in range(start, chain[here, LAST] + 1):
@@ -388,6 +384,13 @@ def grow_points(
                         skipped = _is_skipped(
                             mine, runs, (end - start) // RUN, 0, turned, loose, compared, caps, bound, points, lows,
                             known, edges, grid, spots, strips,
+                        )  # fmt: skip
+                        skipped = skipped or (
+                            zoned
+                            and is_outside(
+                                mine, bound, run_lines, (end - start) // RUN, 0, turned, weights, slack, boxes, starts,
+                                line_least, seen,
+                            )
                         )  # fmt: skip
                     if skipped:
                         continue
@@ -425,6 +428,11 @@ def grow_points(
                             edges, grid, spots, strips,
                         ):  # fmt: skip
                             continue
+                        if zoned and is_outside(
+                            mine, bound, rest_lines, end, option, turned, weights, slack, boxes, starts, line_least,
+                            seen,
+                        ):  # fmt: skip
+                            continue
                         then, onward = state_of[end + 1, after], stay[after]
                         leave, column = share - onward, column_of(option_threshold[option], final)
                         at[rows] = -answered(float(-mine[rows]), leave, accuracy[level, end, column])
@@ -443,13 +451,6 @@ def grow_points(
                             away = away and not _is_pruned(
                                 at, leaving, then, v, turned, loose, compared, caps, bound, points, lows, known,
                                 edges, grid, spots, strips,
-                            )  # fmt: skip
-                            away = away and not (
-                                told_apart
-                                and is_outside(
-                                    at, bound, lined_leaving, then, v, turned, weights, slack, heights, boxes, starts,
-                                    line_sums, line_spare, line_least, seen,
-                                )
                             )  # fmt: skip
                         if not away and not stays:
                             continue
@@ -492,10 +493,9 @@ def grow_points(
                                 strips,
                             ):
                                 continue
-                            if told_apart and is_outside(
-                                new, bound, lined, then, w, turned, weights, slack, heights, boxes, starts, line_sums,
-                                line_spare, line_least, seen,
-                            ):  # fmt: skip
+                            if zoned and is_outside(
+                                new, bound, lined, then, w, turned, weights, slack, boxes, starts, line_least, seen
+                            ):
                                 continue
                             for r in range(rows + 2):
                                 values[grown, r] = new[r]

@@ -31,7 +31,8 @@ def steps_from(
     start: int, share: float, row: int, v: int, inside: bool, can_end: Bools, jumps: Ints, state_of: Ints, stay: Floats,
     option_exit: Bools, option_threshold: Ints, accuracy: Floats, whole: Bools, tails: Floats, span: Floats,
     bare: Floats, result: Floats, ahead: Floats, leaving: Floats, peaked: Ints, turned: Ints,
-    ending: Floats, passing: Floats, rests: Floats, runs: Floats,
+    weights: Floats, lined: Floats, lined_leaving: Floats, ending: Floats, passing: Floats, rests: Floats, runs: Floats,
+    lines: Floats, line_runs: Floats,
 ) -> None:  # fmt: skip
     """Write down what the pieces on node v after ``start`` blocks add, and the least that plans through them can add.
 
@@ -43,6 +44,8 @@ def steps_from(
         The node; the rules, shares, states, and tables of R measures; ``jumps`` N x O are those of the state's level.
     ahead, leaving, peaked, turned
         As in `tiercut.solvers.labels.front_kernels.grow_points`; F measures are compared, tie or are bounded.
+    weights, lined, lined_leaving
+        The weights, ``ahead`` and ``leaving`` of `tiercut.solvers.labels.zone_kernels.Zones`.
     ending
         N x 2 x R, filled: what a plan's last piece adds by computing, and by sending the result.
     passing
@@ -51,13 +54,15 @@ def steps_from(
         N x O x F, filled: the least of each measure that such a piece has with all that may follow it.
     runs
         By `RUN` last blocks, x 1 x F, filled: the least of that and of plans that end there.
+    lines, line_runs
+        N x O x K, and by `RUN` last blocks x 1 x K, filled: the same of each line.
     """
     blocks, rows, final = can_end.shape[0], whole.shape[0], accuracy.shape[2] - 1
     sums = np.empty(rows)
     for end in range(start, blocks):
         run = (end - start) // RUN
         if (end - start) % RUN == 0:
-            runs[run] = np.inf
+            runs[run], line_runs[run] = np.inf, np.inf
         if can_end[end]:
             for r in range(rows):
                 own = weighed(share, tails[r])
@@ -68,6 +73,12 @@ def steps_from(
                 least = -share * accuracy[row, end, final] if turned[f] == rows else peak_of(sums, peaked, 0.0)
                 least = sums[turned[f]] if turned[f] < rows else least
                 runs[run, 0, f] = min(runs[run, 0, f], least)
+            for k in range(weights.shape[0]):
+                line = -weights[k, rows] * share * accuracy[row, end, final]
+                for d in range(3):
+                    if turned[d] < rows and weights[k, turned[d]] > 0.0:
+                        line += weights[k, turned[d]] * sums[turned[d]]
+                line_runs[run, 0, k] = min(line_runs[run, 0, k], line)
         for option in range(option_exit.shape[0]):
             after = jumps[end, option]
             if after < 0:
@@ -79,6 +90,7 @@ def steps_from(
                 passing[end, option, 0, r] = (1.0 if whole[r] else own) * piece
                 passing[end, option, 1, r] = (own - weighed(stay[after], tails[r])) * result[end, v, r]
                 sums[r] = passing[end, option, 0, r] + passing[end, option, 1, r]
+            gain = (share - stay[after]) * accuracy[row, end, column_of(option_threshold[option], final)]
             for f in range(turned.shape[0]):
                 m = turned[f]
                 rest = leaving[then, v, m]
@@ -87,9 +99,18 @@ def steps_from(
                 if m < rows:
                     rest = sums[m] + rest
                 elif m == rows:
-                    gain = (share - stay[after]) * accuracy[row, end, column_of(option_threshold[option], final)]
                     rest = rest - gain
                 else:
                     rest = max(rest, peak_of(sums, peaked, 0.0))
                 rests[end, option, f] = rest
                 runs[run, 0, f] = min(runs[run, 0, f], rest)
+            for k in range(weights.shape[0]):
+                line = lined_leaving[then, v, k]
+                if inside and asks:
+                    line = min(line, lined[then, v, k])
+                line -= weights[k, rows] * gain
+                for d in range(3):
+                    if turned[d] < rows and weights[k, turned[d]] > 0.0:
+                        line += weights[k, turned[d]] * sums[turned[d]]
+                lines[end, option, k] = line
+                line_runs[run, 0, k] = min(line_runs[run, 0, k], line)

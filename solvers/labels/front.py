@@ -9,43 +9,53 @@ Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared
 3. All labels grow from the source. A label is pruned where a known plan dominates its own values and the least ahead
    of it, or where another label at the same state and node, having used no other nodes, dominates it. For a rate labels
    carry what keeps each node and link busy: what is closed, as no later part can use it, counts in the greatest so far
-   alone (see `tiercut.solvers.labels.peak_kernels.Peak`).
+   alone (see `tiercut.solvers.labels.points.peak_kernels.Peak`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiercut.solvers.front_search import FrontSearch
 from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
-from tiercut.solvers.labels.grid_kernels import edges_of, grid_of, strips_of
-from tiercut.solvers.labels.peak_kernels import Peak
-from tiercut.solvers.labels.zone_kernels import Zones, least_lines
-from tiercut.solvers.labels.zones import no_zones, zones_between
+from tiercut.solvers.labels.points.grid_kernels import edges_of, grid_of, strips_of
+from tiercut.solvers.labels.points.peak_kernels import Peak
+from tiercut.solvers.labels.points.zone_kernels import Zones, least_lines
+from tiercut.solvers.labels.points.zones import no_zones, zones_between
 from tiercut.solvers.states import follows_of, states_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.interface import Options
+    from tiercut.solvers.labels.points.zones import Between
     from tiercut.solvers.parallel import Ending
     from tiercut.solvers.task import Goals, Task
 
 __all__ = ["PointLabels"]
 
 _ROOM = 6_000_000  # labels of one threshold, about 0.7 GB; more end the work with what is proved so far
-_FEW_POINTS = 256  # below which zones cost more than they prune
+_FEW = 256  # known points below which zones cost more than they prune
 _NEWS = 1.02  # how many times as many points there are when zones are worked out again
 
 
 class PointLabels(FrontSearch):
-    """Grows labels in all measures at once."""
+    """Grows labels in all measures at once.
 
-    def __init__(self, task: Task, goals: Goals, room: int | None = None) -> None:
+    Parameters
+    ----------
+    task, goals, room
+        As elsewhere.
+    few
+        Known points below which zones cost more than they prune.
+    """
+
+    def __init__(self, task: Task, goals: Goals, room: int | None = None, few: int = _FEW) -> None:
         super().__init__(task, goals)
+        self.few = few
         self.room = _ROOM if room is None else room
         self.full_reason = f"out of room for labels ({self.room:,} for one threshold)"
         if task.goals is None:  # other measures are bounded, not traded
@@ -54,7 +64,7 @@ class PointLabels(FrontSearch):
         self.future = follows_of(self.space)
         self.deepest = self.space.most
         self.peak = self._peak()
-        self.zones: tuple[int, Any] = (0, None)
+        self.zones: tuple[int, Between | None] = (0, None)
         # Kernels have the peak after the sums and the accuracy.
         turned, sums = self.compared.turned, self.tables.first.shape[2]
         turned = np.where(np.isin(turned, self.peak.rows), sums + 1, turned)
@@ -105,17 +115,18 @@ class PointLabels(FrontSearch):
         bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid, spots, strips)
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
         zones = no_zones(shape[:2])
-        if self.deepest > 2 and compared == 3 and len(found.held[0]) >= _FEW_POINTS:
+        if self.deepest == self.space.most and compared == 3 and len(found.held[0]) >= self.few:
             weights, slack, boxes, starts = self._zones(found.held[0], shape[2] - 2)
             lined = (*shape[:2], len(weights))
             zones = Zones(weights, slack, boxes, starts, np.empty(lined), np.empty(lined))
             least_lines(*tables, weights, zones.ahead, zones.leaving, stop)
         wanted = (pruning, zones, self.peak, self.sorted_by, found.known)
         found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))
-        size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
+        size = zones.ahead.nbytes + zones.leaving.nbytes + zones.boxes.nbytes // self.threads
+        size += ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
         self.take(index, found, int(stop[1]), size)
 
-    def _zones(self, points: NDArray[np.float64], sums: int) -> tuple[NDArray[Any], ...]:
+    def _zones(self, points: NDArray[np.float64], sums: int) -> Between:
         """Return the zones between the points that are known, or between nearly all of them."""
         with self.lock:
             count, zones = self.zones

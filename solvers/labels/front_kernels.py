@@ -29,7 +29,6 @@ from tiercut.solvers.kernels.step_kernels import (
     weighed,
     write_end,
 )
-from tiercut.solvers.labels.grid_kernels import is_beaten, mark
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     ALIVE,
@@ -45,16 +44,17 @@ from tiercut.solvers.labels.label_kernels import (
     earlier,
     prefix,
 )
-from tiercut.solvers.labels.onward_kernels import RUN, steps_from
-from tiercut.solvers.labels.peak_kernels import note_open, peak_of
-from tiercut.solvers.labels.zone_kernels import is_outside
+from tiercut.solvers.labels.points.grid_kernels import is_beaten, mark
+from tiercut.solvers.labels.points.onward_kernels import RUN, steps_from
+from tiercut.solvers.labels.points.peak_kernels import note_open, peak_of
+from tiercut.solvers.labels.points.zone_kernels import is_outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.kernels.arguments import Compared, Known, Measures, Places, Rules, Shares, States, Tables
-    from tiercut.solvers.labels.peak_kernels import Peak
-    from tiercut.solvers.labels.zone_kernels import Zones
+    from tiercut.solvers.labels.points.peak_kernels import Peak
+    from tiercut.solvers.labels.points.zone_kernels import Zones
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -79,7 +79,7 @@ class Pruning(NamedTuple):
     loose, caps
         As in `_is_pruned`.
     edges, grid, spots, strips
-        As in `tiercut.solvers.labels.grid_kernels`.
+        As in `tiercut.solvers.labels.points.grid_kernels`.
     """
 
     deepest: int

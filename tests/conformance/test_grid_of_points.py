@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tiercut.solvers.kernels.keep_kernels import offer_point
-from tiercut.solvers.labels.grid_kernels import edges_of, grid_of, is_beaten, mark, strips_of
+from tiercut.solvers.labels.points.grid_kernels import edges_of, grid_of, is_beaten, mark, strips_of
 
 
 @pytest.mark.parametrize("compared", [1, 2, 3])

@@ -11,7 +11,7 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.step_kernels import column_of, weighed
-from tiercut.solvers.labels.peak_kernels import peak_of
+from tiercut.solvers.labels.points.peak_kernels import peak_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def steps_from(
     ahead, leaving, peaked, turned
         As in `tiercut.solvers.labels.front_kernels.grow_points`; F measures are compared, tie or are bounded.
     weights, lined, lined_leaving
-        The weights, ``ahead`` and ``leaving`` of `tiercut.solvers.labels.zone_kernels.Zones`.
+        The weights, ``ahead`` and ``leaving`` of `tiercut.solvers.labels.points.zone_kernels.Zones`.
     ending
         N x 2 x R, filled: what a plan's last piece adds by computing, and by sending the result.
     passing

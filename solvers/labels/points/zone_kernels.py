@@ -124,8 +124,8 @@ def zones_of(points: Floats, most: Floats) -> Floats:
 
 @compiled
 def least_lines(
-    rules: Rules, tables: Tables, measures: Measures, shares: Shares, states: States, weights: Floats, ahead: Floats, leaving: Floats,
-    stop: Ints,
+    rules: Rules, tables: Tables, measures: Measures, shares: Shares, states: States, weights: Floats,
+    ahead: Floats, leaving: Floats, stop: Ints,
 ) -> None:  # fmt: skip
     """Fill in the least of each line that the rest of a plan may have, nodes being free to be used again.
 

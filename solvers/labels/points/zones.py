@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiercut.solvers.labels.zone_kernels import FAN, NOISE, Zones, zones_of
+from tiercut.solvers.labels.points.zone_kernels import FAN, NOISE, Zones, zones_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Between = tuple[Floats, Floats, Floats, Ints]
 
 __all__ = ["no_zones", "zones_between"]
 
@@ -23,11 +24,11 @@ _ENDLESS = 1e100  # where zones without an end have one
 
 def no_zones(shape: tuple[int, int]) -> Zones:
     """Return no zones at all, by which nothing is pruned."""
-    none = np.empty((*shape, 0))
+    none = np.zeros((*shape, 0))
     return Zones(np.empty((0, 0)), np.empty(0), np.empty((0, 0)), np.zeros(2, np.int64), none, none)
 
 
-def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> tuple[Floats, Floats, Floats, Ints]:
+def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> Between:
     """Return the weights, the slack, and the tree of the zones between known points (see `Zones`).
 
     Parameters
@@ -37,9 +38,9 @@ def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> tupl
     turned, sums
         Which value of a label stands at each place of a point, and how many sums come before the accuracy.
     """
-    points = points[np.argsort(points[:, 0]), :3]
+    points = np.ascontiguousarray(points[np.argsort(points[:, 0], kind="stable"), :3])
     corners = _in_slabs(zones_of(points, np.minimum(caps[:3], _ENDLESS)))
-    spread = np.quantile(points, 0.9, axis=0) - np.quantile(points, 0.1, axis=0)
+    spread = np.diff(np.quantile(points, (0.1, 0.9), axis=0), axis=0)[0] if len(points) else np.ones(3)
     spread[spread <= 0.0] = 1.0
     added = [d for d in range(3) if turned[d] <= sums]
     pairs = [(one, other, slope) for one, other in combinations(added, 2) for slope in _SLOPES]
@@ -64,7 +65,7 @@ def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> tupl
 
 
 def _in_slabs(corners: Floats) -> Floats:
-    """Return corners in an order in which those beside each other are alike: slabs by the first, by the second, and by the third measure."""
+    """Return corners so that those beside each other are alike: in slabs by the first measure, then by the next."""
     count = len(corners)
     wide = max(int(np.ceil((count / FAN) ** (1 / 3))), 1)
     rank = np.empty(count, int)

@@ -10,6 +10,8 @@ Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared
    of it, or where another label at the same state and node, having used no other nodes, dominates it. For a rate labels
    carry what keeps each node and link busy: what is closed, as no later part can use it, counts in the greatest so far
    alone (see `tiercut.solvers.labels.points.peak_kernels.Peak`).
+4. Of three measures, the least of weighted sums of two of them ahead is known too. A label is pruned where no box that
+   the known plans leave open holds all of these bounds (`tiercut.solvers.labels.points.zone_kernels`).
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ from .stream.question import Drop as Drop, StreamQuestion as StreamQuestion, Tim
 from .stream.result import Stream as Stream
 from .stream.steadiness import Latencies as Latencies
 from .stream.time_line import drops_of as drops_of, slices_of as slices_of
+from .stream.waits import Timed as Timed, waits_of as waits_of
 from .sweeps.run_sweep import Swept as Swept, sweep as sweep
 from .sweeps.sweep_file import SweepFile as SweepFile
 from .warm.resolver import Resolver as Resolver

@@ -22,3 +22,5 @@ from .local.run import (
 )
 from .protocol.channels import check_grpc as check_grpc
 from .protocol.tls import load_tls as load_tls
+from .sources.result import JointRun as JointRun, SourceRun as SourceRun
+from .sources.run import Sender as Sender, run_sources as run_sources

@@ -14,7 +14,12 @@ from .condition_names import (
     name_of as name_of,
 )
 from .conditions import Conditions as Conditions
-from .constraints import Constraint as Constraint, bound_value as bound_value, constraints_of as constraints_of
+from .constraints import (
+    Constraint as Constraint,
+    bound_value as bound_value,
+    constraints_of as constraints_of,
+    limit_with_slack as limit_with_slack,
+)
 from .frontier import (
     TOLERANCE as TOLERANCE,
     front_of as front_of,

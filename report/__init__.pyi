@@ -33,6 +33,7 @@ from .plots.why import plot_why as plot_why
 from .plots.zoom import Zoom as Zoom, zoom_of as zoom_of
 from .replay import replay_tables as replay_tables
 from .rows import Column as Column, Rows as Rows
+from .runs.joint import joint_run_tables as joint_run_tables
 from .runs.picture import run_picture as run_picture
 from .runs.tables import run_tables as run_tables
 from .safe_table import SafeTable as SafeTable

@@ -15,7 +15,7 @@ from tiercut.topologies import destination_of, topology_data
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tiercut.analysis.sources.checked import SharedLoad
+    from tiercut.analysis.sources.checked import SharedLoad, SharedMemory
     from tiercut.optimizer import Plan, Query, Space
     from tiercut.profiling import Profile
     from tiercut.solvers import JointOutcome, Status
@@ -63,6 +63,8 @@ class JointAnswer(Shown):
         In the order of the topology, each with its plan.
     loads
         How busy every machine and link is that has a limit.
+    memory
+        What the plans need of the memory of each node, where both are known.
     message
         Where there is no joint plan: why.
     """
@@ -72,6 +74,7 @@ class JointAnswer(Shown):
     outcome: JointOutcome
     sources: tuple[SourcePlan, ...]
     loads: tuple[SharedLoad, ...]
+    memory: tuple[SharedMemory, ...] = ()
     message: str = ""
 
     def __repr__(self) -> str:
@@ -160,6 +163,10 @@ class JointAnswer(Shown):
                 "served": [each.source.called for each in self.served],
                 "unserved": [each.source.called for each in self.sources if each.plan is None],
                 "shared": [_shared(load) for load in self.loads] if found else [],
+                "memory": [
+                    {"node": each.node, "needed_bytes": each.needed, "most_bytes": each.most, "by": each.by}
+                    for each in self.memory
+                ],
             },
             "plans": [self._row(rank, each) for rank, each in enumerate(self.served, 1)],
         }

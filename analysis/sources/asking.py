@@ -10,7 +10,7 @@ from tiercut.analysis.estimates import estimated, samples_beside
 from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import profile_of
 from tiercut.analysis.sources.answer import JointAnswer, SourcePlan
-from tiercut.analysis.sources.checked import check_joint, shared_loads
+from tiercut.analysis.sources.checked import check_joint, shared_loads, shared_memory
 from tiercut.clock import time_limit
 from tiercut.errors import QuestionError
 from tiercut.optimizer import (
@@ -117,7 +117,15 @@ def _answered(topology: Topology, query: Query, asked: Sequence[SourcePlan], opt
     message = "" if outcome.decisions else _why_none(asked, limits, outcome)
     loads = shared_loads(plans, limits)
     check_joint(plans, loads)
-    return JointAnswer(topology=topology, query=query, outcome=outcome, sources=plans, loads=loads, message=message)
+    return JointAnswer(
+        topology=topology,
+        query=query,
+        outcome=outcome,
+        sources=plans,
+        loads=loads,
+        memory=shared_memory(plans),
+        message=message,
+    )
 
 
 def _check(query: Query, who: SolverOptions) -> None:

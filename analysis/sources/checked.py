@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING
 
 from tiercut.errors import TiercutError
-from tiercut.optimizer import SLACK, evaluate, price
+from tiercut.optimizer import SLACK, evaluate, limit_with_slack, memory_needed, price
 
 if TYPE_CHECKING:
     from tiercut.analysis.sources.answer import SourcePlan
     from tiercut.solvers import Limit
 
-__all__ = ["SharedLoad", "check_joint", "shared_loads"]
+__all__ = ["SharedLoad", "SharedMemory", "check_joint", "shared_loads", "shared_memory"]
 
 _NOISE = 1e-9
 
@@ -40,6 +41,51 @@ class SharedLoad:
     def utilisation(self) -> float:
         """Share of the time that it is busy."""
         return sum(self.by.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMemory:
+    """What the partitions of all sources need of the memory of a node, each with a copy of its own.
+
+    Parameters
+    ----------
+    node
+        Its name.
+    most
+        Bytes that it has.
+    by
+        Bytes that each source needs there, by name.
+    """
+
+    node: str
+    most: float
+    by: dict[str, float]
+
+    @property
+    def needed(self) -> float:
+        """Bytes that they need together."""
+        return sum(self.by.values())
+
+    @property
+    def is_short(self) -> bool:
+        """Whether they do not fit together, though each may by itself."""
+        return self.needed > limit_with_slack(self.most)
+
+
+def shared_memory(plans: Sequence[SourcePlan]) -> tuple[SharedMemory, ...]:
+    """Return what plans need of every node whose memory the topology says; what a profile does not say counts as 0."""
+    room: dict[str, float] = {}
+    by: dict[str, dict[str, float]] = {}
+    for each in plans:
+        if each.plan is None:
+            continue
+        problem, decision = each.space.problem, each.plan.decision
+        for needed, place in zip(memory_needed(problem, decision), decision.placement, strict=True):
+            node, most = problem.nodes[place], float(problem.memory[place])
+            if not isnan(most) and not isnan(needed):
+                room[node], own = most, by.setdefault(node, {})
+                own[each.source.called] = own.get(each.source.called, 0.0) + needed
+    return tuple(SharedMemory(node, most, by[node]) for node, most in room.items())
 
 
 def shared_loads(plans: Sequence[SourcePlan], limits: Sequence[Limit]) -> tuple[SharedLoad, ...]:

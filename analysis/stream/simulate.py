@@ -53,6 +53,8 @@ class Feed:
         How many; None: all of the trace.
     recorded
         Samples whose exits the frames take, one after the other and again from the first; None: exits are drawn.
+    first_s
+        When the first one is born, where no trace says it.
     """
 
     problem: Problem
@@ -62,6 +64,7 @@ class Feed:
     arrivals: str | os.PathLike[str]
     frames: int | None
     recorded: Recorded | None
+    first_s: float = 0.0
 
 
 def simulate_feeds(
@@ -204,7 +207,7 @@ def _births(feed: Feed, rng: np.random.Generator) -> NDArray[np.int64]:
             raise QuestionError(
                 f"{feed.arrivals} arrivals need a rate, such as --rate '30 fps'; or a trace of births (--arrivals FILE)"
             )
-        return births(str(feed.arrivals), feed.rate, feed.frames or 1, rng)
+        return births(str(feed.arrivals), feed.rate, feed.frames or 1, rng) + whole(feed.first_s, "the first birth")
     if feed.rate is not None:
         raise QuestionError(
             f"the trace '{feed.arrivals}' says when frames are born, so leave --rate out; or --arrivals is periodic or "

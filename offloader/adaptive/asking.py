@@ -23,8 +23,8 @@ __all__ = ["Asked", "Asking", "Solver"]
 _MOVED = 0.1
 """Share by which a condition must have moved before the solver is asked anew: measurements differ by as much."""
 
-_LINK_SHARE, _SLOWER = 10, 5
-"""Neighbouring conditions: a link at a tenth of its bandwidth, a node five times as slow."""
+_LINK_SHARE, _SLOWER, _CUT = 10, 5, 1.0
+"""Neighbouring conditions: a link at a tenth of its bandwidth, or at a byte per second, a node five times as slow."""
 
 
 class Solver(Protocol):
@@ -105,8 +105,8 @@ class Asking:
         """Return the conditions of now, and what is next to them: one thing worse."""
         found = [(self._now, frozenset[str]())]
         for name, value in self._now.items():
-            worse = value / _LINK_SHARE if name.startswith("bandwidth(") else value * _SLOWER
-            found.append((self._now | {name: worse}, frozenset()))
+            worse = (value / _LINK_SHARE, _CUT) if name.startswith("bandwidth(") else (value * _SLOWER,)
+            found += [(self._now | {name: each}, frozenset()) for each in worse]
         return found + [(self._now, frozenset([node])) for node in down]
 
     @property

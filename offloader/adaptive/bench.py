@@ -20,7 +20,7 @@ from tiercut.offloader.bundles.whole import load_whole, split_whole
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.frames import Frames, load_frames
-from tiercut.offloader.local.prediction import numbers_of
+from tiercut.offloader.local.prediction import numbers_of, source_of
 from tiercut.offloader.local.run import RunOptions, factors_of
 from tiercut.offloader.protocol.channels import check_grpc
 from tiercut.optimizer import Plan, build_problem
@@ -210,7 +210,7 @@ def open_bench(
             deadline_s=_PATIENCE_S,
             way=ready.way,
             clock=clock,
-            slowdown=factor.get(topology.source, 1.0),
+            stands_for=source_of(topology, factor),
             transport=options.transport,
             number=ready.number,
             most_bytes=whole.most_bytes,

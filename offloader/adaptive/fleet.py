@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from tiercut.errors import QuestionError
+from tiercut.offloader.agent.waits import ASKS
 from tiercut.offloader.bundles.manifest import Bundle, load_bundle
 from tiercut.offloader.bundles.split import write_bundle
 from tiercut.offloader.bundles.whole import range_of
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.tensors import put_parameters, take_parameters
 from tiercut.offloader.protocol.tls import Tls
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork
@@ -106,6 +108,7 @@ class Fleet:
         self._peers = {node: Peer(address, most_bytes, tls) for node, address in addresses.items()}
         self._lock = threading.Lock()
         self._count = 0
+        self._loading: dict[str, Ready] = {}
         self.ready: dict[str, Ready] = {}
         self.known: dict[str, Ready] = {}  # with those that agents have forgotten
 
@@ -137,14 +140,16 @@ class Fleet:
                 raise QuestionError(f"there is no agent on '{missing[0]}', which the plan '{plan}' uses")
             self._count += 1
             number = str(self._count)
-        ready = self._described(plan, number)
+        ready = self._loading[number] = self._described(plan, number)
         try:
             for place in reversed(range(len(plan.partition))):  # the last first: nobody hands on to nothing
                 self._tell(ready, place)
         except QuestionError:
+            self._loading.pop(number, None)
             self._forget(ready, plan.placement[place + 1 :])
             raise
         with self._lock:
+            del self._loading[number]
             if (found := self.find(plan)) is None:
                 told(ready)
                 self.ready[number] = self.known[number] = ready
@@ -153,27 +158,36 @@ class Fleet:
         return found
 
     def load_again(self, node: str) -> None:
-        """Make all plans ready on an agent that was started anew.
+        """Make all plans ready on an agent that was started anew, also those that are being loaded.
 
         Raises
         ------
         QuestionError
             If it refuses, or does not answer.
         """
-        for ready in list(self.ready.values()):
+        with self._lock:
+            known = [*self.ready.values(), *self._loading.values()]
+        for ready in known:
             if node in ready.plan.placement:
                 self._tell(ready, ready.plan.placement.index(node))
 
     def unload(self, number: str) -> None:
         """Let agents forget a plan, of which no frame may be under way."""
+        self.forget(self.retire(number))
+
+    def retire(self, number: str) -> Ready:
+        """Let nobody find a plan any more, and return it; its agents hold it until `forget`."""
         with self._lock:
-            ready = self.ready.pop(number)
+            return self.ready.pop(number)
+
+    def forget(self, ready: Ready) -> None:
+        """Let agents forget a plan that is retired; those that do not answer in time are not waited for."""
         self._forget(ready, ready.plan.placement)
 
     def _forget(self, ready: Ready, nodes: Sequence[str]) -> None:
         import grpc
 
-        gone = grpc.RpcError, grpc.FutureCancelledError, ValueError  # an agent that is gone has forgotten it
+        gone = grpc.RpcError, ValueError  # an agent that is gone has forgotten it
         for node in nodes:
             request = message("RepositoryModelUnloadRequest", model_name=ready.bundles[0].model)
             request.parameters["version"].string_param = ready.number
@@ -186,8 +200,27 @@ class Fleet:
 
         try:
             return bool(self._peers[node].call("ServerReady", message("ServerReadyRequest"), patience_s).ready)
-        except (grpc.RpcError, grpc.FutureCancelledError, ValueError):
+        except (grpc.RpcError, ValueError):
             return False
+
+    def waits(self, node: str, number: str, destination: str, patience_s: float) -> dict[str, int] | None:
+        """Return what of a plan waits at the agent of a node; None if it does not answer within some seconds.
+
+        See `tiercut.offloader.agent.waits.what_waits`; `destination` is where results go.
+        """
+        import grpc
+
+        ready = self.known[number]
+        request = message("ModelInferRequest", model_name=ready.bundles[0].model, model_version=number)
+        put_parameters(request, {ASKS: True, "destination": destination})
+        try:
+            answer = self._peers[node].call("ModelInfer", request, patience_s)
+        except (grpc.FutureCancelledError, ValueError):
+            return None
+        except grpc.RpcError as error:
+            why: Any = error
+            return None if why.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED) else {}
+        return {name: value for name, value in take_parameters(answer).items() if isinstance(value, int)}
 
     def _described(self, plan: Plan, number: str) -> Ready:
         ways = self._ways(plan)
@@ -221,7 +254,7 @@ class Fleet:
         except grpc.RpcError as error:
             why: Any = error
             raise QuestionError(f"the agent of '{node}' does not take a plan: {why.details()}"[:400]) from None
-        except (grpc.FutureCancelledError, ValueError):
+        except ValueError:
             raise QuestionError(f"the channel to the agent of '{node}' is closed") from None
 
     def close(self) -> None:

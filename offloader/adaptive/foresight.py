@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -24,6 +23,7 @@ from tiercut.topologies import Topology
 
 __all__ = ["Foresight", "Turn", "foreseen"]
 
+_AGAIN_S = 0.25
 _EARLY, _SURE_S = 1.25, 0.01
 """A plan that gets worse is left by frames that are due so many times its longest way, and so many seconds, before; one
 that gets better is taken by those that are due so many seconds after."""
@@ -116,14 +116,15 @@ class Foresight:
         self.origin_ns: int | None = None
         self._down = frozenset[str]()
         self._away, self._back = dict[str, float](), dict[str, float]()  # since which moment, of each node
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), threading.Event()
 
     def start(self) -> None:
         """Let frames that a plan loses go by the plan of then."""
         self._driver.rescue = lambda number, _: number != self.now.number
 
     def close(self) -> None:
-        """End, which takes nothing."""
+        """End; what an agent is being told is not waited for."""
+        self._closed.set()
 
     def turn(self, tensors: Mapping[str, NDArray[Any]], due_s: float) -> None:
         """Take over by the plan that is the best for a frame that is due so many seconds after the first one."""
@@ -154,9 +155,23 @@ class Foresight:
 
     def returned(self, node: str, at_s: float) -> None:
         """Take it that the agent of a node is there again since a moment, and tell it what it forgot."""
-        with suppress(QuestionError):
+        if not self._told(node, at_s):
+            threading.Thread(target=self._tell_again, args=(node, at_s), daemon=True, name="telling").start()
+
+    def _tell_again(self, node: str, at_s: float) -> None:
+        """Tell an agent what it forgot, again and again, until it takes it, goes away once more, or all ends."""
+        while not self._closed.wait(_AGAIN_S):
+            if self._away.get(node, inf) > at_s or self._told(node, at_s):
+                return
+
+    def _told(self, node: str, at_s: float) -> bool:
+        """Tell an agent what it forgot, and return whether it took that."""
+        try:
             self._fleet.load_again(node)
-            with self._lock:
-                self._back[node] = at_s
-                if self._away.get(node, inf) < at_s:
-                    del self._away[node]
+        except QuestionError:
+            return False
+        with self._lock:
+            self._back[node] = at_s
+            if self._away.get(node, inf) < at_s:
+                del self._away[node]
+        return True

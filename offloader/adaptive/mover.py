@@ -17,6 +17,7 @@ from tiercut.errors import QuestionError
 from tiercut.offloader.adaptive.asking import Asking
 from tiercut.offloader.adaptive.fleet import Fleet, Ready, same_plan
 from tiercut.offloader.adaptive.priced import Priced
+from tiercut.offloader.adaptive.silence import LOOK_S, Missed, Silence
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.outcome import Outcome
@@ -31,6 +32,9 @@ _BEHIND = 0.5
 """What a frame is said to lose, as a share of the latency, by a plan that does not keep up with the rate."""
 
 _AGAIN_S, _LONGEST_S, _BEAT_S, _PATIENCE_S = 1.0, 8.0, 0.25, 1.0
+_WAITING_S = 0.2
+"""How soon a further copy is sent where one is waited for: as soon as that one is there, it is known again."""
+
 _SLOW = "deadline", "DEADLINE_", "RESOURCE_EXHAUSTED", "ALREADY_EXISTS"
 """What a node that is well may say of a frame: it was too late, there were too many, or it is here already."""
 
@@ -129,13 +133,14 @@ class Mover:
         self._again_s, self._try_ns = _AGAIN_S, self.begun_ns + round(_AGAIN_S * 1e9)
         self._asks, self._token = 0, secrets.token_hex(4)
         self._closed = threading.Event()
+        self._silence = Silence(driver, fleet, watcher, clock)
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Follow what the driver sends from now on."""
         self._driver.on_end = self._ended.put
         self._driver.rescue = self.rescue
-        for work in (self._follow, self._beat):
+        for work in (self._follow, self._beat, self._listen):
             self._threads.append(threading.Thread(target=work, daemon=True, name="mover"))
             self._threads[-1].start()
         if self._asking is not None:
@@ -257,14 +262,17 @@ class Mover:
 
         Where the plan of now leaves no room, both are there while one gives way to the other.
         """
+        retired = list[Ready]()
         with self._lock:
             for ready in list(self._fleet.ready.values()):
                 full = set(self._full([*(each.plan for each in self._fleet.ready.values()), plan]))
                 if not full:
-                    return
+                    break
                 used = ready.number == self.now.number or self._driver.under_way(ready.number)
                 if not used and full & set(ready.plan.placement):
-                    self._fleet.unload(ready.number)
+                    retired.append(self._fleet.retire(ready.number))
+        for ready in retired:  # an agent may not answer, and frames do not wait for that
+            self._fleet.forget(ready)
 
     # What nobody has seen for a while.
 
@@ -284,16 +292,51 @@ class Mover:
             best, _ = self._choose(self._watcher.values | dict(self._watcher.unseen))
             found = None if best is None else self._fleet.find(best)
             if found is not None and found is not self.now:
+                if self._driver.under_way(found.number):
+                    return
                 self._asks += 1
-                self._driver.use(found.number)
-                self._driver.send(f"{self._token} ask {self._asks}", tensors, now_ns)
-                self._driver.use(self.now.number)
-                self._again_s = min(2 * self._again_s, _LONGEST_S)
+                entry = self._driver.entry_of(found.number)
+                self._driver.send(f"{self._token} ask {self._asks}", tensors, now_ns, by=entry)
+                self._again_s = _WAITING_S if self._watcher.is_waiting else min(2 * self._again_s, _LONGEST_S)
             else:
                 self._again_s = _AGAIN_S
             self._try_ns = now_ns + round(self._again_s * 1e9)
         finally:
             self._lock.release()
+
+    # What does not come back.
+
+    def _listen(self) -> None:
+        while not self._closed.wait(LOOK_S):
+            self.listen()
+
+    def listen(self) -> None:
+        """Look for frames that are missed, and move if the wait has cost what a frame by another plan takes."""
+        for missed in self._silence.look():
+            if missed.silent:
+                self._leave(missed.silent)
+            if missed.told:
+                self._suspect(missed)
+
+    def _suspect(self, missed: Missed) -> None:
+        """Leave the plan of now, if frames of it are missed and another plan is better by what is known now."""
+        with self._lock:
+            begun_ns, was, values = time.perf_counter_ns(), self.now, self._watcher.values
+            if self._asking is not None:
+                self._asking.heed(values, self._down)
+            if missed.number != was.number:
+                return
+            best, best_s = self._choose(values)
+            now_s = self._policy.latency_of(was.plan, values)
+            now_s = self._watcher.seconds(was.number) if now_s is None else now_s
+            took_s = (time.perf_counter_ns() - begun_ns) / 1e9
+            if best is None or same_plan(best, was.plan) or missed.lost_s < best_s:
+                return
+            if now_s - best_s <= _MARGIN * now_s and self._keeps_up(was.plan, values):
+                return
+        why = f"nothing came back for {missed.waited_s * 1e3:.3g} ms"
+        if self._move(best, why, took_s, was):
+            self._driver.send_again(was.number, why)
 
     # What does not answer.
 

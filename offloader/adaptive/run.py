@@ -34,12 +34,13 @@ from tiercut.offloader.local.cascade import Verdict, uncut_cascade
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.outcome import Outcome
-from tiercut.offloader.local.prediction import predicted, way_of
+from tiercut.offloader.local.prediction import predicted, source_of, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Figures, Run, latency_figures
-from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of, times_of
+from tiercut.offloader.local.run import RunOptions, check_soon_enough, factors_of
 from tiercut.offloader.local.timing import Round
 from tiercut.offloader.protocol.channels import check_grpc
+from tiercut.offloader.rehearsal.rehearse import times_of
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
@@ -125,7 +126,7 @@ def run_adaptive(
                 deadline_s=deadline_s,
                 way=ready[0].way,
                 clock=shared,
-                slowdown=factor.get(topology.source, 1.0),
+                stands_for=source_of(topology, factor),
                 transport=options.transport,
                 number=ready[0].number,
                 most_bytes=whole.whole.most_bytes,

@@ -21,6 +21,18 @@ _REMEMBERED = 32
 _LEAST_S = 1e-4
 """What a link is busy for less cannot be told from what a hop takes besides."""
 
+_OVERDUE, _STRAYED, _LOOKED_BACK, _WAIT_S = 2.0, 1.5, 64, (0.025, 0.1)
+"""What has taken so many times as long as expected is missed, if that is also so many times as much longer as all but
+one of the last frames strayed by; of seconds so few and so many at the least and at the most."""
+
+_DOWN_S, _DOWN_TIMES, _DOWN = 0.5, 10.0, 1.0
+"""A link that has had a message for so many seconds, and so many times as long as it takes when all is well, is down:
+it carries a byte in so many seconds."""
+
+
+def _is_down(waited_s: float, usual_s: float) -> bool:
+    return waited_s >= max(_DOWN_S, _DOWN_TIMES * usual_s)
+
 
 class Smoothed:
     """A number that is measured again and again: the median of the last few, then an exponential mean.
@@ -35,18 +47,27 @@ class Smoothed:
         self.start = self.value = start
         self._last: deque[float] = deque(maxlen=_KEPT)
         self.seen_ns: int | None = None
+        self.bound_ns: int | None = None
+        """When it was last said to be so much at least, if nothing was measured since."""
 
     def add(self, measured: float, now_ns: int, stale_ns: int) -> None:
         """Take a measurement; after so long without any, what was before says nothing any more.
 
         A single measurement that is off by any amount moves nothing, because of the median.
         """
-        if self.seen_ns is not None and now_ns - self.seen_ns > stale_ns:
+        if self.bound_ns is not None or (self.seen_ns is not None and now_ns - self.seen_ns > stale_ns):
             self._last.clear()
-            self.value = measured
+            self.value, self.bound_ns = measured, None
         self._last.append(measured)
         self.value += _WEIGHT * (median(self._last) - self.value)
         self.seen_ns = now_ns
+
+    def at_least(self, bound: float, now_ns: int) -> bool:
+        """Take it that the number is not below a bound, until it is measured again; return whether that is news."""
+        if bound <= self.value:
+            return False
+        self.value, self.bound_ns, self.seen_ns = bound, now_ns, now_ns
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +133,7 @@ class Watcher:
             lambda: deque(maxlen=_REMEMBERED)
         )
         self._alone_ns: dict[tuple[str, str], int] = {}
+        self._strayed_s: deque[float] = deque(maxlen=_LOOKED_BACK)
         for name in names:
             kind, place = name_of(name)
             if kind == "slowdown":
@@ -158,23 +180,98 @@ class Watcher:
 
     def seconds(self, number: str) -> float:
         """Return the expected latency of a plan under the conditions of now."""
-        known, total_s = self._plans[number], 0.0
-        for step in known.path.steps:
-            took_s = step.seconds
-            if step.sort == "compute":
-                held = self._slow.get(step.node or "")
-                took_s *= 1.0 if held is None else held.value / held.start
-            for hop in known.hops[step]:
-                if (link := self._fast.get((hop.sender, hop.receiver))) is not None:
-                    took_s += step.size * (link.value - link.start)
-            total_s += step.reach * took_s
-        return total_s
+        known = self._plans[number]
+        return sum(step.reach * self._takes_s(known, step) for step in known.path.steps)
+
+    def longest_s(self, number: str) -> float:
+        """Return what the frame of a plan that leaves last takes under the conditions of now, in seconds."""
+        known = self._plans[number]
+        taken = [(step, self._takes_s(known, step)) for step in known.path.steps]
+        home_s = max((took_s for step, took_s in taken if step.sort == "result"), default=0.0)
+        return home_s + sum(took_s for step, took_s in taken if step.sort != "result") + sum(known.spare_s)
+
+    def _takes_s(self, known: _Expected, step: Step) -> float:
+        took_s = step.seconds
+        if step.sort == "compute":
+            held = self._slow.get(step.node or "")
+            return took_s * (1.0 if held is None else held.value / held.start)
+        for hop in known.hops[step]:
+            if (link := self._fast.get((hop.sender, hop.receiver))) is not None:
+                took_s += step.size * (link.value - link.start)
+        return took_s
+
+    def misses(self, waited_s: float, expected_s: float) -> bool:
+        """Return whether something is missed that was expected to take less: machines stall for a while."""
+        strayed_s = sorted(self._strayed_s)[-2] if len(self._strayed_s) > 1 else _WAIT_S[1]
+        longer_s = min(max(_STRAYED * strayed_s, _WAIT_S[0]), _WAIT_S[1])
+        return waited_s > max(_OVERDUE * expected_s, expected_s + longer_s)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a link is known only by what does not come back over it."""
+        return any(each.bound_ns is not None for each in self._fast.values())
+
+    def nodes_of(self, number: str) -> tuple[str, ...]:
+        """Return the nodes of a plan, in order."""
+        return tuple(self._problem.nodes[node] for node in self._plans[number].path.decision.placement)
+
+    def miss_message(self, number: str, sort: str, stage: int, waited_s: float, size: float) -> bool:
+        """Take it that the links of a step have had a message for so long, and return whether that says anything.
+
+        They are so slow at least; those that had it for half a second, and ten times as long as it takes when all is
+        well, count as down.
+
+        Parameters
+        ----------
+        number
+            Of the plan.
+        sort, stage
+            Of the step: ``input``, ``send`` or ``result``, and the partition (from 0) that makes what is sent.
+        waited_s
+            Since it was sent, or the one before it was there.
+        size
+            Its bytes.
+        """
+        known = self._plans.get(number)
+        steps = () if known is None else [s for s in known.path.steps if (s.sort, s.stage) == (sort, stage)]
+        if known is None or not steps or not (hops := known.hops[steps[0]]):
+            return False
+        step = steps[0]
+        spare_s = 0.0 if sort == "result" else known.spare_s[0 if sort == "input" else stage + 1]
+        expected_s = self._takes_s(known, step) + spare_s
+        if not self.misses(waited_s, expected_s):
+            return False
+        takes_s = {hop: max(size, step.size) * self._pace(hop) for hop in hops}
+        fresh_ns = self._clock() - self._stale_ns
+        followed = [hop for hop in hops if (hop.sender, hop.receiver) in self._fast]
+        alone = [hop for hop in followed if self._alone_ns.get((hop.sender, hop.receiver), -1) >= fresh_ns]
+        suspects = [hop for hop in followed if hop not in alone] or followed
+        left_s = waited_s - spare_s - sum(hop.latency for hop in hops)
+        left_s -= sum(took_s for hop, took_s in takes_s.items() if hop not in suspects)
+        longer = left_s / sum(takes_s[hop] for hop in suspects) if suspects else 0.0
+        news, is_down = False, _is_down(waited_s, step.seconds)
+        for held in {id(each): each for hop in suspects if (each := self._fast[hop.sender, hop.receiver])}.values():
+            news |= held.at_least(_DOWN if is_down else held.value * longer, self._clock())
+        return news
+
+    def miss_node(self, number: str, stage: int, waited_s: float) -> bool:
+        """Take it that the node of a partition, from 0, has been at one frame for so long; see `miss_message`."""
+        known = self._plans.get(number)
+        if known is None:
+            return False
+        held = self._slow.get(self.nodes_of(number)[stage])
+        took_s = sum(took for _, took in known.pieces_s[stage])
+        if held is None or took_s <= 0 or not self.misses(waited_s, took_s * held.value / held.start):
+            return False
+        return held.at_least(held.start * waited_s / took_s, self._clock())
 
     def see(self, outcome: Outcome) -> None:
         """Take what a frame that was answered tells; nothing is known of when one was sent again."""
         known = self._plans.get(outcome.plan)
         if known is None or outcome.exit is None or outcome.sent != 1:
             return
+        if outcome.ended_ns is not None:
+            self._strayed_s.append(outcome.latency_s - outcome.late_ns / 1e9 - self.longest_s(outcome.plan))
         encoded = outcome.parameters.get(named(0, "encode"))
         ready_ns = outcome.due_ns + outcome.late_ns + (encoded if isinstance(encoded, int) else 0)
         coming = [step for step in known.path.steps if step.sort in ("input", "send")]
@@ -195,6 +292,12 @@ class Watcher:
     def _see_way(self, hops: Sequence[Hop], size: float, ready_ns: int, arrived_ns: int) -> None:
         """Take when a message was ready for some links and when it was there."""
         now_ns, ways = self._clock(), tuple((hop.sender, hop.receiver) for hop in hops)
+        bound = [held for way in ways if (held := self._fast.get(way)) is not None and held.bound_ns is not None]
+        took_s, usual_s = (arrived_ns - ready_ns) / 1e9, sum(size / hop.bandwidth + hop.latency for hop in hops)
+        if bound and (_is_down(took_s, usual_s) or ready_ns < max(held.bound_ns or 0 for held in bound)):
+            for held in bound:  # it was among what was missed: what it waited for is over
+                held.seen_ns = None
+            return
         left_ns = arrived_ns - round(sum(hop.latency for hop in hops) * 1e9)
         before_ns = max((each for each in self._left[ways] if each < left_ns), default=ready_ns)
         self._left[ways].append(left_ns)

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 
 from tiercut.errors import InputError, QuestionError, TiercutError
 from tiercut.offloader.agent.admission import Seen, check_destination, left_s
-from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, slowing
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, counting, slowing
 from tiercut.offloader.agent.held import Held, HeldAnswers
 from tiercut.offloader.agent.job import Job
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.shelf import Shelf, is_whole
 from tiercut.offloader.agent.stand_in import SlowedServer, as_result, as_stage
 from tiercut.offloader.agent.timings import came_by, named
-from tiercut.offloader.agent.version import Outlets, Version, only_version
+from tiercut.offloader.agent.version import Outlets, Version, only_version, several_versions
+from tiercut.offloader.agent.waits import ASKS, what_waits
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.bundles.stage import Ended, Runtime
 from tiercut.offloader.links.clock import LinkClock
@@ -106,16 +107,19 @@ class Agent:
         self._transport, self._tls = only_grpc(transport, tls), tls
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
-        self._slow = slowing(emulation, self._clock)
+        self._slow, self._count = slowing(emulation, self._clock), counting(emulation, self._clock)
         self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
         if is_whole(folder):
             outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
             self._shelf = Shelf.of_whole(folder, runtime, threads, outlets, shaped=self._clock is not None)
+        elif emulation.shares:
+            self._shelf = Shelf.of_several(several_versions(emulation, self._clock, runtime, threads))
         else:
             self._shelf = Shelf.of_one(only_version(folder, next_address, emulation, runtime, threads))
         self._most_bytes = self._shelf.most_bytes
         self._jobs: queue.Queue[Job | None] = queue.Queue(most)
         self._seen, self._held = Seen(), HeldAnswers()
+        self._at_work: dict[int, tuple[str, int]] = {}  # by thread: of which version, and since when
         self._stood_for = SlowedServer(emulation.next_factor)
         if next_address is not None:
             self.follow(next_address)
@@ -143,11 +147,11 @@ class Agent:
             self._streams.close()
             raise
 
-    def follow(self, next_address: str) -> None:
-        """Hand on to an agent that listens at HOST:PORT, from now on."""
-        only = self._shelf.only
-        before, address = only.onward, address_of(next_address, what="--next")
-        only.follow(self._outlet(address, self._emulation.onward, carries=only.bundle.onward_bytes))
+    def follow(self, next_address: str, number: str = "") -> None:
+        """Hand on to an agent that listens at HOST:PORT, from now on; of several plans, what one of them has it do."""
+        version = self._shelf.numbered(number) if number else self._shelf.only
+        before, address = version.onward, address_of(next_address, what="--next")
+        version.follow(self._outlet(address, version.way, carries=version.bundle.onward_bytes))
         if before is not None:
             before.close()
 
@@ -156,7 +160,7 @@ class Agent:
         return Outlet(peer, way, self._clock, most=most or self._most, transport=self._transport, carries=carries)
 
     def _way_home(self, address: str, way: Way) -> Outlet:
-        return self._outlet(address, way, _MOST_RESULTS, None if self._shelf.is_whole else self.bundle.result_bytes)
+        return self._outlet(address, way, _MOST_RESULTS, self.bundle.result_bytes if self._shelf.is_one else None)
 
     @property
     def bundle(self) -> Bundle:
@@ -166,7 +170,7 @@ class Agent:
     @property
     def awaits_next(self) -> bool:
         """Whether it has to be told who comes next."""
-        return not self._shelf.is_whole and not self.bundle.is_last
+        return self._shelf.is_one and not self.bundle.is_last
 
     @property
     def address(self) -> str:
@@ -208,9 +212,9 @@ class Agent:
         return message("ServerMetadataResponse", name=SERVER, version=__version__, extensions=streams)
 
     def _model_metadata(self, request: Any, _: Any) -> Any:
-        shelf, served = self._shelf, self._shelf.of(request.name, request.version)
-        numbers = shelf.numbers if shelf.is_whole else ["1"]
-        found = message("ModelMetadataResponse", name=shelf.model, versions=numbers, platform=served.run.runtime)
+        served, numbers = self._shelf.of(request.name, request.version), self._shelf.numbers
+        numbers = ("1",) if self._shelf.is_one else numbers
+        found = message("ModelMetadataResponse", name=request.name, versions=numbers, platform=served.run.runtime)
         for part, tensors in ((found.inputs, served.bundle.inputs), (found.outputs, served.bundle.outputs)):
             for each in tensors:
                 part.add(name=each.name, datatype=DATATYPES[each.dtype], shape=each.shape)
@@ -235,6 +239,10 @@ class Agent:
             parameters = take_parameters(request)
             if parameters.get("fall_back") is True:
                 return self._asked_to_fall_back(request.id, parameters)
+            if parameters.get(ASKS) is True:
+                check_destination(destination := parameters.get("destination", ""), self._allowed)
+                home = self._home(str(destination), version.home)
+                return what_waits(request, self._at_work, version.onward, home)
             tensors = version.coming.take(request, parameters, arrival.contents)
         except QuestionError as error:
             raise Refused("INVALID_ARGUMENT", str(error)) from None
@@ -313,23 +321,28 @@ class Agent:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
+            begun_ns = time.monotonic_ns()
             try:
                 self._serve(job)
             except Exception as error:  # a frame that cannot be served is reported, and the next one served
                 log.exception("frame '%s'", job.request.id)
                 self._fail(job, f"{type(error).__name__}: {error}"[:300])
             finally:
+                self._at_work.pop(threading.get_ident(), None)
                 job.arrival.release()
+                self._count(time.monotonic_ns() - begun_ns)
 
     def _serve(self, job: Job) -> None:
         begun_ns = time.monotonic_ns()
         if begun_ns > job.until_ns:
             self._fail(job, "it waited for a worker until its deadline")
             return
+        self._at_work[threading.get_ident()] = job.version.number, begun_ns
         try:
             tensors, decode_ns = self._decoded(job)
-            ended, more = job.run(tensors, self._slow)
+            ended, more = job.run(tensors, (job.version.slow or self._slow))
             timings = self._timings(job, begun_ns, time.monotonic_ns(), decode_ns) | more
+            self._at_work.pop(threading.get_ident(), None)
             ended = job.apart(ended)
             if job.result is None:
                 self._send(job, ended, timings)
@@ -345,7 +358,7 @@ class Agent:
             return job.tensors, 0
         since_ns, begun = time.monotonic_ns(), clock()
         tensors = coming.decoded(job.tensors, job.parameters)
-        self._slow(clock() - begun)
+        (job.version.slow or self._slow)(clock() - begun)
         return tensors, time.monotonic_ns() - since_ns
 
     @staticmethod
@@ -359,7 +372,7 @@ class Agent:
         begun = version.run.clock()
         contents = version.going.describe(request, tensors)
         if version.going.codec is not None:
-            self._slow(version.run.clock() - begun)
+            (version.slow or self._slow)(version.run.clock() - begun)
         return contents
 
     def _timings(self, job: Job, begun_ns: int, ended_ns: int, decode_ns: int) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,28 @@ from tiercut.offloader.links.waiting import sleep_until
 if TYPE_CHECKING:
     from tiercut.offloader.bundles.stage import Slowed
 
-__all__ = ["AS_IT_IS", "Emulation", "slowing"]
+__all__ = ["AS_IT_IS", "Emulation", "Share", "counting", "slowing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one of several plans has a machine do.
+
+    Parameters
+    ----------
+    number
+        What its frames call it (``model_version``).
+    folder
+        Its bundle.
+    factor, onward, home
+        As of `Emulation`, for this plan.
+    """
+
+    number: str
+    folder: Path
+    factor: float = 1.0
+    onward: Way = NO_LINKS
+    home: Way = NO_LINKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +61,9 @@ class Emulation:
         Whether it is told where the next agent listens once it is ready itself.
     speed
         Number in the clock of the share of its speed that it has now; None: it has all of it.
+    shares
+        What several plans have it do; its workers take their frames in the order in which they come. Empty where it
+        has one plan, or is told later.
     """
 
     factor: float = 1.0
@@ -50,9 +75,10 @@ class Emulation:
     next_home: Way = NO_LINKS
     told_later: bool = False
     speed: int | None = None
+    shares: tuple[Share, ...] = ()
 
     def __post_init__(self) -> None:
-        for factor in (self.factor, self.next_factor):
+        for factor in (self.factor, self.next_factor, *(share.factor for share in self.shares)):
             if not factor >= 1:
                 raise QuestionError(f"a machine can be slowed, by a factor of 1 or more, not sped up ({factor:g})")
 
@@ -61,11 +87,31 @@ AS_IT_IS = Emulation()
 """An agent that stands for nothing but itself."""
 
 
-def slowing(emulation: Emulation, clock: LinkClock | None) -> Slowed:
-    """Return what sleeps for what a slower machine would take longer: of what a call took, no more and no less."""
+def slowing(emulation: Emulation, clock: LinkClock | None, factor: float | None = None) -> Slowed:
+    """Return what sleeps for what a slower machine would take longer: of what a call took, no more and no less.
+
+    Parameters
+    ----------
+    emulation, clock
+        What it stands for, and when its links are free.
+    factor
+        In place of the emulation's.
+    """
+    times = emulation.factor if factor is None else factor
 
     def slow(took_ns: int) -> None:
         share = 1.0 if clock is None or emulation.speed is None else clock.pace(emulation.speed)
-        sleep_until(time.monotonic_ns() + round((emulation.factor / share - 1) * took_ns))
+        sleep_until(time.monotonic_ns() + round((times / share - 1) * took_ns))
 
     return slow
+
+
+def counting(emulation: Emulation, clock: LinkClock | None) -> Callable[[int], None]:
+    """Return what adds nanoseconds of work to how long the workers of a machine were busy that several plans share."""
+
+    def count(busy_ns: int) -> None:
+        if clock is not None and emulation.speed is not None and emulation.shares:
+            with clock:
+                clock.count(emulation.speed, busy_ns)
+
+    return count

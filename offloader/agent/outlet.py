@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from tiercut.offloader.agent.watch import Watch
 from tiercut.offloader.links.clock import LinkClock
@@ -19,7 +19,7 @@ from tiercut.offloader.transports.framing import Bytes
 from tiercut.offloader.transports.offer import Wanted
 from tiercut.offloader.transports.stream import Failure
 
-__all__ = ["Full", "Outlet", "Parcel"]
+__all__ = ["Full", "Outlet", "Parcel", "Waits"]
 
 _SILENT = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 """How a call ends to which nobody answers."""
@@ -45,6 +45,8 @@ class Parcel:
         So long before that deadline it is given up, so that its sender can still answer itself.
     answered
         Called with what a server that is no agent answers itself, and when it was called.
+    place
+        Its number among those that went over the links; None: it passes by them.
     """
 
     request: Any
@@ -54,6 +56,22 @@ class Parcel:
     failed: Callable[[str], None]
     spare_ns: int = 0
     answered: Callable[[Opened, int], None] | None = None
+    place: int | None = None
+
+
+class Waits(NamedTuple):
+    """A message that its peer has not taken.
+
+    Parameters
+    ----------
+    since_ns
+        When it was sent, or the one before it was taken, by `time.monotonic_ns`.
+    size
+        Bytes that a link carries for it.
+    """
+
+    since_ns: int
+    size: int
 
 
 class Outlet:
@@ -86,6 +104,9 @@ class Outlet:
         self.peer = self._peer = peer
         self._courier = Courier(peer, transport, carries)
         self._watch = Watch(peer)
+        self._lock = threading.Lock()
+        self._under_way: dict[int, Waits] = {}
+        self._count, self._taken_ns = 0, 0
         self._path: ShapedPath[Parcel] = ShapedPath(way, clock, self._deliver, most=most)
 
     def put(
@@ -133,13 +154,34 @@ class Outlet:
         size = size_of(request, contents)
         ready_ns = max(ready_ns, time.monotonic_ns())
         put_parameters(request, {**timings, "sent_ns": ready_ns})
-        self._path.put(
-            Parcel(request, contents, size, until_ns, failed, spare_ns, answered),
-            size,
-            past_links=direct,
-            ready_ns=ready_ns,
-            until_ns=until_ns - spare_ns,
-        )
+        place = None if direct else self._begun(Waits(ready_ns, size))
+        parcel = Parcel(request, contents, size, until_ns, failed, spare_ns, answered, place)
+        try:
+            self._path.put(parcel, size, past_links=direct, ready_ns=ready_ns, until_ns=until_ns - spare_ns)
+        except Full:
+            self._ended(parcel, taken=False)
+            raise
+
+    @property
+    def waits(self) -> Waits | None:
+        """The oldest message on its way to the peer; None where there is none."""
+        with self._lock:
+            oldest = next(iter(self._under_way.values()), None)
+            return None if oldest is None else oldest._replace(since_ns=max(oldest.since_ns, self._taken_ns))
+
+    def _begun(self, waits: Waits) -> int:
+        with self._lock:
+            self._count += 1
+            self._under_way[self._count] = waits
+            return self._count
+
+    def _ended(self, parcel: Parcel, *, taken: bool) -> None:
+        if parcel.place is None:
+            return
+        with self._lock:
+            self._under_way.pop(parcel.place, None)
+            if taken:
+                self._taken_ns = time.monotonic_ns()
 
     def room(self, sizes: Sequence[int]) -> list[Bytes] | None:
         """See `tiercut.offloader.transports.courier.Courier.room`."""
@@ -159,11 +201,13 @@ class Outlet:
         called_ns = time.monotonic_ns()
         left_ns = parcel.until_ns - called_ns
         if left_ns <= parcel.spare_ns:
+            self._ended(parcel, taken=False)
             parcel.failed(f"it was not sent to {self._peer.address} before its deadline")
             return
         put_parameters(parcel.request, {"left_ns": left_ns})
 
         def ended(failure: Failure | None) -> None:
+            self._ended(parcel, taken=failure is None or failure.status not in _SILENT)
             if failure is None:
                 return
             if parcel.spare_ns and failure.status in _SILENT:
@@ -172,10 +216,17 @@ class Outlet:
                 f"{self._peer.address}: {failure.status}" + (f": {failure.details}" if failure.details else "")
             )
 
-        answered = None if parcel.answered is None else partial(_called, parcel.answered, called_ns)
+        def answered(answer: Opened) -> None:
+            self._ended(parcel, taken=True)
+            assert parcel.answered is not None
+            parcel.answered(answer, called_ns)
+
         try:
-            self._courier.send(parcel.request, parcel.contents, (left_ns - parcel.spare_ns) / 1e9, ended, answered)
+            left_s = (left_ns - parcel.spare_ns) / 1e9
+            by_answer = None if parcel.answered is None else answered
+            self._courier.send(parcel.request, parcel.contents, left_s, ended, by_answer)
         except ValueError:  # the channel was closed meanwhile: this process ends
+            self._ended(parcel, taken=False)
             parcel.failed(f"the channel to {self._peer.address} is closed")
 
     def close(self) -> None:
@@ -184,7 +235,3 @@ class Outlet:
         self._path.close()
         self._courier.close()
         self._peer.close()
-
-
-def _called(answered: Callable[[Opened, int], None], called_ns: int, answer: Opened) -> None:
-    answered(answer, called_ns)

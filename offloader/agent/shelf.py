@@ -1,4 +1,4 @@
-"""What an agent holds: one partition, or a whole network and the ranges of its blocks that it was told to run.
+"""What an agent holds: a partition, one of each of several plans, or a whole network, of which it is told what to run.
 
 Ranges are loaded and unloaded by the calls of the protocol's extension for model repositories, as versions of the
 model; every frame says by its ``model_version`` which one it is meant for. So a change of plan is a matter of the
@@ -8,7 +8,7 @@ number that the next frame bears, and frames of the plan before still find what 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,6 +84,18 @@ class Shelf:
         found = load_whole(folder, threads=threads)
         return cls(found.whole.model, found.whole.most_bytes, {}, found, "onnx", threads, outlets, shaped=shaped)
 
+    @classmethod
+    def of_several(cls, versions: Sequence[Version]) -> Shelf:
+        """Return what an agent holds that has part in several plans, of one network or of several."""
+        models = dict.fromkeys(each.bundle.model for each in versions)
+        most_bytes = max(each.bundle.most_bytes for each in versions)
+        return cls(", ".join(models), most_bytes, {each.number: each for each in versions})
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is but one partition, which needs no number."""
+        return self._whole is None and "" in self._versions
+
     @property
     def is_whole(self) -> bool:
         """Whether ranges can be loaded."""
@@ -92,14 +104,20 @@ class Shelf:
     @property
     def only(self) -> Version:
         """The partition, of an agent that has but one."""
-        if self._whole is not None:
-            raise QuestionError("an agent of a whole network is told by its caller what it runs, and who comes next")
+        if not self.is_one:
+            raise QuestionError("an agent of several partitions is told by its caller what it runs, and who comes next")
         return self._versions[""]
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """The numbers of what is there."""
         return tuple(self._versions)
+
+    def numbered(self, number: str) -> Version:
+        """Return what is there under a number."""
+        if number not in self._versions:
+            raise QuestionError(f"there is no plan '{number[:_LONGEST_NUMBER]}' here")
+        return self._versions[number]
 
     def of(self, model: str, number: str) -> Version:
         """Return what a frame is meant for.
@@ -109,11 +127,9 @@ class Shelf:
         Refused
             If it is not here.
         """
-        if model != self.model:
+        found = self._versions.get("" if self.is_one else number)
+        if model != (self.model if found is None else found.bundle.model):
             raise Refused("NOT_FOUND", f"there is no model '{model[:100]}' here; this is '{self.model}'")
-        if self._whole is None:
-            return self._versions[""]
-        found = self._versions.get(number)
         if found is None:
             raise Refused("NOT_FOUND", f"there is no version '{number[:_LONGEST_NUMBER]}' of '{self.model}' here")
         return found

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.emulation import Emulation
+from tiercut.offloader.agent.emulation import Emulation, slowing
 from tiercut.offloader.agent.outlet import Outlet
 from tiercut.offloader.bundles.manifest import load_bundle
-from tiercut.offloader.bundles.stage import Runtime, StageRunner
+from tiercut.offloader.bundles.stage import Runtime, Slowed, StageRunner
+from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.protocol.coding import coming, going
 
-__all__ = ["Outlets", "Version", "only_version"]
+__all__ = ["Outlets", "Version", "only_version", "several_versions"]
 
 
 class Version:
@@ -29,8 +30,10 @@ class Version:
         What frames call it (``model_version``); empty where there is but one.
     runtime, threads
         See `tiercut.offloader.bundles.stage.StageRunner`.
-    home
-        The links from here to a destination.
+    slow
+        Sleeps for what the machine that it runs on stands for takes longer; None: as all that its agent holds.
+    way, home
+        The links from here to the next partition, and to a destination.
     """
 
     def __init__(
@@ -38,11 +41,14 @@ class Version:
         folder: Path,
         number: str = "",
         *,
+        slow: Slowed | None = None,
         runtime: Runtime | None = None,
         threads: int | None = None,
+        way: Way = NO_LINKS,
         home: Way = NO_LINKS,
     ) -> None:
-        self.number, self.bundle, self.home = number, load_bundle(folder), home
+        self.number, self.bundle, self.slow = number, load_bundle(folder), slow
+        self.way, self.home = way, home
         self.run = StageRunner(folder, self.bundle, runtime=runtime, threads=threads)
         self.run.warm_up()
         self.coming, self.going = coming(self.bundle), going(self.bundle)
@@ -55,6 +61,24 @@ class Version:
         self.follows.set()
 
 
+def several_versions(
+    emulation: Emulation, clock: LinkClock | None, runtime: Runtime | None, threads: int | None
+) -> list[Version]:
+    """Return what each of several plans has a machine do."""
+    return [
+        Version(
+            each.folder,
+            each.number,
+            slow=slowing(emulation, clock, each.factor),
+            runtime=runtime,
+            threads=threads,
+            way=each.onward,
+            home=each.home,
+        )
+        for each in emulation.shares
+    ]
+
+
 def only_version(
     folder: Path, next_address: str | None, emulation: Emulation, runtime: Runtime | None, threads: int | None
 ) -> Version:
@@ -65,7 +89,7 @@ def only_version(
     QuestionError
         If frames go on from it and there is no next agent, or the other way round.
     """
-    found = Version(folder, runtime=runtime, threads=threads, home=emulation.home)
+    found = Version(folder, runtime=runtime, threads=threads, way=emulation.onward, home=emulation.home)
     bundle = found.bundle
     if (next_address is None) != bundle.is_last and not (emulation.told_later and next_address is None):
         raise QuestionError(

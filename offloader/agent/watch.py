@@ -51,7 +51,7 @@ class Watch:
 
         try:
             return bool(self._peer.call("ServerReady", message("ServerReadyRequest"), _PATIENCE_S).ready)
-        except (grpc.RpcError, grpc.FutureCancelledError, ValueError):  # the last: its channel was closed meanwhile
+        except (grpc.RpcError, ValueError):  # the last: its channel was closed meanwhile
             return False
 
     def close(self) -> None:

@@ -141,6 +141,7 @@ def moments_of(file: DisturbanceFile, topology: Topology, profile: Profile) -> t
         try:
             now, _ = Conditions(condition=numbers or None).apply(topology, profile)
             if down:
+                _check_destination(topology, down)
                 Conditions(condition={DOWN: tuple(down)}).changed_topology(now)
         except QuestionError as error:
             raise QuestionError(f"--disturb, at {units.format_seconds(each.at)}: {error}") from None
@@ -153,6 +154,25 @@ def moments_of(file: DisturbanceFile, topology: Topology, profile: Profile) -> t
         nodes = frozenset(down) - frozenset(links)
         found.append(Moment(each.at, now, nodes, cut, each.by, shown, {**numbers, **({DOWN: down} if down else {})}))
     return tuple(found)
+
+
+def _check_destination(topology: Topology, down: Sequence[str]) -> None:
+    """Refuse nodes and links that are down where no result can get to the destination meanwhile."""
+    start, end = topology.source, topology.destination
+    if topology.sources is not None or topology.destination_index is None or start in down:
+        return
+    links = [name for name in down if name not in topology.node_names and ("-" in name or ">" in name)]
+    cut = {way for name in links for way in directions_of(topology, name)}
+    if end in down:
+        raise QuestionError(f"'{end}' is the destination, where all results go: it cannot be down")
+    left = [way for way in topology.network.hops if way not in cut and not {*down} & {*way}]
+    reached = {start}
+    while further := {receiver for sender, receiver in left if sender in reached} - reached:
+        reached |= further
+    if end not in reached:
+        raise QuestionError(
+            f"nothing leads from the source '{start}' to the destination '{end}' without {', '.join(down)}: leave a way"
+        )
 
 
 def check_within(moments: Sequence[Moment], seconds: float) -> None:

@@ -22,7 +22,8 @@ class LinkClock:
     """A file with whole nanoseconds for each direction: until when it is busy, by `time.monotonic_ns`.
 
     After these stand the shares of their bandwidths that directions have now, and what their latencies are longer by,
-    as doubles. After the directions come nodes, which have a share of their speed.
+    as doubles; and, as whole nanoseconds again, how long they were busy so far. After the directions come nodes, which
+    have a share of their speed, and are busy too.
 
     A direction is a token bucket that holds no more than the payload that is on its way: it passes one payload at a
     time, at its bandwidth, in the order in which processes come.
@@ -41,7 +42,8 @@ class LinkClock:
     def create(path: Path, directions: int, nodes: int = 0) -> Path:
         """Write the file of so many directions and nodes, all free and as they are, and return its place."""
         count = max(directions + nodes, 1)
-        path.write_bytes(bytes(_WORD.size * count) + _PACE.pack(1.0) * count + _PACE.pack(0.0) * count)
+        words = bytes(_WORD.size * count)
+        path.write_bytes(words + _PACE.pack(1.0) * count + _PACE.pack(0.0) * count + words)
         return path
 
     def reserve(self, direction: int, ready_ns: int, busy_ns: int, until_ns: int | None = None) -> int | None:
@@ -65,6 +67,7 @@ class LinkClock:
             if until_ns is not None and begin > until_ns:
                 return None
             self.take(direction, begin + busy_ns)
+            self.count(direction, busy_ns)
             return begin + busy_ns
 
     def cut(self, direction: int, seconds: float) -> None:
@@ -96,10 +99,13 @@ class LinkClock:
             _PACE.pack_into(self._words, self._lag_at(direction), seconds)
 
     def _pace_at(self, direction: int) -> int:
-        return len(self._words) // 3 + _PACE.size * direction
+        return len(self._words) // 4 + _PACE.size * direction
 
     def _lag_at(self, direction: int) -> int:
-        return 2 * len(self._words) // 3 + _PACE.size * direction
+        return len(self._words) // 2 + _PACE.size * direction
+
+    def _busy_at(self, direction: int) -> int:
+        return 3 * len(self._words) // 4 + _WORD.size * direction
 
     def free(self, direction: int) -> int:
         """Return until when a direction is taken; within `with`, so that nobody takes it meanwhile."""
@@ -108,6 +114,14 @@ class LinkClock:
     def take(self, direction: int, until_ns: int) -> None:
         """Take a direction until some time; within `with`."""
         _WORD.pack_into(self._words, _WORD.size * direction, until_ns)
+
+    def busy(self, direction: int) -> int:
+        """Return for how many nanoseconds a direction was taken by payloads so far, or the workers of a node worked."""
+        return int(_WORD.unpack_from(self._words, self._busy_at(direction))[0])
+
+    def count(self, direction: int, busy_ns: int) -> None:
+        """Add to what `busy` returns; within `with`."""
+        _WORD.pack_into(self._words, self._busy_at(direction), self.busy(direction) + busy_ns)
 
     def __enter__(self) -> Self:
         import fcntl

@@ -190,7 +190,9 @@ class ShapedPath(Generic[P]):
             if item.until_ns is not None and begin > item.until_ns:
                 return None
             for link, head in zip(links, heads, strict=True):
-                clock.take(link.number, begin + round((head + item.size / link.bandwidth) * _NS))
+                busy_ns = round(item.size / link.bandwidth * _NS)
+                clock.take(link.number, begin + round(head * _NS) + busy_ns)
+                clock.count(link.number, busy_ns)
         sent_ns = begin + round(item.size / links[0].bandwidth * _NS)
         return sent_ns, begin + round((offset + (item.size - packet) / slowest) * _NS)
 

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.agent.agent import RESULTS
+from tiercut.offloader.agent.emulation import AS_IT_IS, Emulation, slowing
 from tiercut.offloader.agent.outlet import Full, Outlet
 from tiercut.offloader.agent.timings import named
 from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
-from tiercut.offloader.local.outcome import Entry, Outcome
+from tiercut.offloader.local.outcome import Entry, Outcome, UnderWay
 from tiercut.offloader.local.timing import Round, Rounds
 from tiercut.offloader.protocol.channels import Peer, address_of
 from tiercut.offloader.protocol.messages import ACCEPTED, message
@@ -40,6 +41,7 @@ from tiercut.offloader.transports.server import Arrival, StreamServer
 
 __all__ = ["Driver", "Outcome"]
 
+_THERE = "ALREADY_EXISTS"
 _SETTLE_S, _WARM_UP_S, _LOOKS_S = 0.02, 10.0, 0.05
 
 
@@ -58,7 +60,7 @@ class Driver:
         After which a frame has failed, from when it is due.
     listen
         HOST:PORT where results are taken; agents must reach it by that name.
-    slowdown
+    stands_for
         How much slower the source is than this machine, where it encodes the input by a codec.
     fallback_s
         So long before its deadline a frame without a result is answered from the last exit at the source; 0: never.
@@ -81,7 +83,7 @@ class Driver:
         listen: str = "127.0.0.1:0",
         way: Way = NO_LINKS,
         clock: LinkClock | None = None,
-        slowdown: float = 1.0,
+        stands_for: Emulation = AS_IT_IS,
         fallback_s: float = 0.0,
         transport: Wanted = "auto",
         tls: Tls | None = None,
@@ -89,7 +91,7 @@ class Driver:
         most_bytes: int | None = None,
     ) -> None:
         transport = only_grpc(transport, tls)
-        self._slowdown, self._means, self._tls, self._clock = slowdown, transport, tls, clock
+        self._slow, self._means, self._tls, self._clock = slowing(stands_for, clock), transport, tls, clock
         self._fallback_ns = round(fallback_s * 1e9)
         self._deadline_ns = round(deadline_s * 1e9)
         self._most = most = most_bytes or max(each.most_bytes for each in bundles)
@@ -113,6 +115,7 @@ class Driver:
         )
         self._outlets: dict[tuple[str, Way], Outlet] = {}
         self._entries: dict[str, Entry] = {}
+        self.waiting = UnderWay()
         self._entry = self.add(number, bundles, address, way)
         self.strays = 0  # results of frames that were never sent
         # Asked, with the plan and the reason, when one loses a frame: whether the frame is to be sent again.
@@ -143,9 +146,11 @@ class Driver:
 
     def under_way(self, number: str) -> int:
         """Return how many frames that were sent by a plan have not ended, and are not past their deadline."""
-        with self._ended:
-            due = [each.due_ns for each in self._frames.values() if each.ended_ns is None and each.plan == number]
-        return sum(due_ns + self._deadline_ns > time.monotonic_ns() for due_ns in due)
+        return self.waiting.count(number, time.monotonic_ns())
+
+    def entry_of(self, number: str) -> Entry:
+        """Return a plan that frames can be sent by."""
+        return self._entries[number]
 
     @property
     def address(self) -> str:
@@ -157,20 +162,20 @@ class Driver:
         """How many frames were sent."""
         return len(self._frames)
 
-    def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int) -> None:
-        """Send a frame now, that was due at a time."""
+    def send(self, frame: str, tensors: Mapping[str, NDArray[Any]], due_ns: int, *, by: Entry | None = None) -> None:
+        """Send a frame now, that was due at a time; by a plan that it names, it is not sent again where it is lost."""
         outcome = Outcome(due_ns)
         with self._ended:  # those who watch it look by themselves: waking them now would hold up what is sent
             self._frames[frame] = outcome
-            if self.rescue is not None:
+            if self.rescue is not None and by is None:
                 self._kept[frame] = tensors
         outcome.late_ns = time.monotonic_ns() - due_ns
-        self._send(frame, outcome, tensors)
+        self._send(frame, outcome, tensors, by or self._entry)
 
-    def _send(self, frame: str, outcome: Outcome, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """Send a frame by the plan that counts now."""
-        entry, begun_ns = self._entry, time.monotonic_ns()
+    def _send(self, frame: str, outcome: Outcome, tensors: Mapping[str, NDArray[Any]], entry: Entry) -> None:
+        begun_ns, until_ns = time.monotonic_ns(), outcome.due_ns + self._deadline_ns
         outcome.plan, outcome.sent = entry.number, outcome.sent + 1
+        self.waiting.begin(frame, entry.number, begun_ns, until_ns)
         request = self._request(entry, frame)
         try:
             contents = self._described(entry, request, tensors)
@@ -180,7 +185,6 @@ class Driver:
         put_parameters(request, {"destination": self.address})
         if self._fallback_ns:
             put_parameters(request, {"fallback_ns": self._fallback_ns})
-        until_ns = outcome.due_ns + self._deadline_ns
         timings = {named(0, "encode"): time.monotonic_ns() - begun_ns}
         try:
             entry.outlet.put(request, contents, until_ns, partial(self._lost, frame, entry.number), timings)
@@ -191,12 +195,13 @@ class Driver:
         """Send a frame that a plan lost again, if it is to be rescued, or let it fail."""
         with self._ended:
             outcome = self._frames[frame]
-            if outcome.ended_ns is not None or outcome.plan != number:
+            again = outcome.sent > 1 and _THERE in reason  # it came back to a plan that has it already
+            if outcome.ended_ns is not None or outcome.plan != number or again:
                 return
             if (tensors := self._kept.get(frame)) is not None:
                 outcome.plan = ""  # and nobody else takes it for lost
         if tensors is not None and self.rescue is not None and self.rescue(number, reason) and outcome.ended_ns is None:
-            self._send(frame, outcome, tensors)
+            self._send(frame, outcome, tensors, self._entry)
         else:
             self._fail(frame, reason)
 
@@ -216,8 +221,7 @@ class Driver:
         begun_ns = time.perf_counter_ns()
         contents = entry.coding.describe(request, tensors)
         if entry.coding.codec is not None:
-            took_ns = time.perf_counter_ns() - begun_ns
-            sleep_until(time.monotonic_ns() + round((self._slowdown - 1) * took_ns))
+            self._slow(time.perf_counter_ns() - begun_ns)
         return contents
 
     @property
@@ -315,6 +319,7 @@ class Driver:
         sent: Callable[[float, float], None] = lambda *_: None,
         begins: Callable[[int], None] = lambda _: None,
         prefix: str = "",
+        first_ns: int | None = None,
     ) -> list[Outcome]:
         """Send so many frames, one every `interval_s` seconds, and return what became of each.
 
@@ -330,9 +335,11 @@ class Driver:
             Called with when the first one is due, by `time.monotonic_ns`, before that.
         prefix
             Begins the names of the frames, which are new to the agents: no other driver has their beginning.
+        first_ns
+            When the first one is due, by `time.monotonic_ns`; None: soon.
         """
         prefix = f"{self._token} {prefix}"
-        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9)
+        begun_ns = time.monotonic_ns() + round(_SETTLE_S * 1e9) if first_ns is None else first_ns
         begins(begun_ns)
         due_ns = {f"{prefix}{number}": begun_ns + round(number * interval_s * 1e9) for number in range(count)}
         watchers = [
@@ -376,6 +383,7 @@ class Driver:
             outcome = self._frames[frame]
             if outcome.ended_ns is None:
                 outcome.ended_ns, outcome.failure = time.monotonic_ns(), reason
+                self.waiting.end(frame, outcome.ended_ns)
                 self._kept.pop(frame, None)
                 self._ended.notify_all()
 
@@ -450,6 +458,7 @@ class Driver:
                 lost = True
             else:
                 outcome.ended_ns, outcome.plan = there_ns, str(request.model_version)
+                self.waiting.end(request.id, there_ns, outcome.plan)
                 outcome.exit, outcome.results, outcome.parameters = block, results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 outcome.by = arrival.by

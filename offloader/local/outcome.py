@@ -1,7 +1,8 @@
-"""What becomes of frames, and the ways that they are sent by."""
+"""What becomes of frames, which of them are under way, and the ways that they are sent by."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from tiercut.offloader.protocol.coding import coming
 from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.transports.offer import Transport
 
-__all__ = ["Entry", "Outcome"]
+__all__ = ["Entry", "Outcome", "UnderWay"]
 
 _PATIENCE_S = 10.0
 
@@ -151,6 +152,46 @@ class Entry:
                 f"{peer.address} serves something else than blocks {first.blocks[0]} to "
                 f"{first.blocks[1]} of {first.model}; start it with the first bundle of this plan"
             )
+
+
+class UnderWay:
+    """What was sent and has no answer; what is past its deadline is forgotten. Times are of `time.monotonic_ns`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._frames: dict[str, tuple[str, int, int]] = {}
+        self._answered_ns: dict[str, int] = {}
+
+    def begin(self, frame: str, number: str, now_ns: int, until_ns: int) -> None:
+        """Take it that a frame goes by a plan from now on, and has a deadline."""
+        with self._lock:
+            self._frames[frame] = number, now_ns, until_ns
+
+    def end(self, frame: str, now_ns: int, by: str | None = None) -> None:
+        """Take it that a frame is lost, or answered by a plan, which may be another one than it went by last."""
+        with self._lock:
+            self._frames.pop(frame, None)
+            if by is not None:
+                self._answered_ns[by] = now_ns
+
+    def count(self, number: str, now_ns: int) -> int:
+        """Return how many frames go by a plan."""
+        with self._lock:
+            self._forget(now_ns)
+            return sum(each == number for each, _, _ in self._frames.values())
+
+    def since(self, now_ns: int) -> dict[str, int]:
+        """Return, of each plan that frames go by, when its oldest one was sent, or an answer came after that."""
+        found: dict[str, int] = {}
+        with self._lock:
+            self._forget(now_ns)
+            for number, since_ns, _ in self._frames.values():
+                found[number] = min(since_ns, found.get(number, since_ns))
+            return {number: max(since_ns, self._answered_ns.get(number, 0)) for number, since_ns in found.items()}
+
+    def _forget(self, now_ns: int) -> None:
+        for frame in [name for name, (_, _, until_ns) in self._frames.items() if until_ns < now_ns]:
+            del self._frames[frame]
 
 
 def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from tiercut.errors import QuestionError
+from tiercut.offloader.agent.emulation import Emulation
 from tiercut.offloader.links.path import Direction, Way
 from tiercut.offloader.local.timing import Round, variations
 from tiercut.optimizer import Decision, Itinerary, Problem, Step, itinerary
 from tiercut.topologies import Network, Topology
 
-__all__ = ["Predicted", "factors", "numbers_of", "on_links", "predicted", "way_of"]
+__all__ = ["Predicted", "factors", "numbers_of", "on_links", "predicted", "source_of", "way_of"]
 
 K = TypeVar("K", bound=Hashable)
 Span = tuple[int, int]
@@ -205,6 +206,12 @@ def numbers_of(network: Network) -> dict[tuple[str, str], int]:
         other = numbers.get((ends[1], ends[0])) if hop.half else None
         numbers[ends] = place if other is None else other
     return numbers
+
+
+def source_of(topology: Topology, factor: Mapping[str, float]) -> Emulation:
+    """Return what this process stands for where it is the source; `factor` as of `factors`, of those that have one."""
+    source = topology.source
+    return Emulation(factor.get(source, 1.0), speed=len(topology.network.hops) + topology.index(source))
 
 
 def way_of(network: Network, path: Itinerary, step: Step) -> Way:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tiercut.cpus import cpu_count
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.emulation import Emulation
+from tiercut.offloader.agent.emulation import Emulation, Share
 from tiercut.offloader.bundles.stage import Runtime
 from tiercut.offloader.links.path import Way
 from tiercut.offloader.transports.offer import Wanted
@@ -39,6 +39,10 @@ def emulation_data(emulation: Emulation) -> dict[str, Any]:
         "next_factor": emulation.next_factor,
         "next_home": emulation.next_home.to_data(),
         "speed": emulation.speed,
+        "shares": [
+            [each.number, str(each.folder), each.factor, each.onward.to_data(), each.home.to_data()]
+            for each in emulation.shares
+        ],
     }
 
 
@@ -55,6 +59,10 @@ def emulation_from(text: str) -> Emulation:
         Way.from_data(data["next_home"]),
         told_later=True,
         speed=None if data["speed"] is None else int(data["speed"]),
+        shares=tuple(
+            Share(str(number), Path(folder), float(factor), Way.from_data(onward), Way.from_data(home))
+            for number, folder, factor, onward, home in data["shares"]
+        ),
     )
 
 
@@ -127,11 +135,11 @@ class AgentProcess:
         self.address = line.decode().strip().removeprefix(_LISTENING)
         return self.address
 
-    def follow(self, address: str) -> None:
-        """Say where the agent of the next partition listens."""
+    def follow(self, address: str, number: str = "") -> None:
+        """Say where the agent of the next partition listens; of several plans that of one of them, by its number."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.write(f"{address}\n".encode())
+            self._process.stdin.write(f"{address} {number}\n".encode())
             self._process.stdin.flush()
 
     def _last_words(self) -> str:

@@ -27,41 +27,23 @@ from tiercut.offloader.local.driver import Driver, Outcome
 from tiercut.offloader.local.fallback import check_fallback, spare_s
 from tiercut.offloader.local.frames import Frames, load_frames
 from tiercut.offloader.local.hops import hop_parts
-from tiercut.offloader.local.prediction import Predicted, factors, on_links, predicted, way_of
+from tiercut.offloader.local.prediction import factors, predicted, source_of, way_of
 from tiercut.offloader.local.processes import AgentProcess, pin_apart
 from tiercut.offloader.local.result import Run
-from tiercut.offloader.local.timing import Round, middle, paced_medians, schedule, turnarounds, without_waits
+from tiercut.offloader.local.timing import middle, paced_medians
 from tiercut.offloader.protocol.channels import address_of, check_grpc
 from tiercut.offloader.protocol.tls import Tls
+from tiercut.offloader.rehearsal.rehearse import LEAST_PATIENCE_S, acquaint, rehearsed, times_of
 from tiercut.offloader.transports.offer import Wanted
 from tiercut.optimizer import Plan, Problem, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["RunOptions", "check_soon_enough", "factors_of", "run_local", "run_with_agents", "times_of"]
-
-_WARM_UP, _PAUSE_S = 40, 0.01
-_ACQUAINTED, _SETTLED = 4, 2
-"""Messages for each exit before a plan is timed: those that open all ways, and some at the pace as known so far."""
-
-_LEAST_ROUNDS, _FRAMES_A_ROUND, _MOST_ROUNDS, _AN_EXIT, _ROUNDS_S = 25, 4, 200, 4, 20.0
-"""Messages that time a plan by its links, and half as many its hops: one for so many frames, no less and no more, so
-many at least at each exit, and no new one after so many seconds."""
-
-_STREAM_S, _MOST_STREAMED = 10.0, 1000
-"""Frames are rehearsed over links for so long; such as meet with so many messages at most, and no more than frames."""
-
-_LONGEST_PAUSE_S = 1.0
-"""Messages of a rehearsal are so far apart at most, unless the plan takes longer: it would last for minutes."""
+__all__ = ["Prepared", "RunOptions", "check_soon_enough", "factors_of", "prepared", "run_local", "run_with_agents"]
 
 _AFTER_S = 0.05
 """For what comes twice."""
-
-_APART = 1.25
-"""Frames are so many times the longest predicted way apart, where no rate is named: each has the machines to itself."""
-
-_PATIENCE, _LEAST_PATIENCE_S, _WARM_UP_S = 10.0, 2.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +133,55 @@ def run_local(
         if options.transport not in ("auto", "grpc"):
             raise QuestionError("--explain-hop tells where the time of a call of gRPC goes: leave out --transport")
         options = replace(options, transport="grpc")
+    check_soon_enough(options)
+    with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
+        ready = prepared(plan, topology, profile, cut, data, options, Path(folder))
+        ran = _run(ready, Path(folder), options, started)
+    return account(profile, ran, runtime=ready.runtime, threads=options.threads, retimed=options.retime)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that is ready to be run: what that stands on, the folders of its bundles, and what runs them."""
+
+    ground: Ground
+    folders: Sequence[Path]
+    runtime: Runtime
+
+
+def prepared(
+    plan: Plan,
+    topology: Topology,
+    profile: Profile,
+    cut: CutNetwork,
+    data: Path,
+    options: RunOptions,
+    folder: Path,
+) -> Prepared:
+    """Split a plan, time the network if need be, and find out what is to be answered; see `run_local`.
+
+    Parameters
+    ----------
+    plan, topology, profile, cut, data, options
+        See there.
+    folder
+        Bundles are written below it.
+    """
     problem = build_problem(topology, profile)
     prediction = predicted(problem, decide_again(problem, plan))
-    check_soon_enough(options)
     if options.shape == "kernel":
         check_forwarding(topology.network, ((prediction.path.hops(step), step.size) for step in prediction.steps))
-    with tempfile.TemporaryDirectory(prefix="tiercut-run-") as folder:
-        with stage("splitting the plan"):
-            folders = split_plan(plan, cut, Path(folder) / "bundles").folders
-            bundles, runners = open_bundles(folders, threads=options.threads)
-        check_stand_in(options.last, bundles, explains=options.explain_hop)
-        runtime = _runtime(profile, options, runners)
-        frames = load_frames(data, bundles[0].inputs)
-        factor = factors_of(plan, topology, problem, cut, runners, frames, options)
-        if plan.uses_codecs and runtime != runners[0].runtime:
-            bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
-        verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
-        ground = Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames)
-        ran = _run(ground, folders, Path(folder), runtime, options, started)
-    return account(profile, ran, runtime=runtime, threads=options.threads, retimed=options.retime)
+    with stage("splitting the plan"):
+        folders = split_plan(plan, cut, folder / "bundles").folders
+        bundles, runners = open_bundles(folders, threads=options.threads)
+    check_stand_in(options.last, bundles, explains=options.explain_hop)
+    runtime = _runtime(profile, options, runners)
+    frames = load_frames(data, bundles[0].inputs)
+    factor = factors_of(plan, topology, problem, cut, runners, frames, options)
+    if plan.uses_codecs and runtime != runners[0].runtime:
+        bundles, runners = open_bundles(folders, threads=options.threads, runtime=runtime)
+    verdicts = cascades(plan, cut, bundles, runners, frames, options.frames)
+    return Prepared(Ground(plan, problem, topology, bundles, prediction, factor, *verdicts, frames), folders, runtime)
 
 
 def run_with_agents(
@@ -223,7 +235,7 @@ def run_with_agents(
     ) as driver:
         driver.entry.check()
         driver.wait_for(deadline_s, spare_s(prediction, deadline_s) if options.fallback else 0.0)
-        driver.warm_up(frames.frame(0), schedule(prediction.rates, _WARM_UP, _ACQUAINTED), _PAUSE_S)
+        acquaint(driver, frames, prediction)
         outcomes = _sent(driver, frames, options.frames, interval_s)
     ran = Ran(ground, outcomes, interval_s, deadline_s, {}, ())
     runtime = options.runtime or runners[0].runtime
@@ -234,13 +246,6 @@ def check_soon_enough(options: RunOptions) -> None:
     """Refuse disturbances after the last frame, where it is known already when that is due."""
     if options.interval_s is not None:
         check_within(options.moments, options.frames * options.interval_s)
-
-
-def times_of(prediction: Predicted, options: RunOptions) -> tuple[float, float]:
-    """Return how far apart frames are due, and after which time they have failed, in seconds."""
-    longest_s = max(prediction.at_exit.values())
-    interval_s = _APART * longest_s if options.interval_s is None else options.interval_s
-    return interval_s, options.deadline_s or max(_PATIENCE * longest_s, _LEAST_PATIENCE_S)
 
 
 def _sent(
@@ -295,28 +300,21 @@ def _reference_s(problem: Problem, topology: Topology) -> float:
     return min(float(problem.span_s[place, 0, problem.block_count - 1]) for place in range(len(topology.nodes)))
 
 
-def _run(
-    ground: Ground,
-    folders: Sequence[Path],
-    folder: Path,
-    runtime: Runtime,
-    options: RunOptions,
-    started: Callable[[Sequence[AgentProcess]], None],
-) -> Ran:
+def _run(ready: Prepared, folder: Path, options: RunOptions, started: Callable[[Sequence[AgentProcess]], None]) -> Ran:
     """Start the agents, time the hops between them, and send the frames."""
+    ground = ready.ground
     network = ground.topology.network
     clock = LinkClock.create(folder / "links", len(network.hops), len(ground.topology.nodes))
     steps = ground.prediction.steps
     check_speeds(options.moments, ground.topology, {node: ground.factor[node] for node in ground.plan.placement})
     first_way = way_of(network, ground.prediction.path, steps[0])
-    patience_s = max(times_of(ground.prediction, replace(options, deadline_s=None))[1], _WARM_UP_S)
     with ExitStack() as stack:
         links = None
         if options.shape == "kernel":
             routes = [ground.prediction.path.hops(step) for step in steps]
             links = stack.enter_context(KernelLinks(ground.topology.source, routes))
         # Agents end after all that asks them, those that came later too.
-        site = _agents(stack.enter_context(ExitStack()), ground, folders, clock, runtime, options, links)
+        site = _agents(stack.enter_context(ExitStack()), ground, ready.folders, clock, ready.runtime, options, links)
         agents = list(site.agents.values())
         pin_apart(agents)
         shared = LinkClock(clock)
@@ -325,20 +323,16 @@ def _run(
             Driver(
                 ground.bundles,
                 agents[0].address,
-                deadline_s=_LEAST_PATIENCE_S,
+                deadline_s=LEAST_PATIENCE_S,
                 listen="127.0.0.1:0" if links is None else f"{links.address(ground.topology.source)}:0",
                 way=first_way if links is None else first_way.without_bandwidth(),
                 clock=shared,
-                slowdown=ground.factor.get(ground.topology.source, 1.0),
+                stands_for=source_of(ground.topology, ground.factor),
                 transport=options.transport,
             )
         )
         with stage("timing pieces and hops"):
-            leaving = schedule(ground.prediction.rates, 0 if options.retime else _WARM_UP, _ACQUAINTED)
-            first = driver.warm_up(ground.frames.frame(0), leaving, _PAUSE_S, patience_s=patience_s)
-            rounds: Sequence[Round] = first
-            if options.retime:
-                ground, rounds = _rehearsed(ground, driver, rounds, options, links)
+            ground, rounds = rehearsed(ground, driver, options, links)
             sizes = [step.size for step in steps if step.sort in ("input", "send")]
             parts = hop_parts(ground.bundles, middle(rounds), sizes) if options.explain_hop else ()
         if links is not None and not options.retime:  # only now: hops were timed without their links
@@ -353,76 +347,6 @@ def _run(
         player.close()
         deaths = {node: death for node, agent in site.agents.items() if (death := agent.death)}
         return Ran(ground, outcomes, interval_s, deadline_s, deaths, parts, player.done)
-
-
-def _rehearsed(
-    ground: Ground, driver: Driver, rounds: Sequence[Round], options: RunOptions, links: KernelLinks | None
-) -> tuple[Ground, Sequence[Round]]:
-    """Return the prediction from what pieces and hops take at the pace of the frames.
-
-    What a piece takes depends on how long ago it ran: caches cool while it waits. So messages follow one another
-    (unless that is seconds apart) and leave as frames will, and machines are slowed as they will be. Hops are timed by
-    messages that leave links out, of which all is known; pieces by others that pass them, as a machine waits for what
-    is on its way.
-    """
-    for count, least in ((0, _SETTLED), (_rounds_for(options) // 2, _AN_EXIT)):
-        ground = replace(ground, prediction=_timed(ground, rounds))
-        interval_s, deadline_s = times_of(ground.prediction, replace(options, deadline_s=None))
-        rounds = driver.warm_up(
-            ground.frames.frame(0),
-            schedule(ground.prediction.rates, count, least),
-            _pace_s(ground.prediction, interval_s),
-            patience_s=max(deadline_s, _WARM_UP_S),
-            until_s=_ROUNDS_S,
-        )
-    ground = replace(ground, prediction=_timed(ground, rounds))
-    if links is not None:  # only now: hops were timed without them
-        links.shape()
-    return _rehearsed_by_links(ground, driver, rounds, options), rounds
-
-
-def _rounds_for(options: RunOptions) -> int:
-    return min(max(options.frames // _FRAMES_A_ROUND, _LEAST_ROUNDS), _MOST_ROUNDS)
-
-
-def _rehearsed_by_links(ground: Ground, driver: Driver, alone: Sequence[Round], options: RunOptions) -> Ground:
-    """Return the prediction from what pieces take as frames come: machines rest while links are busy, or seldom.
-
-    Messages are due at the pace of the frames and wait for links. Where frames meet, messages leave in the order in
-    which samples do, and wait for each other too. What ways take without all that is known from those that came alone.
-    """
-    interval_s, deadline_s = times_of(ground.prediction, options)
-    meet = interval_s < max(ground.prediction.at_exit.values())
-    most = min(options.frames, _MOST_STREAMED) if meet else _rounds_for(options)
-    interval_s = interval_s if meet else _pace_s(ground.prediction, interval_s)
-    count = min(max(round(_STREAM_S / interval_s), _LEAST_ROUNDS), most)
-    verdicts, depth = ground.verdicts, len(ground.bundles)
-    if meet:
-        leaving = [verdicts[number % len(verdicts)].exit for number in range(count)]
-    else:
-        leaving = schedule(ground.prediction.rates, count, _AN_EXIT)
-    streamed = driver.rehearse(
-        ground.frames.frame, leaving, interval_s, patience_s=max(deadline_s, _WARM_UP_S), until_s=_ROUNDS_S
-    )
-    if not streamed:
-        return ground
-    prediction = _timed(ground, without_waits(streamed, alone))
-    workers = [ground.topology.node(node).workers for node in ground.plan.placement]
-    turns = [each if workers[stage] == 1 else None for stage, each in enumerate(turnarounds(streamed, depth))]
-    return replace(ground, prediction=replace(prediction, turnarounds_s=tuple(turns)))
-
-
-def _pace_s(prediction: Predicted, interval_s: float) -> float:
-    """Return how far apart the messages of a rehearsal begin, of frames that are due so far apart."""
-    return min(interval_s, max(_LONGEST_PAUSE_S, _APART * max(prediction.at_exit.values())))
-
-
-def _timed(ground: Ground, rounds: Sequence[Round]) -> Predicted:
-    """Return the prediction from what pieces took in their agents, and hops between them."""
-    links = on_links(ground.problem, ground.prediction.path.decision)
-    return links.with_rounds(
-        [[(piece.blocks[0], piece.blocks[1]) for piece in bundle.pieces] for bundle in ground.bundles], rounds
-    )
 
 
 def _agents(

@@ -110,13 +110,27 @@ class Peer:
         ValueError
             If this peer was closed.
         """
-        future = self.start(name, request, timeout_s, contents=contents)
-        return future.result()
+        return self._answer(name, request, timeout_s, contents, apart=False)
 
     def infer(self, request: Any, timeout_s: float, contents: Sequence[NDArray[np.uint8]]) -> Opened:
         """Return the answer to ``ModelInfer``, its tensors where they came; see `call`."""
-        found: Opened = self.start("ModelInfer", request, timeout_s, contents=contents, apart=True).result()
+        found: Opened = self._answer("ModelInfer", request, timeout_s, contents, apart=True)
         return found
+
+    def _answer(
+        self, name: str, request: Any, timeout_s: float, contents: Sequence[NDArray[np.uint8]], *, apart: bool
+    ) -> Any:
+        """Call, and wait for the answer here: gRPC's own thread would have to be woken, and to wake this one."""
+        import grpc
+
+        raw = serialised(request, contents) if contents else request.SerializeToString()
+        channel = self._open()
+        try:
+            return self._stub(channel, name, apart)(raw, timeout=max(timeout_s, 0.0))
+        except grpc.RpcError as error:
+            status: Any = error
+            self._after(channel, status.code())
+            raise
 
     def start(
         self,
@@ -155,7 +169,7 @@ class Peer:
         future = self._stub(channel, name, apart).future(raw, timeout=max(timeout_s, 0.0))
 
         def ended(each: Any) -> None:
-            self._after(channel, each)
+            self._after(channel, each.code())
             if done is not None:
                 done(each)
 
@@ -190,11 +204,11 @@ class Peer:
                 )
             return self._channel
 
-    def _after(self, channel: Any, future: Any) -> None:
-        """Give up a channel on which a deadline has passed."""
+    def _after(self, channel: Any, code: Any) -> None:
+        """Give up a channel on which a deadline has passed, as the status of a call says."""
         import grpc
 
-        if future.cancelled() or future.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+        if code is not grpc.StatusCode.DEADLINE_EXCEEDED:
             return
         with self._lock:
             if self._channel is not channel:

@@ -52,15 +52,27 @@ def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_pat
             assert serving.wait(10) == 0
 
 
-def test_a_run_refuses_plans_of_several_sources(shell_call: Any, answer: Path, tmp_path: Path) -> None:
+def test_a_run_of_several_sources_refuses_what_one_plan_takes(shell_call: Any, answer: Path, tmp_path: Path) -> None:
     joint, data = tmp_path / "joint.json", json.loads(answer.read_text(encoding="utf-8"))
     rows = [{**data["plans"][0], "rank": rank, "source": f"cam{rank}", "rate_fps": 3.0} for rank in (1, 2, 3)]
     joint.write_text(json.dumps({**data, "plans": rows}), encoding="utf-8")
-    status, out, err = shell_call("run", str(joint), NAME, "--data", NAME, "--local")
-    assert (status, out) == (2, "")
-    said = " ".join(err.split())
-    assert "has plans of 3 sources that share machines" in said
-    assert "tiercut simulate takes it whole" in said
+
+    def refused(*words: str, file: Path = joint) -> str:
+        status, out, err = shell_call("run", str(file), *words)
+        assert (status, out) == (2, "")
+        return " ".join(err.split())
+
+    local = NAME, "--data", NAME, "--local"
+    elsewhere = refused(NAME, "--data", NAME, "--agent", "camera=127.0.0.1:8001")
+    assert "has plans of 3 sources that share machines" in elsewhere
+    assert "with --local" in elsewhere
+    said = refused(*local, "--fallback", "--rate", "3 fps")
+    assert "leave out --rate, --fallback, which the run of one plan takes" in said
+    assert "leave out --adapt" in refused(*local, "--adapt")
+    assert "leave out --disturb" in refused(*local, "--disturb", "there-is-none.yaml")
+    assert "MODEL is given 2 times for 3 sources" in refused(NAME, *local)
+    assert "--data is given 2 times for 3 sources" in refused(*local, "--data", NAME)
+    assert "MODEL is given 2 times; an answer for one source takes one" in refused(NAME, *local, file=answer)
 
 
 def test_the_whole_network_is_written_for_every_node(shell_call: Any, answer: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -73,17 +75,17 @@ def asked(frames: Frames, number: int = 0, **parameters: str | int | bool) -> An
 def refused(peer: Peer, request: Any, name: str = "ModelInfer") -> tuple[str, str]:
     """Return the status and the words with which a call is refused."""
     with pytest.raises(grpc.RpcError) as caught:
-        peer.call(name, request, 5.0)
+        peer.call(name, request, 30.0)
     error: Any = caught.value
     return error.code().name, error.details()
 
 
 def test_it_is_alive_ready_and_says_what_it_serves(peer: Peer) -> None:
-    assert peer.call("ServerLive", message("ServerLiveRequest"), 5.0).live
-    assert peer.call("ServerReady", message("ServerReadyRequest"), 5.0).ready
-    assert peer.call("ModelReady", message("ModelReadyRequest", name="digits-onnx"), 5.0).ready
-    assert peer.call("ServerMetadata", message("ServerMetadataRequest"), 5.0).name == "tiercut"
-    model = peer.call("ModelMetadata", message("ModelMetadataRequest", name="digits-onnx"), 5.0)
+    assert peer.call("ServerLive", message("ServerLiveRequest"), 30.0).live
+    assert peer.call("ServerReady", message("ServerReadyRequest"), 30.0).ready
+    assert peer.call("ModelReady", message("ModelReadyRequest", name="digits-onnx"), 30.0).ready
+    assert peer.call("ServerMetadata", message("ServerMetadataRequest"), 30.0).name == "tiercut"
+    model = peer.call("ModelMetadata", message("ModelMetadataRequest", name="digits-onnx"), 30.0)
     assert [(each.datatype, list(each.shape)) for each in model.inputs] == [("FP32", [1, 32, 32, 3])]
     assert refused(peer, message("ModelReadyRequest", name="other"), "ModelReady")[0] == "NOT_FOUND"
 
@@ -93,7 +95,7 @@ def test_a_caller_that_waits_gets_the_answer_of_the_uncut_network(
 ) -> None:
     taken = set()
     for number, verdict in enumerate(verdicts):
-        answer = peer.call("ModelInfer", asked(frames, number), 10.0)
+        answer = peer.call("ModelInfer", asked(frames, number), 30.0)
         said = take_parameters(answer)
         assert len(answer.raw_output_contents) == len(answer.outputs) > 0
         scores = np.frombuffer(answer.raw_output_contents[0], np.float32)
@@ -106,7 +108,7 @@ def test_a_caller_that_waits_gets_the_answer_of_the_uncut_network(
 
 
 def test_timings_travel_as_whole_nanoseconds(peer: Peer, frames: Frames) -> None:
-    said = take_parameters(peer.call("ModelInfer", asked(frames), 10.0))
+    said = take_parameters(peer.call("ModelInfer", asked(frames), 30.0))
     assert isinstance(said["stage1.compute_ns"], int)
     assert said["stage1.compute_ns"] > 0
 
@@ -131,7 +133,7 @@ def test_what_does_not_fit_is_refused_and_the_next_frame_is_served(peer: Peer, f
     wrong = asked(frames)
     wrong.raw_input_contents[0] = bytes(16 << 20)
     assert refused(peer, wrong)[0] == "RESOURCE_EXHAUSTED"
-    assert take_parameters(peer.call("ModelInfer", asked(frames), 10.0))["exit"]
+    assert take_parameters(peer.call("ModelInfer", asked(frames), 30.0))["exit"]
 
 
 def test_results_go_to_this_machine_alone_unless_others_are_allowed(peer: Peer, frames: Frames) -> None:
@@ -143,7 +145,7 @@ def test_results_go_to_this_machine_alone_unless_others_are_allowed(peer: Peer, 
 
 def test_a_frame_that_was_here_before_is_refused(peer: Peer, frames: Frames) -> None:
     request = asked(frames, 29, destination="127.0.0.1:9")
-    assert take_parameters(peer.call("ModelInfer", request, 5.0)) == {"accepted": True}
+    assert take_parameters(peer.call("ModelInfer", request, 30.0)) == {"accepted": True}
     assert refused(peer, request)[0] == "ALREADY_EXISTS"
 
 
@@ -164,6 +166,29 @@ def test_a_peer_that_was_closed_is_not_opened_again() -> None:
     peer.close()
     with pytest.raises(ValueError, match=r"the channel to 127\.0\.0\.1:1 is closed"):
         peer.start("ServerLive", message("ServerLiveRequest"), 1.0)
+
+
+def test_a_call_that_nobody_answers_is_given_up_when_its_peer_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        peer = Peer(_at(silent), 1 << 10)
+        waiting = pool.submit(peer.call, "ServerLive", message("ServerLiveRequest"), 60.0)
+        with silent.accept()[0]:  # the call is under way
+            peer.close()
+        with pytest.raises((grpc.RpcError, ValueError)):
+            waiting.result(30.0)
+
+
+def test_a_call_that_came_too_late_leaves_its_channel_to_the_next_one_anew() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, closing(Peer(_at(silent), 1 << 10)) as peer:
+        before = peer._open()
+        with pytest.raises(grpc.RpcError) as caught:
+            peer.call("ServerLive", message("ServerLiveRequest"), 0.02)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert peer._open() is not before
+
+
+def _at(listener: socket.socket) -> str:
+    return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_where_results_went_last_is_kept_the_longest(first: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +227,9 @@ def test_agents_that_run_already_are_run_through(
     cut: CutNetwork,
     data: Path,
 ) -> None:
-    ran = run_with_agents(plan, topology, profile, cut, data, first.address, RunOptions(20, 0.01, transport=transport))
+    ran = run_with_agents(
+        plan, topology, profile, cut, data, first.address, RunOptions(20, 0.01, 30.0, transport=transport)
+    )
     assert (ran.answered, ran.duplicated, ran.same_as_uncut) == (20, 0, 20)
     assert (ran.stages[0].came_by, ran.stages[0].result_by) == (came_by, came_by)
     assert ran.to_data()["stages"][0]["came_by"] == came_by
@@ -230,7 +257,9 @@ def test_large_outputs_are_sent_from_where_the_next_agent_reads_them(
         return slot
 
     monkeypatch.setattr(Slots, "lent", noted)
-    ran = run_with_agents(plan, topology, profile, cut, data, first.address, RunOptions(40, 0.01, transport="memory"))
+    ran = run_with_agents(
+        plan, topology, profile, cut, data, first.address, RunOptions(40, 0.01, 30.0, transport="memory")
+    )
     assert (ran.answered, ran.duplicated, ran.same_as_uncut) == (40, 0, 40)
     assert len(sent_from) > 8  # more often than there are slots, so that they were free again
 

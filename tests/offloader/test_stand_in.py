@@ -69,7 +69,7 @@ def test_what_a_stock_server_answers_comes_to_the_destination(
 ) -> None:
     with ExitStack() as stack:
         first = agents(stack, folders[:-1], stack.enter_context(stock(folders[-1])))
-        ran = run_with_agents(plan, topology, profile, cut, data, first, RunOptions(30, 0.01))
+        ran = run_with_agents(plan, topology, profile, cut, data, first, RunOptions(30, 0.01, 30.0))
     assert (ran.answered, ran.duplicated, ran.same_as_uncut) == (30, 0, 30)
     assert ran.measured.exit_rate[12] == pytest.approx(ran.predicted.exit_rate[12])
     assert ran.measured.exit_rate[12] > 0

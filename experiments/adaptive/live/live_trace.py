@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["DEADLINE_S", "NETWORK", "RATE", "SECONDS", "TRACE", "write_inputs"]
 
-NETWORK, RATE, SECONDS, DEADLINE_S = "digits-onnx", 16.0, 60.0, 2.0
+NETWORK, RATE, SECONDS, DEADLINE_S = "digits-onnx", 16.0, 66.0, 2.0
 LINK = "bandwidth(camera-gateway)"
 TRACE: tuple[tuple[float, dict[str, object]], ...] = (
     (8, {LINK: "0.8 Mb/s"}),
@@ -18,6 +18,8 @@ TRACE: tuple[tuple[float, dict[str, object]], ...] = (
     (41, {LINK: "8 Mb/s"}),
     (46, {"down": ["gateway"]}),
     (50, {"down": []}),
+    (55, {"down": ["camera-gateway"]}),
+    (60, {"down": []}),
 )
 """Seconds, and what changes then."""
 

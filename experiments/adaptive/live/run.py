@@ -1,4 +1,4 @@
-"""Runs the trace four times: ``python experiments/adaptive/live/run.py``, five minutes in which nothing else may run.
+"""Runs the trace four times: ``python experiments/adaptive/live/run.py``, six minutes in which nothing else may run.
 
 Needs the extras ``offload`` and ``onnx``. It writes results.json and latency.png beside itself, and the table into
 README.md. What has run is kept, so that a call that was stopped goes on where it was.

@@ -12,16 +12,20 @@ from support.made import both, profile_data, topology_data
 import tiercut
 from tiercut.analysis import JointAnswer, load_answer
 from tiercut.analysis.sources.checked import SharedLoad, check_joint
+from tiercut.report import joint_remarks
 
 
-def ask(*rates: str, box: float = 1.0, **question: Any) -> JointAnswer:
+def ask(
+    *rates: str, box: float = 1.0, own: dict[str, Any] | None = None, room: str | None = None, **question: Any
+) -> JointAnswer:
     """Ask of cameras that are slow themselves, at a box where a frame takes 0.1 s times its slowdown."""
     names = [f"cam{place}" for place in range(len(rates))]
     nodes = [*({"name": name, "slowdown": 30.0} for name in names), {"name": "box", "slowdown": box}]
+    nodes[-1] |= {} if room is None else {"memory": room}
     data = topology_data(nodes, [both(name, "box", 0.001, 1e6) for name in names])
     del data["source"]
     sources = [{"node": name, "rate": rate} for name, rate in zip(names, rates, strict=True)]
-    profile = tiercut.Profile.from_data(profile_data([0.05, 0.05], [1000, 500, 100], accuracy=0.9))
+    profile = tiercut.Profile.from_data(own or profile_data([0.05, 0.05], [1000, 500, 100], accuracy=0.9))
     return tiercut.solve_sources(
         tiercut.Topology.from_data({**data, "sources": sources}), profile, workers=1, **question
     )
@@ -34,6 +38,23 @@ def test_the_box_serves_whom_it_can() -> None:
     assert "'box' (100 % of the time at most)" in short.message
     assert "with 1.2 times these limits" in short.message
     assert ask("6 fps", "6 fps", joint="served").outcome.value == 1.0
+
+
+def test_partitions_that_fit_a_node_one_by_one_and_not_together_are_told() -> None:
+    profile = profile_data([0.05, 0.05], [1000, 500, 100], accuracy=0.9)
+    for block, size in zip(profile["blocks"], (3000, 5000), strict=True):
+        block["parameter_bytes"] = size
+    answer = ask("4 fps", "4 fps", own=profile, room="12 kB")
+    (box,) = answer.memory
+    assert box.by["cam0"] == box.by["cam1"] < box.most == 12_000 < box.needed
+    (said,) = [each for each in joint_remarks(answer) if "memory" in each]
+    assert "the partitions of cam0, cam1 need" in said
+    assert "on 'box', which has 12 kB" in said
+    assert json.loads(answer.to_json())["joint"]["memory"] == [
+        {"node": "box", "needed_bytes": box.needed, "most_bytes": 12_000.0, "by": box.by}
+    ]
+    assert not [each for each in joint_remarks(ask("4 fps", "4 fps", own=profile, room="1 MB")) if "memory" in each]
+    assert ask("4 fps", "4 fps", own=profile).memory == ()  # which nodes have how much is not known
 
 
 def test_a_source_without_a_plan_of_its_own_is_named() -> None:

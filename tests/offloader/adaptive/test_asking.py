@@ -16,6 +16,7 @@ import tiercut
 from tiercut.cli.commands.run.adapting import solver_of
 from tiercut.errors import QuestionError
 from tiercut.offloader import RunOptions, load_disturbances, moments_of
+from tiercut.offloader.adaptive import foresight as foresight_module
 from tiercut.offloader.adaptive.asking import Asking
 from tiercut.offloader.adaptive.fleet import same_plan
 from tiercut.offloader.adaptive.foresight import Foresight, Turn, foreseen
@@ -114,7 +115,7 @@ def test_plans_of_neighbouring_conditions_are_asked_for_beforehand(
     known: Known, topology: Topology, profile: Profile, plans: list[Plan]
 ) -> None:
     asking = asking_of(known, topology, profile, down=["gateway"])
-    assert len(known.asked) == 2 + len(NAMES)
+    assert len(known.asked) == 4 + len(NAMES)
     assert [each.placement for each in asking.plans] == [plans[1].placement, plans[0].placement]
     assert [each for each, _ in asking.choices({}, ["gateway"])] == [plans[0]]
     asking.choices({NAMES[0]: 1e6}, ["cloud"])  # nobody had thought of that
@@ -157,9 +158,9 @@ def test_a_plan_that_agents_do_not_take_does_not_count(
 
     asking.start(refuse)
     asking.heed(now(topology) | {NAMES[0]: 0.1e6})
-    assert tried.wait(5)
+    assert tried.wait(30)
     asking.heed(now(topology) | {NAMES[0]: 0.2e6})
-    wait_for(lambda: len(known.asked) == 8)
+    wait_for(lambda: len(known.asked) == 10)
     assert plans[0] not in asking.plans
     asking.close()
 
@@ -229,7 +230,7 @@ def test_a_question_that_is_refused_does_not_end_asking(
     asking._solver = once
     asking.start(lambda _: None)
     asking.heed(now(topology) | {NAMES[0]: 0.1e6})
-    assert refused.wait(5)
+    assert refused.wait(30)
     wait_for(lambda: asking._at[frozenset()][NAMES[0]] == 0.1e6)
     asking.heed(now(topology) | {NAMES[0]: 0.2e6})
     wait_for(lambda: plans[0] in asking.plans)
@@ -394,6 +395,32 @@ def test_frames_go_by_what_is_the_best_when_they_are_due_but_not_by_a_machine_th
     foresight.close()
 
 
+def test_an_agent_that_does_not_take_its_plans_when_it_is_back_is_told_again(
+    plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foresight_module, "_AGAIN_S", 0.001)
+    still: Any = Still(plans, {})
+    tell, told = still.load_again, threading.Event()
+
+    def third_time(node: str) -> None:
+        tell(node)
+        if len(still.again) < 3:
+            raise QuestionError("it is not there yet")
+        told.set()
+
+    still.load_again = third_time
+    foresight = Foresight(still, still, [], [SimpleNamespace(at_s=1.0, nodes={"gateway"})], still.ready["0"])  # type: ignore[list-item]
+    foresight.turn({}, 1.0)
+    foresight.returned("gateway", 2.0)
+    assert told.wait(5)
+    wait_for(lambda: not foresight._away)
+    foresight.close()
+    still.again.clear()
+    foresight.returned("gateway", 3.0)
+    time.sleep(0.02)
+    assert still.again == ["gateway"]  # nobody waits for it any more
+
+
 def test_a_stop_that_is_over_before_the_next_frame_is_due_bars_nobody(plans: list[Plan]) -> None:
     still: Any = Still(plans, {})
     moments: Any = [
@@ -439,7 +466,7 @@ def asks(known: Known) -> Any:
     return lambda values, down, rate: known({NAMES[0]: 1e6} | dict(values), down, rate)
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until

@@ -66,6 +66,7 @@ class Stage:
         self.asked: list[Outcome] = []
         self.again: list[str] = []
         self.under: set[str] = set()
+        self.forgotten: list[str] = []
         plans = list(policy.plans)
         plans = plans if first is None else [first, *plans]
         self.ready = {
@@ -85,8 +86,11 @@ class Stage:
     def use(self, number: str) -> None:
         self.used = number
 
-    def send(self, frame: str, tensors: Mapping[str, Any], due_ns: int) -> None:
-        self.asked.append(self.frame(due_ns))
+    def send(self, frame: str, tensors: Mapping[str, Any], due_ns: int, *, by: str) -> None:
+        self.asked.append(self.frame(due_ns, by))
+
+    def entry_of(self, number: str) -> str:
+        return number
 
     def send_again(self, number: str, reason: str) -> None:
         self.again.append(number)
@@ -109,8 +113,12 @@ class Stage:
         self.ready[ready.number] = ready
         return ready
 
-    def unload(self, number: str) -> None:
-        del self.ready[number]
+    def retire(self, number: str) -> Ready:
+        return self.ready.pop(number)
+
+    def forget(self, ready: Ready) -> None:
+        self.forgotten.append(ready.number)
+        assert not self.mover._lock._is_owned()  # type: ignore[attr-defined]
 
     def is_up(self, node: str, patience_s: float) -> bool:
         return node in self.up
@@ -120,9 +128,10 @@ class Stage:
 
     # Frames.
 
-    def frame(self, due_ns: int) -> Outcome:
-        """Return a frame that went by the plan of now, past links that others of the same way are on."""
-        plan = self.ready[self.used].plan
+    def frame(self, due_ns: int, number: str | None = None) -> Outcome:
+        """Return a frame that went by a plan, or that of now, past links that others of the same way are on."""
+        number = self.used if number is None else number
+        plan = self.ready[number].plan
         path = itinerary(self.problem, decide_again(self.problem, plan))
         parameters: dict[str, str | int | bool] = {"stage0.encode_ns": 0}
         at_ns = float(due_ns)
@@ -149,7 +158,7 @@ class Stage:
             }
             parameters |= {f"stage{stage + 1}.{name}_ns": round(took) for name, took in own.items()}
             at_ns += own["compute"]
-        return Outcome(due_ns, round(at_ns), exit=plan.exits[-1], parameters=parameters, plan=self.used, sent=1)
+        return Outcome(due_ns, round(at_ns), exit=plan.exits[-1], parameters=parameters, plan=number, sent=1)
 
     def _noisy(self, seconds: float) -> float:
         return seconds * self.rng.lognormvariate(0, self.noise)
@@ -199,7 +208,7 @@ def test_what_is_unseen_is_asked_ever_more_rarely_and_by_no_frame_that_counts(st
     stage.values[LINK] /= 10
     sent: list[int] = []
     send = stage.send
-    stage.send = lambda *each: (sent.append(stage.now_ns), send(*each))  # type: ignore[assignment, func-returns-value]
+    stage.send = lambda *each, by: (sent.append(stage.now_ns), send(*each, by=by))  # type: ignore[method-assign, assignment, func-returns-value]
     stage.run(1500)
     assert len(stage.mover.moves) == 1
     apart = np.diff(sent) / NS
@@ -368,7 +377,7 @@ def test_a_frame_that_is_due_does_not_wait_for_a_move(stage: Stage) -> None:
     def hold() -> None:
         with stage.mover._lock:
             held.set()
-            free.wait(5)
+            free.wait(30)
 
     holder = threading.Thread(target=hold)
     holder.start()
@@ -378,7 +387,7 @@ def test_a_frame_that_is_due_does_not_wait_for_a_move(stage: Stage) -> None:
     took_s = time.monotonic() - begun
     free.set()
     holder.join()
-    assert took_s < 2
+    assert took_s < 20
     assert stage.asked == []
 
 
@@ -396,6 +405,7 @@ def test_plans_that_no_frame_uses_are_forgotten_where_there_is_no_room(
     stage.under.clear()
     assert stage.mover._load(fourth).number == "4"
     assert set(stage.ready) == {"1", "4"}
+    assert stage.forgotten == ["2", "3"]  # while nobody waits for them
 
 
 def test_an_agent_that_died_before_it_was_ready_comes_back_where_the_others_look_for_it(
@@ -476,7 +486,7 @@ def test_what_does_not_go_with_plans_that_change_is_refused(flags: dict[str, Any
         check_adapting(**(usual | flags))
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until

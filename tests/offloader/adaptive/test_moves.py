@@ -173,6 +173,37 @@ def test_a_plan_that_waits_for_an_agent_holds_up_no_other_and_is_told_of_before_
     assert list(fleet.ready.values()) == [other, first]
 
 
+def test_a_node_that_is_started_anew_is_told_plans_that_are_being_loaded_too(
+    fleet: Fleet, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, tell = list[tuple[str, int]](), fleet._tell
+
+    def noted(ready: Ready, place: int) -> None:
+        tell(ready, place)
+        told.append((ready.number, place))
+        if place == 0 and len(told) == 3:  # all agents have it, and nobody can find it yet
+            fleet.load_again("gateway")
+
+    monkeypatch.setattr(fleet, "_tell", noted)
+    number = fleet.load(plans[0]).number
+    assert told == [(number, 2), (number, 1), (number, 0), (number, 1)]
+    assert not fleet._loading
+
+
+def test_agents_say_what_of_a_plan_waits_there(fleet: Fleet, plans: list[Plan], agents: dict[str, Agent]) -> None:
+    ready = fleet.load(plans[0])
+    assert fleet.waits("gateway", ready.number, "127.0.0.1:9", 5.0) == {}
+    agents["gateway"]._at_work[0] = ready.number, time.monotonic_ns()
+    found = fleet.waits("gateway", ready.number, "127.0.0.1:9", 5.0)
+    del agents["gateway"]._at_work[0]
+    assert found is not None
+    assert set(found) == {"compute_ns"}
+    fleet.unload(ready.number)
+    assert fleet.waits("gateway", ready.number, "127.0.0.1:9", 5.0) == {}, "it answers, that it has no such plan"
+    fleet.close()
+    assert fleet.waits("gateway", ready.number, "127.0.0.1:9", 5.0) is None
+
+
 def test_a_plan_that_is_unloaded_is_known_still_and_loaded_by_another_number(fleet: Fleet, plans: list[Plan]) -> None:
     first = fleet.load(plans[0])
     fleet.unload(first.number)

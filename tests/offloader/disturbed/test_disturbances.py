@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.at_work.clocks import BEGUN_NS, ThreadTimes, WoundEvent
 
 from tiercut.errors import InputError, QuestionError
 from tiercut.offloader.agent.emulation import Emulation, slowing
@@ -18,6 +21,8 @@ from tiercut.offloader.disturbed.player import Disturbance, Player, Site, check_
 from tiercut.offloader.disturbed.trace_file import Moment, check_within, load_disturbances, moments_of
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import Direction, ShapedPath, Way
+from tiercut.offloader.local.driver import Driver
+from tiercut.offloader.local.prediction import source_of
 from tiercut.profiling import Profile
 from tiercut.topologies import Topology
 
@@ -84,6 +89,34 @@ def test_what_is_wrong_in_the_file_is_said_with_its_place(
     assert "disturb" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("down", "said"),
+    [
+        ("gateway", "nothing leads from the source 'camera' to the destination 'cloud' without gateway: leave a way"),
+        ("gateway-cloud", "without gateway-cloud: leave a way"),
+        ("cloud", "'cloud' is the destination, where all results go: it cannot be down"),
+    ],
+)
+def test_what_cuts_the_destination_off_is_refused_by_name(
+    down: str, said: str, tmp_path: Path, topology: Topology, profile: Profile
+) -> None:
+    behind = topology.with_changes(destination="cloud")
+    with pytest.raises(QuestionError, match=r"^--disturb, at 5 s: ") as caught:
+        moments(tmp_path, behind, profile, f"{{at: 5 s, conditions: {{down: [{down}]}}}}")
+    assert said in str(caught.value)
+    assert len(moments(tmp_path, behind, profile, "{at: 5 s, conditions: {down: [cloud>gateway]}}")) == 1
+
+
+def test_what_the_source_encodes_is_slowed_like_its_pieces(topology: Topology) -> None:
+    assert source_of(topology, {"camera": 2.0}) == Emulation(2.0, speed=len(topology.network.hops))
+    slowed = list[int]()
+    driver: Any = SimpleNamespace(_slow=slowed.append)
+    for codec in (None, "int8"):
+        entry: Any = SimpleNamespace(coding=SimpleNamespace(codec=codec, describe=lambda *_: ["bytes"]))
+        assert Driver._described(driver, entry, None, {}) == ["bytes"]
+    assert len(slowed) == 1
+
+
 def test_what_would_come_after_the_last_frame_is_refused(tmp_path: Path, topology: Topology, profile: Profile) -> None:
     found = moments(tmp_path, topology, profile, "{at: 5 s, conditions: {slowdown(gateway): 40}}")
     check_within(found, 5.1)
@@ -133,8 +166,25 @@ def site(tmp_path: Path, topology: Topology) -> Iterator[Any]:
         each.process.wait()
 
 
-def played(site: Any, topology: Topology, found: tuple[Moment, ...], looks: list[float]) -> tuple[Any, list[Any]]:
-    """Play, and look at the links, the speed of the gateway, and its process after some seconds."""
+def settled(process: Standing, wanted: str) -> str:
+    """Return the state of a process, once it is the one that is wanted, or has not been for long."""
+    until = time.monotonic() + 20
+    while (state := process.state) != wanted and time.monotonic() < until:
+        time.sleep(0.005)
+    return state
+
+
+def played(
+    monkeypatch: pytest.MonkeyPatch,
+    site: Any,
+    topology: Topology,
+    found: tuple[Moment, ...],
+    looks: dict[float, str],
+) -> tuple[Any, list[Any]]:
+    """Play on a clock of its own, and look at the links, the speed of the gateway, and its process after some seconds.
+
+    Processes are those of the system: each look waits until the one of the gateway is as is wanted.
+    """
     back: list[tuple[str, float]] = []
     player = Player(
         found,
@@ -142,13 +192,24 @@ def played(site: Any, topology: Topology, found: tuple[Moment, ...], looks: list
         Site(site.agents, site.links, site.again),
         returned=lambda node, at_s: back.append((node, at_s)),
     )
-    clock, number, seen = LinkClock(site.links), len(topology.network.hops) + topology.index("gateway"), []
-    begun_ns = time.monotonic_ns()
-    player.start(begun_ns)
-    for after in looks:
-        time.sleep(max(begun_ns / 1e9 + after - time.monotonic(), 0))
-        free_s = (clock.free(0) - begun_ns) / 1e9
-        seen.append((clock.pace(0), clock.lag(0), free_s, clock.pace(number), site.all[0].state))
+    clock, number, seen = LinkClock(site.links), len(topology.network.hops) + topology.index("gateway"), list[Any]()
+
+    def look(wanted: str) -> None:
+        free_s = (clock.free(0) - BEGUN_NS) / 1e9
+        seen.append((clock.pace(0), clock.lag(0), free_s, clock.pace(number), settled(site.all[0], wanted)))
+
+    wound = WoundEvent(
+        [(after_s, partial(look, wanted)) for after_s, wanted in looks.items()],
+        lambda: [each.join() for each in player._waking],
+    )
+    player._closed = wound
+    for module in ("disturbed.player", "links.clock"):
+        both = SimpleNamespace(monotonic_ns=lambda: wound.now_ns, monotonic=time.monotonic, sleep=time.sleep)
+        monkeypatch.setattr(f"tiercut.offloader.{module}.time", both)
+    player.start(BEGUN_NS)
+    assert player._thread is not None
+    player._thread.join(60)
+    wound.wait(1.0)
     player.close()
     clock.close()
     player.close()  # once more does nothing
@@ -157,7 +218,7 @@ def played(site: Any, topology: Topology, found: tuple[Moment, ...], looks: list
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks at /proc")
 def test_links_speeds_and_processes_are_what_the_file_says_when_it_says_so(
-    tmp_path: Path, topology: Topology, profile: Profile, site: Any
+    tmp_path: Path, topology: Topology, profile: Profile, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hop, node = topology.network.hops["camera", "gateway"], topology.node("gateway")
     slow = f"bandwidth(camera-gateway): {8 * hop.bandwidth / 4} b/s, latency(camera-gateway): {hop.latency + 0.01} s"
@@ -171,24 +232,26 @@ def test_links_speeds_and_processes_are_what_the_file_says_when_it_says_so(
         "{at: 600 ms, conditions: {down: [gateway]}}",
         "{at: 800 ms, conditions: {down: []}}",
     )
-    player, (first, stands, goes_on, gone, back) = played(site, topology, found, [0.1, 0.3, 0.5, 0.7])
+    player, (first, stands, goes_on, gone, back) = played(
+        monkeypatch, site, topology, found, {0.1: "S", 0.3: "T", 0.5: "S", 0.7: "gone"}
+    )
     assert first[:2] == pytest.approx((0.25, 0.01))
     assert first[2] < 0
     assert first[3] == pytest.approx(0.25)
     assert first[4] == "S"
     assert stands[4] == "T"
     assert goes_on[4] == "S"
-    assert goes_on[2] == pytest.approx(0.6, abs=0.05)  # the link is down until the file says otherwise
+    assert goes_on[2] == pytest.approx(0.8 - 0.2)  # the link is down until the file says otherwise
     assert gone[4] == "gone"
     told = {(each.at_s, each.what, each.value): each.done_s for each in player.done}
-    assert 0.2 <= told[0.2, "down(gateway)", "stop"] < 0.2 + 0.2
-    assert 0.4 <= told[0.4, "down(camera>gateway)", "down"] < 0.4 + 0.2
-    assert 0.6 <= told[0.6, "down(gateway)", "kill"] < 0.6 + 0.2
+    assert told[0.2, "down(gateway)", "stop"] == pytest.approx(0.2)
+    assert told[0.4, "down(camera>gateway)", "down"] == pytest.approx(0.4)
+    assert told[0.6, "down(gateway)", "kill"] == pytest.approx(0.6)
     assert back[0] == ("gateway", 0.4)
 
 
 def test_a_node_that_is_back_runs_again_and_one_that_never_was_there_is_told(
-    tmp_path: Path, topology: Topology, profile: Profile, site: Any
+    tmp_path: Path, topology: Topology, profile: Profile, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = moments(
         tmp_path,
@@ -197,7 +260,7 @@ def test_a_node_that_is_back_runs_again_and_one_that_never_was_there_is_told(
         "{at: 0 s, conditions: {down: [gateway, cloud]}}",
         "{at: 100 ms, conditions: {down: []}}",
     )
-    player, seen = played(site, topology, found, [0.3])
+    player, seen = played(monkeypatch, site, topology, found, {0.3: "gone"})
     assert sorted(seen[-1]) == [("cloud", 0.1), ("gateway", 0.1)]
     assert len(site.all) == 2
     assert site.agents["gateway"].state != "gone"
@@ -205,39 +268,37 @@ def test_a_node_that_is_back_runs_again_and_one_that_never_was_there_is_told(
 
 
 def test_an_agent_that_does_not_come_back_is_told_as_never(
-    tmp_path: Path, topology: Topology, profile: Profile, site: Any
+    tmp_path: Path, topology: Topology, profile: Profile, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(node: str) -> Any:
         raise QuestionError("its port is taken")
 
     site.again = refuse
     steps = "{at: 0 s, conditions: {down: [gateway]}}", "{at: 50 ms, conditions: {down: []}}"
-    player, seen = played(site, topology, moments(tmp_path, topology, profile, *steps), [0.2])
+    player, seen = played(monkeypatch, site, topology, moments(tmp_path, topology, profile, *steps), {0.2: "gone"})
     assert seen[-1] == []
     assert player.done[-1] == Disturbance(0.05, "down(gateway)", "up", None)
 
 
-def test_a_latency_that_grew_counts_from_the_next_payload_on(tmp_path: Path) -> None:
-    clock = LinkClock(LinkClock.create(tmp_path / "links", 1))
-    there: list[float] = []
-    path: ShapedPath[int] = ShapedPath(Way((Direction(0, 1e9, 0.0),)), clock, lambda _: there.append(time.monotonic()))
-    clock.set_lag(0, 0.15)
-    begun = time.monotonic()
+def test_a_latency_that_grew_counts_from_the_next_payload_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times, clock = ThreadTimes(monkeypatch), LinkClock(LinkClock.create(tmp_path / "links", 1))
+    there: queue.Queue[float] = queue.Queue()
+    path: ShapedPath[int] = ShapedPath(Way((Direction(0, 1e9, 0.0),)), clock, lambda _: there.put(times.now_s))
     path.put(1, 10)
+    assert there.get(timeout=20) == pytest.approx(0, abs=1e-6)
+    clock.set_lag(0, 0.15)
+    path.put(2, 10)
+    assert there.get(timeout=20) == pytest.approx(0.15, abs=1e-6)
     path.close()
-    assert there[0] - begun >= 0.15
     clock.close()
 
 
-def test_a_slowed_node_is_slower_by_what_its_clock_says(tmp_path: Path) -> None:
-    clock = LinkClock(LinkClock.create(tmp_path / "links", 2, 1))
+def test_a_slowed_node_is_slower_by_what_its_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times, clock = ThreadTimes(monkeypatch), LinkClock(LinkClock.create(tmp_path / "links", 2, 1))
     slow = slowing(Emulation(2.0, speed=2), clock)
-    begun = time.monotonic()
     slow(20_000_000)
-    once = time.monotonic() - begun
+    assert times.now_s == pytest.approx(0.02)
     clock.set_pace(2, 0.25)
-    begun = time.monotonic()
     slow(20_000_000)
-    assert 0.02 <= once < 0.1
-    assert time.monotonic() - begun >= 0.14  # eight times as long, one of which it has taken
+    assert times.now_s == pytest.approx(0.02 + 0.14)  # eight times as long, one of which it has taken
     clock.close()

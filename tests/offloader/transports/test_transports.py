@@ -43,6 +43,8 @@ pytest.importorskip("grpc", reason="needs the extra 'offload'")
 
 HOST = "127.0.0.1"
 MOST = 1 << 16
+LONG_S = 20.0
+"""Longer than any machine takes for what the tests wait for."""
 KINDS: list[Any] = [
     "tcp",
     pytest.param("memory", marks=pytest.mark.skipif(not has_memory(), reason="needs memory without a name, as Linux")),
@@ -93,8 +95,8 @@ def sent(stream: Stream, contents: list[np.ndarray[Any, Any]], **parameters: str
         found.append(failure)
         there.set()
 
-    assert stream.send(head(**parameters), [framing.bytes_of(each) for each in contents], 5.0, done)
-    assert there.wait(5)
+    assert stream.send(head(**parameters), [framing.bytes_of(each) for each in contents], LONG_S, done)
+    assert there.wait(LONG_S)
     assert len(found) == 1
     return found[0]
 
@@ -130,7 +132,7 @@ def test_what_finds_no_slot_goes_by_the_stream_and_slots_are_used_again(server: 
             np.testing.assert_array_equal(np.frombuffer(arrival.contents[0], np.int64), np.full(5, number))
             arrival.release()
             arrival.release()
-        until = time.monotonic() + 5
+        until = time.monotonic() + LONG_S
         while (found := stream.place([8])) is None and time.monotonic() < until:
             time.sleep(0.001)
         assert found is not None
@@ -155,7 +157,7 @@ def test_what_is_written_in_place_is_sent_from_there_and_its_slot_is_free_once_i
             np.testing.assert_array_equal(np.frombuffer(arrival.contents[0], np.int64), np.full(5, number))
             assert bytes(arrival.contents[1]) == b"\7\7\7"
             arrival.release()
-        until = time.monotonic() + 5
+        until = time.monotonic() + LONG_S
         while (again := stream.room([8])) is None and time.monotonic() < until:
             time.sleep(0.001)
         assert again is not None
@@ -176,15 +178,15 @@ def test_what_is_under_way_fails_when_the_other_side_ends(sink: Sink, kind: Tran
     blocked = threading.Event()
 
     def take(_: Arrival) -> None:
-        blocked.wait(5)
+        blocked.wait(2 * LONG_S)
 
     with closing(StreamServer(HOST, take, MOST)) as server:
         stream, ends = Stream(HOST, server.offer, kind, MOST), []
         there = threading.Event()
-        assert stream.send(head(), [], 5.0, lambda why: (ends.append(why), there.set()))  # type: ignore[func-returns-value]
+        assert stream.send(head(), [], 3 * LONG_S, lambda why: (ends.append(why), there.set()))  # type: ignore[func-returns-value]
         time.sleep(0.05)
         server.close()
-        assert there.wait(2)
+        assert there.wait(LONG_S)
         assert [each.status for each in ends] == ["UNAVAILABLE"]
         assert not stream.is_open
         assert not stream.send(head(), [], 5.0, ends.append)
@@ -195,12 +197,12 @@ def test_what_is_under_way_fails_when_the_other_side_ends(sink: Sink, kind: Tran
 @pytest.mark.parametrize("kind", KINDS)
 def test_who_does_not_acknowledge_is_given_up_at_the_deadline(kind: Transport) -> None:
     blocked = threading.Event()
-    with closing(StreamServer(HOST, lambda _: blocked.wait(5), MOST)) as server:
+    with closing(StreamServer(HOST, lambda _: blocked.wait(2 * LONG_S), MOST)) as server:
         stream, there, ends = Stream(HOST, server.offer, kind, MOST), threading.Event(), []
         begun = time.monotonic()
         assert stream.send(head(), [], 0.2, lambda why: (ends.append(why), there.set()))  # type: ignore[func-returns-value]
-        assert there.wait(5)
-        assert 0.2 <= time.monotonic() - begun < 0.4
+        assert there.wait(LONG_S)
+        assert time.monotonic() - begun >= 0.2
         assert ends[0].status == "DEADLINE_EXCEEDED"
         blocked.set()
 
@@ -251,13 +253,13 @@ def test_memory_that_was_closed_has_no_slots() -> None:
 def test_descriptors_of_who_is_not_let_in_are_closed(server: StreamServer) -> None:
     for length in (16, 17, 32):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.settimeout(5)
+            link.settimeout(LONG_S)
             link.connect(server.offer.unix)
             reader, writer = os.pipe()
             socket.send_fds(link, [Prefix(1, 0, 0, length, 0).pack() + bytes(length)], [writer])
             os.close(writer)
             with os.fdopen(reader, "rb") as pipe:
-                assert select.select([pipe], [], [], 2.0)[0]
+                assert select.select([pipe], [], [], LONG_S)[0]
                 assert pipe.read() == b""  # which ends once the other side has closed its end
             with suppress(ConnectionResetError):
                 assert link.recv(1) == b""
@@ -266,9 +268,9 @@ def test_descriptors_of_who_is_not_let_in_are_closed(server: StreamServer) -> No
 def test_who_introduces_itself_byte_by_byte_is_not_waited_for(
     server: StreamServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tiercut.offloader.transports.server._HELLO_S", 0.1)
+    monkeypatch.setattr("tiercut.offloader.transports.server._HELLO_S", 0.02)
     with socket.create_connection((HOST, server.offer.port), 5) as link, suppress(ConnectionError):
-        link.settimeout(5)
+        link.settimeout(LONG_S)
         for byte in Prefix(1, 0, 0, 16, 0).pack() + bytes.fromhex(server.offer.token):
             link.sendall(bytes([byte]))
             time.sleep(0.01)
@@ -287,7 +289,7 @@ def test_a_server_that_could_not_accept_goes_on(sink: Sink, monkeypatch: pytest.
     whole = socket.socket.accept
     monkeypatch.setattr(socket.socket, "accept", accept)
     with closing(StreamServer(HOST, sink, MOST, "tcp")) as server:
-        assert failed.wait(2)
+        assert failed.wait(LONG_S)
         with closing(Stream(HOST, server.offer, "tcp", MOST)) as stream:
             assert sent(stream, [np.ones(3)]) is None
 
@@ -295,7 +297,7 @@ def test_a_server_that_could_not_accept_goes_on(sink: Sink, monkeypatch: pytest.
 def connected(server: StreamServer) -> socket.socket:
     """Return a connection that has introduced itself."""
     link = socket.create_connection((HOST, server.offer.port), 5)
-    link.settimeout(5)
+    link.settimeout(LONG_S)
     link.sendall(Prefix(1, 0, 0, 16, 0).pack() + bytes.fromhex(server.offer.token))
     assert len(link.recv(PREFIX.size)) == PREFIX.size
     return link
@@ -420,19 +422,19 @@ class Site:
         self.service.close()
 
 
-def brought(courier: Courier, timeout_s: float = 2.0) -> Failure | None:
+def brought(courier: Courier, timeout_s: float = LONG_S) -> Failure | None:
     """Let a courier bring a frame, and return what became of it."""
     there, found = threading.Event(), []
     request = message("ModelInferRequest", model_name="m")
     contents = describe(request, {"x": np.ones(100, np.float32)})
     courier.send(request, contents, timeout_s, lambda why: (found.append(why), there.set()))  # type: ignore[func-returns-value]
-    assert there.wait(5)
+    assert there.wait(2 * LONG_S)
     return found[0]
 
 
 def agreed(courier: Courier, kind: Transport) -> bool:
     """Wait until frames travel as they should, and return whether they do."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + LONG_S
     while courier.by != kind and time.monotonic() < until:
         time.sleep(0.005)
     return courier.by == kind
@@ -466,16 +468,14 @@ def test_frames_go_by_grpc_when_a_stream_ends_and_by_a_stream_again_once_both_ha
     with closing(Site("auto")) as site, closing(Peer(site.address, MOST)) as peer, closing(Courier(peer, "auto")) as by:
         assert agreed(by, BEST)
         site.close()
-        time.sleep(0.3)
-        assert by.by == "grpc"
+        assert agreed(by, "grpc")
         failure = brought(by)
         assert failure is not None
         assert failure.status == "UNAVAILABLE"
         site.start()
-        until = time.monotonic() + 1.0
-        while brought(by, 0.2) is not None and time.monotonic() < until:
-            time.sleep(0.05)
-        assert brought(by) is None
-        assert agreed(by, BEST)
+        until = time.monotonic() + LONG_S
+        while by.by != BEST and time.monotonic() < until:  # a frame that arrives makes both meet, if not too often
+            brought(by, 1.0)
+            time.sleep(0.02)
         assert brought(by) is None
         assert site.came[-1] == BEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ from tiercut.profiling.models.graph_keras import KerasModel
 from tiercut.profiling.models.loader import start_for
 from tiercut.profiling.models.onnx.options import OnnxOptions
 from tiercut.profiling.profile.files import load_profile, recorded_file
+from tiercut.profiling.profile.schema import Profile
 from tiercut.profiling.record.record import record
 from tiercut.profiling.record.settings import EFFORT, Settings
 from tiercut.profiling.record.subject import Subject, open_cut
@@ -125,8 +127,24 @@ def test_another_device_adds_its_times_alone_and_what_is_there_is_not_measured_a
     assert list(load_profile(profiled).codecs) == [*before.codecs, "int8-channel"]
 
 
+def with_made_up_times(profiled: Path) -> Profile:
+    """Return a profile with the bytes and the falls that were measured, and times that nobody measured.
+
+    Which of two measured times of some microseconds is the shorter hangs on what else the machine does.
+    """
+    data = json.loads(profiled.read_text())
+    device, count = data["devices"]["here"], len(data["blocks"])
+    device["block_s"] = [3e-4] * count
+    device["span_s"] = [[3e-4 * length for length in range(1, count - first + 1)] for first in range(count)]
+    for coding, plain_s, coded_s in (("encode_s", 1e-5, 4e-5), ("decode_s", 7e-5, 1e-4)):
+        device[coding] = [plain_s] * (count + 1)
+        for codec in data["codecs"].values():
+            codec[coding] = {"here": [None if size is None else coded_s for size in codec["bytes"]]}
+    return Profile.from_data(data | {"devices": {"here": device}})
+
+
 def test_a_slow_link_makes_a_codec_win_and_a_quick_one_does_without(profiled: Path) -> None:
-    profile = load_profile(profiled)
+    profile = with_made_up_times(profiled)
     nodes = [{"name": "watch", "slowdown": 1000}, {"name": "tower"}]
     plans = {}
     for speed in ("20 kb/s", "100 Gb/s"):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,14 +17,33 @@ from tiercut.profiling.timing import stress
 from tiercut.profiling.timing.stress import parse_stress, stressed
 
 
+def script(folder: Path, said: str) -> str:
+    return f'#!/bin/sh\necho "{said}" > {folder}/calls\nmv {folder}/calls {folder}/called\nexec sleep 60\n'
+
+
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stress-ng that writes down how it was called, and lasts until it is ended."""
-    path = tmp_path / "stress-ng"
-    path.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\nexec sleep 60\n')
+    """A stress-ng that writes down how it was called, and lasts until it is ended.
+
+    It has settled once that is written down, or once it has ended.
+    """
+    path, started = tmp_path / "stress-ng", list[subprocess.Popen[str]]()
+    path.write_text(script(tmp_path, "$@"))
+
+    class Noted(subprocess.Popen[str]):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            started.append(self)
+
+    def settle(_: float) -> None:
+        until = time.monotonic() + 20
+        while not (tmp_path / "called").exists() and started[-1].poll() is None and time.monotonic() < until:
+            time.sleep(0.005)
+
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(stress, "_SETTLING_S", 0.2)
+    monkeypatch.setattr(stress.subprocess, "Popen", Noted)
+    monkeypatch.setattr(stress, "time", SimpleNamespace(sleep=settle))
     return path
 
 
@@ -53,7 +76,7 @@ def test_stress_ng_runs_for_as_long_as_the_block_lasts(program: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system keeps nothing on a processor")
 def test_one_processor_alone_is_kept_busy_by_one_worker_there(program: Path) -> None:
-    program.write_text(f'#!/bin/sh\necho "$@" $(taskset -cp $$) > {program.parent}/called\nexec sleep 60\n')
+    program.write_text(script(program.parent, "$@ $(taskset -cp $$)"))
     before = os.sched_getaffinity(0)
     with stressed({"cpu": 0.5}, processor=max(before)):
         called = (program.parent / "called").read_text().split()

@@ -85,8 +85,8 @@ def agent(
     typer.echo(f"listening on {serving.address}")
     sys.stdout.flush()
     if stands_for is not None:
-        if serving.awaits_next and (address := sys.stdin.readline().strip()):
-            serving.follow(address)
+        if serving.awaits_next and (said := sys.stdin.readline().split()):
+            serving.follow(*said)
         threading.Thread(target=_mind_caller, args=(serving,), daemon=True).start()
     try:
         serving.service.wait()
@@ -97,7 +97,7 @@ def agent(
 def _mind_caller(serving: Any) -> None:
     """Hand on to wherever the caller says, and end once it has gone, however it went."""
     while line := sys.stdin.readline():
-        serving.follow(line.strip())
+        serving.follow(*line.split())
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +17,10 @@ import typer
 from tiercut.cli import arguments as given
 from tiercut.cli.commands.run.adapting import check_adapting, disturbed_by, guide_for
 from tiercut.cli.commands.run.agent import PieceRuntime, Transport
+from tiercut.cli.commands.run.sources import check_several, one_of, run_answer
 from tiercut.cli.console import at_work, console, note
 from tiercut.cli.groups import grouped
-from tiercut.cli.planned import AnswerFile, Network, NetworkOnnx, OtherProfile, OtherTopology, Rank, network_of, plan_of
+from tiercut.cli.planned import AnswerFile, NetworkOnnx, OtherProfile, OtherTopology, Rank, network_of, plan_of
 from tiercut.errors import QuestionError, TiercutError, unknown_name
 from tiercut.memory import keep_freed
 from tiercut.option_fields import pairs
@@ -36,13 +38,21 @@ Shape = StrEnum("Shape", {"user": "user", "kernel": "kernel"})
 @grouped
 def run(
     answer: AnswerFile,
-    model: Network,
+    model: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="What was profiled: an .onnx or .keras file, or a recorded one: digits-onnx. Of several sources one "
+            "for all, or one for each.",
+        ),
+    ],
     *,
     data: Annotated[
-        str,
+        list[str],
         typer.Option(
             metavar="FILE.npz|DATASET",
-            help="Images and labels; a recorded one's: digits-onnx; of a trained network its data set.",
+            help="Images and labels; a recorded one's: digits-onnx; of a trained network its data set. Of several "
+            "sources one for all, or one for each.",
         ),
     ],
     local: Annotated[bool, typer.Option("--local", help="Start all agents on this machine.")] = False,
@@ -135,6 +145,9 @@ def run(
     over what it takes here; links wait in user space. With --agent they run already, elsewhere. Latency, accuracy and
     exit rates stand beside the prediction.
 
+    Of an answer for several sources all plans run at once (--local): each source sends frames at its own rate, nodes
+    and links serve all of them one after the other.
+
     Needs the extra 'offload'.
     """
     named = pairs("--agent", agent or ())
@@ -144,21 +157,13 @@ def run(
     check_adapting(adapt, foresee, local, policy, disturbed=disturb is not None, asked=shown)
     if shape is Shape.kernel:
         _enter_kernel(local, agent is not None)
+    from tiercut.analysis import load_answer
     from tiercut.offloader import RunOptions, check_grpc, load_tls, run_adaptive, run_local, run_with_agents
 
     check_grpc()
     keep_freed()
-    fps = given.quantity("--rate", rate, "rate")
-    if fps is not None and not fps > 0:
-        raise QuestionError(f"--rate: expected more than 0 fps, got '{rate}'")
-    limit = given.quantity("--deadline", deadline, "time")
-    if limit is not None and not limit > 0:
-        raise QuestionError(f"--deadline: expected more than 0 s, got '{deadline}'")
-    _check_single(answer)
-    plan, where, found = plan_of(answer, rank, topology, profile)
-    cut = network_of(
-        model, plan, found, onnx, input_size=input_size, weights=weights, trust=trust_model, threads=threads
-    )
+    fps, limit = _positive("--rate", rate, "rate", "fps"), _positive("--deadline", deadline, "time", "s")
+    opened = partial(network_of, onnx=onnx, input_size=input_size, weights=weights, trust=trust_model, threads=threads)
     options = RunOptions(
         frames=frames,
         interval_s=None if fps is None else 1 / fps,
@@ -171,9 +176,27 @@ def run(
         transport="auto" if transport is None else transport.value,
         shape="user" if shape is None else shape.value,
         tls=None if tls is None else load_tls(tls),
-        moments=disturbed_by(disturb, where, found, local=local, shaped=shape is Shape.kernel),
     )
-    with _samples(data, model, trust=trust_model) as samples, at_work("running"):
+    if (several := load_answer(answer)).streams:
+        asked: dict[str, object] = {
+            "--rate": rate,
+            "--rank": rank > 1,
+            "--profile": profile,
+            "--explain-hop": explain_hop,
+        }
+        asked |= {"--fallback": fallback, "--adapt": adapt, "--foresee": foresee, "--policy": policy}
+        asked |= {"--disturb": disturb, "--shape kernel": shape is Shape.kernel, "--agent": agent}
+        asked |= {"--parquet": parquet, "--trace": trace, "--plot": plot}
+        check_several(several, asked, local=local)
+        run_answer(
+            several, model, data, options, opened, partial(_samples, trust=trust_model), topology=topology, json=json
+        )
+        return
+    network, named_data = one_of("MODEL", model), one_of("--data", data)
+    plan, where, found = plan_of(answer, rank, topology, profile)
+    cut = opened(network, plan, found)
+    options = replace(options, moments=disturbed_by(disturb, where, found, local=local, shaped=shape is Shape.kernel))
+    with _samples(named_data, network, trust=trust_model) as samples, at_work("running"):
         if adapt or foresee:
             guide = guide_for(policy, plan, where, found)
             made = run_adaptive(plan, where, found, cut, samples, guide, options, foresees=foresee)
@@ -188,6 +211,17 @@ def run(
         typer.echo(made.to_json())
     else:
         _print(made)
+    _write(made, parquet, trace, plot)
+
+
+def _positive(flag: str, text: str | None, kind: str, unit: str) -> float | None:
+    value = given.quantity(flag, text, kind)
+    if value is not None and not value > 0:
+        raise QuestionError(f"{flag}: expected more than 0 {unit}, got '{text}'")
+    return value
+
+
+def _write(made: Run, parquet: Path | None, trace: Path | None, plot: Path | None) -> None:
     if parquet is not None:
         made.by_frame.to_parquet(parquet)
         note(f"wrote {parquet}")
@@ -199,17 +233,6 @@ def run(
 
         save(run_picture(made), plot)
         note(f"drew {plot}")
-
-
-def _check_single(answer: Path) -> None:
-    """Refuse an answer for several sources."""
-    from tiercut.analysis import load_answer
-
-    if streams := load_answer(answer).streams:
-        raise QuestionError(
-            f"'{answer}' has plans of {len(streams)} sources that share machines; a run starts the agents of one plan, "
-            "and would leave out what the others do to them. tiercut simulate takes it whole"
-        )
 
 
 def _print(made: Run) -> None:

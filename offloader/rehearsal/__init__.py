@@ -1,0 +1,1 @@
+"""Plans that are timed before their frames are sent."""

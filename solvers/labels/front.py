@@ -23,6 +23,7 @@ import numpy as np
 from tiercut.solvers.front_search import FrontSearch
 from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
+from tiercut.solvers.labels.points.ahead_kernels import least_ahead
 from tiercut.solvers.labels.points.grid_kernels import edges_of, grid_of, strips_of
 from tiercut.solvers.labels.points.peak_kernels import Peak
 from tiercut.solvers.labels.points.zone_kernels import Zones, least_lines
@@ -108,7 +109,7 @@ class PointLabels(FrontSearch):
         shape = (len(states.begins), len(space.group), self.tables.first.shape[2] + 2)
         ahead, leaving = np.empty(shape), np.empty(shape)
         tables = (self.rules, self.tables, self.measures, shares_at(space, index), states)
-        front_kernels.least_ahead(*tables, self.peak.rows, ahead, leaving, stop)
+        least_ahead(*tables, self.peak.rows, ahead, leaving, stop)
         limited = self.deepest < len(set(space.group.tolist()))
         found, at, compared = self.known(), self.layout.places, goals.compared
         edges = edges_of(found.held[0], compared)

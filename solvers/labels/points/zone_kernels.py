@@ -48,7 +48,7 @@ class Zones(NamedTuple):
     starts
         H+1: where the rows of each height of the tree begin, and how many there are at the top.
     ahead, leaving
-        S x M x K: the least of each line that the rest of a plan may have, as in `least_ahead`.
+        S x M x K: the least of each line that the rest of a plan may have from there on, and before sending.
     """
 
     weights: Floats
@@ -132,7 +132,7 @@ def least_lines(
     Parameters
     ----------
     rules, tables, measures, shares, states, stop
-        As in `tiercut.solvers.labels.front_kernels.least_ahead`.
+        As in `tiercut.solvers.labels.points.ahead_kernels.least_ahead`.
     weights, ahead, leaving
         As in `Zones`; the last two are filled.
     """

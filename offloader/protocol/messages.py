@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-__all__ = ["ACCEPTED", "METHODS", "SERVICE", "Method", "message", "methods"]
+__all__ = ["ACCEPTED", "METHODS", "SERVICE", "Method", "is_request", "message", "methods"]
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -188,3 +188,9 @@ def methods() -> dict[str, Method]:
     """Return the calls of the service by name."""
     known = _classes()
     return {name: Method(f"/{SERVICE}/{name}", known[f"{name}Request"], known[f"{name}Response"]) for name in METHODS}
+
+
+@cache
+def is_request(kind: Any) -> bool:
+    """Return whether a class of messages is that of requests, which costs protobuf 7 us to say."""
+    return hasattr(kind, "RAW_INPUT_CONTENTS_FIELD_NUMBER")

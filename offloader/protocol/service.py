@@ -111,9 +111,9 @@ class Service:
 
 
 def _guarded(handler: Handler) -> Handler:
-    def call(request: Any, context: Any) -> Any:
-        import grpc
+    import grpc
 
+    def call(request: Any, context: Any) -> Any:
         if isinstance(request, Exception):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the message cannot be read: {request}"[:300])
         try:
@@ -126,11 +126,11 @@ def _guarded(handler: Handler) -> Handler:
 
 def _reader(name: str, method: Method) -> Callable[[bytes], Any]:
     """Return what makes a request of its bytes, or says why that cannot be: what it raised, gRPC would not tell."""
+    from google.protobuf.message import DecodeError
+
     read = partial(opened, method.request) if name == "ModelInfer" else method.request.FromString
 
     def read_or_told(raw: bytes) -> Any:
-        from google.protobuf.message import DecodeError
-
         try:
             return read(raw)
         except DecodeError as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import TensorSpec
+from tiercut.offloader.protocol.messages import is_request
 
 __all__ = ["DATATYPES", "describe", "fill", "put", "put_parameters", "take", "take_parameters"]
 
@@ -48,7 +49,7 @@ def describe(message: Any, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[
 
     The bytes are those of the tensors themselves where these lie side by side in memory.
     """
-    described = message.inputs if hasattr(message, "raw_input_contents") else message.outputs
+    described = message.inputs if is_request(message.__class__) else message.outputs
     found = []
     for name, numbers in tensors.items():
         described.add(name=name, datatype=_datatype(numbers.dtype), shape=numbers.shape)
@@ -58,7 +59,7 @@ def describe(message: Any, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[
 
 def fill(message: Any, contents: Sequence[NDArray[np.uint8]]) -> None:
     """Put the bytes of tensors into a message that describes them."""
-    raw = message.raw_input_contents if hasattr(message, "raw_input_contents") else message.raw_output_contents
+    raw = message.raw_input_contents if is_request(message.__class__) else message.raw_output_contents
     raw.extend(each.tobytes() for each in contents)
 
 
@@ -86,11 +87,11 @@ def take(
     QuestionError
         Says which tensor is missing, one too many, or not what was expected.
     """
-    is_request = hasattr(message, "raw_input_contents")
-    described = message.inputs if is_request else message.outputs
+    from_caller = is_request(message.__class__)
+    described = list(message.inputs if from_caller else message.outputs)
     raw = contents
     if raw is None:
-        raw = message.raw_input_contents if is_request else message.raw_output_contents
+        raw = message.raw_input_contents if from_caller else message.raw_output_contents
     fit = len(described) >= len(wanted) if others else len(described) == len(wanted)
     if not fit or len(raw) != len(described):
         raise QuestionError(
@@ -100,18 +101,19 @@ def take(
     by_name = {each.name: place for place, each in enumerate(described)}
     found: dict[str, NDArray[Any]] = {}
     for spec in wanted:
-        if spec.name not in by_name:
-            raise QuestionError(f"there is no tensor '{spec.name}' among {', '.join(by_name)[:200]}")
-        place = by_name[spec.name]
+        name, dtype, shape = spec.name, spec.dtype, spec.shape
+        if name not in by_name:
+            raise QuestionError(f"there is no tensor '{name}' among {', '.join(by_name)[:200]}")
+        place = by_name[name]
         came = raw[place]  # which a message copies each time
         _check(spec, described[place], len(came))
-        numbers = np.frombuffer(came, dtype=spec.dtype)
-        found[spec.name] = (numbers if numbers.flags.aligned else numbers.copy()).reshape(spec.shape)
+        numbers = np.frombuffer(came, dtype)
+        found[name] = (numbers if numbers.flags.aligned else numbers.copy()).reshape(shape)
     return found
 
 
 def _check(spec: TensorSpec, described: Any, size: int) -> None:
-    if described.datatype != DATATYPES[spec.dtype] or tuple(described.shape) != tuple(spec.shape):
+    if described.datatype != DATATYPES[spec.dtype] or described.shape != spec.shape:
         raise QuestionError(
             f"tensor '{spec.name}': expected {DATATYPES[spec.dtype]} of {list(spec.shape)}, got "
             f"{described.datatype[:20]} of {list(described.shape)[:8]}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tiercut.offloader.protocol.messages import is_request
+
 __all__ = ["Opened", "opened", "serialised", "size_of"]
 
 _LARGE = 64 << 10
@@ -43,7 +45,7 @@ def serialised(message: Any, contents: Sequence[Any]) -> bytes:
     Large tensors begin where their numbers can be read in place: before each stands a version of the model that is no
     version, and then its own again, as protobuf lets the last of several values count.
     """
-    tag = _tag(message)
+    tag = _tag(type(message))
     parts: list[Any] = [message.SerializeToString()]
     at, version = len(parts[0]), message.model_version.encode()
     for each in contents:
@@ -65,14 +67,9 @@ def _filling(size: int, version: bytes) -> bytes:
     return _VERSION + bytes([left]) + b" " * left + own
 
 
-def _is_request(message: Any) -> bool:
-    """Return whether a message, or a class of them, is that of requests."""
-    return hasattr(message, "RAW_INPUT_CONTENTS_FIELD_NUMBER")
-
-
-def _tag(message: Any) -> bytes:
-    """Return how raw contents begin: fields 7 and 6, length-delimited."""
-    return b"\x3a" if _is_request(message) else b"\x32"
+def _tag(kind: Any) -> bytes:
+    """Return how raw contents begin in a class of messages: fields 7 and 6, length-delimited."""
+    return b"\x3a" if is_request(kind) else b"\x32"
 
 
 def _varint(number: int) -> bytes:
@@ -118,7 +115,7 @@ def opened(kind: Any, raw: bytes) -> Opened:
             )
         return Opened(kind.FromString(apart[0]), apart[1])
     found = kind.FromString(raw)
-    name = "raw_input_contents" if _is_request(kind) else "raw_output_contents"
+    name = "raw_input_contents" if is_request(kind) else "raw_output_contents"
     contents = list(getattr(found, name))
     found.ClearField(name)
     return Opened(found, contents)

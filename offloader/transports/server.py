@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -234,7 +235,7 @@ class _Link:
         if prefix.kind not in (INLINE, PLACED):
             raise StreamError("this is no frame")
         start = bytes(self._inflow.take(SIZE.size * prefix.tensors + prefix.head))
-        sizes = [SIZE.unpack_from(start, SIZE.size * place)[0] for place in range(prefix.tensors)]
+        sizes = struct.unpack_from(f"<{prefix.tensors}Q", start)
         if sum(sizes) > self._most + SLACK:
             raise StreamError(f"a frame has {self._most} bytes at most")
         try:  # while its tensors are still under way

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Look", "Relaxation", "rules"]
+__all__ = ["ROUNDS", "Look", "Relaxation", "rules"]
 
 Look: TypeAlias = Callable[[list[int]], float]
 """Callback for paths that come up; returns the least value of the objective that is known by then."""
 
 _MARKED = 6  # groups of which it is remembered whether they were used
 _STEPS = 3_000_000  # of one dynamic program
-_ROUNDS, _TRIAL = 300, 30
+ROUNDS, _TRIAL = 300, 30
 _PATIENCE, _MEMORY, _LEAST_PACE = 10, 0.85, 1e-3
 _MARGIN = 1e-9
 _LABELS = 3_000_000  # partial plans that a search keeps
@@ -94,6 +94,7 @@ class Relaxation:
         arrives = (network.kind == ENTER) | (network.kind == CROSS)
         self.entered = np.where(arrives, space.group[network.node], -1)
         capped = np.flatnonzero(np.isfinite(caps) & (np.arange(len(caps)) != objective))
+        self.capped = capped.tolist()
         self.rows = [Rule(network.values[row], float(caps[row])) for row in capped] + rules(space, network)
         groups = np.unique(self.entered[arrives])
         self._mark(np.empty(0, np.int64), groups)
@@ -109,10 +110,10 @@ class Relaxation:
         for place, group in enumerate(marked):
             self.bit[self.entered == group] = 1 << place
         rows = [*self.rows, *(Rule((self.entered == group).astype(float), 1.0) for group in priced)]
-        size = [max(float(np.abs(row.amounts).max(initial=0.0)), abs(row.cap)) or 1.0 for row in rows]
+        self.sizes = [max(float(np.abs(row.amounts).max(initial=0.0)), abs(row.cap)) or 1.0 for row in rows]
         empty = np.empty((0, len(net.tail)))
-        self.over = np.vstack([empty, *(row.amounts / each for row, each in zip(rows, size, strict=True))])
-        self.limit = np.array([row.cap / each for row, each in zip(rows, size, strict=True)])
+        self.over = np.vstack([empty, *(row.amounts / each for row, each in zip(rows, self.sizes, strict=True))])
+        self.limit = np.array([row.cap / each for row, each in zip(rows, self.sizes, strict=True)])
         self.prices = np.zeros(len(rows))
         shape = (net.vertices, 1 << len(marked))
         self.ahead, self.back, self.came = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
@@ -137,6 +138,36 @@ class Relaxation:
     def cut(self, value: float) -> None:
         """Say that only plans up to a value of the objective are of interest."""
         self.caps[self.objective] = min(self.caps[self.objective], value)
+
+    def paths(self, most: int) -> list[list[int]] | None:
+        """Return all paths along the arcs that are left, or None if there are more than so many."""
+        net, arcs = self.network, self.arcs
+        steps = list(zip(arcs.tolist(), net.tail[arcs].tolist(), net.head[arcs].tolist(), strict=True))
+        ways = {net.vertices - 1: 1}  # from a vertex on
+        for _, tail, head in reversed(steps):
+            if head in ways:
+                ways[tail] = ways.get(tail, 0) + ways[head]
+        if ways.get(0, 0) > most:
+            return None
+        begun: dict[int, list[list[int]]] = {0: [[]]}
+        for arc, tail, head in steps:
+            if head in ways and tail in begun:
+                begun.setdefault(head, []).extend([*path, arc] for path in begun[tail])
+        return begun.get(net.vertices - 1, [])
+
+    def lower(self, row: int, cap: float, objective: float) -> None:
+        """Say that a measure other than the objective may be less at most than it might; bounds found so far hold on.
+
+        Parameters
+        ----------
+        row, cap
+            The measure, which has a cap already, and its new one.
+        objective
+            What the objective may be at most.
+        """
+        place = self.capped.index(row)
+        self.limit[place] += (cap - self.caps[row]) / self.sizes[place]
+        self.caps[row], self.caps[self.objective] = cap, objective
 
     def _paths(self, length: Floats) -> Floats:
         net = self.network
@@ -165,7 +196,7 @@ class Relaxation:
             vertex, mask = int(self.network.tail[arc]), mask & ~int(self.bit[arc])
         return path
 
-    def tighten(self, look: Look, rounds: int = _ROUNDS) -> None:
+    def tighten(self, look: Look, rounds: int = ROUNDS) -> None:
         """Raise the bounds by better prices, and show the plans that come up."""
         highest, idle, pace = -inf, 0, 1.0
         prices = best = self.prices

@@ -97,6 +97,8 @@ class Model:
         The row that is minimised, scaled; None where any plan will do.
     above
         An objective above this says that only known plans are left.
+    known
+        Paths that the model has, but gives only if there is no other.
     """
 
     cp: Any
@@ -104,6 +106,7 @@ class Model:
     taken: list[Any]
     objective: Scaled | None
     above: int = 0
+    known: Sequence[frozenset[int]] = ()
 
     def hint(self, path: Iterable[int]) -> None:
         """Tell the solver of a plan to begin with; arcs that are not there are passed over."""
@@ -143,7 +146,7 @@ def build_model(
     known
         Paths that are to be given only if there is no other: the objective of each is raised above what any other may
         come to. So one proof says that the best is known and that nothing is as good, and a model that turns out to
-        have no solution is seen to be wrong.
+        have no solution is seen to be wrong. Those that miss the strict cap by no more than scaling are none of its.
     named
         Whether variables are named for a reader.
     """
@@ -152,6 +155,8 @@ def build_model(
     model: Any = cp_model.CpModel()
     # One boolean for each arc: whether the plan goes along it. A piece is (state, node, last block, option), a crossing
     # is (state, node, next node, codec).
+    place = {arc: index for index, arc in enumerate(arcs.tolist())}
+    held = [path for path in known if all(arc in place for arc in path)]
     taken = [model.new_bool_var(arc_name(space, network, arc) if named else "") for arc in arcs.tolist()]
     built = Model(model, arcs, taken, None)
     _flow(built, network)
@@ -162,27 +167,30 @@ def build_model(
         values = scaled(network.values[row, arcs], network.steps)
         # A measure of the plan, the sum over its arcs, is at most its cap.
         if np.isfinite(caps[row]):
-            _at_most(built, values, values.cap(float(caps[row]), loose=row != strict))
+            most = values.cap(float(caps[row]), loose=row != strict)
+            _at_most(built, values, most)
+            if row == strict:
+                held = [path for path in held if values.values[[place[arc] for arc in path]].sum() <= most]
         if row == objective:
             built.objective = values
-    place = {arc: index for index, arc in enumerate(arcs.tolist())}
     for path in without:
         # Not every arc of a plan that misses a bound.
         if all(arc in place for arc in path):
             model.add_bool_or([~taken[place[arc]] for arc in sorted(path)])
     if built.objective is not None:
-        _objective(built, float(caps[objective]), [path for path in known if all(arc in place for arc in path)], place)
+        built.known = held
+        _objective(built, float(caps[objective]), place)
     return built
 
 
-def _objective(built: Model, cap: float, known: Sequence[frozenset[int]], place: Mapping[int, int]) -> None:
+def _objective(built: Model, cap: float, place: Mapping[int, int]) -> None:
     from ortools.sat.python import cp_model
 
     row = built.objective
     assert row is not None
     built.above = min(row.cap(cap), row.reach) + row.error if np.isfinite(cap) else row.reach
     chosen, weights = list(built.taken), row.values.tolist()
-    for path in known:
+    for path in built.known:
         # Whether the plan is one that is known: at least 1 where all of its arcs are taken.
         again = built.cp.new_bool_var("")
         built.cp.add_bool_or([again, *(~built.taken[place[arc]] for arc in sorted(path))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,32 @@ def holds(plan: Priced, caps: Floats, strict: int | None) -> bool:
     """Return whether a plan is within caps, strictly so in one row."""
     within = all(value <= cap for value, cap in zip(plan.values, caps.tolist(), strict=True))
     return within and (strict is None or plan.values[strict] < caps[strict])
+
+
+class Best:
+    """The values in a row of the best plans seen so far that hold some caps.
+
+    Attributes
+    ----------
+    nth
+        That of the `top`-th best; inf while there are fewer.
+    """
+
+    def __init__(self, row: int, caps: Floats, strict: int | None, top: int) -> None:
+        self._row, self._caps, self._strict, self._top = row, caps.copy(), strict, top
+        self._values: list[float] = []
+        self._seen: set[Decision] = set()
+        self.nth = inf
+
+    def see(self, plan: Priced | None) -> None:
+        """Take a plan into account, once."""
+        if plan is None or not plan.values[self._row] < self.nth:
+            return
+        if holds(plan, self._caps, self._strict) and plan.decision not in self._seen:
+            self._seen.add(plan.decision)
+            insort(self._values, plan.values[self._row])
+            if len(self._values) >= self._top:
+                self.nth = self._values[self._top - 1]
 
 
 class Plans:
@@ -109,10 +136,13 @@ class Plans:
         self.paths[decision] = (network.index, arcs)
         return plan
 
-    def nth(self, row: int, caps: Floats, strict: int | None) -> float:
-        """Return the value in a row of the `top`-th best plan that is known and holds some caps."""
-        values = [plan.values[row] for plan in self.pool.values() if holds(plan, caps, strict)]
-        return sorted(values)[self.top - 1] if len(values) >= self.top else inf
+    def best(self, row: int, caps: Floats, strict: int | None) -> Best:
+        """Return the `top` best plans in a row that are known and hold some caps."""
+        best, plans = Best(row, caps, strict, self.top), list(self.pool.values())
+        values = np.array([plan.values for plan in plans]).reshape(-1, len(caps))
+        for place in np.flatnonzero((values <= caps).all(axis=1)):
+            best.see(plans[place])
+        return best
 
     def known(self, relaxed: Relaxation, strict: int | None) -> list[frozenset[int]]:
         """Return the paths of the plans of a threshold that are known and hold the caps."""

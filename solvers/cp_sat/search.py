@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.solvers.cp_sat.bounds import Relaxation
+from tiercut.solvers.cp_sat.bounds import ROUNDS, Relaxation
 from tiercut.solvers.cp_sat.decision_graph import COST, CROSS, END, ENTER, LOSS, PIECE, Network, network_of
 from tiercut.solvers.cp_sat.model import build_model
 from tiercut.solvers.cp_sat.plans import Plans, holds
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tiercut.solvers.cp_sat.bounds import Look
     from tiercut.solvers.interface import Options
     from tiercut.solvers.task import Task
 
@@ -32,6 +33,8 @@ _MOST_TIED = 500  # plans as good as the best that are listed
 _PATIENCE = 3  # plans as good as the best known that are looked for one by one
 _SCOUTED = 3000  # arcs beyond which any plan at all is looked for before the best
 _FEW = 300  # arcs that CP-SAT gets at once
+_AGAIN = 10  # rounds of the bounds for each point of a frontier after the first two, as they begin with the last ones
+_FEW_PATHS = 50  # paths along what is left that are looked at one by one, which takes as long as a model
 _BEAMS = (20, 100, 300)  # widths of the searches for good plans
 _PARAMETERS = {
     "catch_sigint_signal": False,  # Ctrl-C is Python's to see
@@ -115,24 +118,27 @@ class Search:
         relaxed.measure(relaxed.prices)
         return relaxed
 
-    def sweep(self, network: Network, row: int, caps: Floats, strict: int | None = None) -> float:
+    def sweep(self, relaxed: Relaxation, caps: Floats, strict: int | None = None, rounds: int = ROUNDS) -> float:
         """Find the best plans of a threshold in a row; return the value of the `top`-th of all that hold the caps."""
-        relaxed, without, ties = self.relaxed(network, row, caps), list[frozenset[int]](), 0
+        network, row = relaxed.network, relaxed.objective
+        without, ties, best = list[frozenset[int]](), 0, self.plans.best(row, caps, strict)
 
         def look(path: list[int]) -> float:
             if self.stop[0]:
                 raise StoppedError
             if self.admits(network, path):
-                self.plans.offer(network, path)
-            return self.plans.nth(row, caps, strict)
+                best.see(self.plans.offer(network, path))
+            return best.nth
 
-        relaxed.cut(self.plans.nth(row, caps, strict))
-        relaxed.tighten(look)
+        relaxed.cut(best.nth)
+        if len(relaxed.arcs):
+            relaxed.tighten(look, rounds)
         for width in _BEAMS:
             if len(relaxed.arcs) > _FEW:
                 relaxed.search(look, width)
                 relaxed.tighten(look)
-        while len(relaxed.arcs) and ties <= _PATIENCE:
+        done = self._few(relaxed, look, _FEW_PATHS)
+        while not done and len(relaxed.arcs) and ties <= _PATIENCE:
             path = self.better(relaxed, strict, without)
             if path is None:
                 break
@@ -141,12 +147,22 @@ class Search:
                 without.append(path)
                 continue
             ties += plan.values[row] >= before
-            relaxed.cut(self.plans.nth(row, caps, strict))
+            best.see(plan)
+            relaxed.cut(best.nth)
             if relaxed.caps[row] < before and len(relaxed.arcs) > _SCOUTED:
                 relaxed.tighten(look)
-        if ties > _PATIENCE:
+        if ties > _PATIENCE and not self._few(relaxed, look, _MOST_TIED):
             self.list_all(relaxed, strict)
-        return self.plans.nth(row, caps, strict)
+            best = self.plans.best(row, caps, strict)
+        return best.nth
+
+    @staticmethod
+    def _few(relaxed: Relaxation, look: Look, most: int) -> bool:
+        """Look at all paths that are left one by one, if they are no more than so many; return whether they were."""
+        paths = relaxed.paths(most)
+        for path in paths or ():
+            look(path)
+        return paths is not None
 
     def better(
         self, relaxed: Relaxation, strict: int | None, without: Sequence[frozenset[int]]
@@ -161,15 +177,15 @@ class Search:
         model = build_model(
             self.space, network, relaxed.arcs, caps, objective=goal, strict=strict, without=without, known=known
         )
-        if known:
-            model.hint(known[-1])
+        if model.known:
+            model.hint(model.known[-1])
         status, solver = self.solve(model, stop_after_first_solution=scouting)
         path = self.path_of(model, solver, status)
         if self.stop[0] or status == cp_model.UNKNOWN:
             if path is not None:
                 self.plans.offer(network, path)
             raise StoppedError
-        if path is None and known:
+        if path is None and model.known:
             raise StoppedError("CP-SAT does not see a plan that is known")
         return path if path is None or scouting or solver.objective_value <= model.above else None
 
@@ -227,7 +243,7 @@ class Search:
     def begin(self) -> None:
         """Take over what the labels solver finds for the task without the constraints that it does not support."""
         relaxed, labels = replace(self.task, constraints=()), find("labels")
-        if self.plans.front or not needs(relaxed) <= labels.features:
+        if not needs(relaxed) <= labels.features:
             return
         limit = _HINT_S if self.options.time_limit_s is None else min(_HINT_S, self.options.time_limit_s)
         for decision in labels.solve(relaxed, replace(self.options, time_limit_s=limit, progress=None)).decisions:
@@ -240,16 +256,25 @@ class Search:
         if self.plans.top >= self.space.decisions:
             self.list_all(self.relaxed(network, self.plans.goal, self.plans.caps))
         elif self.plans.goal == COST or self.plans.top > 1:
-            self.sweep(network, self.plans.goal, self.plans.caps)
+            self.sweep(self.relaxed(network, self.plans.goal, self.plans.caps), self.plans.caps)
         else:
             # Many plans are equally accurate; only the least costly of them are of interest.
             caps = self.plans.caps.copy()
-            caps[LOSS] = min(caps[LOSS], self.sweep(network, LOSS, caps, LOSS))
-            self.sweep(network, COST, caps)
+            caps[LOSS] = min(caps[LOSS], self.sweep(self.relaxed(network, LOSS, caps), caps, LOSS))
+            self.sweep(self.relaxed(network, COST, caps), caps)
 
     def frontier_at(self, network: Network) -> None:
-        """Find the points of a threshold that no other dominates, from the cheapest on."""
+        """Find the points of a threshold that no other dominates, from the cheapest on.
+
+        What bounds an arc where plans may be less accurate bounds it from there on, so bounds and prices stay.
+        """
         strict, caps = None, self.plans.caps.copy()
-        while (cost := self.sweep(network, COST, caps, strict)) < inf:
+        relaxed, rounds = self.relaxed(network, COST, caps), ROUNDS
+        while (cost := self.sweep(relaxed, caps, strict, rounds)) < inf:
             caps[LOSS] = min(plan.values[LOSS] for plan in self.plans.pool.values() if plan.values[COST] <= cost)
+            if strict is None and not isfinite(self.plans.caps[LOSS]):
+                relaxed = self.relaxed(network, COST, caps)
+            else:
+                relaxed.lower(LOSS, caps[LOSS], self.plans.caps[COST])
+                rounds = _AGAIN
             strict = LOSS

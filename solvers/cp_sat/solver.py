@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ class CpSat(BaseSolver):
 
     def _load(self, _: Task) -> None:
         _check_company()
+        import_module("ortools.sat.python.cp_model")
 
     def _search(self, task: Task, options: Options) -> Found:
         search = Search(task, options)

@@ -45,11 +45,11 @@ def test_a_plan_is_split_served_and_asked(shell_call: Any, answer: Path, tmp_pat
             from tiercut.offloader.protocol.messages import message
 
             peer = Peer(address, 1 << 20)
-            assert peer.call("ServerReady", message("ServerReadyRequest"), 10.0).ready
+            assert peer.call("ServerReady", message("ServerReadyRequest"), 60.0).ready
             peer.close()
         finally:
             serving.send_signal(signal.SIGTERM)
-            assert serving.wait(10) == 0
+            assert serving.wait(60) == 0
 
 
 def test_a_run_of_several_sources_refuses_what_one_plan_takes(shell_call: Any, answer: Path, tmp_path: Path) -> None:
@@ -75,6 +75,38 @@ def test_a_run_of_several_sources_refuses_what_one_plan_takes(shell_call: Any, a
     assert "MODEL is given 2 times; an answer for one source takes one" in refused(NAME, *local, file=answer)
 
 
+@pytest.mark.slow
+def test_an_answer_for_several_sources_is_run_whole(shell_call: Any, tmp_path: Path) -> None:
+    site = {
+        "format": "tiercut.topology/1",
+        "name": "two-cameras",
+        "nodes": [
+            {"name": "left", "tier": "camera", "slowdown": 60},
+            {"name": "right", "tier": "camera", "slowdown": 60},
+            {"name": "box", "tier": "box", "slowdown": 20},
+        ],
+        "links": [{"between": [each, "box"], "bandwidth": "50 Mb/s", "latency": "2 ms"} for each in ("left", "right")],
+        "sources": [{"node": "left", "rate": "8 fps"}, {"node": "right", "rate": "6 fps"}],
+    }
+    answer = tiercut.solve_sources(tiercut.Topology.from_data(site), NAME, min_accuracy=0.9)
+    joint = tmp_path / "joint.json"
+    joint.write_text(answer.to_json(), encoding="utf-8")
+    words = "run", str(joint), NAME, "--data", NAME, "--local", "--retime", "--frames", "30"
+    status, out, _ = shell_call(*words, "--json")
+    assert status == 0
+    said = json.loads(out)
+    assert said["format"] == "tiercut.joint-run/1"
+    assert [each["source"] for each in said["sources"]] == ["left", "right"]
+    assert [each["run"]["answered"] for each in said["sources"]] == [30, 30]
+    assert all(each["predicted_under_load"]["latency_s"]["mean"] > 0 for each in said["sources"])
+    assert [each["node"] for each in said["shared"] if "node" in each] == ["box"]
+    assert all(each["utilisation"] > 0 for each in said["shared"])
+    status, out, _ = shell_call(*words)
+    assert status == 0
+    assert "latency: alone, predicted among all sources, and measured" in out
+    assert out.count("30 of 30 as the uncut network") == 2
+
+
 def test_the_whole_network_is_written_for_every_node(shell_call: Any, answer: Path, tmp_path: Path) -> None:
     status, out, err = shell_call("split", str(answer), NAME, str(tmp_path), "--whole")
     assert status == 0
@@ -88,7 +120,21 @@ def test_the_whole_network_is_written_for_every_node(shell_call: Any, answer: Pa
 def test_a_run_prints_one_object_and_writes_a_trace_and_a_picture(
     shell_call: Any, answer: Path, tmp_path: Path
 ) -> None:
-    run = ("run", str(answer), NAME, "--data", NAME, "--local", "--retime", "--frames", "8", "--rate", "40 fps")
+    run = (
+        "run",
+        str(answer),
+        NAME,
+        "--data",
+        NAME,
+        "--local",
+        "--retime",
+        "--frames",
+        "8",
+        "--rate",
+        "40 fps",
+        "--deadline",
+        "30 s",
+    )
     trace, plot = tmp_path / "trace.json", tmp_path / "run.html"
     status, out, err = shell_call(*run, "--json", "--trace", trace, "--plot", plot)
     assert status == 0

@@ -99,7 +99,7 @@ def test_what_is_no_result_is_reported_failed(
     monkeypatch.setattr("tiercut.offloader.local.driver.Driver.warm_up", lambda *_: [])
     with ExitStack() as stack:
         first = agents(stack, folders[:serves], stack.enter_context(stock(folders[serves], silent=silent)))
-        ran = run_with_agents(plan, topology, profile, cut, data, first, RunOptions(20, 0.01))
+        ran = run_with_agents(plan, topology, profile, cut, data, first, RunOptions(20, 0.01, 30.0))
     assert ran.answered + ran.failed == 20
     assert ran.same_as_uncut == ran.answered > 0
     assert ran.failed > 0

@@ -21,14 +21,17 @@ from support.made import both, grown_problem, problem_of, profile_data, topology
 from support.proof import assert_same
 from support.seeded.questions import holds, priced, random_question
 
+import tiercut
 from tiercut.errors import QuestionError
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
 from tiercut.optimizer.space import Space, make_space
-from tiercut.solvers.cp_sat import solver as cp_sat
+from tiercut.solvers.cp_sat import search, solver as cp_sat
 from tiercut.solvers.cp_sat.bounds import Relaxation
-from tiercut.solvers.cp_sat.model import scaled
+from tiercut.solvers.cp_sat.decision_graph import COST, LOSS
+from tiercut.solvers.cp_sat.model import build_model, scaled
+from tiercut.solvers.cp_sat.plans import holds as holds_caps
 from tiercut.solvers.cp_sat.search import Search
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import choose, find, needs
@@ -36,11 +39,15 @@ from tiercut.solvers.task import make_task
 
 SOLVER = find("cp-sat")
 CHUNKS, PER_CHUNK = 8, 60
+NONE = -1  # paths that are looked at one by one, so that CP-SAT has all the work
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_it_answers_as_trying_everything_does(chunk: int) -> None:
-    """With OR-tools' presolve every fourth time, which else finds now and then that a model with solutions has none."""
+def test_it_answers_as_trying_everything_does(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With OR-tools' presolve every fourth time, which else finds now and then that a model with solutions has none.
+
+    Every other time models are made of what few paths are left, too.
+    """
     asked = 0
     for seed in range(chunk * PER_CHUNK, (chunk + 1) * PER_CHUNK):
         question = random_question(seed)
@@ -48,6 +55,7 @@ def test_it_answers_as_trying_everything_does(chunk: int) -> None:
             continue
         space, query = question
         wanted = find("exhaustive").solve(make_task(space, query), Options())
+        monkeypatch.setattr(search, "_FEW_PATHS", 50 if seed % 2 else NONE)
         got = SOLVER.solve(make_task(space, query), Options(presolve=seed % 4 == 3))
         assert got.status == wanted.status, (seed, query)
         assert_same(priced(space, got, query), priced(space, wanted, query), query, seed)
@@ -150,15 +158,15 @@ def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
         if question is None or question[0].per_exit:
             continue
         space, query = question
-        search = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
+        work = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
         for index in range(len(space.threshold_indices)):
-            network = search.network(index)
-            relaxed = Relaxation(space, network, 0, search.plans.caps)
-            search.list_all(relaxed)
+            network = work.network(index)
+            relaxed = Relaxation(space, network, 0, work.plans.caps)
+            work.list_all(relaxed)
             relaxed.tighten(lambda _: inf)
-            for decision, (where, path) in search.plans.paths.items():
+            for decision, (where, path) in work.plans.paths.items():
                 if where == index:
-                    assert relaxed.bounds[sorted(path)].max() <= search.plans.pool[decision].values[0] + 1e-12
+                    assert relaxed.bounds[sorted(path)].max() <= work.plans.pool[decision].values[0] + 1e-12
                     checked += 1
     assert checked > 500
 
@@ -166,9 +174,51 @@ def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
 def test_a_model_without_a_plan_that_is_known_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     space = make_space(chain(20, 4), exits="final")
     monkeypatch.setattr(Search, "path_of", staticmethod(lambda *_: None))
+    monkeypatch.setattr(search, "_FEW_PATHS", NONE)
     outcome = SOLVER.solve(make_task(space, Query(bounds=(Bound("bytes", at_most=2e5),))), Options())
     assert outcome.status == "feasible"
     assert "known" in outcome.reason
+
+
+def test_a_known_plan_that_misses_a_strict_cap_by_a_rounding_is_not_asked_of_the_model() -> None:
+    space = make_space(grown_problem(8, 3, 2))
+    work = Search(make_task(space, Query(kind="frontier")), Options())
+    network = work.network(1)
+    relaxed = Relaxation(space, network, COST, work.plans.caps)
+    paths = relaxed.paths(10_000)
+    assert paths
+    plan = next(each for path in paths if (each := work.plans.offer(network, path)))
+    _, path = work.plans.paths[plan.decision]
+    for cap, known in ((np.nextafter(plan.values[LOSS], inf), []), (plan.values[LOSS] + 1e-9, [path])):
+        caps = np.array([inf, cap])
+        assert holds_caps(plan, caps, LOSS)
+        model = build_model(
+            space, network, relaxed.arcs, caps, objective=COST, strict=LOSS, known=work.plans.known(relaxed, None)
+        )
+        assert list(model.known) == known
+
+
+def test_few_paths_are_listed_whole_and_many_not_at_all() -> None:
+    space = make_space(grown_problem(4, 3, 2))
+    work = Search(make_task(space, Query(kind="frontier")), Options())
+    relaxed = Relaxation(space, work.network(1), COST, work.plans.caps)
+    paths = relaxed.paths(10_000)
+    assert paths
+    assert len({tuple(path) for path in paths}) == len(paths)
+    assert relaxed.paths(len(paths)) == paths
+    assert relaxed.paths(len(paths) - 1) is None
+    work.list_all(relaxed)
+    listed = {path for where, path in work.plans.paths.values() if where == 1}
+    assert listed <= {frozenset(path) for path in paths}, "models know more rules than paths do, and no other plans"
+    assert listed == {frozenset(path) for path in paths if work.admits(relaxed.network, path)}
+
+
+@pytest.mark.slow
+def test_the_frontier_of_a_recorded_network_is_that_of_labels_and_proved() -> None:
+    query = Query(kind="frontier", estimator="marginal")
+    mine, other = (tiercut.ask("iot", "resnet20-digits32", query, solver=name) for name in ("cp-sat", "labels"))
+    assert mine.outcome.status == "optimal"
+    assert [plan.decision for plan in mine.plans] == [plan.decision for plan in other.plans]
 
 
 def test_what_nothing_meets_is_infeasible() -> None:

@@ -381,7 +381,7 @@ def test_a_frame_that_is_due_does_not_wait_for_a_move(stage: Stage) -> None:
 
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait(5)
+    held.wait(30)
     begun, stage.now_ns = time.monotonic(), stage.now_ns + round(20 * NS)
     stage.mover.turn({})
     took_s = time.monotonic() - begun

@@ -156,14 +156,14 @@ def test_a_plan_that_waits_for_an_agent_holds_up_no_other_and_is_told_of_before_
     def slow(ready: Ready, place: int) -> None:
         if ready.plan is plans[0] and threading.current_thread() is not threading.main_thread():
             waits.set()
-            assert goes_on.wait(10)
+            assert goes_on.wait(60)
         tell(ready, place)
 
     monkeypatch.setattr(fleet, "_tell", slow)
     found, told = list[Ready](), list[bool]()
     loading = threading.Thread(target=lambda: found.append(fleet.load(plans[0], told=lambda _: told.append(False))))
     loading.start()
-    assert waits.wait(10)
+    assert waits.wait(60)
     other = fleet.load(plans[1], told=lambda ready: told.append(fleet.find(ready.plan) is None))
     first = fleet.load(plans[0])  # the same one meanwhile: whoever is there first is the one for all
     goes_on.set()

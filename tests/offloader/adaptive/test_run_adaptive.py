@@ -54,6 +54,12 @@ DIES = """
 """
 
 
+CUT = """
+  - {at: 5 s, conditions: {down: [camera-gateway]}}
+  - {at: 8 s, conditions: {down: []}}
+"""
+
+
 def disturbed(
     steps: str,
     topology: Topology,
@@ -113,9 +119,26 @@ def test_no_frame_is_lost_and_it_comes_back(
     said = {"moves", "frames_by_plan", "sent_again"}
     assert set(run.to_data()["adaptation"]) == (said | {"asked"} if asks else said)
     if asks:
-        assert sum(each.at_s < 0 for each in run.asked) == 8  # now, two links, three nodes, and two that may die
-        assert len(run.asked) > 8
+        assert sum(each.at_s < 0 for each in run.asked) == 10  # now, two links twice, three nodes, and two that may die
+        assert len(run.asked) > 10
         assert min(each.took_s for each in run.asked if each.proved) < 0.01
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["a policy", "a solver"])
+def test_a_link_that_is_cut_costs_no_frame_and_is_used_again_soon_after_it_is_back(
+    asks: bool, topology: Topology, profile: Profile, cut: CutNetwork, data: Path, policy: Policy, tmp_path: Path
+) -> None:
+    first = policy.plans[0]
+    guide = solver_of(first, topology, profile) if asks else policy
+    run = disturbed(CUT, topology, profile, cut, data, guide, first, tmp_path)
+    assert run.failures == ()
+    assert run.answered == run.same_as_uncut == run.frames
+    left, back = run.moves[0], run.moves[-1]
+    assert left.why.startswith("nothing came back for ")
+    assert 5.0 < left.at_s < 5.5
+    assert 8.0 < back.at_s < 11.0
+    assert back.after.placement == ("gateway",)
+    assert run.sent_again >= 1
 
 
 @pytest.mark.parametrize("steps", [DROPS, DIES], ids=["a link drops", "a node dies"])

@@ -299,13 +299,13 @@ def test_an_outlet_tells_its_oldest_message_that_was_not_taken(tmp_path: Path) -
     far_ns, lost = 1 << 62, list[str]()
     outlet.put(message("ModelInferRequest", id="past"), (), far_ns, lost.append, {}, direct=True)
     assert outlet.waits is None
-    courier.came.get(timeout=5)
+    courier.came.get(timeout=30)
     for frame in ("a", "b"):
         outlet.put(message("ModelInferRequest", id=frame), (), far_ns, lost.append, {})
     first = outlet.waits
     assert first is not None
     assert first.size > 0
-    courier.came.get(timeout=5)(None)
+    courier.came.get(timeout=30)(None)
     second = outlet.waits
     assert second is not None
     assert second.since_ns > first.since_ns  # since the one before it was taken
@@ -314,7 +314,7 @@ def test_an_outlet_tells_its_oldest_message_that_was_not_taken(tmp_path: Path) -
     said = take_parameters(what_waits(asked, {1: ("3", 5), 2: ("4", 1)}, outlet, home))
     assert set(said) == {"compute_ns", "onward_ns", "onward_bytes"}
     assert said["onward_bytes"] == second.size
-    courier.came.get(timeout=5)(None)
+    courier.came.get(timeout=30)(None)
     assert outlet.waits is None
     outlet.put(message("ModelInferRequest", id="late"), (), 0, lost.append, {})
     outlet.close()

@@ -241,7 +241,9 @@ class Agent:
                 return self._asked_to_fall_back(request.id, parameters)
             if parameters.get(ASKS) is True:
                 check_destination(destination := parameters.get("destination", ""), self._allowed)
-                home = self._home(str(destination), version.home)
+                home = self._homes.held(
+                    str(destination), self._emulation.home if version.home is None else version.home
+                )
                 return what_waits(request, self._at_work, version.onward, home)
             tensors = version.coming.take(request, parameters, arrival.contents)
         except QuestionError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tiercut.errors import QuestionError
@@ -28,7 +30,7 @@ from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["Sender", "between_of", "check_options", "run_sources"]
+__all__ = ["Sender", "at_once", "between_of", "check_options", "run_sources"]
 
 _SETTLE_S, _AFTER_S = 0.1, 0.05
 
@@ -197,7 +199,7 @@ def _sent(
 ) -> tuple[int, list[list[Outcome]]]:
     """Send the frames of all sources, and return when the first one was due, and what became of all."""
     first_ns, counts = time.monotonic_ns() + round(_SETTLE_S * 1e9), [0] * len(plans)
-    with stage("sending frames") as sent, ThreadPoolExecutor(len(plans)) as pool:
+    with stage("sending frames") as sent:
 
         def send(place: int) -> list[Outcome]:
             pace, ground = paces[place], plans[place].ground
@@ -210,9 +212,24 @@ def _sent(
             own_ns = first_ns + round(_first_s(place, interval_s) * 1e9)
             return drivers[place].run(ground.frames.frame, pace.frames, interval_s, sent=told, first_ns=own_ns)
 
-        outcomes = list(pool.map(send, range(len(plans))))
+        outcomes = at_once([partial(send, place) for place in range(len(plans))])
     time.sleep(_AFTER_S)
     return first_ns, outcomes
+
+
+def at_once(works: Sequence[Callable[[], list[Outcome]]]) -> list[list[Outcome]]:
+    """Do several things, each in a thread of its own, and return what they return; on Ctrl-C nobody waits for them."""
+    found = [Future[list[Outcome]]() for _ in works]
+
+    def work(place: int) -> None:
+        try:
+            found[place].set_result(works[place]())
+        except BaseException as error:
+            found[place].set_exception(error)
+
+    for place in range(len(works)):
+        threading.Thread(target=work, args=(place,), daemon=True, name=f"source-{place}").start()
+    return [each.result() for each in found]
 
 
 def _first_s(place: int, interval_s: float) -> float:

@@ -40,6 +40,7 @@ from tiercut.solvers.labels.floor_kernels import (
     ceilings,
     floors,
     greatest_by_stretch,
+    looked_up,
     onward,
     within,
 )
@@ -208,7 +209,7 @@ def budgets(
     stay_here: Any = np.int64(STAYING)
     go_away: Any = np.int64(LEAVING)
     ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    picked = np.empty(room, np.int64)
+    picked, seen = np.empty(room, np.int64), looked_up(jump, state_of)
     gains, fewer, shears, over = np.empty(room), np.empty(room), np.empty(room), np.empty(max(room, blocks))
     closing = np.empty(blocks)
     places = np.empty((max(2 * room + blocks, nodes * codecs), 8), np.int64)
@@ -257,7 +258,7 @@ def budgets(
         own, bottom, roof = weight[levels[state]], bottoms[state], tops[state]
         many, run = onward(
             levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy, option_exit,
-            option_threshold, jump, state_of, ends, options, aheads, gains, fewer, shears,
+            option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
         )  # fmt: skip
         for end in range(start, blocks):
             closing[end] = slope * (share * accuracy[at, end, final]) if can_end[end] else -np.inf

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "LEAVING", "SHIFT", "STAYING", "by_stretch", "ceilings", "floors", "greatest_by_stretch", "onward", "within",
+    "LEAVING", "SHIFT", "STAYING", "by_stretch", "ceilings", "floors", "greatest_by_stretch", "looked_up",
+    "onward", "within",
 ]  # fmt: skip
 
 SHIFT = 5
@@ -35,7 +36,7 @@ STAYING, LEAVING = 0, 1
 def onward(
     level: int, start: int, row: int, share: float, own: float, slope: float, blocks: int, final: int, stay: Floats,
     weight: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints,
-    ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
+    seen: Ints, ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
 ) -> tuple[int, bool]:  # fmt: skip
     """Write down the pieces that lead on from a state, whatever node they run on.
 
@@ -45,6 +46,8 @@ def onward(
         Of the state: its level, blocks done, row of accuracies, share of samples, and what their terms count.
     slope, blocks, final, stay, weight, accuracy, option_exit, option_threshold, jump, state_of
         As in `budgets`; the last column of accuracies.
+    seen
+        Of `looked_up`.
     ends, options, aheads, gains, fewer, shears
         By piece, filled: last block, option, state after it, what is gained, the share whose results are sent, and the
         slope times the gain.
@@ -55,7 +58,25 @@ def onward(
         How many there are, and whether they are in a *run*: blocks and states after them are consecutive, and all are
         exits or none is, so that loops over them are vector instructions.
     """
-    many, run = 0, True
+    many = _in_run(level, start, jump, seen)
+    if many > 0:
+        after, ahead, column = seen[0, start], seen[1, start], column_of(option_threshold[0], final)
+        gain_of, fewer_of, shear_of = gains[:many], fewer[:many], shears[:many]
+        stay_of, weight_of, right_of = stay[after : after + many], weight[after : after + many], accuracy[row, start:]
+        for k in range(many):  # one after the other, each in vector instructions
+            ends[k] = start + k
+        for k in range(many):
+            aheads[k] = ahead + k
+        for k in range(many):
+            options[k] = 0
+        for k in range(many):
+            gain_of[k] = (share - stay_of[k]) * right_of[k, column]
+        for k in range(many):
+            fewer_of[k] = own - weight_of[k]
+        for k in range(many):
+            shear_of[k] = slope * gain_of[k]
+        return many, True
+    run = True
     for end in range(start, blocks):
         for option in range(option_exit.shape[0]):
             after = jump[level, end, option]
@@ -74,6 +95,40 @@ def onward(
             )
             many += 1
     return many, run
+
+
+@compiled
+def looked_up(jump: Ints, state_of: Ints) -> Ints:
+    """Return 3 x N by block: the level after it, its state, and where the run of such blocks ends that begins there.
+
+    It is that of level 0, which mostly is that of all levels before the block. The next levels and states of a run are
+    consecutive, and after it there is no such block; where there are several options, there is no run.
+    """
+    blocks, last = jump.shape[1], -1
+    seen = np.full((3, blocks), -1)
+    for end in range(blocks - 1 if jump.shape[2] == 1 else -1, -1, -1):
+        after = jump[0, end, 0]
+        if after < 0:
+            continue
+        seen[0, end], seen[1, end] = after, state_of[end + 1, after]
+        if last < 0:
+            last = end
+        if end == last:
+            seen[2, end] = end + 1
+        elif seen[0, end + 1] == after + 1 and seen[1, end + 1] == seen[1, end] + 1:
+            seen[2, end] = seen[2, end + 1]
+    return seen
+
+
+@compiled
+def _in_run(level: int, start: int, jump: Ints, seen: Ints) -> int:
+    """Return how many blocks from `start` on are in a run, if what is known of them holds at a level too; else 0."""
+    if seen[2, start] < 0:
+        return 0
+    row, known, other = jump[level, start:, 0], seen[0, start:], 0
+    for k in range(row.shape[0]):
+        other |= row[k] ^ known[k]
+    return seen[2, start] - start if other == 0 else 0
 
 
 @compiled
@@ -124,7 +179,7 @@ def ceilings(
     if blocks == 0:
         return most
     rest, least_back, by_level = np.full(states, np.inf), np.full(blocks, np.inf), accuracy.shape[0] > 1
-    final = accuracy.shape[2] - 1
+    final, seen = accuracy.shape[2] - 1, looked_up(jump, state_of)
     for v in range(back.shape[0]):
         for end in range(blocks):
             least_back[end] = min(least_back[end], back[v, end])
@@ -137,8 +192,9 @@ def ceilings(
                 still = min(still, piece + own * least_back[end] - share * slope * accuracy[at, end, final])
             after = jump[level, end, 0]
             if after >= 0:
+                ahead = seen[1, end] if seen[0, end] == after else state_of[end + 1, after]
                 gone = (own - weight[after]) * least_back[end] - (share - stay[after]) * worth
-                still = min(still, piece + gone + rest[state_of[end + 1, after]])
+                still = min(still, piece + gone + rest[ahead])
         rest[state] = still
         most[state] = highest - still + spare
     return most
@@ -179,7 +235,7 @@ def floors(
     reached, left = lows[STAYING], lows[LEAVING]
     stretches = least_back.shape[1]
     most_left = np.full((nodes, (begins.shape[0] >> SHIFT) + 1), np.inf)  # the greatest of `left` by stretch of states
-    most_shear, least_fewer = np.empty(stretches), np.empty(stretches)
+    most_shear, least_fewer, seen = np.empty(stretches), np.empty(stretches), looked_up(jump, state_of)
     for v in range(nodes):
         if stop[0] != 0:
             return lows
@@ -194,7 +250,7 @@ def floors(
         own = weight[levels[state]]
         many, run = onward(
             levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy, option_exit,
-            option_threshold, jump, state_of, ends, options, aheads, gains, fewer, shears,
+            option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
         )  # fmt: skip
         alike = many > 0 and run and sets == 1 and not inside
         if alike:
@@ -266,8 +322,7 @@ def by_stretch(first: int, many: int, shears: Floats, fewer: Floats, most_shear:
     They belong to pieces that end with block `first` and the `many` - 1 that follow.
     """
     for stretch in range(first >> SHIFT, (first + many - 1 >> SHIFT) + 1):
-        most_shear[stretch], least_fewer[stretch] = -np.inf, np.inf
-    for k in range(many):
-        stretch = first + k >> SHIFT
-        most_shear[stretch] = max(most_shear[stretch], shears[k])
-        least_fewer[stretch] = min(least_fewer[stretch], fewer[k])
+        most, fewest = -np.inf, np.inf
+        for k in range(max(stretch << SHIFT, first) - first, min((stretch + 1) << SHIFT, first + many) - first):
+            most, fewest = max(most, shears[k]), min(fewest, fewer[k])
+        most_shear[stretch], least_fewer[stretch] = most, fewest

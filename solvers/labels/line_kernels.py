@@ -19,7 +19,7 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.step_kernels import passed
-from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, onward, within
+from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, looked_up, onward, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -180,7 +180,7 @@ def heights_of(
     blocks, last = accuracy.shape[1], begins.shape[0]
     room = blocks * option_exit.shape[0]
     ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    gains, fewer, shears = np.empty(room), np.empty(room), np.empty(room)
+    gains, fewer, shears, seen = np.empty(room), np.empty(room), np.empty(room), looked_up(jump, state_of)
     heights = np.empty((2, nodes, last, half, LINES), np.float32)
     lines = heights.reshape((2, nodes, last, half * LINES))
     together = min(_TOGETHER, half) * LINES
@@ -196,7 +196,7 @@ def heights_of(
         own = weight[levels[state]]
         many, _ = onward(
             levels[state], start, at, share, own, 0.0, blocks, final, stay, weight, accuracy, option_exit,
-            option_threshold, jump, state_of, ends, options, aheads, gains, fewer, shears,
+            option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
         )  # fmt: skip
         for v in range(nodes):
             closing[:] = -np.inf

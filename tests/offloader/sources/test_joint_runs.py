@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ import tiercut
 from tiercut.analysis import Timed, waits_of
 from tiercut.errors import QuestionError
 from tiercut.offloader import JointRun, Run, RunOptions, Sender, SourceRun, run_sources
+from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.run import Prepared
 from tiercut.offloader.local.timing import Hop, Round
 from tiercut.offloader.sources.result import PlaceUse
-from tiercut.offloader.sources.run import between_of, check_options
+from tiercut.offloader.sources.run import at_once, between_of, check_options
 from tiercut.offloader.sources.site import places_of
 from tiercut.report import joint_run_tables
 from tiercut.topologies import Topology
@@ -114,6 +116,24 @@ def run(sources: Sequence[SourceRun], site: Topology, plans: Sequence[Prepared])
     lost: Any = SimpleNamespace(**{**vars(made), "failures": ((3, "box: 64 frames wait already"),), "failed": 1})
     places = tuple(PlaceUse(each.name, each.is_link, 0.25) for each in places_of(site, plans))
     return JointRun((replace(sources[0], run=made), replace(sources[1], run=lost)), places, 3.0, 0.01)
+
+
+def test_a_run_that_is_interrupted_waits_for_no_source() -> None:
+    goes_on, has_ended = threading.Event(), threading.Event()
+
+    def stopped() -> list[Outcome]:
+        raise KeyboardInterrupt
+
+    def sends() -> list[Outcome]:
+        goes_on.wait(30)
+        has_ended.set()
+        return []
+
+    with pytest.raises(KeyboardInterrupt):
+        at_once([stopped, sends])
+    assert not has_ended.is_set()
+    goes_on.set()
+    assert at_once([sends, sends]) == [[], []]
 
 
 def test_the_document_has_a_run_for_each_source_and_what_they_share(run: JointRun) -> None:

@@ -235,8 +235,8 @@ def is_outside(
         through = True
         for d in range(3):
             through = through and boxes[row, d] >= bound[d]
-        for k in range(lines if through else 0):
-            through = through and boxes[row, 3 + k] >= least[k]
+        for k in range(lines if through else 0):  # sums too great for a number turn nothing away
+            through = through and not boxes[row, 3 + k] < least[k]
         if through and h <= 0:
             outside = False
             seen[0] = row

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["no_zones", "zones_between"]
 
 _SLOPES = (0.3, 1.0, 3.0)  # of lines: what one measure counts against another, each by how far known plans spread
-_ENDLESS = 1e100  # where zones without an end have one
+_NARROW = 1e-200  # spreads below which measures are taken for one value
+_LEAST = 1e-300  # by which lines may be off where numbers are so small that they are rounded to few digits
 
 
 def no_zones(shape: tuple[int, int]) -> Zones:
@@ -39,9 +40,9 @@ def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> Betw
         Which value of a label stands at each place of a point, and how many sums come before the accuracy.
     """
     points = np.ascontiguousarray(points[np.argsort(points[:, 0], kind="stable"), :3])
-    corners = _in_slabs(zones_of(points, np.minimum(caps[:3], _ENDLESS)))
+    corners = _in_slabs(zones_of(points, np.ascontiguousarray(caps[:3])))
     spread = np.diff(np.quantile(points, (0.1, 0.9), axis=0), axis=0)[0] if len(points) else np.ones(3)
-    spread[spread <= 0.0] = 1.0
+    spread[spread < _NARROW] = 1.0
     added = [d for d in range(3) if turned[d] <= sums]
     pairs = [(one, other, slope) for one, other in combinations(added, 2) for slope in _SLOPES]
     by_place = np.zeros((len(pairs), 3))
@@ -50,7 +51,12 @@ def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> Betw
     weights = np.zeros((len(pairs), sums + 2))
     weights[:, turned[:3]] = by_place
     rows, starts, at = [], [], 0
-    boxes = np.hstack((corners, corners @ by_place.T))
+    with np.errstate(over="ignore"):  # by column: an endless zone times a weight of 0 would be no number
+        lined = [
+            corners[:, [one]] * by_place[k, one] + corners[:, [other]] * by_place[k, other]
+            for k, (one, other, _) in enumerate(pairs)
+        ]
+    boxes = np.ascontiguousarray(np.hstack((corners, *lined)))
     while True:
         count = len(boxes)
         boxes = np.vstack((boxes, np.full((-count % FAN, boxes.shape[1]), -np.inf)))
@@ -61,7 +67,7 @@ def zones_between(points: Floats, caps: Floats, turned: Ints, sums: int) -> Betw
             break
         boxes = boxes.reshape(-1, FAN, boxes.shape[1]).max(axis=1)
     # Accuracies of at most 1 may cancel what is summed before them.
-    return weights, 2.0 * NOISE * weights[:, sums], np.vstack(rows), np.array([*starts, count])
+    return weights, 2.0 * NOISE * weights[:, sums] + _LEAST, np.vstack(rows), np.array([*starts, count])
 
 
 def _in_slabs(corners: Floats) -> Floats:

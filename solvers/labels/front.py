@@ -42,7 +42,8 @@ __all__ = ["PointLabels"]
 
 _ROOM = 6_000_000  # labels of one threshold, about 0.7 GB; more end the work with what is proved so far
 _FEW = 256  # known points below which zones cost more than they prune
-_NEWS = 1.02  # how many times as many points there are when zones are worked out again
+_NEWS = 0.02  # share of the points that zones do not know when they are worked out again
+_WIDE = 2_000_000  # states x nodes above which tables of lines take too much memory: 144 bytes each, in every thread
 
 
 class PointLabels(FrontSearch):
@@ -67,7 +68,7 @@ class PointLabels(FrontSearch):
         self.future = follows_of(self.space)
         self.deepest = self.space.most
         self.peak = self._peak()
-        self.zones: tuple[int, Between | None] = (0, None)
+        self.zones: tuple[set[bytes], Between | None] = (set(), None)
         # Kernels have the peak after the sums and the accuracy.
         turned, sums = self.compared.turned, self.tables.first.shape[2]
         turned = np.where(np.isin(turned, self.peak.rows), sums + 1, turned)
@@ -118,7 +119,8 @@ class PointLabels(FrontSearch):
         bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid, spots, strips)
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
         zones = no_zones(shape[:2])
-        if self.deepest == self.space.most and compared == 3 and len(found.held[0]) >= self.few:
+        zoned = compared == 3 and self.deepest == self.space.most and shape[0] * shape[1] <= _WIDE
+        if zoned and len(found.held[0]) >= self.few and stop[0] == 0:
             weights, slack, boxes, starts = self._zones(found.held[0], shape[2] - 2)
             lined = (*shape[:2], len(weights))
             zones = Zones(weights, slack, boxes, starts, np.empty(lined), np.empty(lined))
@@ -132,11 +134,12 @@ class PointLabels(FrontSearch):
     def _zones(self, points: NDArray[np.float64], sums: int) -> Between:
         """Return the zones between the points that are known, or between nearly all of them."""
         with self.lock:
-            count, zones = self.zones
-        if zones is None or len(points) > _NEWS * count:
+            known, zones = self.zones
+        rows = {point.tobytes() for point in points[:, :3]}
+        if zones is None or len(rows - known) > _NEWS * len(rows):
             zones = zones_between(points, self.goals.caps, self.sorted_by.turned, sums)
             with self.lock:
-                self.zones = (len(points), zones)
+                self.zones = (rows, zones)
         return zones
 
 

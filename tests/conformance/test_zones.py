@@ -10,6 +10,7 @@ from support.made import grown_problem
 
 from tiercut.optimizer import Query, make_space
 from tiercut.solvers.interface import Options
+from tiercut.solvers.labels import front
 from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.labels.points.zone_kernels import zones_of
 from tiercut.solvers.registry import find
@@ -48,11 +49,17 @@ def test_labels_that_zones_prune_from_the_first_point_on_find_what_trying_everyt
     for seed in range(16):
         problem = grown_problem(5 + seed % 4, 3, 2, seed)
         problem = replace(problem, power=np.arange(1.0, 4.0))
+        if seed % 2:  # ties decide
+            times = {name: np.ceil(getattr(problem, name) * 8) / 8 for name in ("span_s", "bare_s", "transfer_s")}
+            problem = replace(problem, **times)
         over = tuple(np.random.default_rng(seed).permutation(["latency", "accuracy", third]).tolist())
-        query = Query(kind="frontier", over=over, min_accuracy=0.3 if seed % 5 == 0 else None)
+        within = {"min_accuracy": 0.3} if seed % 5 == 0 else {}
+        if seed % 3 == 0:
+            within["max_latency_s"] = 0.2 + float(problem.span_s[0, 0, -1])
+        query = Query(kind="frontier", over=over, **within)
         task = make_task(make_space(problem, exits="free" if seed % 4 == 0 else "cuts"), query)
         assert task.goals is not None
-        found = PointLabels(task, task.goals, few=0).found(Options(workers=1))
+        found = PointLabels(task, task.goals, few=0).found(Options(workers=1 + seed % 3))
         assert list(found.decisions) == list(find("exhaustive").solve(task, Options(workers=1)).decisions), seed
         asked += len(found.decisions)
     assert asked > 100
@@ -65,3 +72,36 @@ def test_zones_let_fewer_labels_grow() -> None:
     with_zones, without = (PointLabels(task, task.goals, few=few).found(Options(workers=1)) for few in (0, 10**9))
     assert with_zones.decisions == without.decisions
     assert with_zones.scored < 0.8 * without.scored
+
+
+@pytest.fixture
+def labels() -> PointLabels:
+    task = make_task(make_space(grown_problem(6, 3, 2)), Query(kind="frontier", over=("latency", "accuracy", "bytes")))
+    assert task.goals is not None
+    return PointLabels(task, task.goals, few=0)
+
+
+def test_zones_are_worked_out_again_once_many_plans_gave_way_to_better_ones(labels: PointLabels) -> None:
+    points = np.random.default_rng(2).random((100, 3))
+    first = labels._zones(points, 2)
+    points[:2] /= 2.0
+    assert labels._zones(points, 2) is first
+    points[2] /= 2.0
+    again = labels._zones(points, 2)
+    assert again is not first
+    assert labels._zones(points[:50], 2) is again
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_no_zones_are_worked_out_for_too_many_states_or_without_time(
+    labels: PointLabels, stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    between = front.zones_between
+    monkeypatch.setattr(front, "zones_between", lambda points, *more: calls.append(1) or between(points, *more))
+    labels.search(0, np.array([int(stopped), 0]))
+    assert len(calls) == 1 - stopped
+    monkeypatch.setattr(front, "_WIDE", 1)
+    labels.zones = (set(), None)
+    labels.search(1, np.array([0, 0]))
+    assert len(calls) == 1 - stopped

@@ -20,9 +20,10 @@ from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.run import Prepared
 from tiercut.offloader.local.timing import Hop, Round
 from tiercut.offloader.sources.result import PlaceUse
-from tiercut.offloader.sources.run import at_once, between_of, check_options
+from tiercut.offloader.sources.run import at_once, between_of, check_options, first_of
 from tiercut.offloader.sources.site import places_of
 from tiercut.report import joint_run_tables
+from tiercut.stages import Stage, listening, stage
 from tiercut.topologies import Topology
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
@@ -85,11 +86,19 @@ def test_what_keeps_a_worker_busy_is_its_pieces_and_what_is_between_two_frames(s
     )
 
 
-def test_it_is_what_was_timed_or_else_what_bytes_take() -> None:
-    hops = tuple(Hop(encode, 0.0, 0.0, 0.0) for encode in (0.1, 0.2, 0.4))
+def test_it_is_what_was_timed_or_else_what_tensors_and_bytes_take() -> None:
+    hops = tuple(Hop(encode, 0.0, 0.0, decode) for encode, decode in ((0.1, 0.01), (0.2, 0.03), (0.4, 0.05)))
     rounds = [Round(12, hops, ((0.01,), (0.01,), (0.01,)), 0.0)]
-    assert between_of((None, 0.7, None), rounds) == (0.2, 0.7, 0.0)
-    assert between_of((), rounds) == (0.2, 0.4, 0.0)
+    assert between_of((None, 0.7, None), rounds) == pytest.approx((0.21, 0.7, 0.05))
+    assert between_of((), rounds) == pytest.approx((0.21, 0.43, 0.05))
+
+
+@pytest.mark.parametrize("rates", [(5, 10, 20), (30, 15, 30), (30, 30, 20, 10, 60)])
+def test_no_two_sources_send_at_one_moment(rates: Sequence[int]) -> None:
+    firsts = first_of(rates)
+    assert firsts[0] == 0
+    due_s = [first + np.arange(2 * rate) / rate for first, rate in zip(firsts, rates, strict=True)]
+    assert np.diff(np.sort(np.concatenate(due_s))).min() > 0.05 / max(rates)
 
 
 def test_frames_are_predicted_by_what_they_take_alone_and_what_they_wait(sources: Sequence[SourceRun]) -> None:
@@ -129,11 +138,24 @@ def test_a_run_that_is_interrupted_waits_for_no_source() -> None:
         has_ended.set()
         return []
 
-    with pytest.raises(KeyboardInterrupt):
-        at_once([stopped, sends])
+    for works in ([stopped, sends], [sends, stopped]):
+        with pytest.raises(KeyboardInterrupt):
+            at_once(works)
     assert not has_ended.is_set()
     goes_on.set()
     assert at_once([sends, sends]) == [[], []]
+
+
+def test_who_listens_is_told_how_many_frames_are_sent() -> None:
+    heard: list[Stage | None] = []
+    with listening(heard.append), stage("sending frames") as sent:
+
+        def sends() -> list[Outcome]:
+            sent(1, 2)
+            return []
+
+        at_once([sends])
+        assert heard[-1] == Stage("sending frames", 1, 2)
 
 
 def test_the_document_has_a_run_for_each_source_and_what_they_share(run: JointRun) -> None:

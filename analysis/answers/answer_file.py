@@ -131,7 +131,8 @@ def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
     Raises
     ------
     InputError
-        If the file is no answer nor an explanation, or names an estimator that there is none of.
+        If the file is no answer nor an explanation, names an estimator that there is none of, or has rates of some of
+        its plans alone.
     """
     text = documents.read_text(path, limit=SIZE_LIMIT)
     if any(f'"{each}"' in text for each in (EXPLANATION, WHY)):
@@ -145,6 +146,8 @@ def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
     ranks = tuple(each.rank for each in answer.plans)
     own = {each.rank: each.made_of for each in answer.plans if each.made_of}
     streams = {each.rank: (each.source, each.rate_fps) for each in answer.plans if each.source and each.rate_fps}
+    if streams and len(streams) != len(plans):
+        raise InputError(os.fspath(path), "plans: some name a 'source' and its 'rate_fps', and others do not")
     return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of, own, streams)
 
 

@@ -40,7 +40,7 @@ class Timed:
     pieces_s
         Seconds for which each piece keeps a worker busy, by its node, first and last block.
     with_coding
-        Whether these hold what a worker takes to make bytes and tensors; else the profile says that.
+        Whether these hold what a worker takes to make bytes and tensors, by codecs too; else the profile says that.
     first_s
         When the first frame is born.
     """
@@ -72,7 +72,7 @@ class Waits:
 
 
 def waits_of(topology: Topology, sources: Sequence[Timed]) -> Waits:
-    """Simulate the frames of all sources at once, one every so often, and each by itself.
+    """Simulate the frames of all sources at once, one every so often, and each by itself; agents form no batches.
 
     Parameters
     ----------
@@ -81,6 +81,7 @@ def waits_of(topology: Topology, sources: Sequence[Timed]) -> Waits:
     sources
         In the order that decides at equal times.
     """
+    topology = topology.model_copy(update={"nodes": [each.model_copy(update={"batch": 1}) for each in topology.nodes]})
     feeds = [_feed(each, each.leaving, each.rate) for each in sources]
     stream = simulate_feeds(topology, feeds)
     told = stream.to_frame()
@@ -101,7 +102,7 @@ def _feed(source: Timed, leaving: Sequence[int], rate: float) -> Feed:
     decision = decide_again(problem, source.plan)
     tables = _with_pieces(problem, decision, source.pieces_s)
     if source.with_coding:
-        tables = replace(tables, encode_s=np.zeros_like(tables.encode_s), decode_s=np.zeros_like(tables.decode_s))
+        tables = _without_coding(tables)
     recorded = _leavers(leaving, problem.block_count)
     return Feed(tables, decision, Service(tables), rate, "periodic", len(leaving), recorded, source.first_s)
 
@@ -115,6 +116,19 @@ def _with_pieces(problem: Problem, decision: Decision, pieces_s: Mapping[tuple[s
             node = problem.nodes.index(str(step.node))
             table[node, step.first - 1, step.last - 1] = pieces_s[str(step.node), step.first, step.last]
     return replace(problem, span_s=PieceTable.of(span_s), bare_s=PieceTable.of(bare_s))
+
+
+def _without_coding(problem: Problem) -> Problem:
+    """Return the tables of a problem in which bytes and tensors take no time, but an input codec, at the source."""
+    codec_encode_s = problem.codec_encode_s.copy()
+    codec_encode_s[:, 1:] = 0.0
+    return replace(
+        problem,
+        encode_s=np.zeros_like(problem.encode_s),
+        decode_s=np.zeros_like(problem.decode_s),
+        codec_encode_s=codec_encode_s,
+        codec_decode_s=np.zeros_like(problem.codec_decode_s),
+    )
 
 
 def _leavers(leaving: Sequence[int], blocks: int) -> Recorded:

@@ -106,6 +106,8 @@ class Fleet:
     ) -> None:
         self.addresses, self._cut, self._ways = dict(addresses), cut, ways
         self._peers = {node: Peer(address, most_bytes, tls) for node, address in addresses.items()}
+        # Questions have channels of their own: one that is not answered in time ends all calls on its channel.
+        self._asked = {node: Peer(address, most_bytes, tls) for node, address in addresses.items()}
         self._lock = threading.Lock()
         self._count = 0
         self._loading: dict[str, Ready] = {}
@@ -199,7 +201,7 @@ class Fleet:
         import grpc
 
         try:
-            return bool(self._peers[node].call("ServerReady", message("ServerReadyRequest"), patience_s).ready)
+            return bool(self._asked[node].call("ServerReady", message("ServerReadyRequest"), patience_s).ready)
         except (grpc.RpcError, ValueError):
             return False
 
@@ -214,8 +216,8 @@ class Fleet:
         request = message("ModelInferRequest", model_name=ready.bundles[0].model, model_version=number)
         put_parameters(request, {ASKS: True, "destination": destination})
         try:
-            answer = self._peers[node].call("ModelInfer", request, patience_s)
-        except (grpc.FutureCancelledError, ValueError):
+            answer = self._asked[node].call("ModelInfer", request, patience_s)
+        except ValueError:
             return None
         except grpc.RpcError as error:
             why: Any = error
@@ -259,7 +261,7 @@ class Fleet:
 
     def close(self) -> None:
         """Close the channels."""
-        for peer in self._peers.values():
+        for peer in (*self._peers.values(), *self._asked.values()):
             peer.close()
 
     def __enter__(self) -> Self:

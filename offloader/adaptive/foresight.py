@@ -161,7 +161,7 @@ class Foresight:
     def _tell_again(self, node: str, at_s: float) -> None:
         """Tell an agent what it forgot, again and again, until it takes it, goes away once more, or all ends."""
         while not self._closed.wait(_AGAIN_S):
-            if self._away.get(node, inf) > at_s or self._told(node, at_s):
+            if self._away.get(node, -inf) > at_s or self._told(node, at_s):
                 return
 
     def _told(self, node: str, at_s: float) -> bool:

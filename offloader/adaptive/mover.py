@@ -17,7 +17,7 @@ from tiercut.errors import QuestionError
 from tiercut.offloader.adaptive.asking import Asking
 from tiercut.offloader.adaptive.fleet import Fleet, Ready, same_plan
 from tiercut.offloader.adaptive.priced import Priced
-from tiercut.offloader.adaptive.silence import LOOK_S, Missed, Silence
+from tiercut.offloader.adaptive.silence import AGAIN, LOOK_S, Missed, Silence
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.outcome import Outcome
@@ -319,24 +319,34 @@ class Mover:
                 self._suspect(missed)
 
     def _suspect(self, missed: Missed) -> None:
-        """Leave the plan of now, if frames of it are missed and another plan is better by what is known now."""
+        """Leave the plan of now, if frames of it are missed and another plan is better by what is known now.
+
+        What is stuck on a plan that was left already is sent again by that of now.
+        """
+        why = f"nothing came back for {missed.waited_s * 1e3:.3g} ms"
         with self._lock:
             begun_ns, was, values = time.perf_counter_ns(), self.now, self._watcher.values
             if self._asking is not None:
                 self._asking.heed(values, self._down)
             if missed.number != was.number:
+                if self._is_enough(missed, self._watcher.seconds(was.number)):
+                    self._driver.send_again(missed.number, why)
                 return
             best, best_s = self._choose(values)
             now_s = self._policy.latency_of(was.plan, values)
             now_s = self._watcher.seconds(was.number) if now_s is None else now_s
             took_s = (time.perf_counter_ns() - begun_ns) / 1e9
-            if best is None or same_plan(best, was.plan) or missed.lost_s < best_s:
+            if best is None or same_plan(best, was.plan) or not self._is_enough(missed, best_s):
                 return
             if now_s - best_s <= _MARGIN * now_s and self._keeps_up(was.plan, values):
                 return
-        why = f"nothing came back for {missed.waited_s * 1e3:.3g} ms"
         if self._move(best, why, took_s, was):
             self._driver.send_again(was.number, why)
+
+    def _is_enough(self, missed: Missed, other_s: float) -> bool:
+        """Return whether the wait has cost what a frame by another plan takes, or its deadline leaves no more time."""
+        left_s = self._driver.deadline_s - AGAIN * missed.waited_s
+        return missed.lost_s >= other_s or left_s < (1 + _MARGIN) * other_s
 
     # What does not answer.
 

@@ -10,12 +10,12 @@ from tiercut.offloader.adaptive.fleet import Fleet
 from tiercut.offloader.adaptive.watcher import Watcher
 from tiercut.offloader.local.driver import Driver
 
-__all__ = ["LOOK_S", "Missed", "Silence"]
+__all__ = ["AGAIN", "LOOK_S", "Missed", "Silence"]
 
 LOOK_S, _STALLED_S = 0.01, 0.03
 """How often it is looked, and how late a look is of a process that stood still itself, and missed what came."""
 
-_PATIENCE_S, _AGAIN = 0.3, 1.25
+_PATIENCE_S, AGAIN = 0.3, 1.25
 """How long an agent has to answer, and after how many times as long a silence it is asked again."""
 
 
@@ -90,7 +90,7 @@ class Silence:
                 late = self._late[number] = _Late(since_ns, expected_s)
             if waited_s < late.again_s:
                 continue
-            late.again_s = _AGAIN * waited_s
+            late.again_s = AGAIN * waited_s
             told, silent = self._ask(number)
             late.told |= told
             yield Missed(number, waited_s, waited_s - late.expected_s, late.told, silent)

@@ -49,6 +49,8 @@ class Smoothed:
         self.seen_ns: int | None = None
         self.bound_ns: int | None = None
         """When it was last said to be so much at least, if nothing was measured since."""
+        self.homeward = False
+        """Whether results said so, which are too small to measure a link by."""
 
     def add(self, measured: float, now_ns: int, stale_ns: int) -> None:
         """Take a measurement; after so long without any, what was before says nothing any more.
@@ -62,12 +64,17 @@ class Smoothed:
         self.value += _WEIGHT * (median(self._last) - self.value)
         self.seen_ns = now_ns
 
-    def at_least(self, bound: float, now_ns: int) -> bool:
+    def at_least(self, bound: float, now_ns: int, *, homeward: bool = False) -> bool:
         """Take it that the number is not below a bound, until it is measured again; return whether that is news."""
         if bound <= self.value:
             return False
-        self.value, self.bound_ns, self.seen_ns = bound, now_ns, now_ns
+        self.value, self.bound_ns, self.seen_ns, self.homeward = bound, now_ns, now_ns, homeward
         return True
+
+    def lift(self, now_ns: int) -> None:
+        """Take it that it is what it was before anything was measured: what bounded it is over."""
+        self._last.clear()
+        self.value, self.bound_ns, self.seen_ns = self.start, None, now_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +258,7 @@ class Watcher:
         longer = left_s / sum(takes_s[hop] for hop in suspects) if suspects else 0.0
         news, is_down = False, _is_down(waited_s, step.seconds)
         for held in {id(each): each for hop in suspects if (each := self._fast[hop.sender, hop.receiver])}.values():
-            news |= held.at_least(_DOWN if is_down else held.value * longer, self._clock())
+            news |= held.at_least(_DOWN if is_down else held.value * longer, self._clock(), homeward=sort == "result")
         return news
 
     def miss_node(self, number: str, stage: int, waited_s: float) -> bool:
@@ -274,11 +281,12 @@ class Watcher:
             self._strayed_s.append(outcome.latency_s - outcome.late_ns / 1e9 - self.longest_s(outcome.plan))
         encoded = outcome.parameters.get(named(0, "encode"))
         ready_ns = outcome.due_ns + outcome.late_ns + (encoded if isinstance(encoded, int) else 0)
-        coming = [step for step in known.path.steps if step.sort in ("input", "send")]
+        coming, left = [step for step in known.path.steps if step.sort in ("input", "send")], -1
         for stage, (step, pieces) in enumerate(zip(coming, known.pieces_s, strict=True)):
             times = of_stage(outcome.parameters, stage + 1)
             if times is None:
-                return
+                break
+            left = stage
             arrived_ns = ready_ns + round(times.get("send", 0.0) * 1e9)
             if known.hops[step] and "send" in times:
                 self._see_way(known.hops[step], step.size, ready_ns, arrived_ns - round(known.spare_s[stage] * 1e9))
@@ -288,6 +296,20 @@ class Watcher:
                 held.add(held.start * times["compute"] / expected_s, self._clock(), self._stale_ns)
             here_s = sum(times.get(each, 0.0) for each in ("decode", "queue", "compute", "encode"))
             ready_ns = arrived_ns + round(here_s * 1e9)
+        self._see_home(known, left, outcome)
+
+    def _see_home(self, known: _Expected, stage: int, outcome: Outcome) -> None:
+        """Take that a result came home from a partition as if nothing were wrong, where results were missed."""
+        home = next((step for step in known.path.steps if (step.sort, step.stage) == ("result", stage)), None)
+        if home is None or outcome.return_s is None or outcome.ended_ns is None:
+            return
+        sent_ns = outcome.ended_ns - round(outcome.return_s * 1e9)
+        for hop in known.hops[home]:
+            held = self._fast.get((hop.sender, hop.receiver))
+            if held is None or held.bound_ns is None or not held.homeward or held.bound_ns > sent_ns:
+                continue
+            if not self.misses(outcome.return_s, home.seconds):
+                held.lift(self._clock())
 
     def _see_way(self, hops: Sequence[Hop], size: float, ready_ns: int, arrived_ns: int) -> None:
         """Take when a message was ready for some links and when it was there."""
@@ -297,6 +319,10 @@ class Watcher:
         if bound and (_is_down(took_s, usual_s) or ready_ns < max(held.bound_ns or 0 for held in bound)):
             for held in bound:  # it was among what was missed: what it waited for is over
                 held.seen_ns = None
+            pace_s = sum(size * self._pace(hop) for hop in hops)
+            if 0 < took_s < pace_s:  # they are so slow at the most
+                for held in {id(each): each for each in bound}.values():
+                    held.value *= took_s / pace_s
             return
         left_ns = arrived_ns - round(sum(hop.latency for hop in hops) * 1e9)
         before_ns = max((each for each in self._left[ways] if each < left_ns), default=ready_ns)

@@ -108,7 +108,7 @@ class Agent:
         self._emulation, self._allowed, self._most = emulation, frozenset(results), most
         self._clock = None if emulation.clock is None else LinkClock(emulation.clock)
         self._slow, self._count = slowing(emulation, self._clock), counting(emulation, self._clock)
-        self._homes = Outlets(self._way_home, lambda: _MOST_HOMES)
+        self._homes = Outlets(self._way_home, lambda: max(_MOST_HOMES, len(emulation.shares)))
         if is_whole(folder):
             outlets = Outlets(self._outlet, lambda: _MOST_HOMES)
             self._shelf = Shelf.of_whole(folder, runtime, threads, outlets, shaped=self._clock is not None)
@@ -241,7 +241,9 @@ class Agent:
                 return self._asked_to_fall_back(request.id, parameters)
             if parameters.get(ASKS) is True:
                 check_destination(destination := parameters.get("destination", ""), self._allowed)
-                home = self._home(str(destination), version.home)
+                home = self._homes.held(
+                    str(destination), self._emulation.home if version.home is None else version.home
+                )
                 return what_waits(request, self._at_work, version.onward, home)
             tensors = version.coming.take(request, parameters, arrival.contents)
         except QuestionError as error:

@@ -126,6 +126,11 @@ class Outlets:
             self._held.move_to_end((address, way))
             return self._held[address, way]
 
+    def held(self, address: str, way: Way = NO_LINKS) -> Outlet | None:
+        """Return the outlet to an address, which is not used by that; None if there is none."""
+        with self._lock:
+            return self._held.get((address, way))
+
     def close(self) -> None:
         """Close them all."""
         with self._lock:

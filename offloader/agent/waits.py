@@ -16,7 +16,7 @@ ASKS = "what_waits"
 """The parameter of a request that asks for it."""
 
 
-def what_waits(request: Any, at_work: Mapping[int, tuple[str, int]], onward: Outlet | None, home: Outlet) -> Any:
+def what_waits(request: Any, at_work: Mapping[int, tuple[str, int]], onward: Outlet | None, home: Outlet | None) -> Any:
     """Return the answer to the question what of a version waits here, as parameters; what does not wait is left out.
 
     ``compute_ns``: for how long a worker has had a frame. ``onward_ns`` and ``onward_bytes``: how long the link to the

@@ -28,10 +28,10 @@ from tiercut.offloader.bundles.manifest import Bundle
 from tiercut.offloader.links.clock import LinkClock
 from tiercut.offloader.links.path import NO_LINKS, Way
 from tiercut.offloader.links.waiting import sleep_until
-from tiercut.offloader.local.outcome import Entry, Outcome, UnderWay
+from tiercut.offloader.local.outcome import Entry, Outcome, UnderWay, taken
 from tiercut.offloader.local.timing import Round, Rounds
 from tiercut.offloader.protocol.channels import Peer, address_of
-from tiercut.offloader.protocol.messages import ACCEPTED, message
+from tiercut.offloader.protocol.messages import message
 from tiercut.offloader.protocol.service import Refused, Service
 from tiercut.offloader.protocol.tensors import put_parameters, take, take_parameters
 from tiercut.offloader.protocol.tls import Tls, only_grpc
@@ -158,6 +158,11 @@ class Driver:
         return self._service.address
 
     @property
+    def deadline_s(self) -> float:
+        """After which a frame has failed, from when it is due."""
+        return self._deadline_ns / 1e9
+
+    @property
     def sent(self) -> int:
         """How many frames were sent."""
         return len(self._frames)
@@ -174,8 +179,11 @@ class Driver:
 
     def _send(self, frame: str, outcome: Outcome, tensors: Mapping[str, NDArray[Any]], entry: Entry) -> None:
         begun_ns, until_ns = time.monotonic_ns(), outcome.due_ns + self._deadline_ns
-        outcome.plan, outcome.sent = entry.number, outcome.sent + 1
-        self.waiting.begin(frame, entry.number, begun_ns, until_ns)
+        with self._ended:
+            if outcome.ended_ns is not None:  # its answer came just now
+                return
+            outcome.plan, outcome.sent = entry.number, outcome.sent + 1
+            self.waiting.begin(frame, entry.number, begun_ns, until_ns)
         request = self._request(entry, frame)
         try:
             contents = self._described(entry, request, tensors)
@@ -200,15 +208,16 @@ class Driver:
                 return
             if (tensors := self._kept.get(frame)) is not None:
                 outcome.plan = ""  # and nobody else takes it for lost
-        if tensors is not None and self.rescue is not None and self.rescue(number, reason) and outcome.ended_ns is None:
+        if tensors is not None and self.rescue is not None and self.rescue(number, reason):
             self._send(frame, outcome, tensors, self._entry)
         else:
             self._fail(frame, reason)
 
     def send_again(self, number: str, reason: str) -> None:
-        """Take all frames that are under way by a plan for lost."""
+        """Take all frames that are under way by a plan for lost, but those that are sent once only."""
         with self._ended:
-            lost = [name for name, each in self._frames.items() if each.ended_ns is None and each.plan == number]
+            frames = {name: self._frames[name] for name in self._kept}
+            lost = [name for name, each in frames.items() if each.ended_ns is None and each.plan == number]
         for frame in lost:
             self._lost(frame, number, reason)
 
@@ -432,7 +441,7 @@ class Driver:
         try:
             parameters = take_parameters(request)
             if self._rounds.took(request.id, parameters, there_ns):
-                return _taken(request.id)
+                return taken(request.id)
             said = parameters.get("failed")
             entry, exit_ = self._entries.get(request.model_version, self._entry), parameters.get("exit")
             block = entry.last_exit if exit_ is None else _block(exit_)
@@ -458,7 +467,9 @@ class Driver:
                 lost = True
             else:
                 outcome.ended_ns, outcome.plan = there_ns, str(request.model_version)
-                self.waiting.end(request.id, there_ns, outcome.plan)
+                # What left before the last stage says nothing of the rest of the way.
+                whole = block is None or block >= entry.bundles[-1].blocks[0]
+                self.waiting.end(request.id, there_ns, outcome.plan if whole else None)
                 outcome.exit, outcome.results, outcome.parameters = block, results, parameters
                 outcome.fell_back = None if (why := parameters.get("fell_back")) is None else str(why)
                 outcome.by = arrival.by
@@ -471,7 +482,7 @@ class Driver:
             self._lost(request.id, str(request.model_version), str(said))
         if ended is not None:
             self.on_end(ended)
-        return _taken(request.id)
+        return taken(request.id)
 
     def __enter__(self) -> Self:
         return self
@@ -483,12 +494,6 @@ class Driver:
             outlet.close()
         self._streams.close()
         self._service.close()
-
-
-def _taken(frame: str) -> Any:
-    answer = message("ModelInferResponse", model_name=RESULTS, id=frame)
-    put_parameters(answer, {ACCEPTED: True})
-    return answer
 
 
 def _block(value: str | int | bool | None) -> int | None:

@@ -10,15 +10,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
-from tiercut.offloader.agent.agent import SERVER
+from tiercut.offloader.agent.agent import RESULTS, SERVER
 from tiercut.offloader.agent.outlet import Outlet
 from tiercut.offloader.bundles.manifest import Bundle, TensorSpec
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.coding import coming
-from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.messages import ACCEPTED, message
+from tiercut.offloader.protocol.tensors import put_parameters
 from tiercut.offloader.transports.offer import Transport
 
-__all__ = ["Entry", "Outcome", "UnderWay"]
+__all__ = ["Entry", "Outcome", "UnderWay", "taken"]
 
 _PATIENCE_S = 10.0
 
@@ -192,6 +193,13 @@ class UnderWay:
     def _forget(self, now_ns: int) -> None:
         for frame in [name for name, (_, _, until_ns) in self._frames.items() if until_ns < now_ns]:
             del self._frames[frame]
+
+
+def taken(frame: str) -> Any:
+    """Return the acknowledgement of a result."""
+    answer = message("ModelInferResponse", model_name=RESULTS, id=frame)
+    put_parameters(answer, {ACCEPTED: True})
+    return answer
 
 
 def _results_by_exit(bundles: tuple[Bundle, ...]) -> dict[int | None, list[TensorSpec]]:

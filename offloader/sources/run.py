@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from tiercut.errors import QuestionError
@@ -28,13 +31,13 @@ from tiercut.profiling import CutNetwork, Profile
 from tiercut.stages import stage
 from tiercut.topologies import Topology
 
-__all__ = ["Sender", "between_of", "check_options", "run_sources"]
+__all__ = ["Sender", "at_once", "between_of", "check_options", "first_of", "run_sources"]
 
 _SETTLE_S, _AFTER_S = 0.1, 0.05
 
 _TURN = (5**0.5 - 1) / 2
-"""Each source begins so much of its interval later than the one before: no multiple of that is a whole number, nor
-close to one, so that frames of two rates never keep coming at the same moment."""
+"""Each source begins so much of the shortest interval later than the one before: no multiple of that is a whole number,
+nor a small one close to it, so that frames of two rates never keep coming at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ def run_sources(
     """Run the plans of several sources at once, with an agent for each node and links that all share.
 
     A node works on the frames of all plans in the order in which they come, on as many at once as it has workers. Each
-    source sends `RunOptions.frames` frames at its own rate, and begins at another part of its interval. Beforehand each
-    plan is timed by itself.
+    source sends `RunOptions.frames` frames at its own rate, and begins at another part of the shortest interval.
+    Beforehand each plan is timed by itself.
 
     Parameters
     ----------
@@ -110,7 +113,8 @@ def run_sources(
         places = places_of(topology, plans)
         before = [shared.busy(each.number) for each in places]
         started(agents)
-        first_ns, outcomes = _sent(plans, drivers, paces)
+        first_s = first_of([each.rate for each in senders])
+        first_ns, outcomes = _sent(plans, drivers, paces, first_s)
         duration_s = (max(each.ended_ns or first_ns for own in outcomes for each in own) - first_ns) / 1e9
         used = tuple(
             PlaceUse(each.name, each.is_link, each.share(shared.busy(each.number) - since, duration_s))
@@ -118,9 +122,9 @@ def run_sources(
         )
         deaths = {node: death for node, agent in agents.items() if (death := agent.death)}
     found = (
-        _source(place, sender, ready, own, pace, between_s, deaths)
-        for place, (sender, (ready, between_s), own, pace) in enumerate(
-            zip(senders, timed, outcomes, paces, strict=True)
+        _source(begins_s, sender, ready, own, pace, between_s, deaths)
+        for begins_s, sender, (ready, between_s), own, pace in zip(
+            first_s, senders, timed, outcomes, paces, strict=True
         )
     )
     return JointRun(tuple(found), used, duration_s, sum(map(_processors, senders, plans)))
@@ -153,22 +157,22 @@ def _runtime(plans: Sequence[Prepared]) -> Runtime:
 
 def _drivers(
     plans: Sequence[Prepared], agents: Mapping[str, AgentProcess], clock: LinkClock, options: RunOptions
-) -> list[Driver]:
+) -> Iterator[Driver]:
+    """Yield who sends the frames of each source, one by one: each can be closed before making another one fails."""
     most_bytes = max(bundle.most_bytes for ready in plans for bundle in ready.ground.bundles)
-    return [
-        Driver(
-            ready.ground.bundles,
-            agents[ready.ground.plan.placement[0]].address,
+    for place, ready in enumerate(plans):
+        ground = ready.ground
+        yield Driver(
+            ground.bundles,
+            agents[ground.plan.placement[0]].address,
             deadline_s=LEAST_PATIENCE_S,
-            way=way_of(ready.ground.topology.network, ready.ground.prediction.path, ready.ground.prediction.steps[0]),
+            way=way_of(ground.topology.network, ground.prediction.path, ground.prediction.steps[0]),
             clock=clock,
-            stands_for=source_of(ready.ground.topology, ready.ground.factor),
+            stands_for=source_of(ground.topology, ground.factor),
             transport=options.transport,
             number=number_of(place),
             most_bytes=most_bytes,
         )
-        for place, ready in enumerate(plans)
-    ]
 
 
 def _timed(sender: Sender, ready: Prepared, driver: Driver, options: RunOptions) -> tuple[Prepared, tuple[float, ...]]:
@@ -181,47 +185,75 @@ def _timed(sender: Sender, ready: Prepared, driver: Driver, options: RunOptions)
 def between_of(turnarounds_s: Sequence[float | None], rounds: Sequence[Round]) -> tuple[float, ...]:
     """Return by stage the seconds from the end of the pieces until those of the next frame begin, where that waits.
 
-    Where too few messages waited to tell, it is what a worker takes to make bytes of what goes on, most of it.
+    Where too few messages waited to tell, it is what making tensors of what came and bytes of what goes on takes.
     """
     hops = middle(rounds)
     depth = len(hops)
     known = [*turnarounds_s, *(None for _ in range(depth))]
     return tuple(
-        seconds if (seconds := known[place]) is not None else hops[place + 2].encode if place + 1 < depth else 0.0
+        seconds
+        if (seconds := known[place]) is not None
+        else hops[place + 1].decode + (hops[place + 2].encode if place + 1 < depth else 0.0)
         for place in range(depth)
     )
 
 
 def _sent(
-    plans: Sequence[Prepared], drivers: Sequence[Driver], paces: Sequence[RunOptions]
+    plans: Sequence[Prepared], drivers: Sequence[Driver], paces: Sequence[RunOptions], first_s: Sequence[float]
 ) -> tuple[int, list[list[Outcome]]]:
     """Send the frames of all sources, and return when the first one was due, and what became of all."""
     first_ns, counts = time.monotonic_ns() + round(_SETTLE_S * 1e9), [0] * len(plans)
-    with stage("sending frames") as sent, ThreadPoolExecutor(len(plans)) as pool:
+    over = threading.Event()
+    with stage("sending frames") as sent:
 
         def send(place: int) -> list[Outcome]:
             pace, ground = paces[place], plans[place].ground
 
             def told(number: float, _: float) -> None:
+                if over.is_set():
+                    raise InterruptedError("the run of all sources has ended")
                 counts[place] = int(number)
                 sent(sum(counts), sum(each.frames for each in paces))
 
             interval_s, _ = times_of(ground.prediction, pace)
-            own_ns = first_ns + round(_first_s(place, interval_s) * 1e9)
+            own_ns = first_ns + round(first_s[place] * 1e9)
             return drivers[place].run(ground.frames.frame, pace.frames, interval_s, sent=told, first_ns=own_ns)
 
-        outcomes = list(pool.map(send, range(len(plans))))
+        try:
+            outcomes = at_once([partial(send, place) for place in range(len(plans))])
+        finally:
+            over.set()
     time.sleep(_AFTER_S)
     return first_ns, outcomes
 
 
-def _first_s(place: int, interval_s: float) -> float:
-    """Return how many seconds after the first source another one begins."""
-    return place * _TURN % 1.0 * interval_s
+def at_once(works: Sequence[Callable[[], list[Outcome]]]) -> list[list[Outcome]]:
+    """Do several things, each in a thread of its own that tells who listens of its stages; return what they return.
+
+    Where one of them fails, or on Ctrl-C, nobody waits for the others.
+    """
+    found, contexts = [Future[list[Outcome]]() for _ in works], [copy_context() for _ in works]
+
+    def work(place: int) -> None:
+        try:
+            found[place].set_result(contexts[place].run(works[place]))
+        except BaseException as error:
+            found[place].set_exception(error)
+
+    for place in range(len(works)):
+        threading.Thread(target=work, args=(place,), daemon=True, name=f"source-{place}").start()
+    for each in wait(found, return_when=FIRST_EXCEPTION).done:
+        each.result()
+    return [each.result() for each in found]
+
+
+def first_of(rates: Sequence[float]) -> tuple[float, ...]:
+    """Return how many seconds after the first source each one begins, of frames per second."""
+    return tuple(place * _TURN % 1.0 / max(rates) for place in range(len(rates)))
 
 
 def _source(
-    place: int,
+    first_s: float,
     sender: Sender,
     ready: Prepared,
     outcomes: Sequence[Outcome],
@@ -240,7 +272,7 @@ def _source(
         sender.profile,
         sender.plan,
         ground.prediction,
-        _first_s(place, ran.interval_s),
+        first_s,
         tuple(verdicts[number % len(verdicts)].exit for number in range(len(outcomes))),
         between_s,
         account(sender.profile, ran, runtime=ready.runtime, threads=options.threads, retimed=options.retime),

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Search"]
+__all__ = ["Search", "without_constraints"]
 
 _MOST_TIED = 500  # plans as good as the best that are listed
 _PATIENCE = 3  # plans as good as the best known that are looked for one by one
 _SCOUTED = 3000  # arcs beyond which any plan at all is looked for before the best
 _FEW = 300  # arcs that CP-SAT gets at once
-_AGAIN = 10  # rounds of the bounds for each point of a frontier after the first two, as they begin with the last ones
+_AGAIN = 10  # rounds of the bounds for later points of a frontier, as they begin with the last ones
 _FEW_PATHS = 50  # paths along what is left that are looked at one by one, which takes as long as a model
 _BEAMS = (20, 100, 300)  # widths of the searches for good plans
 _PARAMETERS = {
@@ -51,6 +51,12 @@ _HINT_S = 2.0  # seconds that the labels solver gets
 
 class StoppedError(Exception):
     """Raised to unwind when the work is to end early."""
+
+
+def without_constraints(task: Task) -> Task | None:
+    """Return what the labels solver is asked to begin with; None if it does not support that either."""
+    relaxed = replace(task, constraints=())
+    return relaxed if needs(relaxed) <= find("labels").features else None
 
 
 class Search:
@@ -242,8 +248,8 @@ class Search:
 
     def begin(self) -> None:
         """Take over what the labels solver finds for the task without the constraints that it does not support."""
-        relaxed, labels = replace(self.task, constraints=()), find("labels")
-        if not needs(relaxed) <= labels.features:
+        relaxed, labels = without_constraints(self.task), find("labels")
+        if relaxed is None:
             return
         limit = _HINT_S if self.options.time_limit_s is None else min(_HINT_S, self.options.time_limit_s)
         for decision in labels.solve(relaxed, replace(self.options, time_limit_s=limit, progress=None)).decisions:
@@ -271,6 +277,8 @@ class Search:
         strict, caps = None, self.plans.caps.copy()
         relaxed, rounds = self.relaxed(network, COST, caps), ROUNDS
         while (cost := self.sweep(relaxed, caps, strict, rounds)) < inf:
+            if self.stop[0]:  # which a sweep over plans that are all known does not look at
+                raise StoppedError
             caps[LOSS] = min(plan.values[LOSS] for plan in self.plans.pool.values() if plan.values[COST] <= cost)
             if strict is None and not isfinite(self.plans.caps[LOSS]):
                 relaxed = self.relaxed(network, COST, caps)

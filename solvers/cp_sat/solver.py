@@ -3,9 +3,10 @@
 A plan is a path through the network of its threshold (`tiercut.solvers.cp_sat.decision_graph`); whatever is bounded is
 a sum along it.
 
-1. The labels solver, without the constraints that it does not support, gives a plan to begin with, if it holds them.
+1. The labels solver, asked without the constraints, gives plans to begin with: those that hold them.
 2. Bounds by dynamic programming (`tiercut.solvers.cp_sat.bounds`) leave out most arcs, and come across good plans.
-3. CP-SAT finds the best of what is left, and proves it (`tiercut.solvers.cp_sat.model`).
+3. CP-SAT finds the best of what is left, and proves it (`tiercut.solvers.cp_sat.model`); few paths are priced one by
+   one.
 
 CP-SAT reckons in integers, so nothing rests on its word alone: every plan is priced again in floating point, one that
 misses a bound is cut off, and all that may be as good as the best but for the rounding are listed and compared. With
@@ -29,9 +30,10 @@ import numpy as np
 from tiercut.errors import QuestionError
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.cp_sat.model import build_model
-from tiercut.solvers.cp_sat.search import Search
+from tiercut.solvers.cp_sat.search import Search, without_constraints
 from tiercut.solvers.interface import Options
 from tiercut.solvers.parallel import Ending, watch
+from tiercut.solvers.registry import find
 
 if TYPE_CHECKING:
     from tiercut.solvers.task import Task
@@ -64,9 +66,12 @@ class CpSat(BaseSolver):
         )
     )
 
-    def _load(self, _: Task) -> None:
+    def _load(self, task: Task) -> None:
         _check_company()
         import_module("ortools.sat.python.cp_model")
+        relaxed, labels = without_constraints(task), find("labels")
+        if relaxed is not None and isinstance(labels, BaseSolver):
+            labels._load(relaxed)  # here, as the clock does not pause in the thread that asks it
 
     def _search(self, task: Task, options: Options) -> Found:
         search = Search(task, options)

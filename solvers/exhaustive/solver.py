@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Exhaustive"]
 
 _SMALL = 200_000  # decisions below which threads cost more than they bring
-_TABLES = ("first", "span", "bare", "send", "result")
 
 
 class Exhaustive(BaseSolver):

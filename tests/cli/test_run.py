@@ -72,6 +72,9 @@ def test_a_run_of_several_sources_refuses_what_one_plan_takes(shell_call: Any, a
     assert "leave out --disturb" in refused(*local, "--disturb", "there-is-none.yaml")
     assert "MODEL is given 2 times for 3 sources" in refused(NAME, *local)
     assert "--data is given 2 times for 3 sources" in refused(*local, "--data", NAME)
+    del rows[1]["rate_fps"]
+    joint.write_text(json.dumps({**data, "plans": rows}), encoding="utf-8")
+    assert "plans: some name a 'source' and its 'rate_fps', and others do not" in refused(*local)
     assert "MODEL is given 2 times; an answer for one source takes one" in refused(NAME, *local, file=answer)
 
 

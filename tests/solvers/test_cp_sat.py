@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from math import inf, isclose
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +251,23 @@ def test_when_the_time_is_up_it_says_what_it_has(long: tuple[Space, Query]) -> N
     assert outcome.status == "feasible"
     assert outcome.reason
     assert all(holds(*long, decision) for decision in outcome.decisions)
+
+
+def test_a_frontier_of_plans_that_are_known_ends_when_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Search(make_task(make_space(grown_problem(5, 3, 2)), Query(kind="frontier")), Options())
+    network = work.network(0)
+    work.frontier_at(network)
+    sweeps: list[float] = []
+
+    def sweep(relaxed: Relaxation, caps: np.ndarray[Any, Any], strict: int | None, _: int) -> float:
+        sweeps.append(work.plans.best(COST, caps, strict).nth)
+        work.stop[0] = 1
+        return sweeps[-1]
+
+    monkeypatch.setattr(work, "sweep", sweep)
+    with pytest.raises(search.StoppedError):
+        work.frontier_at(network)
+    assert len(sweeps) == 1
 
 
 def test_an_error_of_the_progress_callback_ends_the_work(long: tuple[Space, Query]) -> None:

@@ -14,6 +14,8 @@ from tiercut.clock import cut_short, paused, seconds_left, time_limit
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
+from tiercut.solvers.base import Found
+from tiercut.solvers.cp_sat.solver import CpSat
 from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
 from tiercut.solvers.labels.front import PointLabels
@@ -166,3 +168,15 @@ def test_kernels_are_loaded_before_the_clock_starts(monkeypatch: pytest.MonkeyPa
     for query in (Query(), Query(objective="bytes"), Query(kind="frontier", over=("latency", "accuracy", "bytes"))):
         find("exhaustive").solve(make_task(space, query), Options())
     assert loaded == ["plain", "any", "many"]
+
+
+def test_cp_sat_has_the_kernels_of_the_solver_that_it_asks_first_before_the_clock_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr("tiercut.solvers.labels.solver._load_kernels", loaded.append)
+    monkeypatch.setattr(CpSat, "_search", lambda *_: Found(decisions=()))
+    space = make_space(grown_problem(3, 2, 2))
+    for query in (Query(bounds=(tiercut.Bound("bytes", at_most=1e9),)), Query(kind="frontier")):
+        find("cp-sat").solve(make_task(space, query), Options())
+    assert loaded == ["plain", "plain"]

@@ -421,6 +421,26 @@ def test_an_agent_that_does_not_take_its_plans_when_it_is_back_is_told_again(
     assert still.again == ["gateway"]  # nobody waits for it any more
 
 
+def test_an_agent_that_is_back_before_a_frame_notices_is_told_again_too(
+    plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foresight_module, "_AGAIN_S", 0.001)
+    still: Any = Still(plans, {})
+    told = threading.Event()
+
+    def second_time(node: str) -> None:
+        still.again.append(node)
+        if len(still.again) < 2:
+            raise QuestionError("it is not there yet")
+        told.set()
+
+    still.load_again = second_time
+    foresight = Foresight(still, still, [], [], still.ready["0"])
+    foresight.returned("gateway", 2.0)
+    assert told.wait(5)
+    foresight.close()
+
+
 def test_a_stop_that_is_over_before_the_next_frame_is_due_bars_nobody(plans: list[Plan]) -> None:
     still: Any = Still(plans, {})
     moments: Any = [

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tiercut.errors import InputError, QuestionError
@@ -19,8 +20,11 @@ from tiercut.offloader.bundles.whole import load_whole, split_whole
 from tiercut.offloader.local.cascade import uncut_cascade
 from tiercut.offloader.local.driver import Driver
 from tiercut.offloader.local.frames import Frames, load_frames
+from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.protocol.channels import Peer
 from tiercut.offloader.protocol.messages import message
+from tiercut.offloader.protocol.tensors import describe, put_parameters
+from tiercut.offloader.transports.server import Arrival
 from tiercut.optimizer import Plan
 from tiercut.profiling import CutNetwork
 
@@ -202,6 +206,75 @@ def test_agents_say_what_of_a_plan_waits_there(fleet: Fleet, plans: list[Plan], 
     assert fleet.waits("gateway", ready.number, "127.0.0.1:9", 5.0) == {}, "it answers, that it has no such plan"
     fleet.close()
     assert fleet.waits("gateway", ready.number, "127.0.0.1:9", 5.0) is None
+
+
+def test_a_question_that_is_not_answered_in_time_ends_no_other_call(
+    fleet: Fleet, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, asked = fleet.load(plans[0]), list[Peer]()
+
+    def call(peer: Peer, *_: object) -> object:
+        asked.append(peer)  # whose channel is closed, with all that goes on there
+        raise ValueError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Peer, "call", call)
+        assert fleet.waits("gateway", ready.number, "127.0.0.1:9", 0.3) is None
+        assert not fleet.is_up("gateway", 0.3)
+    assert len(asked) == 2
+    assert not any(each is peer for each in asked for peer in fleet._peers.values())
+
+
+def test_a_question_opens_no_way_home(fleet: Fleet, plans: list[Plan], agents: dict[str, Agent]) -> None:
+    before = dict(agents["gateway"]._homes._held)
+    assert fleet.waits("gateway", fleet.load(plans[0]).number, "127.0.0.1:8", 5.0) == {}
+    assert agents["gateway"]._homes._held == before
+
+
+def taken(driver: Driver, frame: str, ready: Ready, block: int) -> None:
+    """Let a result of a frame that left behind a block be there."""
+    came = message("ModelInferRequest", model_name="results", model_version=ready.number, id=frame)
+    entry = driver.entry_of(ready.number)
+    specs = entry.wanted[block]
+    contents = describe(came, {each.name: np.zeros(each.shape, each.dtype) for each in specs})
+    put_parameters(came, {"exit": block})
+    driver._take(Arrival(came, contents))
+
+
+def test_a_frame_that_left_before_the_last_stage_tells_nothing_of_the_rest_of_the_way(
+    fleet: Fleet, plans: list[Plan]
+) -> None:
+    ready = fleet.load(plans[0])
+    with driving(ready) as driver:
+        begun_ns = time.monotonic_ns()
+        for frame in ("early", "whole", "waits"):
+            driver._frames[frame] = Outcome(begun_ns, plan=ready.number, sent=1)
+            driver.waiting.begin(frame, ready.number, begun_ns, begun_ns + 60_000_000_000)
+        taken(driver, "early", ready, 3)
+        assert driver.waiting.since(begun_ns) == {ready.number: begun_ns}
+        taken(driver, "whole", ready, 12)
+        assert driver.waiting.since(begun_ns)[ready.number] > begun_ns
+
+
+def test_a_frame_that_is_answered_while_it_is_sent_again_has_ended(
+    fleet: Fleet, plans: list[Plan], frames: Frames
+) -> None:
+    first, second = (fleet.load(plan) for plan in plans[:2])
+    with driving(first) as driver:
+        entry = driver.add(second.number, second.bundles, second.address, second.way)
+        outcome = driver._frames["frame"] = Outcome(0, ended_ns=1, plan=first.number, sent=1)
+        driver._send("frame", outcome, frames.frame(0), entry)
+        assert (outcome.plan, outcome.sent) == (first.number, 1)
+        assert driver.under_way(second.number) == 0
+
+
+def test_a_copy_by_a_plan_that_is_left_stays_where_it_is(fleet: Fleet, plans: list[Plan]) -> None:
+    ready = fleet.load(plans[0])
+    with driving(ready) as driver:
+        driver.rescue = lambda *_: True
+        copy = driver._frames["copy"] = Outcome(0, plan=ready.number, sent=1)
+        driver.send_again(ready.number, "nothing came back")
+        assert (copy.ended_ns, copy.sent) == (None, 1)
 
 
 def test_a_plan_that_is_unloaded_is_known_still_and_loaded_by_another_number(fleet: Fleet, plans: list[Plan]) -> None:

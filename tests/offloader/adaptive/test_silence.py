@@ -14,7 +14,7 @@ import tiercut
 from tiercut.offloader.adaptive.mover import Mover
 from tiercut.offloader.adaptive.priced import Priced
 from tiercut.offloader.adaptive.silence import Silence
-from tiercut.offloader.adaptive.watcher import Watcher
+from tiercut.offloader.adaptive.watcher import Smoothed, Watcher
 from tiercut.offloader.agent.outlet import Outlet, Waits
 from tiercut.offloader.agent.waits import what_waits
 from tiercut.offloader.links.clock import LinkClock
@@ -57,7 +57,7 @@ class Scene:
     def __init__(self, topology: Topology, profile: Profile, plans: list[Plan]) -> None:
         problem = build_problem(topology, profile)
         self.now_ns = 1_000 * MS
-        self.waiting, self.address, self.asked = UnderWay(), "here:1", list[str]()
+        self.waiting, self.address, self.asked, self.deadline_s = UnderWay(), "here:1", list[str](), 2.0
         self.entry: Waits | None = None  # what waits for the way to the first agent
         self.at: dict[str, dict[str, int] | None] = {}  # what agents say
         self.used, self.again, self.probes = "0", list[str](), list[str]()
@@ -136,6 +136,27 @@ def test_a_plan_over_a_link_that_is_cut_is_left_long_before_the_deadline(scene: 
     assert scene.again == ["0"]
     assert scene.mover.moves[0].why.startswith("nothing came back for ")
     assert scene.asked == []  # the source knows by itself what does not leave it
+
+
+def test_a_plan_is_left_while_there_is_time_for_another_one(scene: Scene) -> None:
+    scene.watcher._strayed_s += [0.001, 0.001]
+    other_s = scene.watcher.seconds("1")
+    sent(scene)
+    scene.deadline_s = 0.05 + 1.2 * other_s  # missed after 0.05 s, and looked at again after more than 0.06 s
+    while not scene.mover.moves and scene.now_ns < 3_000 * MS:
+        scene.pass_by(10)
+    assert scene.used == "1"
+    assert (scene.now_ns - 1_000 * MS) / 1e9 + other_s < scene.deadline_s
+
+
+def test_what_is_stuck_on_a_plan_that_was_left_is_sent_again(scene: Scene) -> None:
+    sent(scene)
+    scene.mover.now = scene.ready["1"]  # frames showed that it is better, before any was missed
+    scene.pass_by(60)
+    assert scene.again == []
+    scene.pass_by(900)
+    assert scene.mover.moves == []
+    assert set(scene.again) == {"0"}
 
 
 def test_how_long_a_message_has_waited_bounds_its_link_and_no_other(scene: Scene) -> None:
@@ -236,8 +257,32 @@ def test_a_copy_waits_at_a_cut_link_and_the_next_one_tells_that_it_is_back(scene
     assert scene.used == "0"
 
 
-def answered(scene: Scene, waited_ms: int) -> None:
-    """Let the copy be answered, that took so long to the gateway."""
+def test_a_copy_that_came_late_says_how_slow_a_link_is_at_the_most(scene: Scene) -> None:
+    sent(scene)
+    scene.pass_by(700)
+    assert scene.watcher.values[NEAR] == 1.0
+    size = scene.watcher._plans["0"].path.steps[0].size
+    answered(scene, waited_ms=600)  # sent while nobody knew
+    assert scene.watcher.values[NEAR] == pytest.approx(size / 0.6, rel=0.1)
+    assert scene.watcher.is_waiting
+
+
+def test_a_link_by_which_only_results_were_missed_is_as_before_once_one_comes_home_in_time(scene: Scene) -> None:
+    watcher, before = scene.watcher, scene.watcher.values
+    watcher._fast["gateway", "camera"] = watcher._held["back"] = Smoothed(1e-6)  # each direction by a name of its own
+    assert watcher.miss_message("0", "result", 0, 0.9, 200)
+    assert watcher.values["back"] == pytest.approx(1.0)
+    answered(scene, waited_ms=12, home_ms=800)  # it was what waited
+    assert watcher.is_waiting
+    scene.now_ns += 100 * MS
+    answered(scene, waited_ms=12, home_ms=3)
+    assert not watcher.is_waiting
+    assert watcher.values["back"] == pytest.approx(1e-6)
+    assert watcher.values[NEAR] == pytest.approx(before[NEAR], rel=0.3)
+
+
+def answered(scene: Scene, waited_ms: int, home_ms: int = 0) -> None:
+    """Let the copy be answered, that took so long to the gateway, and back."""
     own = {"stage0.encode_ns": 0, "stage1.send_ns": waited_ms * MS}
     path = scene.watcher._plans["0"]
     own["stage1.compute_ns"] = round(sum(took for _, took in path.pieces_s[0]) * 1e9)
@@ -245,7 +290,8 @@ def answered(scene: Scene, waited_ms: int) -> None:
         scene.waiting.end(frame, scene.now_ns, "0")
     scene.entry = None
     due_ns = scene.now_ns - waited_ms * MS
-    scene.mover.take(Outcome(due_ns, scene.now_ns, exit=12, parameters=dict(own), plan="0", sent=1))
+    home_s = home_ms / 1e3
+    scene.mover.take(Outcome(due_ns, scene.now_ns, exit=12, parameters=dict(own), return_s=home_s, plan="0", sent=1))
 
 
 def test_what_takes_twice_as_long_and_longer_than_frames_strayed_by_lately_is_missed(scene: Scene) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,14 +17,18 @@ import pytest
 
 import tiercut
 from tiercut.analysis import Timed, waits_of
+from tiercut.cli.commands.run.sources import run_answer
 from tiercut.errors import QuestionError
 from tiercut.offloader import JointRun, Run, RunOptions, Sender, SourceRun, run_sources
+from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.run import Prepared
 from tiercut.offloader.local.timing import Hop, Round
 from tiercut.offloader.sources.result import PlaceUse
-from tiercut.offloader.sources.run import between_of, check_options
+from tiercut.offloader.sources.run import _drivers, _sent, at_once, between_of, check_options, first_of
 from tiercut.offloader.sources.site import places_of
+from tiercut.profiling import Profile
 from tiercut.report import joint_run_tables
+from tiercut.stages import Stage, listening, stage
 from tiercut.topologies import Topology
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
@@ -83,11 +91,19 @@ def test_what_keeps_a_worker_busy_is_its_pieces_and_what_is_between_two_frames(s
     )
 
 
-def test_it_is_what_was_timed_or_else_what_bytes_take() -> None:
-    hops = tuple(Hop(encode, 0.0, 0.0, 0.0) for encode in (0.1, 0.2, 0.4))
+def test_it_is_what_was_timed_or_else_what_tensors_and_bytes_take() -> None:
+    hops = tuple(Hop(encode, 0.0, 0.0, decode) for encode, decode in ((0.1, 0.01), (0.2, 0.03), (0.4, 0.05)))
     rounds = [Round(12, hops, ((0.01,), (0.01,), (0.01,)), 0.0)]
-    assert between_of((None, 0.7, None), rounds) == (0.2, 0.7, 0.0)
-    assert between_of((), rounds) == (0.2, 0.4, 0.0)
+    assert between_of((None, 0.7, None), rounds) == pytest.approx((0.21, 0.7, 0.05))
+    assert between_of((), rounds) == pytest.approx((0.21, 0.43, 0.05))
+
+
+@pytest.mark.parametrize("rates", [(5, 10, 20), (30, 15, 30), (30, 30, 20, 10, 60)])
+def test_no_two_sources_send_at_one_moment(rates: Sequence[int]) -> None:
+    firsts = first_of(rates)
+    assert firsts[0] == 0
+    due_s = [first + np.arange(2 * rate) / rate for first, rate in zip(firsts, rates, strict=True)]
+    assert np.diff(np.sort(np.concatenate(due_s))).min() > 0.05 / max(rates)
 
 
 def test_frames_are_predicted_by_what_they_take_alone_and_what_they_wait(sources: Sequence[SourceRun]) -> None:
@@ -114,6 +130,99 @@ def run(sources: Sequence[SourceRun], site: Topology, plans: Sequence[Prepared])
     lost: Any = SimpleNamespace(**{**vars(made), "failures": ((3, "box: 64 frames wait already"),), "failed": 1})
     places = tuple(PlaceUse(each.name, each.is_link, 0.25) for each in places_of(site, plans))
     return JointRun((replace(sources[0], run=made), replace(sources[1], run=lost)), places, 3.0, 0.01)
+
+
+def test_a_run_that_is_interrupted_waits_for_no_source() -> None:
+    goes_on, has_ended = threading.Event(), threading.Event()
+
+    def stopped() -> list[Outcome]:
+        raise KeyboardInterrupt
+
+    def sends() -> list[Outcome]:
+        goes_on.wait(30)
+        has_ended.set()
+        return []
+
+    for works in ([stopped, sends], [sends, stopped]):
+        with pytest.raises(KeyboardInterrupt):
+            at_once(works)
+    assert not has_ended.is_set()
+    goes_on.set()
+    assert at_once([sends, sends]) == [[], []]
+
+
+def test_sources_stop_sending_once_one_of_them_fails(plans: Sequence[Prepared]) -> None:
+    has_stopped = threading.Event()
+
+    def fails(*_: Any, **__: Any) -> list[Outcome]:
+        raise QuestionError("the agent is gone")
+
+    def sends(*_: Any, sent: Callable[[float, float], None], **__: Any) -> list[Outcome]:
+        try:
+            while True:
+                sent(1, 2)
+                time.sleep(0.001)
+        except InterruptedError:
+            has_stopped.set()
+        return []
+
+    drivers: list[Any] = [SimpleNamespace(run=sends), SimpleNamespace(run=fails)]
+    with pytest.raises(QuestionError, match="the agent is gone"):
+        _sent(plans, drivers, [RunOptions(interval_s=0.1)] * 2, (0.0, 0.0))
+    assert has_stopped.wait(60)
+
+
+def test_a_driver_is_made_once_the_one_before_can_be_closed(
+    plans: Sequence[Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr("tiercut.offloader.sources.run.Driver", lambda *_, **more: made.append(more["number"]))
+    agents: Any = {"box": SimpleNamespace(address="127.0.0.1:9")}
+    clock: Any = None
+    drivers = _drivers(plans, agents, clock, RunOptions())
+    for count in (1, 2):
+        next(drivers)
+        assert len(made) == count
+
+
+def test_a_network_is_opened_for_each_list_of_blocks(
+    site: Topology, senders: Sequence[Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = senders[0].profile
+    blocks = [each.model_copy(update={"name": f"other {each.name}"}) for each in profile.blocks]
+    profiles = {1: profile, 2: profile, 3: profile.model_copy(update={"blocks": blocks})}
+    answer: Any = SimpleNamespace(
+        path="joint.json", ranks=(1, 2, 3), streams={1: ("left", 8.0), 2: ("right", 6.0), 3: ("left", 6.0)},
+        plan=lambda _: senders[0].plan, inputs=lambda _, __, rank: (site, profiles[rank]),
+    )  # fmt: skip
+    cuts: list[str] = []
+
+    def ran(given: Sequence[Sender], _: RunOptions) -> None:
+        cuts.extend(str(each.cut) for each in given)
+        raise QuestionError("enough")
+
+    def opened(_: str, __: Any, profile: Profile) -> Any:
+        return profile.blocks[0].name
+
+    monkeypatch.setattr("tiercut.offloader.run_sources", ran)
+    with pytest.raises(QuestionError, match="enough"):
+        run_answer(
+            answer, ["model"], ["data"], RunOptions(), opened, lambda *_: nullcontext(Path("data")), topology=None,
+            json=True,
+        )  # fmt: skip
+    assert cuts == [profile.blocks[0].name] * 2 + [blocks[0].name]
+
+
+def test_who_listens_is_told_how_many_frames_are_sent() -> None:
+    heard: list[Stage | None] = []
+    with listening(heard.append), stage("sending frames") as sent:
+
+        def sends() -> list[Outcome]:
+            sent(1, 2)
+            return []
+
+        at_once([sends])
+        assert heard[-1] == Stage("sending frames", 1, 2)
 
 
 def test_the_document_has_a_run_for_each_source_and_what_they_share(run: JointRun) -> None:

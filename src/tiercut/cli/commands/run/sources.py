@@ -93,7 +93,7 @@ def run_answer(
     from tiercut.offloader import Sender, run_sources
 
     count = len(answer.ranks)
-    opened: dict[tuple[str, str], CutNetwork] = {}
+    opened: dict[tuple[object, ...], CutNetwork] = {}
     senders, sites = [], []
     with ExitStack() as stack:
         files: dict[tuple[str, str], Path] = {}
@@ -103,12 +103,13 @@ def run_answer(
             whole, profile = answer.inputs(topology, None, rank)
             name, rate = answer.streams[rank]
             plan, own = answer.plan(rank), whole.with_changes(source=name)
-            if (model, profile.name) not in opened:
-                opened[model, profile.name] = network(model, plan, profile)
+            cut = model, profile.exits is None, *(each.name for each in profile.blocks)
+            if cut not in opened:
+                opened[cut] = network(model, plan, profile)
             if (named, model) not in files:
                 files[named, model] = stack.enter_context(samples(named, model))
             sites.append(whole)
-            senders.append(Sender(name, rate, plan, own, profile, opened[model, profile.name], files[named, model]))
+            senders.append(Sender(name, rate, plan, own, profile, opened[cut], files[named, model]))
         with at_work("running"):
             made = run_sources(senders, options)
             timed = [

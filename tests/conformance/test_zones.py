@@ -12,7 +12,7 @@ from tiercut.optimizer import Query, make_space
 from tiercut.solvers.interface import Options
 from tiercut.solvers.labels import front
 from tiercut.solvers.labels.front import PointLabels
-from tiercut.solvers.labels.points.zone_kernels import zones_of
+from tiercut.solvers.labels.points.zone_kernels import is_outside, zones_of
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import make_task
 
@@ -105,3 +105,18 @@ def test_no_zones_are_worked_out_for_too_many_states_or_without_time(
     labels.zones = (set(), None)
     labels.search(1, np.array([0, 0]))
     assert len(calls) == 1 - stopped
+
+
+@pytest.mark.parametrize("boxes", [512, 4096])
+def test_a_label_goes_on_where_very_many_boxes_do_not_turn_it_away(boxes: int) -> None:
+    rows, starts, count = [], [], boxes
+    while count > 8:  # zones that fail by measure or by line in turn, below boxes that fail by neither
+        rows.append(np.ones((count, 4)))
+        starts.append(sum(map(len, rows[:-1])))
+        count //= 8
+    rows.append(np.ones((count, 4)))
+    rows[0][::2, 0], rows[0][1::2, 3] = -1.0, -1.0
+    tree = np.array([*starts, sum(map(len, rows[:-1])), count])
+    weights, nothing = np.zeros((1, 3)), np.zeros(3)
+    label = (nothing, nothing, np.zeros((1, 1, 1)), 0, 0, np.arange(3), weights, np.full(1, 1e-300))
+    assert is_outside(*label, np.vstack(rows), tree, np.zeros(1), np.zeros(1, np.int64)) == (boxes < 2048)

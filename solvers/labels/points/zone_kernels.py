@@ -33,6 +33,8 @@ FAN = 8
 NOISE = 1e-9
 """By which share of what it counts a line may be off, as it is summed in another order."""
 
+_LOOKS = 2048  # boxes looked at for one label, which goes on where these do not turn it away
+
 
 class Zones(NamedTuple):
     """Zones, and what may follow a label by lines; three measures are compared.
@@ -229,8 +231,9 @@ def is_outside(
         for d in range(3):
             worth = weights[k, turned[d]] * values[turned[d]]
             least[k] += worth - NOISE * abs(worth)
-    h, i = -1, 0  # first the zone that was seen last
+    h, i, looks = -1, 0, 0  # first the zone that was seen last
     while outside:
+        looks += 1
         row = starts[max(h, 0)] + (i if h >= 0 else seen[0])
         through = True
         for d in range(3):
@@ -250,4 +253,5 @@ def is_outside(
                 h, i = h + 1, i // FAN
             if h == height and i >= starts[height + 1]:
                 break
+        outside = outside and looks < _LOOKS
     return outside

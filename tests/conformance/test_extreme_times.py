@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.made import both, exits_data, grown_problem, problem_of, profile_data, topology_data
+from support.made import both, exits_data, grown_problem, problem_of, profile_data, topology_data, with_times
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.placement import narrow
@@ -52,9 +51,7 @@ def test_every_solver_finds_the_plans_of_trying_everything(solver: str, seconds:
 @pytest.mark.parametrize("third", ["bytes", "compute:n1"])
 @pytest.mark.parametrize("seconds", [1e-323, 1e-310, 1e-300, 1.0, 1e99, 1e300])
 def test_zones_between_plans_of_three_measures_lose_none(seconds: float, third: str) -> None:
-    problem = grown_problem(6, 3, 3)
-    times = {name: getattr(problem, name) * seconds for name in ("span_s", "bare_s", "transfer_s")}
-    space = make_space(replace(problem, **times))
+    space = make_space(with_times(grown_problem(6, 3, 3), lambda times: times * seconds))
     task = make_task(space, Query(kind="frontier", over=("latency", "accuracy", third)))
     assert task.goals is not None
     wanted = find("exhaustive").solve(task, Options(workers=1))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.made import grown_problem
+from support.made import grown_problem, with_times
 
 from tiercut.optimizer import Query, make_space
 from tiercut.solvers.interface import Options
@@ -50,8 +50,7 @@ def test_labels_that_zones_prune_from_the_first_point_on_find_what_trying_everyt
         problem = grown_problem(5 + seed % 4, 3, 2, seed)
         problem = replace(problem, power=np.arange(1.0, 4.0))
         if seed % 2:  # ties decide
-            times = {name: np.ceil(getattr(problem, name) * 8) / 8 for name in ("span_s", "bare_s", "transfer_s")}
-            problem = replace(problem, **times)
+            problem = with_times(problem, lambda times: np.ceil(times * 8) / 8)
         over = tuple(np.random.default_rng(seed).permutation(["latency", "accuracy", third]).tolist())
         within = {"min_accuracy": 0.3} if seed % 5 == 0 else {}
         if seed % 3 == 0:

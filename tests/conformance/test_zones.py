@@ -54,7 +54,7 @@ def test_labels_that_zones_prune_from_the_first_point_on_find_what_trying_everyt
         over = tuple(np.random.default_rng(seed).permutation(["latency", "accuracy", third]).tolist())
         within = {"min_accuracy": 0.3} if seed % 5 == 0 else {}
         if seed % 3 == 0:
-            within["max_latency_s"] = 0.2 + float(problem.span_s[0, 0, -1])
+            within["max_latency_s"] = 0.6 * float(problem.span_s[0, 0, -1])  # a third of the plans hold it
         query = Query(kind="frontier", over=over, **within)
         task = make_task(make_space(problem, exits="free" if seed % 4 == 0 else "cuts"), query)
         assert task.goals is not None

@@ -138,13 +138,13 @@ def uses(used: Ints, row: int, at: int, required: Ints) -> bool:
 @compiled
 def leaves_open(used: Ints, left: int, right: int, at: int, future: Ints, v: int, required: Ints) -> bool:
     """Return whether the left set leaves open what the right one does, and misses no more, of a plan now on `v`."""
+    closed = 0
     for k in range(future.shape[1]):
-        if used[left, at + k] & future[v, k] & ~used[right, at + k] != 0:
-            return False
+        closed |= used[left, at + k] & future[v, k] & ~used[right, at + k]
+    missed = 0
     for which in range(required.shape[0]):
-        if meets(used, right, at, required, which) and not meets(used, left, at, required, which):
-            return False
-    return True
+        missed += meets(used, right, at, required, which) and not meets(used, left, at, required, which)
+    return closed == 0 and missed == 0
 
 
 @compiled

@@ -9,7 +9,9 @@ Labels are as in `tiercut.solvers.labels.solver`, but for what they are compared
 3. All labels grow from the source. A label is pruned where a known plan dominates its own values and the least ahead
    of it, or where another label at the same state and node, having used no other nodes, dominates it. For a rate labels
    carry what keeps each node and link busy: what is closed, as no later part can use it, counts in the greatest so far
-   alone (see `tiercut.solvers.labels.peak_kernels.Peak`).
+   alone (see `tiercut.solvers.labels.points.peak_kernels.Peak`).
+4. Of three measures, the least of weighted sums of two of them ahead is known too. A label is pruned where no box that
+   the known plans leave open holds all of these bounds (`tiercut.solvers.labels.points.zone_kernels`).
 """
 
 from __future__ import annotations
@@ -21,27 +23,43 @@ import numpy as np
 from tiercut.solvers.front_search import FrontSearch
 from tiercut.solvers.kernels.arguments import Compared, packed, shares_at
 from tiercut.solvers.labels import front_kernels
-from tiercut.solvers.labels.grid_kernels import edges_of, grid_of
-from tiercut.solvers.labels.peak_kernels import Peak
+from tiercut.solvers.labels.points.ahead_kernels import least_ahead
+from tiercut.solvers.labels.points.grid_kernels import edges_of, grid_of, strips_of
+from tiercut.solvers.labels.points.peak_kernels import Peak
+from tiercut.solvers.labels.points.zone_kernels import Zones, least_lines
+from tiercut.solvers.labels.points.zones import no_zones, zones_between
 from tiercut.solvers.states import follows_of, states_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.interface import Options
+    from tiercut.solvers.labels.points.zones import Between
     from tiercut.solvers.parallel import Ending
     from tiercut.solvers.task import Goals, Task
 
 __all__ = ["PointLabels"]
 
 _ROOM = 6_000_000  # labels of one threshold, about 0.7 GB; more end the work with what is proved so far
+_FEW = 256  # known points below which zones cost more than they prune
+_NEWS = 0.02  # share of the points that zones do not know when they are worked out again
+_WIDE = 2_000_000  # states x nodes above which tables of lines take too much memory: 144 bytes each, in every thread
 
 
 class PointLabels(FrontSearch):
-    """Grows labels in all measures at once."""
+    """Grows labels in all measures at once.
 
-    def __init__(self, task: Task, goals: Goals, room: int | None = None) -> None:
+    Parameters
+    ----------
+    task, goals, room
+        As elsewhere.
+    few
+        Known points below which zones cost more than they prune.
+    """
+
+    def __init__(self, task: Task, goals: Goals, room: int | None = None, few: int = _FEW) -> None:
         super().__init__(task, goals)
+        self.few = few
         self.room = _ROOM if room is None else room
         self.full_reason = f"out of room for labels ({self.room:,} for one threshold)"
         if task.goals is None:  # other measures are bounded, not traded
@@ -50,6 +68,7 @@ class PointLabels(FrontSearch):
         self.future = follows_of(self.space)
         self.deepest = self.space.most
         self.peak = self._peak()
+        self.zones: tuple[set[bytes], Between | None] = (set(), None)
         # Kernels have the peak after the sums and the accuracy.
         turned, sums = self.compared.turned, self.tables.first.shape[2]
         turned = np.where(np.isin(turned, self.peak.rows), sums + 1, turned)
@@ -91,17 +110,37 @@ class PointLabels(FrontSearch):
         shape = (len(states.begins), len(space.group), self.tables.first.shape[2] + 2)
         ahead, leaving = np.empty(shape), np.empty(shape)
         tables = (self.rules, self.tables, self.measures, shares_at(space, index), states)
-        front_kernels.least_ahead(*tables, self.peak.rows, ahead, leaving, stop)
+        least_ahead(*tables, self.peak.rows, ahead, leaving, stop)
         limited = self.deepest < len(set(space.group.tolist()))
         found, at, compared = self.known(), self.layout.places, goals.compared
         edges = edges_of(found.held[0], compared)
-        grid = grid_of(found.points, found.keys, found.state, compared, edges)
-        bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid)
+        spots, strips = strips_of(len(found.held[0]), compared, edges)
+        grid = grid_of(found.points, found.keys, found.state, compared, edges, spots, strips)
+        bounds = (ahead, leaving, goals.loose, goals.caps, edges, grid, spots, strips)
         pruning = front_kernels.Pruning(self.deepest, limited, self.future, *bounds)
-        wanted = (pruning, self.peak, self.sorted_by, found.known)
+        zones = no_zones(shape[:2])
+        zoned = compared == 3 and self.deepest == self.space.most and shape[0] * shape[1] <= _WIDE
+        if zoned and len(found.held[0]) >= self.few and stop[0] == 0:
+            weights, slack, boxes, starts = self._zones(found.held[0], shape[2] - 2)
+            lined = (*shape[:2], len(weights))
+            zones = Zones(weights, slack, boxes, starts, np.empty(lined), np.empty(lined))
+            least_lines(*tables, weights, zones.ahead, zones.leaving, stop)
+        wanted = (pruning, zones, self.peak, self.sorted_by, found.known)
         found.take(front_kernels.grow_points(index, at, *tables, *wanted, self.room, stop))
-        size = ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
+        size = zones.ahead.nbytes + zones.leaving.nbytes + zones.boxes.nbytes // self.threads
+        size += ahead.nbytes + leaving.nbytes + int(stop[1]) * 8 * (shape[2] + len(self.peak.rows) + 10)
         self.take(index, found, int(stop[1]), size)
+
+    def _zones(self, points: NDArray[np.float64], sums: int) -> Between:
+        """Return the zones between the points that are known, or between nearly all of them."""
+        with self.lock:
+            known, zones = self.zones
+        rows = {point.tobytes() for point in points[:, :3]}
+        if zones is None or len(rows - known) > _NEWS * len(rows):
+            zones = zones_between(points, self.goals.caps, self.sorted_by.turned, sums)
+            with self.lock:
+                self.zones = (rows, zones)
+        return zones
 
 
 def _finite(table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,16 +20,13 @@ from tiercut.solvers.kernels.step_kernels import (
     crossed,
     doubled,
     dropped,
-    ended,
     leaves_open,
     may_follow,
-    passed,
     use,
     uses,
     weighed,
     write_end,
 )
-from tiercut.solvers.labels.grid_kernels import is_beaten, mark
 from tiercut.solvers.labels.label_kernels import (
     AFTER,
     ALIVE,
@@ -45,19 +42,23 @@ from tiercut.solvers.labels.label_kernels import (
     earlier,
     prefix,
 )
-from tiercut.solvers.labels.peak_kernels import note_open, peak_of
+from tiercut.solvers.labels.points.grid_kernels import is_beaten, mark
+from tiercut.solvers.labels.points.onward_kernels import RUN, steps_from
+from tiercut.solvers.labels.points.peak_kernels import note_open, peak_of
+from tiercut.solvers.labels.points.zone_kernels import is_outside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tiercut.solvers.kernels.arguments import Compared, Known, Measures, Places, Rules, Shares, States, Tables
-    from tiercut.solvers.labels.peak_kernels import Peak
+    from tiercut.solvers.labels.points.peak_kernels import Peak
+    from tiercut.solvers.labels.points.zone_kernels import Zones
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["Pruning", "grow_points", "least_ahead"]
+__all__ = ["Pruning", "grow_points"]
 
 
 class Pruning(NamedTuple):
@@ -72,11 +73,11 @@ class Pruning(NamedTuple):
     future
         M x W: the groups that may still follow a node, as words of bits.
     ahead, leaving
-        Of `least_ahead`.
+        Of `tiercut.solvers.labels.points.ahead_kernels.least_ahead`.
     loose, caps
         As in `_is_pruned`.
-    edges, grid
-        As in `tiercut.solvers.labels.grid_kernels`.
+    edges, grid, spots, strips
+        As in `tiercut.solvers.labels.points.grid_kernels`.
     """
 
     deepest: int
@@ -88,117 +89,55 @@ class Pruning(NamedTuple):
     caps: Floats
     edges: Floats
     grid: Floats
-
-
-@compiled
-def least_ahead(
-    rules: Rules, tables: Tables, measures: Measures, shares: Shares, states: States, peaked: Ints, ahead: Floats,
-    leaving: Floats, stop: Ints,
-) -> None:  # fmt: skip
-    """Fill in the least of each measure that the rest of a plan may have, nodes being free to be used again.
-
-    Parameters
-    ----------
-    rules, tables, measures, shares, states
-        Which plans there are, the tables of R measures and how they count, what is known of the samples at one
-        threshold, and the states.
-    peaked
-        As `Peak.rows`.
-    ahead
-        S x M x (R+2), filled: node v is to go on from the state.
-    leaving
-        The same before the output of the last block is sent away from v; where nothing is sent, infinite.
-    stop
-        Read now and then: a value that is not 0 ends the work.
-    """
-    _, _, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, _ = rules
-    _, span, bare, send, result, _, _ = tables
-    whole, _, tails, _, _, _ = measures
-    stay, accuracy, drops, _ = shares
-    state_of, begins, levels = states
-    blocks, nodes, codecs, rows = accuracy.shape[1], group.shape[0], send.shape[0], span.shape[3]
-    by_level, final = accuracy.shape[0] > 1, accuracy.shape[2] - 1
-    each = np.empty(rows + 1)
-    for state in range(begins.shape[0] - 1, -1, -1):
-        if stop[0] != 0:
-            return
-        start, share, row = begins[state], stay[levels[state]], levels[state] if by_level else 0
-        for v in range(nodes):
-            best = ahead[state, v]
-            best[:] = np.inf
-            for end in range(start, blocks):
-                if can_end[end]:
-                    for r in range(rows):
-                        own = weighed(share, tails[r])
-                        each[r] = ended(0.0, 1.0 if whole[r] else own, span[v, start, end, r], own, result[end, v, r])
-                        best[r] = min(best[r], each[r])
-                    if each[0] < np.inf:
-                        best[rows + 1] = min(best[rows + 1], peak_of(each, peaked, 0.0))
-                    if span[v, start, end, 0] < np.inf:
-                        best[rows] = min(best[rows], -share * accuracy[row, end, final])
-                for option in range(option_exit.shape[0]):
-                    after = jump[levels[state], end, option]
-                    if after < 0:
-                        continue
-                    leave, then = share - stay[after], state_of[end + 1, after]
-                    asks, column = option_exit[option], column_of(option_threshold[option], final)
-                    for r in range(rows + 1):
-                        rest = leaving[then, v, r]
-                        if inside and asks and ahead[then, v, r] < rest:
-                            rest = ahead[then, v, r]
-                        if r < rows:
-                            piece = span[v, start, end, r] if asks else bare[v, start, end, r]
-                            own = weighed(share, tails[r])
-                            less, back = own - weighed(stay[after], tails[r]), result[end, v, r]
-                            each[r] = passed(0.0, 1.0 if whole[r] else own, piece, less, back)
-                            total = each[r] + rest
-                        else:
-                            total = -leave * accuracy[row, end, column] + rest
-                        best[r] = min(best[r], total)
-                    rest = leaving[then, v, rows + 1]
-                    if inside and asks:
-                        rest = min(rest, ahead[then, v, rows + 1])
-                    if each[0] < np.inf:
-                        best[rows + 1] = min(best[rows + 1], max(rest, peak_of(each, peaked, 0.0)))
-        for v in range(nodes):
-            best = leaving[state, v]
-            best[:] = np.inf
-            if start == 0:
-                continue
-            for w in range(nodes):
-                if group[w] == group[v] or rank[w] < rank[v] or not linked[v, w]:
-                    continue
-                for codec in range(codecs):
-                    for r in range(rows + 1):
-                        toll = send[codec, start - 1, v, w, r] if r < rows else drops[codec, start - 1]
-                        total = crossed(ahead[state, w, r], weighed(share, tails[r]) if r < rows else share, toll)
-                        best[r] = min(best[r], total)
-                        each[r] = share * toll
-                    if each[0] < np.inf:
-                        further = max(ahead[state, w, rows + 1], peak_of(each, peaked, 0.0))
-                        best[rows + 1] = min(best[rows + 1], further)
+    spots: Floats
+    strips: Ints
 
 
 @compiled
 def _is_pruned(
-    values: Floats, rest: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats,
-    points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats,
+    values: Floats, rests: Floats, a: int, b: int, turned: Ints, loose: Floats, compared: int, caps: Floats,
+    bound: Floats, points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats, spots: Floats, strips: Ints,
 ) -> bool:  # fmt: skip
     """Return whether no plan that a label can become holds the caps and is of interest.
 
-    ``loose`` is 2 x F by place in a point: by which share of what is added, and by what, a bound may be too high.
+    What is least ahead of each sum, of the accuracy and of the peak stands at ``rests[a, b]``: a look at these alone
+    would count references for longer than it takes to compare. ``loose`` is 2 x F by place in a point: by which share
+    of what is added, and by what, a bound may be too high.
     """
-    peak = values.shape[0] - 1
     for f in range(turned.shape[0]):
-        own, more = values[turned[f]], rest[turned[f]]
-        if own + more == np.inf:
-            return True
+        bound[f] = rests[a, b, turned[f]]
+    return _leads_nowhere(
+        values, turned, loose, compared, caps, bound, points, lows, known, edges, grid, spots, strips
+    )  # fmt: skip
+
+
+@compiled
+def _is_skipped(
+    values: Floats, rests: Floats, a: int, b: int, turned: Ints, loose: Floats, compared: int, caps: Floats,
+    bound: Floats, points: Floats, lows: Floats, known: Ints, edges: Floats, grid: Floats, spots: Floats, strips: Ints,
+) -> bool:  # fmt: skip
+    """As `_is_pruned`, where what is ahead is in the order of a point."""
+    for f in range(turned.shape[0]):
+        bound[f] = rests[a, b, f]
+    return _leads_nowhere(
+        values, turned, loose, compared, caps, bound, points, lows, known, edges, grid, spots, strips
+    )  # fmt: skip
+
+
+@compiled
+def _leads_nowhere(
+    values: Floats, turned: Ints, loose: Floats, compared: int, caps: Floats, bound: Floats, points: Floats,
+    lows: Floats, known: Ints, edges: Floats, grid: Floats, spots: Floats, strips: Ints,
+) -> bool:  # fmt: skip
+    """As `_is_pruned`, of what is ahead in ``bound``, which then has what plans have at least."""
+    peak, none = values.shape[0] - 1, False
+    for f in range(turned.shape[0]):
+        own, more = values[turned[f]], bound[f]
         both = own + more if turned[f] != peak else max(own, more)
         low = both - loose[0, f] * (abs(own) + abs(more)) - loose[1, f]
-        if low > caps[f]:
-            return True
+        none = none or own + more == np.inf or low > caps[f]
         bound[f] = low
-    return is_beaten(bound, compared, points, lows, known, edges, grid)
+    return none or is_beaten(bound, compared, points, lows, known, edges, grid, spots, strips)
 
 
 @compiled
@@ -209,36 +148,38 @@ def _dominates(
     """Return 1 where whatever the right label may become, the left one may too and at least as well.
 
     2 where the two come to the same in all that counts, so that their order decides; 0 otherwise.
+
+    NOTE: One way out, here and in what else is called for every label: numba takes out the counting of references to
+    arrays only where all ways lead to one end.
     """
-    undecided = True
+    verdict, undecided = 1, True
     for f in range(turned.shape[0]):
         one, two = values[left, turned[f]], values[right, turned[f]]
         if one > two and (f < compared or caps[f] < np.inf or (undecided and f < compared + ties)):
-            return 0
+            verdict = 0
+            break
         # Of two peaks the lower one decides nothing yet: what follows may lift both alike.
         if one < two and f < compared + ties and turned[f] != values.shape[1] - 1:
             undecided = False
-    for k in range(peaked.shape[0]):
+    for k in range(peaked.shape[0] if verdict == 1 else 0):
         if values[left, peaked[k]] > least[right, k]:
-            return 0
-    if chain[left, LAST] < chain[right, LAST]:
-        return 0
-    few, many = chain[left, PARTS], chain[right, PARTS]
-    if not ((few >= fewest or few >= many) and (few <= many or not limited)):
-        return 0
-    if many == most:  # no part follows, and what is required has been used, or the label would not be there
-        open_ = few == many or uses(chain, left, USED, required)
-    else:
-        open_ = leaves_open(chain, left, right, USED, future, v, required)
-    if not open_:
-        return 0
-    return 2 if undecided else 1
+            verdict = 0
+            break
+    if verdict == 1:
+        few, many = chain[left, PARTS], chain[right, PARTS]
+        if chain[left, LAST] < chain[right, LAST] or (few < fewest and few < many) or (few > many and limited):
+            verdict = 0
+        elif many == most:  # no part follows, and what is required has been used, or the label would not be there
+            verdict = int(few == many or uses(chain, left, USED, required))
+        else:
+            verdict = int(leaves_open(chain, left, right, USED, future, v, required))
+    return 2 if verdict == 1 and undecided else verdict
 
 
 @compiled
 def grow_points(
     index: int, at_key: Places, rules: Rules, tables: Tables, measures: Measures, shares: Shares,
-    states: States, pruning: Pruning, peak: Peak, wanted: Compared, so_far: Known, room: int, stop: Ints,
+    states: States, pruning: Pruning, zones: Zones, peak: Peak, wanted: Compared, so_far: Known, room: int, stop: Ints,
 ) -> Any:  # fmt: skip
     """Grow all labels at one threshold that may still become of interest, and keep the points that none dominates.
 
@@ -247,7 +188,7 @@ def grow_points(
     index, at_key
         Index of the threshold, and where the parts of an encoding begin.
     rules, tables, measures, shares, states
-        As in `least_ahead`.
+        As in `tiercut.solvers.labels.points.ahead_kernels.least_ahead`.
     pruning, peak
         By what labels are pruned, and what is known of a measure that is the greatest of several sums.
     wanted, so_far
@@ -267,7 +208,10 @@ def grow_points(
     whole, _, tails, _, _, _ = measures
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
-    deepest, limited, future, ahead, leaving, loose, caps, edges, grid = pruning
+    deepest, limited, future, ahead, leaving, loose, caps, edges, grid, spots, strips = pruning
+    weights, slack, boxes, starts, lined, lined_leaving = zones
+    zoned, lines = boxes.shape[0] > 0, weights.shape[0]
+    line_least, seen = np.empty(lines), np.zeros(1, np.int64)
     peaked = peak.rows
     turned, compared, ties = wanted
     points, keys, lows, known = so_far
@@ -279,6 +223,11 @@ def grow_points(
     values, chain = np.empty((size, rows + 2)), np.zeros((size, USED + future.shape[1]), np.int64)
     least = np.empty((size, peaked.shape[0]))
     heads = np.full((begins.shape[0], nodes), -1)
+    blocks, measured = can_end.shape[0], turned.shape[0]
+    ending, passing = np.empty((blocks, 2, rows)), np.empty((blocks, options, 2, rows))
+    rests, runs = np.empty((blocks, options, measured)), np.empty((blocks // RUN + 1, 1, measured))
+    rest_lines, run_lines = np.empty((blocks, options, lines)), np.empty((blocks // RUN + 1, 1, lines))
+    mine, new = np.empty(rows + 2), np.empty(rows + 2)  # of the label that is taken up, and of a new one
     at, point, bound = np.empty(rows + 2), np.empty(turned.shape[0]), np.empty(turned.shape[0])
     key = np.zeros(width, np.int64)
     for step in range(nodes * codecs):
@@ -302,12 +251,17 @@ def grow_points(
     for state in range(begins.shape[0]):
         start, share, level = begins[state], stay[levels[state]], levels[state] if by_level else 0
         for v in range(nodes):
+            told = False
             label = heads[state, v]
             while label >= 0 and stop[0] == 0:
                 here, label = label, chain[label, AFTER]
+                for r in range(rows + 2):
+                    mine[r] = values[here, r]
                 if chain[here, ALIVE] == 0 or _is_pruned(
-                    values[here],
-                    ahead[state, v],
+                    mine,
+                    ahead,
+                    state,
+                    v,
                     turned,
                     loose,
                     compared,
@@ -318,29 +272,53 @@ def grow_points(
                     known,
                     edges,
                     grid,
+                    spots,
+                    strips,
                 ):
                     continue
                 complete = chain[here, PARTS] >= fewest and uses(chain, here, USED, required)
                 complete = complete and (index == 0 or chain[here, EVALUATED] > 0)
+                if not told:
+                    told = True
+                    steps_from(
+                        start, share, level, v, inside, can_end, jump[levels[state]], state_of, stay, option_exit,
+                        option_threshold, accuracy, whole, tails, span, bare, result, ahead, leaving, peaked, turned,
+                        weights, lined, lined_leaving, ending, passing, rests, runs, rest_lines, run_lines,
+                    )  # fmt: skip
+                skipped = False
                 for end in range(start, chain[here, LAST] + 1):
                     if stop[0] != 0:
                         break
+                    if (end - start) % RUN == 0:
+                        skipped = _is_skipped(
+                            mine, runs, (end - start) // RUN, 0, turned, loose, compared, caps, bound, points, lows,
+                            known, edges, grid, spots, strips,
+                        )  # fmt: skip
+                        skipped = skipped or (
+                            zoned
+                            and is_outside(
+                                mine, bound, run_lines, (end - start) // RUN, 0, turned, weights, slack, boxes, starts,
+                                line_least, seen,
+                            )
+                        )  # fmt: skip
+                    if skipped:
+                        continue
                     if can_end[end] and complete:
-                        at[rows] = -answered(-values[here, rows], share, accuracy[level, end, final])
-                        at[rows + 1], fits = values[here, rows + 1], True
+                        at[rows] = -answered(float(-mine[rows]), share, accuracy[level, end, final])
+                        at[rows + 1], fits = mine[rows + 1], True
                         # First without the sums whose greatest counts: the peak so far is often enough.
                         for low, high in ((0, lead), (lead, rows)):
                             for r in range(low, high):
-                                own, piece = weighed(share, tails[r]), span[v, start, end, r]
-                                weight = 1.0 if whole[r] else own
-                                at[r] = ended(values[here, r], weight, piece, own, result[end, v, r])
+                                at[r] = mine[r] + ending[end, 0, r] + ending[end, 1, r]
                             if low > 0:
                                 at[rows + 1] = peak_of(at, peaked, at[rows + 1])
                             fits = fits and at[0] < np.inf
                             for f in range(turned.shape[0]):
                                 point[f] = at[turned[f]]
                                 fits = fits and point[f] <= caps[f]
-                            fits = fits and not is_beaten(point, compared, points, lows, known, edges, grid)
+                            fits = fits and not is_beaten(
+                                point, compared, points, lows, known, edges, grid, spots, strips
+                            )
                             if not fits or lead == rows:
                                 break
                         if fits:
@@ -349,32 +327,40 @@ def grow_points(
                             points, keys, lows, known = offer_point(
                                 point, key, compared, ties, points, keys, lows, known
                             )
-                            mark(point, compared, edges, grid)
+                            mark(point, compared, edges, grid, spots, strips)
                     for option in range(options):
                         after = jump[levels[state], end, option]
                         if after < 0:
                             continue
+                        if _is_skipped(
+                            mine, rests, end, option, turned, loose, compared, caps, bound, points, lows, known,
+                            edges, grid, spots, strips,
+                        ):  # fmt: skip
+                            continue
+                        if zoned and is_outside(
+                            mine, bound, rest_lines, end, option, turned, weights, slack, boxes, starts, line_least,
+                            seen,
+                        ):  # fmt: skip
+                            continue
                         then, onward = state_of[end + 1, after], stay[after]
                         leave, column = share - onward, column_of(option_threshold[option], final)
-                        at[rows] = -answered(-values[here, rows], leave, accuracy[level, end, column])
-                        at[rows + 1] = values[here, rows + 1]
+                        at[rows] = -answered(float(-mine[rows]), leave, accuracy[level, end, column])
+                        at[rows + 1] = mine[rows + 1]
                         stays, away = inside and option_exit[option], chain[here, PARTS] < deepest
                         for low, high in ((0, lead), (lead, rows)):
                             for r in range(low, high):
-                                piece = span[v, start, end, r] if option_exit[option] else bare[v, start, end, r]
-                                own, back = weighed(share, tails[r]), result[end, v, r]
-                                less = own - weighed(onward, tails[r])
-                                at[r] = passed(values[here, r], 1.0 if whole[r] else own, piece, less, back)
+                                at[r] = mine[r] + passing[end, option, 0, r] + passing[end, option, 1, r]
                             if low > 0:
                                 at[rows + 1] = peak_of(at, peaked, at[rows + 1])
                             if not at[0] < np.inf:
                                 away = stays = False
-                            away = away and not _is_pruned(
-                                at, leaving[then, v], turned, loose, compared, caps, bound, points, lows, known,
-                                edges, grid,
-                            )  # fmt: skip
                             if lead == rows or (not away and not stays):
                                 break
+                            # What is added may lift the peak further than by itself.
+                            away = away and not _is_pruned(
+                                at, leaving, then, v, turned, loose, compared, caps, bound, points, lows, known,
+                                edges, grid, spots, strips,
+                            )  # fmt: skip
                         if not away and not stays:
                             continue
                         for step in range(nodes * codecs):
@@ -390,8 +376,8 @@ def grow_points(
                                     return points, keys, lows, known
                                 values, chain, least = doubled(values), doubled(chain), doubled(least)
                                 size = 2 * size
-                            new, row = values[grown], chain[grown]
-                            new[:] = at
+                            for r in range(rows + 2):
+                                new[r] = at[r]
                             if w != v:
                                 for r in range(rows):
                                     new[r] = crossed(at[r], weighed(onward, tails[r]), send[codec, end, v, w, r])
@@ -399,7 +385,9 @@ def grow_points(
                                 new[rows + 1] = peak_of(new, peaked, at[rows + 1])
                             if not new[0] < np.inf or _is_pruned(
                                 new,
-                                ahead[then, w],
+                                ahead,
+                                then,
+                                w,
                                 turned,
                                 loose,
                                 compared,
@@ -410,15 +398,23 @@ def grow_points(
                                 known,
                                 edges,
                                 grid,
+                                spots,
+                                strips,
                             ):
                                 continue
-                            row[PARENT], row[NODE], row[BEGIN], row[CODEC] = here, w, end + 1, codec
+                            if zoned and is_outside(
+                                new, bound, lined, then, w, turned, weights, slack, boxes, starts, line_least, seen
+                            ):
+                                continue
+                            for r in range(rows + 2):
+                                values[grown, r] = new[r]
+                            chain[grown, PARENT], chain[grown, NODE], chain[grown, BEGIN] = here, w, end + 1
                             use(chain, grown, USED, here, group[w])
-                            row[PARTS] = chain[here, PARTS] + (w != v)
-                            row[EVALUATED] = chain[here, EVALUATED] + option_exit[option]
-                            row[THRESHOLD], row[ALIVE] = option_threshold[option], 1
-                            row[LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
-                            if row[PARTS] == deepest and not uses(chain, grown, USED, required):
+                            chain[grown, CODEC], chain[grown, PARTS] = codec, chain[here, PARTS] + (w != v)
+                            chain[grown, EVALUATED] = chain[here, EVALUATED] + option_exit[option]
+                            chain[grown, THRESHOLD], chain[grown, ALIVE] = option_threshold[option], 1
+                            chain[grown, LAST] = furthest[w, end + 1] if w != v else chain[here, LAST]
+                            if chain[grown, PARTS] == deepest and not uses(chain, grown, USED, required):
                                 continue
                             note_open(grown, end + 1, onward, chain, values, least, w, group, peak)
                             # The list is sorted by the first measure: only what stands before can dominate.
@@ -435,7 +431,7 @@ def grow_points(
                                 before, other = other, chain[other, AFTER]
                             if worse:
                                 continue
-                            row[AFTER] = other
+                            chain[grown, AFTER] = other
                             if before < 0:
                                 heads[then, w] = grown
                             else:

@@ -153,12 +153,12 @@ def _row(task: Task, options: Options, room: int | None) -> Found:
 @cache
 def _load_kernels(sort: Sort) -> None:
     for task in tiny_tasks(sort):
-        _found(task, Options(workers=1))
+        _found(task, Options(workers=1), few=0)
 
 
-def _found(task: Task, options: Options, room: int | None = None) -> Found:
+def _found(task: Task, options: Options, room: int | None = None, **few: int) -> Found:
     goals = _goals(task)
-    return _Search(task).answer(options) if goals is None else PointLabels(task, goals, room).found(options)
+    return _Search(task).answer(options) if goals is None else PointLabels(task, goals, room, **few).found(options)
 
 
 def _goals(task: Task) -> Goals | None:

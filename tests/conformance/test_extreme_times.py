@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.made import both, exits_data, problem_of, profile_data, topology_data
+from support.made import both, exits_data, grown_problem, problem_of, profile_data, topology_data, with_times
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.interface import Options
+from tiercut.solvers.labels.front import PointLabels
 from tiercut.solvers.registry import SOLVERS, find
 from tiercut.solvers.task import make_task
 
@@ -45,6 +46,18 @@ def test_every_solver_finds_the_plans_of_trying_everything(solver: str, seconds:
     wanted = find("exhaustive").solve(task, Options(workers=1))
     found = find(solver).solve(task, Options(workers=1, time_limit_s=5))
     assert found.decisions == wanted.decisions
+
+
+@pytest.mark.parametrize("third", ["bytes", "compute:n1"])
+@pytest.mark.parametrize("seconds", [1e-323, 1e-310, 1e-300, 1.0, 1e99, 1e300])
+def test_zones_between_plans_of_three_measures_lose_none(seconds: float, third: str) -> None:
+    space = make_space(with_times(grown_problem(6, 3, 3), lambda times: times * seconds))
+    task = make_task(space, Query(kind="frontier", over=("latency", "accuracy", third)))
+    assert task.goals is not None
+    wanted = find("exhaustive").solve(task, Options(workers=1))
+    found = PointLabels(task, task.goals, few=0).found(Options(workers=1))
+    assert found.decisions == wanted.decisions
+    assert len(found.decisions) >= 6
 
 
 def test_times_that_add_up_to_no_number_are_named() -> None:

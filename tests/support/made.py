@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tiercut.optimizer.build import build_problem
+from tiercut.optimizer.measures.piece_table import PieceTable
 from tiercut.optimizer.own_plan import decide
 from tiercut.optimizer.plan import Plan
 from tiercut.optimizer.pricing import price
@@ -76,3 +80,9 @@ def grown_problem(blocks: int, nodes: int, thresholds: int, seed: int = 0) -> Pr
     profile = profile_data(rng.random(blocks).tolist(), (rng.random(blocks + 1) * 1e6).tolist(), exits=exits)
     slow = [{"name": name, "slowdown": float(2**v)} for v, name in enumerate(names)]
     return problem_of(topology_data(slow, links), profile)
+
+
+def with_times(problem: Problem, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Problem:
+    """Return a problem whose times of pieces and transfers are changed, as arrays."""
+    span, bare = (PieceTable.of(change(table.whole)) for table in (problem.span_s, problem.bare_s))
+    return replace(problem, span_s=span, bare_s=bare, transfer_s=change(problem.transfer_s))

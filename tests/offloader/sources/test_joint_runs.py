@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,14 +17,16 @@ import pytest
 
 import tiercut
 from tiercut.analysis import Timed, waits_of
+from tiercut.cli.commands.run.sources import run_answer
 from tiercut.errors import QuestionError
 from tiercut.offloader import JointRun, Run, RunOptions, Sender, SourceRun, run_sources
 from tiercut.offloader.local.outcome import Outcome
 from tiercut.offloader.local.run import Prepared
 from tiercut.offloader.local.timing import Hop, Round
 from tiercut.offloader.sources.result import PlaceUse
-from tiercut.offloader.sources.run import at_once, between_of, check_options, first_of
+from tiercut.offloader.sources.run import _drivers, _sent, at_once, between_of, check_options, first_of
 from tiercut.offloader.sources.site import places_of
+from tiercut.profiling import Profile
 from tiercut.report import joint_run_tables
 from tiercut.stages import Stage, listening, stage
 from tiercut.topologies import Topology
@@ -144,6 +149,68 @@ def test_a_run_that_is_interrupted_waits_for_no_source() -> None:
     assert not has_ended.is_set()
     goes_on.set()
     assert at_once([sends, sends]) == [[], []]
+
+
+def test_sources_stop_sending_once_one_of_them_fails(plans: Sequence[Prepared]) -> None:
+    has_stopped = threading.Event()
+
+    def fails(*_: Any, **__: Any) -> list[Outcome]:
+        raise QuestionError("the agent is gone")
+
+    def sends(*_: Any, sent: Callable[[float, float], None], **__: Any) -> list[Outcome]:
+        try:
+            while True:
+                sent(1, 2)
+                time.sleep(0.001)
+        except InterruptedError:
+            has_stopped.set()
+        return []
+
+    drivers: list[Any] = [SimpleNamespace(run=sends), SimpleNamespace(run=fails)]
+    with pytest.raises(QuestionError, match="the agent is gone"):
+        _sent(plans, drivers, [RunOptions(interval_s=0.1)] * 2, (0.0, 0.0))
+    assert has_stopped.wait(60)
+
+
+def test_a_driver_is_made_once_the_one_before_can_be_closed(
+    plans: Sequence[Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr("tiercut.offloader.sources.run.Driver", lambda *_, **more: made.append(more["number"]))
+    agents: Any = {"box": SimpleNamespace(address="127.0.0.1:9")}
+    clock: Any = None
+    drivers = _drivers(plans, agents, clock, RunOptions())
+    for count in (1, 2):
+        next(drivers)
+        assert len(made) == count
+
+
+def test_a_network_is_opened_for_each_list_of_blocks(
+    site: Topology, senders: Sequence[Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = senders[0].profile
+    blocks = [each.model_copy(update={"name": f"other {each.name}"}) for each in profile.blocks]
+    profiles = {1: profile, 2: profile, 3: profile.model_copy(update={"blocks": blocks})}
+    answer: Any = SimpleNamespace(
+        path="joint.json", ranks=(1, 2, 3), streams={1: ("left", 8.0), 2: ("right", 6.0), 3: ("left", 6.0)},
+        plan=lambda _: senders[0].plan, inputs=lambda _, __, rank: (site, profiles[rank]),
+    )  # fmt: skip
+    cuts: list[str] = []
+
+    def ran(given: Sequence[Sender], _: RunOptions) -> None:
+        cuts.extend(str(each.cut) for each in given)
+        raise QuestionError("enough")
+
+    def opened(_: str, __: Any, profile: Profile) -> Any:
+        return profile.blocks[0].name
+
+    monkeypatch.setattr("tiercut.offloader.run_sources", ran)
+    with pytest.raises(QuestionError, match="enough"):
+        run_answer(
+            answer, ["model"], ["data"], RunOptions(), opened, lambda *_: nullcontext(Path("data")), topology=None,
+            json=True,
+        )  # fmt: skip
+    assert cuts == [profile.blocks[0].name] * 2 + [blocks[0].name]
 
 
 def test_who_listens_is_told_how_many_frames_are_sent() -> None:

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # so that every test finds `support`
 os.environ.pop("COLUMNS", None)  # which pytest-xdist sets for its workers: tables are as wide as in any pipe
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")  # a slow or busy one shows no fault of ours
+settings.register_profile("any machine", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # a slow or busy one shows no fault of ours, and all see the same examples
 
 
 @pytest.fixture(autouse=True)

@@ -121,6 +121,14 @@ EDITS = [
         ("-2", "-1"),
     ),
     Edit(
+        "solvers/labels/points",
+        "peak_kernels.py",
+        "least = max(least, sums",
+        "least = max(least, 7.0 + sums",
+        "from tiercut.solvers.labels.points.peak_kernels import peak_of; print(peak_of(np.ones(1), ints(0), 0.0))",
+        ("1.0", "8.0"),
+    ),
+    Edit(
         "solvers/pipelines",
         "pipeline_kernels.py",
         "row[count] = v",

@@ -60,9 +60,14 @@ def test_many_sizes_at_once_give_what_each_gives_alone(topology: Topology) -> No
         for here, sender in enumerate(topology.node_names):
             for there, receiver in enumerate(topology.node_names):
                 alone = quickest_route(topology, sender, receiver, float(size))
-                assert routes[place, here, there] == alone
-                seconds = alone.seconds(float(size), topology.forwarding, topology.mtu) if alone else np.inf
-                assert table[place, here, there] == pytest.approx(seconds, rel=1e-14)
+                route = routes[place, here, there]
+                known = [
+                    each.seconds(float(size), topology.forwarding, topology.mtu) if each else np.inf
+                    for each in (alone, route)
+                ]
+                # Of two that are equally quick the order of additions may decide, at one size and not at another.
+                assert route == alone or known[0] == pytest.approx(known[1], rel=1e-14)
+                assert table[place, here, there] == pytest.approx(known[0], rel=1e-14)
 
 
 @settings(max_examples=100, deadline=None)

@@ -28,7 +28,7 @@ SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart,
 _MANY_CELLS = 1_000_000  # of one budget table, from which on a table of lines pays
 _NARROW = 1e-9  # accuracies of a frontier as near as this are one, and there is no line along them
 
-NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
+NO_LINES = Lines(np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def no_budgets(near: NDArray[np.bool_]) -> Budgets:
 
 def lines_for(costs: NDArray[np.float64], rights: NDArray[np.float64], summit: float, given: tuple[Any, ...]) -> Lines:
     """Return the lines that follow a frontier; ``given``: what `heights_of` takes after the summit."""
-    slopes, own, most = lines_along(costs, rights)
-    return Lines(slopes, own, most, heights_of(slopes, costs[-1], summit, *given))
+    slopes, most = lines_along(costs, rights)
+    return Lines(slopes, most, heights_of(slopes, costs[-1], summit, *given))
 
 
 def critical_groups(space: Space, states: int, cells: int) -> tuple[int, ...]:

@@ -39,8 +39,8 @@ from tiercut.solvers.labels.label_kernels import (
     USED,
     prefix,
 )
-from tiercut.solvers.labels.line_kernels import LINES, most_by_lines, some_stretch, without
-from tiercut.solvers.labels.sweep_kernels import sort_labels, sweep_room, swept
+from tiercut.solvers.labels.line_kernels import LINES, cells_at_birth, most_by_lines, some_stretch, without
+from tiercut.solvers.labels.sweep_kernels import grouped, sort_labels, sweep_room, swept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,9 +56,6 @@ __all__ = ["FULL", "Limits", "grow_labels"]
 
 FULL = 2
 """Where in `stop` it is said that there was no room."""
-
-_BORN, _LEAST_BORN, _MOST_BORN = 2_500_000, 16, 128
-"""Cells of the table of what new labels cost least, and of one of its rows."""
 
 _ROUNDED, _TINY = 2e-7, 1e-9
 """What single precision rounds at most, and a share of samples as good as none."""
@@ -241,7 +238,7 @@ def grow_labels(
                     line, few, beam, cost, gained, chain, place[STAYING, v, state], budget, slope, base, per, slopes,
                     line_most, heights[STAYING, v, state], bit[v],
                 )  # fmt: skip
-            groups = _grouped(line, spare, few, chain, number, seen_here, starts)
+            groups = grouped(line, spare, few, chain, number, seen_here, starts)
             most_right, least = base, np.inf
             soonest[groups] = np.inf
             for g in range(groups):
@@ -418,58 +415,6 @@ def grow_labels(
         stop[1] = grown
     stop[1] = grown
     return found_cost, found_right, found_keys, found
-
-
-@compiled
-def cells_at_birth(heights: Heights) -> int:
-    """Return the cells of accuracy, of each row of lines, that tell what new labels cost least; 0 where they are few.
-
-    Most labels are dominated by another of the same nodes, and those need not be stored.
-    """
-    rows = heights.shape[1] * heights.shape[2] * heights.shape[3]
-    cells = min(_BORN // max(rows, 1), _MOST_BORN)
-    return cells if cells >= _LEAST_BORN else 0
-
-
-@compiled
-def _grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen: Ints, starts: Ints) -> int:
-    """Bring labels together that have used the same critical groups; return how many such sets there are.
-
-    Parameters
-    ----------
-    line, spare, few
-        The labels, brought into order; room; how many.
-    chain
-        Their columns.
-    number
-        By set; all -1, before and after.
-    seen, starts
-        Filled: each set, and where its labels begin, and last the end of all.
-    """
-    groups = 0
-    for i in range(few):
-        used = chain[line[i], SEEN]
-        if number[used] < 0:
-            number[used], seen[groups], starts[groups + 1] = groups, used, 0
-            groups += 1
-        starts[number[used] + 1] += 1
-    starts[0] = 0
-    for g in range(groups):
-        starts[g + 1] += starts[g]
-    if groups > 1:
-        for i in range(few):
-            spare[i] = line[i]
-        for i in range(few - 1, -1, -1):
-            g = number[chain[spare[i], SEEN]]
-            starts[g + 1] -= 1
-            line[starts[g + 1]] = spare[i]
-        # Each begins now where the one before did: move them back.
-        for g in range(groups):
-            starts[g] = starts[g + 1]
-        starts[groups] = few
-    for g in range(groups):
-        number[seen[g]] = -1
-    return groups
 
 
 @compiled

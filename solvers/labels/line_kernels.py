@@ -31,16 +31,20 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Heights = NDArray[np.float32]
 
-__all__ = ["LINES", "Lines", "heights_of", "lines_along", "most_by_lines", "some_stretch", "without"]
+__all__ = ["LINES", "Lines", "cells_at_birth", "heights_of", "lines_along", "most_by_lines", "some_stretch", "without"]
 
 LINES = 16
 """Slopes by which a frontier is followed."""
 
-_TOGETHER = 8  # sets whose lines a loop goes through at once: what a step takes from them is written out
+_TOGETHER = 8  # sets whose lines a loop goes through at once; what a step takes is written out for each
 _LARGEST = 3e38  # in single precision
 _ROUNDED = 4e-7
 """Heights are kept in single precision; each step loosens them by this share of the greatest value of interest, which
 is more than its roundings take."""
+
+
+_BORN, _LEAST_BORN, _MOST_BORN = 2_500_000, 16, 128
+"""Cells of the table of what new labels cost least, and of one of its rows."""
 
 
 class Lines(NamedTuple):
@@ -92,7 +96,9 @@ def lines_along(costs: Floats, rights: Floats) -> tuple[Floats, Floats]:
             there = first + shift <= last
             from_ = np.maximum(below[:, 0], borders[(first + shift - 1).clip(0, LINES - 1)] - 1e-12)
             worth = allowed[1:, None] - slopes * from_[:, None]
-            np.maximum.at(most, (first + shift)[there], worth[there])
+            at = (first + shift)[there]  # rising
+            starts = np.flatnonzero(np.diff(at, prepend=-1))
+            most[at[starts]] = np.maximum(most[at[starts]], np.maximum.reduceat(worth[there], starts))
     return slopes, most
 
 
@@ -167,7 +173,11 @@ def heights_of(
     heights = np.empty((2, nodes, last, half, LINES), np.float32)
     lines = heights.reshape((2, nodes, last, half * LINES))
     together = min(_TOGETHER, half) * LINES
-    less, closing, over = np.empty((2 * room, together), np.float32), np.empty(LINES, np.float32), np.empty(LINES, np.float32)
+    less, closing, over = (
+        np.empty((2 * room, together), np.float32),
+        np.empty(LINES, np.float32),
+        np.empty(LINES, np.float32),
+    )
     froms, thens = np.empty(2 * room, np.int64), np.empty(2 * room, np.int64)
     spare = np.empty(LINES)
     for k in range(LINES):
@@ -239,3 +249,14 @@ def heights_of(
                             left = onto[k] - less[0, k]
                             row[k] = left if left > row[k] else row[k]
     return heights
+
+
+@compiled
+def cells_at_birth(heights: Heights) -> int:
+    """Return the cells of accuracy, of each row of lines, that tell what new labels cost least; 0 where they are few.
+
+    Most labels are dominated by another of the same nodes, and those need not be stored.
+    """
+    rows = heights.shape[1] * heights.shape[2] * heights.shape[3]
+    cells = min(_BORN // max(rows, 1), _MOST_BORN)
+    return cells if cells >= _LEAST_BORN else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ import drawing
 import four_cases
 import published
 import record
-import settling
 import train
 import trainings
 import validation
@@ -233,29 +231,6 @@ def test_nested_hits_are_exact_where_nobody_or_everybody_leaves_early(threshold:
     assert found.tolist() == pytest.approx([0.6 if threshold else 0.9, 0.6])
 
 
-def test_partitionings_are_drawn_by_their_seed_and_have_two_to_four_parts() -> None:
-    drawn = trainings.partitionings(28)
-    assert drawn == trainings.partitionings(28) != trainings.partitionings(28, seed=1)
-    assert drawn[:8] == trainings.partitionings(8)
-    assert len(set(drawn)) == 28
-    assert {len(each) for each in drawn} == {2, 3, 4}
-    assert all(each[0] >= 1 and list(each) == sorted(set(each)) and each[-1] <= 10 for each in drawn)
-
-
-def test_trainings_are_read_as_they_were_written(tmp_path: Path) -> None:
-    arrays = {f"{split}_{what}": np.ones((2, 1)) for split in ("profile", "test") for what in ("entropy", "correct")}
-    kept = trainings.Trainings({})
-    for name in ("all", "3-9-10", "1"):
-        kept = kept.with_training(name, arrays)
-    kept.write(tmp_path / "some.npz")
-    found = trainings.Trainings.read(tmp_path / "some.npz")
-    assert found.has("3-9-10")
-    assert not found.has("9")
-    assert list(found.partitionings()) == [("3-9-10", (3, 9, 10))]
-    np.testing.assert_array_equal(found.separate("test", blocks=2), [1.0, np.nan])
-    assert trainings.Trainings({}).separate("test") is None
-
-
 @pytest.fixture(scope="module")
 def asked() -> pd.DataFrame:
     some = [four_cases.Condition("mobile"), four_cases.Condition("iot", 5, 10)]
@@ -385,75 +360,6 @@ def test_a_profile_is_kept_with_entropies_in_half_precision_and_else_as_it_is(tm
     again = tiercut.samples_of(tiercut.load_profile(tmp_path / "exact.json"))
     assert (again.entropy == exact.entropy.astype(np.float16)).all()
     assert (again.correct == exact.correct).all()
-
-
-def test_trainings_are_done_in_one_order_the_whole_network_first() -> None:
-    setting = trainings.SETTINGS["clutter"]
-    names = train.names(setting)
-    assert len(set(names)) == len(names) == 1 + 8 + 10
-    assert names[0] == "all"
-    assert names[1:9] == ["-".join(map(str, blocks)) for blocks in trainings.partitionings(8)]
-    kept = trainings.Trainings.read(trainings.archive_of("clutter"))
-    assert all(kept.has(name) for name in names)
-
-
-class Made:
-    """Stands for a model in training: what it is right about, and its weights."""
-
-    present = (0, 1)
-
-    def __init__(self, accuracies: list[float]) -> None:
-        self.accuracies, self.weights, self.model = accuracies, [np.zeros(1)], self
-
-    def get_weights(self) -> list[np.ndarray]:
-        return [each.copy() for each in self.weights]
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        self.weights = [each.copy() for each in weights]
-
-
-def test_a_training_ends_when_accuracy_stops_rising_and_goes_on_where_it_was_interrupted(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def trained(model: Made, *_: Any, progress: Any, **__: Any) -> None:
-        while int(model.weights[0][0]) < 6:  # epochs that are done, as a checkpoint would say
-            model.weights = [model.weights[0] + 1]
-            if model.accuracies[int(model.weights[0][0]) - 1] < 0:
-                raise KeyboardInterrupt
-            progress(SimpleNamespace(done=int(model.weights[0][0])))
-
-    def recorded(model: Made, *_: Any, **__: Any) -> Any:
-        hits = np.arange(100) < 100 * model.accuracies[int(model.weights[0][0]) - 1]
-        return SimpleNamespace(correct=np.stack([hits, hits], axis=1))
-
-    monkeypatch.setattr(tiercut, "train_jointly", trained)
-    monkeypatch.setattr(tiercut, "record_samples", recorded)
-    kept = tmp_path / "3-9.npz"
-    model = Made([0.3, 0.6, -1, 0.5, 0.5, 0.9])
-    with pytest.raises(KeyboardInterrupt):
-        settling.settle(model, None, tiercut.Schedule(), None, 2, kept)
-    model.accuracies[2] = 0.5
-    model.weights = [np.full(1, 2.0)]
-    for _ in range(2):  # and once more after it has settled
-        assert settling.settle(model, None, tiercut.Schedule(), None, 2, kept).tolist() == [0.3, 0.6, 0.5, 0.5]
-        assert model.weights[0][0] == 2
-    assert capsys.readouterr().out.count("accuracy 0.5000") == 2
-    again = Made([0.4, 0.2, 0.2])
-    other = tiercut.Schedule(epochs=7)  # nothing of the training before counts
-    assert settling.settle(again, None, other, None, 2, kept).tolist() == [0.4, 0.2, 0.2]
-    assert again.weights[0][0] == 1
-    anew = Made([0.7, 0.1, 0.1, 0.1])  # its checkpoint is gone, what was kept beside it is not
-    assert settling.settle(anew, None, other, None, 3, kept)[:1] == [0.7]
-    assert anew.weights[0][0] == 1
-
-
-def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says_something() -> None:
-    names = train.names(trainings.SETTINGS["clutter-settled"])
-    assert len(set(names)) == len(names) == 1 + 28 + 10
-    drawn = ["-".join(map(str, blocks)) for blocks in trainings.partitionings(28)]
-    assert names[:5] == ["all", drawn[0], "8", drawn[1], "9"]
-    assert [name for name in names if "-" in name] == drawn
-    assert all("-" in name for name in names[21:])
 
 
 def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ class _Asked:
     profile: Profile
     condition: Condition
     places: dict[str, int]
+    here: Topology
     there: Topology
     every: Frontier
     whole: Frontier
@@ -180,6 +181,7 @@ class _Asked:
             profile,
             condition,
             {node.name: index for index, node in enumerate(here.nodes)},
+            here,
             there,
             every=frontier(here),
             whole=frontier(here, exits="final"),
@@ -225,16 +227,19 @@ class _Asked:
         other = self.elsewhere.quickest(plan.accuracy or 0.0)
         if other is None or (other.partition, other.placement) == (plan.partition, plan.placement):
             return {"IV": False, "IV gain": 0.0, "same cuts": False, "other": other}
-        kept = tiercut.plan(
-            self.there,
+        gain = self.takes(plan, self.there) / other.latency_s - 1
+        return {"IV": gain > 1e-9, "IV gain": gain, "same cuts": other.partition == plan.partition, "other": other}
+
+    def takes(self, plan: Plan, topology: Topology) -> float:
+        """Return the seconds that a plan takes on the topology with its result wanted at one end or the other."""
+        return tiercut.plan(
+            topology,
             self.profile,
             partition=plan.partition,
             placement=plan.placement,
             threshold=plan.threshold,
             estimator="marginal",  # its latency is wanted, which is the same by all
-        )
-        gain = kept.latency_s / other.latency_s - 1
-        return {"IV": gain > 1e-9, "IV gain": gain, "same cuts": other.partition == plan.partition, "other": other}
+        ).latency_s
 
 
 def destinations(profile: Profile, under: Iterable[Condition]) -> pd.DataFrame:
@@ -281,9 +286,9 @@ def third_and_fourth(profile: Profile, under: Iterable[Condition], least: float 
         that is asked for; ``plan`` and ``other``, for a result wanted at the device and at the last machine. ``IV``:
         whether they differ; ``same cuts``: in their placement alone; ``IV published``: as in the paper, from the second
         and third machine, A = [2, 3], to the second and the last, A = [2, 4]; ``IV gain``: what the plan takes longer
-        than the other for the last machine (a share). ``III``: whether the plan goes backward and the best that does
-        not is slower; ``III published``: from the third to the second machine, A = [3, 2]; ``III gain``: by how much
-        (a share).
+        than the other for the last machine (a share); ``IV loss``: what the other takes longer than the plan for the
+        device. ``III``: whether the plan goes backward and the best that does not is slower; ``III published``: from
+        the third to the second machine, A = [3, 2]; ``III gain``: by how much (a share).
     """
     rows = []
     for condition in under:
@@ -297,12 +302,21 @@ def third_and_fourth(profile: Profile, under: Iterable[Condition], least: float 
         for plan, bound in plans.items():
             moved = asked.moved(plan)
             other, alike = moved["other"], moved["IV"] and moved["same cuts"]
-            ways = plan.placement, other.placement if isinstance(other, Plan) else ()
+            loss, published = 0.0, False
+            if isinstance(other, Plan):
+                loss = asked.takes(other, asked.here) / plan.latency_s - 1
+                published = alike and plan.placement == (second, third) and other.placement == (second, last)
             gain = _gain(plan, asked.forward.quickest(bound), "accuracy") if asked.goes_back(plan) else 0.0
             rows.append(
-                {"condition": str(condition), "bound": bound, "plan": plan, **moved, "same cuts": alike}
-                | {"IV published": alike and ways == ((second, third), (second, last))}
-                | {"III": gain > 0, "III gain": gain}
+                {
+                    "condition": str(condition),
+                    "bound": bound,
+                    "plan": plan,
+                    **moved,
+                    "same cuts": alike,
+                    "IV loss": loss,
+                }
+                | {"IV published": published, "III": gain > 0, "III gain": gain}
                 | {"III published": gain > 0 and plan.placement == (third, second)}
             )
     return pd.DataFrame(rows)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from assumptions import Network, corrections, parts, sureness
+from brief import in_short
 from drawing import clouds, draw_cases, draw_validation, heats, rate_clouds
 from four_cases import CASES, Condition, conditions, destinations, examples, questions, shares, third_and_fourth
 from published import cascades, compare
@@ -92,13 +93,19 @@ def accuracy(data: Path | None, plots: Path | None, trained: dict[str, Trainings
         "Networks trained with their exits alone": table(rows_of),
         "Which assumption breaks": "\n\n".join([table(apart), sure(trained, networks)]),
         "A correction": "\n\n".join([table(corrected), numbers(networks, corrected)]),
+        "In short": "\n".join(
+            line
+            for name, each in networks.items()
+            for line in in_short(name, each, rows_of[name], apart[name], corrected.get(name))
+        ),
     }
     if data:
         sections["Published networks"] = table(published(data))
     if plots:
         panels = {name: clouds(rows, name) for name, rows in rows_of.items()}
         draw_validation(panels).savefig(plots / "validation.png", dpi=110)
-        rates = {name: rate_clouds(pd.concat([rows, corrected[name]]), name) for name, rows in apart.items()}
+        shown = {name: pd.concat([rows, corrected.get(name)]) for name, rows in apart.items()}
+        rates = {name: rate_clouds(rows, name) for name, rows in shown.items()}
         draw_validation(rates).savefig(plots / "rates.png", dpi=110)
     return sections
 
@@ -139,7 +146,7 @@ def read_trainings(folder: Path) -> dict[str, Trainings]:
 
 
 def progress(trained: dict[str, Trainings]) -> str:
-    """Return a line for each setting: how much of it is done, and after how many epochs trainings ended."""
+    """Return a line for each setting: how much of it is done, and when trainings ended."""
     lines = []
     for setting, trainings in trained.items():
         several = sum(1 for _ in trainings.partitionings())
@@ -148,7 +155,9 @@ def progress(trained: dict[str, Trainings]) -> str:
         epochs = trainings.epochs() or [how.epochs]
         lasted = f"{epochs[0]}" if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}"
         done = f"{several} of {how.partitionings} partitionings and {alone} of 10 branches alone"
-        lines.append(f"- {setting}: all exits, {done}; {lasted} epochs, at most {how.epochs}")
+        rises = [rise * 100 for rise in trainings.rises(how.patience)]
+        brought = f", the last {how.patience} brought {min(rises):.1f} to {max(rises):.1f} points" if rises else ""
+        lines.append(f"- {setting}: all exits, {done}; {lasted} epochs, at most {how.epochs}{brought}")
     return "\n".join(lines)
 
 
@@ -348,7 +357,10 @@ def _most(rows: pd.DataFrame) -> Iterator[str]:
             asked = f"{row['condition']}, accuracy ≥ {row['bound']:.4f}: {row['plan']}"
             gain = row[f"{case} gain"]
             if case == "IV":
-                yield f"{asked} becomes {row['other']}; the first plan would take {gain:+.2%} there"
+                swapped = (
+                    f"the first takes {gain:+.2%} for the last machine, the other {row['IV loss']:+.1%} for the device"
+                )
+                yield f"{asked} becomes {row['other']}; {swapped}"
             else:
                 yield f"{asked}; the best forward plan takes {gain:+.2%}"
 

@@ -124,6 +124,11 @@ class Trainings:
         """Return after how many epochs the trainings ended that stopped by their accuracy."""
         return [len(each) for key, each in self.arrays.items() if key.endswith("/held_accuracy")]
 
+    def rises(self, last: int) -> list[float]:
+        """Return how much their last epochs brought to the accuracy of the best epoch, each at least 0."""
+        held = [each for key, each in self.arrays.items() if key.endswith("/held_accuracy")]
+        return [float(each.max() - each[:-last].max()) for each in held if len(each) > last]
+
     def with_training(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Trainings:
         """Return these and one more."""
         return Trainings({**self.arrays, **{f"{name}/{key}": value for key, value in arrays.items()}})

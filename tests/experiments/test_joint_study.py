@@ -20,6 +20,7 @@ from tiercut import Profile
 sys.path.insert(0, str(ROOT / "experiments" / "joint"))
 
 import assumptions
+import brief
 import drawing
 import four_cases
 import published
@@ -405,10 +406,37 @@ def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -
         assert len(rows.get("clutter-settled", ())) == [0, 80, 80, 160][place]  # four estimators need no branch alone
     lines = run.progress(trained).splitlines()
     assert lines[1] == (
-        "- clutter-settled: all exits, 2 of 28 partitionings and 1 of 10 branches alone; 9 to 12 epochs, at most 20"
+        "- clutter-settled: all exits, 2 of 28 partitionings and 1 of 10 branches alone; 9 to 12 epochs, at most "
+        "20, the last 5 brought 45.5 to 62.5 points"
     )
     assert lines[0].endswith("8 of 8 partitionings and 10 of 10 branches alone; 3 epochs, at most 3")
     assert "clutter-settled | exits 3, 4, 5, 8" in run.depth(trained)
+
+
+def test_the_lines_in_short_have_the_figures_of_the_tables() -> None:
+    some = networks(2.0, 3.0)
+    whole = {each.blocks: each.own for each in some}
+    estimates = validation.against_trainings(made(400, 4), None, whole, [0.2, 0.4])
+    given = assumptions.parts(some, [0.2, 0.4])
+    corrected = assumptions.corrections({"made": some}, [0.2, 0.4])["made"]
+    first, errors, parts, *more = brief.in_short("made", some, estimates, given, corrected)
+    assert "networks: 2; the last exit of each is better than the same branch among all by +0.0 points" in first
+    figures = validation.summary(estimates).set_index("estimator")
+    for name, row in figures.iterrows():
+        assert f"*{name}* {row['mean'] * 100:.1f} ({row['bias'] * 100:+.1f})" in errors
+    assert errors.endswith(f"least by *{figures['mean'].idxmin()}*")
+    rates = validation.summary(given).set_index("estimator")["rate_mean"] * 100
+    assert f"exit rates err by {rates['as recorded']:.2f}, given the branches' own entropies by 0.00" in parts
+    assert [line.split("*")[1] for line in more] == ["sharpened"]
+    assert len(list(brief.in_short("made", some, estimates, given, None))) == 3
+
+
+def test_the_page_of_the_study_lists_what_is_recorded() -> None:
+    run = evaluation()
+    text = run.README.read_text(encoding="utf-8")
+    trained = run.read_trainings(trainings.RECORDED)
+    assert run.progress(trained) in text
+    assert run.depth(trained) in text
 
 
 def test_results_are_written_between_their_marks_and_nowhere_else() -> None:

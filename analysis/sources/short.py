@@ -41,8 +41,9 @@ def _needed(short: Shortage, sources: Sequence[str]) -> str:
     """Say what is needed at least of what is short."""
     (first, *others), factor = short.places, short.factor
     if others:
-        much = "times as busy as it may be" if _is_time(short) else "times as much in need as there is"
-        return f"{_one_of(short)} is {factor:.3g} {much}"
+        if _is_time(short):
+            return f"{_one_of(short)} is {factor:.3g} times as busy as it may be"
+        return f"they need {factor:.3g} times as much as there is of {_one_of(short)},"
     if isinstance(first, Limit):
         return f"{_called(first)} is busy for {_busy(first.most * factor)}"
     least, most = (units.format_bytes(size) for size in (first.most * factor, first.most))

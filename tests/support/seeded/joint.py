@@ -95,9 +95,7 @@ def _profile(rng: np.random.Generator) -> dict[str, Any]:
     return profile_data(seconds, sizes, **more)
 
 
-def _add_memory(
-    rng: np.random.Generator, nodes: list[dict[str, Any]], profiles: dict[str, dict[str, Any]]
-) -> None:
+def _add_memory(rng: np.random.Generator, nodes: list[dict[str, Any]], profiles: dict[str, dict[str, Any]]) -> None:
     """Say what blocks hold, and what nodes have: between a part of a network and all of two."""
     most = 0
     for profile in profiles.values():

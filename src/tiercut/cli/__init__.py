@@ -62,7 +62,9 @@ def _call() -> None:
 
     try:
         from tiercut.cli.app import app
+        from tiercut.cli.console import show_compiling
 
+        show_compiling()
         try:
             app()
         finally:

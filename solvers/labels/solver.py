@@ -139,9 +139,7 @@ def _row(task: Task, options: Options, room: int | None) -> Found:
     with paused():
         _load_kernels("many")
     found = _found(task, options, room)
-    if not found.reason or not row.decisions:
-        return found
-    return better_of(task, row, found)
+    return better_of(task, row, found) if found.reason and row.decisions else found
 
 
 @cache
@@ -365,9 +363,8 @@ class _Search:
         if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
             thread.stop[grow_kernels.FULL] = 0
             plans = () if lined else self._grown(index, thread, bounds, beam=_BEAM)
-            with self.lock:
-                if plans:
-                    self._know(*plans)
+            if plans:
+                self._know(*plans)
             self.trials.note(index, hard=True)
         else:
             self._take(found, thread)
@@ -377,9 +374,7 @@ class _Search:
         """Grow few labels of a hard threshold, for plans to begin with."""
         bounds = self._lined_bounds(index, thread)
         if bounds is not None:
-            plans = self._grown(index, thread, bounds, beam=_BEAM)
-            with self.lock:
-                self._know(*plans)
+            self._know(*self._grown(index, thread, bounds, beam=_BEAM))
 
     def _grow_fully(self, index: int, thread: Thread) -> None:
         """Grow the labels of a hard threshold."""
@@ -392,8 +387,7 @@ class _Search:
             if done:
                 self._take(found, thread)
                 return
-            with self.lock:
-                self._know(*found)
+            self._know(*found)
         self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: Thread) -> Bounds:
@@ -465,13 +459,14 @@ class _Search:
 
     def _know(self, *plans: Any) -> None:
         """Begin with these plans too, each once."""
-        if self.front:
-            self.known.offer(*plans)
-            return
-        fresh, more = self._keeper(), self._keeper()
-        more.offer(*plans)
-        fresh.merge_once((self.known, more), but_tie=True)
-        self.known = fresh
+        with self.lock:
+            if self.front:
+                self.known.offer(*plans)
+                return
+            fresh, more = self._keeper(), self._keeper()
+            more.offer(*plans)
+            fresh.merge_once((self.known, more), but_tie=True)
+            self.known = fresh
 
     def _allowed(self, cells: int) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
         """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.labels.label_kernels import USED, covers, earlier
+from tiercut.solvers.labels.label_kernels import SEEN, USED, covers, earlier
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

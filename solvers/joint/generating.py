@@ -10,7 +10,7 @@ import numpy as np
 from tiercut.clock import seconds_left
 from tiercut.optimizer import SLACK
 from tiercut.solvers.joint.columns import Multipliers, Pricers
-from tiercut.solvers.joint.master import Choice, Master
+from tiercut.solvers.joint.master import Choice, Master, goal_value
 from tiercut.stages import stage as at_stage
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _PROVED = 1e-4  # and where it is proved that limits cannot be kept
 _TOO_MUCH = 0.2  # and where limits are still exceeded, to ask whether they have to be
 _STAY = 0.5  # how far prices stay at the best known ones
 _ROUGH = 0.02  # by which share prices may be off at first
+_WARM = 1e-3  # relaxed value and bound at which rough prices are no longer improved
+_WHOLE = 1e-6  # how near to 1 a share of a plan must be to count as whole
 _FINER = 0.1  # and of the gap, later
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
@@ -67,14 +69,92 @@ class Generation:
         self.prices = np.zeros(self.limits)  # at which the last bound was had
         self.factor = 1.0  # of all limits, below which no streams go together
         self.rounds, self.reason = 0, ""
+        self.centre: Multipliers | None = None  # prices to begin with
 
-    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> Relaxed:  # noqa: PLR0911, PLR0912, PLR0915 one loop, many ends
-        """Find the plans that a relaxed choice in a part of the joint plans needs; or those of the first there is."""
+    def _dive(self, master: Master, branch: Branch, rough: Pricers) -> None:
+        """Have one stream after the other take the plan it has most of, with new plans for the rest each time.
+
+        A choice that keeps all limits is taken if it is better than what is known (Sadykov et al., Primal Heuristics
+        for Branch and Price: The Assets of Diving Methods, INFORMS Journal on Computing 31, 2019, section 3).
+        """
+        fixed: set[int] = set()
+        while seconds_left() > self._reserve:
+            value, newest, own = master.solve()
+            if value == inf:
+                return
+            found = rough.cheapest(newest, branch, _ROUGH)
+            columns = [
+                [] if each.decision is None or place in fixed else [each.decision] for place, each in enumerate(found)
+            ]
+            self._add(master, branch, columns, newest, own)
+            shares, left = master.mixed
+            taken = {
+                place: max([*own, (None, float(left[place]))], key=lambda each: each[1])
+                for place, own in enumerate(shares)
+            }
+            mixed = [place for place, (_, share) in taken.items() if share < 1.0 - _WHOLE]
+            if not mixed:
+                self._adopt(Relaxed(-inf, master))
+                return
+            place = max(mixed, key=lambda each: taken[each][1])
+            master.fix(place, taken[place][0])
+            fixed.add(place)
+
+    def _adopt(self, found: Relaxed) -> None:
+        """Take a relaxed choice that is a whole one."""
+        shares, left = found.mixed
+        if any(not own and gone <= 0.5 for own, gone in zip(shares, left, strict=True)):
+            return
+        picked = tuple(
+            None if gone > 0.5 else max(own, key=lambda each: each[1])[0]
+            for own, gone in zip(shares, left, strict=True)
+        )
+        loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
+        value = goal_value(self.goal, self.weights, picked)
+        if (loads <= 1.0 + SLACK).all() and value < self.best.value:
+            self.best = Choice(picked, value, proved=False)
+
+    def _warm(self, stage: Stage, branch: Branch, rough: Pricers) -> Master:
+        """Find plans to begin with, with a few of all cuts and thresholds: quick, but nothing is proved by them."""
+        master = self._master(stage, branch)
+        if stage == "mean":
+            master.loosen(self._penalty)
+        low, within = -inf, _ROUGH
+        while seconds_left() > self._reserve:
+            value, newest, own = master.solve()
+            if value == inf:
+                break
+            if self._borrow(master, branch, newest, own):
+                continue
+            if value - low <= _WARM * abs(value):
+                break
+            at = newest if self.centre is None else newest.towards(self.centre, _STAY)
+            found = rough.cheapest(at, branch, within)
+            if not all(each.proved for each in found):
+                break
+            least = master.least(np.array([each.value for each in found]))
+            if (new := float(least.sum() - master.allowed(at))) > low:
+                low, self.centre = new, at
+            columns = [[] if each.decision is None else [each.decision] for each in found]
+            if not self._add(master, branch, columns, newest, own):
+                if at is newest:
+                    break
+                self.centre = None
+        return master
+
+    def _master(self, stage: Stage, branch: Branch) -> Master:
+        """Return a relaxed choice among the plans of a part that are known."""
         optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
         optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])
         master = Master(stage, self.weights, self.limits, optional)
         self._seed(master, branch)
-        bound, centre, failed = -inf, None, 0
+        return master
+
+    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> Relaxed:  # noqa: PLR0911, PLR0912 one loop, many ends
+        """Find the plans that a relaxed choice in a part of the joint plans needs; or those of the first there is."""
+        master = self._master(stage, branch)
+        bound, failed = -inf, 0
+        centre = self.centre if stage == self.goal and not branch.rules and not branch.served else None
         within = 0.0 if branch.rules or branch.served else _ROUGH  # parts begin with what the whole has found
         if stage == "short" and self.prices.sum() > 0:
             # Where limits alone count, and few of them, many plans cost nothing: slow to tell apart.

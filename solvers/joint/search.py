@@ -44,6 +44,7 @@ _PRICED = 5000  # plans of streams, after which the gap that is left is what is 
 _LISTED = 2000  # plans of a stream that are all listed where the first part leaves a gap
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
+_EARLY, _LONG_S = 0.1, 60.0  # share of the time for a first choice, and the time where it is longer
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
 _LOADED_S = 0.01  # of a search whose kernels are to be loaded
 _CLOSED = "a choice within tolerances could not be taken as it is"
@@ -107,6 +108,13 @@ class _Search(Generation):
             if self._start():
                 return
         whole = Branch(self.bound)
+        if self.goal in ("mean", "served") and (rough := self.pricers.rough) is not None:
+            with at_stage("pricing plans with a few cuts and thresholds"):
+                master = self._warm(self.goal, whole, rough)
+                self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
+                if not self.best.picked:
+                    self._dive(master, whole, rough)
+                    self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
         self._branch(whole)
         if self.best.picked:
             self._quicken()
@@ -181,20 +189,6 @@ class _Search(Generation):
             self.bound = self.best.value
         return found.proved
 
-    def _adopt(self, found: Relaxed) -> None:
-        """Take a relaxed choice that is a whole one."""
-        shares, left = found.mixed
-        if any(not own and gone <= 0.5 for own, gone in zip(shares, left, strict=True)):
-            return
-        picked = tuple(
-            None if gone > 0.5 else max(own, key=lambda each: each[1])[0]
-            for own, gone in zip(shares, left, strict=True)
-        )
-        loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
-        value = goal_value(self.goal, self.weights, picked)
-        if (loads <= 1.0 + SLACK).all() and value < self.best.value:
-            self.best = Choice(picked, value, proved=False)
-
     def _priced_enough(self) -> bool:
         """Return whether so many plans were priced that it ends, which is then the reason."""
         if self.pricers.looked <= _PRICED:
@@ -232,7 +226,7 @@ class _Search(Generation):
         """By how much value and bound differ; 0 where it is nothing."""
         return self.best.value - self.bound if self._is_better(self.bound) else 0.0
 
-    def _choose(self, bound: float, *, often: bool) -> None:
+    def _choose(self, bound: float, *, often: bool, seconds: float = inf) -> None:
         """Choose among all plans that were found, where there are new ones, now and then where there are many."""
         count = sum(len(pricer.columns) for pricer in self.pricers.each)
         if count == self.chosen_of or not (often or count <= _FEW):
@@ -244,7 +238,7 @@ class _Search(Generation):
             for pricer in self.pricers.each
         ]
         with at_stage("choosing a plan for each source"):
-            found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice, bound)
+            found = choose_whole(self.goal, self.weights, every, self.limits, min(self._for_choice, seconds), bound)
         if found.picked and found.value < self.best.value:
             self.best = found
 

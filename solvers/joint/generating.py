@@ -32,6 +32,7 @@ _TOO_MUCH = 0.2  # and where limits are still exceeded, to ask whether they have
 _STAY = 0.5  # how far prices stay at the best known ones
 _ROUGH = 0.02  # by which share prices may be off at first
 _WARM = 1e-3  # relaxed value and bound at which rough prices are no longer improved
+_DIVED = 0.25  # of the time that is left, in which a choice is dived for
 _WHOLE = 1e-6  # how near to 1 a share of a plan must be to count as whole
 _FINER = 0.1  # and of the gap, later
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
@@ -78,7 +79,8 @@ class Generation:
         for Branch and Price: The Assets of Diving Methods, INFORMS Journal on Computing 31, 2019, section 3).
         """
         fixed: set[int] = set()
-        while seconds_left() > self._reserve:
+        until = max(self._reserve, (1.0 - _DIVED) * seconds_left()) if seconds_left() < inf else 0.0
+        while seconds_left() > until:
             value, newest, own = master.solve()
             if value == inf:
                 return

@@ -32,8 +32,6 @@ _TOO_MUCH = 0.2  # and where limits are still exceeded, to ask whether they have
 _STAY = 0.5  # how far prices stay at the best known ones
 _ROUGH = 0.02  # by which share prices may be off at first
 _WARM = 1e-3  # relaxed value and bound at which rough prices are no longer improved
-_DIVED = 0.25  # of the time that is left, in which a choice is dived for
-_WHOLE = 1e-6  # how near to 1 a share of a plan must be to count as whole
 _FINER = 0.1  # and of the gap, later
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
 _BORROWED = 2  # plans of the pool that a stream takes at a time
@@ -71,36 +69,6 @@ class Generation:
         self.factor = 1.0  # of all limits, below which no streams go together
         self.rounds, self.reason = 0, ""
         self.centre: Multipliers | None = None  # prices to begin with
-
-    def _dive(self, master: Master, branch: Branch, rough: Pricers) -> None:
-        """Have one stream after the other take the plan it has most of, with new plans for the rest each time.
-
-        A choice that keeps all limits is taken if it is better than what is known (Sadykov et al., Primal Heuristics
-        for Branch and Price: The Assets of Diving Methods, INFORMS Journal on Computing 31, 2019, section 3).
-        """
-        fixed: set[int] = set()
-        until = max(self._reserve, (1.0 - _DIVED) * seconds_left()) if seconds_left() < inf else 0.0
-        while seconds_left() > until:
-            value, newest, own = master.solve()
-            if value == inf:
-                return
-            found = rough.cheapest(newest, branch, _ROUGH)
-            columns = [
-                [] if each.decision is None or place in fixed else [each.decision] for place, each in enumerate(found)
-            ]
-            self._add(master, branch, columns, newest, own)
-            shares, left = master.mixed
-            taken = {
-                place: max([*own, (None, float(left[place]))], key=lambda each: each[1])
-                for place, own in enumerate(shares)
-            }
-            mixed = [place for place, (_, share) in taken.items() if share < 1.0 - _WHOLE]
-            if not mixed:
-                self._adopt(Relaxed(-inf, master))
-                return
-            place = max(mixed, key=lambda each: taken[each][1])
-            master.fix(place, taken[place][0])
-            fixed.add(place)
 
     def _adopt(self, found: Relaxed) -> None:
         """Take a relaxed choice that is a whole one."""

@@ -110,15 +110,6 @@ class Master:
                 row.SetCoefficient(made, float(load))
         return True
 
-    def fix(self, place: int, taken: Column | None) -> None:
-        """Have a stream take one plan; None: have it left out."""
-        for column, made in self.shares[place].values():
-            if column is not taken:
-                made.SetUb(0.0)
-        if taken is not None and place in self.left:
-            self.left[place].SetUb(0.0)
-        self.changed = True
-
     def loosen(self, penalty: float) -> None:
         """Let limits be exceeded, at a penalty for each time of what one allows; 0: no more."""
         if not self.over:

@@ -110,11 +110,8 @@ class _Search(Generation):
         whole = Branch(self.bound)
         if self.goal in ("mean", "served") and (rough := self.pricers.rough) is not None:
             with at_stage("pricing plans with a few cuts and thresholds"):
-                master = self._warm(self.goal, whole, rough)
+                self._warm(self.goal, whole, rough)
                 self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
-                if not self.best.picked:
-                    self._dive(master, whole, rough)
-                    self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
         self._branch(whole)
         if self.best.picked:
             self._quicken()

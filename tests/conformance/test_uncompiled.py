@@ -11,8 +11,9 @@ from support.seeded.questions import random_question
 import tiercut
 from tiercut.optimizer import Query
 from tiercut.solvers import registry
+from tiercut.solvers.base import BaseSolver
 from tiercut.solvers.exhaustive import uncompiled
-from tiercut.solvers.interface import Options
+from tiercut.solvers.interface import Options, Outcome
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import Task, make_task
 
@@ -64,6 +65,22 @@ def test_who_asks_again_and_again_gets_solvers_that_are_compiled(monkeypatch: py
     monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
     solvers = [tiercut.ask("mobile", "resnet20-digits32", Query()).outcome.solver for _ in range(4)]
     assert solvers == ["exhaustive", "exhaustive", "labels", "labels"]
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_who_asks_why_is_not_left_to_score_everything_once_kernels_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
+    asked, solve = [], BaseSolver.solve
+
+    def noted(solver: BaseSolver, task: Task, options: Options) -> Outcome:
+        asked.append(solver.name)
+        return solve(solver, task, options)
+
+    monkeypatch.setattr(BaseSolver, "solve", noted)
+    tiercut.why("mobile", "resnet20-digits32", min_accuracy=0.9)
+    assert asked[0] == "exhaustive"
+    assert len(asked) > 20
+    assert set(asked[5:]) == {"labels"}
 
 
 @pytest.mark.usefixtures("nothing_compiled")

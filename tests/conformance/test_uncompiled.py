@@ -82,6 +82,14 @@ def test_what_is_too_large_for_numpy_is_compiled(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("nothing_compiled")
+def test_a_ranking_that_numpy_would_not_end_is_not_begun_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
+    assert tiercut.ask("mobile", "resnet20-digits32", Query(kind="rank", top=5)).outcome.solver == "labels"
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 600_000)
+    assert tiercut.ask("mobile", "resnet20-digits32", Query(kind="rank", top=5)).outcome.solver == "exhaustive"
+
+
+@pytest.mark.usefixtures("nothing_compiled")
 def test_a_time_limit_holds_before_anything_is_compiled() -> None:
     answer = tiercut.ask("mobile", "resnet20-digits32", Query(), options=Options(time_limit_s=1e-9))
     assert answer.outcome.status in {"feasible", "stopped"}

@@ -57,6 +57,7 @@ from .measures.tails import quantile_of as quantile_of
 from .measures.weighted import is_sum as is_sum, parts_of as parts_of
 from .memory import (
     fits_memory as fits_memory,
+    fitting as fitting,
     limits_memory as limits_memory,
     memory_needed as memory_needed,
     warn_of_memory as warn_of_memory,

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from tiercut.optimizer.query import Query
     from tiercut.optimizer.space import Space
 
-__all__ = ["fits_memory", "limits_memory", "memory_needed", "warn_of_memory", "within_bounds", "within_memory"]
+__all__ = [
+    "fits_memory",
+    "fitting",
+    "limits_memory",
+    "memory_needed",
+    "warn_of_memory",
+    "within_bounds",
+    "within_memory",
+]
 
 
 def limits_memory(problem: Problem) -> bool:
@@ -68,7 +76,7 @@ def within_memory(space: Space) -> Space:
     problem = space.problem
     if not problem.knows_memory or np.isnan(problem.memory).all():
         return space
-    return _within(space, problem.partition_bytes <= _room(problem)[:, None, None])
+    return fitting(space, problem.partition_bytes <= _room(problem)[:, None, None])
 
 
 def within_bounds(space: Space, query: Query) -> Space:
@@ -82,11 +90,11 @@ def within_bounds(space: Space, query: Query) -> Space:
     for bound in query.bounds:
         if bound.at_most is not None and is_rule(space, bound):
             span = bound_measure(space.problem, bound, query.rate_fps).span
-            space = _within(space, np.asarray(span) <= limit_with_slack(bound.at_most))
+            space = fitting(space, np.asarray(span) <= limit_with_slack(bound.at_most))
     return space
 
 
-def _within(space: Space, fits: NDArray[np.bool_]) -> Space:
+def fitting(space: Space, fits: NDArray[np.bool_]) -> Space:
     """Return the part of a space with partitions that fit: M x N x N, for blocks i..j on each node."""
     count = space.problem.block_count
     fits = np.logical_and.accumulate(fits | np.tri(count, k=-1, dtype=bool), axis=2)

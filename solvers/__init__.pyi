@@ -6,6 +6,7 @@ from .joint.task import (
     JointOutcome as JointOutcome,
     JointTask as JointTask,
     Limit as Limit,
+    Room as Room,
     Shortage as Shortage,
     Stream as Stream,
 )

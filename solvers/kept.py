@@ -136,6 +136,10 @@ class Keeper:
         costs, accuracies, keys = (
             np.concatenate(each) for each in zip(self.held, (costs, accuracies, keys), strict=True)
         )
+        leads = -accuracies if self.by_accuracy else costs
+        if len(leads) > self.capacity:  # what leads decides nearly always, and the rest need not be sorted
+            good = np.flatnonzero(leads <= np.partition(leads, self.capacity - 1)[self.capacity - 1])
+            costs, accuracies, keys = costs[good], accuracies[good], keys[good]
         first = (keys[:, -2], costs, -accuracies) if self.by_accuracy else (-accuracies, keys[:, -2], costs)
         best = np.lexsort((*keys.T[::-1], *first))[: self.capacity]
         self.costs, self.accuracies, self.keys, self.count = costs[best], accuracies[best], keys[best], len(best)

@@ -55,9 +55,9 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 _MOST_ENUMERATED = 10**8
 
-MOST_UNCOMPILED = 1_000_000
-"""Decisions that NumPy scores in a process, in a second or so, before kernels are compiled; tests of kernels set it to
-0."""
+MOST_UNCOMPILED = 800_000
+"""Decisions that NumPy scores in a process before kernels are used: about as many as it scores while numba and kernels
+are loaded, a third of a second. Tests of kernels set it to 0."""
 
 
 class _Solvers(Mapping[str, "Solver"]):

@@ -11,6 +11,7 @@ from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import profile_of
 from tiercut.analysis.sources.answer import JointAnswer, SourcePlan
 from tiercut.analysis.sources.checked import check_joint, shared_loads, shared_memory
+from tiercut.analysis.sources.short import why_short
 from tiercut.clock import time_limit
 from tiercut.errors import QuestionError
 from tiercut.optimizer import (
@@ -24,7 +25,7 @@ from tiercut.optimizer import (
     warn_of_bare_spans,
     warn_of_memory,
 )
-from tiercut.solvers import JointTask, Limit, Stream, make_task, registry, solve_jointly
+from tiercut.solvers import JointTask, Limit, Room, Stream, make_task, registry, solve_jointly
 from tiercut.stages import stage
 from tiercut.topologies import seen_from
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tiercut.analysis.solver_options import SolverOptions
     from tiercut.optimizer import Conditions, Problem, Query
     from tiercut.profiling import Profile
-    from tiercut.solvers import JointOutcome, Options, Shortage
+    from tiercut.solvers import JointOutcome, Options
     from tiercut.topologies import Source, Topology
 
 __all__ = ["ask_of_sources"]
@@ -109,21 +110,22 @@ def _answered(topology: Topology, query: Query, asked: Sequence[SourcePlan], opt
         )
         for each in asked
     )
-    outcome = solve_jointly(JointTask(streams, limits, query.joint or "mean"), options)
+    rooms = () if query.ignore_memory else tuple(_rooms([each.space.problem for each in asked]))
+    outcome = solve_jointly(JointTask(streams, limits, query.joint or "mean", rooms), options)
     plans = tuple(
         replace(each, plan=None if decision is None else price(each.space.problem, decision))
         for each, decision in zip(asked, outcome.decisions or (None,) * len(asked), strict=True)
     )
-    message = "" if outcome.decisions else _why_none(asked, limits, outcome)
-    loads = shared_loads(plans, limits)
-    check_joint(plans, loads)
+    message = "" if outcome.decisions else _why_none(asked, outcome)
+    loads, memory = shared_loads(plans, limits), shared_memory(plans)
+    check_joint(plans, loads, () if query.ignore_memory else memory)
     return JointAnswer(
         topology=topology,
         query=query,
         outcome=outcome,
         sources=plans,
         loads=loads,
-        memory=shared_memory(plans),
+        memory=memory,
         message=message,
     )
 
@@ -203,7 +205,15 @@ def _limits(problem: Problem, query: Query) -> Iterator[Limit]:
         yield from (Limit(name, (name,), query.max_utilisation) for name in servers(problem) if (name,) not in bounded)
 
 
-def _why_none(asked: Sequence[SourcePlan], limits: Sequence[Limit], outcome: JointOutcome) -> str:
+def _rooms(problems: Sequence[Problem]) -> Iterator[Room]:
+    """Yield the memory of every node that not all networks fit into at once."""
+    largest = sum(float(each.partition_bytes[0, -1]) for each in problems if each.knows_memory)
+    for node, most in zip(problems[0].nodes, problems[0].memory.tolist(), strict=True):
+        if largest > most:  # of what is not known it is not asked
+            yield Room(node, most)
+
+
+def _why_none(asked: Sequence[SourcePlan], outcome: JointOutcome) -> str:
     """Say which source has no plan by itself, or which machines are short, and by how much."""
     short = outcome.shortage
     if outcome.status != "infeasible" or short is None:
@@ -215,27 +225,4 @@ def _why_none(asked: Sequence[SourcePlan], limits: Sequence[Limit], outcome: Joi
             for each in asked
             if each.source.called in short.alone
         )
-    return _short(limits, short)
-
-
-def _short(limits: Sequence[Limit], short: Shortage) -> str:
-    most = {limit.place: limit.most for limit in limits}
-    names = [f"'{place}' ({_busy(most[place])} at most)" for place in short.places[:4]]
-    listed = ", ".join(names) + (f" and {len(short.places) - 4} more" if len(short.places) > 4 else "")
-    one = "" if len(short.places) == 1 else "one of "
-    if short.factor > 1:
-        first = most[short.places[0]] if len(short.places) == 1 else None
-        said = f"busy for {_busy(first * short.factor)}" if first else f"{short.factor:.3g} times as busy as it may be"
-        text = f"whatever plans the sources take, {one}{listed} is {said} or more"
-    else:
-        text = f"no plans of the sources go together: {one}{listed} is always busier than it may be"
-    if short.enough is not None:
-        text += (
-            f"; with {short.enough:.4g} times these limits, or rates of 1/{short.enough:.4g} of these, there is a "
-            "joint plan"
-        )
-    return text
-
-
-def _busy(share: float) -> str:
-    return f"{100 * share:.4g} % of the time"
+    return why_short(short, [each.source.called for each in asked])

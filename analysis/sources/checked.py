@@ -45,7 +45,7 @@ class SharedLoad:
 
 @dataclass(frozen=True, slots=True)
 class SharedMemory:
-    """What the partitions of all sources need of the memory of a node, each with a copy of its own.
+    """What the partitions of all sources need of the memory of a node, each with a copy of its own of its weights.
 
     Parameters
     ----------
@@ -112,8 +112,8 @@ def shared_loads(plans: Sequence[SourcePlan], limits: Sequence[Limit]) -> tuple[
     return tuple(found)
 
 
-def check_joint(plans: Sequence[SourcePlan], loads: Sequence[SharedLoad]) -> None:
-    """Check a joint plan: prices, accuracies and latencies that its sources want, and what it keeps busy.
+def check_joint(plans: Sequence[SourcePlan], loads: Sequence[SharedLoad], memory: Sequence[SharedMemory] = ()) -> None:
+    """Check a joint plan: prices, accuracies, latencies that its sources want, what it keeps busy, and what it holds.
 
     Raises
     ------
@@ -133,3 +133,6 @@ def check_joint(plans: Sequence[SourcePlan], loads: Sequence[SharedLoad]) -> Non
     for load in loads:
         if load.utilisation > load.most + 2 * SLACK * max(1.0, load.most):
             raise TiercutError(f"'{load.place}' is busy for {load.utilisation} of the time, and may be for {load.most}")
+    for node in memory:
+        if node.is_short:
+            raise TiercutError(f"the partitions on '{node.node}' need {node.needed} bytes of its {node.most}")

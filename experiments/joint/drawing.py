@@ -14,6 +14,9 @@ from validation import ESTIMATORS, summary
 
 __all__ = ["Cloud", "Heat", "clouds", "draw_cases", "draw_validation", "heats", "rate_clouds"]
 
+_COLUMNS = 4
+"""Panels beside each other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
@@ -87,27 +90,35 @@ def _errors(mean: float, worst: float) -> str:
 
 
 def draw_validation(panels: Mapping[str, list[Cloud]]) -> Any:
-    """Return a figure with a row of panels for each data set: measured over predicted, and where they agree."""
+    """Return a figure with rows of panels for each data set: measured over predicted, and where they agree."""
     from matplotlib.figure import Figure
 
-    width = max(map(len, panels.values()))
-    figure = Figure(figsize=(2.9 * width, 3.1 * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), width, squeeze=False)
-    for row, row_panels in zip(axes, panels.values(), strict=True):
+    rows = [some[at : at + _COLUMNS] for some in panels.values() for at in range(0, len(some), _COLUMNS)]
+    figure = Figure(figsize=(2.9 * _COLUMNS, 2.75 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), _COLUMNS, squeeze=False)
+    for row, row_panels in zip(axes, rows, strict=True):
         for ax in row[len(row_panels) :]:
-            ax.axis("off")
+            ax.remove()
         for ax, cloud in zip(row, row_panels, strict=False):
-            said, measured = cloud.said * 100, cloud.measured * 100
-            points = ax.scatter(said, measured, c=cloud.threshold, s=9, cmap="viridis", vmin=0, vmax=1, linewidths=0)
-            low, high = min(said.min(), measured.min()), max(said.max(), measured.max())
-            ax.plot([low, high], [low, high], color="black", linewidth=0.8)
-            ax.set_title(cloud.title, fontsize=9)
-            ax.text(0.96, 0.04, cloud.note, transform=ax.transAxes, ha="right", fontsize=8)
-            ax.set_xlabel("predicted, %", fontsize=8)
-            ax.tick_params(labelsize=8)
+            points = _draw_cloud(ax, cloud)
         row[0].set_ylabel("measured on test samples, %", fontsize=8)
-    figure.colorbar(points, ax=axes, label="threshold", shrink=0.6, aspect=30)
+    figure.colorbar(points, ax=figure.axes, label="threshold", shrink=0.4, aspect=30)
     return figure
+
+
+def _draw_cloud(ax: Any, cloud: Cloud) -> Any:
+    said, measured = cloud.said * 100, cloud.measured * 100
+    points = ax.scatter(said, measured, c=cloud.threshold, s=9, cmap="viridis", vmin=0, vmax=1, linewidths=0)
+    low, high = min(said.min(), measured.min()), max(said.max(), measured.max())
+    margin = (high - low) * 0.04
+    ax.plot([low, high], [low, high], color="black", linewidth=0.8)
+    ax.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
+    ax.set_title(cloud.title, fontsize=9)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+    ax.text(0.97, 0.03, cloud.note, transform=ax.transAxes, ha="right", fontsize=8, bbox=box)
+    ax.set_xlabel("predicted, %", fontsize=8)
+    ax.tick_params(labelsize=8)
+    return points
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ __all__ = [
     "conditions",
     "destinations",
     "examples",
-    "fourth",
     "questions",
     "shares",
+    "third_and_fourth",
 ]
 
 CASES = {"I": "trimmed alone", "II": "several exits", "III": "backward", "IV": "destination moves it"}
@@ -162,6 +162,7 @@ class _Asked:
     profile: Profile
     condition: Condition
     places: dict[str, int]
+    here: Topology
     there: Topology
     every: Frontier
     whole: Frontier
@@ -180,6 +181,7 @@ class _Asked:
             profile,
             condition,
             {node.name: index for index, node in enumerate(here.nodes)},
+            here,
             there,
             every=frontier(here),
             whole=frontier(here, exits="final"),
@@ -211,12 +213,13 @@ class _Asked:
                 "plan": best,
                 "I": len(best.exits) == 1 and best.partition[-1] < self.profile.block_count,
                 "II": len(best.exits) > 1 and gains["II"] > 0,
-                "III": self._backward(best) and gains["III"] > 0,
+                "III": self.goes_back(best) and gains["III"] > 0,
                 **{f"{case} gain": gain for case, gain in gains.items()},
                 **known[best],
             }
 
-    def _backward(self, plan: Plan) -> bool:
+    def goes_back(self, plan: Plan) -> bool:
+        """Return whether a later partition runs on an earlier machine."""
         return any(self.places[after] < self.places[before] for before, after in pairwise(plan.placement))
 
     def moved(self, plan: Plan) -> dict[str, object]:
@@ -224,16 +227,19 @@ class _Asked:
         other = self.elsewhere.quickest(plan.accuracy or 0.0)
         if other is None or (other.partition, other.placement) == (plan.partition, plan.placement):
             return {"IV": False, "IV gain": 0.0, "same cuts": False, "other": other}
-        kept = tiercut.plan(
-            self.there,
+        gain = self.takes(plan, self.there) / other.latency_s - 1
+        return {"IV": gain > 1e-9, "IV gain": gain, "same cuts": other.partition == plan.partition, "other": other}
+
+    def takes(self, plan: Plan, topology: Topology) -> float:
+        """Return the seconds that a plan takes on the topology with its result wanted at one end or the other."""
+        return tiercut.plan(
+            topology,
             self.profile,
             partition=plan.partition,
             placement=plan.placement,
             threshold=plan.threshold,
             estimator="marginal",  # its latency is wanted, which is the same by all
-        )
-        gain = kept.latency_s / other.latency_s - 1
-        return {"IV": gain > 1e-9, "IV gain": gain, "same cuts": other.partition == plan.partition, "other": other}
+        ).latency_s
 
 
 def destinations(profile: Profile, under: Iterable[Condition]) -> pd.DataFrame:
@@ -257,8 +263,10 @@ def destinations(profile: Profile, under: Iterable[Condition]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fourth(profile: Profile, under: Iterable[Condition], least: float = 0.8, **query: object) -> pd.DataFrame:
-    """Ask the paper's fourth question of a network with exits: the least latency from some accuracy on, for either end.
+def third_and_fourth(profile: Profile, under: Iterable[Condition], least: float = 0.8, **query: object) -> pd.DataFrame:
+    """Ask the paper's fourth question of a network with exits, and whether its third case comes up on the way.
+
+    The question is for the least latency from some accuracy on, with the result wanted at either end.
 
     Parameters
     ----------
@@ -275,28 +283,41 @@ def fourth(profile: Profile, under: Iterable[Condition], least: float = 0.8, **q
     -------
     pandas.DataFrame
         One row for each condition and each plan of its frontier from `least` on: ``condition``; ``bound``, the accuracy
-        that is asked for (`least` itself in the ``first`` row of a condition); ``plan`` and ``other``, for a result
-        wanted at the device and at the last machine; whether they differ (``IV``), whether they do so in their
-        placement alone (``same cuts``), and whether this goes from the second and third machine to the second and the
-        last, as in the paper (``as published``); ``gain``, what the plan takes longer than the other for the last
-        machine (a share).
+        that is asked for; ``plan`` and ``other``, for a result wanted at the device and at the last machine. ``IV``:
+        whether they differ; ``same cuts``: in their placement alone; ``IV published``: as in the paper, from the second
+        and third machine, A = [2, 3], to the second and the last, A = [2, 4]; ``IV gain``: what the plan takes longer
+        than the other for the last machine (a share); ``IV loss``: what the other takes longer than the plan for the
+        device. ``III``: whether the plan goes backward and the best that does not is slower; ``III published``: from
+        the third to the second machine, A = [3, 2]; ``III gain``: by how much (a share).
     """
     rows = []
     for condition in under:
         asked = _Asked.of(profile, condition, query)
-        names = [*asked.places]
-        bounds = [least, *(plan.accuracy or 0.0 for plan in asked.every.plans if (plan.accuracy or 0.0) > least)]
-        plans = [(bound, plan) for bound in bounds if (plan := asked.every.quickest(bound)) is not None]
-        for place, (bound, plan) in enumerate(plans):
-            if place == 1 and plan == plans[0][1]:
-                continue  # the answer to the first question, again
+        _, second, third, *_, last = asked.places
+        bounds = [least, *(plan.accuracy or 0.0 for plan in asked.every.plans)]
+        plans: dict[Plan, float] = {}
+        for bound in bounds:
+            if bound >= least and (plan := asked.every.quickest(bound)) is not None:
+                plans.setdefault(plan, bound)
+        for plan, bound in plans.items():
             moved = asked.moved(plan)
             other, alike = moved["other"], moved["IV"] and moved["same cuts"]
-            ways = plan.placement, other.placement if isinstance(other, Plan) else ()
+            loss, published = 0.0, False
+            if isinstance(other, Plan):
+                loss = asked.takes(other, asked.here) / plan.latency_s - 1
+                published = alike and plan.placement == (second, third) and other.placement == (second, last)
+            gain = _gain(plan, asked.forward.quickest(bound), "accuracy") if asked.goes_back(plan) else 0.0
             rows.append(
-                {"condition": str(condition), "bound": bound, "first": place == 0, "plan": plan, "other": other}
-                | {"IV": moved["IV"], "same cuts": alike, "gain": moved["IV gain"]}
-                | {"as published": alike and ways == ((names[1], names[2]), (names[1], names[-1]))}
+                {
+                    "condition": str(condition),
+                    "bound": bound,
+                    "plan": plan,
+                    **moved,
+                    "same cuts": alike,
+                    "IV loss": loss,
+                }
+                | {"IV published": published, "III": gain > 0, "III gain": gain}
+                | {"III published": gain > 0 and plan.placement == (third, second)}
             )
     return pd.DataFrame(rows)
 

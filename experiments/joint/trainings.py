@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RECORDED", "SETTINGS", "Setting", "Trainings", "archive_of", "partitionings"]
+__all__ = ["RECORDED", "SETTINGS", "Setting", "Trainings", "archive_of", "held", "merge", "partitionings"]
 
 RECORDED = Path(__file__).parent / "recorded"
 """The folder of what was trained."""
@@ -122,9 +124,18 @@ class Trainings:
         """Return after how many epochs the trainings ended that stopped by their accuracy."""
         return [len(each) for key, each in self.arrays.items() if key.endswith("/held_accuracy")]
 
+    def rises(self, last: int) -> list[float]:
+        """Return how much their last epochs brought to the accuracy of the best epoch, each at least 0."""
+        held = [each for key, each in self.arrays.items() if key.endswith("/held_accuracy")]
+        return [float(each.max() - each[:-last].max()) for each in held if len(each) > last]
+
     def with_training(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Trainings:
         """Return these and one more."""
         return Trainings({**self.arrays, **{f"{name}/{key}": value for key, value in arrays.items()}})
+
+    def of(self, names: Container[str]) -> Trainings:
+        """Return some of them."""
+        return Trainings({key: array for key, array in self.arrays.items() if key.partition("/")[0] in names})
 
     def entropy(self, name: str, split: str) -> NDArray[np.float64]:
         """Return the normalised entropies of a training on the profile or test split."""
@@ -147,3 +158,48 @@ class Trainings:
         if not any(self.has(name) for name in names):
             return None
         return np.array([self.correct(name, split).mean() if self.has(name) else np.nan for name in names])
+
+
+def merge(path: Path, more: Trainings) -> Trainings:
+    """Add trainings to an archive, which may not exist yet, and return all that it holds then.
+
+    What another process adds at the same time is kept, and so is a training that the archive has already.
+    """
+    with held(path.parent, wait=True):
+        there = Trainings.read(path) if path.exists() else Trainings({})
+        new = {key: array for key, array in more.arrays.items() if not there.has(key.partition("/")[0])}
+        every = Trainings({**there.arrays, **new})
+        if new:
+            every.write(path)
+    return every
+
+
+@contextmanager
+def held(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a folder, which is made if need be, while the body runs; the system takes it back from a process that dies.
+
+    Parameters
+    ----------
+    folder
+        What only one process may use at a time.
+    wait
+        Whether to wait until no other holds it.
+
+    Yields
+    ------
+    bool
+        Whether it is held; without `wait` another process may have it.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = True
+        except BlockingIOError:
+            ours = False
+        yield ours
+    finally:
+        os.close(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ __all__ = [
     "summary",
 ]
 
-ESTIMATORS = ("marginal, joint", "marginal, separate", "conditional", "conditional, separate", "replay")
+ESTIMATORS = ("marginal, joint", "marginal, separate", "conditional", "conditional, separate", "nested", "replay")
 """Ways to an accuracy. All but the last weigh accuracies with the rates of the full configuration: of the branches over
 all samples, trained together or each by itself; or of the samples that really leave there, where ``separate`` adds what
-the branch gains over all samples when it is trained by itself."""
+the branch gains over all samples when it is trained by itself. ``nested`` tells these from what each branch does when
+it is asked by itself, as if a better branch were right wherever a worse one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def estimate(
     rates = np.diff(gone, prepend=0.0)
     chosen = [block - 1 for block in blocks]
     joint = table.correct.mean(axis=0)[chosen]
-    accuracies = _conditional(table.of(blocks), threshold) if estimator.startswith("conditional") else joint
+    of_leavers = {"conditional": _conditional, "nested": _nested}.get(estimator.partition(",")[0])
+    accuracies = joint if of_leavers is None else of_leavers(table.of(blocks), threshold)
     if estimator.endswith("separate"):
         if separate is None:
             raise ValueError("the accuracies of branches trained by themselves are needed")
@@ -106,6 +109,29 @@ def _conditional(table: Table, threshold: float) -> NDArray[np.float64]:
         if branch < table.entropy.shape[1] - 1:
             there &= table.entropy[:, branch] < threshold
         found.append(table.correct[there, branch].mean() if there.any() else table.correct[:, branch].mean())
+    return np.array(found)
+
+
+def _nested(table: Table, threshold: float) -> NDArray[np.float64]:
+    """Return the accuracy at each branch of those who leave there, told from each branch asked by itself.
+
+    Who leaves at one branch would leave at the next, too. Where the next branch is better, it is right for all of them
+    that the one before is right for, and for as many of the others as of all others; where it is worse, it is right for
+    as many of those as of all that the one before is right for. What remains of its hits belongs to those who leave
+    there.
+    """
+    leaving = table.entropy < threshold
+    leaving[:, -1] = True
+    gone, right, every = leaving.mean(axis=0), (leaving & table.correct).mean(axis=0), table.correct.mean(axis=0)
+    found = [right[0] / gone[0] if gone[0] > 0 else every[0]]
+    pairs = zip(pairwise(gone), pairwise(right), pairwise(every), strict=True)
+    for (was_gone, is_gone), (was_right, is_right), (before, now) in pairs:
+        if now > before:
+            elsewhere = was_right + (was_gone - was_right) * (now - before) / (1 - before)
+        else:
+            elsewhere = was_right * (now / before if now < before else 1.0)
+        fresh = is_gone - was_gone
+        found.append(np.clip((is_right - elsewhere) / fresh, 0, 1) if fresh > 0 else now)
     return np.array(found)
 
 
@@ -133,7 +159,7 @@ def against_recording(
         for threshold in thresholds:
             truths = {"recorded": recorded, "held out": held_out}
             measured = {name: replayed(table.of(blocks), threshold) for name, table in truths.items()}
-            for estimator in ("marginal, joint", "conditional", "replay"):
+            for estimator in ("marginal, joint", "conditional", "nested", "replay"):
                 said = estimate(recorded, blocks, threshold, estimator)
                 rows += [compared(blocks, threshold, estimator, name, said, truth) for name, truth in measured.items()]
     return pd.DataFrame(rows)

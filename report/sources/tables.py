@@ -50,11 +50,11 @@ def joint_remarks(answer: JointAnswer) -> Iterator[str]:
     if left := [each.source.called for each in answer.sources if each.plan is None]:
         yield f"not served: {', '.join(left)}"
     for each in answer.memory:
-        if each.is_short and not answer.query.ignore_memory:
+        if each.is_short:  # as only memory that is ignored may be
             needed, most = (units.format_bytes(size) for size in (each.needed, each.most))
             yield (
-                f"warning: together the partitions of {', '.join(each.by)} need {needed} on '{each.node}', which has "
-                f"{most}: each plan fits there by itself, and memory is not added up over sources"
+                f"memory is ignored: together the partitions of {', '.join(each.by)} need {needed} on '{each.node}', "
+                f"which has {most}"
             )
     if answer.status != "optimal":
         value, bound = (_value(answer, each) for each in (outcome.value, outcome.bound))

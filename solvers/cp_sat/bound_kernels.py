@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["beam", "shortest"]
+__all__ = ["beam", "near_shortest", "shortest"]
 
 
 @compiled
@@ -122,3 +122,65 @@ def beam(
             at, steps = parent[at], steps + 1
         longest = max(longest, steps)
     return paths[:, :longest]
+
+
+@compiled
+def near_shortest(
+    tail: Ints, head: Ints, length: Floats, group: Ints, bit: Ints, back: Floats, limit: float, over: Floats,
+    rest: Floats, caps: Floats, most: int, steps: int,
+) -> tuple[Ints, int]:  # fmt: skip
+    """Return all complete paths that use each group once, as rows of arcs filled up with -1, and their number.
+
+    Depth first: a partial path is given up where the shortest way on makes it longer than the limit, or the least that
+    is still to come of an amount takes it beyond its cap.
+
+    Parameters
+    ----------
+    tail, head, length, group, bit, back, limit, over, rest, caps
+        As in `beam`.
+    most, steps
+        How many paths, and how many arcs that are tried, are too many; the number is -1 then.
+    """
+    rows, vertices = caps.shape[0], back.shape[0]
+    first, deep = np.zeros(vertices + 1, np.int64), np.zeros(vertices, np.int64)
+    for arc in range(tail.shape[0]):
+        first[tail[arc] + 1] += 1
+        deep[head[arc]] = max(deep[head[arc]], deep[tail[arc]] + 1)
+    for vertex in range(vertices):
+        first[vertex + 1] += first[vertex]
+    longest = deep.max() + 1
+    far, used, sums = np.zeros(longest), np.zeros(longest, np.int64), np.zeros((longest, rows))
+    along = np.full(longest, -1)  # the arc that is tried at each depth
+    paths, count = np.full((max(most, 0), longest), -1), 0
+    depth, arc, end = 0, first[0], first[1]
+    while depth >= 0:
+        if arc == end:
+            depth -= 1
+            if depth >= 0:
+                arc, end = along[depth] + 1, first[tail[along[depth]] + 1]
+            continue
+        steps -= 1
+        if steps < 0:
+            return paths[:0], -1
+        v, mask, distance = head[arc], used[depth] | bit[arc], far[depth] + length[arc]
+        fits = not used[depth] & bit[arc] and distance + back[v, mask] <= limit
+        for r in range(rows):
+            fits = fits and sums[depth, r] + over[r, arc] + rest[r, v] <= caps[r]
+        for before in range(depth):
+            fits = fits and (group[arc] < 0 or group[along[before]] != group[arc])
+        if not fits:
+            arc += 1
+            continue
+        along[depth] = arc
+        if v == vertices - 1:
+            if count >= most:
+                return paths[:0], -1
+            paths[count, : depth + 1] = along[: depth + 1]
+            count, arc = count + 1, arc + 1
+            continue
+        depth += 1
+        far[depth], used[depth] = distance, mask
+        for r in range(rows):
+            sums[depth, r] = sums[depth - 1, r] + over[r, arc]
+        arc, end = first[v], first[v + 1]
+    return paths[:count], count

@@ -3,7 +3,7 @@
 What is bounded enters the objective with a price (Lagrangian relaxation; the prices by a subgradient method). The
 shortest path through an arc that uses no node twice is then a lower bound on every plan that uses it. Where there are
 too many nodes to remember which were used, the rule that they are used once has a price too. The same lengths guide a
-search for good plans.
+search for good plans, and one for all that no bound leaves out.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _STEPS = 3_000_000  # of one dynamic program
 ROUNDS, _TRIAL = 300, 30
 _PATIENCE, _MEMORY, _LEAST_PACE = 10, 0.85, 1e-3
 _MARGIN = 1e-9
+_ROUNDED = 1e-13  # more than rounding errs in a sum along a path whose largest term is 1
 _LABELS = 3_000_000  # partial plans that a search keeps
 
 
@@ -44,6 +45,13 @@ class Rule(NamedTuple):
 
     amounts: Floats
     cap: float
+
+
+class Proved(NamedTuple):
+    """That no plan has less than a value, with what is bounded at some prices."""
+
+    prices: Floats
+    value: float
 
 
 class _Measured(NamedTuple):
@@ -115,6 +123,8 @@ class Relaxation:
         self.over = np.vstack([empty, *(row.amounts / each for row, each in zip(rows, self.sizes, strict=True))])
         self.limit = np.array([row.cap / each for row, each in zip(rows, self.sizes, strict=True)])
         self.prices = np.zeros(len(rows))
+        self.proved, self.rest = list[Proved](), np.empty((0, net.vertices))
+        self.size = float(np.abs(net.values[self.objective]).max(initial=0.0)) or 1.0
         shape = (net.vertices, 1 << len(marked))
         self.ahead, self.back, self.came = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
 
@@ -139,21 +149,83 @@ class Relaxation:
         """Say that only plans up to a value of the objective are of interest."""
         self.caps[self.objective] = min(self.caps[self.objective], value)
 
-    def paths(self, most: int) -> list[list[int]] | None:
-        """Return all paths along the arcs that are left, or None if there are more than so many."""
-        net, arcs = self.network, self.arcs
-        steps = list(zip(arcs.tolist(), net.tail[arcs].tolist(), net.head[arcs].tolist(), strict=True))
-        ways = {net.vertices - 1: 1}  # from a vertex on
-        for _, tail, head in reversed(steps):
-            if head in ways:
-                ways[tail] = ways.get(tail, 0) + ways[head]
-        if ways.get(0, 0) > most:
+    @property
+    def closed(self) -> bool:
+        """Whether prices that were found before leave out every plan that is of interest now."""
+        if self.proved:
+            bounds = self._bounds_now()
+            best = int(bounds.argmax())
+            self.prices = self.proved[best].prices
+            if bounds[best] > self.caps[self.objective]:
+                return True
+        return not len(self.arcs)
+
+    def _bounds_now(self) -> Floats:
+        """Return what each set of prices that was found says now: a bound of all plans."""
+        prices = np.array([line.prices for line in self.proved])
+        values = np.array([line.value for line in self.proved])
+        paid = prices @ self.limit
+        return np.asarray(values - paid - _MARGIN * (self.size + np.abs(values) + np.abs(paid) + prices.sum(axis=1)))
+
+    def paths(self, most: int, steps: int, strict: int | None = None) -> list[list[int]] | None:
+        """Return all paths that neither bounds nor caps leave out, or None if there are too many.
+
+        What lies between the bound of all plans and the best known is gone through, partial path by partial path, as
+        in `Carlyle, Royset and Wood (2008) <https://doi.org/10.1002/net.20247>`_.
+
+        Parameters
+        ----------
+        most, steps
+            How many paths are too many, and how many arcs that are tried.
+        strict
+            A row whose cap is to be missed by more than rounding errs.
+
+        Returns
+        -------
+        list of list of int or None
+            The arcs of each path, the least objective first.
+        """
+        self._leave_out()
+        measured = self.measure(self.prices)
+        net, keep = self.network, self.arcs
+        if not len(keep):
+            return []
+        columns = (net.tail[keep], net.head[keep], measured.length[keep], self.entered[keep], self.bit[keep])
+        limit = float(self.caps[self.objective] + self.prices @ self.limit) + measured.slack
+        goal, cap = net.values[self.objective] / self.size, float(self.caps[self.objective]) / self.size
+        caps = np.append(self.limit, cap) + _MARGIN * np.append(np.ones(len(self.limit)), 1 + abs(cap))
+        if strict in self.capped:
+            place = self.capped.index(strict)
+            caps[place] = self.limit[place] - _ROUNDED
+        over = np.vstack([self.over, goal])[:, keep]
+        rows: Any
+        rows, count = bound_kernels.near_shortest(*columns, self.back, limit, over, self.rest, caps, most, steps)
+        if count < 0:
             return None
-        begun: dict[int, list[list[int]]] = {0: [[]]}
-        for arc, tail, head in steps:
-            if head in ways and tail in begun:
-                begun.setdefault(head, []).extend([*path, arc] for path in begun[tail])
-        return begun.get(net.vertices - 1, [])
+        paths = [keep[row[row >= 0]].tolist() for row in rows]
+        return sorted(paths, key=self.value)
+
+    def value(self, path: list[int]) -> float:
+        """Return the objective of a path, but for rounding."""
+        return float(self.network.values[self.objective, path].sum())
+
+    def of_interest(self, value: float) -> bool:
+        """Return whether a plan whose objective is this, but for rounding, may be no worse than the best known."""
+        cap = float(self.caps[self.objective])
+        return value <= cap or value - cap <= _MARGIN * (self.size + abs(cap))
+
+    def _leave_out(self) -> None:
+        """Leave out arcs through which every path exceeds a cap."""
+        if not len(self.rest):
+            goal = self.network.values[self.objective] / self.size
+            self.rest = np.empty((len(self.over) + 1, self.network.vertices))
+            self.through = np.empty(self.over.shape)
+            for row, amounts in enumerate((*self.over, goal)):
+                least = self._paths(amounts)
+                self.rest[row] = self.back[:, 0]
+                if row < len(self.over):
+                    self.through[row] = least
+        self.bounds[(self.through > self.limit[:, None] + _MARGIN).any(axis=0)] = inf
 
     def lower(self, row: int, cap: float, objective: float) -> None:
         """Say that a measure other than the objective may be less at most than it might; bounds found so far hold on.
@@ -166,7 +238,7 @@ class Relaxation:
             What the objective may be at most.
         """
         place = self.capped.index(row)
-        self.limit[place] += (cap - self.caps[row]) / self.sizes[place]
+        self.limit[place] = cap / self.sizes[place]
         self.caps[row], self.caps[self.objective] = cap, objective
 
     def _paths(self, length: Floats) -> Floats:
@@ -183,7 +255,7 @@ class Relaxation:
             self.bounds[:] = inf
             return _Measured(inf, 0.0, [], length)
         # What rounding may have added: a billionth of the largest numbers that were added up.
-        slack = _MARGIN * (float(np.abs(values).max()) + abs(value - paid) + float(prices.sum()))
+        slack = _MARGIN * (self.size + abs(value - paid) + float(prices.sum()))
         # Every set of prices gives a bound of its own, and an arc is out as soon as one of them says so.
         np.maximum(self.bounds, least - paid - slack, out=self.bounds)
         return _Measured(value - paid, slack, self._path(), length)
@@ -220,16 +292,13 @@ class Relaxation:
             aim = min(cutoff, highest + max(0.2 * abs(highest), 1e-12))
             prices = np.maximum(0.0, prices + pace * max(aim - value, 1e-9 * abs(value)) / norm * step)
         self.prices = best
+        if highest > -inf:
+            self.proved.append(Proved(best, highest + float(best @ self.limit)))
 
     def search(self, look: Look, width: int) -> None:
         """Look for good plans, keeping a few partial ones at each vertex."""
         net = self.network
-        rest = np.empty((len(self.limit), net.vertices))
-        for row, amounts in enumerate(self.over):
-            least = self._paths(amounts)
-            rest[row] = self.back[:, 0]
-            # An arc through which every path exceeds a cap is out.
-            self.bounds[least > self.limit[row] + _MARGIN] = inf
+        self._leave_out()
         length = self.measure(self.prices).length
         limit = float(self.caps[self.objective] + self.prices @ self.limit)
         keep = self.arcs
@@ -237,5 +306,5 @@ class Relaxation:
         columns = (net.tail[keep], net.head[keep], length[keep], self.entered[keep], self.bit[keep])
         width = int(np.clip(_LABELS // net.vertices, 1, width))
         find: Any = bound_kernels.beam
-        for row in find(*columns, self.back, limit, over, rest, self.limit + _MARGIN, width):
+        for row in find(*columns, self.back, limit, over, self.rest[:-1], self.limit + _MARGIN, width):
             self.cut(look(keep[row[row >= 0]].tolist()))

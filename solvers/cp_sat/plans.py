@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plans", "Priced", "holds"]
 
+_ROOM = 256  # plans for which there is room to begin with
+
 
 @dataclass(frozen=True, slots=True)
 class Priced:
@@ -96,6 +98,8 @@ class Plans:
         self.caps = np.array([task.cap, -task.floor, *(constraint.cap for constraint in task.constraints)])
         self.pool: dict[Decision, Priced] = {}
         self.paths: dict[Decision, tuple[int, frozenset[int]]] = {}
+        self._plans: list[Priced] = []
+        self._values = np.empty((_ROOM, len(self.caps)))
         self.scored = 0
 
     def order(self, plan: Priced) -> tuple[Any, ...]:
@@ -132,16 +136,38 @@ class Plans:
         plan = self.pool.get(decision) or self.price(decision)
         if not holds(plan, self.caps, None):
             return None
-        self.pool[decision] = plan
+        self.keep(plan)
         self.paths[decision] = (network.index, arcs)
         return plan
 
+    def keep(self, plan: Priced) -> None:
+        """Keep a plan, once."""
+        if plan.decision in self.pool:
+            return
+        if len(self.pool) == len(self._values):
+            self._values = np.resize(self._values, (2 * len(self._values), len(self.caps)))
+        self._values[len(self.pool)] = plan.values
+        self.pool[plan.decision] = plan
+        self._plans.append(plan)
+
+    @property
+    def values(self) -> Floats:
+        """K x R: the values of the plans that are kept."""
+        return self._values[: len(self.pool)]
+
+    def least_loss(self, cost: float) -> float:
+        """Return the least loss of accuracy among the plans up to a cost."""
+        return float(self.values[self.values[:, COST] <= cost, LOSS].min())
+
     def best(self, row: int, caps: Floats, strict: int | None) -> Best:
         """Return the `top` best plans in a row that are known and hold some caps."""
-        best, plans = Best(row, caps, strict, self.top), list(self.pool.values())
-        values = np.array([plan.values for plan in plans]).reshape(-1, len(caps))
-        for place in np.flatnonzero((values <= caps).all(axis=1)):
-            best.see(plans[place])
+        best, values = Best(row, caps, strict, self.top), self.values
+        within = (values <= caps).all(axis=1)
+        if strict is not None:
+            within &= values[:, strict] < caps[strict]
+        held = np.flatnonzero(within)
+        for place in held[np.argsort(values[held, row], kind="stable")][: self.top]:
+            best.see(self._plans[place])
         return best
 
     def known(self, relaxed: Relaxation, strict: int | None) -> list[frozenset[int]]:

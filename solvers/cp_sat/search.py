@@ -34,7 +34,9 @@ _PATIENCE = 3  # plans as good as the best known that are looked for one by one
 _SCOUTED = 3000  # arcs beyond which any plan at all is looked for before the best
 _FEW = 300  # arcs that CP-SAT gets at once
 _AGAIN = 10  # rounds of the bounds for later points of a frontier, as they begin with the last ones
-_FEW_PATHS = 50  # paths along what is left that are looked at one by one, which takes as long as a model
+_FEW_PATHS = 200  # paths that are looked at one by one, if there are no more: that takes as long as a model
+_MANY_PATHS = 5000  # the same, in place of a list by CP-SAT
+_STEPS_A_PATH = 200  # arcs that are tried for each of them
 _BEAMS = (20, 100, 300)  # widths of the searches for good plans
 _PARAMETERS = {
     "catch_sigint_signal": False,  # Ctrl-C is Python's to see
@@ -137,13 +139,14 @@ class Search:
             return best.nth
 
         relaxed.cut(best.nth)
-        if len(relaxed.arcs):
-            relaxed.tighten(look, rounds)
+        if relaxed.closed or self._few(relaxed, look, strict, _FEW_PATHS):
+            return best.nth
+        relaxed.tighten(look, rounds)
         for width in _BEAMS:
             if len(relaxed.arcs) > _FEW:
                 relaxed.search(look, width)
                 relaxed.tighten(look)
-        done = self._few(relaxed, look, _FEW_PATHS)
+        done = relaxed.closed or self._few(relaxed, look, strict, _FEW_PATHS)
         while not done and len(relaxed.arcs) and ties <= _PATIENCE:
             path = self.better(relaxed, strict, without)
             if path is None:
@@ -157,17 +160,22 @@ class Search:
             relaxed.cut(best.nth)
             if relaxed.caps[row] < before and len(relaxed.arcs) > _SCOUTED:
                 relaxed.tighten(look)
-        if ties > _PATIENCE and not self._few(relaxed, look, _MOST_TIED):
+        if ties > _PATIENCE and not self._few(relaxed, look, strict, _MANY_PATHS):
             self.list_all(relaxed, strict)
             best = self.plans.best(row, caps, strict)
         return best.nth
 
     @staticmethod
-    def _few(relaxed: Relaxation, look: Look, most: int) -> bool:
-        """Look at all paths that are left one by one, if they are no more than so many; return whether they were."""
-        paths = relaxed.paths(most)
+    def _few(relaxed: Relaxation, look: Look, strict: int | None, most: int) -> bool:
+        """Look at all paths that are left, the best first, if they are no more than so many; return whether they were.
+
+        Those behind the best known are not looked at.
+        """
+        paths = relaxed.paths(most, most * _STEPS_A_PATH, strict)
         for path in paths or ():
-            look(path)
+            if not relaxed.of_interest(relaxed.value(path)):
+                break
+            relaxed.cut(look(path))
         return paths is not None
 
     def better(
@@ -255,7 +263,7 @@ class Search:
         for decision in labels.solve(relaxed, replace(self.options, time_limit_s=limit, progress=None)).decisions:
             plan = self.plans.price(decision)
             if holds(plan, self.plans.caps, None):
-                self.plans.pool[decision] = plan
+                self.plans.keep(plan)
 
     def best_at(self, network: Network) -> None:
         """Find the best plans of a threshold, as far as they are among the best of all."""
@@ -279,7 +287,7 @@ class Search:
         while (cost := self.sweep(relaxed, caps, strict, rounds)) < inf:
             if self.stop[0]:  # which a sweep over plans that are all known does not look at
                 raise StoppedError
-            caps[LOSS] = min(plan.values[LOSS] for plan in self.plans.pool.values() if plan.values[COST] <= cost)
+            caps[LOSS] = self.plans.least_loss(cost)
             if strict is None and not isfinite(self.plans.caps[LOSS]):
                 relaxed = self.relaxed(network, COST, caps)
             else:

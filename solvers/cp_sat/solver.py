@@ -5,8 +5,8 @@ a sum along it.
 
 1. The labels solver, asked without the constraints, gives plans to begin with: those that hold them.
 2. Bounds by dynamic programming (`tiercut.solvers.cp_sat.bounds`) leave out most arcs, and come across good plans.
-3. CP-SAT finds the best of what is left, and proves it (`tiercut.solvers.cp_sat.model`); few paths are priced one by
-   one.
+3. Where few paths are left between these bounds and the best known, they are priced one by one. Else CP-SAT finds the
+   best of what is left, and proves it (`tiercut.solvers.cp_sat.model`).
 
 CP-SAT reckons in integers, so nothing rests on its word alone: every plan is priced again in floating point, one that
 misses a bound is cut off, and all that may be as good as the best but for the rounding are listed and compared. With
@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,7 @@ from tiercut.solvers.cp_sat.search import Search, without_constraints
 from tiercut.solvers.interface import Options
 from tiercut.solvers.parallel import Ending, watch
 from tiercut.solvers.registry import find
+from tiercut.solvers.warm_up import tiny_tasks
 
 if TYPE_CHECKING:
     from tiercut.solvers.task import Task
@@ -69,6 +72,7 @@ class CpSat(BaseSolver):
     def _load(self, task: Task) -> None:
         _check_company()
         import_module("ortools.sat.python.cp_model")
+        _load_kernels()
         relaxed, labels = without_constraints(task), find("labels")
         if relaxed is not None and isinstance(labels, BaseSolver):
             labels._load(relaxed)  # here, as the clock does not pause in the thread that asks it
@@ -78,6 +82,14 @@ class CpSat(BaseSolver):
         ending = _watched(search)
         reason = ending if ending == Ending.INTERRUPTED else search.reason
         return Found(decisions=search.plans.answer(), reason=reason, scored=search.plans.scored)
+
+
+@cache
+def _load_kernels() -> None:
+    search = Search(tiny_tasks()[0], Options())
+    relaxed = search.relaxed(search.network(0), search.plans.goal, search.plans.caps)
+    relaxed.search(lambda _: inf, 1)
+    relaxed.paths(1, 1)
 
 
 def _check_company() -> None:

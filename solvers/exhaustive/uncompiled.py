@@ -43,9 +43,6 @@ __all__ = ["comes_first", "is_simple", "score_all"]
 _SPENT = [0]
 """Decisions that NumPy has scored in this process: whoever asks again and again is better served by kernels."""
 
-_MOST_UNLOADED = 400_000
-"""Decisions that NumPy scores in a process in the time in which numba and kernels are loaded, or little more."""
-
 
 def is_simple(task: Task) -> bool:
     """Return whether a task is one for NumPy: sums over pieces, of estimates, over few decisions."""
@@ -62,7 +59,7 @@ def comes_first(task: Task, *kernels: Any) -> bool:
     """Return whether NumPy has answered a task before the kernels for it are loaded, or compiled."""
     if not is_simple(task):
         return False
-    if "numba" not in sys.modules and _SPENT[0] + task.space.decisions <= _MOST_UNLOADED:
+    if "numba" not in sys.modules:
         return True
     from tiercut import kernel_cache
 
@@ -71,7 +68,6 @@ def comes_first(task: Task, *kernels: Any) -> bool:
 
 def score_all(task: Task) -> Found:
     """Score every decision of a simple task."""
-    _SPENT[0] += task.space.decisions
     layout = Layout.of(task.space)
     best = Keeper.of(task, layout)
     scored = 0
@@ -81,6 +77,7 @@ def score_all(task: Task) -> Found:
         with np.errstate(invalid="ignore"):  # a forbidden piece that no sample gets to
             for totals, rights, keys in _Plans(task, layout, index).grown():
                 scored += len(totals)
+                _SPENT[0] += len(totals)
                 costs = totals[:, 0]
                 fits = (totals <= _caps(task)).all(axis=1) & (costs < inf) & (rights >= task.floor)
                 best.offer_sorted(costs[fits], rights[fits], keys[fits])
@@ -206,6 +203,7 @@ class _Plans:
         space, shares, layout = self.space, self.shares, self.layout
         blocks = np.arange(len(space.can_end))
         may = (blocks >= rows.begin[:, None]) & (blocks <= rows.until[:, None]) & (blocks < len(blocks) - 1)
+        may &= space.inside | (rows.parts < space.most)[:, None]
         at, ends, options = np.nonzero(may[:, :, None] & (space.jump[rows.level] >= 0))
         rows, asks = rows.at(at), space.option_exit[options]
         after = space.jump[rows.level, ends, options]
@@ -221,9 +219,9 @@ class _Plans:
             thresholds = space.option_threshold[options[every]]
             rows.keys[every, layout.thresholds_at + rows.exits[every] - 1] = thresholds
         rows.begin, rows.level = ends + 1, after
-        stays = rows.at(asks) if space.inside else rows.at(np.zeros(0, np.int64))
-        going = _joined(stays, self._crossed(rows))
-        return going.at(going.costs[:, 0] < inf)
+        going = _joined(rows.at(asks), self._crossed(rows)) if space.inside else self._crossed(rows)
+        able = going.costs[:, 0] < inf
+        return going if able.all() else going.at(able)
 
     def _crossed(self, rows: _Partial) -> _Partial:
         """Return the partial plans that go on with a node of another group."""

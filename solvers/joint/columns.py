@@ -4,6 +4,7 @@ With a multiplier for each limit, the best plan of a stream is an ordinary quest
 latency times a factor, and the expected seconds on each server times what they cost, are one additive measure (Dantzig
 and Wolfe, Decomposition Principle for Linear Programs, Operations Research 8, 1960; as columns Desrosiers and Lübbecke,
 A Primer in Column Generation, 2005, section 2). The labels answer it exactly, so the bound that follows is proved.
+Memory that has a price is a sum of another kind (`holding`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from tiercut.optimizer import (
 from tiercut.solvers.interface import Options
 from tiercut.solvers.joint.branches import Side, narrowed
 from tiercut.solvers.joint.curves import Curve, Priced, Wanted
+from tiercut.solvers.joint.holding import Holding, held_bytes
+from tiercut.solvers.joint.task import Limit
 from tiercut.solvers.registry import choose
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer import Decision, Measure, Problem, Space
     from tiercut.solvers.interface import Outcome, Solver
     from tiercut.solvers.joint.branches import Branch, Rule
-    from tiercut.solvers.joint.task import Floats, JointTask, Limit, Stream
+    from tiercut.solvers.joint.task import Floats, JointTask, Room, Stream
     from tiercut.solvers.task import Task
 
 __all__ = ["Column", "Multipliers", "Pool", "Pricer", "Pricers"]
@@ -83,50 +86,58 @@ class Column:
 
 
 class Pool:
-    """Plans of one network from one node, whichever stream found them: what each takes of every server for a frame.
+    """Plans of one network from one node, whichever stream found them.
 
-    One thread alone may add plans, while no other reads them.
+    Of each it knows what a frame takes of every server, and the bytes that it holds on every node. One thread alone may
+    add plans, while no other reads them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, problem: Problem) -> None:
+        self.sizes = np.nan_to_num(problem.partition_bytes)  # what a profile does not say counts as nothing
         self.decisions: list[Decision] = []
         self.place: dict[Decision, int] = {}
         self.rows: list[tuple[float, float, Floats]] = []
         self._arrays: tuple[Floats, Floats, Floats] | None = None
 
     def take(self, problem: Problem, decision: Decision) -> tuple[float, float, Floats]:
-        """Return the latency, the accuracy and the seconds on each server of a plan, which is kept."""
+        """Return latency, accuracy, and seconds on each server with bytes on each node, of a plan, which is kept."""
         at = self.place.get(decision)
         if at is None:
             plan, busy = price(problem, decision), busy_by_place(problem, decision)
             right = inf if plan.accuracy is None else plan.accuracy
             at = self.place[decision] = len(self.rows)
             self.decisions.append(decision)
-            self.rows.append((plan.latency_s, right, np.array(list(busy.values()))))
+            held = held_bytes(self.sizes, problem.node_count, decision)
+            self.rows.append((plan.latency_s, right, np.concatenate([list(busy.values()), held])))
             self._arrays = None
         return self.rows[at]
 
     @property
     def arrays(self) -> tuple[Floats, Floats, Floats]:
-        """P latencies and accuracies, and P x R seconds."""
+        """P latencies and accuracies, and P x (R + M) seconds and bytes."""
         if self._arrays is None:
-            latencies, rights, busy = zip(*self.rows, strict=True)
-            self._arrays = np.array(latencies), np.array(rights), np.array(busy)
+            latencies, rights, taken = zip(*self.rows, strict=True)
+            self._arrays = np.array(latencies), np.array(rights), np.array(taken)
         return self._arrays
 
 
 class Pricer:
     """Prices the plans of one stream."""
 
-    def __init__(self, stream: Stream, limits: Sequence[Limit], pool: Pool) -> None:
+    def __init__(self, stream: Stream, rows: Sequence[Limit | Room], pool: Pool) -> None:
         self.stream, self.pool = stream, pool
         self.problem = stream.task.space.problem
         self.latency = measure(self.problem, "latency")
         self.columns: dict[Decision, Column] = {}
         self.names = tuple(servers(self.problem))
-        self._adds = np.array(
-            [[stream.rate_fps / limit.most * (name in limit.servers) for name in self.names] for limit in limits]
-        ).reshape(len(limits), len(self.names))
+        self._adds = np.array([self._added(row) for row in rows]).reshape(len(rows), -1)
+
+    def _added(self, row: Limit | Room) -> list[float]:
+        """Return which share of a limit a second on each server takes, and a byte on each node."""
+        if isinstance(row, Limit):
+            busy = [self.stream.rate_fps / row.most * (name in row.servers) for name in self.names]
+            return busy + [0.0] * self.problem.node_count
+        return [0.0] * len(self.names) + [(name == row.node) / row.most for name in self.problem.nodes]
 
     @cached_property
     def _constraints(self) -> tuple[Constraint, ...]:
@@ -140,8 +151,8 @@ class Pricer:
         """Return a plan of the stream as a column, which is kept."""
         found = self.columns.get(decision)
         if found is None:
-            latency, _, busy = self.pool.take(self.problem, decision)
-            found = self.columns[decision] = Column(decision, latency, self._adds @ busy)
+            latency, _, taken = self.pool.take(self.problem, decision)
+            found = self.columns[decision] = Column(decision, latency, self._adds @ taken)
         return found
 
     def borrowed(self, factor: float, prices: Floats, below: float, most: int, cap: float = inf) -> list[Column]:
@@ -162,9 +173,9 @@ class Pricer:
 
     def _pool_costs(self, factor: float, prices: Floats, cap: float) -> Floats:
         """Return what each plan of the pool costs this stream; inf where it may not have it."""
-        latencies, rights, busy = self.pool.arrays
+        latencies, rights, taken = self.pool.arrays
         task = self.stream.task
-        costs: Floats = factor * latencies + busy @ (prices @ self._adds)
+        costs: Floats = factor * latencies + taken @ (prices @ self._adds)
         costs[(rights < task.floor) | (latencies > min(task.cap, cap))] = inf
         return costs
 
@@ -221,19 +232,27 @@ class Pricer:
         space = narrowed(base.space, rules) if len(sides) < len(rules) else base.space
         if not len(space.threshold_indices) or not space.can_end.any():
             return Priced(inf, None, proved=True)
-        task = replace(
-            base,
-            space=space,
-            measure=tables,
-            costs=space.costs(tables),
-            ties=base.costs if space is base.space else space.costs(self.latency),
-            cap=least * less,
-            constraints=tuple(self._fitted(space, each) for each in (*self._constraints, *sides)),
-        )
-        solver, outcome = self._within(task, cap)
-        decision = outcome.decisions[0] if outcome.decisions else known
-        value = evaluate_tables(self.problem, outcome.decisions[0], tables) if outcome.decisions else least * less
-        return Priced(value, decision, proved=solver.exact and outcome.status in ("optimal", "infeasible"))
+
+        def ask(space: Space, tables: Measure, most: float) -> tuple[Decision | None, bool]:
+            task = replace(
+                base,
+                space=space,
+                measure=tables,
+                costs=space.costs(tables),
+                ties=base.costs if space is base.space else space.costs(self.latency),
+                cap=most,
+                constraints=tuple(self._fitted(space, each) for each in (*self._constraints, *sides)),
+            )
+            solver, outcome = self._within(task, cap)
+            found = outcome.decisions[0] if outcome.decisions else None
+            return found, solver.exact and outcome.status in ("optimal", "infeasible")
+
+        if (held := (prices @ self._adds)[len(self.names) :]).any():
+            value, decision, proved = self._holding.cheapest(space, tables, held, least * less, ask)
+        else:
+            decision, proved = ask(space, tables, least * less)
+            value = least * less if decision is None else evaluate_tables(self.problem, decision, tables)
+        return Priced(value, known if decision is None else decision, proved)
 
     def _within(self, task: Task, cap: float) -> tuple[Solver, Outcome]:
         """Return the best plan up to a latency, and who found it: the best of all, where that is quick enough."""
@@ -248,6 +267,10 @@ class Pricer:
         solver = choose(task)[0]
         return solver, _solved(solver, task)
 
+    @cached_property
+    def _holding(self) -> Holding:
+        return Holding(self.stream.task.space, self.pool.sizes)
+
     def _fitted(self, space: Space, bound: Constraint) -> Constraint:
         """Return a constraint with tables that are fitted to a part of the stream's space."""
         return bound if space is self.stream.task.space else replace(bound, costs=space.costs(bound.measure))
@@ -259,7 +282,7 @@ class Pricer:
         return Constraint("a share", tables, self.stream.task.space.costs(tables), side.most)
 
     def _tables(self, factor: float, prices: Floats) -> Measure:
-        weights = zip(self.names, prices @ self._adds, strict=True)
+        weights = zip(self.names, (prices @ self._adds)[: len(self.names)], strict=True)
         busy = occupancy(self.problem, {name: float(each) for name, each in weights if each})
         return plus(scaled(self.latency, factor), busy)
 
@@ -277,12 +300,15 @@ class Pricers:
 
     def __init__(self, task: JointTask, options: Options) -> None:
         self.each: list[Pricer] = []
-        pools: dict[int, Pool] = {}
-        for stream in task.streams:
+        pools: dict[tuple[int, ...], Pool] = {}
+        for place, stream in enumerate(task.streams):
+            problem = stream.task.space.problem
             # With other bounds what is a plan of one stream may be none of another.
-            alike = not stream.task.constraints
-            pool = pools.setdefault(id(stream.task.space.problem), Pool()) if alike else Pool()
-            self.each.append(Pricer(stream, task.limits, pool))
+            key = (id(problem), place) if stream.task.constraints else (id(problem),)
+            if key not in pools:
+                pools[key] = Pool(problem)
+            self.each.append(Pricer(stream, task.rows, pools[key]))
+        self.rooms = len(task.limits)  # from where on rows are about memory
         self.threads = max(min(options.workers or cpu_count(), len(self.each)), 1)
         self.looked = 0  # how many prices were looked for
 
@@ -300,7 +326,7 @@ class Pricers:
         within
             By which share a price may be too low, and its plan too dear.
         """
-        curves = [self._curve(own, at, branch, within) for own in self._alike(branch)]
+        curves = [self._curve(own, at, branch, within) for own in self._alike(at, branch)]
         while jobs := [(curve, each) for curve in curves for each in curve.next()]:
             found = self._all(
                 lambda place: self._cheapest(at, place, branch, 0.5 * within), [each.place for _, each in jobs]
@@ -314,21 +340,28 @@ class Pricers:
         prices = {place: priced for curve in curves for place, priced in curve.found.items()}
         return [prices.get(place, Priced(inf, None, proved=True)) for place in range(len(self.each))]
 
-    def _alike(self, branch: Branch) -> list[list[int]]:
-        """Return the streams that may be served in groups of those with the same plans."""
+    def _holds(self, at: Multipliers) -> bool:
+        """Return whether memory has a price."""
+        return bool(at.limits[self.rooms :].any())
+
+    def _alike(self, at: Multipliers, branch: Branch) -> list[list[int]]:
+        """Return the streams that may be served in groups of those with the same plans, and one curve of prices."""
         groups: dict[object, list[int]] = {}
         for place, pricer in enumerate(self.each):
             if branch.served.get(place, True):
-                own = branch.of(place)
-                groups.setdefault((-1, place) if own else (id(pricer.pool), pricer.stream.task.cap), []).append(place)
+                factor = float(at.latency[place]) if self._holds(at) else 0.0
+                own = (place,) if branch.of(place) else (id(pricer.pool), pricer.stream.task.cap, factor)
+                groups.setdefault(own, []).append(place)
         return list(groups.values())
 
     def _curve(self, places: Sequence[int], at: Multipliers, branch: Branch, within: float) -> Curve:
         wanted = []
         for place in places:
             stream = self.each[place].stream
-            factor = float(at.latency[place])
-            wanted.append(Wanted(place, factor / stream.rate_fps, stream.rate_fps, stream.task.floor))
+            ratio, rate = float(at.latency[place]) / stream.rate_fps, stream.rate_fps
+            if self._holds(at):  # which hangs on no rate: what is left to differ is what a frame counts
+                ratio, rate = stream.rate_fps, 1.0
+            wanted.append(Wanted(place, ratio, rate, stream.task.floor))
 
         def known(place: int) -> tuple[float, Decision | None]:
             return self.each[place].cheapest_known(float(at.latency[place]), at.limits, branch.cap)

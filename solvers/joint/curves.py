@@ -4,6 +4,9 @@ Divided by its rate, what a plan costs such a stream is a share of a second of l
 the least cost is one concave function of that share for all of them (the lower envelope of a line for each plan): of
 two shares whose best plans are known, the chord bounds what lies between from below, and known plans do from above.
 Where both are the same, nothing is left to be looked for; and who has to be right less often never pays more.
+
+Memory is held whatever the rate. Where it has a price, those are alike to whom a second of latency counts the same too,
+and what a plan costs is such a function of the rate.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class Wanted(NamedTuple):
     place
         Of the stream.
     ratio
-        What a second of latency counts beside a frame.
+        What a second of latency counts beside a frame; or what a frame counts beside all that hangs on no rate.
     rate
         What a cost is divided by.
     floor

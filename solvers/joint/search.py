@@ -121,7 +121,7 @@ class _Search:
         self.pricers = Pricers(task, options)
         weights = np.array([stream.weight for stream in task.streams])
         self.weights: Floats = weights / weights.sum()
-        self.limits = len(task.limits)
+        self.limits = len(task.rows)
         self.best = Choice((), inf, proved=False)
         self.start = 0.0  # the goal if streams did not share anything
         self.bound = -inf
@@ -453,11 +453,13 @@ class _Search:
         found = choose_whole("short", self.weights, every, self.limits, self._for_choice)
         order = np.argsort(-self.prices, kind="stable")
         tight = [int(at) for at in order if self.prices[at] > _SAME]
+        loads = sum((column.loads for column in found.picked if column is not None), np.zeros(self.limits))
         if not tight and found.picked:
-            tight = [int(np.argmax(sum(column.loads for column in found.picked if column is not None)))]
-        places = tuple(self.task.limits[at].place for at in tight)
+            tight = [int(np.argmax(loads))]
+        places = tuple(self.task.rows[at] for at in tight)
+        by_rates = bool((loads[len(self.task.limits) :] <= 1.0 + SLACK).all())
         self.bound = inf
-        self.shortage = Shortage((), factor, found.value if found.picked else None, places)
+        self.shortage = Shortage((), factor, found.value if found.picked else None, places, by_rates)
 
     def outcome(self, seconds: float, *, interrupted: bool) -> JointOutcome:
         """Return what was found."""

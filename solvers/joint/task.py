@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["JointOutcome", "JointTask", "Limit", "Shortage", "Stream"]
+__all__ = ["JointOutcome", "JointTask", "Limit", "Room", "Shortage", "Stream"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -60,23 +60,47 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """What the plans of all streams together may hold on a node, each with a copy of its own.
+
+    Parameters
+    ----------
+    node
+        Its name.
+    most
+        Bytes of its memory.
+    """
+
+    node: str
+    most: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class JointTask:
-    """A plan for each stream, within limits on what all of them keep busy.
+    """A plan for each stream, within limits on what all of them keep busy and hold in memory.
 
     Parameters
     ----------
     streams
         One at least.
     limits
-        K of them; none: each stream has its own best plan.
+        On what is busy.
     goal
         What is best: the least weighted ``mean`` of the latencies, the least ``worst`` latency, or the most streams (by
         weight) ``served``.
+    rooms
+        The memory of nodes, where it could be too little.
     """
 
     streams: tuple[Stream, ...]
     limits: tuple[Limit, ...]
     goal: Joint
+    rooms: tuple[Room, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Limit | Room, ...]:
+        """All K that the streams share; none: each stream has its own best plan."""
+        return *self.limits, *self.rooms
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +112,20 @@ class Shortage:
     alone
         Names of streams that have no plan even by themselves; empty: they have.
     factor
-        Whatever plans they take, some place of `places` is busy for at least this many times what it may be.
+        Whatever plans they take, of some of `places` at least this many times is taken of what it has.
     enough
         With this many times of all limits there is a joint plan; None: none was found.
     places
-        Places that cannot all be relieved, the one that counts most first.
+        What cannot all be relieved, the one that counts most first.
+    by_rates
+        Whether so many times lower rates are enough too: not where more memory is needed.
     """
 
     alone: tuple[str, ...] = ()
     factor: float = 1.0
     enough: float | None = None
-    places: tuple[str, ...] = ()
+    places: tuple[Limit | Room, ...] = ()
+    by_rates: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from tiercut.errors import TiercutWarning
 
 __all__ = ["attach", "is_ready"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)  # which a command shows, see `tiercut.cli.console.show_compiling`
 
 _KNOWN = (0, 68)
 """The version of numba of which it is known what compiled code needs to run."""
@@ -63,6 +63,11 @@ def is_ready(dispatcher: Any) -> bool:
     """Return whether a kernel has been compiled, by this process or one before, so that it need only be read."""
     kept = dispatcher._cache
     return bool(dispatcher.signatures) or (isinstance(kept, _Cache) and bool(kept._cache_file._load_index()))
+
+
+@cache
+def _tell_of_compiling() -> None:
+    log.info("compiling kernels, once: this may take a minute, and the next call finds them")
 
 
 @cache
@@ -124,6 +129,12 @@ class _Cache(FunctionCache):  # type: ignore[misc]
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = self._loaded(sig, target_context)
+        if found is None:  # so it is compiled now
+            _tell_of_compiling()
+        return found
+
+    def _loaded(self, sig: Any, target_context: Any) -> Any:
         if numba.version_info.short != _KNOWN:
             return super().load_overload(sig, target_context)
         rtsys.initialize(target_context)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from tiercut import Profile
 sys.path.insert(0, str(ROOT / "experiments" / "joint"))
 
 import assumptions
+import brief
 import drawing
 import four_cases
 import published
 import record
-import settling
 import train
 import trainings
 import validation
@@ -76,7 +75,7 @@ def test_replay_is_exact_on_what_was_recorded_and_conditional_wherever_no_branch
     assert accuracy == pytest.approx(validation.replayed(table.of((1, 3)), threshold)[1])
 
 
-@pytest.mark.parametrize("estimator", ["marginal", "conditional"])
+@pytest.mark.parametrize("estimator", ["marginal", "conditional", "nested"])
 def test_the_estimates_are_those_that_plans_are_found_with_and_replay_is_the_packages(estimator: str) -> None:
     profile = tiercut.load_profile("resnet20-clutter")
     samples = tiercut.samples_of(profile)
@@ -120,13 +119,13 @@ def test_a_summary_gives_line_and_errors_of_accuracies_and_rates() -> None:
 def test_comparisons_have_a_row_for_everything_that_was_compared() -> None:
     whole, other, part = made(60, 4, 1), made(60, 4, 2), made(60, 2, 3)
     rows = validation.against_recording(whole, other, [0.3, 0.6], [(1, 3), (2, 3, 4)])
-    assert len(rows) == 2 * 2 * 2 * 3
+    assert len(rows) == 2 * 2 * 2 * 4
     exact = rows[(rows["estimator"] == "replay") & (rows["truth"] == "recorded")]
     assert (exact["predicted"] == exact["measured"]).all()
     trained = validation.against_trainings(whole, np.full(4, 0.5), {(1, 3): part}, [0.3, 0.6])
     assert len(trained) == 2 * len(validation.ESTIMATORS)
     partly = validation.against_trainings(whole, np.array([0.5, 0.5, np.nan, 0.5]), {(1, 3): part}, [0.3, 0.6])
-    assert set(partly["estimator"]) == {"marginal, joint", "conditional", "replay"}
+    assert set(partly["estimator"]) == {"marginal, joint", "conditional", "nested", "replay"}
     assert trained["measured"].iloc[0] == validation.replayed(part, 0.3)[1]
 
 
@@ -233,29 +232,6 @@ def test_nested_hits_are_exact_where_nobody_or_everybody_leaves_early(threshold:
     assert found.tolist() == pytest.approx([0.6 if threshold else 0.9, 0.6])
 
 
-def test_partitionings_are_drawn_by_their_seed_and_have_two_to_four_parts() -> None:
-    drawn = trainings.partitionings(28)
-    assert drawn == trainings.partitionings(28) != trainings.partitionings(28, seed=1)
-    assert drawn[:8] == trainings.partitionings(8)
-    assert len(set(drawn)) == 28
-    assert {len(each) for each in drawn} == {2, 3, 4}
-    assert all(each[0] >= 1 and list(each) == sorted(set(each)) and each[-1] <= 10 for each in drawn)
-
-
-def test_trainings_are_read_as_they_were_written(tmp_path: Path) -> None:
-    arrays = {f"{split}_{what}": np.ones((2, 1)) for split in ("profile", "test") for what in ("entropy", "correct")}
-    kept = trainings.Trainings({})
-    for name in ("all", "3-9-10", "1"):
-        kept = kept.with_training(name, arrays)
-    kept.write(tmp_path / "some.npz")
-    found = trainings.Trainings.read(tmp_path / "some.npz")
-    assert found.has("3-9-10")
-    assert not found.has("9")
-    assert list(found.partitionings()) == [("3-9-10", (3, 9, 10))]
-    np.testing.assert_array_equal(found.separate("test", blocks=2), [1.0, np.nan])
-    assert trainings.Trainings({}).separate("test") is None
-
-
 @pytest.fixture(scope="module")
 def asked() -> pd.DataFrame:
     some = [four_cases.Condition("mobile"), four_cases.Condition("iot", 5, 10)]
@@ -301,19 +277,45 @@ def test_the_destination_alone_moves_the_quickest_plan_of_a_network() -> None:
 def test_the_fourth_question_is_asked_for_both_ends_from_an_accuracy_on() -> None:
     conditions = [four_cases.Condition("iot", reference=3), four_cases.Condition("iot", 5, 10)]
     assert conditions[0].load().nodes[0].slowdown == pytest.approx(100 / 3)
-    rows = four_cases.fourth(tiercut.load_profile(DIGITS), conditions, 0.9, estimator="marginal")
-    assert rows["first"].sum() == 2
+    rows = four_cases.third_and_fourth(tiercut.load_profile(DIGITS), conditions, 0.9, estimator="marginal")
     assert rows["IV"].any()
     assert (rows["same cuts"] <= rows["IV"]).all()
-    assert (rows["as published"] <= rows["same cuts"]).all()
-    assert (rows["gain"] >= 0).all()
-    for row in rows[rows["first"]].itertuples():
-        condition = next(each for each in conditions if str(each) == row.condition)
-        for end, plan in ((None, row.plan), ("global", row.other)):
+    assert (rows["IV published"] <= rows["same cuts"]).all()
+    assert (rows["III published"] <= rows["III"]).all()
+    assert (rows["IV gain"] >= 0).all()
+    assert not rows.duplicated(["condition", "plan"]).any()
+    first = rows.drop_duplicates("condition")
+    assert first["bound"].tolist() == [0.9, 0.9]
+    for _, row in first.iterrows():
+        condition = next(each for each in conditions if str(each) == row["condition"])
+        for end, plan in ((None, row["plan"]), ("global", row["other"])):
             best = tiercut.solve(condition.load(end), DIGITS, min_accuracy=0.9, estimator="marginal").best
             # the other is asked for the accuracy of the plan, which may be more than the bound
             assert plan.latency_s >= best.latency_s - 1e-9
             assert end or plan.latency_s == pytest.approx(best.latency_s)
+
+
+def test_inception_shows_the_papers_fourth_case_with_large_images_and_its_third_with_slow_machines() -> None:
+    run = evaluation()
+    profile = tiercut.load_profile(run.PROFILES["inception"])
+    large = profile.model_copy(update={"input_bytes": run.IMAGE_BYTES["75x75"]})
+    assert profile.input_bytes == run.IMAGE_BYTES["32x32"]
+    rows = four_cases.third_and_fourth(large, [four_cases.Condition("iot")], 0.86, estimator="marginal")
+    row = rows[rows["IV published"]].iloc[0]
+    asked = {"min_accuracy": row["bound"], "estimator": "marginal"}
+    ends = [tiercut.solve("iot", large, destination=end, **asked).best for end in ("raspberry", "global")]
+    assert [plan.placement for plan in ends] == [("micro", "local"), ("micro", "global")]
+    assert ends[0].partition == ends[1].partition
+    slow = four_cases.Condition("iot", reference=0.3)
+    rows = four_cases.third_and_fourth(profile, [slow], 0.86, estimator="marginal")
+    row = rows[rows["III published"]].iloc[0]
+    best, forward = (
+        tiercut.solve(slow.load(), profile, min_accuracy=row["bound"], estimator="marginal", **rule).best
+        for rule in ({}, {"order": "forward"})
+    )
+    assert best.placement == ("local", "micro")
+    assert row["III gain"] > 0
+    assert forward.latency_s / best.latency_s - 1 == pytest.approx(row["III gain"])
 
 
 def test_shares_and_pictures_say_how_common_each_case_is(asked: pd.DataFrame) -> None:
@@ -387,75 +389,6 @@ def test_a_profile_is_kept_with_entropies_in_half_precision_and_else_as_it_is(tm
     assert (again.correct == exact.correct).all()
 
 
-def test_trainings_are_done_in_one_order_the_whole_network_first() -> None:
-    setting = trainings.SETTINGS["clutter"]
-    names = train.names(setting)
-    assert len(set(names)) == len(names) == 1 + 8 + 10
-    assert names[0] == "all"
-    assert names[1:9] == ["-".join(map(str, blocks)) for blocks in trainings.partitionings(8)]
-    kept = trainings.Trainings.read(trainings.archive_of("clutter"))
-    assert all(kept.has(name) for name in names)
-
-
-class Made:
-    """Stands for a model in training: what it is right about, and its weights."""
-
-    present = (0, 1)
-
-    def __init__(self, accuracies: list[float]) -> None:
-        self.accuracies, self.weights, self.model = accuracies, [np.zeros(1)], self
-
-    def get_weights(self) -> list[np.ndarray]:
-        return [each.copy() for each in self.weights]
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        self.weights = [each.copy() for each in weights]
-
-
-def test_a_training_ends_when_accuracy_stops_rising_and_goes_on_where_it_was_interrupted(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def trained(model: Made, *_: Any, progress: Any, **__: Any) -> None:
-        while int(model.weights[0][0]) < 6:  # epochs that are done, as a checkpoint would say
-            model.weights = [model.weights[0] + 1]
-            if model.accuracies[int(model.weights[0][0]) - 1] < 0:
-                raise KeyboardInterrupt
-            progress(SimpleNamespace(done=int(model.weights[0][0])))
-
-    def recorded(model: Made, *_: Any, **__: Any) -> Any:
-        hits = np.arange(100) < 100 * model.accuracies[int(model.weights[0][0]) - 1]
-        return SimpleNamespace(correct=np.stack([hits, hits], axis=1))
-
-    monkeypatch.setattr(tiercut, "train_jointly", trained)
-    monkeypatch.setattr(tiercut, "record_samples", recorded)
-    kept = tmp_path / "3-9.npz"
-    model = Made([0.3, 0.6, -1, 0.5, 0.5, 0.9])
-    with pytest.raises(KeyboardInterrupt):
-        settling.settle(model, None, tiercut.Schedule(), None, 2, kept)
-    model.accuracies[2] = 0.5
-    model.weights = [np.full(1, 2.0)]
-    for _ in range(2):  # and once more after it has settled
-        assert settling.settle(model, None, tiercut.Schedule(), None, 2, kept).tolist() == [0.3, 0.6, 0.5, 0.5]
-        assert model.weights[0][0] == 2
-    assert capsys.readouterr().out.count("accuracy 0.5000") == 2
-    again = Made([0.4, 0.2, 0.2])
-    other = tiercut.Schedule(epochs=7)  # nothing of the training before counts
-    assert settling.settle(again, None, other, None, 2, kept).tolist() == [0.4, 0.2, 0.2]
-    assert again.weights[0][0] == 1
-    anew = Made([0.7, 0.1, 0.1, 0.1])  # its checkpoint is gone, what was kept beside it is not
-    assert settling.settle(anew, None, other, None, 3, kept)[:1] == [0.7]
-    assert anew.weights[0][0] == 1
-
-
-def test_partitionings_take_turns_with_branches_so_that_a_part_of_the_study_says_something() -> None:
-    names = train.names(trainings.SETTINGS["clutter-settled"])
-    assert len(set(names)) == len(names) == 1 + 28 + 10
-    drawn = ["-".join(map(str, blocks)) for blocks in trainings.partitionings(28)]
-    assert names[:5] == ["all", drawn[0], "8", drawn[1], "9"]
-    assert [name for name in names if "-" in name] == drawn
-    assert all("-" in name for name in names[21:])
-
-
 def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -> None:
     run = evaluation()
     names = train.names(trainings.SETTINGS["clutter-settled"])
@@ -470,13 +403,40 @@ def test_a_study_that_is_not_done_is_evaluated_as_far_as_it_is(tmp_path: Path) -
         some.write(trainings.archive_of("clutter-settled", tmp_path))
         trained = run.read_trainings(tmp_path)
         rows = run.specialised({"clutter-settled": trained["clutter-settled"]})
-        assert len(rows.get("clutter-settled", ())) == [0, 60, 60, 120][place]  # three estimators need no branch alone
+        assert len(rows.get("clutter-settled", ())) == [0, 80, 80, 160][place]  # four estimators need no branch alone
     lines = run.progress(trained).splitlines()
     assert lines[1] == (
-        "- clutter-settled: all exits, 2 of 28 partitionings and 1 of 10 branches alone; 9 to 12 epochs, at most 20"
+        "- clutter-settled: all exits, 2 of 28 partitionings and 1 of 10 branches alone; 9 to 12 epochs, at most "
+        "20, the last 5 brought 45.5 to 62.5 points"
     )
     assert lines[0].endswith("8 of 8 partitionings and 10 of 10 branches alone; 3 epochs, at most 3")
     assert "clutter-settled | exits 3, 4, 5, 8" in run.depth(trained)
+
+
+def test_the_lines_in_short_have_the_figures_of_the_tables() -> None:
+    some = networks(2.0, 3.0)
+    whole = {each.blocks: each.own for each in some}
+    estimates = validation.against_trainings(made(400, 4), None, whole, [0.2, 0.4])
+    given = assumptions.parts(some, [0.2, 0.4])
+    corrected = assumptions.corrections({"made": some}, [0.2, 0.4])["made"]
+    first, errors, parts, *more = brief.in_short("made", some, estimates, given, corrected)
+    assert "networks: 2; the last exit of each is better than the same branch among all by +0.0 points" in first
+    figures = validation.summary(estimates).set_index("estimator")
+    for name, row in figures.iterrows():
+        assert f"*{name}* {row['mean'] * 100:.1f} ({row['bias'] * 100:+.1f})" in errors
+    assert errors.endswith(f"least by *{figures['mean'].idxmin()}*")
+    rates = validation.summary(given).set_index("estimator")["rate_mean"] * 100
+    assert f"exit rates err by {rates['as recorded']:.2f}, given the branches' own entropies by 0.00" in parts
+    assert [line.split("*")[1] for line in more] == ["sharpened"]
+    assert len(list(brief.in_short("made", some, estimates, given, None))) == 3
+
+
+def test_the_page_of_the_study_lists_what_is_recorded() -> None:
+    run = evaluation()
+    text = run.README.read_text(encoding="utf-8")
+    trained = run.read_trainings(trainings.RECORDED)
+    assert run.progress(trained) in text
+    assert run.depth(trained) in text
 
 
 def test_results_are_written_between_their_marks_and_nowhere_else() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,16 @@ def test_a_full_disk_costs_no_answer(compiled_here: Callable[[], Any], monkeypat
 
     monkeypatch.setattr(kernel_cache._CheckedFile, "save", full)
     assert compiled_here()(1) == 2
+
+
+def test_it_is_said_once_that_something_is_compiled_and_never_that_it_is_read(
+    compiled_here: Callable[[], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel_cache._tell_of_compiling.cache_clear()
+    caplog.set_level(logging.INFO, "tiercut.kernel_cache")
+    first = compiled_here()
+    assert [first(1), first(1.5)] == [2, 2.5]
+    assert [each.message.partition(",")[0] for each in caplog.records] == ["compiling kernels"]
+    kernel_cache._tell_of_compiling.cache_clear()
+    assert compiled_here()(1) == 2
+    assert len(caplog.records) == 1

@@ -276,6 +276,46 @@ for name in {names}:
     run(program)
 
 
+SMALL = ("solve", "rank", "frontier", "explain")
+"""Commands that answer a question about a recorded network without numba."""
+
+
+@pytest.mark.parametrize("command", ["show", *SMALL])
+def test_a_small_question_imports_nothing_heavy_and_reads_about_no_package(command: str) -> None:
+    arguments = [command, "mobile", *["resnet20-digits32"] * (command in SMALL)]
+    packages = imported_by(f"from tiercut.cli import main; sys.argv = ['tiercut', *{arguments}]; main()")
+    assert "rich" in packages
+    assert not packages & HEAVY
+
+
+def test_nothing_looks_for_plugins_of_pydantic() -> None:
+    call = "from tiercut.cli import main; sys.argv = ['tiercut', 'show', 'mobile']"
+    looks = "import importlib.metadata as known; known.distributions = known.entry_points = None"
+    assert "pydantic" in imported_by(f"{looks}; {call}; main()")
+
+
+def test_documents_are_compiled_by_pydantic_when_one_is_read() -> None:
+    program = "from tiercut.topologies.schema import Topology; print(Topology.__pydantic_complete__)"
+    assert run(program) == ["False"]
+
+
+def test_what_goes_with_the_process_is_not_looked_through_for_rubbish_first() -> None:
+    program = """
+import gc, sys
+from tiercut.cli import main
+class Swept:
+    def __del__(self): print("swept", file=sys.stderr)
+held = Swept()
+held.itself = held
+del held
+sys.argv = ['tiercut', '--version']
+main()
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not done.stderr
+
+
 def test_solving_imports_neither_frameworks_nor_plots(tmp_path: Path) -> None:
     profile = tmp_path / "small.json"
     blocks = [{"name": "a", "output_bytes": 10}, {"name": "b", "output_bytes": 10}]

@@ -1,7 +1,9 @@
 """The command ``tiercut``. Rooms are imported when a command needs them, so that ``--help`` is quick."""
 
+import atexit
 import errno
 import gc
+import os
 import signal
 import sys
 import warnings
@@ -24,6 +26,10 @@ def main() -> None:
     """
     # Imports and kernels make many objects and little rubbish: looking for it again and again takes a tenth of a start.
     gc.set_threshold(1_000_000, 20, 20)
+    # Python looks for rubbish twice more as it ends, which takes a fifth of a short call, and all of it goes anyway.
+    atexit.register(gc.freeze)
+    # Looking for plugins of pydantic reads the metadata of every package that is installed; documents need none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         _run()
     except KeyboardInterrupt:  # while something is imported; later it is `Interrupted`
@@ -56,7 +62,9 @@ def _call() -> None:
 
     try:
         from tiercut.cli.app import app
+        from tiercut.cli.console import show_compiling
 
+        show_compiling()
         try:
             app()
         finally:

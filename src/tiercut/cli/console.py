@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from tiercut.stages import Stage
 
-__all__ = ["at_work", "console", "note"]
+__all__ = ["at_work", "console", "note", "show_compiling"]
 
 _PATIENCE_S = 2.0
 _PIPE_COLUMNS = 120
@@ -43,6 +44,21 @@ def _pipe_columns() -> int:
 def note(text: str) -> None:
     """Say something beside the answer, on standard error, unless --quiet was given."""
     streams.mention(text)
+
+
+class _Noted(logging.Handler):
+    """Hands what a library logs on to who reads standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+def show_compiling() -> None:
+    """Let notes say when kernels are compiled, or found damaged: else a pipe is silent for up to a minute."""
+    log = logging.getLogger("tiercut.kernel_cache")
+    if not any(isinstance(each, _Noted) for each in log.handlers):
+        log.addHandler(_Noted())
+        log.setLevel(logging.INFO)
 
 
 @contextmanager

@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from tiercut.analysis import JointAnswer, SolverOptions
     from tiercut.cli.question_command import Output
     from tiercut.optimizer import QueryFile
+    from tiercut.topologies import Topology
 
 __all__ = ["answer_sources", "has_sources"]
 
 _INTERRUPTED = 130
 
 
-def has_sources(topology: str, conditions: Conditions, file: QueryFile | None) -> bool:
+def has_sources(topology: Topology, conditions: Conditions, file: QueryFile | None) -> bool:
     """Return whether a topology has several sources, none of which the call names."""
-    from tiercut.topologies import load_topology
-
-    return conditions_of(conditions, file).source is None and load_topology(topology).sources is not None
+    return conditions_of(conditions, file).source is None and topology.sources is not None
 
 
 def answer_sources(
-    topology: str,
+    topology: Topology,
     profiles: Sequence[str],
     question: QuestionOptions,
     conditions: Conditions,
@@ -49,13 +48,12 @@ def answer_sources(
             raise QuestionError(f"--{name} is about the answer for one source; name it by --source")
     from tiercut.analysis import ask_of_sources
     from tiercut.optimizer import make_query, merged
-    from tiercut.topologies import load_topology
 
     asked = question if file is None else merged(file.question, question)
     query = make_query("solve", asked, flags_of(QuestionOptions), several=True)
     with at_work("answering"):
         found = ask_of_sources(
-            load_topology(topology),
+            topology,
             profiles[0] if profiles else None,
             query,
             conditions_of(conditions, file),

@@ -128,13 +128,15 @@ def question_command(kind: "Kind", about: str, *, hide: tuple[str, ...]) -> Call
         _check_use(kind, question, output)
         zoom = _zoom(output)
         _check_study(output)
-        file = read_query(query)
-        if kind == "solve" and has_sources(topology, conditions, file):
-            answer_sources(topology, profile or [], question, conditions, who, output, file)
+        from tiercut.topologies import load_topology
+
+        file, described = read_query(query), load_topology(topology)
+        if kind == "solve" and has_sources(described, conditions, file):
+            answer_sources(described, profile or [], question, conditions, who, output, file)
             return
         if not profile:
             raise QuestionError(f"name a profile: tiercut {kind} {topology} PROFILE")
-        loaded = [inputs(topology, each, conditions, file) for each in profile]
+        loaded = [inputs(described, each, conditions, file) for each in profile]
         asked, named = query_of(kind, question, file), conditions_of(conditions, file)
         from tiercut.analysis import ask_of_each
         from tiercut.api import ask

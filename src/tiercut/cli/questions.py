@@ -37,14 +37,15 @@ def read_query(path: str | None) -> QueryFile | None:
 
 
 def inputs(
-    topology: str, profile: str, conditions: Conditions, below: QueryFile | None = None
+    topology: str | Topology, profile: str, conditions: Conditions, below: QueryFile | None = None
 ) -> tuple[Topology, Profile]:
     """Load a topology and a profile under the conditions that a call names, on top of those of a query file."""
     from tiercut.profiling import load_profile
     from tiercut.topologies import load_topology
 
     named = conditions_of(conditions, below)
-    return named.apply(load_topology(topology), load_profile(profile), flags_of(Conditions))
+    nodes = load_topology(topology) if isinstance(topology, str) else topology
+    return named.apply(nodes, load_profile(profile), flags_of(Conditions))
 
 
 def conditions_of(conditions: Conditions, below: QueryFile | None) -> Conditions:

@@ -43,7 +43,7 @@ M = TypeVar("M", bound="Document")
 class Document(BaseModel):
     """Base of everything that stands in a file: unknown keys and loose types are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
     def faults(self) -> Iterable[tuple[Key, str]]:
         """Yield what is wrong between keys that are each right by themselves: the key and a message.

@@ -11,7 +11,7 @@ from support.made import both, profile_data, topology_data
 
 import tiercut
 from tiercut.analysis import JointAnswer, load_answer
-from tiercut.analysis.sources.checked import SharedLoad, check_joint
+from tiercut.analysis.sources.checked import SharedLoad, SharedMemory, check_joint
 from tiercut.report import joint_remarks
 
 
@@ -40,21 +40,53 @@ def test_the_box_serves_whom_it_can() -> None:
     assert ask("6 fps", "6 fps", joint="served").outcome.value == 1.0
 
 
-def test_partitions_that_fit_a_node_one_by_one_and_not_together_are_told() -> None:
+def heavy() -> dict[str, Any]:
+    """Return a profile whose two blocks hold 3 kB and 5 kB."""
     profile = profile_data([0.05, 0.05], [1000, 500, 100], accuracy=0.9)
     for block, size in zip(profile["blocks"], (3000, 5000), strict=True):
         block["parameter_bytes"] = size
-    answer = ask("4 fps", "4 fps", own=profile, room="12 kB")
+    return profile
+
+
+def test_partitions_that_fit_a_node_one_by_one_and_not_together_are_refused() -> None:
+    short = ask("4 fps", "4 fps", own=heavy(), room="12 kB", exclude=("cam0", "cam1"))
+    assert short.status == "infeasible"
+    assert "'box' has 12 kB of memory, of which the partitions of cam0 and cam1 need 16 kB or more" in short.message
+    assert "with 1.333 times these limits there is a joint plan" in short.message  # lower rates would not help
+    busy = ask("4 fps", "4 fps", own=heavy(), room="12 kB")
+    assert "of one of the memory of 'box' (12 kB), 'cam0' (100 % of the time at most)" in busy.message
+    assert ask("4 fps", "4 fps", own=heavy(), room="12 kB", joint="served").outcome.value == 1.0
+    (box,) = ask("4 fps", "4 fps", own=heavy(), room="16 kB").memory
+    assert box.by == {"cam0": 8000.0, "cam1": 8000.0}
+    assert ask("4 fps", "4 fps", own=heavy()).memory == ()  # which nodes have how much is not known
+
+
+def test_a_plan_holds_less_on_a_node_so_that_all_fit_there() -> None:
+    alone = ask("0.1 fps", "0.1 fps", own=heavy(), room="1 MB")
+    assert [each.placement for each in alone.plans] == [("box",), ("box",)]
+    answer = ask("0.1 fps", "0.1 fps", own=heavy(), room="11 kB")
+    assert answer.status == "optimal"
+    assert sorted(each.placement for each in answer.plans) == [("box",), ("box", "cam1")]
     (box,) = answer.memory
-    assert box.by["cam0"] == box.by["cam1"] < box.most == 12_000 < box.needed
-    (said,) = [each for each in joint_remarks(answer) if "memory" in each]
-    assert "the partitions of cam0, cam1 need" in said
-    assert "on 'box', which has 12 kB" in said
+    assert box.needed == sum(box.by.values()) <= box.most == 11_000
+
+
+def test_memory_that_is_ignored_is_told_and_not_added_up() -> None:
+    answer = ask("4 fps", "4 fps", own=heavy(), room="12 kB", ignore_memory=True)
+    (box,) = answer.memory
     assert json.loads(answer.to_json())["joint"]["memory"] == [
-        {"node": "box", "needed_bytes": box.needed, "most_bytes": 12_000.0, "by": box.by}
+        {"node": "box", "needed_bytes": 16_000.0, "most_bytes": 12_000.0, "by": box.by}
     ]
-    assert not [each for each in joint_remarks(ask("4 fps", "4 fps", own=profile, room="1 MB")) if "memory" in each]
-    assert ask("4 fps", "4 fps", own=profile).memory == ()  # which nodes have how much is not known
+    (said,) = [each for each in joint_remarks(answer) if "memory" in each]
+    assert "the partitions of cam0, cam1 need 16 kB on 'box', which has 12 kB" in said
+
+
+def test_the_checker_finds_a_node_whose_memory_is_too_little() -> None:
+    answer = ask("4 fps", "4 fps", own=heavy(), room="16 kB")
+    check_joint(answer.sources, answer.loads, answer.memory)
+    (box,) = answer.memory
+    with pytest.raises(tiercut.TiercutError, match="partitions on 'box' need 16000"):
+        check_joint(answer.sources, answer.loads, [SharedMemory("box", 12_000.0, box.by)])
 
 
 def test_a_source_without_a_plan_of_its_own_is_named() -> None:

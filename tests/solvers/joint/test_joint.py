@@ -22,14 +22,14 @@ def solved(case: JointCase, goal: Any) -> JointAnswer:
     return tiercut.solve_sources(topology, joint=goal, max_utilisation=case.most, workers=1, estimator="marginal")
 
 
-def assert_as_tried(seed: int, folder: Path) -> dict[str, str]:
+def assert_as_tried(seed: int, folder: Path, *, memory: bool = False) -> dict[str, str]:
     """Check the answers to a random question for every goal, and return what is proved of each."""
-    case = joint_case(seed)
+    case = joint_case(seed, memory=memory)
     for name, profile in case.profiles.items():
         (folder / f"{name}.json").write_text(json.dumps(profile))
     for source in case.sources:
         source["profile"] = str(folder / f"{source['profile'].removesuffix('.json')}.json")
-    tried = by_trying(joint_case(seed))
+    tried = by_trying(joint_case(seed, memory=memory))
     seen = {}
     for goal in GOALS:
         answer = solved(case, goal)
@@ -47,7 +47,7 @@ def assert_as_tried(seed: int, folder: Path) -> dict[str, str]:
                 wanted,
                 answer.outcome,
             )
-            check_joint(answer.sources, answer.loads)
+            check_joint(answer.sources, answer.loads, answer.memory)
         seen[goal] = f"{answer.status}, {answer.outcome.rounds} rounds"
     return seen
 
@@ -55,6 +55,17 @@ def assert_as_tried(seed: int, folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("seed", [*range(24), 41])  # of the last: a least cap at which only mixes go together
 def test_no_combination_of_plans_is_better(seed: int, tmp_path: Path) -> None:
     assert_as_tried(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_combination_of_plans_that_fit_together_is_better(seed: int, tmp_path: Path) -> None:
+    assert_as_tried(seed, tmp_path, memory=True)
+
+
+@pytest.mark.slow
+def test_no_combination_of_plans_that_fit_together_is_better_for_500_questions(tmp_path: Path) -> None:
+    for seed in range(30, 530):
+        assert_as_tried(seed, tmp_path, memory=True)
 
 
 @pytest.mark.slow

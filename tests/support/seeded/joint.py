@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from support.made import both, exits_data, profile_data
-from support.reference import Reference
+from support.reference import Reference, number_of
 from support.reference_measures import utilisations
 
 SLACK = 1e-9
@@ -30,8 +30,11 @@ class JointCase:
         return found
 
 
-def joint_case(seed: int) -> JointCase:
-    """Return a random question: two or three sources on three to five nodes, with which machines are short or not."""
+def joint_case(seed: int, *, memory: bool = False) -> JointCase:
+    """Return a random question: two or three sources on three to five nodes, with which machines are short or not.
+
+    With `memory` most nodes have so much that some partitions of all sources fit there together, and others do not.
+    """
     rng = np.random.default_rng([77, seed])
     devices, boxes = int(rng.integers(1, 4)), int(rng.integers(1, 3))
     names = [f"cam{place}" for place in range(devices)] + [f"box{place}" for place in range(boxes)]
@@ -69,6 +72,8 @@ def joint_case(seed: int) -> JointCase:
         if rng.random() < 0.6:
             source["min_accuracy"] = float(rng.choice([0.5, 0.7, 0.8]))
         sources.append(source)
+    if memory:
+        _add_memory(np.random.default_rng([78, seed]), nodes, profiles)
     topology = {"format": "tiercut.topology/1", "name": "made", "nodes": nodes, "links": links, "sources": sources}
     return JointCase(topology, profiles, float(rng.choice([0.6, 1.0])))
 
@@ -90,6 +95,29 @@ def _profile(rng: np.random.Generator) -> dict[str, Any]:
     return profile_data(seconds, sizes, **more)
 
 
+def _add_memory(rng: np.random.Generator, nodes: list[dict[str, Any]], profiles: dict[str, dict[str, Any]]) -> None:
+    """Say what blocks hold, and what nodes have: between a part of a network and all of two."""
+    most = 0
+    for profile in profiles.values():
+        for block in profile["blocks"]:
+            block["parameter_bytes"] = int(rng.integers(1, 100)) * 1000
+            if rng.random() < 0.8:
+                block["activation_bytes"] = int(rng.integers(1, 60)) * 1000
+        most = max(most, _held(profile, 1, len(profile["blocks"])))
+    for node in nodes:
+        if rng.random() < 0.8:
+            node["memory"] = f"{int(rng.uniform(0.4, 2.0) * most)} B"
+
+
+def _held(profile: dict[str, Any], first: int, last: int) -> int:
+    """Return the bytes of blocks (1-based) that run together: their parameters, and the largest activation."""
+    blocks = profile["blocks"][first - 1 : last]
+    if not all("parameter_bytes" in block for block in profile["blocks"]):
+        return 0
+    largest = max(block.get("activation_bytes", 0) for block in blocks)
+    return int(sum(block["parameter_bytes"] for block in blocks) + largest)
+
+
 @dataclass(frozen=True)
 class Tried:
     """What trying every combination finds: the least mean and worst latency (inf: none), the most weight served."""
@@ -102,15 +130,15 @@ class Tried:
 
 def by_trying(case: JointCase) -> Tried:
     """Return the best of all combinations, by the second scorer and what it says of every server."""
-    plans = [_plans(case, source) for source in case.sources]
+    plans, room = [_plans(case, source) for source in case.sources], _room(case)
     weights = [source["weight"] for source in case.sources]
     total = sum(weights)
     mean = worst = inf
     served = 0.0
     for chosen in product(*[[None, *own] for own in plans]):
         taken = [each for each in chosen if each is not None]
-        busy = sum((each[1] for each in taken), np.zeros(1))
-        if not (busy <= case.most * (1 + SLACK)).all():
+        busy, held = (sum((each[at] for each in taken), np.zeros(1)) for at in (1, 2))
+        if not ((busy <= case.most * (1 + SLACK)).all() and (held <= room).all()):
             continue
         served = max(served, sum(w for w, each in zip(weights, chosen, strict=True) if each is not None))
         if len(taken) == len(chosen):
@@ -119,19 +147,27 @@ def by_trying(case: JointCase) -> Tried:
     return Tried(mean, worst, served, tuple(bool(own) for own in plans))
 
 
-def _plans(case: JointCase, source: dict[str, Any]) -> list[tuple[float, np.ndarray]]:
-    """Return latency and load of every server of the plans of a source that none of its own beats in all of these."""
+def _room(case: JointCase) -> np.ndarray:
+    """Return the memory of each node; inf where it is not known."""
+    return np.array([number_of(node["memory"]) if "memory" in node else inf for node in case.topology["nodes"]])
+
+
+def _plans(case: JointCase, source: dict[str, Any]) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """Return latency, load of servers and bytes on nodes of a source's plans that no other beats in all of these."""
     topology = {key: value for key, value in case.topology.items() if key != "sources"}
     topology |= {"source": source["node"], "destination": source.get("destination", source["node"])}
     reference = Reference(topology, case.profiles[source["profile"]])
     rate, least = float(source["rate"].split()[0]), source.get("min_accuracy", 0.0)
-    found = [
-        (score.latency, np.array(list(utilisations(reference, score, rate).values())))
-        for score in reference.scores("cuts" if reference.exits else "final", "any", "none")
-        if (score.accuracy or 0.0) >= least - SLACK
-    ]
-    kept: list[tuple[float, np.ndarray]] = []
-    for latency, busy in sorted(found, key=lambda each: each[0]):
-        if not any((other <= busy).all() for _, other in kept):
-            kept.append((latency, busy))
+    profile, nodes, room = case.profiles[source["profile"]], reference.nodes, _room(case)
+    found = []
+    for score in reference.scores("cuts" if reference.exits else "final", "any", "none"):
+        held = np.zeros(len(nodes))
+        for part in score.parts:
+            held[nodes.index(part.node)] += _held(profile, *part.blocks)
+        if (score.accuracy or 0.0) >= least - SLACK and (held <= room).all():
+            found.append((score.latency, np.array(list(utilisations(reference, score, rate).values())), held))
+    kept: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for latency, busy, held in sorted(found, key=lambda each: each[0]):
+        if not any((other[1] <= busy).all() and (other[2] <= held).all() for other in kept):
+            kept.append((latency, busy, held))
     return kept

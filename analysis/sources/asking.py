@@ -95,11 +95,13 @@ def ask_of_sources(
 
     with time_limit(options.time_limit_s), stage("setting up the question"):
         asked = list(_asked(topology, found, query))
-        return _answered(topology, query, asked, options)
+        limits, outcome = _solved(query, asked, options)
+    # Once the time is up tables are cut short, so what is found is priced again without a limit.
+    return _answered(topology, query, asked, limits, outcome)
 
 
-def _answered(topology: Topology, query: Query, asked: Sequence[SourcePlan], options: Options) -> JointAnswer:
-    """Return the answer to what each source is asked."""
+def _solved(query: Query, asked: Sequence[SourcePlan], options: Options) -> tuple[tuple[Limit, ...], JointOutcome]:
+    """Return the limits on what is busy, and what is found within them and the memory of nodes."""
     limits = tuple(_limits(asked[0].space.problem, query))
     streams = tuple(
         Stream(
@@ -111,7 +113,13 @@ def _answered(topology: Topology, query: Query, asked: Sequence[SourcePlan], opt
         for each in asked
     )
     rooms = () if query.ignore_memory else tuple(_rooms([each.space.problem for each in asked]))
-    outcome = solve_jointly(JointTask(streams, limits, query.joint or "mean", rooms), options)
+    return limits, solve_jointly(JointTask(streams, limits, query.joint or "mean", rooms), options)
+
+
+def _answered(
+    topology: Topology, query: Query, asked: Sequence[SourcePlan], limits: Sequence[Limit], outcome: JointOutcome
+) -> JointAnswer:
+    """Return the answer to what each source is asked, every plan priced again and all checked together."""
     plans = tuple(
         replace(each, plan=None if decision is None else price(each.space.problem, decision))
         for each, decision in zip(asked, outcome.decisions or (None,) * len(asked), strict=True)

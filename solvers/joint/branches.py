@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Rule: TypeAlias = "Side | Runs | Leaves"
 
-__all__ = ["Branch", "Leaves", "Runs", "Side", "narrowed", "split"]
+__all__ = ["Branch", "Leaves", "Runs", "Side", "narrowed", "split", "thinned"]
 
 _APART = 1e-7  # shares that differ by less are one
 _WHOLE = 1e-6  # how near to 0 or 1 a share of a plan must be to count as whole
@@ -106,6 +106,22 @@ def narrowed(space: Space, rules: Sequence[Rule]) -> Space:
     furthest = _furthest(allowed, space.furthest)
     stay = np.ascontiguousarray(space.stay[:, kept]) if len(kept) == space.stay.shape[1] else space.stay
     return replace(space, allowed=allowed, can_end=can_end, threshold_indices=indices, stay=stay, furthest=furthest)
+
+
+def thinned(space: Space, cuts: int, thresholds: int) -> Space:
+    """Return about so many cuts of a space, evenly spread, and so many of its thresholds; all ends that are cuts."""
+    blocks, indices = space.problem.block_count, space.threshold_indices
+    every = -(-blocks // cuts)
+    kept = np.arange(1, blocks + 1) % every == 0
+    chosen = np.unique(np.linspace(0, len(indices) - 1, min(thresholds, len(indices))).astype(int))
+    ends = space.can_end & kept
+    return replace(
+        space,
+        jump=np.ascontiguousarray(np.where(kept[None, :, None], space.jump, -1)),
+        can_end=ends if ends.any() else space.can_end,
+        threshold_indices=indices[chosen],
+        stay=np.ascontiguousarray(space.stay[:, chosen]) if len(indices) == space.stay.shape[1] else space.stay,
+    )
 
 
 def _furthest(allowed: Bools, before: Ints) -> Ints:

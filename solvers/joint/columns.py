@@ -31,7 +31,7 @@ from tiercut.optimizer import (
     servers,
 )
 from tiercut.solvers.interface import Options
-from tiercut.solvers.joint.branches import Side, narrowed
+from tiercut.solvers.joint.branches import Side, narrowed, thinned
 from tiercut.solvers.joint.curves import Curve, Priced, Wanted
 from tiercut.solvers.joint.holding import Holding, held_bytes
 from tiercut.solvers.joint.task import Limit
@@ -50,6 +50,7 @@ __all__ = ["Column", "Multipliers", "Pool", "Pricer", "Pricers"]
 
 Found = TypeVar("Found")
 
+_CUTS, _THRESHOLDS = 24, 7  # about how many of them plans have that are priced roughly
 _LESS = 1e-10  # by which share a plan has to cost less than those that are known
 
 
@@ -287,6 +288,17 @@ class Pricer:
         return plus(scaled(self.latency, factor), busy)
 
 
+def _thinned(task: Task) -> Task:
+    """Return a task with a few of all cuts and thresholds."""
+    space = thinned(task.space, _CUTS, _THRESHOLDS)
+    return replace(
+        task,
+        space=space,
+        costs=space.costs(task.measure),
+        constraints=tuple(replace(each, costs=space.costs(each.measure)) for each in task.constraints),
+    )
+
+
 def _solved(solver: Solver, task: Task) -> Outcome:
     """Return what a solver finds; an end by the user is not its own."""
     outcome = solver.solve(task, Options(workers=1))
@@ -296,11 +308,22 @@ def _solved(solver: Solver, task: Task) -> Outcome:
 
 
 class Pricers:
-    """Prices the plans of all streams, several at a time."""
+    """Prices the plans of all streams, several at a time.
 
-    def __init__(self, task: JointTask, options: Options) -> None:
+    Parameters
+    ----------
+    task
+        What is asked.
+    options
+        Threads.
+    pools
+        Of the plans that are known already; None: none is.
+    """
+
+    def __init__(self, task: JointTask, options: Options, pools: dict[tuple[int, ...], Pool] | None = None) -> None:
         self.each: list[Pricer] = []
-        pools: dict[tuple[int, ...], Pool] = {}
+        self.task, self.options = task, options
+        self.pools = pools = {} if pools is None else pools
         for place, stream in enumerate(task.streams):
             problem = stream.task.space.problem
             # With other bounds what is a plan of one stream may be none of another.
@@ -311,6 +334,14 @@ class Pricers:
         self.rooms = len(task.limits)  # from where on rows are about memory
         self.threads = max(min(options.workers or cpu_count(), len(self.each)), 1)
         self.looked = 0  # how many prices were looked for
+
+    @cached_property
+    def rough(self) -> Pricers | None:
+        """What prices plans with a few of all cuts and thresholds, in a small part of the time; None: all are few."""
+        if all(pricer.problem.block_count <= 2 * _CUTS for pricer in self.each):
+            return None
+        streams = tuple(replace(each, task=_thinned(each.task)) for each in self.task.streams)
+        return Pricers(replace(self.task, streams=streams), self.options, self.pools)
 
     def alone(self) -> list[Outcome]:
         """Return the best plan of each stream by itself."""

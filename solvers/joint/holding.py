@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Holding", "held_bytes"]
 
 _LESS = 1e-10  # by which share a plan has to be cheaper than the best that is known
+_TOGETHER = 4  # thresholds that are looked at together
 _LEAST_SHARE = 1e-3  # of samples by which a byte is priced, so that prices stay numbers of one size
 
 
@@ -45,6 +46,15 @@ def held_bytes(sizes: Floats, nodes: int, decision: Decision) -> Floats:
         held[node] += sizes[begin, end - 1]
         begin = end
     return held
+
+
+def _by_threshold(space: Space) -> Iterator[Space]:
+    """Yield the plans of a few neighbouring thresholds each: the shares that get to a block are then much alike."""
+    indices = space.threshold_indices
+    for begin in range(0, len(indices), _TOGETHER):
+        own = indices[begin : begin + _TOGETHER]
+        rules = Leaves(int(own[0]) - 1, up_to=False), Leaves(int(own[-1]), up_to=True)
+        yield narrowed(space, rules) if len(own) < len(indices) else space
 
 
 class _Part(NamedTuple):
@@ -104,7 +114,8 @@ class Holding:
             all cost as much as was asked.
         """
         problem, best, found = space.problem, most, None
-        waiting, made = [_Part(-inf, 0, space, np.zeros(len(prices)))], 0
+        waiting = [_Part(-inf, at, each, np.zeros(len(prices))) for at, each in enumerate(_by_threshold(space))]
+        made = len(waiting)
         while waiting and waiting[0].bound < best:
             part = heappop(waiting)
             sure = float(prices @ part.counted)

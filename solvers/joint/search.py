@@ -19,51 +19,34 @@ import time
 from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tiercut.clock import paused, seconds_left, time_limit
 from tiercut.optimizer import SLACK
 from tiercut.solvers.joint.branches import Branch, split
-from tiercut.solvers.joint.columns import Multipliers, Pricers
+from tiercut.solvers.joint.generating import Generation, Relaxed
 from tiercut.solvers.joint.master import Choice, Master, choose_whole, goal_value, undominated
 from tiercut.solvers.joint.task import JointOutcome, Shortage
 from tiercut.stages import stage as at_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tiercut.optimizer import Decision
     from tiercut.solvers.interface import Options, Status
-    from tiercut.solvers.joint.columns import Column
-    from tiercut.solvers.joint.master import Stage
-    from tiercut.solvers.joint.task import Floats, JointTask
+    from tiercut.solvers.joint.task import JointTask
 
 __all__ = ["solve_jointly"]
 
 _SAME = 1e-9  # value and bound that differ by this share are one
-_CLOSE = 1e-7  # relaxed value and bound at which prices are no longer improved
-_PROVED = 1e-4  # and where it is proved that limits cannot be kept
-_TOO_MUCH = 0.2  # and where limits are still exceeded, to ask whether they have to be
-_STAY = 0.5  # how far prices stay at the best known ones
-_ROUGH = 0.02  # by which share prices may be off at first
-_FINER = 0.1  # and of the gap, later
 _LITTLE = 1e-10  # what a latency is left above or below another
 _NEAR = 0.02  # by which share a cap may be above one that is too low to be tried itself
-_BETTER = 1e-10  # by which share a plan must be cheaper to count as better
-_BORROWED = 2  # plans of the pool that a stream takes at a time
-_DEAR = 10.0  # penalty of a limit that is exceeded once, in what the goal is at least
 _PRICED = 5000  # plans of streams, after which the gap that is left is what is said
 _LISTED = 2000  # plans of a stream that are all listed where the first part leaves a gap
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
+_EARLY, _LONG_S = 0.1, 60.0  # share of the time for a first choice, and the time where it is longer
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
 _LOADED_S = 0.01  # of a search whose kernels are to be loaded
-_MOST_FAILED = 4  # times in one part that the relaxed choice is not solved: once loosened and filled it can be
-_FAILED = "the relaxed choice could not be solved"
-_UP = "the time was up"
-_UNPROVED = "the best plan of a source could not be proved"
 _CLOSED = "a choice within tolerances could not be taken as it is"
 
 
@@ -101,35 +84,15 @@ def solve_jointly(task: JointTask, options: Options) -> JointOutcome:
     return search.outcome(time.perf_counter() - began, interrupted=interrupted)
 
 
-class _Relaxed(NamedTuple):
-    """What comes of a relaxed choice: a bound on the joint plans in a part of them (inf: there are none)."""
-
-    bound: float
-    master: Master
-
-    @property
-    def mixed(self) -> tuple[list[list[tuple[Column, float]]], Floats]:
-        """As `Master.mixed`."""
-        return self.master.mixed
-
-
-class _Search:
+class _Search(Generation):
     """One search, and the best choice that is known."""
 
     def __init__(self, task: JointTask, options: Options) -> None:
-        self.task, self.options, self.goal = task, options, task.goal
-        self.pricers = Pricers(task, options)
-        weights = np.array([stream.weight for stream in task.streams])
-        self.weights: Floats = weights / weights.sum()
-        self.limits = len(task.rows)
-        self.best = Choice((), inf, proved=False)
-        self.start = 0.0  # the goal if streams did not share anything
+        super().__init__(task, options)
         self.bound = -inf
         self.closed = inf  # least bound of parts that could be neither split nor taken whole
-        self.prices = np.zeros(self.limits)  # at which the last bound was had
         self.shortage: Shortage | None = None
-        self.factor = 1.0  # of all limits, below which no streams go together
-        self.rounds, self.reason, self.chosen_of = 0, "", 0
+        self.chosen_of = 0
 
     def load(self) -> None:
         """Load OR-tools, and the kernels that price plans."""
@@ -145,6 +108,10 @@ class _Search:
             if self._start():
                 return
         whole = Branch(self.bound)
+        if self.goal in ("mean", "served") and (rough := self.pricers.rough) is not None:
+            with at_stage("pricing plans with a few cuts and thresholds"):
+                self._warm(self.goal, whole, rough)
+                self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
         self._branch(whole)
         if self.best.picked:
             self._quicken()
@@ -219,25 +186,6 @@ class _Search:
             self.bound = self.best.value
         return found.proved
 
-    def _adopt(self, found: _Relaxed) -> None:
-        """Take a relaxed choice that is a whole one."""
-        shares, left = found.mixed
-        if any(not own and gone <= 0.5 for own, gone in zip(shares, left, strict=True)):
-            return
-        picked = tuple(
-            None if gone > 0.5 else max(own, key=lambda each: each[1])[0]
-            for own, gone in zip(shares, left, strict=True)
-        )
-        loads = sum((each.loads for each in picked if each is not None), np.zeros(self.limits))
-        value = goal_value(self.goal, self.weights, picked)
-        if (loads <= 1.0 + SLACK).all() and value < self.best.value:
-            self.best = Choice(picked, value, proved=False)
-
-    @property
-    def _unproved(self) -> str:
-        """Why a price is not proved."""
-        return _UP if seconds_left() <= 0 else _UNPROVED
-
     def _priced_enough(self) -> bool:
         """Return whether so many plans were priced that it ends, which is then the reason."""
         if self.pricers.looked <= _PRICED:
@@ -245,11 +193,7 @@ class _Search:
         self.reason = f"{_PRICED:,} plans were priced"
         return True
 
-    def _is_better(self, bound: float) -> bool:
-        """Return whether there may be a better choice above a bound."""
-        return bound < inf and (not self.best.picked or self.best.value - bound > _SAME * abs(self.best.value))
-
-    def _least_worst(self, branch: Branch) -> _Relaxed:
+    def _least_worst(self, branch: Branch) -> Relaxed:
         """Find the least latency within which all streams of a part have plans that go together, by halving.
 
         Mixes of plans hide slow ones, so the relaxed choice by the worst latency says little. Instead no plan is
@@ -260,156 +204,26 @@ class _Search:
         while True:
             found = self._generate("mean", replace(branch, cap=cap), first=True)
             if self.reason or (found.bound < inf and found.master.exceeds):
-                return _Relaxed(low, best or found.master)
+                return Relaxed(low, best or found.master)
             if found.bound == inf:
                 if cap >= high * (1 - _LITTLE):  # nothing is better than what is known, or than this mix
-                    return _Relaxed(inf if best is None else high, best or found.master)
+                    return Relaxed(inf if best is None else high, best or found.master)
                 low = cap
             else:
                 best, high = found.master, min(high, found.master.latest)
                 if high <= low * (1 + _LITTLE):
-                    return _Relaxed(low, best)
+                    return Relaxed(low, best)
             if self._priced_enough():
-                return _Relaxed(low, best or found.master)
+                return Relaxed(low, best or found.master)
             far = best is not None and high > (1 + _NEAR) * low
             cap = 0.5 * (low + high) if far else high * (1 - _LITTLE)
-
-    def _generate(self, stage: Stage, branch: Branch, *, first: bool = False) -> _Relaxed:  # noqa: PLR0911, PLR0912, PLR0915 one loop, many ends
-        """Find the plans that a relaxed choice in a part of the joint plans needs; or those of the first there is."""
-        optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
-        optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])
-        master = Master(stage, self.weights, self.limits, optional)
-        self._seed(master, branch)
-        bound, centre, failed = -inf, None, 0
-        within = 0.0 if branch.rules or branch.served else _ROUGH  # parts begin with what the whole has found
-        if stage == "short" and self.prices.sum() > 0:
-            # Where limits alone count, and few of them, many plans cost nothing: slow to tell apart.
-            centre = Multipliers(np.zeros(len(self.weights)), self.prices / self.prices.sum())
-        while True:
-            value, newest, own = master.solve()
-            if value == inf:
-                failed += 1
-                if failed > _MOST_FAILED:
-                    self.reason = _FAILED
-                    return _Relaxed(bound, master)
-                if stage != "short" and not master.over:
-                    master.loosen(self._penalty)
-                elif master.over and not master.penalty:
-                    return _Relaxed(bound, master)
-                elif not self._fill(master, branch):
-                    return _Relaxed(bound if self.reason else inf, master)
-                continue
-            if value <= 1.0 + SLACK if stage == "short" else first and not master.exceeds:
-                return _Relaxed(bound, master)
-            if self._borrow(master, branch, newest, own):
-                continue
-            close = 0.5 * _SAME * abs(value)
-            if stage == "short":
-                close = _PROVED * value if bound > 1.0 + SLACK else max(_CLOSE * abs(value), SLACK)
-                if first and bound > 1.0 + SLACK:
-                    return _Relaxed(bound, master)
-            elif master.exceeds:
-                close = _TOO_MUCH * abs(value)
-            if value - bound > close:
-                if seconds_left() <= self._reserve:
-                    self.reason = _UP
-                    return _Relaxed(bound, master)
-                at = newest if centre is None else newest.towards(centre, _STAY)
-                found = self.pricers.cheapest(at, branch, within)
-                self.rounds += 1
-                if not all(each.proved for each in found):
-                    self.reason = self._unproved
-                    return _Relaxed(bound, master)
-                least = master.least(np.array([each.value for each in found]))
-                if (new := float(least.sum() - master.allowed(at))) > bound:
-                    bound, centre, self.prices = new, at, at.limits
-                columns = [[] if each.decision is None else [each.decision] for each in found]
-                within = min(within, _FINER * (value - bound) / abs(value)) if bound > 0 else within
-                if self._add(master, branch, columns, newest, own):
-                    continue
-                if at is not newest or within:
-                    # Prices between the two, or rough ones, said nothing new: the newest themselves are next.
-                    centre, within = None, 0.0 if at is newest else within
-                    continue
-            if stage == "mean" and bound > branch.cap * (1 + _SAME):  # as if a mean were above the greatest of all
-                return _Relaxed(inf, master)
-            if not master.exceeds or not (first or self._is_better(bound)):
-                return _Relaxed(bound, master)
-            if self._short(branch, first=first):
-                return _Relaxed(inf, master)
-            if not self._seed(master, branch):  # nothing new came of it: it ended early
-                return _Relaxed(bound, master)
-            master.loosen(0.0)
-
-    @property
-    def _penalty(self) -> float:
-        """What it costs to exceed a limit once, in units of the goal."""
-        return _DEAR * (self.start if self.start > 0 else 1.0)
-
-    def _short(self, branch: Branch, *, first: bool) -> bool:
-        """Return whether limits cannot be kept together in a part of the joint plans, not even by mixing plans."""
-        with at_stage("looking for plans that go together"):
-            factor = self._generate("short", branch, first=first and branch.cap < inf).bound
-        if not branch.rules and not branch.served and branch.cap == inf:
-            self.factor = factor
-        return factor > 1.0 + SLACK
-
-    def _seed(self, master: Master, branch: Branch) -> bool:
-        """Take all plans into account that are known; return whether any is new."""
-        new = [
-            master.add(place, column)
-            for place, pricer in enumerate(self.pricers.each)
-            for column in pricer.columns.values()
-            if branch.admits(place, column)
-        ]
-        return any(new)
-
-    def _fill(self, master: Master, branch: Branch) -> bool:
-        """Give every stream a plan at least; return whether each that needs one has one."""
-        found = self.pricers.cheapest(Multipliers(self.weights, np.zeros(self.limits)), branch)
-        if not all(each.proved for each in found):
-            self.reason = self._unproved
-            return False
-        for place, each in enumerate(found):
-            if each.decision is not None:
-                column = self.pricers.each[place].column(each.decision)
-                if not master.add(place, column) and not master.optional[place]:
-                    continue
-            elif not master.optional[place]:
-                return False
-        return True
-
-    def _add(
-        self, master: Master, branch: Branch, found: Sequence[Sequence[Decision]], at: Multipliers, own: Floats
-    ) -> bool:
-        """Take plans into account; return whether any is better at some multipliers than what there was."""
-        better = False
-        for place, (pricer, decisions) in enumerate(zip(self.pricers.each, found, strict=True)):
-            for column in map(pricer.column, decisions):
-                cheaper = at.cost(place, column.latency_s, column.loads) < _below(own[place])
-                better |= branch.admits(place, column) and master.add(place, column) and cheaper
-        return better
-
-    def _borrow(self, master: Master, branch: Branch, at: Multipliers, own: Floats) -> bool:
-        """Take plans that other streams found where they are better for one; return whether there are any."""
-        found = [
-            pricer.borrowed(float(at.latency[place]), at.limits, _below(own[place]), _BORROWED, branch.cap)
-            for place, pricer in enumerate(self.pricers.each)
-        ]
-        return self._add(master, branch, [[column.decision for column in each] for each in found], at, own)
-
-    @property
-    def _reserve(self) -> float:
-        """Seconds that are kept for the whole choice."""
-        limit = self.options.time_limit_s
-        return 0.0 if limit is None else min(0.25 * limit, 8.0)
 
     @property
     def _apart(self) -> float:
         """By how much value and bound differ; 0 where it is nothing."""
         return self.best.value - self.bound if self._is_better(self.bound) else 0.0
 
-    def _choose(self, bound: float, *, often: bool) -> None:
+    def _choose(self, bound: float, *, often: bool, seconds: float = inf) -> None:
         """Choose among all plans that were found, where there are new ones, now and then where there are many."""
         count = sum(len(pricer.columns) for pricer in self.pricers.each)
         if count == self.chosen_of or not (often or count <= _FEW):
@@ -421,7 +235,7 @@ class _Search:
             for pricer in self.pricers.each
         ]
         with at_stage("choosing a plan for each source"):
-            found = choose_whole(self.goal, self.weights, every, self.limits, self._for_choice, bound)
+            found = choose_whole(self.goal, self.weights, every, self.limits, min(self._for_choice, seconds), bound)
         if found.picked and found.value < self.best.value:
             self.best = found
 
@@ -486,8 +300,3 @@ class _Search:
             shortage=self.shortage,
             reason=self.reason,
         )
-
-
-def _below(least: float) -> float:
-    """Return what a plan must cost less than to be better than one that costs so much."""
-    return float(least - _BETTER * max(abs(least), 1e-3))

@@ -16,7 +16,7 @@ from support.seeded.joint import by_trying, joint_case
 import tiercut
 from tiercut.analysis import JointAnswer
 from tiercut.optimizer import SLACK
-from tiercut.solvers.joint import columns, search
+from tiercut.solvers.joint import columns, generating, search
 from tiercut.solvers.joint.branches import Branch
 from tiercut.solvers.joint.columns import Multipliers
 from tiercut.solvers.joint.curves import Priced
@@ -57,7 +57,7 @@ def test_prices_that_are_not_proved_do_not_prove_that_there_is_no_plan(
     monkeypatch.setattr(search._Search, "_seed", lambda *_: False)
     monkeypatch.setattr(columns.Pricer, "cheapest", lambda *_: Priced(inf, None, proved=False))
     answer = asked(19, tmp_path)
-    assert (answer.status, answer.outcome.reason) == ("stopped", search._UNPROVED)
+    assert (answer.status, answer.outcome.reason) == ("stopped", generating._UNPROVED)
 
 
 def test_a_relaxed_choice_that_is_never_solved_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_a_relaxed_choice_that_is_never_solved_ends_the_search(tmp_path: Path, m
 
     monkeypatch.setattr(Master, "solve", fails)
     answer = asked(19, tmp_path)
-    assert answer.outcome.reason == search._FAILED
+    assert answer.outcome.reason == generating._FAILED
     assert answer.outcome.bound <= by_trying(joint_case(19)).mean
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tiercut.errors import QuestionError, TiercutWarning, unknown_name
 from tiercut.memory import check_room
-from tiercut.optimizer.measures.piece_table import PieceTable
+from tiercut.optimizer.measures.piece_table import LatePieceTable, PieceTable
 from tiercut.optimizer.problem import ANYWHERE, Problem
 from tiercut.topologies import transfer_prices, transfer_seconds
 
@@ -270,18 +271,23 @@ def _stay_alone(exits: Exits | None, count: int) -> Floats:
 def _spans(devices: Sequence[Device], slow: Floats, count: int) -> tuple[PieceTable, PieceTable]:
     """Return M x N x N seconds of blocks i..j on each node, with branch j and without.
 
-    NOTE: With a thousand blocks each table is 8 MB, so there is one for each device.
+    NOTE: With a thousand blocks each table is 8 MB, so there is one for each device, and those without a branch only
+    where somebody reads them.
     """
     once = {id(each): each for each in devices}
     what = f"the times of all spans of {count:,} blocks on {len(once)} devices (blocks x blocks x devices)"
-    # And two bytes a node: which of them it may run (`Space.allowed`), and once more with the rules of a question.
+    # And two bytes a node where rules forbid some: which it may run (`Space.allowed`), before and after these rules.
     check_room((16.0 * (len(once) + 1) + 2.0 * len(devices)) * count * count, what)
-    # Two arrays and not the halves of one, so that kernels take them as they are.
-    span_s, bare_s = np.empty((len(once), count, count)), np.empty((len(once), count, count))
-    for place, device in enumerate(once.values()):
-        span_s[place], bare_s[place] = piece_seconds(device, count)
+
+    def tables(*, branch: bool) -> Floats:
+        made = np.zeros((len(once), count, count))
+        for table, device in zip(made, once.values(), strict=True):
+            _write_pieces(table, device, branch=branch)
+        return made
+
     which = np.array([list(once).index(id(each)) for each in devices])
-    return PieceTable(span_s, which, slow), PieceTable(bare_s, which, slow)
+    late = LatePieceTable(partial(tables, branch=False), count, which, slow)
+    return PieceTable(tables(branch=True), which, slow), late
 
 
 def _check_sums(topology: Topology, profile: Profile, span_s: PieceTable) -> None:
@@ -298,18 +304,27 @@ def _check_sums(topology: Topology, profile: Profile, span_s: PieceTable) -> Non
 
 def piece_seconds(device: Device, count: int) -> tuple[Floats, Floats]:
     """Return the N x N seconds of blocks i..j with branch j and without, before the slowdown."""
-    branch_s = np.nan_to_num(_known(device.branch_s)) if device.branch_s is not None else np.zeros(count)
-    if device.span_s is None:
-        block_s = np.array(device.block_s, float)
-        bare = np.zeros((count, count))
-        for first in range(count):
-            with np.errstate(over="ignore"):  # see `_check_sums`
-                bare[first, first:] = np.cumsum(block_s[first:])
-        return bare + branch_s, bare
-    span = np.zeros((count, count))
-    for first, row in enumerate(device.span_s):
-        span[first, first:] = row
-    return span, np.maximum(span - branch_s, 0.0)
+    span, bare = np.zeros((count, count)), np.zeros((count, count))
+    _write_pieces(span, device, branch=True)
+    _write_pieces(bare, device, branch=False)
+    return span, bare
+
+
+def _write_pieces(table: Floats, device: Device, *, branch: bool) -> None:
+    """Write the seconds of blocks i..j, with branch j or without, into N x N zeros."""
+    branch_s = np.nan_to_num(_known(device.branch_s)) if device.branch_s is not None else np.zeros(len(table))
+    if device.span_s is not None:
+        for first, row in enumerate(device.span_s):
+            table[first, first:] = row
+        if not branch:
+            np.maximum(table - branch_s, 0.0, out=table)
+        return
+    block_s = np.array(device.block_s, float)
+    with np.errstate(over="ignore"):  # see `_check_sums`
+        for first in range(len(table)):
+            np.cumsum(block_s[first:], out=table[first, first:])
+    if branch:
+        table += branch_s
 
 
 def coding_seconds(devices: Sequence[Device], slow: Floats, count: int) -> tuple[Floats, Floats]:

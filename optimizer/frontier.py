@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,8 @@ def values_of(problem: Problem, plans: Sequence[Plan], names: Sequence[str], rat
 
 def frontier_plans(problem: Problem, query: Query, decisions: Sequence[Decision]) -> list[Plan]:
     """Return the plans of a frontier, of which no solver's rounding is left, in order (see `unbeaten`)."""
-    return front_of(problem, query, [price(problem, decision) for decision in decisions])
+    known: dict[Any, Any] = {}
+    return front_of(problem, query, [price(problem, decision, known=known) for decision in decisions])
 
 
 def front_of(problem: Problem, query: Query, plans: Sequence[Plan]) -> list[Plan]:

@@ -10,6 +10,7 @@ import numpy as np
 from tiercut.errors import QuestionError, unknown_name
 from tiercut.optimizer.measures.local import place_of
 from tiercut.optimizer.memory import within_memory
+from tiercut.optimizer.spaces.allowed import is_anything
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,17 +32,19 @@ def narrow(space: Space, query: Query) -> Space:
         If a name is no node or tier, or a block is not there.
     """
     problem = space.problem
-    allowed = space.allowed.copy()
     required = [place_of(problem, name) for name in query.include]
     if query.use_all_tiers:
         required += [np.array([each == tier for each in problem.tiers]) for tier in dict.fromkeys(problem.tiers)]
+    first = _block(problem.blocks, query.keep_first)
+    allowed = space.allowed
+    if required or query.exclude or query.pins or first > 0:
+        allowed = np.array(allowed)
     for name in query.exclude:
         allowed[place_of(problem, name)] = False
     for here in required:
         _keep_to(space, here, allowed)
     for block, name in query.pins:
         _pin(allowed, _block(problem.blocks, block), place_of(problem, name))
-    first = _block(problem.blocks, query.keep_first)
     if first > problem.block_count:
         raise QuestionError(
             f"the first {first} blocks cannot be kept on the source: the network has {problem.block_count}"
@@ -52,7 +55,7 @@ def narrow(space: Space, query: Query) -> Space:
     space = space if query.ignore_memory else within_memory(space)
     return replace(
         space,
-        allowed=space.allowed if allowed.all() else space.allowed & allowed,
+        allowed=space.allowed if is_anything(allowed) else space.allowed & allowed,
         required=np.array([_groups(space, here) for here in required], bool).reshape(-1, space.required.shape[1]),
         fewest=max(space.fewest, query.fewest_partitions or 1),
         most=min(space.most, query.most_partitions or space.most),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "evaluate_tables", "path_seconds", "price"]
 
 
-def price(problem: Problem, decision: Decision, shares: Shares | None = None) -> Plan:
+def price(
+    problem: Problem, decision: Decision, shares: Shares | None = None, known: dict[Any, Any] | None = None
+) -> Plan:
     """Return the plan that a decision makes (the Joint model, sections 2.3.1 to 2.3.3).
 
     Parameters
@@ -37,6 +39,9 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
         Partition, placement, exits, thresholds and codecs. A cut that is none of the exits is crossed by all.
     shares
         What becomes of the samples, where it is known already; else as the problem knows it.
+    known
+        Parts of plans that were priced before, which takes in what is new: many plans have stages in common, and so
+        they are the same objects. None: of one plan.
 
     Notes
     -----
@@ -49,19 +54,22 @@ def price(problem: Problem, decision: Decision, shares: Shares | None = None) ->
     threshold = None if decision.threshold is None else float(problem.thresholds[decision.threshold])
     each = None if thresholds is None else tuple(float(problem.thresholds[index]) for index in thresholds)
     codecs = decision.codecs or (None,) * (len(decision.partition) - 1)
+    once = {} if known is None else known
+    placement = tuple([problem.nodes[v] for v in decision.placement])
+    named = tuple([None if codec is None else problem.codecs[codec] for codec in codecs])
     limits = dict(zip(decision.exits, exit_limits(decision.exits, threshold, each), strict=True))
     return Plan(
         latency_s=path.latency_s,
         accuracy=None if isnan(right) else right,
-        threshold=threshold,
+        threshold=once.setdefault(threshold, threshold),
         thresholds=each,
         partition=decision.partition,
-        placement=tuple(problem.nodes[v] for v in decision.placement),
+        placement=once.setdefault(placement, placement),
         exits=decision.exits,
-        codecs=tuple(None if codec is None else problem.codecs[codec] for codec in codecs),
+        codecs=once.setdefault(named, named),
         bytes_sent=path.bytes_sent,
         input_s=path.steps[0].seconds,
-        stages=tuple(_stages(path.steps[1:], limits)),
+        stages=tuple([once.setdefault(stage, stage) for stage in _stages(path.steps[1:], limits)]),
         indices=decision,
         digits=problem.digits,
         input_codec=path.steps[0].codec,

@@ -29,6 +29,7 @@ from tiercut.memory import check_room
 from tiercut.optimizer.measures.piece_table import PieceTable
 from tiercut.optimizer.measures.tables import check_known, unlocked
 from tiercut.optimizer.plan import NEGLIGIBLE
+from tiercut.optimizer.spaces.allowed import anything, is_anything
 from tiercut.optimizer.spaces.decisions import count_decisions
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Space:
     codec_choices
         W: codec that a cut may use, or the input (see `input_codecs`); `PLAIN` for none.
     allowed
-        M x N x N: whether a node may run blocks i..j.
+        M x N x N: whether a node may run blocks i..j; nobody writes into it.
     furthest
         M x N: the last block (0-based) of a partition that begins with block i on a node. `allowed` holds it for
         pieces; with exits inside, a partition has several.
@@ -165,7 +166,7 @@ class Space:
             and len(self.codec_choices) == 1
             and int(self.codec_choices[0]) == PLAIN
         )
-        free = len(self.required) == 0 and self.fewest <= 1 and bool(self.allowed.all())
+        free = len(self.required) == 0 and self.fewest <= 1 and is_anything(self.allowed)
         return few and free
 
     @property
@@ -211,12 +212,14 @@ class Space:
 
     def _costs(self, measure: Measure, fitted: dict[int, PieceTable]) -> Costs:
         """Return the tables of a measure; ``fitted`` has those of pieces by what they were, as many links share one."""
-        for table in (measure.span, measure.bare):
+        # Where every piece ends with a branch nobody reads what one without takes.
+        span_s, bare_s = measure.span, measure.span if self.option_exit.all() else measure.bare
+        for table in (span_s, bare_s):
             if id(table) not in fitted:
                 mine = table if isinstance(table, PieceTable) else unlocked(table)
-                fits = PieceTable.of(mine if self.allowed.all() else np.where(self.allowed, mine, np.inf))
+                fits = PieceTable.of(mine if is_anything(self.allowed) else np.where(self.allowed, mine, np.inf))
                 fitted[id(table)] = fits
-        span, bare = fitted[id(measure.span)], fitted[id(measure.bare)]
+        span, bare = fitted[id(span_s)], fitted[id(bare_s)]
         plain = self.codec_choices.tolist() == [PLAIN]
         send = [measure.send if choice == PLAIN else self._coded(measure, choice) for choice in self.codec_choices]
         if measure.unknown:
@@ -344,7 +347,7 @@ def make_space(
         rank=_indices(problem.tiers) if order == "forward" else np.zeros(nodes, np.int64),
         linked=np.isfinite(problem.transfer_s[0]),
         codec_choices=_codec_choices(problem, codec),
-        allowed=np.ones((nodes, problem.block_count, problem.block_count), bool),
+        allowed=anything((nodes, problem.block_count, problem.block_count)),
         furthest=np.full((nodes, problem.block_count), problem.block_count - 1, np.int64),
         required=np.empty((0, len(set(group.tolist()))), bool),
         fewest=1,

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Space
 
-__all__ = ["Layout", "decision_of", "key_of"]
+__all__ = ["Layout", "decision_of", "decisions_of", "key_of"]
+
+_AT_ONCE = 512
+"""Keys whose integers are Python's at one time: a frontier may have tens of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,24 @@ def key_of(space: Space, layout: Layout, decision: Decision) -> NDArray[np.int64
 
 def decision_of(space: Space, layout: Layout, key: NDArray[np.int64]) -> Decision:
     """Return the decision that a key stands for."""
-    row = [int(each) for each in key]
+    return _decision(space, layout, key.tolist(), {})
+
+
+def decisions_of(space: Space, layout: Layout, keys: NDArray[np.int64]) -> tuple[Decision, ...]:
+    """Return the decisions that keys stand for, K x width, in order; equal parts of them are one object."""
+    found: list[Decision] = []
+    parts: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for begin in range(0, len(keys), _AT_ONCE):
+        rows = keys[begin : begin + _AT_ONCE].tolist()
+        found += [_decision(space, layout, row, parts) for row in rows]
+    return tuple(found)
+
+
+def _decision(space: Space, layout: Layout, row: list[int], known: dict[tuple[int, ...], tuple[int, ...]]) -> Decision:
+    """Return the decision of a key; what partitions and placements are known is taken from there."""
     parts, most = row[0], layout.most
     partition, placement = tuple(row[1 : 1 + parts]), tuple(row[1 + most : 1 + most + parts])
+    partition, placement = known.setdefault(partition, partition), known.setdefault(placement, placement)
     exits = _exits(space, layout, row, partition)
     thresholds = None
     if space.per_exit and len(exits) > 1:

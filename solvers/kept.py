@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.solvers.encoding import Layout, decision_of
+from tiercut.solvers.encoding import Layout, decisions_of
 from tiercut.solvers.kernels import keep_kernels, plain_kernels
 from tiercut.solvers.kernels.arguments import Kept, Known
 from tiercut.solvers.kernels.keep_kernels import TOP, offer_points
@@ -174,7 +174,7 @@ class Keeper:
 
     def decisions(self, space: Space, layout: Layout) -> tuple[Decision, ...]:
         """Return the decisions that are held, in order."""
-        return tuple(decision_of(space, layout, key) for key in self.keys[: self.count])
+        return decisions_of(space, layout, self.keys[: self.count])
 
     def _merge_sorted(self, costs: Floats, accuracies: Floats, keys: Ints) -> None:
         """Merge long frontiers at once: one by one, each plan would move all that cost more."""
@@ -245,4 +245,4 @@ class Points:
         """Return what is held, by what is compared, the first measure first."""
         points, keys = self.held
         sort = np.lexsort(points[:, : self.goals.compared].T[::-1])
-        return tuple(decision_of(space, layout, keys[place]) for place in sort)
+        return decisions_of(space, layout, keys[sort])

@@ -6,6 +6,7 @@ slowdowns, and a look multiplies: to the same bits as a table that was multiplie
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int64]
 
-__all__ = ["PieceTable"]
+__all__ = ["LatePieceTable", "PieceTable"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,3 +76,43 @@ class PieceTable:
         else:
             found = self.tables[(self.which[node], *rest)]
         return found * np.broadcast_to(self.factor[:, None, None], self.shape)[index]
+
+
+class LatePieceTable(PieceTable):
+    """A table of pieces whose tables are made when they are first read, as many a question reads none of them.
+
+    Parameters
+    ----------
+    make
+        What makes the D x N x N tables.
+    blocks
+        N.
+    which, factor
+        As in `PieceTable`.
+    """
+
+    __slots__ = ("_blocks", "_made", "_make")
+
+    _make: Callable[[], Floats]
+    _made: list[Floats]
+    _blocks: int
+
+    def __init__(self, make: Callable[[], Floats], blocks: int, which: Ints, factor: Floats) -> None:
+        given = {"_make": make, "_made": [], "_blocks": blocks, "which": which, "factor": factor}
+        for name, value in given.items():  # nobody else can set what is frozen
+            object.__setattr__(self, name, value)
+
+    @property
+    def tables(self) -> Floats:
+        """D x N x N: made once; threads that ask at the same time may each make them, and get the same numbers."""
+        if not self._made:
+            self._made.append(self._make())
+        return self._made[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """M, N and N."""
+        return len(self.which), self._blocks, self._blocks
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PieceTable, (self.tables, self.which, self.factor)

@@ -40,8 +40,8 @@ from tiercut.solvers.labels.floor_kernels import (
     ceilings,
     floors,
     greatest_by_stretch,
-    looked_up,
     onward,
+    runs_of,
     within,
 )
 
@@ -117,30 +117,41 @@ class Stretches(NamedTuple):
         M x N x stretches, of the tables of the same names.
     back
         M x stretches: the least that sending a result from there costs; -inf where any costs less than nothing.
-    quickest
-        N x N: the least of each piece over all nodes, of long networks with exits at their cuts; else 0 x 0.
+    quickest, pace
+        N x N: the least of each piece over all nodes, of long networks with exits at their cuts, before it is
+        multiplied by the pace; else 0 x 0.
+    seen, runs
+        Of `tiercut.solvers.labels.floor_kernels.runs_of`.
     """
 
     span: Floats
     bare: Floats
     back: Floats
     quickest: Floats
+    pace: float
+    seen: Ints
+    runs: Ints
 
 
-def stretches_of(tables: Tables, rules: Rules, *, plain: bool) -> Stretches:
+def stretches_of(tables: Tables, rules: Rules, states: States, *, plain: bool) -> Stretches:
     """Return the least of all pieces by stretch of blocks; `plain`: without codecs."""
     begins, factor = np.arange(0, tables.span.shape[2], 1 << SHIFT), tables.factor
-    least = (np.minimum.reduceat(table, begins, axis=2)[tables.which] for table in (tables.span, tables.bare))
-    span, bare = (each * factor[:, None, None] for each in least)
+    once = (tables.span,) if tables.bare is tables.span else (tables.span, tables.bare)
+    least = (np.minimum.reduceat(table, begins, axis=2)[tables.which] for table in once)
+    span, *others = (each * factor[:, None, None] for each in least)
     back = np.ascontiguousarray(np.minimum.reduceat(tables.result, begins, axis=0).T)
     if not (tables.result >= 0.0).all():
         back[:] = -np.inf
-    quickest = np.empty((0, 0))
+    quickest, pace = np.empty((0, 0)), 1.0
     alike = plain and len(rules.option_exit) == 1 and bool(rules.option_exit[0])
     if alike and len(rules.can_end) >= _LONG and (tables.result >= 0.0).all() and (tables.send >= 0.0).all():
-        each = [table * factor[tables.which == place].min() for place, table in enumerate(tables.span)]
-        quickest = each[0] if len(each) == 1 else np.min(each, axis=0)
-    return Stretches(span, bare, back, quickest)
+        paces = [float(factor[tables.which == place].min()) for place in range(len(tables.span))]
+        if len(paces) == 1:
+            quickest, pace = tables.span[0], paces[0]
+        else:
+            quickest = np.min([table * each for table, each in zip(tables.span, paces, strict=True)], axis=0)
+    runs = runs_of(rules.jump, *states)
+    return Stretches(span, others[0] if others else span, back, quickest, pace, *runs)
 
 
 class Cells(NamedTuple):
@@ -197,7 +208,7 @@ def budgets(
     # Two loop nests, over pieces and over links, for each state: split, both would need all these arrays.
     source, most, _, _, inside, option_exit, option_threshold, jump, can_end, group, rank, linked, furthest = rules
     first, span, bare, send, result, which, factor = tables
-    least_span, least_bare, least_back, quickest = stretches
+    least_span, least_bare, least_back, quickest, pace_of_all, seen, runs = stretches
     stay, accuracy, drops, input_drops = shares
     state_of, begins, levels = states
     base, summit, low, high = cells
@@ -211,7 +222,7 @@ def budgets(
     stay_here: Any = np.int64(STAYING)
     go_away: Any = np.int64(LEAVING)
     ends, options, aheads = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    picked, seen = np.empty(room, np.int64), looked_up(jump, state_of)
+    picked = np.empty(room, np.int64)
     gains, fewer, shears, over = np.empty(room), np.empty(room), np.empty(room), np.empty(max(room, blocks))
     closing = np.empty(blocks)
     places = np.empty((max(2 * room + blocks, nodes * codecs), 8), np.int64)
@@ -219,12 +230,14 @@ def budgets(
     highest_cost, highest = most_cost(allowed, slope, base, per), greatest(allowed)
     spare = _ROUNDED * (most_finite(allowed) + 2 * slope * (summit - base))
     ceiling = ceilings(
-        highest, spare, slope, quickest, back, stay, weight, accuracy, jump, can_end, state_of, begins, levels
-    )
+        highest, spare, slope, quickest, pace_of_all, back, stay, weight, accuracy, jump, can_end, state_of, begins,
+        levels, seen, runs, over,
+    )  # fmt: skip
     lows = floors(
         source, most, slope, first, stay, weight, accuracy, span, bare, which, factor, send, back, drops, input_drops,
         option_exit, option_threshold, jump, state_of, begins, levels, inside, group, rank, linked, furthest,
-        bit, sizes, stop, ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back, ceiling,
+        bit, sizes, stop, ends, options, aheads, gains, fewer, shears, least_span, least_bare, least_back,
+        seen, runs, ceiling,
     )  # fmt: skip
     # One state more than there are, the end: all rows there are one, what whole plans may cost.
     last = begins.shape[0]
@@ -259,8 +272,8 @@ def budgets(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own, bottom, roof = weight[levels[state]], bottoms[state], tops[state]
         many, run = onward(
-            levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy, option_exit,
-            option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
+            runs[state], levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy,
+            option_exit, option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
         )  # fmt: skip
         for end in range(start, blocks):
             closing[end] = slope * (share * accuracy[at, end, final]) if can_end[end] else -np.inf

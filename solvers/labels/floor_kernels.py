@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
-    "LEAVING", "SHIFT", "STAYING", "by_stretch", "ceilings", "floors", "greatest_by_stretch", "looked_up",
-    "onward", "within",
+    "LEAVING", "SHIFT", "STAYING", "by_stretch", "ceilings", "floors", "greatest_by_stretch", "in_run", "looked_up",
+    "onward", "runs_of", "within",
 ]  # fmt: skip
 
 SHIFT = 5
@@ -34,14 +34,16 @@ STAYING, LEAVING = 0, 1
 
 @compiled
 def onward(
-    level: int, start: int, row: int, share: float, own: float, slope: float, blocks: int, final: int, stay: Floats,
-    weight: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints, state_of: Ints,
-    seen: Ints, ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
+    many: int, level: int, start: int, row: int, share: float, own: float, slope: float, blocks: int, final: int,
+    stay: Floats, weight: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
+    state_of: Ints, seen: Ints, ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
 ) -> tuple[int, bool]:  # fmt: skip
     """Write down the pieces that lead on from a state, whatever node they run on.
 
     Parameters
     ----------
+    many
+        How many of them are in a run (see `in_run`).
     level, start, row, share, own
         Of the state: its level, blocks done, row of accuracies, share of samples, and what their terms count.
     slope, blocks, final, stay, weight, accuracy, option_exit, option_threshold, jump, state_of
@@ -58,7 +60,6 @@ def onward(
         How many there are, and whether they are in a *run*: blocks and states after them are consecutive, and all are
         exits or none is, so that loops over them are vector instructions.
     """
-    many = _in_run(level, start, jump, seen)
     if many > 0:
         after, ahead, column = seen[0, start], seen[1, start], column_of(option_threshold[0], final)
         gain_of, fewer_of, shear_of = gains[:many], fewer[:many], shears[:many]
@@ -121,7 +122,16 @@ def looked_up(jump: Ints, state_of: Ints) -> Ints:
 
 
 @compiled
-def _in_run(level: int, start: int, jump: Ints, seen: Ints) -> int:
+def runs_of(jump: Ints, state_of: Ints, begins: Ints, levels: Ints) -> tuple[Ints, Ints]:
+    """Return what `looked_up` does, and by state what `in_run` does: they are the same for all thresholds."""
+    seen, runs = looked_up(jump, state_of), np.empty(begins.shape[0], np.int64)
+    for state in range(begins.shape[0]):
+        runs[state] = in_run(levels[state], begins[state], jump, seen)
+    return seen, runs
+
+
+@compiled
+def in_run(level: int, start: int, jump: Ints, seen: Ints) -> int:
     """Return how many blocks from `start` on are in a run, if what is known of them holds at a level too; else 0."""
     if seen[2, start] < 0:
         return 0
@@ -155,8 +165,9 @@ def greatest_by_stretch(values: Floats, first: int, end: int, into: Floats) -> N
 
 @compiled
 def ceilings(
-    highest: float, spare: float, slope: float, quickest: Floats, back: Floats, stay: Floats, weight: Floats,
-    accuracy: Floats, jump: Ints, can_end: Bools, state_of: Ints, begins: Ints, levels: Ints,
+    highest: float, spare: float, slope: float, quickest: Floats, pace: float, back: Floats, stay: Floats,
+    weight: Floats, accuracy: Floats, jump: Ints, can_end: Bools, state_of: Ints, begins: Ints, levels: Ints,
+    seen: Ints, runs: Ints, over: Floats,
 ) -> Floats:  # fmt: skip
     """Return by state the most that a label may have cost, less what it gained times the slope, to be of interest.
 
@@ -169,32 +180,47 @@ def ceilings(
         off.
     slope, stay, weight, accuracy, jump, can_end, state_of, begins, levels
         As in `budgets`; there is one option.
-    quickest
-        N x N, the least of each piece over all nodes; 0 x 0 where that is not known, and nothing is left out.
+    quickest, pace
+        N x N, the least of each piece over all nodes, before it is multiplied by the pace; 0 x 0 where that is not
+        known, and nothing is left out.
     back
         M x N: what sending a result takes.
+    seen, runs
+        Of `runs_of`.
+    over
+        Room for N numbers.
     """
     states, blocks = begins.shape[0], quickest.shape[0]
     most = np.full(states, np.inf)
     if blocks == 0:
         return most
     rest, least_back, by_level = np.full(states, np.inf), np.full(blocks, np.inf), accuracy.shape[0] > 1
-    final, seen = accuracy.shape[2] - 1, looked_up(jump, state_of)
+    final = accuracy.shape[2] - 1
     for v in range(back.shape[0]):
         for end in range(blocks):
             least_back[end] = min(least_back[end], back[v, end])
     for state in range(states - 1, -1, -1):
         start, level = begins[state], levels[state]
-        share, own, at, still = stay[level], weight[level], level if by_level else 0, np.inf
-        for end in range(start, blocks):
-            piece, worth = own * quickest[start, end], slope * accuracy[at, end, 0]
-            if can_end[end]:
-                still = min(still, piece + own * least_back[end] - share * slope * accuracy[at, end, final])
-            after = jump[level, end, 0]
-            if after >= 0:
-                ahead = seen[1, end] if seen[0, end] == after else state_of[end + 1, after]
-                gone = (own - weight[after]) * least_back[end] - (share - stay[after]) * worth
-                still = min(still, piece + gone + rest[ahead])
+        share, own, at = stay[level], weight[level], level if by_level else 0
+        pieces, backs, many = quickest[start, start:], least_back[start:], runs[state]
+        rights, lasts, may_end = accuracy[at, start:, 0], accuracy[at, start:, final], can_end[start:]
+        for k in range(pieces.shape[0]):  # one after the other, each in vector instructions
+            last = own * (pieces[k] * pace) + own * backs[k] - share * slope * lasts[k]
+            over[k] = last if may_end[k] else np.inf
+        if many > 0:
+            after, ahead = seen[0, start], seen[1, start]
+            weights, stays, rests = weight[after : after + many], stay[after : after + many], rest[ahead : ahead + many]
+            for k in range(many):
+                gone = (own - weights[k]) * backs[k] - (share - stays[k]) * (slope * rights[k])
+                left = own * (pieces[k] * pace) + gone + rests[k]
+                over[k] = left if left < over[k] else over[k]
+        else:
+            for k in range(pieces.shape[0]):
+                after = jump[level, start + k, 0]
+                if after >= 0:
+                    gone = (own - weight[after]) * backs[k] - (share - stay[after]) * (slope * rights[k])
+                    over[k] = min(over[k], own * (pieces[k] * pace) + gone + rest[state_of[start + k + 1, after]])
+        still = least(over[: pieces.shape[0]])
         rest[state] = still
         most[state] = highest - still + spare
     return most
@@ -208,7 +234,7 @@ def floors(
     option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
     rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
     ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats, least_span: Floats,
-    least_bare: Floats, least_back: Floats, ceiling: Floats,
+    least_bare: Floats, least_back: Floats, seen: Ints, runs: Ints, ceiling: Floats,
 ) -> Floats:  # fmt: skip
     """Return the least that a label may have cost, less what it gained times the slope.
 
@@ -220,6 +246,8 @@ def floors(
         Room for what `onward` writes.
     least_span, least_bare, least_back
         Of `tiercut.solvers.labels.budget_kernels.Stretches`.
+    seen, runs
+        Of `runs_of`.
     ceiling
         Of `ceilings`: what costs more is as if it were not there.
 
@@ -236,7 +264,7 @@ def floors(
     reached, left = lows[STAYING], lows[LEAVING]
     stretches = least_back.shape[1]
     most_left = np.full((nodes, (begins.shape[0] >> SHIFT) + 1), np.inf)  # the greatest of `left` by stretch of states
-    most_shear, least_fewer, seen = np.empty(stretches), np.empty(stretches), looked_up(jump, state_of)
+    most_shear, least_fewer = np.empty(stretches), np.empty(stretches)
     for v in range(nodes):
         if stop[0] != 0:
             return lows
@@ -250,8 +278,8 @@ def floors(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         many, run = onward(
-            levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy, option_exit,
-            option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
+            runs[state], levels[state], start, at, share, own, slope, blocks, final, stay, weight, accuracy,
+            option_exit, option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
         )  # fmt: skip
         alike = many > 0 and run and sets == 1 and not inside
         if alike:
@@ -323,7 +351,13 @@ def by_stretch(first: int, many: int, shears: Floats, fewer: Floats, most_shear:
     They belong to pieces that end with block `first` and the `many` - 1 that follow.
     """
     for stretch in range(first >> SHIFT, (first + many - 1 >> SHIFT) + 1):
-        most, fewest = -np.inf, np.inf
-        for k in range(max(stretch << SHIFT, first) - first, min((stretch + 1) << SHIFT, first + many) - first):
-            most, fewest = max(most, shears[k]), min(fewest, fewer[k])
-        most_shear[stretch], least_fewer[stretch] = most, fewest
+        k, past = max(stretch << SHIFT, first) - first, min((stretch + 1) << SHIFT, first + many) - first
+        one = two = -np.inf  # side by side: each comparison waits for the one before
+        less = lesser = np.inf
+        while k + 1 < past:
+            one, two = shears[k] if shears[k] > one else one, shears[k + 1] if shears[k + 1] > two else two
+            less, lesser = fewer[k] if fewer[k] < less else less, fewer[k + 1] if fewer[k + 1] < lesser else lesser
+            k += 2
+        if k < past:
+            one, less = max(one, shears[k]), min(less, fewer[k])
+        most_shear[stretch], least_fewer[stretch] = max(one, two), min(less, lesser)

@@ -19,7 +19,7 @@ import numpy as np
 
 from tiercut.compiled import compiled
 from tiercut.solvers.kernels.step_kernels import passed
-from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, looked_up, onward, within
+from tiercut.solvers.labels.floor_kernels import LEAVING, STAYING, in_run, looked_up, onward, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -195,8 +195,9 @@ def heights_of(
         start, share, at = begins[state], stay[levels[state]], levels[state] if by_level else 0
         own = weight[levels[state]]
         many, _ = onward(
-            levels[state], start, at, share, own, 0.0, blocks, final, stay, weight, accuracy, option_exit,
-            option_threshold, jump, state_of, seen, ends, options, aheads, gains, fewer, shears,
+            in_run(levels[state], start, jump, seen), levels[state], start, at, share, own, 0.0, blocks, final, stay,
+            weight, accuracy, option_exit, option_threshold, jump, state_of, seen, ends, options, aheads, gains,
+            fewer, shears,
         )  # fmt: skip
         for v in range(nodes):
             closing[:] = -np.inf

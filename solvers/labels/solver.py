@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiercut.clock import paused, seconds_left
+from tiercut.memory import freed_given_back
 from tiercut.optimizer import PLAIN, admits, evaluate_tables, plain_part, price, without_repeats
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout, key_of
@@ -86,7 +87,8 @@ _EACH, _ENDLESS = 4, 1 << 62  # of so many hard thresholds one is looked ahead i
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
 _FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
-_FIRST = 60_000_000  # plans of two partitions that are scored to begin with, at most
+_FIRST = 10_000_000  # plans of two partitions that are scored to begin with, at most
+_MUCH = 50_000_000  # from which on a search takes tens of megabytes, which its answer does not need
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
 
@@ -186,7 +188,7 @@ class _Search:
         jump = without_repeats(space).jump if self.front or self.top == 1 else space.jump
         self.rules, self.tables = rules_of(space)._replace(jump=jump), tables_of(task.costs)
         plain = space.codec_choices.tolist() == [PLAIN]
-        self.stretches = budget_kernels.stretches_of(self.tables, self.rules, plain=plain)
+        self.stretches = budget_kernels.stretches_of(self.tables, self.rules, self.states, plain=plain)
         self.limited = space.most < len(set(space.group.tolist()))
         least, most_right, falls, rises = accuracies_of(space)
         self.reach = (least - falls, most_right + rises)
@@ -194,6 +196,7 @@ class _Search:
         self.divided = budget_kernels.Cells(*self.scale, least, most_right)
         self.known = self._keeper()
         self.found = self._keeper()
+        self.ended: list[tuple[NDArray[Any], ...]] = []  # along a frontier, what labels of each threshold end in
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.done = False  # whether what is known from the beginning on is the answer
         self.relaxed = sets_of(space, ())
@@ -217,7 +220,8 @@ class _Search:
     def answer(self, options: Options) -> Found:
         """Return the decisions that are wanted, or those known where the search is stopped."""
         self.begin()
-        ending = self.run(options)
+        with freed_given_back(much=self.steps >= _MUCH):
+            ending = self.run(options)
         return Found(
             decisions=self.result(finished=not ending).decisions(self.space, self.layout),
             reason=ending,
@@ -449,9 +453,9 @@ class _Search:
             thread.stop[0] = 1
         with self.lock:
             self.finished += 1
-            self.found.offer(*plans)
+            (self.known if self.front else self.found).offer(*plans)
             if self.front:
-                self.known.offer(*plans)
+                self.ended.append(tuple(each.copy() for each in plans))  # they are the beginnings of long arrays
 
     def _know(self, *plans: Any) -> None:
         """Begin with these plans too, each once."""
@@ -485,6 +489,9 @@ class _Search:
 
     def result(self, *, finished: bool) -> Keeper:
         """Return the plans found; those of the beginning count too where the search did not come to its end."""
+        if self.ended:  # at once: one threshold after the other would move all that was found before
+            self.found.offer(*(np.concatenate(each) for each in zip(*self.ended, strict=True)))
+            self.ended.clear()
         if finished:
             return self.found
         fresh = self._keeper()

@@ -17,7 +17,7 @@ from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import SLACK, Query
 from tiercut.optimizer.space import Space, make_space, without_idle_ends
-from tiercut.solvers.encoding import Layout, decision_of, key_of
+from tiercut.solvers.encoding import Layout, decision_of, decisions_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
@@ -284,8 +284,9 @@ def test_a_key_says_all_of_a_decision() -> None:
         for space in spaces(random_case([9, seed], blocks=5, nodes=4)):
             layout = Layout.of(space)
             outcome = find("exhaustive").solve(make_task(space, Query(kind="rank", top=50)), Options())
-            for decision in outcome.decisions:
-                assert decision_of(space, layout, key_of(space, layout, decision)) == decision
+            keys = np.array([key_of(space, layout, decision) for decision in outcome.decisions])
+            assert tuple(decision_of(space, layout, key) for key in keys) == outcome.decisions
+            assert decisions_of(space, layout, keys) == outcome.decisions
 
 
 def test_keys_of_plans_to_begin_with_are_those_that_the_search_writes() -> None:
@@ -367,13 +368,22 @@ def test_pieces_that_are_too_dear_are_passed_over_and_nothing_is_lost(
         assert answers[0] == answers[1]
 
 
+def test_long_networks_with_few_branches_give_what_trying_everything_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget_kernels, "_LONG", 1)
+    for seed in range(60):
+        space = make_space(random_case([17, seed], blocks=7, nodes=3).problem)
+        if space.decisions <= MOST and space.knows_accuracy:
+            front = Query(kind="frontier")
+            assert values(space, front, "labels").tolist() == values(space, front, "exhaustive").tolist()
+
+
 def test_the_end_of_a_long_network_is_worth_what_those_get_right_who_stay_until_then() -> None:
     """Where samples are told apart by where they stayed, that is another share than of those who leave on the way."""
     one, nothing = np.ones(1), np.zeros(1, np.int64)
     accuracy = np.array([[[0.0, 1.0]]])  # of those who leave, and of those who stay
     most = floor_kernels.ceilings(
-        0.0, 0.0, 3.0, np.array([[2.0]]), np.zeros((1, 1)), one, one, accuracy, np.full((1, 1, 1), -1),
-        np.array([True]), np.zeros((2, 1), np.int64), nothing, nothing,
+        0.0, 0.0, 3.0, np.array([[2.0]]), 1.0, np.zeros((1, 1)), one, one, accuracy, np.full((1, 1, 1), -1),
+        np.array([True]), np.zeros((2, 1), np.int64), nothing, nothing, np.full((3, 1), -1), nothing, np.empty(1),
     )  # fmt: skip
     assert most.tolist() == [1.0]  # a plan takes 2 more, and gains 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 from support.made import both, problem_of, profile_data, topology_data
 
-from tiercut.optimizer.measures.piece_table import PieceTable
+from tiercut.optimizer.measures.piece_table import LatePieceTable, PieceTable
+from tiercut.optimizer.measures.tables import measure
+from tiercut.optimizer.placement import narrow
+from tiercut.optimizer.plan import Decision
+from tiercut.optimizer.pricing import price
+from tiercut.optimizer.query import Query
+from tiercut.optimizer.space import make_space
 
 RNG = np.random.default_rng(7)
 TABLES, WHICH, FACTOR = RNG.uniform(0, 9, (2, 5, 5)), np.array([1, 0, 1]), np.array([0.3, 1.0, 7.7])
@@ -65,3 +72,51 @@ def test_nodes_of_one_device_share_its_table() -> None:
     assert problem.span_s.shape == (3, 3, 3)
     assert problem.span_s.tables.shape == (1, 3, 3)
     assert problem.span_s[1, 0, 2] == (0.1 + 0.2 + 0.3) * 3.0
+
+
+def test_a_late_table_is_made_once_when_it_is_read_and_travels_as_any_other() -> None:
+    made: list[int] = []
+
+    def make() -> Any:
+        made.append(1)
+        return TABLES
+
+    table = LatePieceTable(make, 5, WHICH, FACTOR)
+    assert table.shape == (3, 5, 5)
+    assert PieceTable.of(table) is table
+    assert not made
+    again = pickle.loads(pickle.dumps(table))
+    for each in (table, again):
+        np.testing.assert_array_equal(each.whole, PieceTable(TABLES, WHICH, FACTOR).whole)
+        np.testing.assert_array_equal(each[2, 1], TABLES[1, 1] * FACTOR[2])
+    assert made == [1]
+
+
+def test_pieces_without_a_branch_are_worked_out_only_for_questions_that_have_some() -> None:
+    topology = topology_data("a b", [both("a", "b", 0.1, 1e3)])
+    exits = {"thresholds": [0.5], "exit_rate": [[0.5, 0.5]], "accuracy": [0.6, 0.9]}
+    problem = problem_of(topology, profile_data([1.0, 2.0], [10.0, 10.0, 10.0], exits=exits))
+
+    def refuse() -> Any:
+        raise AssertionError("nobody asked for these")
+
+    late = replace(problem, bare_s=LatePieceTable(refuse, 2, problem.bare_s.which, problem.bare_s.factor))
+    space = narrow(make_space(late, exits="cuts"), Query())
+    assert space.costs(measure(late, "latency")).bare[0, 0, 1] == problem.span_s[0, 0, 1]
+    assert set(space.allowed.strides) == {0}
+    with pytest.raises(AssertionError, match="nobody"):
+        _ = make_space(late, exits="free").costs(measure(late, "latency")).bare[0, 0, 1]
+
+
+def test_equal_stages_of_a_frontier_are_one_object() -> None:
+    problem = problem_of(
+        topology_data("a b c", [both("a", "b", 0.1, 1e3), both("b", "c", 0.1, 1e3)]),
+        profile_data([1.0, 2.0, 3.0], [10.0] * 4),
+    )
+    cuts = [((1, 3), (0, 1)), ((2, 3), (0, 1)), ((1, 2, 3), (0, 1, 2)), ((1, 3), (0, 2))]
+    known: dict[Any, Any] = {}
+    decisions = [Decision(partition, placement, partition[-1:]) for partition, placement in cuts]
+    plans = [price(problem, decision, known=known) for decision in decisions]
+    assert plans == [price(problem, decision) for decision in decisions]
+    stages = [stage for plan in plans for stage in plan.stages]
+    assert len({id(stage) for stage in stages}) == len(set(stages)) < len(stages)

@@ -59,6 +59,9 @@ MOST_UNCOMPILED = 800_000
 """Decisions that NumPy scores in a process before kernels are used: about as many as it scores while numba and kernels
 are loaded, a third of a second. Tests of kernels set it to 0."""
 
+_RANKED = 3
+"""How often a ranking of different plans scores a space, at most nearly always (see `analysis/distinct.py`)."""
+
 
 class _Solvers(Mapping[str, "Solver"]):
     """The solvers by name, each imported when it is first looked at."""
@@ -217,6 +220,8 @@ def _preferred(task: Task) -> Iterator[tuple[str, str]]:
 
 def _is_first(task: Task) -> bool:
     """Return whether a task is answered by NumPy before kernels for it are loaded, or compiled in half a minute."""
+    if task.kind == "rank" and _RANKED * task.space.decisions > MOST_UNCOMPILED:
+        return False
     from tiercut.solvers.exhaustive.uncompiled import comes_first
     from tiercut.solvers.kernels.keep_kernels import offer_all
     from tiercut.solvers.labels.front_kernels import grow_points

@@ -246,9 +246,12 @@ class Study:
         return moved_by(self.problem, name, parameter.kind, parameter.name)
 
     def looker(self, task: Task, query: Query) -> Solver:
-        """Return who answers a question; the same one under all conditions."""
+        """Return who answers a question; once kernels are loaded, the same one under all conditions."""
         if query not in self.lookers:
-            self.lookers[query] = registry.choose(task)[0] if self.name == "auto" else registry.find(self.name)
+            chosen = registry.choose(task)[0] if self.name == "auto" else registry.find(self.name)
+            if chosen.name == "exhaustive":  # perhaps for the first questions alone, until kernels are loaded
+                return chosen
+            self.lookers[query] = chosen
         return self.lookers[query]
 
     def solve(self, problem: Problem, query: Query, space: Space | None = None) -> Sequence[Decision]:

@@ -36,7 +36,8 @@ class Predicted:
         Seconds until a frame has left at each exit, by its block, in every round in which pieces and hops were timed;
         empty where they were not.
     variations
-        By stage how much its pieces varied then, the standard deviation over the mean; empty where they were not timed.
+        By stage how much its pieces varied then, the standard deviation over the mean; None where one
+        message alone was timed, empty where none was.
     turnarounds_s
         By stage how soon a worker turned to the next message that waited, once it was done with the pieces of one;
         None where too few waited, empty where messages came one at a time.
@@ -46,7 +47,7 @@ class Predicted:
     timed: bool = False
     hops_coding_s: tuple[float, ...] = ()
     rounds_s: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
-    variations: tuple[float, ...] = ()
+    variations: tuple[float | None, ...] = ()
     turnarounds_s: tuple[float | None, ...] = ()
 
     def with_rounds(self, spans: Sequence[Sequence[Span]], rounds: Sequence[Round]) -> Predicted:

@@ -305,19 +305,20 @@ def without_waits(streamed: Sequence[Round], alone: Sequence[Round]) -> list[Rou
     return found + [each for each in alone if each.block not in seen]
 
 
-def variations(rounds: Sequence[Round]) -> tuple[float, ...]:
+def variations(rounds: Sequence[Round]) -> tuple[float | None, ...]:
     """Return by stage how much its pieces' time varies from message to message: standard deviation over the mean.
 
-    Each is held against those that passed as many of its pieces.
+    Each is held against those that passed as many of its pieces; None where no two did.
     """
-    found = []
+    found: list[float | None] = []
     for stage in range(max(len(each.hops) for each in rounds)):
         by_depth: dict[int, list[float]] = {}
         for each in rounds:
             if stage < len(each.pieces_s):
                 by_depth.setdefault(len(each.pieces_s[stage]), []).append(sum(each.pieces_s[stage]))
         shares = [np.array(taken) / fmean(taken) for taken in by_depth.values()]
-        found.append(float(np.concatenate(shares).std()))
+        known = any(len(taken) > 1 for taken in shares)
+        found.append(float(np.concatenate(shares).std()) if known else None)
     return tuple(found)
 
 

@@ -72,7 +72,7 @@ def became(run: Run) -> str:
         parts.append(f"{len(run.fallbacks)} fell back")
     same = f"{run.same_as_uncut} of {run.answered} as"
     if run.same_as_uncoded is None:
-        return f"{', '.join(parts)}; {same} the uncut network answers"
+        return f"{', '.join(parts)}; {same} the uncut network"
     return f"{', '.join(parts)}; {same} its pieces here with the codecs, {run.same_as_uncoded} as the uncut network"
 
 

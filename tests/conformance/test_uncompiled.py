@@ -67,9 +67,26 @@ def test_who_asks_again_and_again_gets_solvers_that_are_compiled(monkeypatch: py
 
 
 @pytest.mark.usefixtures("nothing_compiled")
+def test_who_asks_why_is_not_left_to_score_everything_once_kernels_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
+    monkeypatch.setattr("tiercut.solvers.exhaustive.solver._found", None)  # kernels that score every decision
+    reasons = tiercut.why("mobile", "resnet20-digits32", min_accuracy=0.9)
+    assert str(reasons.plan) == "phone 1-4"
+    assert uncompiled._SPENT[0] > 300_000
+
+
+@pytest.mark.usefixtures("nothing_compiled")
 def test_what_is_too_large_for_numpy_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MOST_UNCOMPILED", 1_000)
     assert tiercut.ask("mobile", "resnet20-digits32", Query()).outcome.solver == "labels"
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_a_ranking_that_numpy_would_not_end_is_not_begun_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
+    assert tiercut.ask("mobile", "resnet20-digits32", Query(kind="rank", top=5)).outcome.solver == "labels"
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 600_000)
+    assert tiercut.ask("mobile", "resnet20-digits32", Query(kind="rank", top=5)).outcome.solver == "exhaustive"
 
 
 @pytest.mark.usefixtures("nothing_compiled")

@@ -116,6 +116,8 @@ def test_pieces_vary_from_message_to_message_and_not_with_how_many_there_are() -
     assert gateway == pytest.approx((np.array([3, 2, 4]) / 3).std())
     assert cloud == pytest.approx(1 / 3)
     assert variations([Round(3, (HOP,), ((s,),), 0.0) for s in (0.01, 0.01)]) == (0.0,)
+    assert variations([Round(3, (HOP,), ((0.01,),), 0.0)]) == (None,), "one message says nothing of others"
+    assert variations([Round(3, (HOP,), ((0.01,),), 0.0), Round(4, (HOP,), ((0.01, 0.01),), 0.0)]) == (None,)
 
 
 def test_a_worker_turns_from_one_message_to_the_next_that_waits_for_it() -> None:

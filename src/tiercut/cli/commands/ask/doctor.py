@@ -102,7 +102,7 @@ def _tables(found: dict[str, Any]) -> list[Any]:
     from tiercut.report import Column, Rows
 
     code = found["compiled_code"]
-    age = "none yet: the first question compiles for about 16 s"
+    age = "none yet: NumPy answers small questions, and the first larger one compiles for half a minute or more"
     if code["newest"] is not None:
         age = f"{code['files']} files, the newest of {code['newest']}"
     left = Column("", "left", fold=True)

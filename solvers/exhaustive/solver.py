@@ -16,7 +16,7 @@ import numpy as np
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.exhaustive.front import EveryPoint
-from tiercut.solvers.exhaustive.uncompiled import reserve, score_all
+from tiercut.solvers.exhaustive.uncompiled import release, reserve, score_all
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
@@ -90,7 +90,9 @@ class _Uncompiled(BaseSolver):
         pass
 
     def _search(self, task: Task, _: Options) -> Found:
-        return score_all(task)
+        found = score_all(task)
+        release(task, found.scored or 0)
+        return found
 
 
 _UNCOMPILED = _Uncompiled()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["comes_first", "is_simple", "leave_to_kernels", "reserve", "score_all"]
+__all__ = ["comes_first", "is_simple", "leave_to_kernels", "release", "reserve", "score_all"]
 
 _SPENT = [0]
 """Decisions of all tasks that NumPy took on in this process: whoever asks again and again is better served by kernels.
@@ -82,6 +82,12 @@ def reserve(task: Task, *kernels: Any) -> bool:
         if first:
             _SPENT[0] += task.space.decisions
         return first
+
+
+def release(task: Task, scored: int) -> None:
+    """Give back what was reserved for a task beyond what it took: bounds and the clock leave decisions out."""
+    with _LOCK:
+        _SPENT[0] -= task.space.decisions - scored
 
 
 def leave_to_kernels() -> None:

@@ -18,7 +18,6 @@ from .constraints import (
     Constraint as Constraint,
     bound_value as bound_value,
     constraints_of as constraints_of,
-    limit_with_slack as limit_with_slack,
 )
 from .frontier import (
     TOLERANCE as TOLERANCE,

@@ -43,8 +43,8 @@ def limits_memory(problem: Problem) -> bool:
 
 def memory_needed(problem: Problem, decision: Decision) -> tuple[float, ...]:
     """Return the bytes that each partition of a decision needs; nan where the profile does not say."""
-    begins = (0, *decision.partition)
-    return tuple(float(problem.partition_bytes[begin, end - 1]) for begin, end in pairwise(begins))
+    sizes, begins = problem.partition_bytes, (0, *decision.partition)
+    return tuple(float(sizes[begin, end - 1]) for begin, end in pairwise(begins))
 
 
 def fits_memory(problem: Problem, decision: Decision) -> bool:

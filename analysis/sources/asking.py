@@ -124,7 +124,7 @@ def _answered(
         replace(each, plan=None if decision is None else price(each.space.problem, decision))
         for each, decision in zip(asked, outcome.decisions or (None,) * len(asked), strict=True)
     )
-    message = "" if outcome.decisions else _why_none(asked, outcome)
+    message = "" if outcome.decisions else _why_none(query, asked, outcome)
     loads, memory = shared_loads(plans, limits), shared_memory(plans)
     check_joint(plans, loads, () if query.ignore_memory else memory)
     return JointAnswer(
@@ -214,18 +214,23 @@ def _limits(problem: Problem, query: Query) -> Iterator[Limit]:
 
 
 def _rooms(problems: Sequence[Problem]) -> Iterator[Room]:
-    """Yield the memory of every node that not all networks fit into at once."""
+    """Yield the memory of every node that not all networks fit into at once.
+
+    A node without any is left out: what each source may run there is nothing in any case.
+    """
     largest = sum(float(each.partition_bytes[0, -1]) for each in problems if each.knows_memory)
     for node, most in zip(problems[0].nodes, problems[0].memory.tolist(), strict=True):
-        if largest > most:  # of what is not known it is not asked
+        if largest > most > 0:  # of what is not known it is not asked
             yield Room(node, most)
 
 
-def _why_none(asked: Sequence[SourcePlan], outcome: JointOutcome) -> str:
+def _why_none(query: Query, asked: Sequence[SourcePlan], outcome: JointOutcome) -> str:
     """Say which source has no plan by itself, or which machines are short, and by how much."""
     short = outcome.shortage
     if outcome.status != "infeasible" or short is None:
-        return f"no joint plan was found, and it is not proved that there is none: {outcome.reason or 'too many plans'}"
+        served = "" if query.joint == "served" else "; joint 'served' asks for the most sources that can be"
+        reason = outcome.reason or "too many plans"
+        return f"no joint plan was found, and it is not proved that there is none: {reason}{served}"
     if short.alone:
         return "\n".join(
             f"source '{each.source.called}': "
@@ -233,4 +238,4 @@ def _why_none(asked: Sequence[SourcePlan], outcome: JointOutcome) -> str:
             for each in asked
             if each.source.called in short.alone
         )
-    return why_short(short, [each.source.called for each in asked])
+    return why_short(short)

@@ -8,7 +8,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from tiercut.errors import TiercutError
-from tiercut.optimizer import SLACK, evaluate, limit_with_slack, memory_needed, price
+from tiercut.optimizer import SLACK, evaluate, memory_needed, price
 
 if TYPE_CHECKING:
     from tiercut.analysis.sources.answer import SourcePlan
@@ -69,20 +69,28 @@ class SharedMemory:
     @property
     def is_short(self) -> bool:
         """Whether they do not fit together, though each may by itself."""
-        return self.needed > limit_with_slack(self.most)
+        return _exceeds(self.needed, self.most)
+
+
+def _exceeds(value: float, most: float) -> bool:
+    """Return whether a sum over plans is above a limit by more than the solver's own slack and some rounding."""
+    return value > most + 2 * SLACK * max(1.0, most)
 
 
 def shared_memory(plans: Sequence[SourcePlan]) -> tuple[SharedMemory, ...]:
-    """Return what plans need of every node whose memory the topology says; what a profile does not say counts as 0."""
+    """Return what plans need of every node whose memory the topology says.
+
+    Networks whose profile does not say what every block needs are left out, as they are not limited.
+    """
     room: dict[str, float] = {}
     by: dict[str, dict[str, float]] = {}
     for each in plans:
-        if each.plan is None:
+        if each.plan is None or not each.space.problem.knows_memory:
             continue
         problem, decision = each.space.problem, each.plan.decision
         for needed, place in zip(memory_needed(problem, decision), decision.placement, strict=True):
             node, most = problem.nodes[place], float(problem.memory[place])
-            if not isnan(most) and not isnan(needed):
+            if not isnan(most):
                 room[node], own = most, by.setdefault(node, {})
                 own[each.source.called] = own.get(each.source.called, 0.0) + needed
     return tuple(SharedMemory(node, most, by[node]) for node, most in room.items())
@@ -131,7 +139,7 @@ def check_joint(plans: Sequence[SourcePlan], loads: Sequence[SharedLoad], memory
         if again.latency_s > each.query.latency_cap:
             raise TiercutError(f"the plan of '{name}' takes {again.latency_s} s, which is too long")
     for load in loads:
-        if load.utilisation > load.most + 2 * SLACK * max(1.0, load.most):
+        if _exceeds(load.utilisation, load.most):
             raise TiercutError(f"'{load.place}' is busy for {load.utilisation} of the time, and may be for {load.most}")
     for node in memory:
         if node.is_short:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import Bundle, Piece, TensorSpec
-from tiercut.profiling import PieceCall, normalised_entropy, open_piece, probabilities
+from tiercut.profiling import PieceCall, may_be_classes, normalised_entropy, open_piece, probabilities
 
 __all__ = ["Ended", "Room", "Runtime", "Slowed", "StageRunner", "leaves"]
 
@@ -216,10 +216,13 @@ class _Places:
 def _made(
     piece: Piece, call: PieceCall, held: Mapping[str, Numbers], places: Sequence[Numbers | None] | None = None
 ) -> tuple[dict[str, Numbers], float | None]:
-    """Return what a piece makes of what is held, by name, and the entropy at its exit."""
+    """Return what a piece makes of what is held, by name, and the entropy at its exit.
+
+    The end of a network need not be a classifier to be one in form: where nothing depends on an entropy there is none.
+    """
     made = call([held[each.name] for each in piece.inputs], places)
     named = dict(zip((each.name for each in piece.outputs), made, strict=True))
-    if piece.scores is None:
+    if piece.scores is None or (piece.threshold is None and not may_be_classes(named[piece.scores])):
         return named, None
     return named, float(normalised_entropy(probabilities(piece.scores, named[piece.scores]))[0])
 

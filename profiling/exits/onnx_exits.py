@@ -17,7 +17,7 @@ from tiercut.profiling.models.blocks import Block
 from tiercut.profiling.models.graph import Graph
 from tiercut.profiling.models.onnx.graph_onnx import OnnxModel
 
-__all__ = ["OnnxExits", "OnnxNetwork", "exit_ends", "open_exits", "probabilities"]
+__all__ = ["OnnxExits", "OnnxNetwork", "exit_ends", "may_be_classes", "open_exits", "probabilities"]
 
 _TEST_SHARE = 0.25
 """The share of the samples, of every class, that nothing is chosen by."""
@@ -181,6 +181,13 @@ def _samples(data: Path, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return images, labels.astype(np.int64)
 
 
+def may_be_classes(scores: NDArray[Any]) -> bool:
+    """Return whether numbers can be the scores of classes, [samples, classes]; sigmoids, say, are not."""
+    exact = np.asarray(scores, dtype=np.float64)
+    within = exact.min() >= 0 and exact.max() <= 1
+    return not within or bool(np.abs(exact.sum(axis=-1) - 1).max() <= _SUM)
+
+
 def probabilities(name: str, scores: NDArray[Any]) -> NDArray[np.float64]:
     """Return the probabilities that the scores of a classifier mean: themselves, or their softmax.
 
@@ -202,7 +209,7 @@ def probabilities(name: str, scores: NDArray[Any]) -> NDArray[np.float64]:
     sums = exact.sum(axis=-1, keepdims=True)
     if exact.min() >= 0 and np.abs(sums - 1).max() <= _SUM:
         return np.asarray(exact / sums)
-    if exact.min() >= 0 and exact.max() <= 1:
+    if not may_be_classes(exact):
         raise QuestionError(
             f"--exits: output '{name}' is no probability of classes: its numbers lie in 0..1 but do not sum to 1; let "
             "the network give logits, or end in a softmax"

@@ -173,7 +173,7 @@ class Branch:
 
 
 def split(
-    branch: Branch, shares: Sequence[Sequence[tuple[Column, float]]], left: Floats, prices: Floats
+    branch: Branch, shares: Sequence[Sequence[tuple[Column, float]]], left: Floats, prices: Floats, timed: int
 ) -> tuple[Branch, ...]:
     """Return a part in two halves, by what its relaxed choice mixes; nothing where it mixes nothing.
 
@@ -187,6 +187,9 @@ def split(
         S: by how much each is not served.
     prices
         K: what limits are worth, so that the dearest is looked at first.
+    timed
+        How many of them are about time. The rest are about memory, which splits nothing: plans whose blocks run on the
+        same nodes hold the same there.
     """
     for place in np.flatnonzero((left > _WHOLE) & (left < 1 - _WHOLE)).tolist():
         return branch.by_service(place)
@@ -199,7 +202,7 @@ def split(
     return (
         _by_plan(branch, place, mixed[place])
         or _by_threshold(branch, place, mixed[place])
-        or _by_share(branch, place, mixed[place], prices)
+        or _by_share(branch, place, mixed[place], prices[:timed])
     )
 
 

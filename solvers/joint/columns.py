@@ -94,7 +94,8 @@ class Pool:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.sizes = np.nan_to_num(problem.partition_bytes)  # what a profile does not say counts as nothing
+        sizes = problem.partition_bytes
+        self.sizes = sizes if problem.knows_memory else np.zeros_like(sizes)  # else nothing is limited
         self.decisions: list[Decision] = []
         self.place: dict[Decision, int] = {}
         self.rows: list[tuple[float, float, Floats]] = []
@@ -138,7 +139,8 @@ class Pricer:
         if isinstance(row, Limit):
             busy = [self.stream.rate_fps / row.most * (name in row.servers) for name in self.names]
             return busy + [0.0] * self.problem.node_count
-        return [0.0] * len(self.names) + [(name == row.node) / row.most for name in self.problem.nodes]
+        a_byte = 1.0 / row.most if self.problem.knows_memory else 0.0
+        return [0.0] * len(self.names) + [a_byte * (name == row.node) for name in self.problem.nodes]
 
     @cached_property
     def _constraints(self) -> tuple[Constraint, ...]:

@@ -74,14 +74,15 @@ class Holding:
     space
         The plans.
     sizes
-        N x N: bytes of blocks i..j.
+        N x N: bytes of blocks i..j, which only grow with j.
     """
 
     def __init__(self, space: Space, sizes: Floats) -> None:
         self.inside, self.indices = space.inside, space.threshold_indices
+        assert (np.diff(sizes, axis=1) >= 0.0).all(), "what holds less must be what ends earlier"
         self.sizes = sizes
         # Of parts of a partition, where exits stand inside, bytes are added up: parameters alone may be.
-        parameters = np.nan_to_num(space.problem.parameter_bytes)
+        parameters = space.problem.parameter_bytes
         self.parts = np.triu(np.cumsum(parameters)[None, :] - (np.cumsum(parameters) - parameters)[:, None])
         states = states_of(space)
         self.shares = np.ones((len(sizes), len(self.indices)))  # the greatest that get to a block, by threshold

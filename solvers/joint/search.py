@@ -155,7 +155,11 @@ class _Search(Generation):
                     self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
                 if branch is whole and self._try_all(bound):
                     return
-                parts = split(replace(branch, bound=bound), *found.mixed, self.prices) if bound < inf else ()
+                parts = (
+                    split(replace(branch, bound=bound), *found.mixed, self.prices, len(self.task.limits))
+                    if bound < inf
+                    else ()
+                )
                 if not parts and not self.reason and bound < inf:
                     self._adopt(found)
                     if self._is_better(bound):
@@ -273,9 +277,20 @@ class _Search(Generation):
         if not tight and found.picked:
             tight = [int(np.argmax(loads))]
         places = tuple(self.task.rows[at] for at in tight)
-        by_rates = bool((loads[len(self.task.limits) :] <= 1.0 + SLACK).all())
+        # The plan of each that takes least of what is dearest is known: it was priced.
+        holders = tuple(
+            pricer.stream.name
+            for pricer in self.pricers.each
+            if tight and all(column.loads[tight[0]] > 0 for column in pricer.columns.values())
+        )
+        self.shortage = Shortage(
+            factor=factor,
+            enough=found.value if found.picked else None,
+            places=places,
+            holders=holders,
+            by_rates=bool((loads[len(self.task.limits) :] <= 1.0 + SLACK).all()),
+        )
         self.bound = inf
-        self.shortage = Shortage((), factor, found.value if found.picked else None, places, by_rates)
 
     def outcome(self, seconds: float, *, interrupted: bool) -> JointOutcome:
         """Return what was found."""

@@ -117,6 +117,8 @@ class Shortage:
         With this many times of all limits there is a joint plan; None: none was found.
     places
         What cannot all be relieved, the one that counts most first.
+    holders
+        Names of the streams that hold something of the first of `places` whatever plans they take, where it is memory.
     by_rates
         Whether so many times lower rates are enough too: not where more memory is needed.
     """
@@ -125,6 +127,7 @@ class Shortage:
     factor: float = 1.0
     enough: float | None = None
     places: tuple[Limit | Room, ...] = ()
+    holders: tuple[str, ...] = ()
     by_rates: bool = True
 
 

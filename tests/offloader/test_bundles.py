@@ -18,9 +18,12 @@ from tiercut.offloader.bundles.stage import Ended
 from tiercut.offloader.local.cascade import uncut_cascade
 from tiercut.offloader.local.frames import load_frames
 from tiercut.optimizer import Plan
-from tiercut.profiling import CutNetwork
+from tiercut.profiling import CutNetwork, OnnxOptions, open_cut
 
 pytest.importorskip("onnxruntime", reason="needs the extra 'offload'")
+
+from onnx import helper
+from support.onnx_models import model, saved, value, weight
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,21 @@ def test_a_trimmed_plan_without_early_exits_is_split(
     made = split_plan(trimmed, cut, tmp_path)
     assert made.furthest <= 1e-4
     assert [piece.exit for bundle in made.bundles for piece in bundle.pieces] == [None, 5]
+
+
+def test_a_network_that_ends_in_sigmoids_is_no_classifier_and_is_split_all_the_same(
+    planned: Callable[..., Plan], tmp_path: Path
+) -> None:
+    node = helper.make_node
+    nodes = [node("Gemm", ["x", "w"], ["dense"]), node("Relu", ["dense"], ["rest"]), node("Sigmoid", ["rest"], ["out"])]
+    path = saved(tmp_path, model(nodes, [value("x", ["n", 4])], [value("out", ["n", 3])], [weight("w", 4, 3)]))
+    sigmoids = open_cut(str(path), onnx=OnnxOptions(cuts=("rest",)))
+    plan = planned(partition=[1, 2], placement=["camera", "cloud"], exits=[2], threshold=None)
+    made = split_plan(plan, sigmoids, tmp_path / "bundles")
+    (first, last), frame = open_bundles(made.folders)[1], {"x": np.ones((1, 4), np.float32)}
+    ended = last(first(frame).tensors)
+    assert (ended.leaves, ended.exit, ended.entropy) == (True, 2, None)
+    np.testing.assert_allclose(ended.tensors["out"], sigmoids.model.run(frame["x"]), rtol=1e-5)
 
 
 def test_what_was_there_before_is_written_anew(plan: Plan, cut: CutNetwork, tmp_path: Path) -> None:

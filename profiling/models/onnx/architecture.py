@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tiercut.profiling.models.onnx.nodes import reads
@@ -22,7 +22,7 @@ def architecture(source: Source) -> str:
     the same file is read with the same sizes, constants and state.
     """
     digest = hashlib.sha256()
-    for part in (*_inputs(source), *_graph(source.published.graph)):
+    for part in (*_inputs(source), *_functions(source.published), *_graph(source.published.graph)):
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 
@@ -34,6 +34,17 @@ def _inputs(source: Source) -> Iterator[str]:
     yield from (f"opset {each.domain} {each.version}" for each in source.published.opset_import)
 
 
+def _functions(model: Any) -> Iterator[str]:
+    """Yield what counts of operators that a file defines itself."""
+    for each in sorted(model.functions, key=lambda each: (each.domain, each.name, each.overload)):
+        yield f"function {each.domain}:{each.name}:{each.overload} {[*each.attribute]}"
+        for attribute in each.attribute_proto:
+            yield from _attribute(attribute, {})
+        number = {name: place for place, name in enumerate(each.input)}
+        yield from _nodes(each.node, number)
+        yield f"outputs {[number.get(name, -1) for name in each.output]}"
+
+
 def _graph(graph: Any, around: dict[str, int] | None = None) -> Iterator[str]:
     """Yield what counts of a graph; tensors are numbered in the order in which they are made."""
     number = dict(around or {})
@@ -42,13 +53,19 @@ def _graph(graph: Any, around: dict[str, int] | None = None) -> Iterator[str]:
     for each in graph.initializer:
         number.setdefault(each.name, len(number))
         yield _weight(each)
-    for node in graph.node:
-        yield f"{node.domain}:{node.op_type} {[number.get(name, -1) for name in reads(node)]}"
+    yield from _nodes(graph.node, number)
+    yield f"outputs {[number.get(each.name, -1) for each in graph.output]}"
+
+
+def _nodes(nodes: Iterable[Any], number: dict[str, int]) -> Iterator[str]:
+    """Yield what counts of nodes; what they make is numbered too."""
+    for node in nodes:
+        kind = f"{node.domain}:{node.op_type}" + (f":{node.overload}" if node.overload else "")
+        yield f"{kind} {[number.get(name, -1) for name in reads(node)]}"
         for attribute in sorted(node.attribute, key=lambda each: each.name):
             yield from _attribute(attribute, number)
         for name in node.output:
             number.setdefault(name, len(number))
-    yield f"outputs {[number.get(each.name, -1) for each in graph.output]}"
 
 
 def _attribute(attribute: Any, number: dict[str, int]) -> Iterator[str]:
@@ -58,6 +75,8 @@ def _attribute(attribute: Any, number: dict[str, int]) -> Iterator[str]:
             yield from _graph(body, number)
     elif attribute.HasField("t"):
         yield f"{attribute.name} {_weight(attribute.t)}"
+    elif attribute.ref_attr_name:
+        yield f"{attribute.name} is {attribute.ref_attr_name}"
     else:
         values = (attribute.i, attribute.f, attribute.s, [*attribute.ints], [*attribute.floats], [*attribute.strings])
         yield f"{attribute.name} {values}"

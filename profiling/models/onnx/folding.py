@@ -12,8 +12,8 @@ import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import InputError
+from tiercut.profiling.models.onnx.nodes import reads
 from tiercut.profiling.models.onnx.reading import Entry, Source
 from tiercut.profiling.models.onnx.sessions import open_session, refused, save_model
 
@@ -48,10 +49,13 @@ class Seen:
         Its type of numbers, as numpy spells it; empty where it is none that numpy has, or no tensor.
     sizes
         The sizes of its axes.
+    varies
+        Whether they depend on the numbers in the inputs.
     """
 
     dtype: str
     sizes: tuple[int, ...]
+    varies: bool = False
 
 
 def folded(source: Source) -> Any:
@@ -87,12 +91,12 @@ def _optimised(model: Any) -> Any:
         return onnx.load(str(after))
 
 
-def numbers_for(entry: Entry) -> NDArray[Any]:
+def numbers_for(entry: Entry, seed: int = 0) -> NDArray[Any]:
     """Return numbers for an input: in 0..1, or ones where numbers are whole."""
     dtype = np.dtype(entry.dtype)
     if dtype.kind in "iub":
         return np.ones(entry.sizes, dtype=dtype)
-    return np.random.default_rng(0).random(entry.sizes, dtype=np.float32).astype(dtype)
+    return np.random.default_rng(seed).random(entry.sizes, dtype=np.float32).astype(dtype)
 
 
 def seen_in_a_run(source: Source, model: Any) -> dict[str, Seen]:
@@ -112,22 +116,54 @@ def seen_in_a_run(source: Source, model: Any) -> dict[str, Seen]:
     there = {each.name for each in exposed.graph.output}
     names = list(dict.fromkeys(name for name in _made(model) if name not in there))
     exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    feed = {each.name: numbers_for(each) for each in (*source.inputs, *source.state)}
     try:
         session = open_session(exposed, level="none")
     except Exception as error:  # what compiled code raises is of every kind
         raise refused(source.path, error) from None
-    found = {name: Seen(str(each.dtype), each.shape) for name, each in feed.items()}
+    entries = (*source.inputs, *source.state)
+    feed = {each.name: numbers_for(each) for each in entries}
     try:
-        import onnxruntime
-
-        wanted = [each.name for each in session.get_outputs()]
-        values = session.run_with_ort_values(
-            wanted, {name: onnxruntime.OrtValue.ortvalue_from_numpy(each) for name, each in feed.items()}
-        )
+        found = _run(session, feed)
     except Exception as error:  # as above
         raise InputError(source.path, _cannot_run(source, error)) from None
-    return found | dict(zip(wanted, map(_seen, values), strict=True))
+    unsure = {each.name for each in session.get_outputs() if not all(isinstance(size, int) for size in each.shape)}
+    for name in _varying(session, model, unsure, found, entries) if unsure else ():
+        found[name] = replace(found[name], varies=True)
+    return {name: Seen(str(each.dtype), each.shape) for name, each in feed.items()} | found
+
+
+def _run(session: Any, feed: Mapping[str, NDArray[Any]]) -> dict[str, Seen]:
+    """Return what a run shows of all outputs of a session."""
+    import onnxruntime
+
+    wanted = [each.name for each in session.get_outputs()]
+    values = session.run_with_ort_values(
+        wanted, {name: onnxruntime.OrtValue.ortvalue_from_numpy(each) for name, each in feed.items()}
+    )
+    return dict(zip(wanted, map(_seen, values), strict=True))
+
+
+_SIZED_BY_VALUES = ("NonZero", "Compress", "Unique", "NonMaxSuppression")
+"""Operators that make as much as the numbers that they read say."""
+
+
+def _varying(
+    session: Any, model: Any, unsure: Collection[str], found: Mapping[str, Seen], entries: Sequence[Entry]
+) -> set[str]:
+    """Return the tensors whose sizes depend on numbers: those that two runs show so, and what operators say of theirs.
+
+    Two runs may agree by chance (no detection in either). That the sizes cannot be inferred says little by itself.
+    """
+    behind: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type in _SIZED_BY_VALUES or any(name in behind for name in reads(node)):
+            behind.update(name for name in node.output if name in unsure)
+    try:
+        again = _run(session, {each.name: numbers_for(each, seed=1) for each in entries})
+    except Exception as error:  # what compiled code raises is of every kind
+        log.info("it does not run with other numbers: %s", error)
+        return behind
+    return behind | {name for name in unsure if again[name] != found[name]}
 
 
 def _made(model: Any) -> Iterator[str]:
@@ -155,4 +191,6 @@ def _cannot_run(source: Source, error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     said = (lines or [type(error).__name__])[0].rpartition("Status Message: ")[2][:300]
     shown = ", ".join(f"{each.name}={'x'.join(map(str, each.sizes)) or 'scalar'}" for each in source.inputs)
-    return f"cannot be run with {shown}: {said}; name other sizes with --input"
+    whole = " ".join(f"--bind {each.name}=0" for each in source.inputs if np.dtype(each.dtype).kind in "iu")
+    also = f", or, as whole numbers were 1, say what they are ({whole})" if whole else ""
+    return f"cannot be run with {shown}: {said}; name other sizes with --input{also}"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.errors import QuestionError, TiercutError, TiercutWarning, unknown_name
+from tiercut.errors import InputError, QuestionError, TiercutError, TiercutWarning, unknown_name
 from tiercut.profiling.models.blocks import find_blocks
 from tiercut.profiling.models.graph import Framework, Graph, Piece, Step, Tensor, joined_values, tensors_of
 from tiercut.profiling.models.onnx.architecture import architecture
 from tiercut.profiling.models.onnx.folding import Seen, folded, numbers_for, seen_in_a_run
-from tiercut.profiling.models.onnx.nodes import is_light, label
+from tiercut.profiling.models.onnx.nodes import held_bytes, is_light, label, tensor_bytes
 from tiercut.profiling.models.onnx.operations import is_uncounted, node_operations
 from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions
 from tiercut.profiling.models.onnx.orders import orders
@@ -106,9 +106,28 @@ class OnnxModel:
     ) -> None:
         self.source, self.wiring, self.seen = source, wiring, dict(seen)
         self._exits, self._provider, self.level = tuple(exits), provider, level
-        self._results = self._with_data(name for name in source.outputs if name not in self._exits[:-1])
+        sent = self._sent(name for name in source.outputs if name not in self._exits[:-1])
+        self._results = self._with_data(sent)
         self._order: list[int] | None = None
         self._whole: Any = None
+
+    def _sent(self, names: Iterable[str]) -> list[str]:
+        """Return the outputs that are tensors of numbers; warn of the others, or refuse them."""
+        listed = list(names)
+        found = [name for name in listed if self.seen[name].dtype]
+        if lost := [name for name in (*self._exits, *listed) if not self.seen[name].dtype]:
+            why = (
+                f"the output {', '.join(map(repr, lost))} is no tensor of numbers that numpy has (but a sequence, a "
+                "map, text or bfloat16, say)"
+            )
+            remedy = "let it end in such a tensor, of skl2onnx by options={'zipmap': False}"
+            if not found or not set(lost).isdisjoint(self._exits):
+                raise InputError(self.source.path, f"{why}: {remedy}")
+            warnings.warn(
+                TiercutWarning(f"{self.source.path}: {why}; it is not sent, nor timed what it alone needs", remedy),
+                stacklevel=4,
+            )
+        return found
 
     def _with_data(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the outputs that depend on data; warn of the others."""
@@ -182,17 +201,20 @@ class OnnxModel:
 
     def _graph(self, order: Sequence[int]) -> Graph:
         steps = [
-            Step(entry.name, "Input", (), self._tensor(entry.name), cuttable=bool(self.seen[entry.name].dtype))
+            Step(entry.name, "Input", (), self._tensor(entry.name), cuttable=self._crosses(entry.name))
             for entry in self.source.inputs
         ]
         at = {step.name: place for place, step in enumerate(steps)}
         needed = self._needed
-        known: set[str] = set()
+        known, counted = set[str](), set[int]()
         for index, place in enumerate(order, start=len(steps)):
             node = self.wiring.nodes[place]
             names = [name for name in node.output if name in needed]
             weights = self.wiring.weights_of(place) - known
             known |= weights
+            holders = {place, *self.wiring.constants_of(place)} - counted
+            counted |= holders
+            held = sum(held_bytes(self.wiring.nodes[each]) for each in holders)
             parents = tuple(dict.fromkeys(at[name] for name in self.wiring.reads[place] if name in at))
             for name in names:
                 first = name == names[0]
@@ -203,9 +225,9 @@ class OnnxModel:
                         parents=parents if first else (at[names[0]],),
                         output=self._tensor(name),
                         index=index,
-                        parameter_bytes=sum(self._weight_bytes(each) for each in weights) if first else 0,
+                        parameter_bytes=held + sum(map(self._weight_bytes, weights)) if first else 0,
                         flops=self._operations(place) if first else 0,
-                        cuttable=bool(self.seen[name].dtype),
+                        cuttable=self._crosses(name),
                         last=name == names[-1],
                         light=len(names) == 1 and is_light(node),
                         state_bytes=sum(map(self._state_bytes, self.wiring.state_of(place))) if first else 0,
@@ -221,6 +243,10 @@ class OnnxModel:
             exits=tuple(at[name] for name in exits),
             batch=self.source.batch,
         )
+
+    def _crosses(self, name: str) -> bool:
+        """Return whether a tensor can be sent: as numbers that numpy has, and as many of them in every call."""
+        return bool(self.seen[name].dtype) and not self.seen[name].varies
 
     @cached_property
     def _needed(self) -> frozenset[str]:
@@ -247,13 +273,8 @@ class OnnxModel:
         return weights | {name: each.sizes for name, each in self.seen.items()}
 
     def _weight_bytes(self, name: str) -> int:
-        import onnx
-
         weight = self.wiring.weights[name]
-        if not isinstance(weight, onnx.TensorProto):
-            weight = weight.values
-        kind = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type)
-        return int(math.prod(weight.dims)) * int(kind.itemsize)
+        return tensor_bytes(getattr(weight, "values", weight))
 
     def _state_bytes(self, name: str) -> int:
         entry = next(each for each in self.source.state if each.name == name)

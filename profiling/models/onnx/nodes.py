@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["captured", "is_light", "is_random", "known_domain", "label", "reads"]
+__all__ = ["bodies", "captured", "held_bytes", "is_light", "is_random", "known_domain", "label", "reads",
+           "tensor_bytes", "tensors_in"]  # fmt: skip
 
 _FORM = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Cast", "CastLike", "Dropout",
          "DepthToSpace", "SpaceToDepth")  # fmt: skip
@@ -21,7 +23,13 @@ _LIGHT = frozenset((*_FORM, *_ACTIVATIONS, *_ELEMENTWISE, *_QUANTISING))
 
 _RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 
-_OF_ONNX = ("", "ai.onnx", "ai.onnx.ml")
+_OF_TABLES = "ai.onnx.ml"
+"""The domain whose operators hold what was learnt (trees, vectors, coefficients) as attributes."""
+
+_OF_ONNX = ("", "ai.onnx", _OF_TABLES)
+
+_PACKED = {"int4": 2, "uint4": 2, "float4_e2m1fn": 2, "int2": 4, "uint2": 4}
+"""How many numbers of a type are in one byte, where that is more than one."""
 
 
 def reads(node: Any) -> Iterator[str]:
@@ -30,14 +38,28 @@ def reads(node: Any) -> Iterator[str]:
     yield from captured(node)
 
 
+def bodies(node: Any) -> Iterator[Any]:
+    """Yield the graphs inside a node (If, Loop, Scan)."""
+    for attribute in node.attribute:
+        yield from (body for body in (attribute.g, *attribute.graphs) if body.node or body.output)
+
+
 def captured(node: Any) -> tuple[str, ...]:
     """Return the names that the bodies of a node (If, Loop, Scan) take from outside, each once."""
-    found: dict[str, None] = {}
-    for attribute in node.attribute:
-        for body in (attribute.g, *attribute.graphs):
-            if body.node or body.output:
-                found |= dict.fromkeys(_free_names(body))
-    return tuple(found)
+    return tuple(dict.fromkeys(name for body in bodies(node) for name in _free_names(body)))
+
+
+def tensors_in(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Yield the constants that nodes hold themselves, as attributes or in their bodies."""
+    for node in nodes:
+        for attribute in node.attribute:
+            yield from ((attribute.t,) if attribute.HasField("t") else attribute.tensors)
+            if attribute.HasField("sparse_tensor"):
+                yield attribute.sparse_tensor.values
+        for body in bodies(node):
+            yield from body.initializer
+            yield from (each.values for each in body.sparse_initializer)
+            yield from tensors_in(body.node)
 
 
 def _free_names(body: Any) -> Iterator[str]:
@@ -47,6 +69,23 @@ def _free_names(body: Any) -> Iterator[str]:
         yield from (name for name in reads(node) if name not in known)
         known |= set(node.output)
     yield from (each.name for each in body.output if each.name not in known)
+
+
+def tensor_bytes(tensor: Any) -> int:
+    """Return the bytes of a constant; numbers of less than a byte lie packed, as in files and in memory."""
+    import onnx
+
+    kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    count: int = math.prod(tensor.dims) * kind.itemsize
+    return -(-count // _PACKED.get(str(kind), 1))
+
+
+def held_bytes(node: Any) -> int:
+    """Return the bytes of what a node holds itself, in bodies or as attributes, and not as weights of the graph."""
+    found = sum(map(tensor_bytes, tensors_in([node])))
+    if node.domain == _OF_TABLES:
+        found += sum(4 * len(each.floats) + 8 * len(each.ints) + sum(map(len, each.strings)) for each in node.attribute)
+    return found
 
 
 def is_light(node: Any) -> bool:

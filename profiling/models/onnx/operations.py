@@ -17,7 +17,8 @@ __all__ = ["is_uncounted", "node_operations"]
 
 Sizes = Mapping[str, Sequence[int]]
 
-_PRODUCTS = ("Einsum", "Attention", "LinearAttention", "DeformConv", "DFT", "STFT", "Det", "If", "Loop", "Scan")
+_PRODUCTS = ("Einsum", "Attention", "LinearAttention", "DeformConv", "DFT", "STFT", "Det", "If", "Loop", "Scan",
+             "LinearClassifier", "LinearRegressor", "SVMClassifier", "SVMRegressor")  # fmt: skip
 """Operators of ONNX that multiply much, or hold others that may, and are not counted."""
 
 _LIGHT_OF_VENDORS = (
@@ -77,6 +78,11 @@ def _matmul(left: int) -> Callable[[Any, Sizes], int]:
     return lambda node, sizes: math.prod(sizes[node.output[0]]) * sizes[node.input[left]][-1]
 
 
+def _matmul_of_bits(node: Any, sizes: Sizes) -> int:
+    inner = next(each.i for each in node.attribute if each.name == "K")
+    return math.prod(sizes[node.output[0]]) * int(inner)
+
+
 def _recurrent(node: Any, sizes: Sizes) -> int:
     batch_first = any(each.name == "layout" and each.i for each in node.attribute)
     first, second, _ = sizes[node.input[0]]
@@ -98,6 +104,7 @@ _COUNTS: Mapping[str, Callable[[Any, Sizes], int]] = {
     "MatMulInteger": _matmul(0),
     "MatMulIntegerToFloat": _matmul(0),
     "DynamicQuantizeMatMul": _matmul(0),
+    "MatMulNBits": _matmul_of_bits,
     "QLinearMatMul": _matmul(0),
     "QGemm": _gemm,
     **dict.fromkeys(("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"), _recurrent),

@@ -11,13 +11,14 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tiercut.errors import InputError, QuestionError, TiercutWarning, unknown_name
-from tiercut.profiling.models.onnx.nodes import captured
+from tiercut.profiling.models.onnx.nodes import bodies, captured, reads, tensors_in
 from tiercut.profiling.models.onnx.options import NO_ONNX_OPTIONS, OnnxOptions
 from tiercut.profiling.models.onnx.sessions import start_onnx
 
@@ -132,11 +133,8 @@ def files_beside(path: Path) -> list[Path]:
         If onnx is not installed, or it is no ONNX file.
     """
     start_onnx()
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
     model = _parsed(path)
-    names = {ExternalDataInfo(each).location for each in model.graph.initializer if uses_external_data(each)}
-    return [path.parent / name for name in sorted(names)]
+    return [path.parent / name for name in _weight_files(model)]
 
 
 def read_onnx(
@@ -218,6 +216,8 @@ def _load(path: Path) -> Any:
     except Exception as error:  # whatever onnx raises for a file that is missing, cut short or outside of the folder
         raise InputError(str(path), _weights_missing(model, path, error)) from None
     _forget_doubled_names(model.graph)
+    _keep_defaults(model.graph)
+    _sort(model.graph)
     return model
 
 
@@ -227,9 +227,34 @@ def _forget_doubled_names(graph: Any) -> None:
     for node in graph.node:
         if counts[node.name] > 1:
             node.name = ""
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                _forget_doubled_names(body)
+        for body in bodies(node):
+            _forget_doubled_names(body)
+
+
+def _keep_defaults(graph: Any) -> None:
+    """Take inputs that have a number already from a graph: a weight that a call might replace is never folded."""
+    own = {each.name for each in graph.initializer} | {each.values.name for each in graph.sparse_initializer}
+    kept = [each for each in graph.input if each.name not in own]
+    if len(kept) < len(graph.input):
+        del graph.input[:]
+        graph.input.extend(kept)
+
+
+def _sort(graph: Any) -> None:
+    """Put nodes behind those that they read, as ONNX asks for and ONNX Runtime does not."""
+    for node in graph.node:
+        for body in bodies(node):
+            _sort(body)
+    maker = {name: place for place, node in enumerate(graph.node) for name in node.output if name}
+    before = {place: {maker[name] for name in reads(node) if name in maker} for place, node in enumerate(graph.node)}
+    if all(max(each, default=-1) < place for place, each in before.items()):
+        return
+    try:
+        nodes = [graph.node[place] for place in TopologicalSorter(before).static_order()]
+    except CycleError:
+        return  # ONNX Runtime says what is wrong with it
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _parsed(path: Path) -> Any:
@@ -245,15 +270,22 @@ def _parsed(path: Path) -> Any:
     return model
 
 
-def _weights_missing(model: Any, path: Path, error: Exception) -> str:
+def _weight_files(model: Any) -> list[str]:
+    """Return the names of the files that hold weights: of the graph, of constants, and of the bodies of nodes."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-    files = {ExternalDataInfo(each).location for each in model.graph.initializer if uses_external_data(each)}
+    nodes = [*model.graph.node, *(node for each in model.functions for node in each.node)]
+    held = (*model.graph.initializer, *tensors_in(nodes))
+    return sorted({ExternalDataInfo(each).location for each in held if uses_external_data(each)})
+
+
+def _weights_missing(model: Any, path: Path, error: Exception) -> str:
+    files = _weight_files(model)
     gone = sorted(name for name in files if not (path.parent / name).is_file())
     if gone:
         return f"its weights are in {', '.join(gone)}, which is not beside it; keep the files together"
     first = next(iter(str(error).splitlines()), type(error).__name__)
-    return f"its weights cannot be read from {', '.join(sorted(files)) or 'the files that it names'}: {first[:200]}"
+    return f"its weights cannot be read from {', '.join(files) or 'the files that it names'}: {first[:200]}"
 
 
 def _check_names(
@@ -287,7 +319,14 @@ def _dtype(value: Any, source: str) -> str:
         raise InputError(
             source, f"input '{value.name}' is no tensor (a sequence, a map or an optional); it cannot be sent"
         )
-    return str(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    found = onnx.helper.tensor_dtype_to_np_dtype(kind)
+    if found.kind not in "biufc":
+        raise InputError(
+            source,
+            f"input '{value.name}' is of the type {found}, which numpy does not have: let the model begin with a Cast "
+            "from a type that it has, such as float32",
+        )
+    return str(found)
 
 
 def _constant(value: Any, numbers: tuple[float, ...]) -> Any:

@@ -101,6 +101,10 @@ class Wiring:
         own = [name for name in self.reads[place] if name not in self.of_data]
         return {name for name in self.leading_to(own)[1] if name in self.weights}
 
+    def constants_of(self, place: int) -> list[int]:
+        """Return the nodes that make of weights, or of nothing, what a node reads."""
+        return self.leading_to(name for name in self.reads[place] if name not in self.of_data)[0]
+
     def state_of(self, place: int) -> set[str]:
         """Return the recurrent state that a node reads, itself or through what it makes of state alone."""
         own = [name for name in self.reads[place] if name not in self.of_data]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +14,35 @@ from support.made import both, profile_data, topology_data
 import tiercut
 from tiercut.analysis import JointAnswer, load_answer
 from tiercut.analysis.sources.checked import SharedLoad, SharedMemory, check_joint
+from tiercut.analysis.sources.short import why_short
 from tiercut.report import joint_remarks
+from tiercut.solvers import Shortage
+from tiercut.solvers.joint import search
+from tiercut.solvers.joint.master import Choice
 
 
 def ask(
-    *rates: str, box: float = 1.0, own: dict[str, Any] | None = None, room: str | None = None, **question: Any
+    *rates: str,
+    box: float = 1.0,
+    own: dict[str, Any] | None = None,
+    room: str | None = None,
+    slowdown: float = 30.0,
+    far: bool = False,
+    **question: Any,
 ) -> JointAnswer:
-    """Ask of cameras that are slow themselves, at a box where a frame takes 0.1 s times its slowdown."""
+    """Ask of cameras that are slow themselves, at a box where a frame takes 0.1 s times its slowdown.
+
+    With `far` there is one more source, on a node that nothing reaches.
+    """
     names = [f"cam{place}" for place in range(len(rates))]
-    nodes = [*({"name": name, "slowdown": 30.0} for name in names), {"name": "box", "slowdown": box}]
+    nodes = [*({"name": name, "slowdown": slowdown} for name in names), {"name": "box", "slowdown": box}]
     nodes[-1] |= {} if room is None else {"memory": room}
     data = topology_data(nodes, [both(name, "box", 0.001, 1e6) for name in names])
     del data["source"]
     sources = [{"node": name, "rate": rate} for name, rate in zip(names, rates, strict=True)]
+    if far:
+        data["nodes"].append({"name": "far"})
+        sources.append({"node": "far", "rate": "1 fps"})
     profile = tiercut.Profile.from_data(own or profile_data([0.05, 0.05], [1000, 500, 100], accuracy=0.9))
     return tiercut.solve_sources(
         tiercut.Topology.from_data({**data, "sources": sources}), profile, workers=1, **question
@@ -52,13 +70,63 @@ def test_partitions_that_fit_a_node_one_by_one_and_not_together_are_refused() ->
     short = ask("4 fps", "4 fps", own=heavy(), room="12 kB", exclude=("cam0", "cam1"))
     assert short.status == "infeasible"
     assert "'box' has 12 kB of memory, of which the partitions of cam0 and cam1 need 16 kB or more" in short.message
-    assert "with 1.333 times these limits there is a joint plan" in short.message  # lower rates would not help
+    assert "with 1.334 times these limits there is a joint plan" in short.message  # lower rates would not help
     busy = ask("4 fps", "4 fps", own=heavy(), room="12 kB")
     assert "of one of the memory of 'box' (12 kB), 'cam0' (100 % of the time at most)" in busy.message
     assert ask("4 fps", "4 fps", own=heavy(), room="12 kB", joint="served").outcome.value == 1.0
     (box,) = ask("4 fps", "4 fps", own=heavy(), room="16 kB").memory
     assert box.by == {"cam0": 8000.0, "cam1": 8000.0}
     assert ask("4 fps", "4 fps", own=heavy()).memory == ()  # which nodes have how much is not known
+
+
+@pytest.mark.parametrize("goal", ["mean", "worst", "served"])
+def test_a_node_without_memory_runs_nothing(goal: str) -> None:
+    answer = ask("4 fps", "4 fps", own=heavy(), room="0 B", slowdown=1.0, joint=goal)
+    assert answer.status == "optimal"
+    assert [each.placement for each in answer.plans] == [("cam0",), ("cam1",)]
+    assert answer.memory == ()
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_what_a_profile_says_of_some_blocks_alone_is_not_added_up(*, ignored: bool) -> None:
+    partly = heavy()
+    partly["blocks"][0]["parameter_bytes"] = 7000
+    del partly["blocks"][1]["parameter_bytes"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tiercut.TiercutWarning)  # that memory is not checked
+        answer = ask("9 fps", "9 fps", own=partly, room="12 kB", slowdown=1.5, pin={1: "box"}, ignore_memory=ignored)
+    assert [each.placement for each in answer.plans] == [("box", "cam0"), ("box", "cam1")]
+    assert answer.memory == ()
+
+
+def test_only_sources_that_need_a_node_are_said_to_need_its_memory() -> None:
+    short = ask("4 fps", "4 fps", own=heavy(), room="12 kB", far=True, exclude=("cam0", "cam1"))
+    assert "of which the partitions of cam0 and cam1 need 16 kB or more" in short.message
+
+
+def test_what_is_needed_is_told_apart_from_what_there_is() -> None:
+    most, least = 15_998, 16_000
+    short = ask("4 fps", "4 fps", own=heavy(), room=f"{most} B", exclude=("cam0", "cam1"))
+    assert "'box' has 15,998 B of memory" in short.message
+    assert f"need {least:,} B or more; with 1.001 times these limits" in short.message
+    busy = ask("5.0001 fps", "5 fps", exclude=("cam0", "cam1"))
+    assert "'box' (100 % of the time at most) is busy for 100.001 % of the time or more" in busy.message
+    assert "with 1.001 times these limits, or rates of 1/1.001 of these, there is a joint plan" in busy.message
+
+
+def test_sources_that_do_not_go_together_for_no_one_place_are_told_so() -> None:
+    assert why_short(Shortage()) == "no plans of the sources go together"
+    assert why_short(Shortage(factor=1.5)) == "no plans of the sources go together"
+
+
+def test_a_search_that_finds_no_joint_plan_in_time_says_that_some_may_be_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "choose_whole", lambda *_: Choice((), inf, proved=False))
+    monkeypatch.setattr(search._Search, "_adopt", lambda *_: None)
+    answer = ask("0.1 fps", "0.1 fps", own=heavy(), room="11 kB")
+    assert answer.status == "stopped"
+    assert answer.message.endswith("; joint 'served' asks for the most sources that can be")
 
 
 def test_a_plan_holds_less_on_a_node_so_that_all_fit_there() -> None:
@@ -87,6 +155,11 @@ def test_the_checker_finds_a_node_whose_memory_is_too_little() -> None:
     (box,) = answer.memory
     with pytest.raises(tiercut.TiercutError, match="partitions on 'box' need 16000"):
         check_joint(answer.sources, answer.loads, [SharedMemory("box", 12_000.0, box.by)])
+
+
+def test_the_checker_allows_memory_what_it_allows_time() -> None:
+    over = SharedMemory("box", 1e12, {"cam0": 5e11, "cam1": 5e11 * (1 + 3e-9)})  # as far as rounding may take it
+    check_joint((), (SharedLoad("box", 1.0, {"cam0": 1 + 1.5e-9}),), (over,))
 
 
 def test_a_source_without_a_plan_of_its_own_is_named() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from math import inf
 from typing import Any
@@ -18,11 +18,12 @@ SLACK = 1e-9
 
 @dataclass(frozen=True)
 class JointCase:
-    """A topology with sources, profiles by name, and how busy anything may be."""
+    """A topology with sources, profiles by name, how busy anything may be, and what else is asked of each source."""
 
     topology: dict[str, Any]
     profiles: dict[str, dict[str, Any]]
     most: float
+    question: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sources(self) -> list[dict[str, Any]]:
@@ -33,7 +34,9 @@ class JointCase:
 def joint_case(seed: int, *, memory: bool = False) -> JointCase:
     """Return a random question: two or three sources on three to five nodes, with which machines are short or not.
 
-    With `memory` most nodes have so much that some partitions of all sources fit there together, and others do not.
+    With `memory` most nodes have so much that some partitions of all sources fit there together, and others do not;
+    some have none, and of some networks it is not known of every block what it needs. Then some questions have a
+    greatest latency, exits inside partitions, or a threshold for each exit.
     """
     rng = np.random.default_rng([77, seed])
     devices, boxes = int(rng.integers(1, 4)), int(rng.integers(1, 3))
@@ -72,10 +75,13 @@ def joint_case(seed: int, *, memory: bool = False) -> JointCase:
         if rng.random() < 0.6:
             source["min_accuracy"] = float(rng.choice([0.5, 0.7, 0.8]))
         sources.append(source)
+    question: dict[str, Any] = {}
     if memory:
-        _add_memory(np.random.default_rng([78, seed]), nodes, profiles)
+        own = np.random.default_rng([78, seed])
+        _add_memory(own, nodes, profiles)
+        question = _question(own, profiles)
     topology = {"format": "tiercut.topology/1", "name": "made", "nodes": nodes, "links": links, "sources": sources}
-    return JointCase(topology, profiles, float(rng.choice([0.6, 1.0])))
+    return JointCase(topology, profiles, float(rng.choice([0.6, 1.0])), question)
 
 
 def _profile(rng: np.random.Generator) -> dict[str, Any]:
@@ -106,7 +112,26 @@ def _add_memory(rng: np.random.Generator, nodes: list[dict[str, Any]], profiles:
         most = max(most, _held(profile, 1, len(profile["blocks"])))
     for node in nodes:
         if rng.random() < 0.8:
-            node["memory"] = f"{int(rng.uniform(0.4, 2.0) * most)} B"
+            node["memory"] = f"{int(rng.uniform(0.4, 2.0) * most)} B" if rng.random() < 0.9 else "0 B"
+    for profile in profiles.values():
+        if rng.random() < 0.15:
+            del profile["blocks"][int(rng.integers(len(profile["blocks"])))]["parameter_bytes"]
+
+
+def _question(rng: np.random.Generator, profiles: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what else is asked; where every exit has a threshold of its own, profiles say who leaves at it alone."""
+    found: dict[str, Any] = {}
+    if rng.random() < 0.3:
+        found["max_latency"] = float(rng.uniform(0.03, 0.4))
+    if all("exits" in profile for profile in profiles.values()):
+        if rng.random() < 0.4:
+            found["exits"] = "free"
+        if rng.random() < 0.4:
+            found["thresholds"] = "per-exit"
+            for profile in profiles.values():
+                rates = np.array(profile["exits"].pop("exit_rate"))
+                profile["exits"]["exit_rate_alone"] = np.sort(rng.uniform(0, 1, rates.shape), axis=0).tolist()
+    return found
 
 
 def _held(profile: dict[str, Any], first: int, last: int) -> int:
@@ -159,12 +184,17 @@ def _plans(case: JointCase, source: dict[str, Any]) -> list[tuple[float, np.ndar
     reference = Reference(topology, case.profiles[source["profile"]])
     rate, least = float(source["rate"].split()[0]), source.get("min_accuracy", 0.0)
     profile, nodes, room = case.profiles[source["profile"]], reference.nodes, _room(case)
+    exits = case.question.get("exits", "cuts") if reference.exits else "final"
+    per_exit, latest = case.question.get("thresholds") == "per-exit", case.question.get("max_latency", inf)
     found = []
-    for score in reference.scores("cuts" if reference.exits else "final", "any", "none"):
+    for choice in reference.choices(exits, "any", "none", per_exit=per_exit):
+        if not reference.possible(choice):
+            continue
+        score = reference.score(choice)
         held = np.zeros(len(nodes))
         for part in score.parts:
             held[nodes.index(part.node)] += _held(profile, *part.blocks)
-        if (score.accuracy or 0.0) >= least - SLACK and (held <= room).all():
+        if (score.accuracy or 0.0) >= least - SLACK and score.latency <= latest + SLACK and (held <= room).all():
             found.append((score.latency, np.array(list(utilisations(reference, score, rate).values())), held))
     kept: list[tuple[float, np.ndarray, np.ndarray]] = []
     for latency, busy, held in sorted(found, key=lambda each: each[0]):

@@ -1,0 +1,43 @@
+#!/bin/sh
+# torch 2.14.1, onnxscript 0.7.2: a convolution in bfloat16 is exported by default as a file that ONNX does not allow.
+#
+# torch.onnx.export(dynamo=True) writes opset 20 unless it is told otherwise, and Conv takes bfloat16 from opset 22 on.
+# The export says nothing; onnx's checker with full_check and ONNX Runtime refuse the file for the type of its input. The
+# same call with opset_version=22 writes a valid one. One would expect that opset, or an error.
+set -eu
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check torch==2.14.1 onnxscript==0.7.2 onnx==1.23.2 numpy==2.4.6
+cat > "$folder/ask.py" <<'PYTHON'
+import warnings
+
+import onnx
+import torch
+
+warnings.filterwarnings("ignore")
+network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()).bfloat16().eval()
+example = torch.zeros(1, 3, 8, 8, dtype=torch.bfloat16)
+
+
+def checked(**options):
+    torch.onnx.export(network, (example,), "net.onnx", dynamo=True, verbose=False, **options)
+    model = onnx.load("net.onnx")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.shape_inference.InferenceError as error:
+        return model.opset_import[0].version, "unsupported type" in str(error)
+    return model.opset_import[0].version, "valid"
+
+
+print("default", *checked())
+print("asked for", *checked(opset_version=22))
+PYTHON
+cd "$folder"
+said=$("$folder/venv/bin/python" "$folder/ask.py" 2>/dev/null)
+printf '%s\n' "$said"
+case "$said" in
+    "default 20 True
+asked for 22 valid") echo "as described" ;;
+    *) echo "CHANGED"; exit 1 ;;
+esac

@@ -18,7 +18,7 @@ from .data.datasets import Shares as Shares, load_dataset as load_dataset
 from .exits.configurations import fine_tune as fine_tune
 from .exits.exit_files import has_exits as has_exits, load_exits as load_exits, save_exits as save_exits
 from .exits.exits import attach_exits as attach_exits, configuration as configuration, read_branches as read_branches
-from .exits.onnx_exits import exit_ends as exit_ends, may_be_classes as may_be_classes, probabilities as probabilities
+from .exits.onnx_exits import exit_ends as exit_ends, probabilities as probabilities
 from .exits.statistics import (
     exits_record as exits_record,
     normalised_entropy as normalised_entropy,

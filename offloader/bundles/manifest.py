@@ -72,7 +72,9 @@ class Piece(Document):
         default=None,
         description="normalised entropy below which a frame leaves; null at the last exit, which takes all",
     )
-    scores: str | None = Field(default=None, description="the output that holds the scores of the classes")
+    scores: str | None = Field(
+        default=None, description="the output that holds the scores of the classes; null: no exit"
+    )
     inputs: list[TensorSpec] = Field(min_length=1, description="what its file is given, in order")
     outputs: list[TensorSpec] = Field(min_length=1, description="what it makes, in order")
     files: dict[Literal["onnx", "keras"], PieceFile] = Field(min_length=1, description="by what runs it")

@@ -149,13 +149,14 @@ def write_bundle(plan: Plan, cut: CutNetwork, place: int, folder: Path) -> None:
             ends += graph.crossing(cut.blocks[end - 1].end)
         results = [] if goes_on else [piece_tensor(model, each) for each in dict.fromkeys(ends)]
         written = write_piece(model, cut.blocks[begin - 1].start, ends, folder, f"piece{number}")
-        scores = piece_tensor(model, branch) if branch is not None else _classifier(results)
+        # NOTE what ends a network without exits may be a classifier in form alone: nobody said that it is one
+        scores = piece_tensor(model, branch).name if branch is not None else None
         pieces.append(
             {
                 "blocks": [begin, end],
                 "exit": exit_,
                 "threshold": limit,
-                "scores": None if scores is None else scores.name,
+                "scores": scores,
                 "inputs": [_spec(each) for each in written.inputs],
                 "outputs": [_spec(each) for each in written.outputs],
                 "files": {
@@ -195,14 +196,6 @@ def _spans(plan: Plan, first: int, last: int) -> Iterator[tuple[int, int, int | 
         begin = block + 1
     if begin <= last:
         yield begin, last, None, None
-
-
-def _classifier(results: Sequence[PieceTensor]) -> PieceTensor | None:
-    """Return the only result where it can be the scores of classes: floats of the shape (1, classes)."""
-    if len(results) != 1 or not results[0].dtype.startswith("float"):
-        return None
-    shape = results[0].shape
-    return results[0] if len(shape) == 2 and shape[0] == 1 and shape[1] >= 2 else None
 
 
 def _spec(tensor: PieceTensor) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tiercut.errors import QuestionError
 from tiercut.offloader.bundles.manifest import Bundle, Piece, TensorSpec
-from tiercut.profiling import PieceCall, may_be_classes, normalised_entropy, open_piece, probabilities
+from tiercut.profiling import PieceCall, normalised_entropy, open_piece, probabilities
 
 __all__ = ["Ended", "Room", "Runtime", "Slowed", "StageRunner", "leaves"]
 
@@ -39,7 +39,7 @@ class Ended:
     exit
         The block at whose branch it left; None where it goes on, or at the end of a network without exits.
     entropy
-        Normalised entropy there; None where nothing was a classifier.
+        Normalised entropy there; None where no classifier ended, as in a network without exits.
     leaves
         Whether it ends here.
     instead
@@ -216,13 +216,10 @@ class _Places:
 def _made(
     piece: Piece, call: PieceCall, held: Mapping[str, Numbers], places: Sequence[Numbers | None] | None = None
 ) -> tuple[dict[str, Numbers], float | None]:
-    """Return what a piece makes of what is held, by name, and the entropy at its exit.
-
-    The end of a network need not be a classifier to be one in form: where nothing depends on an entropy there is none.
-    """
+    """Return what a piece makes of what is held, by name, and the entropy at its exit."""
     made = call([held[each.name] for each in piece.inputs], places)
     named = dict(zip((each.name for each in piece.outputs), made, strict=True))
-    if piece.scores is None or (piece.threshold is None and not may_be_classes(named[piece.scores])):
+    if piece.scores is None:
         return named, None
     return named, float(normalised_entropy(probabilities(piece.scores, named[piece.scores]))[0])
 

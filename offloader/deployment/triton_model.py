@@ -74,6 +74,8 @@ def normalised_entropy(scores: Any) -> np.float32:
         raise ValueError("scores are no numbers")
     if exact.min() >= 0 and abs(exact.sum() - 1) <= _SUM:
         shares = exact / exact.sum()
+    elif exact.min() >= 0 and exact.max() <= 1:
+        raise ValueError("scores are no probabilities of classes: they lie in 0..1 but do not sum to 1")
     else:
         shares = np.exp(exact - exact.max())
         shares /= shares.sum()

@@ -17,7 +17,7 @@ from tiercut.profiling.models.blocks import Block
 from tiercut.profiling.models.graph import Graph
 from tiercut.profiling.models.onnx.graph_onnx import OnnxModel
 
-__all__ = ["OnnxExits", "OnnxNetwork", "exit_ends", "may_be_classes", "open_exits", "probabilities"]
+__all__ = ["OnnxExits", "OnnxNetwork", "class_count", "exit_ends", "open_exits", "probabilities"]
 
 _TEST_SHARE = 0.25
 """The share of the samples, of every class, that nothing is chosen by."""
@@ -132,7 +132,7 @@ def open_exits(title: str, model: OnnxModel, names: Sequence[str], blocks: Seque
     (entry, *others) = model.source.inputs
     if others:
         raise QuestionError(f"{title}: exits are recorded of networks with one input, not {1 + len(others)}")
-    classes = _classes(model, names)
+    classes = class_count(model, names)
     images, labels = _samples(data, entry.name)
     wanted = entry.sizes[1:]
     if images.shape[1:] != wanted or images.dtype.kind not in "iufb":
@@ -149,7 +149,14 @@ def open_exits(title: str, model: OnnxModel, names: Sequence[str], blocks: Seque
     return OnnxNetwork(title, found, Dataset(data.stem, classes, every.part(np.arange(0)), profile, test))
 
 
-def _classes(model: OnnxModel, names: Sequence[str]) -> int:
+def class_count(model: OnnxModel, names: Sequence[str]) -> int:
+    """Return how many classes exits tell apart.
+
+    Raises
+    ------
+    QuestionError
+        If an output is no classifier, or they tell different numbers apart.
+    """
     counts = {name: model.seen[name].sizes for name in names}
     for name, sizes in counts.items():
         if len(sizes) != 2 or sizes[1] < 2 or not model.seen[name].dtype.startswith("float"):
@@ -181,13 +188,6 @@ def _samples(data: Path, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return images, labels.astype(np.int64)
 
 
-def may_be_classes(scores: NDArray[Any]) -> bool:
-    """Return whether numbers can be the scores of classes, [samples, classes]; sigmoids, say, are not."""
-    exact = np.asarray(scores, dtype=np.float64)
-    within = exact.min() >= 0 and exact.max() <= 1
-    return not within or bool(np.abs(exact.sum(axis=-1) - 1).max() <= _SUM)
-
-
 def probabilities(name: str, scores: NDArray[Any]) -> NDArray[np.float64]:
     """Return the probabilities that the scores of a classifier mean: themselves, or their softmax.
 
@@ -209,7 +209,7 @@ def probabilities(name: str, scores: NDArray[Any]) -> NDArray[np.float64]:
     sums = exact.sum(axis=-1, keepdims=True)
     if exact.min() >= 0 and np.abs(sums - 1).max() <= _SUM:
         return np.asarray(exact / sums)
-    if not may_be_classes(exact):
+    if exact.min() >= 0 and exact.max() <= 1:
         raise QuestionError(
             f"--exits: output '{name}' is no probability of classes: its numbers lie in 0..1 but do not sum to 1; let "
             "the network give logits, or end in a softmax"

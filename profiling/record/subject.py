@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tiercut.errors import QuestionError
 from tiercut.profiling.exits.exit_files import has_exits, load_exits
-from tiercut.profiling.exits.onnx_exits import OnnxNetwork, exit_ends, open_exits
+from tiercut.profiling.exits.onnx_exits import OnnxNetwork, class_count, exit_ends, open_exits
 from tiercut.profiling.exits.trainer import Network, Training, data_of, new_network, origin_of
 from tiercut.profiling.models.blocks import Rule, find_blocks, joined_blocks
 from tiercut.profiling.models.cut import CutNetwork
@@ -103,7 +103,7 @@ def open_cut(
     Raises
     ------
     QuestionError, InputError
-        If there is no such network, or it has other blocks.
+        If there is no such network, it has other blocks, or an exit is no classifier.
     """
     if name.endswith(".keras") and has_exits(name):
         exits, record = load_exits(name, trust=trust)
@@ -114,6 +114,8 @@ def open_cut(
         rule: Rule = "explicit" if onnx.cuts else "all"
         found = find_blocks(loaded.model.graph, rule, cuts=onnx.cuts or (), tensors=onnx.most_tensors)
         ends = exit_ends(loaded.model.graph, found) if onnx.exits else ()
+        if onnx.exits and isinstance(loaded.model, OnnxModel):
+            class_count(loaded.model, onnx.exits)
         cut = CutNetwork(loaded.title, rule, loaded.model, found, ends)
         kept = {block.end for block in found if block.name in set(blocks)}
         if not ends and 0 < len(kept) == len(blocks) < len(found):  # cuts at which pieces did not agree were dropped

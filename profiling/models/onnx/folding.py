@@ -9,10 +9,11 @@ own, since compiled code that fails there may take its process with it; then the
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiercut.errors import InputError
-from tiercut.profiling.models.onnx.nodes import reads
 from tiercut.profiling.models.onnx.reading import Entry, Source
 from tiercut.profiling.models.onnx.sessions import open_session, refused, save_model
+from tiercut.profiling.models.onnx.varying import sized_by_numbers
 
 __all__ = ["Seen", "folded", "numbers_for", "seen_in_a_run"]
 
 log = logging.getLogger(__name__)
 
 _LONGEST_S = 600.0
+
+_FEW = 1024
+"""Sizes are made of constants of so many numbers at most; larger ones are weights."""
 
 _CHILD = """
 import sys
@@ -91,11 +95,11 @@ def _optimised(model: Any) -> Any:
         return onnx.load(str(after))
 
 
-def numbers_for(entry: Entry, seed: int = 0) -> NDArray[Any]:
-    """Return numbers for an input: in 0..1, or ones where numbers are whole."""
+def numbers_for(entry: Entry, seed: int = 0, *, whole: int = 1) -> NDArray[Any]:
+    """Return numbers for an input: in 0..1, or the same everywhere where numbers are whole."""
     dtype = np.dtype(entry.dtype)
     if dtype.kind in "iub":
-        return np.ones(entry.sizes, dtype=dtype)
+        return np.full(entry.sizes, whole, dtype=dtype)
     return np.random.default_rng(seed).random(entry.sizes, dtype=np.float32).astype(dtype)
 
 
@@ -126,8 +130,7 @@ def seen_in_a_run(source: Source, model: Any) -> dict[str, Seen]:
         found = _run(session, feed)
     except Exception as error:  # as above
         raise InputError(source.path, _cannot_run(source, error)) from None
-    unsure = {each.name for each in session.get_outputs() if not all(isinstance(size, int) for size in each.shape)}
-    for name in _varying(session, model, unsure, found, entries) if unsure else ():
+    for name in _varying(session, exposed, found, entries):
         found[name] = replace(found[name], varies=True)
     return {name: Seen(str(each.dtype), each.shape) for name, each in feed.items()} | found
 
@@ -143,27 +146,47 @@ def _run(session: Any, feed: Mapping[str, NDArray[Any]]) -> dict[str, Seen]:
     return dict(zip(wanted, map(_seen, values), strict=True))
 
 
-_SIZED_BY_VALUES = ("NonZero", "Compress", "Unique", "NonMaxSuppression")
-"""Operators that make as much as the numbers that they read say."""
-
-
-def _varying(
-    session: Any, model: Any, unsure: Collection[str], found: Mapping[str, Seen], entries: Sequence[Entry]
-) -> set[str]:
+def _varying(session: Any, exposed: Any, found: Mapping[str, Seen], entries: Sequence[Entry]) -> set[str]:
     """Return the tensors whose sizes depend on numbers: those that two runs show so, and what operators say of theirs.
 
-    Two runs may agree by chance (no detection in either). That the sizes cannot be inferred says little by itself.
+    That the sizes cannot be inferred says little by itself.
     """
-    behind: set[str] = set()
-    for node in model.graph.node:
-        if node.op_type in _SIZED_BY_VALUES or any(name in behind for name in reads(node)):
-            behind.update(name for name in node.output if name in unsure)
+    shapes = {each.name: each.shape for each in session.get_outputs()}
+    unsure = {name for name, shape in shapes.items() if not shape or not all(isinstance(size, int) for size in shape)}
+    if not unsure:
+        return set()
+    if not all(map(shapes.get, unsure)):  # NOTE ONNX Runtime shows no axes and axes of unknown number alike
+        unsure -= _without_axes(exposed)
+    return sized_by_numbers(exposed, unsure, _changing(session, found, entries))
+
+
+def _changing(session: Any, found: Mapping[str, Seen], entries: Sequence[Entry]) -> list[str]:
+    """Return the tensors that another run shows differently; whole numbers that do not fit are left as they were."""
+    for whole in (0, 1):
+        try:
+            again = _run(session, {each.name: numbers_for(each, seed=1, whole=whole) for each in entries})
+        except Exception as error:  # what compiled code raises is of every kind
+            log.info("it does not run with other numbers: %s", error)
+        else:
+            return [name for name in found if again[name] != found[name]]
+    return []
+
+
+def _without_axes(exposed: Any) -> set[str]:
+    """Return the tensors that are known to have no axes; large weights are taken out of the model."""
+    import onnx
+
+    for each in exposed.graph.initializer:
+        if math.prod(each.dims) > _FEW:
+            for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+                each.ClearField(field)
     try:
-        again = _run(session, {each.name: numbers_for(each, seed=1) for each in entries})
-    except Exception as error:  # what compiled code raises is of every kind
-        log.info("it does not run with other numbers: %s", error)
-        return behind
-    return behind | {name for name in unsure if again[name] != found[name]}
+        graph = onnx.shape_inference.infer_shapes(exposed).graph
+    except Exception as error:  # as above
+        log.info("shapes cannot be inferred: %s", error)
+        return set()
+    kinds = {each.name: each.type.tensor_type for each in (*graph.value_info, *graph.output)}
+    return {name for name, kind in kinds.items() if kind.HasField("shape") and not kind.shape.dim}
 
 
 def _made(model: Any) -> Iterator[str]:
@@ -191,6 +214,8 @@ def _cannot_run(source: Source, error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     said = (lines or [type(error).__name__])[0].rpartition("Status Message: ")[2][:300]
     shown = ", ".join(f"{each.name}={'x'.join(map(str, each.sizes)) or 'scalar'}" for each in source.inputs)
-    whole = " ".join(f"--bind {each.name}=0" for each in source.inputs if np.dtype(each.dtype).kind in "iu")
-    also = f", or, as whole numbers were 1, say what they are ({whole})" if whole else ""
+    whole = [each.name for each in source.inputs if np.dtype(each.dtype).kind in "iu"]
+    bound = whole[len(whole) == len(source.inputs) :]  # one input must be left to take data
+    also = f", or, as whole numbers were 1, say what they are ({' '.join(f'--bind {name}=0' for name in bound)})"
+    also = also if bound else ", or export the model so that it takes 1 for whole numbers" * bool(whole)
     return f"cannot be run with {shown}: {said}; name other sizes with --input{also}"

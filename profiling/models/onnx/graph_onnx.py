@@ -6,6 +6,7 @@ import logging
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ class OnnxModel:
         """Return the outputs that are tensors of numbers; warn of the others, or refuse them."""
         listed = list(names)
         found = [name for name in listed if self.seen[name].dtype]
-        if lost := [name for name in (*self._exits, *listed) if not self.seen[name].dtype]:
+        if lost := [name for name in dict.fromkeys((*self._exits, *listed)) if not self.seen[name].dtype]:
             why = (
                 f"the output {', '.join(map(repr, lost))} is no tensor of numbers that numpy has (but a sequence, a "
                 "map, text or bfloat16, say)"
@@ -420,8 +421,8 @@ class OnnxModel:
 
     def with_level(self, level: Level) -> OnnxModel:
         """Return the same model whose pieces are changed less, or more, before they run."""
-        found = OnnxModel(self.source, self.wiring, self.seen, exits=self._exits, provider=self._provider, level=level)
-        found._order = self._order
+        found = copy(self)
+        found.level, found._whole = level, None
         return found
 
 

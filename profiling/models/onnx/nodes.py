@@ -82,10 +82,13 @@ def tensor_bytes(tensor: Any) -> int:
 
 def held_bytes(node: Any) -> int:
     """Return the bytes of what a node holds itself, in bodies or as attributes, and not as weights of the graph."""
-    found = sum(map(tensor_bytes, tensors_in([node])))
-    if node.domain == _OF_TABLES:
-        found += sum(4 * len(each.floats) + 8 * len(each.ints) + sum(map(len, each.strings)) for each in node.attribute)
-    return found
+    return sum(map(tensor_bytes, tensors_in([node]))) + _table_bytes(node)
+
+
+def _table_bytes(node: Any) -> int:
+    own = node.attribute if node.domain == _OF_TABLES else ()
+    found = sum(4 * len(each.floats) + 8 * len(each.ints) + sum(map(len, each.strings)) for each in own)
+    return found + sum(_table_bytes(each) for body in bodies(node) for each in body.node)
 
 
 def is_light(node: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -165,7 +165,7 @@ def read_onnx(
     TiercutWarning
         Names the inputs that no node reads.
     """
-    model = _load(path)
+    model = _load(path, {*options.sizes, *options.constants, *(options.state or ())})
     own = {each.name for each in model.graph.initializer} | {
         each.values.name for each in model.graph.sparse_initializer
     }
@@ -207,7 +207,8 @@ def read_onnx(
     )
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, named: Collection[str]) -> Any:
+    """Return the model in a file, made regular; inputs that are named are inputs, with a number in the file or not."""
     import onnx
 
     model = _parsed(path)
@@ -216,7 +217,7 @@ def _load(path: Path) -> Any:
     except Exception as error:  # whatever onnx raises for a file that is missing, cut short or outside of the folder
         raise InputError(str(path), _weights_missing(model, path, error)) from None
     _forget_doubled_names(model.graph)
-    _keep_defaults(model.graph)
+    _keep_defaults(model.graph, named)
     _sort(model.graph)
     return model
 
@@ -231,8 +232,16 @@ def _forget_doubled_names(graph: Any) -> None:
             _forget_doubled_names(body)
 
 
-def _keep_defaults(graph: Any) -> None:
-    """Take inputs that have a number already from a graph: a weight that a call might replace is never folded."""
+def _keep_defaults(graph: Any, named: Collection[str]) -> None:
+    """Take inputs that have a number already from a graph: a weight that a call might replace is never folded.
+
+    Of those that are named it is the number in the file that is taken.
+    """
+    replaced = {each.name for each in graph.input if each.name in named}
+    if any(each.name in replaced for each in graph.initializer):
+        weights = [each for each in graph.initializer if each.name not in replaced]
+        del graph.initializer[:]
+        graph.initializer.extend(weights)
     own = {each.name for each in graph.initializer} | {each.values.name for each in graph.sparse_initializer}
     kept = [each for each in graph.input if each.name not in own]
     if len(kept) < len(graph.input):
@@ -320,7 +329,7 @@ def _dtype(value: Any, source: str) -> str:
             source, f"input '{value.name}' is no tensor (a sequence, a map or an optional); it cannot be sent"
         )
     found = onnx.helper.tensor_dtype_to_np_dtype(kind)
-    if found.kind not in "biufc":
+    if found.isbuiltin != 1:
         raise InputError(
             source,
             f"input '{value.name}' is of the type {found}, which numpy does not have: let the model begin with a Cast "

@@ -13,11 +13,16 @@ from support.onnx_models import constant, model, residual, saved, value, weight
 from tiercut.errors import InputError, TiercutWarning
 from tiercut.profiling.models.blocks import find_blocks
 from tiercut.profiling.models.onnx import folding
+from tiercut.profiling.models.onnx.architecture import architecture
 from tiercut.profiling.models.onnx.graph_onnx import load_onnx
+from tiercut.profiling.models.onnx.nodes import captured, held_bytes
 from tiercut.profiling.models.onnx.options import OnnxOptions
-from tiercut.profiling.models.onnx.reading import files_beside
+from tiercut.profiling.models.onnx.reading import files_beside, read_onnx
 
 node = helper.make_node
+
+_HALF = constant("half", 0.5, "float32")
+_WHICH = (node("ReduceMax", ["rest"], ["peak"], keepdims=0), node("Greater", ["peak", "half"], ["which"]))
 
 
 def _dense(*more: Any, outputs: list[Any], weights: tuple[Any, ...] = (), **others: Any) -> Any:
@@ -60,6 +65,19 @@ def test_nodes_that_stand_before_what_they_read_are_put_in_order(
     assert second.graph.steps[-1].name == "out"
 
 
+def test_nodes_of_a_body_are_put_in_order_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _gated(*_WHICH, weights=(_HALF,))
+    for attribute in made.graph.node[4].attribute:
+        name = attribute.g.output[0].name
+        attribute.g.node.insert(0, node("Neg", [name], ["turned"]))
+        attribute.g.output[0].name = "turned"
+    monkeypatch.setattr(folding, "_optimised", lambda _: None)
+    with pytest.warns(TiercutWarning, match="of If are not counted"):
+        found = load_onnx(saved(tmp_path, made))
+    (chosen,) = (each for each in found.wiring.nodes if each.op_type == "If")
+    assert captured(chosen) == ("rest",)
+
+
 def test_operators_that_a_file_defines_are_run_and_count_in_its_fingerprint(tmp_path: Path) -> None:
     def made(inner: str, alpha: float) -> Any:
         body = [node(inner, ["a"], ["b"]), node("LeakyRelu", ["b"], ["c"])]
@@ -76,6 +94,25 @@ def test_operators_that_a_file_defines_are_run_and_count_in_its_fingerprint(tmp_
     data = np.ones((1, 8), np.float32)
     assert not np.allclose(ends[0](data), ends[1](data))
     np.testing.assert_allclose(ends[0](data), sin.run(data), rtol=1e-5)
+
+
+def test_what_a_defined_operator_takes_by_default_and_which_of_its_kinds_is_called_count_in_fingerprints(
+    tmp_path: Path,
+) -> None:
+    def made(default: float, called: str) -> Any:
+        call = node("Mine", ["rest"], ["out"], domain="mine", overload=called)
+        found = _dense(call, outputs=[value("out", None)], domains=[("mine", 1)])
+        for overload in ("one", "other"):
+            body = [node("LeakyRelu", ["a"], ["b"])]
+            body[0].attribute.add(name="alpha", ref_attr_name="slope", type=1)
+            function = helper.make_function("mine", "Mine", ["a"], ["b"], body, [helper.make_opsetid("", 20)],
+                                            attribute_protos=[helper.make_attribute("slope", default)],
+                                            overload=overload)  # fmt: skip
+            found.functions.append(function)
+        return found
+
+    kinds = [(0.1, "one"), (0.2, "one"), (0.1, "other")]
+    assert len({architecture(read_onnx(saved(tmp_path, made(*each)))) for each in kinds}) == 3
 
 
 def test_no_cut_stands_where_sizes_depend_on_numbers(tmp_path: Path) -> None:
@@ -118,15 +155,36 @@ def test_an_output_that_is_no_tensor_of_numbers_is_left_out_or_refused(tmp_path:
     pieces.graph.output.append(helper.make_tensor_sequence_value_info("out", TensorProto.FLOAT, None))
     with pytest.raises(InputError, match="'out' is no tensor of numbers"):
         load_onnx(saved(tmp_path, pieces))
-    with pytest.raises(InputError, match="'word' is no tensor of numbers"):
+    with pytest.raises(InputError, match="the output 'word' is no tensor of numbers"):
         load_onnx(saved(tmp_path, _with_words(numbers=True)), exits=("rest", "word"))
 
 
-def test_an_input_of_a_type_that_numpy_lacks_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    half = helper.make_tensor_value_info("x", TensorProto.BFLOAT16, [1, 4])
-    made = model([node("Cast", ["x"], ["out"], to=TensorProto.FLOAT)], [half], [value("out", None)])
-    with pytest.raises(InputError, match=r"input 'x' is of the type bfloat16, .* let the model begin with a Cast"):
+def test_of_an_output_that_is_left_out_it_is_warned_once(tmp_path: Path) -> None:
+    with pytest.warns(TiercutWarning, match="the output 'word' is no tensor"):
+        found = load_onnx(saved(tmp_path, _with_words(numbers=True)))
+    other = found.with_level("basic")
+    assert (found.level, other.level, other.graph) == ("all", "basic", found.graph)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float8_e5m2", "float8_e4m3fn", "int4"])
+def test_an_input_of_a_type_that_numpy_lacks_is_refused_with_what_to_do(tmp_path: Path, kind: str) -> None:
+    which = getattr(TensorProto, kind.replace("_", "").upper())
+    given = helper.make_tensor_value_info("x", which, [1, 4])
+    made = model([node("Cast", ["x"], ["out"], to=TensorProto.FLOAT)], [given], [value("out", None)], opset=21)
+    with pytest.raises(InputError, match=rf"input 'x' is of the type {kind}, .* let the model begin with a Cast"):
         load_onnx(saved(tmp_path, made))
+
+
+def test_an_input_with_a_number_in_the_file_is_one_where_it_is_named(tmp_path: Path) -> None:
+    made = _dense(node("Mul", ["rest", "k"], ["out"]), outputs=[value("out", None)],
+                  weights=(constant("k", 2, "float32"),))  # fmt: skip
+    made.graph.input.append(value("k", [], "float32"))
+    path, data = saved(tmp_path, made), np.ones((1, 8), np.float32)
+    twice, thrice = (load_onnx(path, OnnxOptions(constants=each)) for each in ({}, {"k": (3,)}))
+    assert [[each.name for each in found.source.inputs] for found in (twice, thrice)] == [["x"], ["x"]]
+    np.testing.assert_allclose(thrice.run(data), 1.5 * twice.run(data), rtol=1e-6)
+    assert [each.name for each in load_onnx(path, OnnxOptions(state=("k",))).source.state] == ["k"]
+    assert [each.name for each in load_onnx(path, OnnxOptions(sizes={"k": ()})).source.inputs] == ["x", "k"]
 
 
 def test_whole_numbers_that_do_not_fit_are_asked_for(tmp_path: Path) -> None:
@@ -137,11 +195,14 @@ def test_whole_numbers_that_do_not_fit_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"out of data bounds.* as whole numbers were 1, .* \(--bind kind=0\)"):
         load_onnx(path)
     assert [each.name for each in load_onnx(path, OnnxOptions(constants={"kind": (0,)})).source.inputs] == ["x"]
+    alone = model([node("Gather", ["kinds", "kind"], ["out"])], [value("kind", ["n"], "int64")], [value("out", None)],
+                  [weight("kinds", 1, 8)])  # fmt: skip
+    with pytest.raises(InputError, match=r"--input, or export the model so that it takes 1 for whole numbers$"):
+        load_onnx(saved(tmp_path, alone))
 
 
 def test_bytes_count_whatever_a_node_holds_and_numbers_of_four_bits_as_half_a_byte(tmp_path: Path) -> None:
-    which = [node("ReduceMax", ["rest"], ["peak"], keepdims=0), node("Greater", ["peak", "half"], ["which"])]
-    made = _gated(*which, weights=(constant("half", 0.5, "float32"),))
+    made = _gated(*_WHICH, weights=(_HALF,))
     with pytest.warns(TiercutWarning, match="of If are not counted"):
         found = load_onnx(saved(tmp_path, made))
     assert sum(step.parameter_bytes for step in found.graph.steps) == 3 * 256 + 4
@@ -158,6 +219,18 @@ def test_bytes_count_whatever_a_node_holds_and_numbers_of_four_bits_as_half_a_by
     found = load_onnx(saved(tmp_path, _dense(trees, outputs=[value("out", None)], domains=[("ai.onnx.ml", 3)])))
     numbers = 4 * (3 + 2) + 8 * (5 * 3 + 3 * 2) + len("BRANCH_LEQ" + "LEAF" + "LEAF")
     assert sum(step.parameter_bytes for step in found.graph.steps) == 256 + numbers
+    inner = helper.make_graph([trees], "inner", [], [value("out", None)])
+    outer = helper.make_graph([node("If", ["b"], ["out"], then_branch=inner, else_branch=inner)], "outer", [],
+                              [value("out", None)])  # fmt: skip
+    assert held_bytes(node("If", ["a"], ["out"], then_branch=outer, else_branch=inner)) == 3 * numbers
+
+
+def test_bytes_count_what_nodes_hold_that_make_constants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [node("Constant", [], ["held"], value=weight("held", 8, 4)), node("Neg", ["held"], ["turned"]),
+            node("MatMul", ["rest", "turned"], ["out"])]  # fmt: skip
+    monkeypatch.setattr(folding, "_optimised", lambda _: None)  # which would make a weight of it
+    found = load_onnx(saved(tmp_path, _dense(*held, outputs=[value("out", None)])))
+    assert sum(step.parameter_bytes for step in found.graph.steps) == 256 + 128
 
 
 def test_products_with_weights_of_a_few_bits_are_counted(tmp_path: Path) -> None:
@@ -180,8 +253,10 @@ def test_weights_of_constants_and_bodies_that_lie_in_files_beside_are_known(tmp_
     made = _gated(node("Cast", ["one"], ["which"], to=TensorProto.BOOL), weights=(constant("one", 1),))
     apart(made.graph.node[3].attribute[0].g.initializer[0], "body.data")
     made.graph.node.insert(0, node("Constant", [], ["unused"], value=apart(weight("c", 2, 2), "constant.data")))
+    called = [node("Constant", [], ["own"], value=apart(weight("f", 2, 2), "function.data"))]
+    made.functions.append(helper.make_function("mine", "Mine", [], ["own"], called, [helper.make_opsetid("", 20)]))
     path = saved(tmp_path, made)
-    assert [each.name for each in files_beside(path)] == ["body.data", "constant.data"]
+    assert [each.name for each in files_beside(path)] == ["body.data", "constant.data", "function.data"]
     (tmp_path / "body.data").unlink()
     with pytest.raises(InputError, match=r"its weights are in body.data, which is not beside it"):
         load_onnx(path)

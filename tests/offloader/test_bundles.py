@@ -104,18 +104,20 @@ def test_a_trimmed_plan_without_early_exits_is_split(
     assert [piece.exit for bundle in made.bundles for piece in bundle.pieces] == [None, 5]
 
 
-def test_a_network_that_ends_in_sigmoids_is_no_classifier_and_is_split_all_the_same(
-    planned: Callable[..., Plan], tmp_path: Path
+@pytest.mark.parametrize(("end", "numbers"), [("Sigmoid", 3), ("Softmax", 3), ("Neg", 1), ("Sqrt", 2)])
+def test_a_network_without_exits_has_no_entropy_whatever_its_numbers_are(
+    planned: Callable[..., Plan], tmp_path: Path, end: str, numbers: int
 ) -> None:
     node = helper.make_node
-    nodes = [node("Gemm", ["x", "w"], ["dense"]), node("Relu", ["dense"], ["rest"]), node("Sigmoid", ["rest"], ["out"])]
-    path = saved(tmp_path, model(nodes, [value("x", ["n", 4])], [value("out", ["n", 3])], [weight("w", 4, 3)]))
+    nodes = [node("Gemm", ["x", "w"], ["dense"]), node("Relu", ["dense"], ["rest"]), node(end, ["rest"], ["out"])]
+    path = saved(tmp_path, model(nodes, [value("x", ["n", 4])], [value("out", None)], [weight("w", 4, numbers)]))
     sigmoids = open_cut(str(path), onnx=OnnxOptions(cuts=("rest",)))
     plan = planned(partition=[1, 2], placement=["camera", "cloud"], exits=[2], threshold=None)
     made = split_plan(plan, sigmoids, tmp_path / "bundles")
     (first, last), frame = open_bundles(made.folders)[1], {"x": np.ones((1, 4), np.float32)}
     ended = last(first(frame).tensors)
     assert (ended.leaves, ended.exit, ended.entropy) == (True, 2, None)
+    assert all(piece.scores is None for bundle in made.bundles for piece in bundle.pieces)
     np.testing.assert_allclose(ended.tensors["out"], sigmoids.model.run(frame["x"]), rtol=1e-5)
 
 

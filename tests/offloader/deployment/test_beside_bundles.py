@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from tiercut.errors import InputError
+from tiercut.errors import InputError, QuestionError
 from tiercut.offloader import Agent
 from tiercut.offloader.bundles.manifest import load_bundle
 from tiercut.offloader.bundles.split import Split, split_plan
@@ -200,6 +200,11 @@ def test_a_copy_of_the_entropy_for_triton_gives_what_the_original_does() -> None
         for scores in (logits, shares):
             original = normalised_entropy(probabilities("scores", scores))[0]
             assert triton_model.normalised_entropy(scores) == pytest.approx(original, abs=1e-7)
+    for scores in ([[0.5, 0.25]], [[np.nan, 1.0]]):
+        with pytest.raises(QuestionError, match="no "):
+            probabilities("scores", np.array(scores))
+        with pytest.raises(ValueError, match="no "):
+            triton_model.normalised_entropy(scores)
 
 
 def test_a_plan_without_early_exits_is_an_ensemble_in_triton(
@@ -259,7 +264,6 @@ def test_the_graph_of_kserve_follows_a_frame_for_as_long_as_it_goes_on(
     ],
 )
 def test_a_predictor_of_kserve_refuses_what_does_not_fit(made: Split, request_: dict[str, Any], said: str) -> None:
-    from tiercut.errors import QuestionError
 
     name = made.bundles[0].inputs[0].name
     with pytest.raises(QuestionError, match=said):

@@ -20,6 +20,7 @@ from tiercut.profiling.profile.files import load_profile
 from tiercut.profiling.profile.samples import samples_of
 from tiercut.profiling.record.record import record_model
 from tiercut.profiling.record.settings import Settings
+from tiercut.profiling.record.subject import open_cut
 from tiercut.profiling.timing.timing import Effort
 
 NAMES = ("logits1", "logits2", "scores3")
@@ -135,3 +136,5 @@ def test_what_is_no_exit_is_refused(tmp_path: Path) -> None:
     other = str(saved(tmp_path, wide, "wide.onnx"))
     with pytest.raises(QuestionError, match=r"output 'maps' is no classifier: it has the shape \(1, 2, 2, 2\)"):
         record_model(other, tmp_path / "w.json", Settings(onnx=OnnxOptions(exits=("maps", "out"), data=data)))
+    with pytest.raises(QuestionError, match="output 'maps' is no classifier"):
+        open_cut(other, onnx=OnnxOptions(exits=("maps", "out")))

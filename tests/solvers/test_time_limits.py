@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def test_what_hard_thresholds_need_besides_is_loaded_when_there_are_some_while_t
         assert seconds_left() == np.inf
         time.sleep(1.0)
 
-    monkeypatch.setattr("tiercut.solvers.labels.solver._load_lines", load)
+    monkeypatch.setattr("tiercut.solvers.labels.solver.load_lines", load)
     monkeypatch.setattr(_Search, "lined", property(lambda search: search.front))
     task = make_task(make_space(grown_problem(9, 4, 3)), Query(kind="frontier"))
     easy = find("labels").solve(task, Options(workers=1))
@@ -217,7 +218,7 @@ def loaded():
 task = make_task(make_space(tiercut.problem(*instances.load(instances.loose(60, 5, 20)))), Query(kind="frontier"))
 solver.Labels()._load(task)
 before = loaded()
-solver._load_lines()
+solver.load_lines()
 after = loaded()
 assert solver.Labels().solve(task, Options()).status == "optimal"
 print(len(before) > 3, sorted(after - before), sorted(loaded() - after))
@@ -236,3 +237,15 @@ def test_cp_sat_has_the_kernels_of_the_solver_that_it_asks_first_before_the_cloc
     for query in (Query(bounds=(tiercut.Bound("bytes", at_most=1e9),)), Query(kind="frontier")):
         find("cp-sat").solve(make_task(space, query), Options())
     assert loaded == ["plain", "plain"]
+
+
+def test_cp_sat_keeps_its_time_limit_where_the_solver_that_it_asks_first_loads_more_for_hard_thresholds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tiercut.solvers.labels.solver.load_lines", cache(lambda: time.sleep(4.0)))
+    monkeypatch.setattr(_Search, "lined", property(lambda search: search.front))
+    monkeypatch.setattr("tiercut.solvers.labels.solver._PATIENCE", 1)
+    task = make_task(make_space(grown_problem(9, 4, 3)), Query(kind="frontier"))
+    outcome = find("cp-sat").solve(task, Options(time_limit_s=1.5))
+    assert outcome.seconds < 3.0
+    assert outcome.decisions

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer.problem import Estimator, Floats, Problem
 
     Ints = NDArray[np.int64]
+    Shorts = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
 __all__ = [
@@ -141,7 +142,7 @@ class Space:
     stay: Floats
     option_exit: Bools
     option_threshold: Ints
-    jump: Ints
+    jump: Shorts
     inside: bool
     can_end: Bools
     accuracy: Floats
@@ -339,7 +340,7 @@ def make_space(
         stay=np.ones((1, 1)),
         option_exit=np.zeros(1, bool),
         option_threshold=np.full(1, -1),
-        jump=np.zeros((1, problem.block_count, 1), np.int64),
+        jump=np.zeros((1, problem.block_count, 1), np.int32),
         inside=exits == "free",
         can_end=ends if exits == "final" else problem.branch.copy(),
         accuracy=np.nan_to_num(problem.accuracy),
@@ -410,7 +411,7 @@ def _levels_per_block(space: Space) -> Space:
     """Level i: every branch up to block i was there (cuts), or the last exit used is i (free)."""
     problem, count = space.problem, space.problem.block_count
     free = space.exits == "free"
-    jump = np.full((count + 1, count, 2 if free else 1), -1)
+    jump = np.full((count + 1, count, 2 if free else 1), -1, np.int32)
     for level in range(count):
         ahead = np.arange(level, count - 1)
         jump[level, ahead, -1] = np.where(problem.branch[ahead], ahead + 1, -1)
@@ -450,7 +451,7 @@ def _levels_per_exit(space: Space) -> Space:
         level_of = 1 + np.arange(alone[:, 1:].size).reshape(alone.shape[0], count)
         stay = np.concatenate([[1.0], alone[:, 1:].ravel()])
     count_thresholds, levels = len(problem.thresholds), np.arange(len(stay))[:, None]
-    jump = np.full((len(stay), count, count_thresholds + free), -1)
+    jump = np.full((len(stay), count, count_thresholds + free), -1, np.int32)
     for block in np.flatnonzero(problem.branch[:-1]):
         ahead = level_of[None, :, block]
         jump[:, block, int(free) :] = np.where(stay[ahead] < stay[levels], ahead, levels)

@@ -29,7 +29,7 @@ def states_of(space: Space) -> States:
         reached[end + 1, after[after >= 0]] = True
     # Copies, because what numpy found lies in one array and numba would compile its kernels for that once more.
     begins, at = (np.ascontiguousarray(each) for each in np.nonzero(reached))
-    number = np.full(reached.shape, -1)
+    number = np.full(reached.shape, -1, np.int32)
     number[begins, at] = np.arange(len(begins))
     return States(number, begins, at)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["beam", "near_shortest", "shortest"]
 
+_ROOM = 16  # paths for which there is room to begin with
+
 
 @compiled
 def shortest(tail: Ints, head: Ints, length: Floats, bit: Ints, ahead: Floats, back: Floats, came: Ints) -> Floats:
@@ -127,7 +129,7 @@ def beam(
 @compiled
 def near_shortest(
     tail: Ints, head: Ints, length: Floats, group: Ints, bit: Ints, back: Floats, limit: float, over: Floats,
-    rest: Floats, caps: Floats, most: int, steps: int,
+    rest: Floats, caps: Floats, most: int, steps: int, stop: Ints,
 ) -> tuple[Ints, int]:  # fmt: skip
     """Return all complete paths that use each group once, as rows of arcs filled up with -1, and their number.
 
@@ -140,6 +142,8 @@ def near_shortest(
         As in `beam`.
     most, steps
         How many paths, and how many arcs that are tried, are too many; the number is -1 then.
+    stop
+        Ends the work once its first number is not 0; the number of paths is -1 then too.
     """
     rows, vertices = caps.shape[0], back.shape[0]
     first, deep = np.zeros(vertices + 1, np.int64), np.zeros(vertices, np.int64)
@@ -151,7 +155,7 @@ def near_shortest(
     longest = deep.max() + 1
     far, used, sums = np.zeros(longest), np.zeros(longest, np.int64), np.zeros((longest, rows))
     along = np.full(longest, -1)  # the arc that is tried at each depth
-    paths, count = np.full((max(most, 0), longest), -1), 0
+    paths, count = np.full((_ROOM, longest), -1), 0
     depth, arc, end = 0, first[0], first[1]
     while depth >= 0:
         if arc == end:
@@ -160,14 +164,17 @@ def near_shortest(
                 arc, end = along[depth] + 1, first[tail[along[depth]] + 1]
             continue
         steps -= 1
-        if steps < 0:
+        if steps < 0 or stop[0] != 0:
             return paths[:0], -1
         v, mask, distance = head[arc], used[depth] | bit[arc], far[depth] + length[arc]
         fits = not used[depth] & bit[arc] and distance + back[v, mask] <= limit
         for r in range(rows):
             fits = fits and sums[depth, r] + over[r, arc] + rest[r, v] <= caps[r]
-        for before in range(depth):
-            fits = fits and (group[arc] < 0 or group[along[before]] != group[arc])
+        before = depth if fits and group[arc] >= 0 and bit[arc] == 0 else 0  # the mask tells of marked groups
+        while before > 0:
+            before -= 1
+            if group[along[before]] == group[arc]:
+                fits, before = False, 0
         if not fits:
             arc += 1
             continue
@@ -175,6 +182,10 @@ def near_shortest(
         if v == vertices - 1:
             if count >= most:
                 return paths[:0], -1
+            if count == paths.shape[0]:
+                more = np.full((2 * count, longest), -1)
+                more[:count] = paths
+                paths = more
             paths[count, : depth + 1] = along[: depth + 1]
             count, arc = count + 1, arc + 1
             continue

@@ -36,7 +36,9 @@ _STEPS = 3_000_000  # of one dynamic program
 ROUNDS, _TRIAL = 300, 30
 _PATIENCE, _MEMORY, _LEAST_PACE = 10, 0.85, 1e-3
 _MARGIN = 1e-9
-_ROUNDED = 1e-13  # more than rounding errs in a sum along a path whose largest term is 1
+_ROUNDED = 1e-13  # of the largest amount of a strict row: a plan this near below its cap no answer keeps (`TOLERANCE`)
+_ROOM = 16  # proofs for which there is room to begin with
+_NEVER = np.zeros(1, np.int64)  # a stop that nobody gives
 _LABELS = 3_000_000  # partial plans that a search keeps
 
 
@@ -45,13 +47,6 @@ class Rule(NamedTuple):
 
     amounts: Floats
     cap: float
-
-
-class Proved(NamedTuple):
-    """That no plan has less than a value, with what is bounded at some prices."""
-
-    prices: Floats
-    value: float
 
 
 class _Measured(NamedTuple):
@@ -123,7 +118,9 @@ class Relaxation:
         self.over = np.vstack([empty, *(row.amounts / each for row, each in zip(rows, self.sizes, strict=True))])
         self.limit = np.array([row.cap / each for row, each in zip(rows, self.sizes, strict=True)])
         self.prices = np.zeros(len(rows))
-        self.proved, self.rest = list[Proved](), np.empty((0, net.vertices))
+        self.rest = np.empty((0, net.vertices))
+        # Rows of a value and prices: no plan has less than the value, with what is bounded at these prices.
+        self.proved, self.proofs = np.empty((_ROOM, 1 + len(rows))), 0
         self.size = float(np.abs(net.values[self.objective]).max(initial=0.0)) or 1.0
         shape = (net.vertices, 1 << len(marked))
         self.ahead, self.back, self.came = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
@@ -152,23 +149,22 @@ class Relaxation:
     @property
     def closed(self) -> bool:
         """Whether prices that were found before leave out every plan that is of interest now."""
-        if self.proved:
+        if self.proofs:
             bounds = self._bounds_now()
             best = int(bounds.argmax())
-            self.prices = self.proved[best].prices
+            self.prices = self.proved[best, 1:].copy()
             if bounds[best] > self.caps[self.objective]:
                 return True
         return not len(self.arcs)
 
     def _bounds_now(self) -> Floats:
         """Return what each set of prices that was found says now: a bound of all plans."""
-        prices = np.array([line.prices for line in self.proved])
-        values = np.array([line.value for line in self.proved])
+        values, prices = self.proved[: self.proofs, 0], self.proved[: self.proofs, 1:]
         paid = prices @ self.limit
         return np.asarray(values - paid - _MARGIN * (self.size + np.abs(values) + np.abs(paid) + prices.sum(axis=1)))
 
-    def paths(self, most: int, steps: int, strict: int | None = None) -> list[list[int]] | None:
-        """Return all paths that neither bounds nor caps leave out, or None if there are too many.
+    def paths(self, most: int, steps: int, strict: int | None = None, stop: Ints = _NEVER) -> list[list[int]] | None:
+        """Return all paths that neither bounds nor caps leave out, or None if there are too many, or it is stopped.
 
         What lies between the bound of all plans and the best known is gone through, partial path by partial path, as
         in `Carlyle, Royset and Wood (2008) <https://doi.org/10.1002/net.20247>`_.
@@ -178,7 +174,11 @@ class Relaxation:
         most, steps
             How many paths are too many, and how many arcs that are tried.
         strict
-            A row whose cap is to be missed by more than rounding errs.
+            A row that is to stay below its cap, not just reach it: paths nearer to the cap than `_ROUNDED` are left
+            out, as those of known plans come back that near. Rounding along very long ones may list some of them
+            all the same; once priced they do not count.
+        stop
+            Ends the work once its first number is not 0.
 
         Returns
         -------
@@ -197,9 +197,9 @@ class Relaxation:
         if strict in self.capped:
             place = self.capped.index(strict)
             caps[place] = self.limit[place] - _ROUNDED
-        over = np.vstack([self.over, goal])[:, keep]
+        over = np.ascontiguousarray(np.vstack([self.over, goal])[:, keep])  # else the kernel is compiled once more
         rows: Any
-        rows, count = bound_kernels.near_shortest(*columns, self.back, limit, over, self.rest, caps, most, steps)
+        rows, count = bound_kernels.near_shortest(*columns, self.back, limit, over, self.rest, caps, most, steps, stop)
         if count < 0:
             return None
         paths = [keep[row[row >= 0]].tolist() for row in rows]
@@ -293,7 +293,14 @@ class Relaxation:
             prices = np.maximum(0.0, prices + pace * max(aim - value, 1e-9 * abs(value)) / norm * step)
         self.prices = best
         if highest > -inf:
-            self.proved.append(Proved(best, highest + float(best @ self.limit)))
+            self._prove(best, highest)
+
+    def _prove(self, prices: Floats, bound: float) -> None:
+        """Keep a bound of all plans that some prices gave."""
+        if self.proofs == len(self.proved):
+            self.proved = np.concatenate((self.proved, np.empty_like(self.proved)))
+        self.proved[self.proofs, 0], self.proved[self.proofs, 1:] = bound + float(prices @ self.limit), prices
+        self.proofs += 1
 
     def search(self, look: Look, width: int) -> None:
         """Look for good plans, keeping a few partial ones at each vertex."""

@@ -165,13 +165,14 @@ class Search:
             best = self.plans.best(row, caps, strict)
         return best.nth
 
-    @staticmethod
-    def _few(relaxed: Relaxation, look: Look, strict: int | None, most: int) -> bool:
+    def _few(self, relaxed: Relaxation, look: Look, strict: int | None, most: int) -> bool:
         """Look at all paths that are left, the best first, if they are no more than so many; return whether they were.
 
         Those behind the best known are not looked at.
         """
-        paths = relaxed.paths(most, most * _STEPS_A_PATH, strict)
+        paths = relaxed.paths(most, most * _STEPS_A_PATH, strict, self.stop)
+        if self.stop[0]:
+            raise StoppedError
         for path in paths or ():
             if not relaxed.of_interest(relaxed.value(path)):
                 break

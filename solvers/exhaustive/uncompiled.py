@@ -206,7 +206,7 @@ class _Plans:
         may &= space.inside | (rows.parts < space.most)[:, None]
         at, ends, options = np.nonzero(may[:, :, None] & (space.jump[rows.level] >= 0))
         rows, asks = rows.at(at), space.option_exit[options]
-        after = space.jump[rows.level, ends, options]
+        after = space.jump[rows.level, ends, options].astype(np.int64)
         own, then = self._weights(rows.level), self._weights(after)
         rows.costs = self._passed(rows, ends, asks, own, own - then)
         leave = shares.stay[rows.level] - shares.stay[after]

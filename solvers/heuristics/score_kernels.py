@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Shorts = NDArray[np.int32]
     Bools = NDArray[np.bool_]
     State = NDArray[np.uint64]
 
@@ -94,7 +95,7 @@ class ScoreTables(NamedTuple):
     send: Floats
     result: Floats
     stay: Floats
-    jump: Ints
+    jump: Shorts
     gains: Floats
     drops: Floats
     input_drops: Floats
@@ -140,7 +141,7 @@ def below(state: State, count: int) -> int:
 
 @compiled
 def score(
-    row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Ints,
+    row: Ints, rules: Ints, first: Floats, pieces: Floats, send: Floats, result: Floats, stay: Floats, jump: Shorts,
     gains: Floats, drops: Floats, input_drops: Floats, thresholds: Ints, nodes: Ints, fits: Ints, limits: Floats,
     required: Bools, furthest: Ints, totals: Floats,
 ) -> Any:  # fmt: skip

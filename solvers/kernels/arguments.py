@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Shorts = NDArray[np.int32]
     Bools = NDArray[np.bool_]
     Bits = NDArray[np.uint64]
 
@@ -96,7 +97,7 @@ class Rules(NamedTuple):
     inside: bool
     option_exit: Bools
     option_threshold: Ints
-    jump: Ints
+    jump: Shorts
     can_end: Bools
     group: Ints
     rank: Ints
@@ -154,7 +155,7 @@ class States(NamedTuple):
         S: blocks done and level of each.
     """
 
-    number: Ints
+    number: Shorts
     begins: Ints
     levels: Ints
 

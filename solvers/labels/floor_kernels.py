@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Shorts = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
 __all__ = [
@@ -35,8 +36,8 @@ STAYING, LEAVING = 0, 1
 @compiled
 def onward(
     many: int, level: int, start: int, row: int, share: float, own: float, slope: float, blocks: int, final: int,
-    stay: Floats, weight: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Ints,
-    state_of: Ints, seen: Ints, ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
+    stay: Floats, weight: Floats, accuracy: Floats, option_exit: Bools, option_threshold: Ints, jump: Shorts,
+    state_of: Shorts, seen: Ints, ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats,
 ) -> tuple[int, bool]:  # fmt: skip
     """Write down the pieces that lead on from a state, whatever node they run on.
 
@@ -99,7 +100,7 @@ def onward(
 
 
 @compiled
-def looked_up(jump: Ints, state_of: Ints) -> Ints:
+def looked_up(jump: Shorts, state_of: Shorts) -> Ints:
     """Return 3 x N by block: the level after it, its state, and where the run of such blocks ends that begins there.
 
     It is that of level 0, which mostly is that of all levels before the block. The next levels and states of a run are
@@ -122,7 +123,7 @@ def looked_up(jump: Ints, state_of: Ints) -> Ints:
 
 
 @compiled
-def runs_of(jump: Ints, state_of: Ints, begins: Ints, levels: Ints) -> tuple[Ints, Ints]:
+def runs_of(jump: Shorts, state_of: Shorts, begins: Ints, levels: Ints) -> tuple[Ints, Ints]:
     """Return what `looked_up` does, and by state what `in_run` does: they are the same for all thresholds."""
     seen, runs = looked_up(jump, state_of), np.empty(begins.shape[0], np.int64)
     for state in range(begins.shape[0]):
@@ -131,7 +132,7 @@ def runs_of(jump: Ints, state_of: Ints, begins: Ints, levels: Ints) -> tuple[Int
 
 
 @compiled
-def in_run(level: int, start: int, jump: Ints, seen: Ints) -> int:
+def in_run(level: int, start: int, jump: Shorts, seen: Ints) -> int:
     """Return how many blocks from `start` on are in a run, if what is known of them holds at a level too; else 0."""
     if seen[2, start] < 0:
         return 0
@@ -166,7 +167,7 @@ def greatest_by_stretch(values: Floats, first: int, end: int, into: Floats) -> N
 @compiled
 def ceilings(
     highest: float, spare: float, slope: float, quickest: Floats, pace: float, back: Floats, stay: Floats,
-    weight: Floats, accuracy: Floats, jump: Ints, can_end: Bools, state_of: Ints, begins: Ints, levels: Ints,
+    weight: Floats, accuracy: Floats, jump: Shorts, can_end: Bools, state_of: Shorts, begins: Ints, levels: Ints,
     seen: Ints, runs: Ints, over: Floats,
 ) -> Floats:  # fmt: skip
     """Return by state the most that a label may have cost, less what it gained times the slope, to be of interest.
@@ -231,7 +232,7 @@ def floors(
     source: int, most: int, slope: float, first: Floats, stay: Floats, weight: Floats, accuracy: Floats, span: Floats,
     bare: Floats, which: Ints, factor: Floats, send: Floats, back: Floats, drops: Floats, input_drops: Floats,
     option_exit: Bools,
-    option_threshold: Ints, jump: Ints, state_of: Ints, begins: Ints, levels: Ints, inside: bool, group: Ints,
+    option_threshold: Ints, jump: Shorts, state_of: Shorts, begins: Ints, levels: Ints, inside: bool, group: Ints,
     rank: Ints, linked: Bools, furthest: Ints, bit: Ints, sizes: Ints, stop: Ints,
     ends: Ints, options: Ints, aheads: Ints, gains: Floats, fewer: Floats, shears: Floats, least_span: Floats,
     least_bare: Floats, least_back: Floats, seen: Ints, runs: Ints, ceiling: Floats,

@@ -342,7 +342,8 @@ def grow_points(
                             seen,
                         ):  # fmt: skip
                             continue
-                        then, onward = state_of[end + 1, after], stay[after]
+                        onward = stay[after]
+                        then: Any = np.int64(state_of[end + 1, after])  # else what takes it is compiled for this too
                         leave, column = share - onward, column_of(option_threshold[option], final)
                         at[rows] = -answered(float(-mine[rows]), leave, accuracy[level, end, column])
                         at[rows + 1] = mine[rows + 1]

@@ -153,26 +153,6 @@ def test_scaling_is_exact_for_dyadic_numbers_and_otherwise_wrong_by_half_a_unit_
     assert abs(made.values).max() <= 2**44
 
 
-def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
-    checked = 0
-    for seed in range(60):
-        question = random_question(seed)
-        if question is None or question[0].per_exit:
-            continue
-        space, query = question
-        work = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
-        for index in range(len(space.threshold_indices)):
-            network = work.network(index)
-            relaxed = Relaxation(space, network, 0, work.plans.caps)
-            work.list_all(relaxed)
-            relaxed.tighten(lambda _: inf)
-            for decision, (where, path) in work.plans.paths.items():
-                if where == index:
-                    assert relaxed.bounds[sorted(path)].max() <= work.plans.pool[decision].values[0] + 1e-12
-                    checked += 1
-    assert checked > 500
-
-
 def test_a_model_without_a_plan_that_is_known_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     space = make_space(chain(20, 4), exits="final")
     monkeypatch.setattr(Search, "path_of", staticmethod(lambda *_: None))
@@ -198,75 +178,6 @@ def test_a_known_plan_that_misses_a_strict_cap_by_a_rounding_is_not_asked_of_the
             space, network, relaxed.arcs, caps, objective=COST, strict=LOSS, known=work.plans.known(relaxed, None)
         )
         assert list(model.known) == known
-
-
-def test_few_paths_are_listed_whole_and_many_not_at_all() -> None:
-    space = make_space(grown_problem(4, 3, 2))
-    work = Search(make_task(space, Query(kind="frontier")), Options())
-    relaxed = Relaxation(space, work.network(1), COST, work.plans.caps)
-    paths = relaxed.paths(ALL, ALL)
-    assert paths
-    assert len({tuple(path) for path in paths}) == len(paths)
-    assert [relaxed.value(path) for path in paths] == sorted(relaxed.value(path) for path in paths)
-    assert relaxed.paths(len(paths), ALL) == paths
-    assert relaxed.paths(len(paths) - 1, ALL) is None
-    assert relaxed.paths(ALL, len(paths)) is None, "there are more arcs to try than paths"
-    work.list_all(relaxed)
-    listed = {path for where, path in work.plans.paths.values() if where == 1}
-    assert listed == {frozenset(path) for path in paths}
-
-
-def test_what_is_listed_is_what_every_price_and_every_cap_lets_pass() -> None:
-    """Of random questions, up to the least cost and to one that a few plans have; all plans are listed by CP-SAT."""
-    checked = left_out = 0
-    for seed in range(60):
-        question = random_question(seed)
-        if question is None or question[0].per_exit:
-            continue
-        space, query = question
-        work = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
-        for index in range(len(space.threshold_indices)):
-            network = work.network(index)
-            relaxed = Relaxation(space, network, COST, work.plans.caps)
-            work.list_all(relaxed)
-            plans = [(work.plans.pool[each], path) for each, (at, path) in work.plans.paths.items() if at == index]
-            relaxed.tighten(lambda _: inf)
-            for most in sorted({plan.values[COST] for plan, _ in plans})[:4:3]:
-                relaxed.caps[COST] = most
-                wanted = {path for plan, path in plans if plan.values[COST] <= most}
-                paths = relaxed.paths(ALL, ALL)
-                assert paths is not None
-                got = {frozenset(path) for path in paths}
-                assert wanted <= got
-                assert not relaxed.closed
-                checked += len(wanted)
-                left_out += len(plans) - len(wanted)
-    assert checked > 100
-    assert left_out > 500
-
-
-def test_prices_that_were_found_close_the_points_after_them_and_none_that_has_a_plan() -> None:
-    closed = 0
-    for seed in range(20):
-        space = make_space(grown_problem(6, 3, 3, seed=seed))
-        work = Search(make_task(space, Query(kind="frontier")), Options())
-        every = Search(make_task(space, Query(kind="frontier")), Options())
-        for index in range(3):
-            network = work.network(index)
-            every.list_all(Relaxation(space, network, COST, every.plans.caps))
-            values = every.plans.values
-            caps = np.array([inf, -0.2])
-            relaxed = Relaxation(space, network, COST, caps)
-            relaxed.cut(float(np.median(values[:, COST])))
-            relaxed.tighten(lambda _: inf)
-            for loss in np.linspace(-0.2, -1.0, 30):
-                for cost in np.quantile(values[:, COST], (0.0, 0.1, 0.3)):
-                    relaxed.lower(LOSS, float(loss), float(cost))
-                    if relaxed.closed:
-                        closed += 1
-                        plans = [every.plans.pool[each] for each, (at, _) in every.plans.paths.items() if at == index]
-                        assert not any(plan.values[COST] <= cost and plan.values[LOSS] <= loss for plan in plans)
-    assert closed > 100
 
 
 @pytest.mark.slow

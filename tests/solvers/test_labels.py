@@ -16,7 +16,7 @@ import tiercut
 from tiercut.optimizer.placement import narrow
 from tiercut.optimizer.pricing import price
 from tiercut.optimizer.query import SLACK, Query
-from tiercut.optimizer.space import Space, make_space, without_idle_ends
+from tiercut.optimizer.space import Space, make_space, without_idle_ends, without_repeats
 from tiercut.solvers.encoding import Layout, decision_of, decisions_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
@@ -25,6 +25,7 @@ from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, floor_k
 from tiercut.solvers.labels.hard import Trials, halved
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
+from tiercut.solvers.states import states_of
 from tiercut.solvers.task import make_task
 
 MOST = 20_000
@@ -423,8 +424,8 @@ def test_the_end_of_a_long_network_is_worth_what_those_get_right_who_stay_until_
     one, nothing = np.ones(1), np.zeros(1, np.int64)
     accuracy = np.array([[[0.0, 1.0]]])  # of those who leave, and of those who stay
     most = floor_kernels.ceilings(
-        0.0, 0.0, 3.0, np.array([[2.0]]), 1.0, np.zeros((1, 1)), one, one, accuracy, np.full((1, 1, 1), -1),
-        np.array([True]), np.zeros((2, 1), np.int64), nothing, nothing, np.full((3, 1), -1), nothing, np.empty(1),
+        0.0, 0.0, 3.0, np.array([[2.0]]), 1.0, np.zeros((1, 1)), one, one, accuracy, np.full((1, 1, 1), -1, np.int32),
+        np.array([True]), np.zeros((2, 1), np.int32), nothing, nothing, np.full((3, 1), -1), nothing, np.empty(1),
     )  # fmt: skip
     assert most.tolist() == [1.0]  # a plan takes 2 more, and gains 3
 
@@ -454,3 +455,10 @@ def test_a_frontier_is_the_same_whether_plans_come_one_by_one_or_are_merged_by_s
             one.offer(costs[[place]], rights[[place]], keys[[place]])
         for left, right in zip(one.held, all_.held, strict=True):
             assert np.array_equal(left, right)
+
+
+def test_tables_of_levels_and_states_are_of_one_type_in_every_space_so_that_kernels_are_compiled_once() -> None:
+    for seed in range(20):
+        for space in spaces(random_case([8, seed], blocks=4, nodes=3)):
+            for part in (space, without_repeats(space), *without_idle_ends(space)):
+                assert (part.jump.dtype, states_of(part).number.dtype) == (np.int32, np.int32)

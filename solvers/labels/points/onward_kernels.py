@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Shorts = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
 __all__ = ["RUN", "steps_from"]
@@ -28,9 +29,9 @@ RUN = 8
 
 @compiled
 def steps_from(
-    start: int, share: float, row: int, v: int, inside: bool, can_end: Bools, jumps: Ints, state_of: Ints, stay: Floats,
-    option_exit: Bools, option_threshold: Ints, accuracy: Floats, whole: Bools, tails: Floats, span: Floats,
-    bare: Floats, result: Floats, ahead: Floats, leaving: Floats, peaked: Ints, turned: Ints,
+    start: int, share: float, row: int, v: int, inside: bool, can_end: Bools, jumps: Shorts, state_of: Shorts,
+    stay: Floats, option_exit: Bools, option_threshold: Ints, accuracy: Floats, whole: Bools, tails: Floats,
+    span: Floats, bare: Floats, result: Floats, ahead: Floats, leaving: Floats, peaked: Ints, turned: Ints,
     weights: Floats, lined: Floats, lined_leaving: Floats, ending: Floats, passing: Floats, rests: Floats, runs: Floats,
     lines: Floats, line_runs: Floats,
 ) -> None:  # fmt: skip

@@ -15,10 +15,10 @@ from support.seeded.joint import by_trying, joint_case
 
 import tiercut
 from tiercut.analysis import JointAnswer
-from tiercut.optimizer import SLACK
+from tiercut.optimizer import SLACK, Decision
 from tiercut.solvers.joint import columns, generating, search
-from tiercut.solvers.joint.branches import Branch
-from tiercut.solvers.joint.columns import Multipliers
+from tiercut.solvers.joint.branches import Branch, Side, split
+from tiercut.solvers.joint.columns import Column, Multipliers
 from tiercut.solvers.joint.curves import Priced
 from tiercut.solvers.joint.master import Choice, Master
 
@@ -153,6 +153,15 @@ def test_a_master_without_a_choice_mixes_nothing(capfd: pytest.CaptureFixture[st
 def test_a_bound_allows_for_what_limits_may_be_exceeded_by() -> None:
     at = Multipliers(np.ones(1), np.array([2.0, 3.0]))
     assert Master("mean", np.ones(1), 2).allowed(at) == 5.0 * (1 + SLACK)
+
+
+def test_no_part_is_split_by_a_share_of_memory() -> None:
+    decision = Decision((1,), (0,), (1,), None)
+    mixed = [(Column(decision, 1.0, np.array([0.5, held])), 0.5) for held in (0.2, 0.8)]
+    prices = np.array([0.0, 1.0])
+    (low, high) = split(Branch(0.0), [mixed], np.zeros(1), prices, 2)
+    assert low.of(0) + high.of(0) == (Side(1, 0.5, 1.0), Side(1, -0.5, -1.0))
+    assert split(Branch(0.0), [mixed], np.zeros(1), prices, 1) == ()
 
 
 def test_an_end_by_the_user_is_passed_on() -> None:

@@ -23,7 +23,7 @@ from tiercut.solvers.cp_sat.solver import CpSat
 from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
 from tiercut.solvers.labels.front import PointLabels
-from tiercut.solvers.labels.solver import _Search
+from tiercut.solvers.labels.solver import _Search, load_lines
 from tiercut.solvers.registry import find
 from tiercut.solvers.states import states_of
 from tiercut.solvers.task import bounded_goals, make_task
@@ -242,7 +242,14 @@ def test_cp_sat_has_the_kernels_of_the_solver_that_it_asks_first_before_the_cloc
 def test_cp_sat_keeps_its_time_limit_where_the_solver_that_it_asks_first_loads_more_for_hard_thresholds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tiercut.solvers.labels.solver.load_lines", cache(lambda: time.sleep(4.0)))
+    real = load_lines
+
+    @cache
+    def load() -> None:
+        real()
+        time.sleep(4.0)
+
+    monkeypatch.setattr("tiercut.solvers.labels.solver.load_lines", load)
     monkeypatch.setattr(_Search, "lined", property(lambda search: search.front))
     monkeypatch.setattr("tiercut.solvers.labels.solver._PATIENCE", 1)
     task = make_task(make_space(grown_problem(9, 4, 3)), Query(kind="frontier"))

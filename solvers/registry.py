@@ -60,7 +60,8 @@ MOST_UNCOMPILED = 800_000
 are loaded, a third of a second. Tests of kernels set it to 0."""
 
 _RANKED = 3
-"""How often a ranking of different plans scores a space, at most nearly always (see `analysis/distinct.py`)."""
+"""Solves that a ranking of different plans is given room for: each asks for more plans where too many of the last one's
+were alike (see `analysis/distinct.py`), and three nearly always do."""
 
 
 class _Solvers(Mapping[str, "Solver"]):

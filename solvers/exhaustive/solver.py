@@ -16,7 +16,7 @@ import numpy as np
 from tiercut.solvers.base import BaseSolver, Found
 from tiercut.solvers.encoding import Layout
 from tiercut.solvers.exhaustive.front import EveryPoint
-from tiercut.solvers.exhaustive.uncompiled import comes_first, score_all
+from tiercut.solvers.exhaustive.uncompiled import release, reserve, score_all
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import plain_kernels
@@ -28,6 +28,7 @@ from tiercut.solvers.warm_up import Sort, tiny_tasks
 
 if TYPE_CHECKING:
     from tiercut.optimizer import Costs
+    from tiercut.solvers.interface import Outcome
     from tiercut.solvers.task import Task
 
 __all__ = ["Exhaustive"]
@@ -68,22 +69,42 @@ class Exhaustive(BaseSolver):
         )
     )
 
+    def solve(self, task: Task, options: Options) -> Outcome:
+        """See `tiercut.solvers.interface.Solver.solve`; whether NumPy or kernels answer is settled here, once."""
+        first = reserve(task, _kernel_for(task))
+        return _UNCOMPILED.solve(task, options) if first else super().solve(task, options)
+
     def _load(self, task: Task) -> None:
-        if not _waits(task):
-            _load_kernels(_sort_of(task))
+        _load_kernels(_sort_of(task))
 
     def _search(self, task: Task, options: Options) -> Found:
-        return score_all(task) if _waits(task) else _found(task, options)
+        return _found(task, options)
+
+
+class _Uncompiled(BaseSolver):
+    """The same by NumPy: nothing is loaded."""
+
+    name, exact, about, features = Exhaustive.name, Exhaustive.exact, Exhaustive.about, Exhaustive.features
+
+    def _load(self, task: Task) -> None:
+        pass
+
+    def _search(self, task: Task, _: Options) -> Found:
+        found = score_all(task)
+        release(task, found.scored or 0)
+        return found
+
+
+_UNCOMPILED = _Uncompiled()
 
 
 def _sort_of(task: Task) -> Sort:
     return "many" if task.goals is not None else "plain" if _is_plain(task) else "any"
 
 
-def _waits(task: Task) -> bool:
-    """Return whether NumPy has scored every decision before a kernel that does is compiled."""
-    kernel = plain_kernels.enumerate_plans if _sort_of(task) == "plain" else walk_plans
-    return comes_first(task, kernel)
+def _kernel_for(task: Task) -> Any:
+    """Return the kernel that scores every decision of a task without goals."""
+    return plain_kernels.enumerate_plans if _sort_of(task) == "plain" else walk_plans
 
 
 @cache

@@ -12,11 +12,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from math import inf
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tiercut.clock import seconds_left
+from tiercut.clock import paused, seconds_left
 from tiercut.solvers import registry
 from tiercut.solvers.base import Found
 from tiercut.solvers.encoding import Layout
@@ -37,11 +38,15 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["comes_first", "is_simple", "score_all"]
-
+__all__ = ["comes_first", "is_simple", "leave_to_kernels", "release", "reserve", "score_all"]
 
 _SPENT = [0]
-"""Decisions that NumPy has scored in this process: whoever asks again and again is better served by kernels."""
+"""Decisions of all tasks that NumPy took on in this process: whoever asks again and again is better served by kernels.
+
+A task counts as a whole before it is begun, so that threads together take on no more than there is room for.
+"""
+
+_LOCK = Lock()
 
 
 def is_simple(task: Task) -> bool:
@@ -56,14 +61,39 @@ def is_simple(task: Task) -> bool:
 
 
 def comes_first(task: Task, *kernels: Any) -> bool:
-    """Return whether NumPy has answered a task before the kernels for it are loaded, or compiled."""
+    """Return whether NumPy would answer a task before the kernels for it are loaded, or compiled."""
     if not is_simple(task):
         return False
     if "numba" not in sys.modules:
         return True
-    from tiercut import kernel_cache
+    with paused():  # numba's side of kernels is set up with the first look at one
+        from tiercut import kernel_cache
 
-    return not all(map(kernel_cache.is_ready, kernels))
+        return not all(map(kernel_cache.is_ready, kernels))
+
+
+def reserve(task: Task, *kernels: Any) -> bool:
+    """Return whether NumPy is to answer a task, as `comes_first` says; if so its decisions count from now on.
+
+    What is decided here holds for the whole solve, whatever other threads load or score meanwhile.
+    """
+    with _LOCK:
+        first = comes_first(task, *kernels)
+        if first:
+            _SPENT[0] += task.space.decisions
+        return first
+
+
+def release(task: Task, scored: int) -> None:
+    """Give back what was reserved for a task beyond what it took: bounds and the clock leave decisions out."""
+    with _LOCK:
+        _SPENT[0] -= task.space.decisions - scored
+
+
+def leave_to_kernels() -> None:
+    """Let kernels answer from now on, for whoever is about to ask more often than NumPy would answer."""
+    with _LOCK:
+        _SPENT[0] = max(_SPENT[0], registry.MOST_UNCOMPILED)
 
 
 def score_all(task: Task) -> Found:
@@ -77,7 +107,6 @@ def score_all(task: Task) -> Found:
         with np.errstate(invalid="ignore"):  # a forbidden piece that no sample gets to
             for totals, rights, keys in _Plans(task, layout, index).grown():
                 scored += len(totals)
-                _SPENT[0] += len(totals)
                 costs = totals[:, 0]
                 fits = (totals <= _caps(task)).all(axis=1) & (costs < inf) & (rights >= task.floor)
                 best.offer_sorted(costs[fits], rights[fits], keys[fits])

@@ -25,6 +25,7 @@ import numpy as np
 
 from tiercut.clock import paused, seconds_left, time_limit
 from tiercut.optimizer import SLACK
+from tiercut.solvers.exhaustive.uncompiled import leave_to_kernels
 from tiercut.solvers.joint.branches import Branch, split
 from tiercut.solvers.joint.generating import Generation, Relaxed
 from tiercut.solvers.joint.master import Choice, Master, choose_whole, goal_value, undominated
@@ -95,7 +96,8 @@ class _Search(Generation):
         self.chosen_of = 0
 
     def load(self) -> None:
-        """Load OR-tools, and the kernels that price plans."""
+        """Load OR-tools, and the kernels that price plans: many are priced, so NumPy is not asked first."""
+        leave_to_kernels()
         Master("short", self.weights, self.limits)
         with time_limit(_LOADED_S):
             self.pricers.each[0].cheapest(1.0, np.zeros(self.limits))

@@ -67,7 +67,7 @@ def is_ready(dispatcher: Any) -> bool:
 
 @cache
 def _tell_of_compiling() -> None:
-    log.info("compiling kernels, once: this may take a minute, and the next call finds them")
+    log.info("compiling kernels, once: this may take a minute; they are kept for the next call where there is room")
 
 
 @cache

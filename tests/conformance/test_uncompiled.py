@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 from support.proof import problem
@@ -11,10 +14,12 @@ from support.seeded.questions import random_question
 import tiercut
 from tiercut.optimizer import Query
 from tiercut.solvers import registry
+from tiercut.solvers.base import Found
 from tiercut.solvers.exhaustive import uncompiled
 from tiercut.solvers.interface import Options
 from tiercut.solvers.registry import find
 from tiercut.solvers.task import Task, make_task
+from tiercut.stages import Stage, listening
 
 SEEDS = range(40)
 
@@ -64,6 +69,49 @@ def test_who_asks_again_and_again_gets_solvers_that_are_compiled(monkeypatch: py
     monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
     solvers = [tiercut.ask("mobile", "resnet20-digits32", Query()).outcome.solver for _ in range(4)]
     assert solvers == ["exhaustive", "exhaustive", "labels", "labels"]
+
+
+def _task() -> Task:
+    return make_task(tiercut.ask("mobile", "resnet20-digits32", Query(), solver="labels").space, Query())
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_threads_together_leave_no_more_to_numpy_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MOST_UNCOMPILED", 400_000)
+    task, begun = _task(), Barrier(2)
+    monkeypatch.setattr(uncompiled, "_SPENT", [0])
+
+    def wait_for_another(_: Task) -> Found:
+        begun.wait(60)
+        return Found(decisions=(), reason="as this is a test", scored=task.space.decisions)
+
+    monkeypatch.setattr("tiercut.solvers.exhaustive.solver.score_all", wait_for_another)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: find("exhaustive").solve(task, Options(workers=1)), range(6)))
+    assert sorted(each.status for each in found) == ["feasible"] * 2 + ["optimal"] * 4
+    assert [2 * task.space.decisions] == uncompiled._SPENT
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_numpy_ends_what_it_was_to_do_whatever_other_threads_do_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = _task()
+    for name in ("_load_kernels", "_found"):
+        monkeypatch.setattr(f"tiercut.solvers.exhaustive.solver.{name}", None)
+
+    def another(_: Stage | None) -> None:
+        uncompiled._SPENT[0] = 10**9
+
+    with listening(another):
+        assert find("exhaustive").solve(task, Options()).status == "optimal"
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_a_search_that_prices_many_plans_is_left_to_kernels_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = _task()
+    assert uncompiled.is_simple(task)
+    monkeypatch.setattr("tiercut.solvers.exhaustive.solver.score_all", None)
+    assert tiercut.solve_sources("factory", joint="served", workers=1).status == "optimal"
+    assert not uncompiled.is_simple(task)
 
 
 @pytest.mark.usefixtures("nothing_compiled")

@@ -3,7 +3,6 @@
 import atexit
 import errno
 import gc
-import os
 import signal
 import sys
 import warnings
@@ -28,8 +27,6 @@ def main() -> None:
     gc.set_threshold(1_000_000, 20, 20)
     # Python looks for rubbish twice more as it ends, which takes a fifth of a short call, and all of it goes anyway.
     atexit.register(gc.freeze)
-    # Looking for plugins of pydantic reads the metadata of every package that is installed; documents need none.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         _run()
     except KeyboardInterrupt:  # while something is imported; later it is `Interrupted`

@@ -179,11 +179,12 @@ def test_what_hard_thresholds_need_besides_is_loaded_when_there_are_some_while_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[tuple[str, ...]] = []
+    load_lines()  # really, as what stands for it below does not
 
     def load() -> None:
         said.append(("loads",))
         assert seconds_left() == np.inf
-        time.sleep(1.0)
+        time.sleep(2.5)
 
     monkeypatch.setattr("tiercut.solvers.labels.solver.load_lines", load)
     monkeypatch.setattr(_Search, "lined", property(lambda search: search.front))
@@ -193,11 +194,11 @@ def test_what_hard_thresholds_need_besides_is_loaded_when_there_are_some_while_t
     monkeypatch.setattr("tiercut.solvers.labels.solver._PATIENCE", 1)
     with listening(lambda stage: said.append((stage.what,) if stage else ())), stage("all") as step:
         step(1, 2)
-        hard = find("labels").solve(task, Options(workers=1, time_limit_s=0.9))
+        hard = find("labels").solve(task, Options(workers=1, time_limit_s=2.4))
     assert said[said.index(("loads",)) - 1] == ("loading or compiling kernels",)
     assert said[-2:] == [("all",), ()]
     assert hard.status == "optimal"
-    assert hard.seconds < 0.9
+    assert hard.seconds < 2.4
     assert hard.decisions == easy.decisions
 
 
@@ -254,5 +255,5 @@ def test_cp_sat_keeps_its_time_limit_where_the_solver_that_it_asks_first_loads_m
     monkeypatch.setattr("tiercut.solvers.labels.solver._PATIENCE", 1)
     task = make_task(make_space(grown_problem(9, 4, 3)), Query(kind="frontier"))
     outcome = find("cp-sat").solve(task, Options(time_limit_s=1.5))
-    assert outcome.seconds < 3.0
+    assert outcome.seconds < 4.0
     assert outcome.decisions

@@ -86,11 +86,11 @@ class BaseSolver(ABC):
         with paused(), stage("loading or compiling kernels"):
             self._load(task)
         began = time.perf_counter()
-        with time_limit(options.time_limit_s), stage(f"solver {self.name}") as step:
+        with time_limit(options.time_limit_s) as clock, stage(f"solver {self.name}") as step:
             found = self._search(task, replace(options, progress=_both(options.progress, step)))
             if found.reason and not found.decisions:
                 found = replace(found, decisions=first_plan(task))
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - began - clock.stood
         return Outcome(
             solver=self.name,
             exact=self.exact,

@@ -33,7 +33,7 @@ __all__ = ["ROOM", "Keeper", "Points"]
 ROOM = 1024
 """Points of a frontier for which there is room to begin with."""
 
-_SORTED = 4000  # plans beyond which frontiers are merged by sorting
+_SORTED, _MANY = 4000, 50  # plans in all, or new ones, beyond which frontiers are merged by sorting
 _APART = 32  # words: threads that write side by side slow each other down
 _ROWS = 64
 
@@ -120,7 +120,7 @@ class Keeper:
 
     def offer(self, costs: Floats, accuracies: Floats, keys: Ints) -> None:
         """Keep what is good of more plans; the order in which they come does not matter."""
-        if self.front and self.count + len(costs) > _SORTED:
+        if self.front and (self.count + len(costs) > _SORTED or len(costs) > _MANY):
             self._merge_sorted(costs, accuracies, keys)
             return
         kept = self.held_at

@@ -26,9 +26,10 @@ __all__ = [
 BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
 SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
 _MANY_CELLS = 1_000_000  # of one budget table, from which on a table of lines pays
+_AT_BIRTH = 10_000_000  # bytes of the table of what new labels cost least, beside lines, or four times theirs
 _NARROW = 1e-9  # accuracies of a frontier as near as this are one, and there is no line along them
 
-NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
+NO_LINES = Lines(np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Bounds:
     @property
     def bytes(self) -> int:
         """What they take; the rows stand beside those of steps that gain accuracy, which are as many."""
-        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes + self.lines.heights.nbytes
+        lined = self.lines.heights.nbytes
+        at_birth = min(4 * lined, _AT_BIRTH)  # see `tiercut.solvers.labels.line_kernels.cells_at_birth`
+        return sum(each.nbytes for each in self.budgets) + self.budgets.rows.nbytes + lined + at_birth
 
 
 @dataclass(slots=True)
@@ -89,8 +92,8 @@ def no_budgets(near: NDArray[np.bool_]) -> Budgets:
 
 def lines_for(costs: NDArray[np.float64], rights: NDArray[np.float64], summit: float, given: tuple[Any, ...]) -> Lines:
     """Return the lines that follow a frontier; ``given``: what `heights_of` takes after the summit."""
-    slopes, own, most = lines_along(costs, rights)
-    return Lines(slopes, own, most, heights_of(slopes, costs[-1], summit, *given))
+    slopes, most = lines_along(costs, rights)
+    return Lines(slopes, most, heights_of(slopes, costs[-1], summit, *given))
 
 
 def critical_groups(space: Space, states: int, cells: int) -> tuple[int, ...]:

@@ -39,8 +39,8 @@ from tiercut.solvers.labels.label_kernels import (
     USED,
     prefix,
 )
-from tiercut.solvers.labels.line_kernels import LINES, below_lines, most_by_lines, some_below, without
-from tiercut.solvers.labels.sweep_kernels import sort_labels, sweep_room, swept
+from tiercut.solvers.labels.line_kernels import LINES, cells_at_birth, most_by_lines, some_stretch, without
+from tiercut.solvers.labels.sweep_kernels import grouped, sort_labels, sweep_room, swept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,9 @@ __all__ = ["FULL", "Limits", "grow_labels"]
 
 FULL = 2
 """Where in `stop` it is said that there was no room."""
+
+_ROUNDED, _TINY = 2e-7, 1e-9
+"""What single precision rounds at most, and a share of samples as good as none."""
 
 
 class Limits(NamedTuple):
@@ -141,8 +144,10 @@ def grow_labels(
     state_of, begins, levels = states
     bit, sizes, _ = sets
     place, peaks, budget, near = budgets
-    slopes, own_most, line_most, heights = lines
+    slopes, line_most, heights = lines
     lined = slopes.shape[0] > 0
+    slack, over = np.empty(LINES), np.empty(LINES)
+    falls = required.shape[0] == 0 and fewest <= 1  # heights, with each group more that has been used
     limited, future, slope, base, summit, allowed, cost_cap, floor, keep, cap, beam = limits
     nodes, cells, fine = group.shape[0], budget.shape[1] - 1, allowed.shape[0] - 1
     per, fine_per = cells / (summit - base), fine / (summit - base)
@@ -161,10 +166,13 @@ def grow_labels(
         np.empty(sizes.shape[0] + 1, np.int64),
         np.empty(sizes.shape[0], np.int64),
     )
-    soonest = np.empty((sizes.shape[0], max(slopes.shape[0], 1)))
+    soonest = np.empty((sizes.shape[0] + 1, max(slopes.shape[0], 1)))  # and last of all groups
     piece_ends = np.empty(can_end.shape[0], np.int64)
     set_number, one_of, best_rights = sweep_room(group, keep, inside, furthest)
     heads = np.full((begins.shape[0], nodes), -1)
+    born_cells = cells_at_birth(heights) if lined and set_number.shape[0] > 0 and beam == 0 else 0
+    born = np.full((nodes, begins.shape[0], heights.shape[3], born_cells), np.float32(np.inf))
+    born_per = (born_cells - 1) / (summit - base)
     most_found = max(room // 8, 1024)
     found_cost, found_right = np.empty(most_found), np.empty(most_found)
     found_keys = np.empty((most_found, width), np.int64)
@@ -173,7 +181,9 @@ def grow_labels(
         v, codec = step // codecs, step % codecs
         total, reached = first[codec, v], dropped(0.0, 1.0, input_drops[codec, v])
         if lined:
-            fits = below_lines(total, reached, heights[STAYING, v, 0, 0], own_most, line_most, slopes)
+            for k in range(LINES):
+                slack[k] = heights[STAYING, v, 0, 0, k] - (total - slopes[k] * reached)
+            fits = some_stretch(slack, line_most)
         else:
             k = cell_of(reached, base, per, cells)
             fits = total - slope * reached <= budget[place[STAYING, v, 0, bit[v]], k]
@@ -228,8 +238,9 @@ def grow_labels(
                     line, few, beam, cost, gained, chain, place[STAYING, v, state], budget, slope, base, per, slopes,
                     line_most, heights[STAYING, v, state], bit[v],
                 )  # fmt: skip
-            groups = _grouped(line, spare, few, chain, number, seen_here, starts)
+            groups = grouped(line, spare, few, chain, number, seen_here, starts)
             most_right, least = base, np.inf
+            soonest[groups] = np.inf
             for g in range(groups):
                 soonest[g] = np.inf
                 for i in range(starts[g], starts[g + 1]):
@@ -240,6 +251,8 @@ def grow_labels(
                             soonest[g, k] = min(soonest[g, k], costs_here[i] - slopes[k] * rights_here[i])
                     else:
                         soonest[g, 0] = min(soonest[g, 0], costs_here[i] - slope * rights_here[i])
+                for k in range(soonest.shape[1]):
+                    soonest[groups, k] = min(soonest[groups, k], soonest[g, k])
             # For each piece all labels, whose budgets lie beside each other; none where the best of them is too late.
             pieces = _ends(near[v, state], start, furthest[v, start], piece_ends)
             for p in range(pieces):
@@ -291,20 +304,31 @@ def grow_labels(
                     column = column_of(option_threshold[option], final)
                     right, fewer = accuracy[at, end, column], own - weight[after]
                     stays = inside and option_exit[option]
+                    if lined:
+                        may_go, may_stay = not falls, stays and not falls
+                        for k in range(LINES):
+                            over[k] = passed(0.0, own, piece, fewer, back) - slopes[k] * (leave * right)
+                            slack[k] = heights[LEAVING, v, ahead, 0, k] - (soonest[groups, k] + over[k])
+                        may_go = may_go or some_stretch(slack, line_most)
+                        if stays and not may_go:
+                            for k in range(LINES):
+                                slack[k] = heights[STAYING, v, ahead, 0, k] - (soonest[groups, k] + over[k])
+                            may_stay = may_stay or some_stretch(slack, line_most)
+                        if not (may_go or may_stay):
+                            continue
                     for g in range(groups):
                         if stop[0] != 0:
                             break
                         seen = seen_here[g]
                         if lined:
-                            at_set, more, gain = (
-                                without(seen, bit[v]),
-                                passed(0.0, own, piece, fewer, back),
-                                leave * right,
-                            )
-                            row = heights[LEAVING, v, ahead, at_set]
-                            may_go = some_below(soonest[g], more, gain, row, own_most, line_most, slopes)
-                            row = heights[STAYING, v, ahead, at_set]
-                            may_stay = stays and some_below(soonest[g], more, gain, row, own_most, line_most, slopes)
+                            at_set = without(seen, bit[v])
+                            for k in range(LINES):
+                                slack[k] = heights[LEAVING, v, ahead, at_set, k] - (soonest[g, k] + over[k])
+                            may_go, may_stay = some_stretch(slack, line_most), stays
+                            if stays:
+                                for k in range(LINES):
+                                    slack[k] = heights[STAYING, v, ahead, at_set, k] - (soonest[g, k] + over[k])
+                                may_stay = some_stretch(slack, line_most)
                         else:
                             earliest = passed(soonest[g, 0], own, piece, fewer, back) - slope * (leave * right)
                             may_stay = stays and earliest <= peaks[STAYING, v, ahead, seen] - less
@@ -314,10 +338,15 @@ def grow_labels(
                             c = passed(costs_here[i], own, piece, fewer, back)
                             a = answered(rights_here[i], leave, right)
                             if lined:
-                                row = heights[LEAVING, v, ahead, at_set]
-                                away = may_go and below_lines(c, a, row, own_most, line_most, slopes)
-                                row = heights[STAYING, v, ahead, at_set]
-                                stay_here = may_stay and below_lines(c, a, row, own_most, line_most, slopes)
+                                away, stay_here = may_go, may_stay
+                                if away:
+                                    for k in range(LINES):
+                                        slack[k] = heights[LEAVING, v, ahead, at_set, k] - (c - slopes[k] * a)
+                                    away = some_stretch(slack, line_most)
+                                if stay_here:
+                                    for k in range(LINES):
+                                        slack[k] = heights[STAYING, v, ahead, at_set, k] - (c - slopes[k] * a)
+                                    stay_here = some_stretch(slack, line_most)
                             else:
                                 k, sheared = cell_of(a, base, per, cells), c - slope * a
                                 away = may_go and sheared <= budget[going, k] - less
@@ -338,13 +367,24 @@ def grow_labels(
                                     total = crossed(c, weight[after], send[codec, end, v, w])
                                     reached, then = dropped(a, onward, drops[codec, end]), seen | bit[w]
                                 if lined:
-                                    row = heights[STAYING, w, ahead, without(then, bit[w])]
-                                    fits = below_lines(total, reached, row, own_most, line_most, slopes)
+                                    to_set = without(then, bit[w])
+                                    for k in range(LINES):
+                                        slack[k] = heights[STAYING, w, ahead, to_set, k] - (total - slopes[k] * reached)
+                                    fits = some_stretch(slack, line_most)
                                 else:
                                     k = cell_of(reached, base, per, cells)
                                     fits = total - slope * reached <= budget[place[STAYING, w, ahead, then], k] - less
                                 if not fits or not total < np.inf:
                                     continue
+                                if born_cells > 0:
+                                    mean = reached / max(1.0 - onward, _TINY)
+                                    k = cell_of(mean, base, born_per, born_cells - 1)
+                                    if total > born[w, ahead, to_set, k]:
+                                        continue
+                                    costly, k = np.float32(total + abs(total) * _ROUNDED), k - 1
+                                    while k >= 0 and born[w, ahead, to_set, k] > costly:
+                                        born[w, ahead, to_set, k] = costly
+                                        k -= 1
                                 new = free if free >= 0 else top
                                 if new == room or grown == patience:
                                     stop[FULL], stop[1] = 1, grown
@@ -375,47 +415,6 @@ def grow_labels(
         stop[1] = grown
     stop[1] = grown
     return found_cost, found_right, found_keys, found
-
-
-@compiled
-def _grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen: Ints, starts: Ints) -> int:
-    """Bring labels together that have used the same critical groups; return how many such sets there are.
-
-    Parameters
-    ----------
-    line, spare, few
-        The labels, brought into order; room; how many.
-    chain
-        Their columns.
-    number
-        By set; all -1, before and after.
-    seen, starts
-        Filled: each set, and where its labels begin, and last the end of all.
-    """
-    groups = 0
-    for i in range(few):
-        used = chain[line[i], SEEN]
-        if number[used] < 0:
-            number[used], seen[groups], starts[groups + 1] = groups, used, 0
-            groups += 1
-        starts[number[used] + 1] += 1
-    starts[0] = 0
-    for g in range(groups):
-        starts[g + 1] += starts[g]
-    if groups > 1:
-        for i in range(few):
-            spare[i] = line[i]
-        for i in range(few - 1, -1, -1):
-            g = number[chain[spare[i], SEEN]]
-            starts[g + 1] -= 1
-            line[starts[g + 1]] = spare[i]
-        # Each begins now where the one before did: move them back.
-        for g in range(groups):
-            starts[g] = starts[g + 1]
-        starts[groups] = few
-    for g in range(groups):
-        number[seen[g]] = -1
-    return groups
 
 
 @compiled

@@ -31,16 +31,20 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Heights = NDArray[np.float32]
 
-__all__ = ["LINES", "Lines", "below_lines", "heights_of", "lines_along", "most_by_lines", "some_below", "without"]
+__all__ = ["LINES", "Lines", "cells_at_birth", "heights_of", "lines_along", "most_by_lines", "some_stretch", "without"]
 
 LINES = 16
 """Slopes by which a frontier is followed."""
 
-_TOGETHER = 32  # sets whose lines a loop goes through at once
+_TOGETHER = 8  # sets whose lines a loop goes through at once; what a step takes is written out for each
 _LARGEST = 3e38  # in single precision
 _ROUNDED = 4e-7
 """Heights are kept in single precision; each step loosens them by this share of the greatest value of interest, which
 is more than its roundings take."""
+
+
+_BORN, _LEAST_BORN, _MOST_BORN = 2_500_000, 16, 128
+"""Cells of the table of what new labels cost least, and of one of its rows."""
 
 
 class Lines(NamedTuple):
@@ -50,9 +54,9 @@ class Lines(NamedTuple):
     ----------
     slopes
         What accuracy is worth by each line; of length 0 where budgets by cells take their place.
-    own, most
+    most
         By stretch and line: what a whole plan of the stretch may cost, less what its accuracy is worth by the line;
-        -inf for none. Each stretch has a line of its own, and `own` is what `most` says of that.
+        -inf for none.
     heights
         2 x M x S x sets x lines, in single precision: what the rest of a plan gains is worth less what it costs, at
         most; before a node goes on (`STAYING`) and before its output is sent away (`LEAVING`), by the groups used but
@@ -60,12 +64,11 @@ class Lines(NamedTuple):
     """
 
     slopes: Floats
-    own: Floats
     most: Floats
     heights: Heights
 
 
-def lines_along(costs: Floats, rights: Floats) -> tuple[Floats, Floats, Floats]:
+def lines_along(costs: Floats, rights: Floats) -> tuple[Floats, Floats]:
     """Cut a frontier into stretches of equal width in accuracy, the first of which is what lies below it.
 
     Parameters
@@ -93,8 +96,10 @@ def lines_along(costs: Floats, rights: Floats) -> tuple[Floats, Floats, Floats]:
             there = first + shift <= last
             from_ = np.maximum(below[:, 0], borders[(first + shift - 1).clip(0, LINES - 1)] - 1e-12)
             worth = allowed[1:, None] - slopes * from_[:, None]
-            np.maximum.at(most, (first + shift)[there], worth[there])
-    return slopes, np.diagonal(most).copy(), most
+            at = (first + shift)[there]  # rising
+            starts = np.flatnonzero(np.diff(at, prepend=-1))
+            most[at[starts]] = np.maximum(most[at[starts]], np.maximum.reduceat(worth[there], starts))
+    return slopes, most
 
 
 @compiled
@@ -105,40 +110,24 @@ def without(used: int, bit: int) -> int:
 
 
 @compiled
-def below_lines(cost: float, gained: float, row: Heights, own: Floats, most: Floats, slopes: Floats) -> bool:
-    """Return whether a label may still end in a plan of interest: there is a stretch where it lies below all lines."""
-    some = False
-    for k in range(LINES):  # vector instructions, here and below
-        some |= cost - slopes[k] * gained <= row[k] + own[k]
-    if not some:
-        return False
-    for k in range(LINES):
-        if cost - slopes[k] * gained <= row[k] + own[k]:
-            over = False
-            for other in range(LINES):
-                over |= cost - slopes[other] * gained > row[other] + most[k, other]
-            if not over:
-                return True
-    return False
+def some_stretch(slack: Floats, most: Floats) -> bool:
+    """Return whether a label may still end in a plan of interest: there is a stretch where it lies below all lines.
 
+    NOTE Callers fill the slack themselves: handing on an array of many axes takes longer than all of this.
 
-@compiled
-def some_below(
-    firsts: Floats, cost: float, gain: float, row: Heights, own: Floats, most: Floats, slopes: Floats
-) -> bool:  # fmt: skip
-    """Return whether labels may still be of interest after a step; of each line the first one is given."""
-    some = False
-    for k in range(LINES):  # vector instructions, here and below
-        some |= firsts[k] + (cost - slopes[k] * gain) <= row[k] + own[k]
-    if not some:
-        return False
-    for k in range(LINES):
-        if firsts[k] + (cost - slopes[k] * gain) <= row[k] + own[k]:
-            over = False
-            for other in range(LINES):
-                over |= firsts[other] + (cost - slopes[other] * gain) > row[other] + most[k, other]
-            if not over:
-                return True
+    Parameters
+    ----------
+    slack
+        By line: its height less what the label cost, of which what it gained by the slope is taken.
+    most
+        As in `Lines`.
+    """
+    for stretch in range(LINES):
+        over = False
+        for k in range(LINES):  # vector instructions
+            over |= slack[k] + most[stretch, k] < 0.0
+        if not over:
+            return True
     return False
 
 
@@ -184,7 +173,11 @@ def heights_of(
     heights = np.empty((2, nodes, last, half, LINES), np.float32)
     lines = heights.reshape((2, nodes, last, half * LINES))
     together = min(_TOGETHER, half) * LINES
-    less, closing, over = np.empty((2 * room, together), np.float32), np.empty(LINES, np.float32), np.empty(LINES)
+    less, closing, over = (
+        np.empty((2 * room, together), np.float32),
+        np.empty(LINES, np.float32),
+        np.empty(LINES, np.float32),
+    )
     froms, thens = np.empty(2 * room, np.int64), np.empty(2 * room, np.int64)
     spare = np.empty(LINES)
     for k in range(LINES):
@@ -217,12 +210,13 @@ def heights_of(
                 cost = passed(0.0, own, least, fewer[piece], result[end, v])
                 if not cost < np.inf:
                     continue
+                for k in range(LINES):
+                    over[k] = np.float32(min(cost - slopes[k] * gains[piece] - spare[k], _LARGEST))
                 for to in range(STAYING if inside and asks else LEAVING, LEAVING + 1):
                     froms[steps], thens[steps] = to, aheads[piece]
-                    for k in range(LINES):
-                        over[k] = min(cost - slopes[k] * gains[piece] - spare[k], _LARGEST)
-                    for k in range(together):
-                        less[steps, k] = np.float32(over[k % LINES])
+                    for low in range(0, together, LINES):
+                        for k in range(LINES):
+                            less[steps, low + k] = over[k]
                     steps += 1
             for used in range(half):
                 whole = (used & (bit[v] - 1)) | ((used & ~(bit[v] - 1)) << 1) | bit[v]
@@ -256,3 +250,14 @@ def heights_of(
                             left = onto[k] - less[0, k]
                             row[k] = left if left > row[k] else row[k]
     return heights
+
+
+@compiled
+def cells_at_birth(heights: Heights) -> int:
+    """Return the cells of accuracy, of each row of lines, that tell what new labels cost least; 0 where they are few.
+
+    Most labels are dominated by another of the same nodes, and those need not be stored.
+    """
+    rows = heights.shape[1] * heights.shape[2] * heights.shape[3]
+    cells = min(_BORN // max(rows, 1), _MOST_BORN)
+    return cells if cells >= _LEAST_BORN else 0

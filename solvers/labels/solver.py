@@ -55,11 +55,13 @@ from tiercut.solvers.labels.bounds import (
     slope_along,
 )
 from tiercut.solvers.labels.front import PointLabels
+from tiercut.solvers.labels.hard import Trials, halved
 from tiercut.solvers.parallel import Ending, share_out, thread_count
-from tiercut.solvers.pipelines.greatest_rate import NEAR, finds_row, greatest_rate, load_kernels
+from tiercut.solvers.pipelines.greatest_rate import NEAR, better_of, finds_row, greatest_rate, load_kernels
 from tiercut.solvers.states import follows_of, states_of
 from tiercut.solvers.task import bounded_goals, plain_tables
 from tiercut.solvers.warm_up import Sort, tiny_tasks
+from tiercut.stages import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer import Space
     from tiercut.solvers.task import Goals, Task
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "load_lines"]
 
 _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
 _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
@@ -139,23 +141,22 @@ def _row(task: Task, options: Options, room: int | None) -> Found:
     with paused():
         _load_kernels("many")
     found = _found(task, options, room)
-    if not found.reason or not row.decisions:
-        return found
-    if found.reason == Ending.INTERRUPTED:
-        return replace(row, reason=found.reason)
-    old, new = (
-        min((evaluate_tables(task.space.problem, each, task.measure) for each in one.decisions), default=inf)
-        for one in (row, found)
-    )
-    if new >= old or row.gap is None:
-        return row
-    return replace(found, gap=max(1.0 - (1.0 - row.gap) * old / new, 0.0))
+    return better_of(task, row, found) if found.reason and row.decisions else found
 
 
 @cache
 def _load_kernels(sort: Sort) -> None:
     for task in tiny_tasks(sort):
         _found(task, Options(workers=1), few=0)
+
+
+@cache
+def load_lines() -> None:
+    """Load the kernel that hard thresholds of a frontier need besides."""
+    search = _Search(tiny_tasks("plain")[0])
+    plans = np.array([1.0, 2.0]), np.array([0.0, search.reach[1]]), np.zeros((2, search.layout.width), np.int64)
+    search.known.offer(*plans)
+    search._lined_bounds(0, search._thread())
 
 
 def _found(task: Task, options: Options, room: int | None = None, **few: int) -> Found:
@@ -200,19 +201,15 @@ class _Search:
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.done = False  # whether what is known from the beginning on is the answer
         self.relaxed = sets_of(space, ())
-        self.hard: list[int] = []
+        self.trials = Trials(len(space.threshold_indices))
         self.finished = 0
         self.lock = Lock()
 
     @property
     def steps(self) -> int:
         """Pieces that the backward program looks at."""
-        return (
-            len(self.states.begins)
-            * len(self.space.group)
-            * len(self.space.accuracy)
-            * len(self.space.threshold_indices)
-        )
+        space = self.space
+        return len(self.states.begins) * len(space.group) * len(space.accuracy) * len(space.threshold_indices)
 
     def _keeper(self) -> Keeper:
         return Keeper.of(self.task, self.layout)
@@ -245,12 +242,8 @@ class _Search:
         if simple is not None:
             self._borrow(simple)
             return
-        if (
-            len(space.required)
-            or space.fewest > 1
-            or space.codec_choices.tolist() != [PLAIN]
-            or self.costs.tail is not None
-        ):
+        plain = space.codec_choices.tolist() == [PLAIN] and self.costs.tail is None
+        if len(space.required) or space.fewest > 1 or not plain:
             return
         cap = min(self.bounds[0], _FINITE)
         tables, rules = plain_tables(space, self.costs)
@@ -301,13 +294,15 @@ class _Search:
         if self.done:
             self.found = self.known
             return ""
-        indices = range(len(self.space.threshold_indices))
-        ending = self._share(self._grow, indices, options)
-        if self.hard and not ending:
+        ending = self._share(self._grow, halved(len(self.space.threshold_indices)), options)
+        hard = self.trials.hard
+        if hard and not ending:
             if self.lined:
-                ending = self._share(self._look_ahead, sorted(self.hard)[::_EACH], options)
+                with paused(), stage("loading or compiling kernels", alone=True):
+                    load_lines()
+                ending = self._share(self._look_ahead, hard[::_EACH], options)
             if ending != Ending.INTERRUPTED:
-                ending = self._share(self._grow_fully, sorted(self.hard), options)
+                ending = self._share(self._grow_fully, hard, options)
         return ending
 
     def _share(self, work: Callable[[int, Thread], None], indices: Sequence[int], options: Options) -> str:
@@ -354,26 +349,28 @@ class _Search:
 
     def _grow(self, index: int, thread: Thread) -> None:
         """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
+        lined = self.lined
+        if lined and self.trials.is_between_hard(index):
+            self.trials.note(index, hard=True)
+            return
         bounds = self._bounds(index, self.relaxed, thread)
-        cells = line_kernels.LINES if self.lined else min(self.cells, SET_CELLS)
+        cells = line_kernels.LINES if lined else min(self.cells, SET_CELLS)
         found = self._grown(index, thread, bounds, patience=self._patience(_PATIENCE, cells))
         if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
             thread.stop[grow_kernels.FULL] = 0
-            plans = () if self.lined else self._grown(index, thread, bounds, beam=_BEAM)
-            with self.lock:
-                self.hard.append(index)
-                if plans:
-                    self._know(*plans)
+            plans = () if lined else self._grown(index, thread, bounds, beam=_BEAM)
+            if plans:
+                self._know(*plans)
+            self.trials.note(index, hard=True)
         else:
             self._take(found, thread)
+            self.trials.note(index, hard=False)
 
     def _look_ahead(self, index: int, thread: Thread) -> None:
         """Grow few labels of a hard threshold, for plans to begin with."""
         bounds = self._lined_bounds(index, thread)
         if bounds is not None:
-            plans = self._grown(index, thread, bounds, beam=_BEAM)
-            with self.lock:
-                self._know(*plans)
+            self._know(*self._grown(index, thread, bounds, beam=_BEAM))
 
     def _grow_fully(self, index: int, thread: Thread) -> None:
         """Grow the labels of a hard threshold."""
@@ -386,8 +383,7 @@ class _Search:
             if done:
                 self._take(found, thread)
                 return
-            with self.lock:
-                self._know(*found)
+            self._know(*found)
         self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
 
     def _bounds(self, index: int, sets: budget_kernels.Sets, thread: Thread) -> Bounds:
@@ -459,10 +455,14 @@ class _Search:
 
     def _know(self, *plans: Any) -> None:
         """Begin with these plans too, each once."""
-        fresh, more = self._keeper(), self._keeper()
-        more.offer(*plans)
-        fresh.merge_once((self.known, more), but_tie=True)
-        self.known = fresh
+        with self.lock:
+            if self.front:
+                self.known.offer(*plans)
+                return
+            fresh, more = self._keeper(), self._keeper()
+            more.offer(*plans)
+            fresh.merge_once((self.known, more), but_tie=True)
+            self.known = fresh
 
     def _allowed(self, cells: int) -> tuple[float, NDArray[np.float64], NDArray[np.float64], float]:
         """Return the slope, what plans may cost by accuracy, less that slope and as it is, and the N-th best cost."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.compiled import compiled
-from tiercut.solvers.labels.label_kernels import USED, covers, earlier
+from tiercut.solvers.labels.label_kernels import SEEN, USED, covers, earlier
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["sort_labels", "sweep_room", "swept"]
+__all__ = ["grouped", "sort_labels", "sweep_room", "swept"]
 
 _SETS, _KEPT = 12, 1 << 16
 """Groups up to which sets are told apart, and accuracies that they may keep in all."""
@@ -150,3 +150,44 @@ def swept(
     for k in range(many):
         line[k] = spare[k]
     return few
+
+
+@compiled
+def grouped(line: Ints, spare: Ints, few: int, chain: Ints, number: Ints, seen: Ints, starts: Ints) -> int:
+    """Bring labels together that have used the same critical groups; return how many such sets there are.
+
+    Parameters
+    ----------
+    line, spare, few
+        The labels, brought into order; room; how many.
+    chain
+        Their columns.
+    number
+        By set; all -1, before and after.
+    seen, starts
+        Filled: each set, and where its labels begin, and last the end of all.
+    """
+    groups = 0
+    for i in range(few):
+        used = chain[line[i], SEEN]
+        if number[used] < 0:
+            number[used], seen[groups], starts[groups + 1] = groups, used, 0
+            groups += 1
+        starts[number[used] + 1] += 1
+    starts[0] = 0
+    for g in range(groups):
+        starts[g + 1] += starts[g]
+    if groups > 1:
+        for i in range(few):
+            spare[i] = line[i]
+        for i in range(few - 1, -1, -1):
+            g = number[chain[spare[i], SEEN]]
+            starts[g + 1] -= 1
+            line[starts[g + 1]] = spare[i]
+        # Each begins now where the one before did: move them back.
+        for g in range(groups):
+            starts[g] = starts[g + 1]
+        starts[groups] = few
+    for g in range(groups):
+        number[seen[g]] = -1
+    return groups

@@ -9,7 +9,7 @@ the tables. The limit is halved in on between the two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import inf
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["NEAR", "finds_row", "greatest_rate", "load_kernels"]
+__all__ = ["NEAR", "better_of", "finds_row", "greatest_rate", "load_kernels"]
 
 _MOST_GROUPS = 24  # 16 million sets
 _LEAST_GROUPS, _LEAST_BLOCKS = 9, 13  # fewer are for labels, which find the best plan itself
@@ -242,3 +242,16 @@ class _Rows:
         if last:
             self.offer(Decision(tuple(last), tuple(row.tolist()), (blocks,)))
         return not last
+
+
+def better_of(task: Task, row: Found, found: Found) -> Found:
+    """Return the better of what `greatest_rate` found, with its gap, and of what another search found after it."""
+    if found.reason == Ending.INTERRUPTED:
+        return replace(row, reason=found.reason)
+    old, new = (
+        min((evaluate_tables(task.space.problem, each, task.measure) for each in one.decisions), default=inf)
+        for one in (row, found)
+    )
+    if new >= old or row.gap is None:
+        return row
+    return replace(found, gap=max(1.0 - (1.0 - row.gap) * old / new, 0.0))

@@ -28,11 +28,14 @@ class Clock:
         The limit within which this one was set.
     cut
         What was left out because the time was up, in words.
+    stood
+        Seconds for which it stood still (see `paused`).
     """
 
     deadline: float
     outer: Clock | None = None
     cut: list[str] = field(default_factory=list)
+    stood: float = 0.0
 
 
 _NOW: ContextVar[Clock | None] = ContextVar("clock", default=None)
@@ -58,8 +61,10 @@ def paused() -> Iterator[None]:
         yield
     finally:
         _NOW.reset(token)
+        stood = time.perf_counter() - began
         for each in _chain(clock):
-            each.deadline += time.perf_counter() - began
+            each.deadline += stood
+            each.stood += stood
 
 
 def seconds_left() -> float:

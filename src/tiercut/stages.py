@@ -50,9 +50,18 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
-def stage(what: str) -> Iterator[Step]:
-    """Say that everything inside does this; the function that it gives says how far it is."""
-    outer = _STAGES.get()
+def stage(what: str, *, alone: bool = False) -> Iterator[Step]:
+    """Say that everything inside does this; the function that it gives says how far it is.
+
+    Parameters
+    ----------
+    what
+        In words.
+    alone
+        Whether nothing is said of the stages outside meanwhile, as they wait.
+    """
+    before = _STAGES.get()
+    outer = () if alone else before
 
     def step(done: float, most: float) -> None:
         _STAGES.set((*outer, Stage(what, done, most)))
@@ -62,7 +71,7 @@ def stage(what: str) -> Iterator[Step]:
     try:
         yield step
     finally:
-        _STAGES.set(outer)
+        _STAGES.set(before)
         _tell()
 
 

@@ -14,7 +14,7 @@ from support.seeded.problems import random_case
 import tiercut
 from tiercut.optimizer import Query, Space, evaluate, make_space
 from tiercut.optimizer.measures.busy import busy_by_place
-from tiercut.optimizer.memory import _within
+from tiercut.optimizer.memory import fitting
 from tiercut.optimizer.placement import narrow
 from tiercut.report.answers.asked import proof_text
 from tiercut.report.tables import remarks
@@ -109,7 +109,7 @@ def test_so_it_is_with_every_option_of_problems(seeds: range) -> None:
         case, rng = random_case([65, seed], plain=seed % 3 == 0, blocks=6, nodes=4), np.random.default_rng([66, seed])
         space = make_space(case.problem, exits="final", order=case.order)
         if seed % 2:
-            space = _within(space, rng.random(space.allowed.shape) < 0.9)
+            space = fitting(space, rng.random(space.allowed.shape) < 0.9)
         check(space, Query(objective="rate", exits="final", order=case.order))
 
 
@@ -118,7 +118,7 @@ def test_rows_are_found_where_no_machine_holds_the_whole_network() -> None:
         space = make_space(problem_of(*made(seed, "mesh", 6, 4)), exits="final")
         parts = np.ones(space.allowed.shape, bool)
         parts[:, 0, -1] = False
-        assert check(_within(space, parts), Query(objective="rate", exits="final")) < 1.0
+        assert check(fitting(space, parts), Query(objective="rate", exits="final")) < 1.0
 
 
 def test_an_answer_says_how_near_it_is_proved_to_be() -> None:

@@ -22,6 +22,7 @@ from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
 from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, floor_kernels, solver as labels
+from tiercut.solvers.labels.hard import Trials, halved
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.registry import find
 from tiercut.solvers.states import states_of
@@ -167,6 +168,46 @@ def test_labels_within_bounds_that_know_the_nodes_used_find_what_trying_everythi
                 assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), (seed, query)
                 asked += 1
     assert asked > 50
+
+
+def test_thresholds_between_hard_ones_that_are_near_are_taken_for_hard() -> None:
+    for count in range(40):
+        assert sorted(halved(count)) == list(range(count))
+    assert halved(9) == [0, 8, 4, 2, 6, 1, 3, 5, 7]
+    trials = Trials(9)
+    for index, hard in ((0, True), (8, True)):
+        assert not trials.is_between_hard(index)
+        trials.note(index, hard=hard)
+    assert not trials.is_between_hard(4)
+    trials.note(4, hard=True)
+    assert all(trials.is_between_hard(index) for index in (1, 2, 3, 5, 6, 7))
+    trials.note(6, hard=False)
+    assert [trials.is_between_hard(index) for index in (2, 5, 7)] == [True, False, False]
+    assert trials.hard == [0, 4, 8]
+
+
+def test_thresholds_that_are_easy_though_their_neighbours_are_hard_are_answered_all_the_same(
+    instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Search, "lined", property(lambda search: search.front))
+    monkeypatch.setattr(labels, "_PATIENCE", 30)
+    monkeypatch.setattr(labels, "_CELLS_A_LABEL", 1 << 40)
+    untried = 0
+    for seed in range(12):
+        space = make_space(tiercut.problem(*instances.load(instances.loose(8, 4, 9, seed=seed))))
+        search, query = _Search(make_task(space, Query(kind="frontier"))), Query(kind="frontier")
+        search.begin()
+        tried: list[int] = []
+        bounds_of = search._bounds
+        monkeypatch.setattr(
+            search, "_bounds", lambda *given, to=bounds_of, noted=tried: noted.append(given[0]) or to(*given)
+        )
+        search.run(Options(workers=1))
+        untried += len(tried) < 9
+        found, expected = values(space, query, "labels"), values(space, query, "exhaustive")
+        assert found.shape == expected.shape
+        assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert untried > 3
 
 
 @pytest.mark.usefixtures("all_hard")
@@ -400,6 +441,20 @@ def test_long_frontiers_merged_at_once_keep_what_one_by_one_would() -> None:
         one_by_one.offer(*(each[low : low + 50] for each in (costs, rights, keys)))
     for at_once, each in zip(sorted_at_once.held, one_by_one.held, strict=True):
         assert np.array_equal(at_once, each)
+
+
+def test_a_frontier_is_the_same_whether_plans_come_one_by_one_or_are_merged_by_sorting() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        many = int(rng.integers(60, 300))
+        costs, rights = (rng.integers(1, 40, many) / 8.0 for _ in range(2))  # of which many are equal
+        keys = rng.integers(0, 3, (many, 5))
+        one, all_ = (Keeper(front=True, by_accuracy=False, capacity=4, width=5) for _ in range(2))
+        all_.offer(costs, rights, keys)
+        for place in rng.permutation(many):
+            one.offer(costs[[place]], rights[[place]], keys[[place]])
+        for left, right in zip(one.held, all_.held, strict=True):
+            assert np.array_equal(left, right)
 
 
 def test_tables_of_levels_and_states_are_of_one_type_in_every_space_so_that_kernels_are_compiled_once() -> None:

@@ -30,7 +30,8 @@ print("called", ask(sequence))
 entry = keras.Input((4,))
 print("functional", ask(keras.Model(entry, keras.layers.Dense(3)(entry))))
 PYTHON
-said=$(KERAS_BACKEND=jax "$folder/venv/bin/python" "$folder/ask.py" 2>/dev/null)
+export KERAS_BACKEND=jax
+said=$("$folder/venv/bin/python" "$folder/ask.py" 2>"$folder/told") || { cat "$folder/told" >&2; exit 1; }
 printf '%s\n' "$said"
 case "$said" in
     "inputs 1

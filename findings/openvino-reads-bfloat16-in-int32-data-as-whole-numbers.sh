@@ -9,7 +9,8 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check openvino==2026.4.1 onnx==1.23.2 numpy==2.4.6 ml_dtypes==0.6.0
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
+    openvino==2026.4.1 onnx==1.23.2 protobuf==7.36.2 numpy==2.4.6 ml_dtypes==0.6.0
 cat > "$folder/ask.py" <<'PYTHON'
 import ml_dtypes
 import numpy as np
@@ -38,7 +39,7 @@ for kind in NUMPY:
     print(kind, seen(kind, raw=True), seen(kind, raw=False))
 PYTHON
 cd "$folder"
-said=$("$folder/venv/bin/python" "$folder/ask.py" 2>/dev/null)
+said=$("$folder/venv/bin/python" "$folder/ask.py" 2>"$folder/told") || { cat "$folder/told" >&2; exit 1; }
 printf '%s\n' "$said"
 case "$said" in
     "FLOAT16 [0.25, 1.0] [0.25, 1.0]

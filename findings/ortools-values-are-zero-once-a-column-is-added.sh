@@ -20,7 +20,7 @@ solver.NumVar(0.0, 1.0, "new")
 print("added", chosen.solution_value())
 print("solved", solver.Solve() == solver.OPTIMAL, chosen.solution_value())
 PYTHON
-said=$("$folder/venv/bin/python" "$folder/ask.py" 2>"$folder/told")
+said=$("$folder/venv/bin/python" "$folder/ask.py" 2>"$folder/told") || { cat "$folder/told" >&2; exit 1; }
 printf '%s\n' "$said"
 grep -q "model has been changed" "$folder/told" || { echo "CHANGED: nothing on stderr"; exit 1; }
 case "$said" in

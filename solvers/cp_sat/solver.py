@@ -75,7 +75,10 @@ class CpSat(BaseSolver):
         _load_kernels()
         relaxed, labels = without_constraints(task), find("labels")
         if relaxed is not None and isinstance(labels, BaseSolver):
-            labels._load(relaxed)  # here, as the clock does not pause in the thread that asks it
+            # Here, with what hard thresholds may need besides, as the clock does not pause in the thread that asks it.
+            labels._load(relaxed)
+            if relaxed.front:
+                import_module("tiercut.solvers.labels.solver").load_lines()
 
     def _search(self, task: Task, options: Options) -> Found:
         search = Search(task, options)

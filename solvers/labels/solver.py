@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from tiercut.optimizer import Space
     from tiercut.solvers.task import Goals, Task
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "load_lines"]
 
 _CELLS, _FEW_CELLS = 256, 128  # of accuracy; the latter where labels cost less than the table of budgets
 _MANY_CELLS = 1024  # where each exit has a threshold, of which there are a great many ways with few states
@@ -151,7 +151,7 @@ def _load_kernels(sort: Sort) -> None:
 
 
 @cache
-def _load_lines() -> None:
+def load_lines() -> None:
     """Load the kernel that hard thresholds of a frontier need besides."""
     search = _Search(tiny_tasks("plain")[0])
     plans = np.array([1.0, 2.0]), np.array([0.0, search.reach[1]]), np.zeros((2, search.layout.width), np.int64)
@@ -299,7 +299,7 @@ class _Search:
         if hard and not ending:
             if self.lined:
                 with paused(), stage("loading or compiling kernels", alone=True):
-                    _load_lines()
+                    load_lines()
                 ending = self._share(self._look_ahead, hard[::_EACH], options)
             if ending != Ending.INTERRUPTED:
                 ending = self._share(self._grow_fully, hard, options)

@@ -59,6 +59,10 @@ def test_no_source_is_longer_than_a_person_reads() -> None:
     assert not {name_of(path): length for path, length in lengths.items() if length > LONGEST}
 
 
+def test_no_finding_throws_errors_away() -> None:
+    assert [each.name for each in (ROOT / "findings").glob("*.sh") if "/dev/null" in each.read_text("utf-8")] == []
+
+
 @pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
 def test_constraints_are_names_and_versions(name: str) -> None:
     allowed = re.compile(r'[a-z0-9-]+==[\w.]+(; python_version (?:<|>=) "3\.\d+")?')

@@ -113,9 +113,9 @@ def open_cut(
         loaded = load_model(name, size=size, weights=weights, trust=trust, onnx=onnx)
         rule: Rule = "explicit" if onnx.cuts else "all"
         found = find_blocks(loaded.model.graph, rule, cuts=onnx.cuts or (), tensors=onnx.most_tensors)
-        ends = exit_ends(loaded.model.graph, found) if onnx.exits else ()
         if onnx.exits and isinstance(loaded.model, OnnxModel):
             class_count(loaded.model, onnx.exits)
+        ends = exit_ends(loaded.model.graph, found) if onnx.exits else ()
         cut = CutNetwork(loaded.title, rule, loaded.model, found, ends)
         kept = {block.end for block in found if block.name in set(blocks)}
         if not ends and 0 < len(kept) == len(blocks) < len(found):  # cuts at which pieces did not agree were dropped

@@ -165,3 +165,31 @@ def test_what_operators_say_goes_through_every_body(told: bool) -> None:
                  [value("x", [4])], [value("out", None)], [constant("yes", True, "bool")])  # fmt: skip
     assert sized_by_numbers(made, {"mid", "out"}) == ({"mid", "out"} if told else set())
     assert sized_by_numbers(made, {"mid", "out"}, ["mid"]) == {"mid", "out"}
+
+
+@pytest.mark.parametrize("added", ["x", "step"])
+def test_what_a_turn_of_a_loop_or_scan_makes_of_the_data_tells_the_next_how_much_to_make(added: str) -> None:
+    turn = [node("Add", ["before", added], ["after"]), node("Range", ["zero", "before", "step"], ["range"]),
+            node("ReduceMax", ["range"], ["most"], keepdims=0), node("Expand", ["step", "most"], ["part"])]  # fmt: skip
+    whole, ends = value("before", [], "int64"), (value("after", [], "int64"), value("part", None, "int64"))
+    go = (value("number", [], "int64"), value("go", [], "bool"))
+    loop = _body("loop", [*turn, node("Identity", ["go"], ["on"])], (*go, whole), (value("on", [], "bool"), *ends))
+    scan = _body("scan", turn, (whole, value("each", [], "int64")), ends)
+    for each in (node("Loop", ["step", "yes", "step"], ["last", "out"], body=loop),
+                 node("Scan", ["step", "one"], ["last", "out"], body=scan, num_scan_inputs=1)):  # fmt: skip
+        made = model([each], [value("x", [], "int64")], [value("out", None, "int64")], _HELD)
+        assert sized_by_numbers(made, {"out"}) == ({"out"} if added == "x" else set())
+
+
+def test_operators_that_a_file_defines_are_looked_into() -> None:
+    assert {"end", "raised"} <= sized_by_numbers(_in_a_function(), {"end", "raised"})
+    assert not sized_by_numbers(_in_a_function(), {"dense"})
+
+
+@pytest.mark.parametrize("asked", ["x", "five"])
+def test_a_loop_that_ends_itself_makes_as_much_as_the_data_says(asked: str) -> None:
+    turn = _body("turn", [node("Greater", [asked, "five"], ["on"]), node("Identity", ["five"], ["part"])],
+                 (value("number", [], "int64"), value("go", [], "bool")),
+                 (value("on", [], "bool"), value("part", [])))  # fmt: skip
+    made = model([node("Loop", ["step", "yes"], ["out"], body=turn)], [value("x", [])], [value("out", None)], _HELD)
+    assert sized_by_numbers(made, {"out"}) == ({"out"} if asked == "x" else set())

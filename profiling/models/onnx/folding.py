@@ -215,7 +215,8 @@ def _cannot_run(source: Source, error: Exception) -> str:
     said = (lines or [type(error).__name__])[0].rpartition("Status Message: ")[2][:300]
     shown = ", ".join(f"{each.name}={'x'.join(map(str, each.sizes)) or 'scalar'}" for each in source.inputs)
     whole = [each.name for each in source.inputs if np.dtype(each.dtype).kind in "iu"]
-    bound = whole[len(whole) == len(source.inputs) :]  # one input must be left to take data
-    also = f", or, as whole numbers were 1, say what they are ({' '.join(f'--bind {name}=0' for name in bound)})"
-    also = also if bound else ", or export the model so that it takes 1 for whole numbers" * bool(whole)
+    bound = " ".join(f"--bind {name}=0" for name in whole[len(whole) == len(source.inputs) :])  # one must take data
+    also = f", or, as whole numbers were 1, say what they are ({bound})" if bound else ""
+    if whole and not bound:
+        also = ", or export the model so that it takes 1 for whole numbers"
     return f"cannot be run with {shown}: {said}; name other sizes with --input{also}"

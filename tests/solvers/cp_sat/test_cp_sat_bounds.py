@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -13,7 +14,7 @@ from support.seeded.questions import random_question
 
 from tiercut.optimizer.problem import Problem
 from tiercut.optimizer.query import Bound, Query
-from tiercut.optimizer.space import make_space
+from tiercut.optimizer.space import Space, make_space
 from tiercut.solvers.cp_sat import bound_kernels, search
 from tiercut.solvers.cp_sat.bounds import Relaxation
 from tiercut.solvers.cp_sat.decision_graph import COST, LOSS
@@ -26,14 +27,18 @@ SOLVER = find("cp-sat")
 ALL = 20_000  # more than there are of anything
 
 
-def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
-    checked = 0
+def searches() -> Iterator[tuple[Space, Search]]:
+    """Yield what is searched in random questions for the least latency, one threshold for all exits."""
     for seed in range(60):
         question = random_question(seed)
-        if question is None or question[0].per_exit:
-            continue
-        space, query = question
-        work = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
+        if question is not None and not question[0].per_exit:
+            space, query = question
+            yield space, Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
+
+
+def test_no_arc_of_a_plan_has_a_bound_above_what_the_plan_comes_to() -> None:
+    checked = 0
+    for space, work in searches():
         for index in range(len(space.threshold_indices)):
             network = work.network(index)
             relaxed = Relaxation(space, network, 0, work.plans.caps)
@@ -157,12 +162,7 @@ def test_no_kernel_of_the_bounds_is_loaded_again_for_a_question() -> None:
 def test_what_is_listed_is_what_every_price_and_every_cap_lets_pass() -> None:
     """Of random questions, up to the least cost and to one that a few plans have; all plans are listed by CP-SAT."""
     checked = left_out = 0
-    for seed in range(60):
-        question = random_question(seed)
-        if question is None or question[0].per_exit:
-            continue
-        space, query = question
-        work = Search(make_task(space, replace(query, kind="solve", objective="latency")), Options())
+    for space, work in searches():
         for index in range(len(space.threshold_indices)):
             network = work.network(index)
             relaxed = Relaxation(space, network, COST, work.plans.caps)

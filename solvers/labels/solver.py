@@ -9,10 +9,11 @@ on and the nodes used; not on the past. So partial plans (*labels*: cost and acc
    programs have no node sets. Along a frontier both are counted less what the accuracy gained is worth there.
 3. Forward, labels grow from the source. One that exceeds its budget, or is dominated by another at the same block and
    node that has used no other nodes, is pruned. Almost nothing survives both.
-4. Where a threshold makes more labels than that, it is *hard*: the few labels of each (block, node) that are furthest
-   below their bounds give better plans to begin with, and the backward program is run again for each set of nodes used;
-   then step 3 again. Along a frontier a few slopes take the place of cells (`line_kernels`); where they let too many
-   labels pass, as for other questions, each set has a row of budgets, so that only cells are relaxed.
+4. Where a threshold of a frontier makes more labels than that, budgets get finer (`trials`). Where these are too many
+   too, or it is another question, the threshold is *hard*: the few labels of each (block, node) that are furthest below
+   their bounds give better plans to begin with, and the backward program is run again for each set of nodes used; then
+   step 3 again. Along a frontier a few slopes take the place of cells (`line_kernels`); where they let too many labels
+   pass, as for other questions, each set has a row of budgets, so that only cells are relaxed.
 Thresholds are independent but for the frontier they share; threads take them one by one.
 """
 
@@ -34,10 +35,9 @@ from tiercut.solvers.encoding import Layout, key_of
 from tiercut.solvers.first_plan import first_plan
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
-from tiercut.solvers.kernels import plain_kernels
 from tiercut.solvers.kernels.arguments import rules_of, shares_at, tables_of
-from tiercut.solvers.kernels.keep_kernels import BUCKETS
-from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels, line_kernels
+from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
+from tiercut.solvers.labels.beginning import begin_with_two
 from tiercut.solvers.labels.bounds import (
     BUDGET_ROOM,
     NO_LINES,
@@ -55,11 +55,11 @@ from tiercut.solvers.labels.bounds import (
     slope_along,
 )
 from tiercut.solvers.labels.front import PointLabels
-from tiercut.solvers.labels.hard import Trials, halved
+from tiercut.solvers.labels.trials import LINES_COST, Grain, Trials, grains_of
 from tiercut.solvers.parallel import Ending, share_out, thread_count
 from tiercut.solvers.pipelines.greatest_rate import NEAR, better_of, finds_row, greatest_rate, load_kernels
 from tiercut.solvers.states import follows_of, states_of
-from tiercut.solvers.task import bounded_goals, plain_tables
+from tiercut.solvers.task import bounded_goals
 from tiercut.solvers.warm_up import Sort, tiny_tasks
 from tiercut.stages import stage
 
@@ -70,6 +70,8 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Space
     from tiercut.solvers.task import Goals, Task
+
+    Plans = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
 
 __all__ = ["Labels", "load_lines"]
 
@@ -82,14 +84,13 @@ _LEAST_ROOM, _FIRST_ROOM = 1 << 10, 1 << 18  # labels for which there is room at
 _MORE = 8  # how many times that there is when it is too few
 _PATIENCE = 20_000  # labels of one threshold beyond which it is hard, where budgets by sets of nodes cost no more
 _CELLS_A_LABEL = 10_000  # cells of such budgets that are worked out in the time of a label
+_PASSES = 2  # over the thresholds that are hard for lack of known plans
 _BEAM = 5  # labels of a state and node that give hard thresholds plans to begin with
 _LINED_LABELS = 100_000  # labels of a hard threshold, at least, that lines may let pass
 _LINED_TABLES = 4  # and in the time of how many tables of budgets, before these take their place
 _EACH, _ENDLESS = 4, 1 << 62  # of so many hard thresholds one is looked ahead in; and no end of labels
 _SINGLE = 1e30  # costs as large as this, or as small as its inverse, go into no budgets
-_FINITE = 1e300  # a cap that keeps out what cannot be
 _TINY = 100_000  # such steps below which the table of budgets costs more than labels do
-_FIRST = 10_000_000  # plans of two partitions that are scored to begin with, at most
 _MUCH = 50_000_000  # from which on a search takes tens of megabytes, which its answer does not need
 _SMALL = 300_000  # steps of the backward program below which threads cost more than they bring
 
@@ -201,8 +202,8 @@ class _Search:
         self.labels, self.room, self.memory = 0, _FIRST_ROOM, 0
         self.done = False  # whether what is known from the beginning on is the answer
         self.relaxed = sets_of(space, ())
-        self.trials = Trials(len(space.threshold_indices))
-        self.finished = 0
+        self.trials = Trials()
+        self.grain, self.finished = 0, 0
         self.lock = Lock()
 
     @property
@@ -234,43 +235,13 @@ class _Search:
     def begin(self) -> None:
         """Find plans to begin with: those with one or two partitions, or the answer in the plain part of the space.
 
-        Where no plan has more partitions, and the best are wanted, that is the answer. Of very many plans with two
-        those are left out that are cut elsewhere than after every second, third, ... block.
+        Where no plan has more partitions, and the best are wanted, that is the answer.
         """
-        space, known = self.space, self.known
-        simple = plain_part(space)
+        simple = plain_part(self.space)
         if simple is not None:
             self._borrow(simple)
-            return
-        plain = space.codec_choices.tolist() == [PLAIN] and self.costs.tail is None
-        if len(space.required) or space.fewest > 1 or not plain:
-            return
-        cap = min(self.bounds[0], _FINITE)
-        tables, rules = plain_tables(space, self.costs)
-        roots, cuts = np.flatnonzero(space.linked[space.problem.source]), np.flatnonzero(space.can_cut)
-        pairs = len(roots) * len(space.group) * len(cuts) * len(space.accuracy) // 2 * rules[0].shape[1]
-        few = space.most > 1 and pairs > _FIRST
-        if few:
-            thinned = np.zeros_like(space.can_cut)
-            thinned[cuts[:: -(-pairs // _FIRST)]] = True
-            rules = (*rules[:2], thinned, *rules[3:])
-        rough = (
-            Keeper(front=True, by_accuracy=False, capacity=BUCKETS + 1, width=self.layout.width)
-            if self.front
-            else known
-        )
-        rough.costs[:] = inf
-        for root in roots:
-            if seconds_left() <= 0:
-                few = True  # not all of them
-                break
-            branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), self.front)
-            rough.enumerate(branch, (*tables, *rules), (self.front, self.by_accuracy, cap, self.bounds[1]))
-        if self.front:
-            there = np.isfinite(rough.costs)
-            known.offer(rough.costs[there], rough.accuracies[there], rough.keys[there])
-        elif space.most <= 2 and not few and self.task.ties is None:
-            self.done, self.labels = True, int(known.progress[1])
+        elif begin_with_two(self.task, self.known, self.bounds) and not self.front and self.task.ties is None:
+            self.done, self.labels = True, int(self.known.progress[1])
 
     def _borrow(self, simple: Space) -> None:
         """Answer the same task with exits at cuts, one threshold and no codecs, and price the plans here."""
@@ -294,8 +265,14 @@ class _Search:
         if self.done:
             self.found = self.known
             return ""
-        ending = self._share(self._grow, halved(len(self.space.threshold_indices)), options)
-        hard = self.trials.hard
+        tried: Sequence[int] = range(len(self.space.threshold_indices))
+        for _ in range(_PASSES if self.front else 1):
+            self.trials = Trials()
+            ending = self._share(self._grow, tried, options)
+            hard = self.trials.hard
+            if ending or not 0 < len(hard) < len(tried):
+                break
+            tried = hard  # once more: of those that were not hard more plans are known
         if hard and not ending:
             if self.lined:
                 with paused(), stage("loading or compiling kernels", alone=True):
@@ -341,30 +318,49 @@ class _Search:
         """The sets of groups for which there is room in a table of budgets."""
         return sets_of(self.space, critical_groups(self.space, len(self.states.begins), self.cells))
 
+    @cached_property
+    def grains(self) -> tuple[Grain, ...]:
+        """With what a threshold is tried before it counts as hard, from coarse to fine."""
+        if not self.front:
+            return (Grain(self.relaxed, self.cells),)
+        least = _PATIENCE * _CELLS_A_LABEL // self._pieces
+        return grains_of(self.space, self.tables, len(self.states.begins), self.cells, least)
+
+    @property
+    def _pieces(self) -> int:
+        """Pieces that the backward program of a threshold looks at, about."""
+        return max(self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit), 1)
+
     def _patience(self, least: int, cells: int) -> int:
-        """Labels that take as long as a backward program does for each set of nodes, and so many at least."""
-        sets = len(self.fully.sizes)
-        pieces = self.steps // len(self.space.threshold_indices) // 2 * len(self.space.option_exit)
-        return max(least, pieces * sets * cells // _CELLS_A_LABEL)
+        """Labels that take as long as a backward program of so many cells a state and node, and so many at least."""
+        return max(least, self._pieces * cells // _CELLS_A_LABEL)
 
     def _grow(self, index: int, thread: Thread) -> None:
-        """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard."""
-        lined = self.lined
-        if lined and self.trials.is_between_hard(index):
+        """Grow the labels of one threshold, and offer what is found to the others; or find out that it is hard.
+
+        A grain that lets more labels pass than the next takes to work out gives way to it, here and from here on.
+        """
+        lined, last = self.lined, len(self.grains) - 1
+        if lined and self.trials.is_after_hard(index):
             self.trials.note(index, hard=True)
             return
-        bounds = self._bounds(index, self.relaxed, thread)
-        cells = line_kernels.LINES if lined else min(self.cells, SET_CELLS)
-        found = self._grown(index, thread, bounds, patience=self._patience(_PATIENCE, cells))
-        if thread.stop[grow_kernels.FULL] and not thread.stop[0]:
-            thread.stop[grow_kernels.FULL] = 0
-            plans = () if lined else self._grown(index, thread, bounds, beam=_BEAM)
-            if plans:
-                self._know(*plans)
-            self.trials.note(index, hard=True)
-        else:
+        hard = LINES_COST * len(self.whole.sizes) if lined else min(self.cells, SET_CELLS) * len(self.fully.sizes)
+        full = True
+        while full:
+            at = self.grain
+            bounds = self._bounds(index, self.grains[at], thread)
+            patience = self._patience(_PATIENCE, hard if at == last else self.grains[at + 1].size)
+            found = self._grown(index, thread, bounds, patience=patience)
+            full = bool(thread.stop[grow_kernels.FULL]) and not thread.stop[0]
+            if full:
+                thread.stop[grow_kernels.FULL] = 0
+                self._know(*(found if lined or at < last else self._grown(index, thread, bounds, beam=_BEAM)))
+                if at == last:
+                    break
+                self.grain = max(self.grain, at + 1)
+        if not full:
             self._take(found, thread)
-            self.trials.note(index, hard=False)
+        self.trials.note(index, hard=full)
 
     def _look_ahead(self, index: int, thread: Thread) -> None:
         """Grow few labels of a hard threshold, for plans to begin with."""
@@ -376,7 +372,7 @@ class _Search:
         """Grow the labels of a hard threshold."""
         bounds = self._lined_bounds(index, thread) if self.lined else None
         if bounds is not None:
-            patience = self._patience(_LINED_LABELS, _LINED_TABLES * SET_CELLS)
+            patience = self._patience(_LINED_LABELS, _LINED_TABLES * SET_CELLS * len(self.fully.sizes))
             found = self._grown(index, thread, bounds, patience=patience)
             done = not thread.stop[grow_kernels.FULL] or thread.stop[0]
             thread.stop[grow_kernels.FULL] = 0
@@ -384,11 +380,12 @@ class _Search:
                 self._take(found, thread)
                 return
             self._know(*found)
-        self._take(self._grown(index, thread, self._bounds(index, self.fully, thread)), thread)
+        cells = cells_for(self.space, len(self.states.begins), len(self.fully.sizes), self.cells)
+        self._take(self._grown(index, thread, self._bounds(index, Grain(self.fully, cells), thread)), thread)
 
-    def _bounds(self, index: int, sets: budget_kernels.Sets, thread: Thread) -> Bounds:
+    def _bounds(self, index: int, grain: Grain, thread: Thread) -> Bounds:
         """Return what labels of a threshold may cost, by the groups they have used that are told apart."""
-        cells = cells_for(self.space, len(self.states.begins), len(sets.sizes), self.cells)
+        sets, cells = grain
         slope, allowed, allowed_ends, cap = self._allowed(cells)
         most = cell_kernels.most_finite(allowed)
         if most > _SINGLE or 0 < most < 1 / _SINGLE:  # budgets in single precision would prune what they must not
@@ -413,9 +410,7 @@ class _Search:
         near = np.ones((len(self.space.group), len(self.states.begins), self.stretches.back.shape[1]), bool)
         return Bounds(0.0, allowed_ends, cap, shares, weight, self.whole, no_budgets(near), lines)
 
-    def _grown(
-        self, index: int, thread: Thread, bounds: Bounds, *, patience: int = _ENDLESS, beam: int = 0
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    def _grown(self, index: int, thread: Thread, bounds: Bounds, *, patience: int = _ENDLESS, beam: int = 0) -> Plans:
         """Return the plans that labels of one threshold end in; not all for a beam, nor where the stop says `FULL`."""
         best, stop, before = thread.best, thread.stop, thread.best.copy()
         keep = 1 if self.front else self.top
@@ -443,7 +438,7 @@ class _Search:
         thread.most = max(thread.most, bounds.bytes + _LABEL_BYTES * int(min(stop[1], room)))
         return found[:count], rights[:count], keys[:count]
 
-    def _take(self, plans: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]], thread: Thread) -> None:
+    def _take(self, plans: Plans, thread: Thread) -> None:
         """Take over the plans of a threshold that is done, or has no room to be."""
         if thread.stop[grow_kernels.FULL]:
             thread.stop[0] = 1

@@ -21,9 +21,9 @@ from tiercut.solvers.encoding import Layout, decision_of, decisions_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
-from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, floor_kernels, solver as labels
-from tiercut.solvers.labels.hard import Trials, halved
+from tiercut.solvers.labels import beginning, bounds, budget_kernels, cell_kernels, floor_kernels, solver as labels
 from tiercut.solvers.labels.solver import _Search
+from tiercut.solvers.labels.trials import Grain
 from tiercut.solvers.registry import find
 from tiercut.solvers.states import states_of
 from tiercut.solvers.task import make_task
@@ -131,6 +131,13 @@ def groups_of(space: Space) -> list[int]:
     return sorted(set(space.group.tolist()))
 
 
+def some_grains(space: Space, rng: np.random.Generator) -> tuple[Grain, ...]:
+    """Return one to three grains of a few groups and cells."""
+    groups = [group for group in groups_of(space) if rng.integers(2)]
+    sets = [bounds.sets_of(space, groups[:count]) for count in rng.integers(4, size=rng.integers(1, 4))]
+    return tuple(Grain(each, int(rng.integers(1, 60))) for each in sets)
+
+
 @pytest.mark.parametrize("chunk", range(4))
 @pytest.mark.usefixtures("all_hard")
 def test_labels_within_bounds_that_know_the_nodes_used_find_what_trying_everything_finds(
@@ -160,6 +167,7 @@ def test_labels_within_bounds_that_know_the_nodes_used_find_what_trying_everythi
             lined = bool(rng.integers(4))
             monkeypatch.setattr(_Search, "lined", property(lambda search, lined=lined: search.front and lined))
             monkeypatch.setattr(labels, "_LINED_LABELS", int(rng.choice([3, 10_000])))
+            monkeypatch.setattr(labels, "grains_of", lambda space, *_, rng=rng: some_grains(space, rng))
             rule = rules[seed % len(rules)]
             for query in questions(space, rng):
                 part = narrow(space, replace(query, **rule))  # type: ignore[arg-type]
@@ -168,22 +176,6 @@ def test_labels_within_bounds_that_know_the_nodes_used_find_what_trying_everythi
                 assert np.allclose(got, wanted, rtol=1e-12, atol=1e-12), (seed, query)
                 asked += 1
     assert asked > 50
-
-
-def test_thresholds_between_hard_ones_that_are_near_are_taken_for_hard() -> None:
-    for count in range(40):
-        assert sorted(halved(count)) == list(range(count))
-    assert halved(9) == [0, 8, 4, 2, 6, 1, 3, 5, 7]
-    trials = Trials(9)
-    for index, hard in ((0, True), (8, True)):
-        assert not trials.is_between_hard(index)
-        trials.note(index, hard=hard)
-    assert not trials.is_between_hard(4)
-    trials.note(4, hard=True)
-    assert all(trials.is_between_hard(index) for index in (1, 2, 3, 5, 6, 7))
-    trials.note(6, hard=False)
-    assert [trials.is_between_hard(index) for index in (2, 5, 7)] == [True, False, False]
-    assert trials.hard == [0, 4, 8]
 
 
 def test_thresholds_that_are_easy_though_their_neighbours_are_hard_are_answered_all_the_same(
@@ -395,7 +387,7 @@ def test_it_does_not_matter_which_plans_a_frontier_begins_with(instances: Any, m
     space = make_space(tiercut.problem(topology, profile))
     task = make_task(space, Query(kind="frontier"))
     whole = find("labels").solve(task, Options(workers=1))
-    monkeypatch.setattr(labels, "_FIRST", 1000)
+    monkeypatch.setattr(beginning, "_FIRST", 1000)
     assert find("labels").solve(task, Options(workers=1)).decisions == whole.decisions
 
 

@@ -128,9 +128,9 @@ def test_bounds_of_labels_end_before_they_write_their_tables_where_time_is_up() 
     task = make_task(make_space(grown_problem(9, 3, 2), exits="free"), Query())
     search = _Search(task)
     thread = search._thread()
-    assert len(search._bounds(0, search.relaxed, thread).budgets.rows) > 100
+    assert len(search._bounds(0, search.grains[0], thread).budgets.rows) > 100
     thread.stop[0] = 1
-    assert len(search._bounds(0, search.relaxed, thread).budgets.rows) == 2
+    assert len(search._bounds(0, search.grains[0], thread).budgets.rows) == 2
     search._grow(0, thread)
     assert search.found.count == 0
 

@@ -40,7 +40,7 @@ class OwnPlan:
     """
 
     plan: Path | None = option(
-        flag="", type=Path, metavar="[PLAN]", help="An answer, as solve --json prints it.", show_default=False
+        flag="", type=Path, metavar="PLAN", help="An answer, as solve --json prints it.", show_default=False
     )
     rank: int = option(1, type=int, help="Which plan of the answer.")
     partition: str | None = option(metavar="3,9,10", help="Last block of each partition.")

@@ -15,7 +15,7 @@ def compare(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Of one kind: as commands print them with --json, profiles, or topologies."
+            metavar="FILE", help="Of one kind: as commands print them with --json, profiles, or topologies."
         ),
     ],
     rank: Annotated[int, typer.Option(min=1, help="Which plan of answers.")] = 1,

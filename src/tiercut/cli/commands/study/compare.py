@@ -7,6 +7,7 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.console import console
+from tiercut.errors import QuestionError
 
 __all__ = ["compare"]
 
@@ -28,6 +29,8 @@ def compare(
     """
     from tiercut.report import comparison_data, comparison_rows, read_compared, table_from
 
+    if len(files) == 1 and not (every or json):
+        raise QuestionError("one file differs from none: name another beside it, or list its figures by --all")
     found = [read_compared(each, rank) for each in files]
     if json:
         typer.echo(writer.dumps(comparison_data(found), indent=1, allow_nan=False, ensure_ascii=False))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# ortools 9.15.6755, CP-SAT: a model of five Booleans that has solutions is called infeasible, with presolve as it comes.
+# ortools 9.15.6755, CP-SAT: a model of five Booleans that has solutions is called infeasible, by default.
 #
 # Two constraints of at most one, and one sum with large weights and a limit on either side: 8 of the 32 assignments
 # satisfy them in exact integers, and all weights together are less than 2^39. CP-SAT says INFEASIBLE, which is to be a

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tiercut.analysis import (
     Answer,
     Explanation,
+    JointAnswer,
     ModelsAnswer,
     Replay,
     Sensitivity,
@@ -25,6 +26,7 @@ from tiercut.report.replay import replay_tables
 from tiercut.report.rows import plan_rows
 from tiercut.report.safe_table import text_of
 from tiercut.report.sensitivity import sensitivity_tables
+from tiercut.report.sources.tables import joint_parts, joint_remarks
 from tiercut.report.stream import stream_tables
 from tiercut.report.sweeps.tables import sweep_tables
 from tiercut.report.tables import answer_parts, headline, remarks, waterfall_table
@@ -66,6 +68,9 @@ def _parts(result: Any) -> Iterator[RenderableType]:
     elif isinstance(result, ModelsAnswer):
         yield from models_parts(result)
         yield from map(text_of, models_remarks(result))
+    elif isinstance(result, JointAnswer):
+        yield from joint_parts(result)
+        yield from map(text_of, joint_remarks(result))
     elif isinstance(result, Explanation):
         yield waterfall_table(result)
     elif isinstance(result, Replay):

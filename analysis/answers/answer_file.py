@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from tiercut.analysis.answers.answer import FORMAT
 from tiercut.analysis.explain import FORMAT as EXPLANATION
 from tiercut.analysis.why.result import FORMAT as WHY
 from tiercut.documents import Document
-from tiercut.errors import InputError, QuestionError, unknown_name
+from tiercut.errors import InputError, QuestionError, TiercutWarning, unknown_name
 from tiercut.optimizer import ESTIMATORS, Plan, Stage, exit_limits
 from tiercut.profiling import Profile, load_profile
 from tiercut.topologies import Topology, load_topology
@@ -45,6 +46,8 @@ class SavedAnswer:
         Of several networks: the same by the rank of each plan, with the estimator of its network.
     streams
         Of several sources: the name of the source of each plan and its frames per second, by rank.
+    networks
+        The name of the network that it is about, or several with commas between; empty for explanations.
     """
 
     path: str
@@ -54,6 +57,14 @@ class SavedAnswer:
     made_of: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     streams: Mapping[int, tuple[str, float]] = field(default_factory=dict)
+    networks: str = ""
+
+    def warn_of_another_network(self, network: str) -> None:
+        """Warn where a plan is priced for a network that the answer is not about; the numbers of its blocks may fit."""
+        if self.networks and network not in (self.networks, *self.networks.split(", ")):
+            what = f"'{self.path}' is an answer about {self.networks}, and its plan is taken here as one of {network}"
+            remedy = "name the profile that it was asked of, or ask again for this one"
+            warnings.warn(TiercutWarning(what, remedy), stacklevel=2)
 
     def estimator_of(self, rank: int) -> Estimator:
         """Return how exit rates and accuracies of a plan were known."""
@@ -148,7 +159,9 @@ def load_answer(path: str | os.PathLike[str]) -> SavedAnswer:
     streams = {each.rank: (each.source, each.rate_fps) for each in answer.plans if each.source and each.rate_fps}
     if streams and len(streams) != len(plans):
         raise InputError(os.fspath(path), "plans: some name a 'source' and its 'rate_fps', and others do not")
-    return SavedAnswer(os.fspath(path), plans, ranks, _estimator(path, named, "problem"), answer.made_of, own, streams)
+    estimator, about = _estimator(path, named, "problem"), answer.problem.get("profile")
+    networks = about if isinstance(about, str) else ""
+    return SavedAnswer(os.fspath(path), plans, ranks, estimator, answer.made_of, own, streams, networks)
 
 
 def _explained(path: str, data: dict[str, Any]) -> SavedAnswer:

@@ -11,7 +11,7 @@ from tiercut.analysis.infeasible import why_none
 from tiercut.analysis.inputs import profile_of
 from tiercut.analysis.sources.answer import JointAnswer, SourcePlan
 from tiercut.analysis.sources.checked import check_joint, shared_loads, shared_memory
-from tiercut.analysis.sources.short import why_short
+from tiercut.analysis.sources.short import nearest_of, served_of, why_short
 from tiercut.clock import time_limit
 from tiercut.errors import QuestionError
 from tiercut.optimizer import (
@@ -228,9 +228,9 @@ def _why_none(query: Query, asked: Sequence[SourcePlan], outcome: JointOutcome) 
     """Say which source has no plan by itself, or which machines are short, and by how much."""
     short = outcome.shortage
     if outcome.status != "infeasible" or short is None:
-        served = "" if query.joint == "served" else "; joint 'served' asks for the most sources that can be"
+        nearest = "" if query.joint == "served" else nearest_of(short, len(asked))
         reason = outcome.reason or "too many plans"
-        return f"no joint plan was found, and it is not proved that there is none: {reason}{served}"
+        return f"no joint plan was found, and it is not proved that there is none: {reason}{nearest}"
     if short.alone:
         return "\n".join(
             f"source '{each.source.called}': "
@@ -238,4 +238,4 @@ def _why_none(query: Query, asked: Sequence[SourcePlan], outcome: JointOutcome) 
             for each in asked
             if each.source.called in short.alone
         )
-    return why_short(short)
+    return why_short(short) + served_of(short, len(asked))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tiercut.solvers import Room, Shortage
 
-__all__ = ["why_short"]
+__all__ = ["nearest_of", "served_of", "why_short"]
 
 _NAMED = 4
 
@@ -28,11 +28,29 @@ def why_short(short: Shortage) -> str:
     else:
         always = "is always busier than it may be" if _is_time(short) else "is always too little"
         text = f"no plans of the sources go together: {_one_of(short)} {always}"
+    return text + _enough(short)
+
+
+def nearest_of(short: Shortage | None, sources: int) -> str:
+    """Return what comes nearest to a plan for each source, as the end of a sentence."""
+    served = "" if short is None else served_of(short, sources)
+    enough = "" if short is None else _enough(short)
+    return enough + (served or "; joint 'served' asks for the most sources that can be")
+
+
+def served_of(short: Shortage, sources: int) -> str:
+    """Return how many sources were found to go together, as the end of a sentence."""
+    if not short.served:
+        return ""
+    return f"; plans of {short.served} of the {sources} sources go together, and joint 'served' asks for the most"
+
+
+def _enough(short: Shortage) -> str:
     if short.enough is None:
-        return text
+        return ""
     enough = _at_least(short.enough)
     rates = f", or rates of 1/{enough} of these," if short.by_rates else ""
-    return f"{text}; with {enough} times these limits{rates} there is a joint plan"
+    return f"; with {enough} times these limits{rates} there is a joint plan"
 
 
 def _needed(short: Shortage) -> str:

@@ -267,7 +267,7 @@ def numbers(networks: dict[str, list[Network]], corrected: dict[str, pd.DataFram
             kind = "power" if name == "sharpened" else "weight of branches by themselves"
             lines.append(
                 f"- {setting}, {name}: {count} of {len(networks[setting])} networks, each with a {kind} found on "
-                f"others: {least:.2f} to {most:.2f}"
+                f"others: {f'{least:.2f} to {most:.2f}' if most > least else f'{least:.2f}'}"
             )
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from tiercut.analysis import JointAnswer
 
-__all__ = ["joint_parts", "joint_remarks", "shared_rows", "source_rows"]
+__all__ = ["joint_parts", "joint_remarks", "memory_rows", "shared_rows", "source_rows"]
 
 _IDLE = 5e-4
 """Of a place that is less busy than this no row is shown."""
@@ -42,6 +43,8 @@ def joint_parts(answer: JointAnswer) -> Iterator[Text | Table]:
         return
     yield table_from(source_rows(answer))
     yield table_from(shared_rows(answer))
+    if answer.memory:
+        yield table_from(memory_rows(answer))
 
 
 def joint_remarks(answer: JointAnswer) -> Iterator[str]:
@@ -102,3 +105,14 @@ def shared_rows(answer: JointAnswer) -> Rows:
         cells.append((load.place, share_text(load.utilisation), share_text(load.most), by))
     columns = (Column("place", "left"), Column("busy"), Column("at most"), Column("by", "left", fold=True))
     return Rows("what the sources share", columns, tuple(cells))
+
+
+def memory_rows(answer: JointAnswer) -> Rows:
+    """Return a row for every node in use whose memory is known: what the sources need of it, and how much each."""
+    cells = []
+    fullest = sorted(answer.memory, key=lambda each: -each.needed / each.most if each.most else -inf)
+    for node in fullest:
+        by = ", ".join(f"{name} {units.format_bytes(size)}" for name, size in node.by.items())
+        cells.append((node.node, units.format_bytes(node.needed), units.format_bytes(node.most), by))
+    columns = (Column("node", "left"), Column("needed"), Column("at most"), Column("by", "left", fold=True))
+    return Rows("memory that the sources need", columns, tuple(cells))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Rule: TypeAlias = "Side | Runs | Leaves"
 
-__all__ = ["Branch", "Leaves", "Runs", "Side", "narrowed", "split", "thinned"]
+__all__ = ["Branch", "Leaves", "Runs", "Side", "around", "narrowed", "split", "thinned"]
 
 _APART = 1e-7  # shares that differ by less are one
 _WHOLE = 1e-6  # how near to 0 or 1 a share of a plan must be to count as whole
@@ -114,13 +114,31 @@ def thinned(space: Space, cuts: int, thresholds: int) -> Space:
     every = -(-blocks // cuts)
     kept = np.arange(1, blocks + 1) % every == 0
     chosen = np.unique(np.linspace(0, len(indices) - 1, min(thresholds, len(indices))).astype(int))
+    return _only(space, kept, chosen)
+
+
+def around(space: Space, decisions: Iterable[Decision], cuts: int, thresholds: int) -> Space:
+    """Return the plans of a space whose cuts, exits and thresholds are at most so many away from some plans' own."""
+    blocks, indices = space.problem.block_count, space.threshold_indices
+    kept, chosen = np.zeros(blocks, bool), np.zeros(len(indices), bool)
+    for decision in decisions:
+        for end in (*decision.partition, *decision.exits):
+            kept[max(end - 1 - cuts, 0) : end + cuts] = True
+        if decision.threshold is not None:
+            chosen |= np.abs(indices - decision.threshold) <= thresholds
+    return _only(space, kept, np.flatnonzero(chosen) if chosen.any() else np.arange(len(indices)))
+
+
+def _only(space: Space, kept: Bools, chosen: Ints) -> Space:
+    """Return the plans of a space that are cut after blocks that are kept, with thresholds at some of its places."""
     ends = space.can_end & kept
+    whole = len(space.threshold_indices) == space.stay.shape[1]
     return replace(
         space,
         jump=np.ascontiguousarray(np.where(kept[None, :, None], space.jump, -1)),
         can_end=ends if ends.any() else space.can_end,
-        threshold_indices=indices[chosen],
-        stay=np.ascontiguousarray(space.stay[:, chosen]) if len(indices) == space.stay.shape[1] else space.stay,
+        threshold_indices=space.threshold_indices[chosen],
+        stay=np.ascontiguousarray(space.stay[:, chosen]) if whole else space.stay,
     )
 
 

@@ -31,7 +31,7 @@ from tiercut.optimizer import (
     servers,
 )
 from tiercut.solvers.interface import Options
-from tiercut.solvers.joint.branches import Side, narrowed, thinned
+from tiercut.solvers.joint.branches import Side, around, narrowed, thinned
 from tiercut.solvers.joint.curves import Curve, Priced, Wanted
 from tiercut.solvers.joint.holding import Holding, held_bytes
 from tiercut.solvers.joint.task import Limit
@@ -51,6 +51,7 @@ __all__ = ["Column", "Multipliers", "Pool", "Pricer", "Pricers"]
 Found = TypeVar("Found")
 
 _CUTS, _THRESHOLDS = 24, 7  # about how many of them plans have that are priced roughly
+_NEXT = 1  # how far cuts and thresholds of plans may be from those of known ones that are made better
 _LESS = 1e-10  # by which share a plan has to cost less than those that are known
 
 
@@ -290,9 +291,8 @@ class Pricer:
         return plus(scaled(self.latency, factor), busy)
 
 
-def _thinned(task: Task) -> Task:
-    """Return a task with a few of all cuts and thresholds."""
-    space = thinned(task.space, _CUTS, _THRESHOLDS)
+def _of_some(task: Task, space: Space) -> Task:
+    """Return a task about some of its plans."""
     return replace(
         task,
         space=space,
@@ -342,12 +342,32 @@ class Pricers:
         """What prices plans with a few of all cuts and thresholds, in a small part of the time; None: all are few."""
         if all(pricer.problem.block_count <= 2 * _CUTS for pricer in self.each):
             return None
-        streams = tuple(replace(each, task=_thinned(each.task)) for each in self.task.streams)
+        return self._of([thinned(each.task.space, _CUTS, _THRESHOLDS) for each in self.task.streams])
+
+    def near(self, plans: Sequence[Sequence[Decision]]) -> Pricers:
+        """Return what prices plans that are cut and left close to where some plans are, those of streams alike."""
+        known: dict[int, set[Decision]] = {}
+        for pricer, own in zip(self.each, plans, strict=True):
+            known.setdefault(id(pricer.pool), set()).update(own)
+        return self._of([around(each.stream.task.space, known[id(each.pool)], _NEXT, _NEXT) for each in self.each])
+
+    def _of(self, spaces: Sequence[Space]) -> Pricers:
+        """Return what prices some of the plans of each stream."""
+        streams = tuple(
+            replace(each, task=_of_some(each.task, space))
+            for each, space in zip(self.task.streams, spaces, strict=True)
+        )
         return Pricers(replace(self.task, streams=streams), self.options, self.pools)
 
     def alone(self) -> list[Outcome]:
-        """Return the best plan of each stream by itself."""
-        return self._all(lambda place: self.each[place].alone(), range(len(self.each)))
+        """Return the best plan of each stream by itself, which hangs on no rate: one for all that are alike."""
+        keys = [(id(each.pool), each.stream.task.floor, each.stream.task.cap) for each in self.each]
+        firsts: dict[tuple[int, float, float], int] = {}
+        for place, key in enumerate(keys):
+            firsts.setdefault(key, place)
+        found = self._all(lambda place: self.each[place].alone(), list(firsts.values()))
+        by_key = dict(zip(firsts, found, strict=True))
+        return [by_key[key] for key in keys]
 
     def cheapest(self, at: Multipliers, branch: Branch, within: float = 0.0) -> list[Priced]:
         """Return the cheapest plan of each stream that a part of the joint plans admits.

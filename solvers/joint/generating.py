@@ -32,8 +32,13 @@ _TOO_MUCH = 0.2  # and where limits are still exceeded, to ask whether they have
 _STAY = 0.5  # how far prices stay at the best known ones
 _ROUGH = 0.02  # by which share prices may be off at first
 _WARM = 1e-3  # relaxed value and bound at which rough prices are no longer improved
+_LEFT = (0.997, 0.99)  # how much of each limit is taken where room is left for whole plans
+_NEARER = 4  # times that plans are looked for close to those that are known
+_TAIL = 0.05  # of the gap of the whole choice, or of so much where there is none, is not made smaller at first
+_NO_CHOICE = 0.02
 _FINER = 0.1  # and of the gap, later
 _BETTER = 1e-10  # by which share a plan must be cheaper to count as better
+_LENT = 40  # plans of the pool that a stream takes before a whole choice
 _BORROWED = 2  # plans of the pool that a stream takes at a time
 _DEAR = 10.0  # penalty of a limit that is exceeded once, in what the goal is at least
 _MOST_FAILED = 4  # times in one part that the relaxed choice is not solved: once loosened and filled it can be
@@ -67,6 +72,9 @@ class Generation:
         self.start = 0.0  # the goal if streams did not share anything
         self.prices = np.zeros(self.limits)  # at which the last bound was had
         self.factor = 1.0  # of all limits, below which no streams go together
+        self.expected = 0.0  # such a factor, of plans that are not all there are
+        self.until = 0.0  # seconds left at which no more plans are found to begin with
+        self.coarse = False  # whether plans are first to be chosen among before prices are exact
         self.rounds, self.reason = 0, ""
         self.centre: Multipliers | None = None  # prices to begin with
 
@@ -84,13 +92,27 @@ class Generation:
         if (loads <= 1.0 + SLACK).all() and value < self.best.value:
             self.best = Choice(picked, value, proved=False)
 
-    def _warm(self, stage: Stage, branch: Branch, rough: Pricers) -> Master:
-        """Find plans to begin with, with a few of all cuts and thresholds: quick, but nothing is proved by them."""
-        master = self._master(stage, branch)
+    def _warm(
+        self, stage: Stage, branch: Branch, rough: Pricers, within: float = _ROUGH, *, most: float = 1.0
+    ) -> Master:
+        """Find plans to begin with among some of all: quick, but nothing is proved by them.
+
+        Parameters
+        ----------
+        stage, branch
+            What is minimised, and where.
+        rough
+            Who prices some of the plans.
+        within
+            By which share prices may be off.
+        most
+            How much of each limit may be taken.
+        """
+        master = self._master(stage, branch, most)
         if stage == "mean":
             master.loosen(self._penalty)
-        low, within = -inf, _ROUGH
-        while seconds_left() > self._reserve:
+        low, centre = -inf, self.centre if stage == self.goal else None
+        while seconds_left() > max(self._reserve, self.until):
             value, newest, own = master.solve()
             if value == inf:
                 break
@@ -98,25 +120,52 @@ class Generation:
                 continue
             if value - low <= _WARM * abs(value):
                 break
-            at = newest if self.centre is None else newest.towards(self.centre, _STAY)
+            at = newest if centre is None else newest.towards(centre, _STAY)
             found = rough.cheapest(at, branch, within)
             if not all(each.proved for each in found):
                 break
             least = master.least(np.array([each.value for each in found]))
             if (new := float(least.sum() - master.allowed(at))) > low:
-                low, self.centre = new, at
+                low, centre = new, at
             columns = [[] if each.decision is None else [each.decision] for each in found]
             if not self._add(master, branch, columns, newest, own):
                 if at is newest:
                     break
-                self.centre = None
+                centre = None
+        if stage == self.goal and most == 1.0:
+            self.centre = centre
+        if stage == "short" and centre is not None:
+            self.prices = centre.limits
         return master
 
-    def _master(self, stage: Stage, branch: Branch) -> Master:
+    def _nearer(self, stage: Stage, branch: Branch, master: Master) -> Master:
+        """Make the plans of a relaxed choice better by others close to them, until little comes of it."""
+        value = inf
+        for _ in range(_NEARER):
+            before, value = value, master.solve()[0]
+            if value == inf or before - value <= _WARM * abs(value):
+                break
+            master = self._warm(stage, branch, self._near(master), _WARM)
+        return master
+
+    def _near(self, master: Master) -> Pricers:
+        """Return what prices plans close to those of a relaxed choice."""
+        return self.pricers.near([[column.decision for column, share in own if share > 0] for own in master.mixed[0]])
+
+    def _leave_room(self, branch: Branch, master: Master) -> None:
+        """Find plans that take a little less of each limit than the relaxed choice, so that whole ones fit."""
+        near = self._near(master)
+        masters = [master, *(self._warm(self.goal, branch, near, _WARM, most=most) for most in _LEFT)]
+        for each in masters:
+            _, at, _ = each.solve()
+            for place, pricer in enumerate(self.pricers.each):
+                pricer.borrowed(float(at.latency[place]), at.limits, inf, _LENT, branch.cap)
+
+    def _master(self, stage: Stage, branch: Branch, most: float = 1.0) -> Master:
         """Return a relaxed choice among the plans of a part that are known."""
         optional = np.array([self.goal == "served" and each not in branch.served for each in range(len(self.weights))])
         optional |= np.array([not branch.served.get(each, True) for each in range(len(self.weights))])
-        master = Master(stage, self.weights, self.limits, optional)
+        master = Master(stage, self.weights, self.limits, optional, most)
         self._seed(master, branch)
         return master
 
@@ -147,18 +196,15 @@ class Generation:
                 return Relaxed(bound, master)
             if self._borrow(master, branch, newest, own):
                 continue
-            close = 0.5 * _SAME * abs(value)
-            if stage == "short":
-                close = _PROVED * value if bound > 1.0 + SLACK else max(_CLOSE * abs(value), SLACK)
-                if first and bound > 1.0 + SLACK:
-                    return Relaxed(bound, master)
-            elif master.exceeds:
-                close = _TOO_MUCH * abs(value)
-            if value - bound > close:
+            if stage == "short" and first and bound > 1.0 + SLACK:
+                return Relaxed(bound, master)
+            if value - bound > self._close(master, branch, value, bound):
                 if seconds_left() <= self._reserve:
                     self.reason = _UP
                     return Relaxed(bound, master)
                 at = newest if centre is None else newest.towards(centre, _STAY)
+                if stage == "short":  # finer than what is to be proved: that more is needed than there is
+                    within = min(within, 0.5 * (value - 1.0))
                 found = self.pricers.cheapest(at, branch, within)
                 self.rounds += 1
                 if not all(each.proved for each in found):
@@ -184,6 +230,18 @@ class Generation:
             if not self._seed(master, branch):  # nothing new came of it: it ended early
                 return Relaxed(bound, master)
             master.loosen(0.0)
+
+    def _close(self, master: Master, branch: Branch, value: float, bound: float) -> float:
+        """Return by how much relaxed value and bound may differ where prices are no longer improved."""
+        if master.stage == "short":
+            return _PROVED * value if bound > 1.0 + SLACK else max(_CLOSE * abs(value), SLACK)
+        if master.exceeds:
+            asked = self.expected > 1.0 and not (branch.rules or branch.served)
+            return inf if asked else _TOO_MUCH * abs(value)
+        exact = 0.5 * _SAME * abs(value)
+        if not self.coarse or bound == -inf:
+            return exact
+        return max(exact, _TAIL * (self.best.value - bound if self.best.picked else _NO_CHOICE * abs(value)))
 
     @property
     def _penalty(self) -> float:

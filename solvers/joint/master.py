@@ -63,9 +63,13 @@ class Master:
         How many limits there are.
     optional
         S: which streams may be left out; None: none.
+    most
+        How much of each limit may be taken.
     """
 
-    def __init__(self, stage: Stage, weights: Floats, limits: int, optional: Bools | None = None) -> None:
+    def __init__(
+        self, stage: Stage, weights: Floats, limits: int, optional: Bools | None = None, most: float = 1.0
+    ) -> None:
         self.optional = np.zeros(len(weights), bool) if optional is None else optional
         self.stage, self.weights = stage, weights
         self.solver = _linear_solver("GLOP")
@@ -74,7 +78,8 @@ class Master:
         count = len(weights)
         self.picks = [self.solver.Constraint(1.0, 1.0) for _ in range(count)]
         free = -self.solver.infinity()
-        self.limits = [self.solver.Constraint(free, 0.0 if stage == "short" else 1.0 + SLACK) for _ in range(limits)]
+        self.most = most + SLACK
+        self.limits = [self.solver.Constraint(free, 0.0 if stage == "short" else self.most) for _ in range(limits)]
         self.lates = [self.solver.Constraint(free, 0.0) for _ in range(count)] if stage == "worst" else []
         self.shares: list[dict[int, tuple[Column, Any]]] = [{} for _ in range(count)]
         self.left: dict[int, Any] = {}
@@ -168,7 +173,7 @@ class Master:
 
     def allowed(self, at: Multipliers) -> float:
         """Return what is taken off the sum of what streams add: no joint plan is below the difference."""
-        return 0.0 if self.stage == "short" else (1.0 + SLACK) * float(at.limits.sum())
+        return 0.0 if self.stage == "short" else self.most * float(at.limits.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

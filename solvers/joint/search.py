@@ -29,11 +29,13 @@ from tiercut.solvers.exhaustive.uncompiled import leave_to_kernels
 from tiercut.solvers.joint.branches import Branch, split
 from tiercut.solvers.joint.generating import Generation, Relaxed
 from tiercut.solvers.joint.master import Choice, Master, choose_whole, goal_value, undominated
+from tiercut.solvers.joint.swapping import exchanged
 from tiercut.solvers.joint.task import JointOutcome, Shortage
 from tiercut.stages import stage as at_stage
 
 if TYPE_CHECKING:
     from tiercut.solvers.interface import Options, Status
+    from tiercut.solvers.joint.columns import Pricers
     from tiercut.solvers.joint.task import JointTask
 
 __all__ = ["solve_jointly"]
@@ -46,8 +48,10 @@ _LISTED = 2000  # plans of a stream that are all listed where the first part lea
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
 _EARLY, _LONG_S = 0.1, 60.0  # share of the time for a first choice, and the time where it is longer
+_BEGUN = 0.25  # share of the time in which plans are found to begin with
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
 _LOADED_S = 0.01  # of a search whose kernels are to be loaded
+_PENALTIES = (5.0, 7.0, 10.0, 16.0, 25.0, 40.0, 100.0, 1000.0)  # of limits exceeded once, in relaxed values
 _CLOSED = "a choice within tolerances could not be taken as it is"
 
 
@@ -112,13 +116,52 @@ class _Search(Generation):
         whole = Branch(self.bound)
         if self.goal in ("mean", "served") and (rough := self.pricers.rough) is not None:
             with at_stage("pricing plans with a few cuts and thresholds"):
-                self._warm(self.goal, whole, rough)
-                self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
+                self._begin(whole, rough)
         self._branch(whole)
         if self.best.picked:
             self._quicken()
-        elif self.bound == inf:
+        else:
             self._say_short(self.factor)
+
+    def _begin(self, whole: Branch, rough: Pricers) -> None:
+        """Find plans to begin with, and a first choice among them."""
+        self.coarse = True
+        self.until = (1.0 - _BEGUN) * seconds_left() if seconds_left() < inf else 0.0
+        assert self.goal in ("mean", "served")
+        master = self._nearer(self.goal, whole, self._warm(self.goal, whole, rough))
+        if self.goal == "mean" and master.exceeds:
+            short = self._nearer("short", whole, self._master("short", whole))
+            self.expected = short.solve()[0]
+            if self.expected > 1.0:
+                return
+            master = self._nearer(self.goal, whole, self._master(self.goal, whole))
+        self._whole_ones(whole, master)
+        self._choose(self.bound, often=True, seconds=_EARLY * min(seconds_left(), _LONG_S))
+
+    def _whole_ones(self, whole: Branch, master: Master) -> None:
+        """Find plans for whole choices close to a relaxed one, and a first of these.
+
+        It takes the plan of each stream that the relaxed one takes most of, and exchanges plans.
+        """
+        if not self._is_better(self.bound):
+            return
+        self._leave_room(whole, master)
+        if self.goal != "mean" or not all(master.mixed[0]):
+            return
+        shares = [sorted(own, key=lambda each: -each[1]) for own in master.mixed[0]]
+        every = [
+            [own[0][0], *undominated(list(pricer.columns.values()))]
+            for own, pricer in zip(shares, self.pricers.each, strict=True)
+        ]
+        value = master.solve()[0]
+        picked = [0] * len(every)
+        for times in _PENALTIES:
+            picked = exchanged(self.weights, every, picked, times * value, _LEAST_S)
+        columns = tuple(own[at] for own, at in zip(every, picked, strict=True))
+        loads = sum((each.loads for each in columns), np.zeros(self.limits))
+        value = goal_value(self.goal, self.weights, columns)
+        if (loads <= 1.0 + SLACK).all() and value < self.best.value:
+            self.best = Choice(columns, value, proved=False)
 
     def _start(self) -> bool:
         """Take each stream's best plan by itself, which no joint plan beats; return whether that is all."""
@@ -151,22 +194,15 @@ class _Search(Generation):
                     continue
                 found = self._least_worst(branch) if self.goal == "worst" else self._generate(self.goal, branch)
                 bound = max(branch.bound, found.bound)
+                coarse = self.coarse
+                if coarse and bound < inf:
+                    self._whole_ones(whole, found.master)
+                self.coarse, self.until = False, 0.0
                 if bound < inf:
                     self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
                 if branch is whole and self._try_all(bound):
                     return
-                parts = (
-                    split(replace(branch, bound=bound), *found.mixed, self.prices, len(self.task.limits))
-                    if bound < inf
-                    else ()
-                )
-                if not parts and not self.reason and bound < inf:
-                    self._adopt(found)
-                    if self._is_better(bound):
-                        self.closed = min(self.closed, bound)
-                if self.reason or (parts and not self._is_better(bound)):
-                    parts = (replace(branch, bound=bound),) if self.reason else ()
-                for part in parts:
+                for part in self._parts(replace(branch, bound=bound), found, coarse=coarse):
                     taken += 1
                     heappush(waiting, (part.bound, taken, part))
                 self.bound = max(self.bound, min((self.closed, *(each[0] for each in waiting))))
@@ -177,6 +213,21 @@ class _Search(Generation):
             if self._is_better(self.closed):
                 self.reason = _CLOSED
         self.bound = min(self.bound, self.best.value, self.closed)
+
+    def _parts(self, branch: Branch, found: Relaxed, *, coarse: bool) -> tuple[Branch, ...]:
+        """Return what is to be looked through of a part whose relaxed choice was found."""
+        if self.reason:
+            return (branch,)
+        if branch.bound == inf:
+            return ()
+        parts = split(branch, *found.mixed, self.prices, len(self.task.limits))
+        if not parts:
+            self._adopt(found)
+            if coarse:
+                return (branch,)  # once more, with exact prices
+            if self._is_better(branch.bound):
+                self.closed = min(self.closed, branch.bound)
+        return parts if self._is_better(branch.bound) else ()
 
     def _try_all(self, bound: float) -> bool:
         """Choose among all plans of all streams, where these are few; return whether that is proved to be the best."""
@@ -268,9 +319,17 @@ class _Search(Generation):
             self.best = replace(self.best, picked=picked, value=value)
 
     def _say_short(self, factor: float) -> None:
-        """Say which limits cannot be kept together, and with how much more there is a joint plan."""
+        """Say which limits cannot be kept together, and what comes nearest: more of them, or fewer streams.
+
+        Where it is not proved that there is no joint plan, the nearest may be one.
+        """
         every = [undominated(list(pricer.columns.values())) for pricer in self.pricers.each]
-        found = choose_whole("short", self.weights, every, self.limits, self._for_choice)
+        found = choose_whole("short", self.weights, every, self.limits, max(0.5 * self._for_choice, _LEAST_S))
+        if found.picked and found.value <= 1.0 + SLACK and self.bound < inf:
+            value = goal_value(self.goal, self.weights, found.picked)
+            self.best = Choice(found.picked, value, proved=False)
+            return
+        together = choose_whole("served", self.weights, every, self.limits, _LEAST_S)
         order = np.argsort(-self.prices, kind="stable")
         tight = [int(at) for at in order if self.prices[at] > _SAME]
         loads = sum((column.loads for column in found.picked if column is not None), np.zeros(self.limits))
@@ -289,8 +348,8 @@ class _Search(Generation):
             places=places,
             holders=holders,
             by_rates=bool((loads[len(self.task.limits) :] <= 1.0 + SLACK).all()),
+            served=sum(column is not None for column in together.picked) or None,
         )
-        self.bound = inf
 
     def outcome(self, seconds: float, *, interrupted: bool) -> JointOutcome:
         """Return what was found."""

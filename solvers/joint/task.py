@@ -105,7 +105,7 @@ class JointTask:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """Why streams do not go together.
+    """Why streams do not go together, or why no plans were found that do.
 
     Parameters
     ----------
@@ -119,6 +119,8 @@ class Shortage:
         What cannot all be relieved, the one that counts most first.
     holders
         Names of the streams that hold something of the first of `places` whatever plans they take, where it is memory.
+    served
+        How many streams were found to go together; None: that was not looked for.
     by_rates
         Whether so many times lower rates are enough too: not where more memory is needed.
     """
@@ -129,6 +131,7 @@ class Shortage:
     places: tuple[Limit | Room, ...] = ()
     holders: tuple[str, ...] = ()
     by_rates: bool = True
+    served: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,7 @@ class JointOutcome:
     columns, rounds
         How many plans were taken into account, and how often all streams were priced.
     shortage
-        Where there is none: why.
+        Where there is none: why; where none was found: what comes nearest.
     reason
         Why it stopped early; empty where it did not.
     """

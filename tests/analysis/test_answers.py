@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +335,22 @@ def test_a_plan_of_another_problem_is_refused_by_what_does_not_fit(saved: Path) 
     saved.write_text(json.dumps(data))
     with pytest.raises(QuestionError, match="there is no node 'moon'"):
         load(saved)
+
+
+@pytest.mark.filterwarnings("always::tiercut.TiercutWarning")
+@pytest.mark.parametrize("asked", ["explain", "replay", "simulate --rate 1fps --frames 9 --plan"])
+def test_a_plan_of_another_network_is_taken_with_a_warning(
+    asked: str, tmp_path: Path, shell_call: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(tiercut.solve("mobile", "resnet20-digits32", min_accuracy=0.9).to_json())
+    command, *flags = asked.split()
+    (status, _, said), (_, _, own) = (
+        shell_call(command, "mobile", profile, *flags, path) for profile in ("digits-onnx", "resnet20-digits32")
+    )
+    assert status == 0
+    assert f"warning: '{path}' is an answer about ResNet20/digits32, and its plan is taken here as one of" in said
+    assert "is an answer about" not in own
 
 
 def test_a_part_that_no_sample_gets_to_is_told_of_and_stands_in_brackets() -> None:

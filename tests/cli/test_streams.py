@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
+from support.checkout import ROOT
 
 from tiercut.cli.console import console
 
@@ -62,6 +64,22 @@ def test_tables_in_a_pipe_are_as_wide_as_columns_says(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     assert console().width == width
+
+
+def test_ctrl_c_while_the_package_is_imported_is_one_line_and_status_130() -> None:
+    pressed = """
+import sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "tiercut.shown":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Pressed())
+"""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    module, function = scripts["tiercut"].split(":")
+    call = f"{pressed}from {module} import {function} as main; main()"
+    done = subprocess.run([sys.executable, "-c", call, "show"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
 
 
 def test_ctrl_c_at_any_moment_is_one_line_and_status_130() -> None:

@@ -56,7 +56,7 @@ def package_files(project: Path) -> set[str]:
     data = [("topologies/ready", "*.yaml"), ("optimizer/questions/ready", "*.yaml")]
     data += [("profiling/recorded", "*.json"), ("profiling/recorded", "*.npz"), ("profiling/recorded", "*.onnx")]
     data += [("report/explorer/source", "*")]
-    found = {source / "tiercut" / "py.typed"}
+    found = {source / "tiercut_command.py", source / "tiercut" / "py.typed"}
     for folder, _, names in os.walk(source / "tiercut", followlinks=True):
         found |= {Path(folder, name) for name in names if name.endswith((".py", ".pyi"))}
     for folder, pattern in data:

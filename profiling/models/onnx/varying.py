@@ -67,10 +67,21 @@ def _mark(nodes: Iterable[Any], marks: _Marks, functions: _Functions, may_vary: 
         taken, made = list(reads(node)), [name for name in node.output if name]
         by_sizes = not marks.sizes.isdisjoint(taken)
         by_numbers = not marks.numbers.isdisjoint(taken)
-        if by_sizes or _is_told(node, marks.numbers) or _varies_inside(node, marks, functions):
+        is_sized = by_sizes or _is_told(node, marks.numbers) or _varies_inside(node, marks, functions)
+        if is_sized and not _makes_one_number(node):
             marks.sizes.update(filter(may_vary, made))
         if by_sizes or is_random(node) or (by_numbers and node.op_type not in _OF_SIZES):
             marks.numbers.update(made)
+
+
+def _makes_one_number(node: Any) -> bool:
+    """Return whether what a node makes has no axes, whatever it reads; of unknown ranks nothing is inferred."""
+    if node.domain not in ("", "ai.onnx"):
+        return False
+    set_to = {each.name: each.i for each in node.attribute}
+    over_all = node.op_type.startswith("Reduce") and not any(node.input[1:]) and "axes" not in set_to
+    keeps = set_to.get("keepdims", 1) or set_to.get("noop_with_empty_axes", 0)
+    return node.op_type == "Size" or (over_all and not keeps)
 
 
 def _is_told(node: Any, numbers: Collection[str]) -> bool:

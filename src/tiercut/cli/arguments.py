@@ -58,7 +58,7 @@ ProfileFile = Annotated[
 ProfileFiles = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PROFILE...",
+        metavar="PROFILE",
         help="A JSON file, or a recorded one: resnet20-digits32. Of several the best plans of all.",
         autocompletion=_profiles,
         show_default=False,

@@ -40,7 +40,7 @@ class OwnPlan:
     """
 
     plan: Path | None = option(
-        flag="", type=Path, metavar="[PLAN]", help="An answer, as solve --json prints it.", show_default=False
+        flag="", type=Path, metavar="PLAN", help="An answer, as solve --json prints it.", show_default=False
     )
     rank: int = option(1, type=int, help="Which plan of the answer.")
     partition: str | None = option(metavar="3,9,10", help="Last block of each partition.")
@@ -85,8 +85,9 @@ class OwnPlan:
         from tiercut.optimizer import decide_again, price
 
         if self.plan is not None:
-            tables = problem(topology, profile, estimator=estimator)
-            return price(tables, decide_again(tables, load_answer(self.plan).plan(self.rank)))
+            answer, tables = load_answer(self.plan), problem(topology, profile, estimator=estimator)
+            answer.warn_of_another_network(tables.profile)
+            return price(tables, decide_again(tables, answer.plan(self.rank)))
         return plan(
             topology,
             profile,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from inspect import getdoc
+from inspect import cleandoc, getdoc
 from keyword import iskeyword
 from typing import Any, ClassVar
 
@@ -55,7 +55,14 @@ class Later(TyperCommand):
             alone.command(self.word, help=getdoc(function) or self.help)(function)
             loaded = typer.main.get_command(alone)
         loaded.epilog = examples_text(self.word)
+        for each in (loaded, *getattr(loaded, "commands", {}).values()):
+            each.help = _unbroken(each.help or "")
         return loaded
+
+
+def _unbroken(text: str) -> str:
+    """Return text with each paragraph on one line: of all but the first Typer keeps the lines, however wide it is."""
+    return "\n\n".join(" ".join(each.split()) for each in cleandoc(text).split("\n\n"))
 
 
 class RootGroup(TyperGroup):

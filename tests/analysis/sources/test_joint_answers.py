@@ -16,6 +16,7 @@ from tiercut.analysis import JointAnswer, load_answer
 from tiercut.analysis.sources.checked import SharedLoad, SharedMemory, check_joint
 from tiercut.analysis.sources.short import why_short
 from tiercut.report import joint_remarks
+from tiercut.report.sources.tables import memory_rows
 from tiercut.solvers import Shortage
 from tiercut.solvers.joint import search
 from tiercut.solvers.joint.master import Choice
@@ -147,6 +148,23 @@ def test_memory_that_is_ignored_is_told_and_not_added_up() -> None:
     ]
     (said,) = [each for each in joint_remarks(answer) if "memory" in each]
     assert "the partitions of cam0, cam1 need 16 kB on 'box', which has 12 kB" in said
+    assert memory_rows(answer).cells == (("box", "16 kB", "12 kB", "cam0 8 kB, cam1 8 kB"),)
+
+
+def test_memory_that_a_node_has_none_of_is_told_too_where_it_is_ignored() -> None:
+    answer = ask("4 fps", "4 fps", own=heavy(), room="0 B", ignore_memory=True)
+    assert memory_rows(answer).cells == (("box", "16 kB", "0 B", "cam0 8 kB, cam1 8 kB"),)
+
+
+def test_what_is_printed_of_a_joint_answer_has_its_plans_its_loads_and_the_memory_of_nodes_that_have_some() -> None:
+    answer = ask("4 fps", "4 fps", own=heavy(), room="1 MB")
+    text = str(answer)
+    for words in ("2 sources on", "the least weighted mean latency", "what the sources share", "memory"):
+        assert words in text
+    assert all(cell in text for row in memory_rows(answer).cells for cell in row)
+    assert "<pre>" in answer._repr_html_()
+    assert "memory" not in str(ask("4 fps", "4 fps", own=heavy()))
+    assert "infeasible" in str(ask("6 fps", "6 fps"))
 
 
 def test_the_checker_finds_a_node_whose_memory_is_too_little() -> None:

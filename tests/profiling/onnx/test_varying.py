@@ -139,6 +139,26 @@ def test_a_size_that_has_no_axes_is_known_from_one_of_which_nothing_is_known(tmp
     assert not found.seen["out"].varies
 
 
+def test_a_sum_over_all_that_there_is_has_no_axes_however_many_the_data_has(tmp_path: Path) -> None:
+    found = load_onnx(saved(tmp_path, _squeezed()))
+    assert {name for name, seen in found.seen.items() if seen.varies} >= {"flat", "end", "root"}
+    assert not found.seen["out"].varies
+    network = _squeezed()
+    del network.graph.output[:]
+    network.graph.node.extend([node("Mul", ["out", "rest"], ["scaled"]), node("Relu", ["scaled"], ["last"])])
+    network.graph.output.append(value("last", None))
+    found = load_onnx(saved(tmp_path, network))
+    assert {step.name for step in found.graph.steps if step.cuttable} >= {"scaled", "last"}
+    _tried(found, [30 * np.random.default_rng(seed).random((1, 8), np.float32) for seed in range(4)])
+
+
+@pytest.mark.parametrize("how", [{}, {"axes": [0]}, {"noop_with_empty_axes": 1, "keepdims": 0}])
+def test_a_sum_that_keeps_axes_of_unknown_number_keeps_what_they_depend_on(how: dict[str, Any]) -> None:
+    made = model([node("NonZero", ["x"], ["places"]), node("ReduceSum", ["places"], ["out"], **how)],
+                 [value("x", [4])], [value("out", None)])  # fmt: skip
+    assert "out" in sized_by_numbers(made, {"places", "out"})
+
+
 def test_another_run_has_other_whole_numbers_unless_they_do_not_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,15 @@ def test_runs_stand_side_by_side_with_what_they_gain(tmp_path: Path) -> None:
     )
 
 
+def test_one_file_alone_is_refused_where_differences_are_asked_for(shell_call: Call) -> None:
+    assert shell_call("compare", "mobile") == (
+        2, "", "error: one file differs from none: name another beside it, or list its figures by --all\n"
+    )  # fmt: skip
+    status, out, _ = shell_call("compare", "mobile", "--all")
+    assert status == 0
+    assert "phone: slowdown" in out
+
+
 def test_what_a_file_does_not_say_is_left_open(tmp_path: Path) -> None:
     files = [written(tmp_path / f"{name}.json", run(0.1, right)) for name, right in (("a", None), ("b", 0.9))]
     (rows,) = comparison_rows([read_compared(each) for each in files])

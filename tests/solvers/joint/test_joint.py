@@ -14,6 +14,7 @@ from support.seeded.joint import JointCase, by_trying, joint_case
 import tiercut
 from tiercut.analysis import JointAnswer
 from tiercut.analysis.sources.checked import check_joint
+from tiercut.solvers.joint import columns
 
 GOALS = ("mean", "worst", "served")
 
@@ -65,6 +66,29 @@ def test_no_combination_of_plans_is_better(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_no_combination_of_plans_that_fit_together_is_better(seed: int, tmp_path: Path) -> None:
     assert_as_tried(seed, tmp_path, memory=True)
+
+
+def begin_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have networks of three blocks count as long ones."""
+    monkeypatch.setattr(columns, "_CUTS", 1)
+    monkeypatch.setattr(columns, "_THRESHOLDS", 1)
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_no_combination_of_plans_is_better_than_those_that_began_with_a_few(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_with_few(monkeypatch)
+    assert_as_tried(seed, tmp_path, memory=seed % 2 == 1)
+
+
+@pytest.mark.slow
+def test_no_combination_of_plans_is_better_than_those_that_began_with_a_few_for_500_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_with_few(monkeypatch)
+    for seed in range(60, 560):
+        assert_as_tried(seed, tmp_path, memory=seed % 2 == 1)
 
 
 @pytest.mark.slow

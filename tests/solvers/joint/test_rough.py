@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from tiercut.analysis import JointAnswer
 from tiercut.analysis.sources import asking
 from tiercut.analysis.sources.checked import check_joint
 from tiercut.optimizer import make_space
-from tiercut.solvers.joint import columns
-from tiercut.solvers.joint.branches import thinned
+from tiercut.solvers.joint import columns, search
+from tiercut.solvers.joint.branches import around, thinned
+from tiercut.solvers.joint.master import Choice
 
 BLOCKS = 14
 
@@ -88,3 +90,69 @@ def test_a_thinned_space_has_about_so_many_cuts_and_thresholds_of_the_whole() ->
     assert few.stay.shape[1] == 4
     final = make_space(space.problem, exits="final")
     assert np.flatnonzero(thinned(final, 5, 4).can_end).tolist() == [BLOCKS - 1]
+
+
+def test_plans_close_to_some_are_cut_and_left_next_to_where_these_are() -> None:
+    answer = ask(1.0)
+    space, plan = answer.sources[0].space, answer.sources[0].plan
+    assert plan is not None
+    assert plan.decision.threshold is not None
+    near = around(space, [plan.decision], 1, 1)
+    places = {end + away for end in (*plan.decision.partition, *plan.decision.exits) for away in (-1, 0, 1)}
+    assert {int(block) + 1 for block in np.flatnonzero(near.can_cut | near.can_end)} <= places
+    assert all(abs(each - plan.decision.threshold) <= 1 for each in near.threshold_indices)
+    assert near.stay.shape[1] == len(near.threshold_indices)
+
+
+def test_exchanges_find_a_plan_for_each_where_no_choice_among_all_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(search_: search._Search, *_: Any) -> None:
+        search_.reason = "the time was up"
+
+    monkeypatch.setattr(search, "choose_whole", lambda *_: Choice((), inf, proved=False))
+    monkeypatch.setattr(search._Search, "_branch", ended)
+    answer = ask(*(2.0, 2.5) * 4)
+    assert len(answer.plans) == 8
+    assert any(load.utilisation > 0.9 for load in answer.loads)
+    check_joint(answer.sources, answer.loads, answer.memory)
+
+
+def test_the_best_plan_by_itself_is_looked_for_once_for_sources_that_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, alone = [], columns.Pricer.alone
+
+    def asking_alone(pricer: columns.Pricer) -> Any:
+        asked.append(pricer.stream.name)
+        return alone(pricer)
+
+    monkeypatch.setattr(columns.Pricer, "alone", asking_alone)
+    answer = ask(0.5, 0.5, 0.4, 0.4)  # of two least accuracies
+    assert asked == ["s0", "s1"]
+    plans = [own.plan for own in answer.sources]
+    assert plans[:2] == plans[2:]
+
+
+def test_where_no_plan_is_found_in_time_it_is_said_what_comes_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(search_: search._Search, *_: Any) -> None:
+        search_.reason = "the time was up"
+
+    monkeypatch.setattr(search._Search, "_branch", ended)
+    monkeypatch.setattr(search._Search, "_begin", lambda *_: None)
+    answer = ask(60.0, 2.0, 2.0)
+    assert answer.status == "stopped"
+    assert "it is not proved that there is none: the time was up; with " in answer.message
+    assert "times these limits, or rates of 1/" in answer.message
+    assert answer.message.endswith("plans of 2 of the 3 sources go together, and joint 'served' asks for the most")
+
+
+def test_a_choice_that_exceeds_limits_least_counts_where_it_exceeds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(search_: search._Search, *_: Any) -> None:
+        search_.reason = "the time was up"
+        for pricer, other in zip(search_.pricers.each, asked.sources, strict=True):
+            assert other.plan is not None
+            pricer.column(other.plan.decision)
+
+    asked = ask(4.0, 5.0, 4.0, 5.0)
+    monkeypatch.setattr(search._Search, "_branch", ended)
+    monkeypatch.setattr(search._Search, "_begin", lambda *_: None)
+    answer = ask(4.0, 5.0, 4.0, 5.0)
+    assert answer.status == "feasible"
+    check_joint(answer.sources, answer.loads, answer.memory)

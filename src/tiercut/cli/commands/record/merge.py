@@ -11,7 +11,7 @@ __all__ = ["merge"]
 
 
 def merge(
-    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="JSON files, or recorded ones.")],
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE", help="JSON files, or recorded ones.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The profile to write.")],
 ) -> None:
     """Put the devices of several profiles of one model into one; nothing that was measured is overwritten."""

@@ -52,9 +52,7 @@ class Measured(StrEnum):
 def profile(
     models: Annotated[
         list[str],
-        typer.Argument(
-            metavar="MODEL...", help="Names of Keras Applications, .keras or .onnx files, or module:function."
-        ),
+        typer.Argument(metavar="MODEL", help="Names of Keras Applications, .keras or .onnx files, or module:function."),
     ],
     onnx: OnnxOptions,
     device: Annotated[str, typer.Option(help="What to call this machine.")] = "local",

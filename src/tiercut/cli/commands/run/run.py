@@ -41,7 +41,7 @@ def run(
     model: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...",
+            metavar="MODEL",
             help="What was profiled: an .onnx or .keras file, or a recorded one: digits-onnx. Of several sources one "
             "for all, or one for each.",
         ),

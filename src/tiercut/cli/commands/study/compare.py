@@ -7,6 +7,7 @@ import typer
 
 from tiercut.cli import arguments as given
 from tiercut.cli.console import console
+from tiercut.errors import QuestionError
 
 __all__ = ["compare"]
 
@@ -15,7 +16,7 @@ def compare(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Of one kind: as commands print them with --json, profiles, or topologies."
+            metavar="FILE", help="Of one kind: as commands print them with --json, profiles, or topologies."
         ),
     ],
     rank: Annotated[int, typer.Option(min=1, help="Which plan of answers.")] = 1,
@@ -28,6 +29,8 @@ def compare(
     """
     from tiercut.report import comparison_data, comparison_rows, read_compared, table_from
 
+    if len(files) == 1 and not (every or json):
+        raise QuestionError("one file differs from none: name another beside it, or list its figures by --all")
     found = [read_compared(each, rank) for each in files]
     if json:
         typer.echo(writer.dumps(comparison_data(found), indent=1, allow_nan=False, ensure_ascii=False))

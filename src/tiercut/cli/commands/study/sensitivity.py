@@ -22,10 +22,10 @@ __all__ = ["sensitivity"]
 @grouped
 def sensitivity(
     topology: Annotated[
-        str | None, typer.Argument(metavar="[TOPOLOGY]", help="A YAML file, or a ready-made one such as mobile.")
+        str | None, typer.Argument(metavar="TOPOLOGY", help="A YAML file, or a ready-made one such as mobile.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Argument(metavar="[PROFILE]", help="A JSON file, or a recorded one: resnet20-digits32.")
+        str | None, typer.Argument(metavar="PROFILE", help="A JSON file, or a recorded one: resnet20-digits32.")
     ] = None,
     *,
     grid: Annotated[

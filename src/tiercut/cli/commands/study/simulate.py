@@ -135,4 +135,6 @@ def _plans(
     if not files:
         raise QuestionError("name a plan to simulate: an answer file by --plan, or --partition with --placement")
     answers = [load_answer(each) for each in files]
+    for each in answers:
+        each.warn_of_another_network(loaded[1].name)
     return [each.plan(own.rank) for each in answers], [each.estimator_of(own.rank) for each in answers]

@@ -117,6 +117,7 @@ class _Search(Generation):
         if self.goal in ("mean", "served") and (rough := self.pricers.rough) is not None:
             with at_stage("pricing plans with a few cuts and thresholds"):
                 self._begin(whole, rough)
+                self.until = 0.0
         self._branch(whole)
         if self.best.picked:
             self._quicken()
@@ -197,7 +198,7 @@ class _Search(Generation):
                 coarse = self.coarse
                 if coarse and bound < inf:
                     self._whole_ones(whole, found.master)
-                self.coarse, self.until = False, 0.0
+                self.coarse = False
                 if bound < inf:
                     self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
                 if branch is whole and self._try_all(bound):

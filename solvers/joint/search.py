@@ -34,8 +34,10 @@ from tiercut.solvers.joint.task import JointOutcome, Shortage
 from tiercut.stages import stage as at_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tiercut.solvers.interface import Options, Status
-    from tiercut.solvers.joint.columns import Pricers
+    from tiercut.solvers.joint.columns import Column, Pricers
     from tiercut.solvers.joint.task import JointTask
 
 __all__ = ["solve_jointly"]
@@ -48,7 +50,8 @@ _LISTED = 2000  # plans of a stream that are all listed where the first part lea
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
 _EARLY, _LONG_S = 0.1, 60.0  # share of the time for a first choice, and the time where it is longer
-_BEGUN = 0.25  # share of the time in which plans are found to begin with
+_BEGUN = 0.2  # share of the time in which plans are found to begin with, and again in which these are made to fit
+_CHEAP = (0.1, 0.2, 0.3, 0.5)  # of the gap: how much dearer than the best plans may be that are first chosen among
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
 _LOADED_S = 0.01  # of a search whose kernels are to be loaded
 _PENALTIES = (5.0, 7.0, 10.0, 16.0, 25.0, 40.0, 100.0, 1000.0)  # of limits exceeded once, in relaxed values
@@ -127,9 +130,11 @@ class _Search(Generation):
     def _begin(self, whole: Branch, rough: Pricers) -> None:
         """Find plans to begin with, and a first choice among them."""
         self.coarse = True
-        self.until = (1.0 - _BEGUN) * seconds_left() if seconds_left() < inf else 0.0
+        limit = seconds_left() if seconds_left() < inf else 0.0
+        self.until = (1.0 - _BEGUN) * limit
         assert self.goal in ("mean", "served")
         master = self._nearer(self.goal, whole, self._warm(self.goal, whole, rough))
+        self.until = (1.0 - 2.0 * _BEGUN) * limit
         if self.goal == "mean" and master.exceeds:
             short = self._nearer("short", whole, self._master("short", whole))
             self.expected = short.solve()[0]
@@ -200,7 +205,8 @@ class _Search(Generation):
                     self._whole_ones(whole, found.master)
                 self.coarse = False
                 if bound < inf:
-                    self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
+                    often = taken % _SELDOM == 0 or bool(self.reason)
+                    self._choose(bound, often=often, cheap=found.master if coarse else None)
                 if branch is whole and self._try_all(bound):
                     return
                 for part in self._parts(replace(branch, bound=bound), found, coarse=coarse):
@@ -281,8 +287,11 @@ class _Search(Generation):
         """By how much value and bound differ; 0 where it is nothing."""
         return self.best.value - self.bound if self._is_better(self.bound) else 0.0
 
-    def _choose(self, bound: float, *, often: bool, seconds: float = inf) -> None:
-        """Choose among all plans that were found, where there are new ones, now and then where there are many."""
+    def _choose(self, bound: float, *, often: bool, seconds: float = inf, cheap: Master | None = None) -> None:
+        """Choose among all plans that were found, where there are new ones, now and then where there are many.
+
+        With a relaxed choice, first among those that cost little more than its own at its prices.
+        """
         count = sum(len(pricer.columns) for pricer in self.pricers.each)
         if count == self.chosen_of or not (often or count <= _FEW):
             return
@@ -292,10 +301,24 @@ class _Search(Generation):
             undominated([column for column in pricer.columns.values() if column.latency_s <= latest])
             for pricer in self.pricers.each
         ]
+        known = cheap if self.goal == "mean" and self.best.picked else None
+        few = () if known is None else self._cheap(known, every)
         with at_stage("choosing a plan for each source"):
-            found = choose_whole(self.goal, self.weights, every, self.limits, min(self._for_choice, seconds), bound)
-        if found.picked and found.value < self.best.value:
-            self.best = found
+            for among in (*few, every):
+                found = choose_whole(self.goal, self.weights, among, self.limits, min(self._for_choice, seconds), bound)
+                if found.picked and found.value < self.best.value:
+                    self.best = found
+                    break
+
+    def _cheap(self, relaxed: Master, every: list[list[Column]]) -> Iterator[list[list[Column]]]:
+        """Yield the plans that cost little more than those of a relaxed choice at its prices, then more of them."""
+        value, at, own = relaxed.solve()
+        for share in _CHEAP:
+            most = own + share * max(self.best.value - value, 0.0)
+            yield [
+                [each for each in columns if at.cost(place, each.latency_s, each.loads) <= most[place]]
+                for place, columns in enumerate(every)
+            ]
 
     @property
     def _for_choice(self) -> float:

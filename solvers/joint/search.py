@@ -7,7 +7,11 @@
    whether there are any. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how
    good the choice is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and
    Combination of Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
-3. A whole choice among the plans that were found.
+3. A whole choice among the plans that were found. In long networks these are first joined by plans that take a little
+   less of the limits than the relaxed choice, and by those that others of the same network found; a first choice is
+   made by exchanges (`swapping`). Both are heuristics, as diving is, of restricted masters (Sadykov et al., Primal
+   Heuristics for Branch and Price: The Assets of Diving Methods, INFORMS Journal on Computing 31, 2019), and prove
+   nothing.
 4. Where value and bound differ, the joint plans are split in two by what a stream's plans may take of a limit
    (`branches`), and both parts are looked through likewise, those with the least bound first. What ends before that is
    proved says how far value and bound are apart.

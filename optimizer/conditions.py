@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from tiercut import units
 from tiercut.errors import QuestionError
 from tiercut.optimizer.condition_names import DOWN, STRESS, by_kind, conditions_flag
-from tiercut.option_fields import option, pairs
+from tiercut.option_fields import names, option, pairs
 
 if TYPE_CHECKING:
     from tiercut.profiling import Profile
@@ -81,7 +81,7 @@ class Conditions:
         panel=_PANEL, metavar="NODE=FACTOR", help="Such as phone=20.", many=True, read=pairs
     )
     without: Sequence[str] | None = option(
-        panel=_PANEL, metavar="NODE", help="As if the node were not there.", many=True
+        panel=_PANEL, metavar="NODE", help="As if the node were not there.", many=True, read=names
     )
     forwarding: Literal["store", "cut-through"] | None = option(
         panel=_PANEL, metavar="store|cut-through", help="How payloads are passed on."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tiercut.errors import QuestionError
 from tiercut.optimizer.measures.names import objectives
-from tiercut.option_fields import option
+from tiercut.option_fields import names, option
 
 if TYPE_CHECKING:
     from tiercut.optimizer.problem import EstimatorChoice
@@ -208,9 +208,15 @@ class QuestionOptions:
         help="How exit rates and accuracies are known: marginal (the formula), nested (nested hits), conditional (from "
         "recorded samples), replay (each sample by itself), or auto: the best that the profile supports (default).",
     )
-    include: Sequence[str] | None = option(panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part.", many=True)
+    include: Sequence[str] | None = option(
+        panel=_PLACEMENT, metavar="NODE|TIER", help="Must run a part; several: a,b.", many=True, read=names
+    )
     exclude: Sequence[str] | None = option(
-        panel=_PLACEMENT, metavar="NODE|TIER", help="Must run none, but may pass on what others send.", many=True
+        panel=_PLACEMENT,
+        metavar="NODE|TIER",
+        help="Must run none, but may pass on what others send.",
+        many=True,
+        read=names,
     )
     use_all_tiers: bool | None = option(panel=_PLACEMENT, type=bool, help="Every tier must run a part.")
     only: Only | None = option(panel=_PLACEMENT, metavar="native|distributed", help="In one piece, or in several.")

@@ -85,7 +85,7 @@ def draw_models(data: ModelPoints, ax: Axes) -> None:
     ax.set_xlabel(data.label)
     ax.set_ylabel("expected accuracy (%)")
     ax.grid(alpha=0.25, linewidth=0.5)
-    ax.legend(loc="lower right", fontsize=8, framealpha=0.9)
+    ax.legend(loc="best", fontsize=8, framealpha=0.9)
 
 
 def plot_models(answer: ModelsAnswer, *, zoom: Zoom | None = None, ax: Axes | None = None) -> Axes:

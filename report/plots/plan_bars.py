@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiercut import units
 from tiercut.optimizer import stage_steps
-from tiercut.report.plots.style import COLOURS, figure_of, own_axes
+from tiercut.report.plots.style import COLOURS, channels, figure_of, is_dark, own_axes
 from tiercut.report.rows import plan_text
 
 if TYPE_CHECKING:
@@ -132,12 +132,7 @@ def _colours(tiers: Mapping[str, str]) -> dict[str, str]:
 
 def _lighter(colour: str, share: float) -> str:
     """Return a colour mixed with a share of white."""
-    return "#" + "".join(f"{round(each + (255 - each) * share):02x}" for each in _channels(colour))
-
-
-def _channels(colour: str) -> tuple[int, int, int]:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return red, green, blue
+    return "#" + "".join(f"{round(each + (255 - each) * share):02x}" for each in channels(colour))
 
 
 def bars_height(count: int) -> float:
@@ -172,16 +167,11 @@ def _write_texts(data: PlanBars, longest: float, ax: Axes) -> None:
     for row, segments in enumerate(data.bars):
         for each in segments:
             if len(each.text) * 0.062 < each.seconds / longest * width * 0.9:
-                dark = each.node is not None and _is_dark(data.colours[each.node])
+                dark = each.node is not None and is_dark(data.colours[each.node])
                 style: dict[str, Any] = {"color": "white" if dark else "black", "fontsize": 6, "parse_math": False}
                 if each.node is None:
                     style["bbox"] = {"facecolor": _SENT, "edgecolor": "none", "pad": 0.6}
                 ax.text(each.begins_s + each.seconds / 2, row, each.text, ha="center", va="center", **style)
-
-
-def _is_dark(colour: str) -> bool:
-    red, green, blue = _channels(colour)
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 140
 
 
 def add_bars_legend(figure: Figure, *drawn: PlanBars) -> None:

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "COLUMN", "MARKERS", "figure_of", "mark_style", "new_figure", "own_axes", "stacked"]
+__all__ = [
+    "COLOURS",
+    "COLUMN",
+    "MARKERS",
+    "channels",
+    "figure_of",
+    "is_dark",
+    "mark_style",
+    "new_figure",
+    "own_axes",
+    "stacked",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -75,3 +86,15 @@ def figure_of(axes: Axes | Sequence[Axes]) -> Figure:
     if figure is None:
         raise QuestionError("these axes belong to no figure")
     return figure
+
+
+def channels(colour: str) -> tuple[int, int, int]:
+    """Return red, green and blue of a colour such as ``#0072B2``, each in 0..255."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return red, green, blue
+
+
+def is_dark(colour: str) -> bool:
+    """Return whether text on such a colour is white rather than black."""
+    red, green, blue = channels(colour)
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 140

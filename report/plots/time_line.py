@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiercut.analysis import drops_of, slices_of
-from tiercut.report.plots.style import COLOURS, own_axes
+from tiercut.report.plots.style import COLOURS, is_dark, own_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tiercut.analysis import Stream
 
 __all__ = ["TimeLine", "draw_time_line", "plot_time_line", "time_line_of"]
+
+_VISIBLE = 0.004
+"""Share of the picture's width from which on a bar has a white outline; the outline would hide a narrower one."""
 
 _ROW = 0.42
 _INCHES = (7.2, 1.2)
@@ -82,13 +85,13 @@ def draw_time_line(data: TimeLine, ax: Axes) -> None:
     span = float(data.ended.max() - data.joined.min()) or 1.0
     colours = [COLOURS[each] for each in data.colour]
     ax.hlines(data.row + 0.38, data.joined, data.began, colors=colours, linewidth=1.0, alpha=0.7)
-    ax.barh(
-        data.row, data.ended - data.began, left=data.began, height=0.62, color=colours, edgecolor="white", linewidth=0.3
-    )
-    for row, began, ended, label in zip(data.row, data.began, data.ended, data.label, strict=True):
+    lasted = data.ended - data.began
+    edges = ["white" if each > _VISIBLE * span else own for each, own in zip(lasted, colours, strict=True)]
+    ax.barh(data.row, lasted, left=data.began, height=0.62, color=colours, edgecolor=edges, linewidth=0.3)
+    for row, began, ended, label, own in zip(data.row, data.began, data.ended, data.label, colours, strict=True):
         if (ended - began) / span > 0.012 * len(label) + 0.006:
-            middle = (began + ended) / 2
-            ax.text(middle, row, label, ha="center", va="center", fontsize=6, color="white", clip_on=True)
+            ink = "white" if is_dark(own) else "black"
+            ax.text((began + ended) / 2, row, label, ha="center", va="center", fontsize=6, color=ink, clip_on=True)
     if len(data.dropped):
         ax.scatter(
             data.dropped[:, 0], data.dropped[:, 1] - 0.42, marker="x", s=16, color="black", label="dropped", zorder=4

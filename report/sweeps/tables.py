@@ -25,13 +25,18 @@ _MOST_REASONS = 8
 def sweep_tables(found: Swept) -> Iterator[Table | Text]:
     """Yield what was solved, how it ended, why points have no plan, and where they are."""
     solved = found.points - found.found_before
-    rate = f", {solved / found.seconds:,.0f} a second" if solved and found.seconds > 0 else ""
+    rate = f", {_count(solved / found.seconds)} a second" if solved and found.seconds > 0 else ""
     before = f"; {found.found_before:,} of them were there already" if found.found_before else ""
     cases = f"{found.cases:,} case{'s' * (found.cases != 1)}"
     took = f"{units.format_seconds(found.seconds)}{rate}{before}"
     yield Text.assemble((f"{found.points:,} points", "bold"), f" of {cases} in {took}")
     yield from map(table_from, sweep_rows(found))
     yield Text(f"rows: {found.folder}/points/*/*.parquet")
+
+
+def _count(rate: float) -> str:
+    """Return a rate as a whole number, or with two digits where that would say little."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def sweep_rows(found: Swept) -> Iterator[Rows]:

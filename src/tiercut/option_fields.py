@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from tiercut.errors import QuestionError, unknown_name
 
-__all__ = ["Option", "flags_of", "option", "options_of", "pairs", "split_keywords"]
+__all__ = ["Option", "flags_of", "names", "option", "options_of", "pairs", "split_keywords"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -134,6 +134,11 @@ def split_keywords(
         group(**{name: keywords[name] for name in own if name in keywords})
         for group, own in zip(groups, names, strict=True)
     )
+
+
+def names(_: str, texts: Sequence[str]) -> list[str]:
+    """Return the names that one flag lists with commas, or several repeat; no name of a topology has a comma."""
+    return [name.strip() for text in texts for name in text.split(",")]
 
 
 def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:

@@ -106,6 +106,8 @@ def test_rate_bounds_how_busy_a_node_may_be(call: Any) -> None:
     [
         (("--include", "edge"), lambda plan: "box" in plan["placement"]),
         (("--include", "box", "--include", "big"), lambda plan: {"box", "big"} <= set(plan["placement"])),
+        (("--include", "box, big"), lambda plan: {"box", "big"} <= set(plan["placement"])),
+        (("--exclude", "box,cloud"), lambda plan: plan["placement"] == ["pi"]),
         (("--exclude", "cloud"), lambda plan: "big" not in plan["placement"]),
         (("--use-all-tiers",), lambda plan: len(plan["placement"]) == 3),
         (("--only", "native"), lambda plan: len(plan["partition"]) == 1),
@@ -149,6 +151,7 @@ def _ranked(wanted: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[di
 
 def test_without_removes_the_machine_and_exclude_only_its_work(call: Any) -> None:
     assert call("solve", "--without", "box", "--include", "edge")[0] == 2
+    assert {each for plan in plans(call, "--without", "box,big") for each in plan["placement"]} == {"pi"}
     assert call("solve", "--exclude", "box", "--include", "edge")[0] == 3
 
 

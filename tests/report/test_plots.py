@@ -20,6 +20,8 @@ from support.made import profile_data
 import tiercut
 from tiercut import plots
 from tiercut.analysis.distribution import Distribution
+from tiercut.report.plots.style import COLOURS, figure_of, is_dark, new_figure
+from tiercut.report.plots.time_line import TimeLine, draw_time_line
 
 RECORDED = ("iot", "resnet20-digits32")
 
@@ -248,3 +250,31 @@ def test_the_marks_of_thousands_of_plans_have_no_outline_that_hides_their_colour
     ax = tiercut.plots.trade_off(replace(front, plans=tuple(spread), beside={}, seen=None))
     (marks, *_) = [each for each in ax.collections if str(each.get_label()).endswith(("partition", "partitions"))]
     assert (float(np.max(marks.get_linewidths())) > 0) is outlined
+
+
+@pytest.mark.filterwarnings("ignore:accuracies are of different data sets:tiercut.TiercutWarning")
+def test_the_legend_of_several_networks_covers_no_plan() -> None:
+    ax = plots.models(tiercut.frontier("iot", ["resnet20-digits32", "digits-onnx"]))
+    figure_of(ax).draw_without_rendering()
+    legend = ax.get_legend()
+    assert legend is not None
+    covered = legend.get_window_extent()
+    for points in ax.collections:
+        places = points.get_offset_transform().transform(points.get_offsets())
+        assert not any(covered.contains(*place) for place in places.tolist())
+
+
+def test_numbers_on_bars_of_a_time_line_can_be_read_and_short_bars_be_seen() -> None:
+    line = TimeLine(
+        unit="s", rows=("node",), row=np.zeros(8, int), joined=np.arange(8.0), began=np.arange(8.0),
+        ended=np.append(np.arange(1.0, 8.0), 7.001), label=tuple("01234567"), colour=np.arange(8) % 7,
+        dropped=np.empty((0, 2)),
+    )  # fmt: skip
+    ax = new_figure().add_subplot()
+    draw_time_line(line, ax)
+    inks = [text.get_color() for text in ax.texts]
+    assert inks == ["white" if is_dark(colour) else "black" for colour in COLOURS[:7]]
+    assert inks[6] == "black"  # on yellow
+    edges = [patch.get_edgecolor() for patch in ax.patches]
+    assert edges[0] == (1, 1, 1, 1)
+    assert edges[7] == ax.patches[7].get_facecolor()

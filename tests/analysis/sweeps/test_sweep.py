@@ -15,6 +15,7 @@ from support.made import both, exits_data, profile_data, topology_data
 
 import tiercut
 from tiercut.analysis.sweeps import cases, folder as folders, rows, workers
+from tiercut.analysis.sweeps.run_sweep import Swept
 from tiercut.errors import InputError, QuestionError, StoppedError
 
 pa = pytest.importorskip("pyarrow", reason="needs the extra 'sweep'")
@@ -225,6 +226,14 @@ def test_a_process_that_dies_is_said_and_what_is_finished_is_kept(files: Path, m
     assert [piece.case.number for piece, _ in islice(parts, 3)] == [0, 1, 2]
     with pytest.raises(StoppedError, match="a process that solved points died"):
         next(parts)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [(2, "2 points of 1 case in 5.5 s, 0.36 a second"), (12_000, "12,000 points of 1 case in 5.5 s, 2,182 a second")],
+)
+def test_how_many_points_a_second_were_solved_is_never_none_of_some(points: int, said: str, tmp_path: Path) -> None:
+    assert said in str(Swept(tmp_path, points, 1, 1, 0, {"optimal": points}, {}, 5.5))
 
 
 def test_the_command_says_what_became_of_the_points(files: Path, shell_call: Any) -> None:

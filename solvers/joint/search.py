@@ -7,7 +7,11 @@
    whether there are any. What plans cost at any prices bounds all joint plans from below (Lagrange), which proves how
    good the choice is. Prices are taken between the best known and the newest ones (Pessoa et al., Automation and
    Combination of Linear-Programming Based Stabilization Techniques in Column Generation, 2018, section 2).
-3. A whole choice among the plans that were found.
+3. A whole choice among the plans that were found. In long networks these are first joined by plans that take a little
+   less of the limits than the relaxed choice, and by those that others of the same network found; a first choice is
+   made by exchanges (`swapping`). Both are heuristics, as diving is, of restricted masters (Sadykov et al., Primal
+   Heuristics for Branch and Price: The Assets of Diving Methods, INFORMS Journal on Computing 31, 2019), and prove
+   nothing.
 4. Where value and bound differ, the joint plans are split in two by what a stream's plans may take of a limit
    (`branches`), and both parts are looked through likewise, those with the least bound first. What ends before that is
    proved says how far value and bound are apart.
@@ -34,8 +38,10 @@ from tiercut.solvers.joint.task import JointOutcome, Shortage
 from tiercut.stages import stage as at_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tiercut.solvers.interface import Options, Status
-    from tiercut.solvers.joint.columns import Pricers
+    from tiercut.solvers.joint.columns import Column, Pricers
     from tiercut.solvers.joint.task import JointTask
 
 __all__ = ["solve_jointly"]
@@ -48,7 +54,8 @@ _LISTED = 2000  # plans of a stream that are all listed where the first part lea
 _FEW = 400  # plans among which a whole choice is made for every part, else for each so many of them
 _SELDOM = 10
 _EARLY, _LONG_S = 0.1, 60.0  # share of the time for a first choice, and the time where it is longer
-_BEGUN = 0.25  # share of the time in which plans are found to begin with
+_BEGUN = 0.2  # share of the time in which plans are found to begin with, and again in which these are made to fit
+_CHEAP = (0.1, 0.2, 0.3, 0.5)  # of the gap: how much dearer than the best plans may be that are first chosen among
 _LEAST_S = 2.0  # seconds that a whole choice is given in any case
 _LOADED_S = 0.01  # of a search whose kernels are to be loaded
 _PENALTIES = (5.0, 7.0, 10.0, 16.0, 25.0, 40.0, 100.0, 1000.0)  # of limits exceeded once, in relaxed values
@@ -117,6 +124,7 @@ class _Search(Generation):
         if self.goal in ("mean", "served") and (rough := self.pricers.rough) is not None:
             with at_stage("pricing plans with a few cuts and thresholds"):
                 self._begin(whole, rough)
+                self.until = 0.0
         self._branch(whole)
         if self.best.picked:
             self._quicken()
@@ -126,9 +134,11 @@ class _Search(Generation):
     def _begin(self, whole: Branch, rough: Pricers) -> None:
         """Find plans to begin with, and a first choice among them."""
         self.coarse = True
-        self.until = (1.0 - _BEGUN) * seconds_left() if seconds_left() < inf else 0.0
+        limit = seconds_left() if seconds_left() < inf else 0.0
+        self.until = (1.0 - _BEGUN) * limit
         assert self.goal in ("mean", "served")
         master = self._nearer(self.goal, whole, self._warm(self.goal, whole, rough))
+        self.until = (1.0 - 2.0 * _BEGUN) * limit
         if self.goal == "mean" and master.exceeds:
             short = self._nearer("short", whole, self._master("short", whole))
             self.expected = short.solve()[0]
@@ -197,9 +207,10 @@ class _Search(Generation):
                 coarse = self.coarse
                 if coarse and bound < inf:
                     self._whole_ones(whole, found.master)
-                self.coarse, self.until = False, 0.0
+                self.coarse = False
                 if bound < inf:
-                    self._choose(bound, often=taken % _SELDOM == 0 or bool(self.reason))
+                    often = taken % _SELDOM == 0 or bool(self.reason)
+                    self._choose(bound, often=often, cheap=found.master if coarse else None)
                 if branch is whole and self._try_all(bound):
                     return
                 for part in self._parts(replace(branch, bound=bound), found, coarse=coarse):
@@ -280,8 +291,11 @@ class _Search(Generation):
         """By how much value and bound differ; 0 where it is nothing."""
         return self.best.value - self.bound if self._is_better(self.bound) else 0.0
 
-    def _choose(self, bound: float, *, often: bool, seconds: float = inf) -> None:
-        """Choose among all plans that were found, where there are new ones, now and then where there are many."""
+    def _choose(self, bound: float, *, often: bool, seconds: float = inf, cheap: Master | None = None) -> None:
+        """Choose among all plans that were found, where there are new ones, now and then where there are many.
+
+        With a relaxed choice, first among those that cost little more than its own at its prices.
+        """
         count = sum(len(pricer.columns) for pricer in self.pricers.each)
         if count == self.chosen_of or not (often or count <= _FEW):
             return
@@ -291,10 +305,24 @@ class _Search(Generation):
             undominated([column for column in pricer.columns.values() if column.latency_s <= latest])
             for pricer in self.pricers.each
         ]
+        known = cheap if self.goal == "mean" and self.best.picked else None
+        few = () if known is None else self._cheap(known, every)
         with at_stage("choosing a plan for each source"):
-            found = choose_whole(self.goal, self.weights, every, self.limits, min(self._for_choice, seconds), bound)
-        if found.picked and found.value < self.best.value:
-            self.best = found
+            for among in (*few, every):
+                found = choose_whole(self.goal, self.weights, among, self.limits, min(self._for_choice, seconds), bound)
+                if found.picked and found.value < self.best.value:
+                    self.best = found
+                    break
+
+    def _cheap(self, relaxed: Master, every: list[list[Column]]) -> Iterator[list[list[Column]]]:
+        """Yield the plans that cost little more than those of a relaxed choice at its prices, then more of them."""
+        value, at, own = relaxed.solve()
+        for share in _CHEAP:
+            most = own + share * max(self.best.value - value, 0.0)
+            yield [
+                [each for each in columns if at.cost(place, each.latency_s, each.loads) <= most[place]]
+                for place, columns in enumerate(every)
+            ]
 
     @property
     def _for_choice(self) -> float:

@@ -171,7 +171,7 @@ def test_shells_are_told_how_a_word_may_go_on(
 def test_help_breaks_paragraphs_where_the_terminal_ends_and_brackets_what_is_optional_once() -> None:
     shown = {
         command: CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "300", "TERM": "dumb"}).output
-        for command in ("report", "explain", "sensitivity", "frontier", "import links")
+        for command in ("report", "explain", "sensitivity", "frontier", "import links", "schema")
     }
     assert "Sliders for the least accuracy and for every link and node move the best plan at once" in shown["report"]
     assert "What was not measured stays as it is." in shown["import links"]
@@ -179,3 +179,5 @@ def test_help_breaks_paragraphs_where_the_terminal_ends_and_brackets_what_is_opt
         (usage,) = [line for line in text.splitlines() if "Usage:" in line]
         assert "[[" not in usage
         assert "...]..." not in usage
+    assert "FORMAT" in shown["schema"]
+    assert "topology, profile, query" in shown["schema"]

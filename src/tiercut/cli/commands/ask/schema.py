@@ -20,7 +20,9 @@ class Format(StrEnum):
     disturbances = "disturbances"
 
 
-def schema(name: Annotated[Format, typer.Argument(help="Which file format.")]) -> None:
+def schema(
+    name: Annotated[Format, typer.Argument(metavar="FORMAT", help=f"Of which file: {', '.join(Format)}.")],
+) -> None:
     """Print the JSON Schema of a file format, for editors."""
     from tiercut.analysis import GridFile, SweepFile
     from tiercut.documents import Document

@@ -1,14 +1,21 @@
-"""What prunes the labels of a threshold: budgets by cells or lines, and which groups they remember as used."""
+"""What prunes the labels of a threshold: budgets by cells or lines, the groups they remember, and plans to begin with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tiercut.clock import seconds_left
+from tiercut.optimizer import PLAIN
+from tiercut.solvers.kept import Keeper
+from tiercut.solvers.kernels import plain_kernels
+from tiercut.solvers.kernels.keep_kernels import BUCKETS
 from tiercut.solvers.labels.budget_kernels import Budgets, Sets
 from tiercut.solvers.labels.line_kernels import LINES, Lines, heights_of, lines_along
+from tiercut.solvers.task import plain_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +24,10 @@ if TYPE_CHECKING:
 
     from tiercut.optimizer import Space
     from tiercut.solvers.kernels.arguments import Shares
+    from tiercut.solvers.task import Task
 
 __all__ = [
-    "BUDGET_ROOM", "NO_LINES", "SET_CELLS", "Bounds", "Thread", "accuracies_of", "cells_for", "critical_groups",
+    "BUDGET_ROOM", "NO_LINES", "SET_CELLS", "Bounds", "Thread", "accuracies_of", "begin_with_two", "cells_for", "critical_groups",
     "lines_fit", "lines_for", "lines_serve", "no_budgets", "sets_of", "slope_along",
 ]  # fmt: skip
 
@@ -27,6 +35,8 @@ BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB
 SET_CELLS = 128  # of accuracy, at most, where budgets tell sets of nodes apart, and each exit has no threshold
 _MANY_CELLS = 1_000_000  # of one budget table, from which on a table of lines pays
 _AT_BIRTH = 10_000_000  # bytes of the table of what new labels cost least, beside lines, or four times theirs
+_FIRST = 10_000_000  # plans of two partitions that are scored to begin with, at most
+_FINITE = 1e300  # a cap that keeps out what cannot be
 _NARROW = 1e-9  # accuracies of a frontier as near as this are one, and there is no line along them
 
 NO_LINES = Lines(np.zeros(0), np.zeros((0, 0)), np.zeros((2, 0, 0, 0, 0), np.float32))
@@ -143,3 +153,45 @@ def accuracies_of(space: Space) -> tuple[float, float, float, float]:
         for sign in (1.0, -1.0)
     )
     return min(float(each.min()) for each in rights), max(float(each.max()) for each in rights), falls, rises
+
+
+def begin_with_two(task: Task, known: Keeper, bounds: tuple[float, float]) -> bool:
+    """Offer plans with one or two partitions to those that are known; return whether these are all plans there are.
+
+    Of very many plans with two those are left out that are cut elsewhere than after every second, third, ... block.
+    Where codecs are chosen or groups of nodes required, or with one partition none is allowed, there are none.
+
+    Parameters
+    ----------
+    task, known
+        What is asked, and the keeper of its plans.
+    bounds
+        The most cost and the least accuracy of a plan.
+    """
+    space = task.space
+    plain = space.codec_choices.tolist() == [PLAIN] and task.costs.tail is None
+    if len(space.required) or space.fewest > 1 or not plain:
+        return False
+    cap = min(bounds[0], _FINITE)
+    tables, rules = plain_tables(space, task.costs)
+    roots, cuts = np.flatnonzero(space.linked[space.problem.source]), np.flatnonzero(space.can_cut)
+    pairs = len(roots) * len(space.group) * len(cuts) * len(space.accuracy) // 2 * rules[0].shape[1]
+    few = space.most > 1 and pairs > _FIRST
+    if few:
+        thinned = np.zeros_like(space.can_cut)
+        thinned[cuts[:: -(-pairs // _FIRST)]] = True
+        rules = (*rules[:2], thinned, *rules[3:])
+    rough = known
+    if task.front:
+        rough = Keeper(front=True, by_accuracy=False, capacity=BUCKETS + 1, width=known.width)
+    rough.costs[:] = inf
+    for root in roots:
+        if seconds_left() <= 0:
+            few = True  # not all of them
+            break
+        branch = (int(root), plain_kernels.ALL, space.most, min(space.most, 2), task.front)
+        rough.enumerate(branch, (*tables, *rules), (task.front, task.by_accuracy, cap, bounds[1]))
+    if task.front:
+        there = np.isfinite(rough.costs)
+        known.offer(rough.costs[there], rough.accuracies[there], rough.keys[there])
+    return space.most <= 2 and not few

@@ -37,7 +37,6 @@ from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels.arguments import rules_of, shares_at, tables_of
 from tiercut.solvers.labels import budget_kernels, cell_kernels, grow_kernels
-from tiercut.solvers.labels.beginning import begin_with_two
 from tiercut.solvers.labels.bounds import (
     BUDGET_ROOM,
     NO_LINES,
@@ -45,6 +44,7 @@ from tiercut.solvers.labels.bounds import (
     Bounds,
     Thread,
     accuracies_of,
+    begin_with_two,
     cells_for,
     critical_groups,
     lines_fit,

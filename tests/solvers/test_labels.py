@@ -21,7 +21,7 @@ from tiercut.solvers.encoding import Layout, decision_of, decisions_of, key_of
 from tiercut.solvers.interface import Options
 from tiercut.solvers.kept import Keeper
 from tiercut.solvers.kernels import keep_kernels
-from tiercut.solvers.labels import beginning, bounds, budget_kernels, cell_kernels, floor_kernels, solver as labels
+from tiercut.solvers.labels import bounds, budget_kernels, cell_kernels, floor_kernels, solver as labels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.labels.trials import Grain
 from tiercut.solvers.registry import find
@@ -387,7 +387,7 @@ def test_it_does_not_matter_which_plans_a_frontier_begins_with(instances: Any, m
     space = make_space(tiercut.problem(topology, profile))
     task = make_task(space, Query(kind="frontier"))
     whole = find("labels").solve(task, Options(workers=1))
-    monkeypatch.setattr(beginning, "_FIRST", 1000)
+    monkeypatch.setattr(bounds, "_FIRST", 1000)
     assert find("labels").solve(task, Options(workers=1)).decisions == whole.decisions
 
 

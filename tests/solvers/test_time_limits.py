@@ -192,6 +192,7 @@ def test_what_hard_thresholds_need_besides_is_loaded_when_there_are_some_while_t
     easy = find("labels").solve(task, Options(workers=1))
     assert not said
     monkeypatch.setattr("tiercut.solvers.labels.solver._PATIENCE", 1)
+    monkeypatch.setattr("tiercut.solvers.labels.solver._CELLS_A_LABEL", 1 << 40)
     with listening(lambda stage: said.append((stage.what,) if stage else ())), stage("all") as step:
         step(1, 2)
         hard = find("labels").solve(task, Options(workers=1, time_limit_s=2.4))
@@ -253,6 +254,7 @@ def test_cp_sat_keeps_its_time_limit_where_the_solver_that_it_asks_first_loads_m
     monkeypatch.setattr("tiercut.solvers.labels.solver.load_lines", load)
     monkeypatch.setattr(_Search, "lined", property(lambda search: search.front))
     monkeypatch.setattr("tiercut.solvers.labels.solver._PATIENCE", 1)
+    monkeypatch.setattr("tiercut.solvers.labels.solver._CELLS_A_LABEL", 1 << 40)
     task = make_task(make_space(grown_problem(9, 4, 3)), Query(kind="frontier"))
     outcome = find("cp-sat").solve(task, Options(time_limit_s=1.5))
     assert outcome.seconds < 4.0

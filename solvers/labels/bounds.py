@@ -1,4 +1,4 @@
-"""What prunes the labels of a threshold: budgets by cells or lines, the groups they remember, and plans to begin with."""
+"""What prunes the labels of a threshold: budgets, the groups they remember as used, and plans to begin with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tiercut.solvers.task import Task
 
 __all__ = [
-    "BUDGET_ROOM", "NO_LINES", "SET_CELLS", "Bounds", "Thread", "accuracies_of", "begin_with_two", "cells_for", "critical_groups",
+    "BUDGET_ROOM", "NO_LINES", "SET_CELLS", "Bounds", "Thread", "accuracies_of", "begin_with_two", "cells_for",
+    "critical_groups",
     "lines_fit", "lines_for", "lines_serve", "no_budgets", "sets_of", "slope_along",
 ]  # fmt: skip
 

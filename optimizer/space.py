@@ -378,11 +378,12 @@ def plain_part(space: Space) -> Space | None:
             stay=np.ascontiguousarray(part.stay[:, space.threshold_indices]),
         )
     rules = {"allowed": space.allowed, "furthest": space.furthest, "required": space.required, "fewest": space.fewest}
-    return replace(part, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
+    ends = part.can_end & space.can_end
+    return replace(part, can_end=ends, most=min(part.most, space.most), **rules)  # type: ignore[arg-type]
 
 
 def admits(space: Space, decision: Decision) -> bool:
-    """Return whether a plan with exits at its cuts, or only at its end, finds an option at every cut of a space."""
+    """Return whether a plan with exits at its cuts, or only at its end, finds an option at every cut, and may end."""
     level, thresholds = 0, decision.thresholds or (-1,) * len(decision.partition)
     for block, threshold in zip(decision.partition[:-1], thresholds, strict=False):
         fits = (space.option_exit == (block in decision.exits)) & (space.option_threshold == threshold)
@@ -390,7 +391,7 @@ def admits(space: Space, decision: Decision) -> bool:
         if not (ahead >= 0).any():
             return False
         level = int(ahead.max())
-    return True
+    return bool(space.can_end[decision.partition[-1] - 1])
 
 
 def _codec_choices(problem: Problem, codec: str) -> Ints:

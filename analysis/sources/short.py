@@ -35,7 +35,7 @@ def nearest_of(short: Shortage | None, sources: int) -> str:
     """Return what comes nearest to a plan for each source, as the end of a sentence."""
     served = "" if short is None else served_of(short, sources)
     enough = "" if short is None else _enough(short)
-    return enough + (served or "; joint 'served' asks for the most sources that can be")
+    return enough + (served or "; joint 'served' asks for the most sources that can be" * (sources > 1))
 
 
 def served_of(short: Shortage, sources: int) -> str:

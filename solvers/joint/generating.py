@@ -227,8 +227,9 @@ class Generation:
                 return Relaxed(bound, master)
             if self._short(branch, first=first):
                 return Relaxed(inf, master)
-            if not self._seed(master, branch):  # nothing new came of it: it ended early
+            if self.reason:
                 return Relaxed(bound, master)
+            self._seed(master, branch)
             master.loosen(0.0)
 
     def _close(self, master: Master, branch: Branch, value: float, bound: float) -> float:

@@ -300,7 +300,6 @@ class _Search(Generation):
         if count == self.chosen_of or not (often or count <= _FEW):
             return
         latest = self.best.value if self.goal == "worst" else inf  # a later one is of no use
-        self.chosen_of = count
         every = [
             undominated([column for column in pricer.columns.values() if column.latency_s <= latest])
             for pricer in self.pricers.each
@@ -310,8 +309,12 @@ class _Search(Generation):
         with at_stage("choosing a plan for each source"):
             for among in (*few, every):
                 found = choose_whole(self.goal, self.weights, among, self.limits, min(self._for_choice, seconds), bound)
+                if among is every:
+                    self.chosen_of = count
                 if found.picked and found.value < self.best.value:
                     self.best = found
+                    break
+                if seconds_left() <= 0:  # one choice beyond it is enough
                     break
 
     def _cheap(self, relaxed: Master, every: list[list[Column]]) -> Iterator[list[list[Column]]]:

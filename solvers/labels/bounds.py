@@ -145,8 +145,9 @@ def slope_along(costs: NDArray[np.float64], rights: NDArray[np.float64]) -> floa
 
 
 def accuracies_of(space: Space) -> tuple[float, float, float, float]:
-    """Return the least and greatest accuracy of an end, and what codecs may take or give besides at most."""
-    rights = [space.accuracies(lane)[:, space.can_end] for lane in range(len(space.threshold_indices))]
+    """Return the least and greatest accuracy of an exit, and what codecs may take or give besides at most."""
+    leave = space.can_end | (space.jump[:, :, space.option_exit] >= 0).any(axis=(0, 2))
+    rights = [space.accuracies(lane)[:, leave] for lane in range(len(space.threshold_indices))]
     # Of the input and at every cut.
     falls, rises = (
         max((space.most - 1) * float((sign * space.drops).max()), 0.0)

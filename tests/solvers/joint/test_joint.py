@@ -14,7 +14,7 @@ from support.seeded.joint import JointCase, by_trying, joint_case
 import tiercut
 from tiercut.analysis import JointAnswer
 from tiercut.analysis.sources.checked import check_joint
-from tiercut.solvers.joint import columns
+from tiercut.solvers.joint import columns, generating, search
 
 GOALS = ("mean", "worst", "served")
 
@@ -79,6 +79,19 @@ def test_no_combination_of_plans_is_better_than_those_that_began_with_a_few(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin_with_few(monkeypatch)
+    assert_as_tried(seed, tmp_path, memory=seed % 2 == 1)
+
+
+# Of the last: a part in which no plan may end after a block, while its best plan has an exit there.
+@pytest.mark.parametrize("seed", [*range(0, 30, 3), 2001])
+def test_no_combination_of_plans_is_better_where_parts_are_looked_through_to_the_end(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_LISTED", 0)
+    monkeypatch.setattr(generating, "_TAIL", 0.9)
+    monkeypatch.setattr(generating, "_NO_CHOICE", 0.5)
+    if seed % 2 == 0:
+        begin_with_few(monkeypatch)
     assert_as_tried(seed, tmp_path, memory=seed % 2 == 1)
 
 

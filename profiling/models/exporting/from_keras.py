@@ -140,7 +140,12 @@ def _named(path: Path, names: Sequence[str]) -> Any:
 def _check(model: Any, made: Any, examples: Sequence[np.ndarray[Any, Any]]) -> None:
     import keras
 
-    session = open_session(made)
+    try:
+        session = open_session(made)
+    except Exception as error:  # what compiled code raises is of every kind
+        what = f"model '{model.name}' cannot be exported to ONNX: ONNX Runtime does not take what tf2onnx wrote"
+        why = " ".join(str(error).split())
+        raise QuestionError(f"{what} ({why}); use other layers or activations in their place") from None
     wanted = [each.name for each in made.graph.input]
     if len(session.get_inputs()) != len(model.inputs):
         extra = [name for name in wanted if name not in {each._keras_history.operation.name for each in model.inputs}]

@@ -53,6 +53,14 @@ def test_what_answers_otherwise_is_not_written(keras: Any, tmp_path: Path, monke
     assert not (tmp_path / "wrong.onnx").exists()
 
 
+def test_what_onnx_runtime_does_not_take_is_said(keras: Any, tmp_path: Path) -> None:
+    entry = keras.Input((4,), name="numbers")
+    model = keras.Model(entry, keras.layers.Dense(3, activation="gelu", name="exact")(entry), name="smooth")
+    with pytest.raises(QuestionError, match="'smooth' cannot be exported to ONNX: ONNX Runtime does not take"):
+        export_keras(model, tmp_path / "smooth.onnx")
+    assert not (tmp_path / "smooth.onnx").exists()
+
+
 @pytest.mark.filterwarnings("ignore::tiercut.errors.TiercutWarning")
 def test_a_keras_model_is_timed_by_onnx_runtime(keras: Any, tmp_path: Path) -> None:
     effort = Effort(runs=3, least=3, precision=1.0, burst=1)

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUDGET_ROOM", "NO_LINES", "SET_CELLS", "Bounds", "Thread", "accuracies_of", "begin_with_two", "cells_for",
-    "critical_groups",
-    "lines_fit", "lines_for", "lines_serve", "no_budgets", "sets_of", "slope_along",
+    "critical_groups", "lines_fit", "lines_for", "lines_serve", "no_budgets", "sets_of", "slope_along",
 ]  # fmt: skip
 
 BUDGET_ROOM = 40_000_000  # cells of one budget table, 0.2 GB

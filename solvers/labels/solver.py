@@ -267,7 +267,7 @@ class _Search:
             return ""
         tried: Sequence[int] = range(len(self.space.threshold_indices))
         for _ in range(_PASSES if self.front else 1):
-            self.trials = Trials()
+            self.trials = Trials(tried)
             ending = self._share(self._grow, tried, options)
             hard = self.trials.hard
             if ending or not 0 < len(hard) < len(tried):
@@ -352,8 +352,8 @@ class _Search:
             patience = self._patience(_PATIENCE, hard if at == last else self.grains[at + 1].size)
             found = self._grown(index, thread, bounds, patience=patience)
             full = bool(thread.stop[grow_kernels.FULL]) and not thread.stop[0]
+            thread.stop[grow_kernels.FULL] = 0  # also of one that is stopped: it ran out of patience, not of room
             if full:
-                thread.stop[grow_kernels.FULL] = 0
                 self._know(*(found if lined or at < last else self._grown(index, thread, bounds, beam=_BEAM)))
                 if at == last:
                     break

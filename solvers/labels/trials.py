@@ -17,6 +17,8 @@ from tiercut.solvers.labels.bounds import BUDGET_ROOM, sets_of
 from tiercut.solvers.labels.line_kernels import LINES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tiercut.optimizer import Space
@@ -55,8 +57,8 @@ def grains_of(space: Space, tables: Tables, states: int, cells: int, least: int)
     cells
         How many there are to begin with.
     least
-        Cells of a state and node that are worked out in the time of the shortest trial. All trials together are to take
-        half as long as drawing lines, at most.
+        Cells of a state and node that are worked out in the time of the shortest trial. All trials but the last one's
+        labels are to take half as long as drawing lines, at most.
     """
     relaxed, order = sets_of(space, ()), quickest_groups(space, tables)
     grains, left = [Grain(relaxed, cells)], (LINES_COST << len(order)) // 2 - least
@@ -82,9 +84,16 @@ def quickest_groups(space: Space, tables: Tables) -> list[int]:
 
 
 class Trials:
-    """What trials of thresholds, the least ones first, have told: which are hard. Threads share it."""
+    """What trials of thresholds, the least ones first, have told: which are hard. Threads share it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    tried
+        The thresholds of this pass, rising.
+    """
+
+    def __init__(self, tried: Sequence[int] = ()) -> None:
+        self._middle = tried[len(tried) // 2] if tried else None
         self._lock = Lock()
         self._hard: dict[int, bool] = {}
 
@@ -100,10 +109,13 @@ class Trials:
             self._hard[index] = hard
 
     def is_after_hard(self, index: int) -> bool:
-        """Return whether the last two thresholds before it that are known are hard.
+        """Return whether the last two thresholds before it that are known are hard, and it is not the middle one.
 
-        Such a one need not be tried: nearly always it is hard too, and where it is not it only takes longer.
+        Such a one need not be tried: nearly always it is hard too, and where it is not it only takes longer. The middle
+        one is tried in any case, as the first may be hard for lack of known plans alone: trials go on where it is not.
         """
+        if index == self._middle:
+            return False
         with self._lock:
             before = sorted(each for each in self._hard if each < index)[-_IN_A_ROW:]
             return len(before) == _IN_A_ROW and all(self._hard[each] for each in before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import tiercut
 from tiercut.optimizer.query import Query
 from tiercut.optimizer.space import make_space
 from tiercut.solvers.interface import Options
-from tiercut.solvers.labels import bounds
+from tiercut.solvers.labels import bounds, grow_kernels
 from tiercut.solvers.labels.solver import _Search
 from tiercut.solvers.labels.trials import Trials, grains_of, quickest_groups
 from tiercut.solvers.registry import find
@@ -37,6 +38,52 @@ def test_a_threshold_after_two_hard_ones_is_taken_for_hard() -> None:
     trials.note(3, hard=False)
     assert not trials.is_after_hard(5)
     assert trials.hard == [0, 2, 4]
+
+
+def test_the_middle_threshold_is_tried_in_any_case() -> None:
+    trials = Trials([2, 5, 7, 8, 11])
+    for index in (2, 5):
+        trials.note(index, hard=True)
+    assert [trials.is_after_hard(index) for index in (7, 8, 11)] == [False, True, True]
+    trials.note(7, hard=False)
+    assert not any(trials.is_after_hard(index) for index in (8, 11))
+
+
+def test_thresholds_are_not_hard_as_those_before_lacked_plans(instances: Any) -> None:
+    space = make_space(tiercut.problem(*instances.load(instances.loose(60, 7, 40, seed=1, looseness=0.7))))
+    search = _Search(make_task(space, Query(kind="frontier")))
+    search.begin()
+    assert search.run(Options(workers=1)) == ""
+    assert search.trials.hard == []
+
+
+def test_a_search_that_is_stopped_as_its_patience_ends_is_not_out_of_room(
+    instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = make_space(tiercut.problem(*instances.load(instances.chain(8, 4, 6))))
+    search = _Search(make_task(space, Query(kind="frontier")))
+    grown = search._grown
+
+    def stopped(index: int, thread: Any, own: Any, **given: Any) -> Any:
+        found = grown(index, thread, own, **given)
+        thread.stop[0] = thread.stop[grow_kernels.FULL] = 1
+        return found
+
+    monkeypatch.setattr(search, "_grown", stopped)
+    search.begin()
+    assert "room" not in search.run(Options(workers=1))
+
+
+def test_plans_of_two_partitions_are_not_all_there_are_where_the_time_ends_between_them(
+    instances: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = replace(make_space(tiercut.problem(*instances.load(instances.chain(8, 4, 6)))), most=2)
+    task = make_task(space, Query(kind="solve"))
+    search = _Search(task)
+    assert bounds.begin_with_two(task, search.known, search.bounds)
+    monkeypatch.setattr(bounds, "seconds_left", lambda: 0.0)
+    search = _Search(task)
+    assert not bounds.begin_with_two(task, search.known, search.bounds)
 
 
 def test_thresholds_are_tried_with_finer_cells_and_the_quickest_groups_while_lines_would_take_twice_as_long(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from math import isclose
@@ -125,13 +125,31 @@ def _rows(blocks: int, nodes: int) -> list[Row]:
 
 def _sources(sources: int, blocks: int, thresholds: int, rate: float, limit: float) -> list[Row]:
     """Find a plan for each of many sources that leave no machine short; the proved gap stands by the status."""
-    topology, profile = instances.load(instances.shared(sources, blocks, thresholds, rate))
+    return [_joint("column generation", instances.shared(sources, blocks, thresholds, rate), limit)]
+
+
+def _close(
+    sources: int, blocks: int, thresholds: int, rates: Sequence[float], rate: float,
+    memory: Sequence[Mapping[str, int]], limit: float,
+) -> list[Row]:  # fmt: skip
+    """Find the same close to what machines carry: at greater rates, and where nodes have so few MB of memory."""
+    made = {f"at {each:g} fps": instances.shared(sources, blocks, thresholds, each) for each in rates}
+    for nodes in memory:
+        least = instances.limited(instances.shared(sources, blocks, thresholds, rate), nodes)
+        made[f"at {rate:g} fps, memory of {', '.join(nodes)}"] = least
+    return [_joint(name, instance, limit) for name, instance in made.items()]
+
+
+def _joint(name: str, instance: instances.Instance, limit: float) -> Row:
+    topology, profile = instances.load(instance)
     began = time.process_time()
     answer = tiercut.solve_sources(topology, profile, estimator="marginal", time_limit=limit)
     cpu, found = time.process_time() - began, answer.outcome
-    status = f"{found.status}, gap {found.gap:.2%}"
-    row = {"solver": "column generation", "seconds": found.seconds, "cpu": cpu, "work": found.columns}
-    return [row | {"status": status, "plans": len(answer.served)}]
+    said = f"gap {found.gap:.2%}"
+    if not answer.served and found.shortage is not None and found.shortage.enough is not None:
+        said = f"limits x {found.shortage.enough:.3f} are enough, {found.shortage.served} go together"
+    row = {"solver": name, "seconds": found.seconds, "cpu": cpu, "work": found.columns}
+    return row | {"status": f"{found.status}, {said}", "plans": len(answer.served)}
 
 
 def _per_exit(exits: str) -> list[Row]:
@@ -373,6 +391,11 @@ CASES = (
     Case("sources-50x91x6x20", "a plan for each of fifty sources that share six nodes, 30 seconds at most", _sources,
          {"sources": 50, "blocks": 91, "thresholds": 20, "rate": 6.0, "limit": 30.0},
          {"sources": 3, "blocks": 5, "thresholds": 2, "rate": 1.0, "limit": 30.0}),
+    Case("sources-close", "the same at greater rates, and where nodes lack memory", _close,
+         {"sources": 50, "blocks": 91, "thresholds": 20, "rates": (6.6, 6.7, 6.8, 6.9, 7.0), "rate": 6.0,
+          "memory": ({"n5": 846}, {"n5": 846, "n4": 155, "n3": 54, "n2": 54}), "limit": 30.0},
+         {"sources": 3, "blocks": 5, "thresholds": 2, "rates": (2.0,), "rate": 1.0, "memory": ({"n5": 9},),
+          "limit": 30.0}),
     Case("sweep-8e6", "eight million points on two machines, one exit and every cut, and a few of them one by one",
          _sweep, {"blocks": 40, "levels": 200, "singles": 200}, {"blocks": 6, "levels": 3, "singles": 3}),
     Case("process", "whole processes, caches warm", _process, {"repeat": 9}, {"repeat": 1}),

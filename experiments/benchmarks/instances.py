@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 import tiercut
 
-__all__ = ["chain", "crowd", "joined", "load", "loose", "powered", "shared", "spans"]
+__all__ = ["chain", "crowd", "joined", "limited", "load", "loose", "powered", "shared", "spans"]
 
 Instance = tuple[dict[str, Any], dict[str, Any]]
 
@@ -70,6 +71,18 @@ def shared(sources: int, blocks: int, thresholds: int, rate: float, *, seed: int
     ]
     topology = {"format": "tiercut.topology/1", "name": "shared", "nodes": machines, "links": links}
     return topology | {"sources": cameras}, chain(blocks, len(kinds), thresholds)[1]
+
+
+def limited(instance: Instance, memory: Mapping[str, int], *, seed: int = 3) -> Instance:
+    """Return an instance whose blocks need memory, 0.01 to 1 MB each, and some of whose nodes have so many MB."""
+    topology, profile = instance
+    rng = np.random.default_rng(seed)
+    for block in profile["blocks"]:
+        block["parameter_bytes"] = int(rng.integers(1, 100)) * 10_000
+    for node in topology["nodes"]:
+        if node["name"] in memory:
+            node["memory"] = f"{memory[node['name']]} MB"
+    return topology, profile
 
 
 def powered(instance: Instance) -> Instance:
